@@ -1,0 +1,41 @@
+# `make demo` and `make test` do all of their own set-up; each works on a fresh clone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export ORT_DISABLE_TELEMETRY := 1
+
+.PHONY: demo test check slow format wheel clean
+
+demo: $(READY)
+	$(BIN)/automoe run examples/quickstart.yaml
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --wheel
+	$(BIN)/check-wheel-contents dist/*.whl
+
+clean:
+	rm -rf $(VENV) dist runs
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)

@@ -1,0 +1,3 @@
+"""AutoMoE: hardware-aware search for sparse Transformers under a millisecond budget."""
+
+__version__ = "0.1.0"

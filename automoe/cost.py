@@ -1,0 +1,241 @@
+"""What an architecture costs, in closed form.
+
+FLOPs are those of one teacher-forced pass over one sentence; a multiply-add counts twice.
+Matrix products and layer norms (one multiply-add per element) are counted, as the papers do;
+biases, softmax, ReLU and embedding look-ups are not, and causal masking saves nothing. The
+formulas reproduce the parameters and FLOPs that HAT publishes (arXiv 2005.14187).
+
+Legend of the formulas: L source tokens, M target tokens, E encoder width, D decoder width,
+Q width of queries, keys and values, F expert width, a cross span.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from automoe.architecture import Architecture, DecoderLayer, EncoderLayer
+
+BYTES_PER_WEIGHT = 4  # float32
+
+
+@dataclass(frozen=True, slots=True)
+class StackCost:
+    """Cost of the encoder or of the decoder, summed over its layers.
+
+    Attributes:
+        params: Every weight, all experts and routers included.
+        active_params: Weights that one token uses: one expert per layer, taken as the mean of
+            the layer's experts, and the router.
+        attention_flops: Self-attention; in the decoder also the attention to the encoder.
+        ffn_flops: Feed-forward parts, each token served by one expert, experts equally often.
+        router_flops: Routers of sparse layers.
+        norm_flops: Layer norms.
+        experts_touched: Expected number of experts that at least one token is sent to, summed
+            over layers: the encoder for its whole sentence, the decoder for one step.
+        weights_touched: Expected number of weights read: the encoder for its whole sentence,
+            the decoder for one step.
+    """
+
+    params: int
+    active_params: float
+    attention_flops: int
+    ffn_flops: float
+    router_flops: int
+    norm_flops: int
+    experts_touched: float
+    weights_touched: float
+
+    @property
+    def flops(self) -> float:
+        """All operations of the stack."""
+        return self.attention_flops + self.ffn_flops + self.router_flops + self.norm_flops
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of an architecture for one sentence; embeddings and vocabulary projection apart.
+
+    Attributes:
+        encoder: The encoder's share.
+        decoder: The decoder's share.
+        embedding_params: Weights of the embedding tables; the output projection is tied.
+        projection_flops: The projection of every target token to the vocabulary.
+    """
+
+    encoder: StackCost
+    decoder: StackCost
+    embedding_params: int
+    projection_flops: int
+
+    @property
+    def params(self) -> int:
+        """Weights without the embeddings."""
+        return self.encoder.params + self.decoder.params
+
+    @property
+    def active_params(self) -> float:
+        """Weights that one token uses, without the embeddings."""
+        return self.encoder.active_params + self.decoder.active_params
+
+    @property
+    def flops(self) -> float:
+        """Operations without the vocabulary projection."""
+        return self.encoder.flops + self.decoder.flops
+
+    @property
+    def weight_bytes(self) -> int:
+        """Size of all weights in float32, embeddings included."""
+        return BYTES_PER_WEIGHT * (self.params + self.embedding_params)
+
+    def to_dict(self) -> dict[str, float]:
+        """The figures that ``automoe cost --json`` prints."""
+        return {
+            "params": self.params,
+            "active_params": _tidy(self.active_params),
+            "embedding_params": self.embedding_params,
+            "flops": _tidy(self.flops),
+            "projection_flops": self.projection_flops,
+            "weight_bytes": self.weight_bytes,
+            "expected_experts_touched_encoder": self.encoder.experts_touched,
+            "expected_experts_touched_decoder_step": self.decoder.experts_touched,
+        }
+
+
+def cost(
+    architecture: Architecture,
+    *,
+    src_len: int = 30,
+    tgt_len: int = 30,
+    vocab_size: int = 32768,
+    shared_embeddings: bool = True,
+) -> Cost:
+    """The cost of one sentence of ``src_len`` source and ``tgt_len`` target tokens.
+
+    Args:
+        architecture: What to count.
+        src_len: Source tokens, at least 1.
+        tgt_len: Target tokens, at least 1.
+        vocab_size: Rows of each embedding table, at least 1.
+        shared_embeddings: One table for both languages, as wide as the wider side.
+
+    Raises:
+        ValueError: A length or the vocabulary size is below one.
+    """
+    sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"'{name}' must be at least 1. Got {value}.")
+    embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    width = max(embed, hidden) if shared_embeddings else embed + hidden
+    return Cost(
+        encoder=_encoder_cost(architecture, src_len),
+        decoder=_decoder_cost(architecture, src_len, tgt_len),
+        embedding_params=vocab_size * width,
+        projection_flops=2 * tgt_len * hidden * vocab_size,
+    )
+
+
+def experts_touched(n_experts: int, n_tokens: int) -> float:
+    """Expected number of experts that at least one of ``n_tokens`` is routed to.
+
+    Balls into bins: ``E * (1 - (1 - 1/E) ** tokens)`` for uniform, independent routing.
+    """
+    return n_experts * (1 - (1 - 1 / n_experts) ** n_tokens)
+
+
+def ffn_params(width: int, dim: int) -> int:
+    """Weights of one expert: two matrices and their biases."""
+    return 2 * width * dim + width + dim
+
+
+def routed_ffn_flops(experts: Sequence[int], tokens: Sequence[float], dim: int) -> float:
+    """Operations of a feed-forward part whose expert i of width ``experts[i]`` serves
+    ``tokens[i]`` tokens of width ``dim``.
+    """  # noqa: D205
+    return sum(4 * n * dim * width for width, n in zip(experts, tokens, strict=True))
+
+
+def _encoder_cost(architecture: Architecture, n_tokens: int) -> StackCost:
+    embed, qkv = architecture.encoder.embed_dim, architecture.qkv_dim
+    layers = architecture.encoder.layers
+    attention_params = 4 * qkv * embed + 3 * qkv + embed
+    attention_macs = 4 * n_tokens * qkv * embed + 2 * n_tokens**2 * qkv
+    return _stack_cost(
+        layers,
+        embed,
+        fixed_params=len(layers) * (attention_params + 4 * embed),
+        attention_flops=2 * len(layers) * attention_macs,
+        norm_flops=2 * len(layers) * 2 * n_tokens * embed,
+        n_tokens=n_tokens,
+        tokens_per_call=n_tokens,
+    )
+
+
+def _decoder_cost(architecture: Architecture, src_len: int, tgt_len: int) -> StackCost:
+    embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    qkv, layers = architecture.qkv_dim, architecture.decoder.layers
+    self_params = 4 * qkv * hidden + 3 * qkv + hidden
+    cross_params = 2 * qkv * hidden + 2 * qkv * embed + 3 * qkv + hidden
+    return _stack_cost(
+        layers,
+        hidden,
+        fixed_params=len(layers) * (self_params + cross_params + 6 * hidden),
+        attention_flops=2
+        * sum(_decoder_attention_macs(architecture, x, src_len, tgt_len) for x in layers),
+        norm_flops=2 * len(layers) * 3 * tgt_len * hidden,
+        n_tokens=tgt_len,
+        tokens_per_call=1,
+    )
+
+
+def _decoder_attention_macs(
+    architecture: Architecture, layer: DecoderLayer, src_len: int, tgt_len: int
+) -> int:
+    embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    qkv, n_keys = architecture.qkv_dim, layer.cross_span * src_len
+    own = 4 * tgt_len * qkv * hidden + 2 * tgt_len**2 * qkv
+    cross = 2 * tgt_len * qkv * hidden + 2 * n_keys * qkv * embed + 2 * tgt_len * n_keys * qkv
+    return own + cross
+
+
+def _stack_cost(
+    layers: Sequence[EncoderLayer],
+    dim: int,
+    *,
+    fixed_params: int,
+    attention_flops: int,
+    norm_flops: int,
+    n_tokens: int,
+    tokens_per_call: int,
+) -> StackCost:
+    routers = sum(len(x.experts) * (dim + 1) for x in layers if x.is_sparse)
+    router_macs = sum(n_tokens * len(x.experts) * dim for x in layers if x.is_sparse)
+    experts = sum(ffn_params(width, dim) for x in layers for width in x.experts)
+    # Balanced routing: each of a layer's n experts serves one token in n.
+    active = sum(_mean([ffn_params(width, dim) for width in x.experts]) for x in layers)
+    ffn_flops = sum(
+        routed_ffn_flops(x.experts, [n_tokens / len(x.experts)] * len(x.experts), dim)
+        for x in layers
+    )
+    touched = [experts_touched(len(x.experts), tokens_per_call) for x in layers]
+    read = sum(
+        n * _mean([ffn_params(width, dim) for width in x.experts])
+        for n, x in zip(touched, layers, strict=True)
+    )
+    return StackCost(
+        params=fixed_params + routers + experts,
+        active_params=fixed_params + routers + active,
+        attention_flops=attention_flops,
+        ffn_flops=ffn_flops,
+        router_flops=2 * router_macs,
+        norm_flops=norm_flops,
+        experts_touched=sum(touched),
+        weights_touched=fixed_params + routers + read,
+    )
+
+
+def _mean(values: Sequence[int]) -> float:
+    return sum(values) / len(values)
+
+
+def _tidy(value: float) -> float:
+    return int(value) if float(value).is_integer() else value

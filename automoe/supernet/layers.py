@@ -1,0 +1,141 @@
+"""One encoder layer and one decoder layer, run at the size an architecture asks for.
+
+Legend: B batch, S source, T target, D decoder width, E encoder width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from automoe.architecture import DecoderLayer, EncoderLayer
+from automoe.supernet.attention import ElasticAttention, KeysValues
+from automoe.supernet.config import TransformerConfig
+from automoe.supernet.elastic import ElasticLayerNorm
+from automoe.supernet.feed_forward import ExpertLayer
+from automoe.supernet.routing import Routing
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """Keys and values of the positions decoded so far, and of the encoder."""
+
+    own: KeysValues
+    cross: KeysValues
+
+
+class _Residual(nn.Module):
+    """Adds a sublayer to its input and normalises, after it or before it."""
+
+    def __init__(self, dim: int, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm = ElasticLayerNorm(dim)
+        self.dropout = config.dropout
+        self.pre_norm = config.pre_norm
+
+    def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        """Run ``sublayer`` around ``x``, both ``[B, T, D]``."""
+        if self.pre_norm:
+            return x + F.dropout(sublayer(self.norm(x)), self.dropout, self.training)
+        out: Tensor = self.norm(x + F.dropout(sublayer(x), self.dropout, self.training))
+        return out
+
+
+class ElasticEncoderLayer(nn.Module):
+    """Self-attention and experts."""
+
+    def __init__(self, shape: EncoderLayer, dim: int, config: TransformerConfig) -> None:
+        super().__init__()
+        qkv_dim, dropout = config.architecture.qkv_dim, config.attention_dropout
+        self.attention = ElasticAttention(dim, dim, qkv_dim, dropout=dropout)
+        self.attention_residual = _Residual(dim, config)
+        self.feed_forward = ExpertLayer(
+            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+        )
+        self.feed_forward_residual = _Residual(dim, config)
+
+    def forward(
+        self, x_BSE: Tensor, layer: EncoderLayer, present_BS: Tensor
+    ) -> tuple[Tensor, Routing | None]:
+        """Run ``layer``'s slice; ``present_BS`` is false for padding."""
+        mask_BHTS = present_BS[:, None, None, :]
+
+        def attend(y_BSE: Tensor) -> Tensor:
+            keys_values = self.attention.keys_values(y_BSE)
+            out: Tensor = self.attention(y_BSE, keys_values, layer.heads, mask_BHTS)
+            return out
+
+        x_BSE = self.attention_residual(x_BSE, attend)
+        return _run_experts(self.feed_forward, self.feed_forward_residual, x_BSE, layer, present_BS)
+
+
+class ElasticDecoderLayer(nn.Module):
+    """Self-attention, attention to the encoder, and experts."""
+
+    def __init__(self, shape: DecoderLayer, dim: int, config: TransformerConfig) -> None:
+        super().__init__()
+        memory_dim = config.architecture.encoder.embed_dim
+        qkv_dim, dropout = config.architecture.qkv_dim, config.attention_dropout
+        self.attention = ElasticAttention(dim, dim, qkv_dim, dropout=dropout)
+        self.attention_residual = _Residual(dim, config)
+        self.cross = ElasticAttention(dim, memory_dim, qkv_dim, dropout=dropout)
+        self.cross_residual = _Residual(dim, config)
+        self.feed_forward = ExpertLayer(
+            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+        )
+        self.feed_forward_residual = _Residual(dim, config)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        layer: DecoderLayer,
+        cache: LayerCache,
+        *,
+        masks: tuple[Tensor, Tensor],
+        present_BT: Tensor,
+    ) -> tuple[Tensor, LayerCache, Routing | None]:
+        """Run ``layer``'s slice after what ``cache`` holds.
+
+        ``masks`` are true where own positions and the encoder's may be looked at.
+        """
+        own_mask, cross_mask = masks
+        grown = cache.own
+
+        def attend(y_BTD: Tensor) -> Tensor:
+            nonlocal grown
+            fresh = self.attention.keys_values(y_BTD)
+            grown = _appended(cache.own, fresh)
+            out: Tensor = self.attention(y_BTD, grown, layer.heads, own_mask)
+            return out
+
+        def attend_to_encoder(y_BTD: Tensor) -> Tensor:
+            out: Tensor = self.cross(y_BTD, cache.cross, layer.cross_heads, cross_mask)
+            return out
+
+        x_BTD = self.attention_residual(x_BTD, attend)
+        x_BTD = self.cross_residual(x_BTD, attend_to_encoder)
+        x_BTD, routing = _run_experts(
+            self.feed_forward, self.feed_forward_residual, x_BTD, layer, present_BT
+        )
+        return x_BTD, LayerCache(grown, cache.cross), routing
+
+
+def _appended(past: KeysValues, fresh: KeysValues) -> KeysValues:
+    return torch.cat((past[0], fresh[0]), dim=1), torch.cat((past[1], fresh[1]), dim=1)
+
+
+def _run_experts(
+    experts: ExpertLayer, residual: _Residual, x: Tensor, layer: EncoderLayer, present: Tensor
+) -> tuple[Tensor, Routing | None]:
+    routing: Routing | None = None
+
+    def serve(y: Tensor) -> Tensor:
+        nonlocal routing
+        out: Tensor
+        out, routing = experts(y, layer.experts, present)
+        return out
+
+    x = residual(x, serve)
+    return x, routing

@@ -1,0 +1,50 @@
+"""Which expert serves which token, and how evenly.
+
+Legend: T tokens, N experts, K experts per token.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The decisions of one sparse layer.
+
+    Attributes:
+        probability_TN: Router probabilities.
+        logits_TN: Router logits.
+        expert_TK: Chosen experts, most probable first.
+        counted_T: False for padding, which is served but not counted.
+    """
+
+    probability_TN: Tensor
+    logits_TN: Tensor
+    expert_TK: Tensor
+    counted_T: Tensor
+
+    @property
+    def tokens_per_expert(self) -> Tensor:
+        """Number of counted tokens each expert serves: ``[N]``."""
+        chosen = self.expert_TK[self.counted_T].flatten()
+        return torch.bincount(chosen, minlength=self.probability_TN.shape[1])
+
+    @property
+    def load_balancing_loss(self) -> Tensor:
+        """One when balanced, at most N: ``N * sum_e f_e P_e`` over the layer's own experts.
+
+        f is the share of tokens and P the mean probability of an expert (Switch Transformer,
+        Fedus et al., 2021, equation 4).
+        """
+        probability_TN = self.probability_TN[self.counted_T]
+        n_experts = probability_TN.shape[1]
+        served_N = self.tokens_per_expert
+        share_N = served_N / served_N.sum().clamp(min=1)
+        return n_experts * (share_N * probability_TN.mean(dim=0)).sum()
+
+    @property
+    def z_loss(self) -> Tensor:
+        """Mean squared log-sum-exp of the logits (ST-MoE, Zoph et al., 2022, equation 5)."""
+        return self.logits_TN[self.counted_T].logsumexp(dim=1).square().mean()

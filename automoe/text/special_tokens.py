@@ -1,0 +1,6 @@
+"""The tokens that every vocabulary has at the same place."""
+
+PAD = 0
+BOS = 1
+EOS = 2
+UNK = 3

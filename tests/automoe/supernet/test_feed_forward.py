@@ -1,0 +1,90 @@
+import pytest
+import torch
+
+from automoe.supernet.feed_forward import ExpertLayer
+from automoe.supernet.routing import Routing
+
+
+@pytest.fixture
+def layer() -> ExpertLayer:
+    torch.manual_seed(0)
+    return ExpertLayer(8, (16, 16, 16), top_k=1, jitter=0.0).eval()
+
+
+def test_top_1_output_is_scaled_by_its_probability(
+    layer: ExpertLayer, torch_rng: torch.Generator
+) -> None:
+    x = torch.randn(2, 5, 8, generator=torch_rng)
+    with torch.no_grad():
+        out, routing = layer(x, (16, 8, 4), torch.ones(2, 5, dtype=torch.bool))
+        assert routing is not None
+        for i, token in enumerate(x.flatten(0, 1)):
+            logits = layer.router.weight @ token + layer.router.bias
+            chosen = int(logits.argmax())
+            width = (16, 8, 4)[chosen]
+            expert = layer.experts[chosen]
+            hidden = torch.relu(expert.expand.weight[:width] @ token + expert.expand.bias[:width])
+            expected = expert.contract.weight[:, :width] @ hidden + expert.contract.bias
+            expected = expected * logits.softmax(0)[chosen]
+            assert torch.allclose(out.flatten(0, 1)[i], expected, atol=1e-6)
+
+
+def test_top_2_adds_both_experts(torch_rng: torch.Generator) -> None:
+    both = ExpertLayer(8, (16, 16), top_k=2, jitter=0.0).eval()
+    x = torch.randn(1, 4, 8, generator=torch_rng)
+    with torch.no_grad():
+        out, routing = both(x, (16, 16), torch.ones(1, 4, dtype=torch.bool))
+        assert routing is not None
+        parts = [both.experts[i](x[0], 16) * routing.probability_TN[:, i : i + 1] for i in (0, 1)]
+    assert torch.allclose(out[0], parts[0] + parts[1], atol=1e-6)
+
+
+def test_one_expert_is_dense(layer: ExpertLayer, torch_rng: torch.Generator) -> None:
+    x = torch.randn(1, 4, 8, generator=torch_rng)
+    out, routing = layer(x, (16,), torch.ones(1, 4, dtype=torch.bool))
+    assert routing is None
+    assert torch.equal(out, layer.experts[0](x, 16))
+
+
+def test_jitter_only_while_training(torch_rng: torch.Generator) -> None:
+    layer = ExpertLayer(8, (16, 16), top_k=1, jitter=0.5)
+    x, counted = torch.randn(1, 9, 8, generator=torch_rng), torch.ones(1, 9, dtype=torch.bool)
+    logits = [layer(x, (16, 16), counted)[1].logits_TN for _ in range(2)]
+    assert not torch.equal(*logits)
+    layer.eval()
+    logits = [layer(x, (16, 16), counted)[1].logits_TN for _ in range(2)]
+    assert torch.equal(*logits)
+
+
+def routing(probability: list[list[float]], counted: list[bool] | None = None) -> Routing:
+    probability_TN = torch.tensor(probability)
+    expert_TK = probability_TN.argmax(dim=1, keepdim=True)
+    counted_T = torch.tensor(counted or [True] * len(probability))
+    return Routing(probability_TN, probability_TN.log(), expert_TK, counted_T)
+
+
+@pytest.mark.parametrize("n_experts", [2, 3, 6])
+def test_balanced_load_has_loss_one(n_experts: int) -> None:
+    one_hot = torch.eye(n_experts).repeat(4, 1)
+    assert routing(one_hot.tolist()).load_balancing_loss == pytest.approx(1)
+
+
+def test_collapsed_load_has_loss_n() -> None:
+    assert routing([[0.0, 1.0, 0.0]] * 5).load_balancing_loss == pytest.approx(3)
+
+
+def test_load_by_hand_without_padding() -> None:
+    decisions = routing([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.0, 1.0]], [True, True, True, False])
+    assert decisions.tokens_per_expert.tolist() == [2, 1]
+    mean = [(0.6 + 0.9 + 0.2) / 3, (0.4 + 0.1 + 0.8) / 3]
+    assert decisions.load_balancing_loss == pytest.approx(2 * (2 / 3 * mean[0] + 1 / 3 * mean[1]))
+
+
+def test_z_loss_by_hand() -> None:
+    decisions = Routing(
+        torch.tensor([[0.5, 0.5]]),
+        torch.tensor([[1.0, 1.0]]),
+        torch.tensor([[0]]),
+        torch.tensor([True]),
+    )
+    assert decisions.z_loss == pytest.approx((1 + torch.log(torch.tensor(2.0)).item()) ** 2)

@@ -1,0 +1,16 @@
+"""An architecture as ONNX graphs: to deploy with trained weights, to profile with random ones."""
+
+from automoe.export.bundle import Bundle, ExportError, export_model
+from automoe.export.parity import Parity, check_parity
+from automoe.export.profiling import WorkloadWriter
+from automoe.export.routing import RoutingPattern
+
+__all__ = [
+    "Bundle",
+    "ExportError",
+    "Parity",
+    "RoutingPattern",
+    "WorkloadWriter",
+    "check_parity",
+    "export_model",
+]

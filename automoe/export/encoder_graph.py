@@ -1,0 +1,170 @@
+"""The encoder of one sentence, up to the keys and values that the decoder will attend to.
+
+One sentence at a time needs no padding and no masks. The projections of the decoder's
+attention to the encoder are made here, once, because they do not change from step to step.
+
+Legend: S source tokens, E encoder width, Q qkv_dim, H heads, P head width, N experts.
+"""
+
+from math import sqrt
+
+from onnx import TensorProto
+
+from automoe.architecture import EncoderLayer
+from automoe.export.experts import feed_forward
+from automoe.export.graph import Dimension, GraphBuilder
+from automoe.export.weights import WeightSource
+from automoe.supernet import TransformerConfig
+
+
+def encoder_graph(
+    config: TransformerConfig, weights: WeightSource, *, max_positions: int, forced_routing: bool
+) -> GraphBuilder:
+    """Build the graph.
+
+    Inputs: ``source`` ``[S]``; with ``forced_routing`` also ``route_i`` ``[S, N]`` for each
+    sparse layer i. Outputs: ``cross_key_j`` ``[H, P, S']`` and ``cross_value_j``
+    ``[H, S', P]`` for each decoder layer j, where S' is S times its span; ``expert_i`` ``[S]``.
+    """
+    graph = GraphBuilder("encoder", weights)
+    encoder = config.architecture.encoder
+    source_S = graph.input("source", TensorProto.INT64, ["source_length"])
+    x_SE = embedded(
+        graph,
+        source_S,
+        f"{'target' if config.shared_embeddings else 'source'}_embedding.encoder",
+        sizes=(config.vocab_size, max_positions, encoder.embed_dim),
+        position=None,
+    )
+    outputs = []
+    for i, layer in enumerate(encoder.layers):
+        x_SE = _layer(graph, x_SE, layer, i, config=config, forced_routing=forced_routing)
+        outputs.append(x_SE)
+    if config.pre_norm:
+        outputs = [graph.norm(x, "encoder_norm", encoder.embed_dim) for x in outputs]
+    _publish_cross_keys_values(graph, outputs, config)
+    return graph
+
+
+def embedded(
+    graph: GraphBuilder,
+    tokens: str,
+    table: str,
+    *,
+    sizes: tuple[int, int, int],
+    position: str | None,
+) -> str:
+    """Token and position embeddings; positions count from zero when ``position`` is None."""
+    vocab_size, max_positions, dim = sizes
+    rows = graph.op("Gather", graph.weight(table, vocab_size, dim), tokens, axis=0)
+    scaled = graph.op("Mul", rows, graph.scalar(sqrt(dim)))
+    if position is None:
+        length = graph.op("Squeeze", graph.op("Shape", tokens))
+        zero, one = (graph.op("Squeeze", graph.integers(n)) for n in (0, 1))
+        position = graph.op("Range", zero, length, one)
+    side = table.rpartition(".")[2]
+    table_PD = graph.weight(f"positions.{side}", max_positions, dim)
+    return graph.op("Add", scaled, graph.op("Gather", table_PD, position, axis=0))
+
+
+def residual(graph: GraphBuilder, config: TransformerConfig, name: str, dim: int) -> "Residual":
+    """Adds a sublayer's output to its input, with the norm where the model has it."""
+    return Residual(graph, pre_norm=config.pre_norm, name=f"{name}.norm", dim=dim)
+
+
+class Residual:
+    """``enter`` gives a sublayer its input, ``leave`` adds its output."""
+
+    def __init__(self, graph: GraphBuilder, *, pre_norm: bool, name: str, dim: int) -> None:
+        self._graph = graph
+        self._pre_norm = pre_norm
+        self._norm = (name, dim)
+
+    def enter(self, x: str) -> str:
+        """What the sublayer sees of ``x``."""
+        return self._graph.norm(x, *self._norm) if self._pre_norm else x
+
+    def leave(self, x: str, out: str) -> str:
+        """``x`` after the sublayer gave ``out``."""
+        total = self._graph.op("Add", x, out)
+        return total if self._pre_norm else self._graph.norm(total, *self._norm)
+
+
+def attend(graph: GraphBuilder, query: str, key: str, value: str, head_dim: int) -> str:
+    """Softmax attention: queries ``[.., T, P]``, keys ``[.., P, S]``, values ``[.., S, P]``."""
+    scores = graph.op("MatMul", query, key)
+    scaled = graph.op("Mul", scores, graph.scalar(1 / sqrt(head_dim)))
+    return graph.op("MatMul", graph.op("Softmax", scaled, axis=-1), value)
+
+
+def _layer(
+    graph: GraphBuilder,
+    x_SE: str,
+    layer: EncoderLayer,
+    index: int,
+    *,
+    config: TransformerConfig,
+    forced_routing: bool,
+) -> str:
+    dim = config.architecture.encoder.embed_dim
+    name = f"encoder.{index}"
+    around = residual(graph, config, f"{name}.attention_residual", dim)
+    out_SE = _self_attention(graph, around.enter(x_SE), layer, f"{name}.attention", config)
+    x_SE = around.leave(x_SE, out_SE)
+    around = residual(graph, config, f"{name}.feed_forward_residual", dim)
+    bias = routing_input(graph, layer, index, "source_length") if forced_routing else None
+    served = feed_forward(
+        graph, around.enter(x_SE), layer, name=f"{name}.feed_forward", dim=dim, bias_TN=bias
+    )
+    if served.expert_T:
+        graph.output(served.expert_T, f"expert_{index}", TensorProto.INT64, ["source_length"])
+    return around.leave(x_SE, served.out_TD)
+
+
+def routing_input(graph: GraphBuilder, layer: EncoderLayer, index: int, tokens: str) -> str | None:
+    """The input that decides a sparse layer's routing; nothing for a dense layer."""
+    if not layer.is_sparse:
+        return None
+    return graph.input(f"route_{index}", TensorProto.FLOAT, [tokens, len(layer.experts)])
+
+
+def _self_attention(
+    graph: GraphBuilder, x_SE: str, layer: EncoderLayer, name: str, config: TransformerConfig
+) -> str:
+    dim, qkv_dim = config.architecture.encoder.embed_dim, config.architecture.qkv_dim
+    query_SQ, key_SQ, value_SQ = (
+        graph.linear(x_SE, f"{name}.{part}", dim, qkv_dim) for part in ("query", "key", "value")
+    )
+    head_dim = qkv_dim // layer.heads
+    split = [graph.reshape(x, 0, layer.heads, head_dim) for x in (query_SQ, key_SQ, value_SQ)]
+    mixed_HSP = attend(
+        graph,
+        graph.transpose(split[0], 1, 0, 2),
+        graph.transpose(split[1], 1, 2, 0),
+        graph.transpose(split[2], 1, 0, 2),
+        head_dim,
+    )
+    mixed_SQ = graph.reshape(graph.transpose(mixed_HSP, 1, 0, 2), 0, qkv_dim)
+    return graph.linear(mixed_SQ, f"{name}.out", qkv_dim, dim)
+
+
+def _publish_cross_keys_values(
+    graph: GraphBuilder, outputs: list[str], config: TransformerConfig
+) -> None:
+    dim, qkv_dim = config.architecture.encoder.embed_dim, config.architecture.qkv_dim
+    spans: dict[int, str] = {}
+    for j, layer in enumerate(config.architecture.decoder.layers):
+        span = layer.cross_span
+        if span not in spans:
+            last = outputs[: -span - 1 : -1]
+            spans[span] = graph.op("Concat", *last, axis=0) if span > 1 else last[0]
+        head_dim, length = qkv_dim // layer.cross_heads, f"source_length_times_{span}"
+        shapes: tuple[tuple[str, tuple[int, ...], list[Dimension]], ...] = (
+            ("key", (1, 2, 0), [layer.cross_heads, head_dim, length]),
+            ("value", (1, 0, 2), [layer.cross_heads, length, head_dim]),
+        )
+        for part, order, shape in shapes:
+            projected = graph.linear(spans[span], f"decoder.{j}.cross.{part}", dim, qkv_dim)
+            split = graph.reshape(projected, 0, layer.cross_heads, head_dim)
+            value = graph.transpose(split, *order)
+            graph.output(value, f"cross_{part}_{j}", TensorProto.FLOAT, shape)

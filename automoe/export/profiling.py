@@ -1,0 +1,122 @@
+"""Graphs and workloads to measure: random weights in one blob, routing decided by the input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from automoe.architecture import Architecture, EncoderLayer
+from automoe.export.decoder_graph import decoder_graph
+from automoe.export.encoder_graph import encoder_graph
+from automoe.export.routing import RoutingPattern, router_bias
+from automoe.export.weights import RandomBlob
+from automoe.space import SearchSpace
+from automoe.supernet import TransformerConfig
+from automoe.text.special_tokens import UNK
+from profilers.workload import Call, TensorSpec, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadWriter:
+    """Writes what a profiler needs to measure an architecture: one translated sentence.
+
+    The encoder reads ``src_len`` tokens at once, the decoder then makes ``tgt_len`` steps,
+    vocabulary projection included.
+
+    Attributes:
+        folder: Where graphs, workloads and the shared weights go.
+        space: Gives the lengths and the vocabulary.
+        routing: Which experts the tokens go to.
+        beam: Hypotheses that the decoder extends together.
+    """
+
+    folder: Path
+    space: SearchSpace
+    routing: RoutingPattern = field(default_factory=RoutingPattern)
+    beam: int = 1
+
+    @property
+    def description(self) -> str:
+        """What is measured, in words that a log can compare."""
+        space = self.space
+        return (
+            f"src={space.src_len} tgt={space.tgt_len} vocab={space.vocab_size} "
+            f"beam={self.beam} routing={self.routing}"
+        )
+
+    def write(self, architecture: Architecture) -> Path:
+        """Write graphs and workload, and return the workload's path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = TransformerConfig(
+            architecture=architecture,
+            vocab_size=self.space.vocab_size,
+            position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
+            shared_embeddings=self.space.shared_embeddings,
+        )
+        blob = RandomBlob(self.folder / "weights.bin")
+        weights = blob.graph_weights()
+        graphs = {}
+        for name, build, length in (
+            ("encoder", encoder_graph, self.space.src_len),
+            ("decoder", decoder_graph, self.space.tgt_len),
+        ):
+            graph = build(config, weights, max_positions=length, forced_routing=True)
+            graphs[name] = f"{architecture.id}.{name}.onnx"
+            graph.save(self.folder / graphs[name])
+            weights = blob.graph_weights(weights.end)
+        path = self.folder / f"{architecture.id}.workload.json"
+        calls = (self._encoder_call(architecture), self._decoder_call(architecture))
+        Workload(graphs, calls).save(path)
+        return path
+
+    def _encoder_call(self, architecture: Architecture) -> Call:
+        n_tokens = self.space.src_len
+        routes = self._routes(architecture.encoder.layers, n_tokens, seed=0)
+        source = TensorSpec("int64", (n_tokens,), values=_any_tokens(n_tokens, self.space))
+        return Call(
+            "encoder",
+            "encoder",
+            inputs={"source": source, **{name: steps[0] for name, steps in routes.items()}},
+        )
+
+    def _decoder_call(self, architecture: Architecture) -> Call:
+        n_steps, layers = self.space.tgt_len, architecture.decoder.layers
+        past, crossed, carried = {}, {}, {}
+        for i, layer in enumerate(layers):
+            empty = (self.beam, layer.heads, 0, architecture.qkv_dim // layer.heads)
+            for part in ("key", "value"):
+                past[f"past_{part}_{i}"] = TensorSpec("float32", empty, values=())
+                crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
+                carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
+        positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
+        routes = self._routes(layers, n_steps * self.beam, seed=1, n_steps=n_steps)
+        return Call(
+            "decoder",
+            "decoder",
+            repeat=n_steps,
+            inputs={"token": TensorSpec("int64", (self.beam,), values=(UNK,)), **past},
+            step_inputs={"position": positions, **routes},
+            from_calls=crossed,
+            carry=carried,
+        )
+
+    def _routes(
+        self, layers: Sequence[EncoderLayer], n_tokens: int, *, seed: int, n_steps: int = 1
+    ) -> Mapping[str, tuple[TensorSpec, ...]]:
+        routes = {}
+        for i, layer in enumerate(layers):
+            if layer.is_sparse:
+                rng = np.random.default_rng((seed, i))
+                expert_T = self.routing.experts(layer.experts, n_tokens, rng)
+                bias = router_bias(expert_T, len(layer.experts))
+                routes[f"route_{i}"] = tuple(
+                    TensorSpec("float32", step.shape, values=tuple(step.ravel().tolist()))
+                    for step in np.split(bias, n_steps)
+                )
+        return routes
+
+
+def _any_tokens(n_tokens: int, space: SearchSpace) -> tuple[int, ...]:
+    ordinary = UNK + 1
+    return tuple(ordinary + i % (space.vocab_size - ordinary) for i in range(n_tokens))

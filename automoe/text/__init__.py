@@ -1,1 +1,38 @@
 """Parallel text: corpora, vocabularies and batches."""
+
+from automoe.text.batches import (
+    Batch,
+    batches_per_epoch,
+    evaluation_batches,
+    token_batches,
+    training_batches,
+)
+from automoe.text.corpus import (
+    Corpus,
+    CorpusError,
+    ParallelText,
+    Split,
+    default_corpus_folder,
+    open_corpus,
+)
+from automoe.text.pairs import EncodedPairs, Pair, encode_pairs
+from automoe.text.vocabulary import Vocabulary, VocabularyError
+
+__all__ = [
+    "Batch",
+    "Corpus",
+    "CorpusError",
+    "EncodedPairs",
+    "Pair",
+    "ParallelText",
+    "Split",
+    "Vocabulary",
+    "VocabularyError",
+    "batches_per_epoch",
+    "default_corpus_folder",
+    "encode_pairs",
+    "evaluation_batches",
+    "open_corpus",
+    "token_batches",
+    "training_batches",
+]

@@ -1,0 +1,168 @@
+"""Folders of parallel text: `train`, `valid` and `test`, one file for each language."""
+
+from codecs import BOM_UTF8
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+Split = Literal["train", "valid", "test"]
+
+_MAX_NAMES = 12  # of files, in a message
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be used as it is; the message names file, line and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelText:
+    """Sentences and their translations, in the order of the files.
+
+    Attributes:
+        source: The sentences to translate.
+        target: `target[i]` is the translation of `source[i]`.
+
+    Raises:
+        CorpusError: The two sides differ in length.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.source) != len(self.target):
+            raise CorpusError(
+                f"'target' must have one sentence for each of the {len(self.source)} in 'source'. "
+                f"Got {len(self.target)}; align the two sides."
+            )
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A folder with the files `train`, `valid` and `test` in two languages.
+
+    Attributes:
+        folder: Where the files are.
+        source: Suffix of the files to translate from, such as `en`.
+        target: Suffix of the files to translate into, such as `de`.
+    """
+
+    folder: Path
+    source: str
+    target: str
+
+    @classmethod
+    def open(cls, folder: Path, *, source: str = "en", target: str = "de") -> Self:
+        """The corpus in `folder`; that all six files are there is checked, nothing is read.
+
+        Args:
+            folder: The folder that holds `train.<language>` and so on.
+            source: Suffix of the language to translate from.
+            target: Suffix of the language to translate into.
+
+        Raises:
+            CorpusError: The folder or a file is missing, or the two languages are the same.
+        """
+        if source == target:
+            raise CorpusError(f"'target' must differ from 'source'. Got {target!r} for both.")
+        if not folder.is_dir():
+            raise CorpusError(
+                f"The corpus folder '{folder}' does not exist or is no folder. Correct the path."
+            )
+        corpus = cls(folder, source, target)
+        corpus._require_files()
+        return corpus
+
+    def split(self, name: Split) -> ParallelText:
+        """Read one split; the text is left as it is; line ends and a byte order mark go.
+
+        Args:
+            name: `train`, `valid` or `test`.
+
+        Raises:
+            CorpusError: There is no such split; or a file cannot be read, is empty, is not UTF-8,
+                has a blank line, or has fewer or more lines than its translation.
+        """
+        if name not in get_args(Split):
+            raise CorpusError(f"'split' must be one of train, valid, test. Got {name!r}.")
+        paths = self._path(name, self.source), self._path(name, self.target)
+        source, target = (_read_lines(path) for path in paths)
+        if len(source) != len(target):
+            raise CorpusError(
+                f"'{paths[0]}' and '{paths[1]}' must have the same number of lines. "
+                f"Got {len(source)} and {len(target)}; align the two files line by line."
+            )
+        return ParallelText(source, target)
+
+    def _path(self, split: str, language: str) -> Path:
+        return self.folder / f"{split}.{language}"
+
+    def _require_files(self) -> None:
+        for split in get_args(Split):
+            for language in (self.source, self.target):
+                if not self._path(split, language).is_file():
+                    raise CorpusError(
+                        f"The corpus folder '{self.folder}' lacks the file '{split}.{language}'. "
+                        f"It has: {_names(self.folder)}. Add the file, or choose other languages."
+                    )
+
+
+def default_corpus_folder() -> Path:
+    """The folder of the English-German corpus that is part of this package."""
+    return Path(str(files("automoe.text"))) / "en_de_small"
+
+
+def open_corpus(folder: Path | None = None, *, source: str = "en", target: str = "de") -> Corpus:
+    """The corpus in `folder`, or the one that is part of this package.
+
+    Args:
+        folder: The folder of the corpus; None stands for the English-German one shipped here.
+        source: Suffix of the language to translate from.
+        target: Suffix of the language to translate into.
+
+    Raises:
+        CorpusError: As `Corpus.open`.
+    """
+    return Corpus.open(folder or default_corpus_folder(), source=source, target=target)
+
+
+def _names(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    more = [f"and {len(names) - _MAX_NAMES} more"] if len(names) > _MAX_NAMES else []
+    return ", ".join(names[:_MAX_NAMES] + more) or "no files"
+
+
+def _read_lines(path: Path) -> tuple[str, ...]:
+    # Only \n ends a line: str.splitlines would also cut at U+2028 and shift all that follows.
+    lines = _read_bytes(path).removesuffix(b"\n").split(b"\n")
+    return tuple(_decode(line, path, number) for number, line in enumerate(lines, start=1))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        content = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError as error:
+        raise CorpusError(f"'{path}' cannot be read: {error.strerror}. Check the file.") from None
+    if not content:
+        raise CorpusError(f"'{path}' is empty. Put one sentence on each line.")
+    return content
+
+
+def _decode(line: bytes, path: Path, number: int) -> str:
+    try:
+        text = line.removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"'{path}', line {number}: must be UTF-8. "
+            f"Got byte 0x{line[error.start]:02x} at {error.start}; convert the file to UTF-8."
+        ) from None
+    if not text.strip():
+        raise CorpusError(
+            f"'{path}', line {number}: must hold a sentence. "
+            "Got a blank line; delete this line from the files of both languages."
+        )
+    return text

@@ -1,0 +1,212 @@
+"""Vocabularies of subword pieces, shared by both languages (SentencePiece)."""
+
+import hashlib
+import io
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, Self
+
+import sentencepiece
+
+from automoe.text.corpus import Corpus
+from automoe.text.special_tokens import BOS, EOS, PAD, UNK
+
+_MAX_SENTENCES = 1_000_000  # more cost minutes and gigabytes and hardly change the pieces
+_MAX_SENTENCE_BYTES = 1 << 16  # SentencePiece skips longer ones without a word
+_ERRORS_ONLY = 2
+_IDS = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
+_TOO_HIGH = re.compile(r"Vocabulary size too high .* value <= (\d+)")
+_TOO_LOW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+
+
+class VocabularyError(ValueError):
+    """A vocabulary that cannot be trained, read or used as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Pieces of words and their ids; the ids of `special_tokens` come first.
+
+    Text is not normalised, so `decode(encode(text))` gives the text back, except that blanks at
+    the ends are removed, runs of blanks become one, and characters unknown to the vocabulary
+    become the mark of the unknown.
+
+    Attributes:
+        model: A serialised SentencePiece model.
+
+    Raises:
+        VocabularyError: These bytes are no such model, or its special tokens have other ids.
+    """
+
+    model: bytes = field(repr=False)
+    _pieces: sentencepiece.SentencePieceProcessor = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pieces", _processor(self.model))
+        found = {name: getattr(self._pieces, f"{name}_id")() for name in _IDS}
+        if found != _IDS:
+            raise VocabularyError(
+                f"The special tokens must have the ids {_IDS}. Got {found}; "
+                "train the vocabulary with AutoMoE."
+            )
+
+    @classmethod
+    def train(
+        cls,
+        text: Corpus | Iterable[str],
+        *,
+        size: int,
+        model_path: Path,
+        seed: int = 0,
+        algorithm: Literal["unigram", "bpe"] = "unigram",
+        character_coverage: float = 1.0,
+    ) -> Self:
+        """Learn one vocabulary for all of `text` and write it to `model_path`.
+
+        The same arguments give the same bytes.
+
+        Args:
+            text: A corpus, of which the train split of both languages is used, or sentences.
+            size: Number of pieces, the four special tokens included.
+            model_path: Where the model goes; it is replaced in one step.
+            seed: Chooses the sentences when there are more than a million; otherwise without
+                effect.
+            algorithm: How the pieces are chosen.
+            character_coverage: Share of all characters that must be in the vocabulary; lower it
+                for a large corpus with many rare characters.
+
+        Raises:
+            VocabularyError: There is no text, or `size` does not suit it; the nearest possible
+                size is named.
+            CorpusError: The train split cannot be read.
+        """
+        sentences = _sample(_sentences(text), seed)
+        if not sentences:
+            raise VocabularyError("'text' must hold at least one sentence. Got none; add text.")
+        options = {
+            "vocab_size": size,
+            "model_type": algorithm,
+            "character_coverage": character_coverage,
+        }
+        vocabulary = cls(_train(sentences, options))
+        vocabulary.save(model_path)
+        return vocabulary
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a vocabulary that `train` or `save` wrote.
+
+        Raises:
+            VocabularyError: The file cannot be read or holds no usable vocabulary.
+        """
+        try:
+            return cls(path.read_bytes())
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}. Correct the path or train one."
+            raise VocabularyError(f"The vocabulary '{path}' {reason}") from None
+        except VocabularyError as error:
+            raise VocabularyError(f"'{path}': {error}") from None
+
+    def save(self, path: Path) -> None:
+        """Write the model to `path`, in one step; folders are made as needed."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+            complete = Path(folder) / path.name
+            complete.write_bytes(self.model)
+            complete.replace(path)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of the pieces of `text`, without begin and end of sentence."""
+        ids: list[int] = self._pieces.encode(text)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; padding, begin and end of sentence are skipped.
+
+        Raises:
+            VocabularyError: An id is not in the vocabulary.
+        """
+        kept = [token for token in ids if token not in (PAD, BOS, EOS)]
+        for token in kept:
+            if not 0 <= token < self.size:
+                raise VocabularyError(
+                    f"'ids' must be in [0, size={self.size}). Got {token}; "
+                    "decode with the vocabulary that the model was trained with."
+                )
+        text: str = self._pieces.decode(kept)
+        return text
+
+    @property
+    def size(self) -> int:
+        """Number of pieces, special tokens included."""
+        return int(self._pieces.get_piece_size())
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the model, in hexadecimal; equal vocabularies have equal ones."""
+        return hashlib.sha256(self.model).hexdigest()
+
+
+def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    # Zero bytes would load as a model without pieces that complains at every call.
+    try:
+        if model:
+            return sentencepiece.SentencePieceProcessor(model_proto=model)
+    except RuntimeError:
+        pass
+    raise VocabularyError(
+        f"Not a SentencePiece model ({len(model)} bytes). Choose another file or train one."
+    )
+
+
+def _sentences(text: Corpus | Iterable[str]) -> Iterator[str]:
+    if not isinstance(text, Corpus):
+        yield from text
+        return
+    train = text.split("train")
+    yield from train.source
+    yield from train.target
+
+
+def _sample(sentences: Iterable[str], seed: int) -> list[str]:
+    kept = [sentence for sentence in sentences if sentence.strip()]
+    if len(kept) <= _MAX_SENTENCES:
+        return kept
+    return Random(seed).sample(kept, _MAX_SENTENCES)
+
+
+def _train(sentences: list[str], options: Mapping[str, Any]) -> bytes:
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            normalization_rule_name="identity",
+            max_sentence_length=_MAX_SENTENCE_BYTES,
+            minloglevel=_ERRORS_ONLY,
+            pad_id=PAD,
+            bos_id=BOS,
+            eos_id=EOS,
+            unk_id=UNK,
+            **options,
+        )
+    except RuntimeError as error:
+        raise VocabularyError(_explain(str(error), options)) from None
+    return model.getvalue()
+
+
+def _explain(message: str, options: Mapping[str, Any]) -> str:
+    got = f"Got {options['vocab_size']}"
+    if largest := _TOO_HIGH.search(message):
+        return f"'size' must be at most {largest[1]} for this text. {got}; lower it or add text."
+    if smallest := _TOO_LOW.search(message):
+        return (
+            f"'size' must be at least {smallest[1]}, one for each character of this text. {got}; "
+            f"raise it or lower 'character_coverage' ({options['character_coverage']})."
+        )
+    reason = " ".join(message.split())
+    return f"SentencePiece could not train with {options}: {reason} Change these or the text."

@@ -1,0 +1,22 @@
+"""Machines we can run on: what each is, how healthy it is, and how to open it."""
+
+from devices.registry import (
+    DeviceStatus,
+    UnknownDeviceError,
+    describe_devices,
+    device_names,
+    get_device,
+)
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding
+
+__all__ = [
+    "Device",
+    "DeviceInfo",
+    "DeviceStatus",
+    "DeviceUnavailableError",
+    "Finding",
+    "UnknownDeviceError",
+    "describe_devices",
+    "device_names",
+    "get_device",
+]

@@ -1,0 +1,97 @@
+"""Which devices are installed. Built-ins and third parties register alike, as entry points."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError
+
+GROUP = "automoe.devices"
+
+
+class UnknownDeviceError(ValueError):
+    """No installed plugin has the name asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """What one plugin finds here.
+
+    Attributes:
+        name: The plugin's name.
+        reason: Why the device cannot be used; None when it can.
+        info: What the machine is; None when `reason` is given.
+    """
+
+    name: str
+    reason: str | None
+    info: DeviceInfo | None
+
+
+def device_names() -> tuple[str, ...]:
+    """The installed devices' names, sorted. No plugin is imported.
+
+    Raises:
+        ValueError: Two plugins claim the same name.
+    """
+    return tuple(sorted(_plugins()))
+
+
+def get_device(name: str) -> Device:
+    """The device called `name`, whether or not it can be used now.
+
+    Raises:
+        UnknownDeviceError: No plugin has that name.
+        DeviceUnavailableError: The plugin cannot be loaded.
+    """
+    plugins = _plugins()
+    if name not in plugins:
+        installed = ", ".join(sorted(plugins)) or "none"
+        raise UnknownDeviceError(f"Unknown device {name!r}. Installed devices: {installed}.")
+    return _load(plugins[name])
+
+
+def describe_devices() -> list[DeviceStatus]:
+    """Every installed device; one that fails is reported with its error and harms no other."""
+    return [_describe(plugin) for _, plugin in sorted(_plugins().items())]
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    plugins: dict[str, EntryPoint] = {}
+    for plugin in entry_points(group=GROUP):
+        other = plugins.setdefault(plugin.name, plugin)
+        if other.value != plugin.value:
+            raise ValueError(
+                f"Device names must be unique. {plugin.name!r} is claimed by {other.value} "
+                f"and {plugin.value}. Uninstall one of the two."
+            )
+    return plugins
+
+
+def _load(plugin: EntryPoint) -> Device:
+    try:
+        factory = cast("Callable[[], Device]", plugin.load())
+        device = factory()
+    except Exception as error:  # a plugin is foreign code: whatever it raises, it is unusable
+        raise DeviceUnavailableError(
+            f"Device {plugin.name!r} ({plugin.value}) cannot be loaded. "
+            f"{type(error).__name__}: {error}. Repair or uninstall its package."
+        ) from error
+    if not isinstance(device, Device):
+        raise DeviceUnavailableError(
+            f"Device {plugin.name!r} must implement devices.Device. "
+            f"Got {type(device).__name__}. Test it with devices.testing.DeviceContract."
+        )
+    return device
+
+
+def _describe(plugin: EntryPoint) -> DeviceStatus:
+    try:
+        device = _load(plugin)
+        reason = device.unavailable_reason()
+        return DeviceStatus(plugin.name, reason, None if reason else device.info())
+    except DeviceUnavailableError as error:
+        return DeviceStatus(plugin.name, str(error), None)
+    except Exception as error:  # foreign code again, see _load
+        return DeviceStatus(plugin.name, f"{type(error).__name__}: {error}", None)

@@ -1,0 +1,22 @@
+"""From a table of measurements to a latency model with bounds."""
+
+from predictors.features import Feature, FeatureSchema
+from predictors.fitting import fit_log
+from predictors.predictor import Predictor
+from predictors.report import Coverage, FitReport
+from predictors.scores import ModelScore
+from predictors.storage import PredictorFileError
+from predictors.table import TableError, read_table
+
+__all__ = [
+    "Coverage",
+    "Feature",
+    "FeatureSchema",
+    "FitReport",
+    "ModelScore",
+    "Predictor",
+    "PredictorFileError",
+    "TableError",
+    "fit_log",
+    "read_table",
+]

@@ -1,0 +1,70 @@
+"""What a log was measured under, and which of its rows count."""
+
+from collections.abc import Collection
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from predictors.table import TableError, source
+from predictors.words import CONDITIONS, words
+
+FLAGS: Final = "flags"
+BAD_FLAGS: Final = frozenset({"failed"})
+
+_MUST_AGREE = ("device", "device_fingerprint", "power_mode", "runtime", "threads", "workload")
+_SHOWN = 5
+
+
+def usable_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are not flagged as failed; all of them when there is no column `flags`."""
+    if FLAGS not in frame:
+        return frame
+    return frame.loc[[BAD_FLAGS.isdisjoint(words(str(cell))) for cell in frame[FLAGS]]]
+
+
+def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str, str]:
+    """The condition columns of a log with their value.
+
+    Args:
+        frame: The usable rows.
+        varied: Columns that are features and may therefore differ from row to row.
+
+    Raises:
+        TableError: When the rows were measured under different conditions.
+    """
+    found: dict[str, str] = {}
+    for name in CONDITIONS:
+        if name not in frame or name in varied:
+            continue
+        values = list(dict.fromkeys(map(_text, frame[name])))
+        if len(values) == 1:
+            found[name] = values[0]
+        elif name in _MUST_AGREE:
+            raise TableError(_mixed(frame, name, values))
+    return found
+
+
+def noise_floor(frame: pd.DataFrame, latency_ms: np.ndarray) -> float | None:
+    """Median half-width of the rows' confidence intervals over their latency.
+
+    None when the log has no `ci_low_ms` and `ci_high_ms`, or none of them is a number.
+    """
+    if not {"ci_low_ms", "ci_high_ms"} <= set(frame.columns):
+        return None
+    low, high = (pd.to_numeric(frame[f"ci_{end}_ms"], errors="coerce") for end in ("low", "high"))
+    widths = ((high - low) / (2 * latency_ms)).dropna()
+    return float(widths.median()) if len(widths) else None
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+def _mixed(frame: pd.DataFrame, name: str, values: list[str]) -> str:
+    shown = ", ".join(f"'{value}'" for value in values[:_SHOWN])
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return (
+        f"{source(frame)} mixes measurements: column '{name}' has {shown}{more}. "
+        f"Keep the rows of one value, or name '{name}' among the features."
+    )

@@ -1,0 +1,90 @@
+"""Bounds on a latency from the errors of predictions on rows the model had not seen.
+
+Let r_i = actual_i / predicted_i, where the prediction comes from a model fitted without row i,
+and sort the n ratios. For a new row the upper bound is the prediction times the k-th smallest,
+k = ceil((n + 1) c).
+
+What holds. If the new row's ratio and the n ratios are exchangeable, P(actual <= upper) >= c,
+whatever their distribution, on average over logs of this size (split conformal prediction; Vovk,
+Gammerman & Shafer 2005, ch. 4). It is not a promise for one kind of row: the share may be lower
+among the largest models and higher among the smallest.
+
+What does not hold exactly. The ratios here come from K-fold cross-validation, and the model that
+predicts was fitted to all rows, which is the plain variant of CV+ (Barber et al. 2021, "Predictive
+inference with the jackknife+"). They guarantee 1 - 2(1 - c) up to a small term for CV+ itself and
+observe about c for both; the plain variant has no guarantee without stability of the model.
+Choosing the model with the same folds makes the ratios a little too good. Drift, a new device,
+another workload and architectures chosen by a search break exchangeability altogether.
+"""
+
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def least_rows(confidence: float) -> int:
+    """How many ratios a bound at this confidence needs: ceil(c / (1 - c)); 19 for 0.95.
+
+    Raises:
+        ValueError: When the confidence is not between 0 and 1.
+    """
+    share = _exact(confidence)
+    return ceil(share / (1 - share))
+
+
+def ratio_bounds(ratios: ArrayLike, confidence: float) -> tuple[float, float]:
+    """Two one-sided bounds on actual/predicted, each at this confidence.
+
+    Args:
+        ratios: Actual over predicted of rows the model had not seen, shape (rows,).
+        confidence: Of each bound by itself; together they hold at 2 c - 1.
+
+    Returns:
+        The lower bound, at most 1, and the upper bound, at least 1.
+
+    Raises:
+        ValueError: When the confidence is not between 0 and 1, or too high for so few ratios.
+    """
+    ordered = np.sort(np.asarray(ratios, dtype=np.float64))
+    n = len(ordered)
+    if n < least_rows(confidence):
+        raise ValueError(
+            f"'confidence' {confidence:g} needs at least {least_rows(confidence)} measured rows. "
+            f"Got {n}. Measure more, or ask for at most {n / (n + 1):.3f}."
+        )
+    k = ceil((n + 1) * _exact(confidence))
+    return min(1.0, float(ordered[n - k])), max(1.0, float(ordered[k - 1]))
+
+
+def block_coverage(ratios: ArrayLike, confidence: float, *, n_blocks: int = 10) -> float | None:
+    """The share of rows under the upper bound that the rest of the log gives.
+
+    Blocks of neighbouring rows are held out in turn, so a log that drifted while it was measured
+    covers less than it claims.
+
+    Args:
+        ratios: Actual over predicted in the order of the log, shape (rows,).
+        confidence: Of the upper bound.
+        n_blocks: How many blocks.
+
+    Returns:
+        A share in [0, 1]; None when the rows without a block are too few for the confidence.
+    """
+    values = np.asarray(ratios, dtype=np.float64)
+    blocks = np.array_split(np.arange(len(values)), n_blocks)
+    if len(values) - len(blocks[0]) < least_rows(confidence):
+        return None
+    covered = 0
+    for block in blocks:
+        _, upper = ratio_bounds(np.delete(values, block), confidence)
+        covered += int(np.count_nonzero(values[block] <= upper))
+    return covered / len(values)
+
+
+def _exact(confidence: float) -> Fraction:
+    """The decimal that was meant: in floats, 0.95 / 0.05 is more than 19."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"'confidence' must be between 0 and 1. Got {confidence!r}.")
+    return Fraction(str(float(confidence)))

@@ -1,0 +1,213 @@
+"""Which columns of a table are features, and the matrix of numbers they become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictors.cells import LIST_SUFFIXES, list_statistics
+from predictors.table import TableError, locate, source
+from predictors.targets import absent_column
+from predictors.words import is_known_before_measuring, words
+
+PREFIX = "feature_"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature and its encoding.
+
+    Attributes:
+        name: The column; of a list feature, the name before `.mean`, `.sum` and `.count`.
+        kind: `numeric` gives one column, `list` three, `categorical` one per level.
+        levels: The known values of a categorical feature, sorted.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical", "list"]
+    levels: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the matrix columns this feature becomes."""
+        if self.kind == "list":
+            return tuple(self.name + suffix for suffix in LIST_SUFFIXES)
+        if self.kind == "categorical":
+            return tuple(f"{self.name}={level}" for level in self.levels)
+        return (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSchema:
+    """The features of a log, in a fixed order."""
+
+    features: tuple[Feature, ...]
+
+    @classmethod
+    def infer(
+        cls, frame: pd.DataFrame, targets: Sequence[str], features: Sequence[str] | None = None
+    ) -> Self:
+        """The features a log offers.
+
+        Those named in `features`; else every column whose name begins with `feature_`, when
+        there is one; else every column that varies, can be known before the measurement by its
+        name (see `predictors.words`) and is not a text with more levels than half the rows.
+
+        Args:
+            frame: The log, from `read_table` or of the same form.
+            targets: The target columns; never features.
+            features: Names of columns, or None to infer them.
+
+        Raises:
+            TableError: When a named column is absent or a target, or no feature is left.
+        """
+        names = _own_features(frame, targets) if features is None else list(features)
+        found = tuple(_describe(frame, name, targets) for name in dict.fromkeys(names))
+        if not found:
+            raise TableError(
+                f"{source(frame)}: no column can serve as a feature. "
+                "Name them, or add columns called feature_*."
+            )
+        return cls(found)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the matrix columns, in order."""
+        return tuple(column for feature in self.features for column in feature.columns)
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which matrix columns are quantities rather than levels of a category."""
+        return np.array([f.kind != "categorical" for f in self.features for _ in f.columns])
+
+    @property
+    def flops_columns(self) -> tuple[int, ...]:
+        """Where the total FLOPs stand: columns to be added up; empty when there are none.
+
+        A column with the words `total` and `flops` (or `gflops`, `macs`) is the total; without
+        one, it is the sum of every column with such a word.
+        """
+        counts = [{"flops", "gflops", "macs"} & set(words(column)) for column in self.columns]
+        parts = [index for index, count in enumerate(counts) if count]
+        totals = [index for index in parts if "total" in words(self.columns[index])]
+        return tuple(totals[:1] or parts)
+
+    def matrix(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """The features of every row, shape (rows, len(self.columns)).
+
+        Raises:
+            TableError: When a column is missing, a cell is not a finite number, or a
+                categorical level is not among those known.
+        """
+        return np.column_stack([_encode(frame, feature) for feature in self.features])
+
+
+def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
+    """The numeric columns that could be features but have one value all over the log."""
+    return {
+        name: float(frame[name].iloc[0])
+        for name in map(str, frame.columns)
+        if pd.api.types.is_numeric_dtype(frame[name])
+        and frame[name].nunique(dropna=False) == 1
+        and np.isfinite(frame[name].iloc[0])
+        and is_known_before_measuring(name, targets)
+    }
+
+
+def _own_features(frame: pd.DataFrame, targets: Sequence[str]) -> list[str]:
+    names = [str(name) for name in frame.columns]
+    bases = [_base(frame, name) for name in names]
+    marked = [base for base in bases if base.startswith(PREFIX)]
+    if marked:
+        return marked
+    varying = {base for name, base in zip(names, bases, strict=True) if _varies(frame[name])}
+    return [b for b in bases if b in varying and is_known_before_measuring(b, targets)]
+
+
+def _base(frame: pd.DataFrame, name: str) -> str:
+    """The name of the list column that `name` is a statistic of, or `name` itself."""
+    base = name.rpartition(".")[0]
+    return base if base and _is_expanded_list(frame, base) else name
+
+
+def _is_expanded_list(frame: pd.DataFrame, base: str) -> bool:
+    return all(base + suffix in frame for suffix in LIST_SUFFIXES)
+
+
+def _varies(column: pd.Series) -> bool:
+    if _is_lists(column):
+        return bool(column.map(str).nunique() > 1)
+    levels = column.nunique(dropna=False)
+    most = len(column) if pd.api.types.is_numeric_dtype(column) else len(column) / 2
+    return bool(1 < levels <= most)
+
+
+def _is_lists(column: pd.Series) -> bool:
+    return len(column) > 0 and all(isinstance(cell, list | tuple) for cell in column)
+
+
+def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature:
+    if name in targets:
+        raise TableError(f"{source(frame)}: '{name}' is a target and cannot be a feature too.")
+    if _is_expanded_list(frame, name):
+        return Feature(name, "list")
+    if name not in frame:
+        missing = absent_column(name, [str(column) for column in frame.columns])
+        raise TableError(f"{source(frame)}: {missing}")
+    if _is_lists(frame[name]):
+        return Feature(name, "list")
+    if pd.api.types.is_numeric_dtype(frame[name]):
+        return Feature(name, "numeric")
+    return Feature(name, "categorical", tuple(sorted(set(map(str, frame[name])))))
+
+
+def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
+    if feature.kind == "list" and _is_expanded_list(frame, feature.name):
+        return np.column_stack([_numbers(frame, column) for column in feature.columns])
+    if feature.name not in frame:
+        missing = absent_column(feature.name, [str(column) for column in frame.columns])
+        raise TableError(f"{source(frame)}: {missing} The predictor was fitted with it.")
+    if feature.kind == "list":
+        return _lists(frame, feature)
+    if feature.kind == "numeric":
+        return _numbers(frame, feature.name)[:, None]
+    return _indicators(frame, feature)
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
+    _check_finite(frame, name, values)
+    return values
+
+
+def _lists(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
+    values = np.array([list_statistics(cell) for cell in frame[feature.name]]).reshape(-1, 3)
+    _check_finite(frame, feature.name, values[:, 1])
+    return values
+
+
+def _check_finite(frame: pd.DataFrame, name: str, values: NDArray[np.float64]) -> None:
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        row = int(bad[0])
+        raise TableError(
+            f"{locate(frame, row, name)}: a feature must be a finite number. "
+            f"Got {str(frame[name].iloc[row])!r}. Correct or delete the line."
+        )
+
+
+def _indicators(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
+    """One column per known level: 1 where the row has it."""
+    cells = np.array([str(cell) for cell in frame[feature.name]], dtype=object)
+    unknown = np.flatnonzero(~np.isin(cells, np.array(feature.levels, dtype=object)))
+    if unknown.size:
+        row = int(unknown[0])
+        raise TableError(
+            f"{locate(frame, row, feature.name)}: level '{cells[row]}' was not in the log. Known: "
+            f"{', '.join(feature.levels)}. Measure some rows with it and fit again."
+        )
+    matches = cells[:, None] == np.array(feature.levels, dtype=object)
+    return np.asarray(matches, dtype=np.float64)

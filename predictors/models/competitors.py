@@ -1,0 +1,64 @@
+"""Which models compete for a log, simplest first."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from predictors.models.base import LatencyModel
+from predictors.models.gaussian import GaussianProcess
+from predictors.models.linear import LogRidge, Ridge
+from predictors.models.mlp import HatMlp
+from predictors.models.roofline import FlopsLine, Roofline, RooflineBoost
+
+GAUSSIAN_MAX_ROWS = 400
+MLP_MIN_ROWS = 200
+
+_CLASSES: dict[str, type[LatencyModel]] = {
+    "flops_line": FlopsLine,
+    "roofline": Roofline,
+    "ridge": Ridge,
+    "log_ridge": LogRidge,
+    "roofline_boost": RooflineBoost,
+    "gaussian_process": GaussianProcess,
+    "hat_mlp": HatMlp,
+}
+
+
+def competitors(
+    n_rows: int, *, flops_columns: Sequence[int] = (), seed: int = 0
+) -> dict[str, LatencyModel]:
+    """Unfitted models by name, simplest first.
+
+    Args:
+        n_rows: Of the log. A Gaussian process competes up to 400 rows, the MLP from 200.
+        flops_columns: The matrix columns that add up to the FLOPs; none, no FLOPs line.
+        seed: Of the models that draw at random.
+    """
+    models: dict[str, LatencyModel] = {}
+    if flops_columns:
+        models["flops_line"] = FlopsLine(tuple(flops_columns))
+    models |= {"roofline": Roofline(), "ridge": Ridge(), "log_ridge": LogRidge()}
+    models["roofline_boost"] = RooflineBoost(seed=seed)
+    if n_rows <= GAUSSIAN_MAX_ROWS:
+        models["gaussian_process"] = GaussianProcess()
+    if n_rows >= MLP_MIN_ROWS:
+        models["hat_mlp"] = HatMlp(seed=seed)
+    return models
+
+
+def model_state(model: LatencyModel) -> dict[str, Any]:
+    """Everything a fitted model holds: parameters and fitted attributes."""
+    return dict(vars(model))
+
+
+def restore_model(name: str, state: dict[str, Any]) -> LatencyModel:
+    """The model `name` with the state `model_state` gave.
+
+    Raises:
+        ValueError: When no model has this name.
+    """
+    if name not in _CLASSES:
+        raise ValueError(f"Unknown model '{name}'. Known: {', '.join(_CLASSES)}.")
+    model = _CLASSES[name]()
+    for name, value in state.items():
+        setattr(model, name, value)
+    return model

@@ -1,0 +1,57 @@
+"""How good predictions are, as shares: 0.03 is 3 %."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import kendalltau, spearmanr
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """The errors of one model on rows it had not seen.
+
+    Attributes:
+        name: Of the model.
+        mape: Mean of |predicted - actual| / actual.
+        within_5: Share of rows predicted within 5 % of the actual latency.
+        within_10: Share of rows predicted within 10 %.
+        spearman: Rank correlation; 0 when a side is constant.
+        kendall: Kendall's tau-b; 0 when a side is constant.
+    """
+
+    name: str
+    mape: float
+    within_5: float
+    within_10: float
+    spearman: float
+    kendall: float
+
+
+def score(name: str, predicted_ms: ArrayLike, actual_ms: ArrayLike) -> ModelScore:
+    """The score of predictions, both of shape (rows,).
+
+    Raises:
+        ValueError: When the shapes differ.
+    """
+    predicted, actual = np.asarray(predicted_ms), np.asarray(actual_ms)
+    if predicted.shape != actual.shape:
+        raise ValueError(
+            f"'predicted_ms' must have the shape of 'actual_ms', {actual.shape}. "
+            f"Got {predicted.shape}."
+        )
+    error = np.abs(predicted / actual - 1)
+    within_5, within_10 = float(np.mean(error <= 0.05)), float(np.mean(error <= 0.1))
+    spearman, kendall = 0.0, 0.0
+    if np.ptp(predicted) > 0 and np.ptp(actual) > 0:
+        spearman = float(spearmanr(predicted, actual).statistic)
+        kendall = float(kendalltau(predicted, actual).statistic)
+    return ModelScore(name, float(error.mean()), within_5, within_10, spearman, kendall)
+
+
+def mean_score(scores: Sequence[ModelScore]) -> ModelScore:
+    """The mean of the scores of one model over repetitions."""
+    names = ("mape", "within_5", "within_10", "spearman", "kendall")
+    means = (float(np.mean([getattr(each, name) for each in scores])) for name in names)
+    return ModelScore(scores[0].name, *means)

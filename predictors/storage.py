@@ -1,0 +1,103 @@
+"""The file of a predictor: one skops archive with a version, and no class of ours named in it.
+
+Arrays and scikit-learn estimators are stored by skops, everything else as JSON, and our own
+models as a name and a dictionary, so that a file survives a rename of our modules. Types outside
+scikit-learn's own and those trusted below are refused: nothing in a file is run.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import skops.io
+from pydantic import TypeAdapter, ValidationError
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from predictors.features import FeatureSchema
+from predictors.models import model_state, restore_model
+from predictors.report import FitReport
+
+SCHEMA_VERSION: Final = 1
+
+_FORMAT: Final = "automoe-predictor"
+_KERNELS = ("ConstantKernel", "DotProduct", "Matern", "Product", "Sum", "WhiteKernel")
+_TRUSTED = [
+    *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+]
+_AGAIN = "Fit the log again to make a new one."
+
+
+class PredictorFileError(ValueError):
+    """A file that is not a predictor this version can read."""
+
+
+def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
+    """Write the fields of a predictor to one file, replacing it at once or not at all."""
+    path = Path(path)
+    content = {
+        "format": _FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "schema": json.dumps(asdict(parts["schema"])),
+        "report": json.dumps(asdict(parts["report"])),
+        "conditions": json.dumps(parts["conditions"]),
+        "constants": json.dumps(parts["constants"]),
+        "model": parts["report"].winner,
+        "state": model_state(parts["model"]),
+        "ratios": parts["ratios"],
+        "low": parts["low"],
+        "high": parts["high"],
+    }
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(skops.io.dumps(content))
+    partial.replace(path)
+
+
+def load_parts(path: str | Path) -> dict[str, Any]:
+    """The fields of the predictor stored in a file.
+
+    Raises:
+        PredictorFileError: When the file is missing, damaged, of another format or version, or
+            holds a type that is not trusted.
+    """
+    path = Path(path)
+    content = _content(path)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise PredictorFileError(f"{path} is not a predictor. Give a file made by `fit`.")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise PredictorFileError(
+            f"{path} has schema_version {version!r}; this release reads {SCHEMA_VERSION}. {_AGAIN}"
+        )
+    try:
+        return _parts(content)
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise PredictorFileError(f"{path} is damaged: {error!r}. {_AGAIN}") from error
+
+
+def _content(path: Path) -> Any:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PredictorFileError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return skops.io.loads(data, trusted=_TRUSTED)
+    except UntrustedTypesFoundException as error:
+        raise PredictorFileError(f"{path} is refused: {error} Only load files you made.") from None
+    except Exception as error:  # an archive can be broken in any way
+        raise PredictorFileError(f"{path} is not a predictor: {error!r}. {_AGAIN}") from error
+
+
+def _parts(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": TypeAdapter(FeatureSchema).validate_json(content["schema"]),
+        "report": TypeAdapter(FitReport).validate_json(content["report"]),
+        "conditions": TypeAdapter(dict[str, str]).validate_json(content["conditions"]),
+        "constants": TypeAdapter(dict[str, float]).validate_json(content["constants"]),
+        "model": restore_model(content["model"], content["state"]),
+        "ratios": content["ratios"],
+        "low": content["low"],
+        "high": content["high"],
+    }

@@ -1,0 +1,128 @@
+"""Read a CSV log, and refuse a damaged one with the line, the column and the remedy."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from predictors.cells import LIST_SUFFIXES, NUMBER, is_list_column, list_statistics
+
+LINE = "line"
+
+
+class TableError(ValueError):
+    """A log or a table that cannot be used as it is; the message names place and remedy."""
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A CSV file with a header as a frame whose columns are numbers or text.
+
+    A column of numbers becomes numeric, with NaN for an empty cell. A column of lists, written
+    `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric columns: `<name>.mean`,
+    `<name>.sum` and `<name>.count`. Anything else stays text.
+
+    Args:
+        path: A UTF-8 file, separated by commas.
+
+    Returns:
+        One row per record. The index, named `line`, holds line numbers of the file from 1 (the
+        header is line 1), and `attrs["source"]` the path, so that later errors can name both.
+
+    Raises:
+        TableError: When the file is missing, empty or not UTF-8, has only a header, repeats a
+            column name, or holds a row with too few or too many fields.
+    """
+    path = Path(path)
+    text = _text(path)
+    records = _records(path, text)
+    _, header = next(records, (0, []))
+    _check_header(path, header)
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for line, row in records:
+        _check_width(path, text, header, line, row)
+        lines.append(line)
+        rows.append(row)
+    if not rows:
+        raise TableError(f"{path} has a header and no rows. Add measurements to it.")
+    cells = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE), dtype=object)
+    frame = pd.concat([_typed(cells[name]) for name in header], axis=1)
+    frame.attrs["source"] = str(path)
+    return frame
+
+
+def locate(frame: pd.DataFrame, row: int, column: str) -> str:
+    """Where a cell stands, for a message: `lat.csv, line 7, column 'latency_ms'`."""
+    word = LINE if frame.index.name == LINE else "row"
+    source = frame.attrs.get("source")
+    prefix = f"{source}, " if source else ""
+    return f"{prefix}{word} {frame.index[row]}, column '{column}'"
+
+
+def source(frame: pd.DataFrame) -> str:
+    """The file a frame was read from, or 'the table'."""
+    return str(frame.attrs.get("source", "the table"))
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise TableError(f"{path} does not exist. Check the path of the log.") from None
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}. Check the path.") from None
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path} is not UTF-8 text: {error.reason}. Save it as UTF-8.") from None
+    if not text.strip():
+        raise TableError(f"{path} is empty. Expected a CSV file with a header line.")
+    return text
+
+
+def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number of its start and fields, for every record that is not blank."""
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield line, [cell.strip() for cell in row]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        hint = "Close the quote, or delete the line if a write was torn there."
+        raise TableError(f"{path}, line {line}: {error}. {hint}") from None
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if "" in header:
+        raise TableError(f"{path}, line 1: column {header.index('') + 1} has no name. Name it.")
+    if repeated:
+        raise TableError(f"{path}, line 1: column '{repeated[0]}' appears twice. Rename one.")
+
+
+def _check_width(path: Path, text: str, header: Sequence[str], line: int, row: list[str]) -> None:
+    expected = len(header)
+    where = f"{path}, line {line}: {len(row)} fields, expected {expected}"
+    if len(row) > expected:
+        raise TableError(f"{where}. Quote cells that contain commas, or remove the extra ones.")
+    if len(row) == expected:
+        return
+    missing = f"{where}; '{header[len(row)]}' is the first one missing"
+    if line == len(text.splitlines()) and not text.endswith(("\n", "\r")):
+        raise TableError(f"{missing}. The last line was torn while being written; delete it.")
+    raise TableError(f"{missing}. Complete or delete the line.")
+
+
+def _typed(cells: pd.Series) -> pd.DataFrame:
+    """One column of text as numbers, as the three statistics of its lists, or as it is."""
+    name = str(cells.name)
+    filled = [cell for cell in cells if cell]
+    if filled and all(NUMBER.fullmatch(cell) for cell in filled):
+        return pd.to_numeric(cells.where(cells != "")).to_frame()
+    if filled and is_list_column(filled):
+        statistics = [list_statistics(cell) for cell in cells]
+        columns = [name + suffix for suffix in LIST_SUFFIXES]
+        return pd.DataFrame(statistics, index=cells.index, columns=columns, dtype=float)
+    return cells.astype("str").to_frame()

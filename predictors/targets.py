@@ -1,0 +1,74 @@
+"""Which columns of a log are the latency, and its value in milliseconds."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictors.table import TableError, locate, source
+from predictors.words import is_duration
+
+DEFAULT_TARGET = "latency_ms"
+
+
+def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
+    """The target columns: those asked for, or `latency_ms`.
+
+    Args:
+        frame: The log.
+        targets: Names of columns, or None for the default.
+
+    Raises:
+        TableError: When a column is absent, or none is given and there is no `latency_ms`.
+    """
+    names = [str(name) for name in frame.columns]
+    if targets is None and DEFAULT_TARGET in names:
+        return (DEFAULT_TARGET,)
+    if not targets:
+        raise TableError(_no_default(frame, names))
+    for target in targets:
+        if target not in names:
+            raise TableError(f"{source(frame)}: {absent_column(target, names)}")
+    return tuple(dict.fromkeys(targets))
+
+
+def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float64]:
+    """The sum of the target columns, shape (rows,), in milliseconds.
+
+    Raises:
+        TableError: When a cell is not a finite number above 0.
+    """
+    total = np.zeros(len(frame))
+    for target in targets:
+        total += _positive_column(frame, target)
+    return total
+
+
+def absent_column(name: str, names: Sequence[str]) -> str:
+    """The message for a column that is not there: the nearest name, and all names."""
+    near = get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"no column '{name}'.{hint} Columns: {', '.join(names)}."
+
+
+def _positive_column(frame: pd.DataFrame, target: str) -> NDArray[np.float64]:
+    values = pd.to_numeric(frame[target], errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if bad.size:
+        row = int(bad[0])
+        raise TableError(
+            f"{locate(frame, row, target)}: a target must be a finite number of milliseconds "
+            f"above 0. Got {str(frame[target].iloc[row])!r}. Correct or delete the line."
+        )
+    return values
+
+
+def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:
+    durations = [name for name in names if is_duration(name)]
+    listed = ", ".join(durations or names)
+    return (
+        f"{source(frame)}: no column '{DEFAULT_TARGET}' and no target named. "
+        f"Name one or more of: {listed}."
+    )

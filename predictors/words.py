@@ -1,0 +1,59 @@
+"""What the name of a column says about it: a result, bookkeeping, or a condition.
+
+A feature is known before a measurement. A result is not, and would leak the answer into the
+features, so columns are told apart by the words of their names, split at anything that is not a
+letter or a digit.
+"""
+
+import re
+from collections.abc import Iterable
+
+CONDITIONS = (
+    "device",
+    "device_fingerprint",
+    "power_mode",
+    "runtime",
+    "runtime_version",
+    "threads",
+    "workload",
+    "precision",
+)
+
+_DURATION = frozenset({"latency", "duration", "elapsed", "ms", "us", "ns"})
+_SPREAD = frozenset({"std", "stdev", "stddev", "variance", "stderr", "sem", "iqr", "mad", "ci"})
+_RESULT = (
+    _DURATION
+    | _SPREAD
+    | {"p50", "p90", "p95", "p99", "energy", "mj", "power", "watts", "temperature"}
+    | {"throughput", "drift", "sentinel", "samples"}
+)
+_BOOKKEEPING = frozenset(
+    {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}
+    | {"version", "flag", "flags", "status", "path", "file", "host", "hostname", "note", "notes"}
+    | {"comment", "schema"}
+)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of a column name, in lower case: `latency_std_Encoder` has three."""
+    return tuple(word for word in re.split(r"[^a-z0-9]+", name.lower()) if word)
+
+
+def is_duration(name: str) -> bool:
+    """Whether a column name speaks of a time that was measured."""
+    return not _DURATION.isdisjoint(words(name))
+
+
+def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
+    """Whether a column may be a feature, judged by its name.
+
+    It may not when it is a condition of the whole log (see `CONDITIONS`), when a word of it
+    names a measured quantity (latency, std, ci, energy, ms) or bookkeeping (id, seed, flags,
+    timestamp), or when it shares its first word with a target. The last rule is left out for a
+    target that names its quantity, such as `encoder_latency`, whose siblings the second finds.
+    """
+    own = words(name)
+    if not own or name in CONDITIONS or not (_RESULT | _BOOKKEEPING).isdisjoint(own):
+        return False
+    prefixes = {words(target)[:1] for target in targets if not is_duration(target)}
+    return own[:1] not in prefixes

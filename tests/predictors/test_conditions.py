@@ -1,0 +1,45 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictors import TableError
+from predictors.conditions import conditions, noise_floor, usable_rows
+
+
+def test_failed_rows_are_left_out() -> None:
+    frame = pd.DataFrame({"flags": ["", "failed", "noisy", "noisy;failed", float("nan")]})
+    assert usable_rows(frame).index.tolist() == [0, 2, 4]
+    assert len(usable_rows(pd.DataFrame({"a": [1, 2]}))) == 2
+
+
+def test_conditions_are_kept_as_text() -> None:
+    frame = pd.DataFrame({"device": ["pi", "pi"], "threads": [4, 4], "layers": [1, 1]})
+    assert conditions(frame) == {"device": "pi", "threads": "4"}
+
+
+@pytest.mark.parametrize(
+    "column", ["device_fingerprint", "power_mode", "runtime", "threads", "workload"]
+)
+def test_mixed_conditions_are_refused(column: str) -> None:
+    frame = pd.DataFrame({column: ["one", "two"]})
+    message = rf"mixes measurements: column '{column}' has 'one', 'two'\. Keep the rows of one"
+    with pytest.raises(TableError, match=message):
+        conditions(frame)
+
+
+def test_many_values_are_cut_short() -> None:
+    with pytest.raises(TableError, match=r"'4' and 2 more\."):
+        conditions(pd.DataFrame({"threads": range(7)}))
+
+
+def test_a_condition_that_is_a_feature_may_vary() -> None:
+    assert conditions(pd.DataFrame({"threads": [1, 2]}), varied=["threads"]) == {}
+
+
+def test_noise_floor_by_hand() -> None:
+    ends = {"ci_low_ms": [9.0, 18.0, np.nan], "ci_high_ms": [11.0, 24.0, 1.0]}
+    # Half-widths 1 of 10 and 3 of 20: the median of 10 % and 15 %.
+    assert noise_floor(pd.DataFrame(ends), np.array([10.0, 20.0, 1.0])) == pytest.approx(0.125)
+    assert noise_floor(pd.DataFrame({"a": [1]}), np.array([1.0])) is None
+    empty = pd.DataFrame({"ci_low_ms": [""], "ci_high_ms": [""]})
+    assert noise_floor(empty, np.array([1.0])) is None

@@ -1,0 +1,61 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from predictors.conformal import block_coverage, least_rows, ratio_bounds
+
+
+@pytest.mark.parametrize(("confidence", "rows"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19)])
+def test_least_rows(confidence: float, rows: int) -> None:
+    assert least_rows(confidence) == rows
+
+
+def test_bounds_are_order_statistics() -> None:
+    # n = 39: k = 40 * 0.95 = 38, so the second largest and the second smallest.
+    ratios = np.linspace(0.81, 1.19, 39)
+    assert ratio_bounds(ratios[::-1], 0.95) == pytest.approx((0.82, 1.18))
+
+
+def test_bounds_never_exclude_the_prediction() -> None:
+    assert ratio_bounds(np.full(19, 0.9), 0.95) == (0.9, 1.0)
+    assert ratio_bounds(np.full(19, 1.2), 0.95) == (1.0, 1.2)
+
+
+def test_too_few_rows_for_the_confidence() -> None:
+    message = r"'confidence' 0\.99 needs at least 99 measured rows\. Got 50\. .* at most 0\.980"
+    with pytest.raises(ValueError, match=message):
+        ratio_bounds(np.ones(50), 0.99)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, float("nan")])
+def test_confidence_is_a_share(confidence: float) -> None:
+    with pytest.raises(ValueError, match=r"'confidence' must be between 0 and 1\. Got"):
+        ratio_bounds(np.ones(50), confidence)
+
+
+@pytest.mark.parametrize("n", [19, 30, 57])
+def test_coverage_of_exchangeable_ratios_is_nominal(n: int) -> None:
+    # P(r_new <= r_(k)) is k / (n + 1) for a continuous distribution.
+    rng = np.random.default_rng(0)
+    draws = np.exp(0.2 * rng.standard_normal((4000, n + 1)))
+    held = [row[-1] <= ratio_bounds(row[:-1], 0.95)[1] for row in draws]
+    expected = np.ceil(0.95 * (n + 1) - 1e-9) / (n + 1)
+    assert np.mean(held) == pytest.approx(expected, abs=0.012)
+
+
+def test_block_coverage_by_hand() -> None:
+    # One block of 10 is 30 % slower. Its rows exceed what the rest gives; the others do not.
+    ratios = np.concatenate([np.ones(90), np.full(10, 1.3)])
+    assert block_coverage(ratios, 0.9) == pytest.approx(0.9)
+
+
+def test_block_coverage_needs_rows() -> None:
+    assert block_coverage(np.ones(20), 0.95) is None
+    assert block_coverage(np.ones(22), 0.95) == 1.0
+
+
+def test_bounds_widen_with_confidence() -> None:
+    ratios = np.exp(np.random.default_rng(1).normal(size=99))
+    uppers = [ratio_bounds(ratios, c)[1] for c in (0.5, 0.8, 0.9, 0.95, 0.99)]
+    assert all(a <= b for a, b in pairwise(uppers))

@@ -1,0 +1,103 @@
+import pandas as pd
+import pytest
+
+from predictors import Feature, FeatureSchema, TableError
+
+
+def log() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "layers": [1, 2, 3, 4],
+            "routing": ["worst", "balanced", "worst", "balanced"],
+            "ffn.mean": [1.0, 2.0, 3.0, 4.0],
+            "ffn.sum": [2.0, 4.0, 6.0, 8.0],
+            "ffn.count": [2.0, 2.0, 2.0, 2.0],
+            "vocabulary": [9, 9, 9, 9],
+            "arch": ["a", "b", "c", "d"],
+            "latency_ms": [1.0, 2.0, 3.0, 4.0],
+            "latency_std": [0.1, 0.2, 0.3, 0.4],
+        }
+    )
+
+
+def test_inferred_features_leak_no_result() -> None:
+    schema = FeatureSchema.infer(log(), ["latency_ms"])
+    assert schema.features == (
+        Feature("layers", "numeric"),
+        Feature("routing", "categorical", ("balanced", "worst")),
+        Feature("ffn", "list"),
+    )
+
+
+def test_marked_columns_are_all_the_features() -> None:
+    frame = log().assign(feature_layers=[1, 2, 3, 4], feature_ms=5)
+    schema = FeatureSchema.infer(frame, ["latency_ms"])
+    assert schema.columns == ("feature_layers", "feature_ms")
+
+
+def test_matrix_by_hand() -> None:
+    schema = FeatureSchema.infer(log(), ["latency_ms"])
+    assert schema.columns == (
+        *("layers", "routing=balanced", "routing=worst"),
+        *("ffn.mean", "ffn.sum", "ffn.count"),
+    )
+    assert schema.matrix(log())[0].tolist() == [1, 0, 1, 1, 2, 2]
+    assert schema.measured.tolist() == [True, False, False, True, True, True]
+
+
+def test_lists_that_were_not_expanded_give_the_same_matrix() -> None:
+    frame = pd.DataFrame({"ffn": [[1, 3], [4]], "y": [1.0, 2.0]})
+    schema = FeatureSchema.infer(frame, ["y"])
+    assert schema.matrix(frame).tolist() == [[2, 4, 2], [4, 4, 1]]
+    assert schema.matrix(pd.DataFrame({"ffn": [5]})).tolist() == [[5, 5, 1]]
+    assert schema.matrix(pd.DataFrame({"ffn": ["1_3"]})).tolist() == [[2, 4, 2]]
+
+
+def test_flops_columns_are_the_total_or_the_parts() -> None:
+    frame = pd.DataFrame({"a_gflops": [1.0], "b_gflops": [2.0], "total_flops": [3.0], "n": [4]})
+    parts = FeatureSchema.infer(frame, [], ["a_gflops", "n", "b_gflops"])
+    assert parts.flops_columns == (0, 2)
+    total = FeatureSchema.infer(frame, [], ["a_gflops", "b_gflops", "total_flops"])
+    assert total.flops_columns == (2,)
+    assert FeatureSchema.infer(frame, [], ["n"]).flops_columns == ()
+
+
+def test_an_unknown_level_is_refused() -> None:
+    schema = FeatureSchema.infer(log(), ["latency_ms"])
+    frame = log().assign(routing="skewed")
+    message = r"row 0, column 'routing': level 'skewed' was not in the log\. Known: balanced, worst"
+    with pytest.raises(TableError, match=message):
+        schema.matrix(frame)
+
+
+def test_a_missing_column_is_refused() -> None:
+    schema = FeatureSchema.infer(log(), ["latency_ms"])
+    with pytest.raises(TableError, match=r"no column 'layers'\..*The predictor was fitted with it"):
+        schema.matrix(log().drop(columns="layers"))
+
+
+@pytest.mark.parametrize("cell", [None, float("inf"), "many"])
+def test_a_feature_that_is_no_number_is_refused(cell: object) -> None:
+    schema = FeatureSchema.infer(log(), ["latency_ms"])
+    frame = log().astype({"layers": object})
+    frame.loc[2, "layers"] = cell
+    with pytest.raises(TableError, match=r"row 2, column 'layers': a feature must be a finite"):
+        schema.matrix(frame)
+
+
+def test_a_list_that_is_no_list_is_refused() -> None:
+    schema = FeatureSchema((Feature("ffn", "list"),))
+    with pytest.raises(TableError, match=r"row 0, column 'ffn'.*Got 'wide'"):
+        schema.matrix(pd.DataFrame({"ffn": ["wide"]}))
+
+
+def test_named_features_must_exist_and_differ_from_the_target() -> None:
+    with pytest.raises(TableError, match=r"no column 'layer'\. Did you mean 'layers'\?"):
+        FeatureSchema.infer(log(), ["latency_ms"], ["layer"])
+    with pytest.raises(TableError, match=r"'latency_ms' is a target and cannot be a feature"):
+        FeatureSchema.infer(log(), ["latency_ms"], ["latency_ms"])
+
+
+def test_no_feature_left_is_refused() -> None:
+    with pytest.raises(TableError, match=r"no column can serve as a feature"):
+        FeatureSchema.infer(log()[["latency_ms", "latency_std"]], ["latency_ms"])

@@ -1,0 +1,98 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictors import TableError, fit_log
+
+Maker = Callable[..., pd.DataFrame]
+
+
+def test_the_error_comes_near_the_noise(roofline_log: Maker) -> None:
+    # Gaussian noise of 3 % has a mean absolute value of 2.4 %.
+    predictor = fit_log(roofline_log(50, seed=0))
+    test = roofline_log(1000, seed=1)
+    rows = predictor.predict(test)
+    error = np.abs(rows["predicted_ms"] / test["latency_ms"] - 1)
+    assert error.mean() < 0.03
+    assert predictor.report.best.mape < 0.035
+    assert predictor.report.best.spearman > 0.98
+
+
+def test_the_bound_holds_on_average_over_logs(roofline_log: Maker) -> None:
+    held = []
+    for seed in range(12):
+        predictor = fit_log(roofline_log(30, seed=seed))
+        test = roofline_log(500, seed=1000 + seed)
+        held.append(np.mean(test["latency_ms"] <= predictor.predict(test)["upper_ms"]))
+    assert np.mean(held) >= 0.92
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95])
+def test_the_bound_holds_over_many_logs(roofline_log: Maker, confidence: float) -> None:
+    held = []
+    for seed in range(60):
+        predictor = fit_log(roofline_log(30, seed=seed))
+        test = roofline_log(500, seed=1000 + seed)
+        rows = predictor.predict(test, confidence=confidence)
+        held.append(np.mean(test["latency_ms"] <= rows["upper_ms"]))
+    assert np.mean(held) >= confidence - 0.03
+
+
+def test_the_report_describes_the_log(roofline_log: Maker) -> None:
+    log = roofline_log(40, seed=0).assign(flags="")
+    log["ci_low_ms"], log["ci_high_ms"] = 0.98 * log["latency_ms"], 1.02 * log["latency_ms"]
+    log.loc[[3, 4], "flags"] = "failed"
+    log.loc[[3, 4], "latency_ms"] = np.nan
+    predictor = fit_log(log)
+    report = predictor.report
+    assert (report.n_rows, report.n_excluded, report.targets) == (38, 2, ("latency_ms",))
+    assert report.features == tuple(c for c in log.columns if c.startswith("feature_"))
+    assert report.noise_floor == pytest.approx(0.02)
+    assert [each.confidence for each in report.coverage] == [0.9, 0.95]
+    assert predictor.conditions == {"device": "board"}
+
+
+def test_same_seed_same_predictor(roofline_log: Maker) -> None:
+    first, again = (fit_log(roofline_log(25, seed=0), seed=3) for _ in range(2))
+    assert first.report == again.report
+    np.testing.assert_array_equal(first.ratios, again.ratios)
+
+
+def test_a_file_of_several_targets(tmp_path: Path, roofline_log: Maker) -> None:
+    log = roofline_log(30, seed=0).drop(columns="device")
+    log["latency_a"], log["latency_b"] = 0.25 * log["latency_ms"], 0.75 * log["latency_ms"]
+    log.drop(columns="latency_ms").to_csv(tmp_path / "lat.csv", index=False)
+    summed = fit_log(tmp_path / "lat.csv", targets=["latency_a", "latency_b"])
+    whole = fit_log(log, targets=["latency_ms"])
+    assert summed.report.best.mape == pytest.approx(whole.report.best.mape)
+
+
+def test_features_can_be_named(roofline_log: Maker) -> None:
+    predictor = fit_log(roofline_log(25, seed=0), features=["feature_decoder_layers"])
+    assert predictor.report.features == ("feature_decoder_layers",)
+
+
+def test_too_few_rows(roofline_log: Maker) -> None:
+    log = roofline_log(21, seed=0).assign(flags=["failed"] * 3 + [""] * 18)
+    message = r"has 18 usable rows of 21; a predictor needs 20\. Measure 2 more"
+    with pytest.raises(TableError, match=message):
+        fit_log(log)
+
+
+def test_mixed_conditions(roofline_log: Maker) -> None:
+    log = roofline_log(40, seed=0).assign(power_mode=["15W"] * 20 + ["30W"] * 20)
+    with pytest.raises(TableError, match=r"column 'power_mode' has '15W', '30W'"):
+        fit_log(log)
+
+
+def test_a_bad_target_names_its_line(tmp_path: Path, roofline_log: Maker) -> None:
+    log = roofline_log(25, seed=0).astype({"latency_ms": object})
+    log.loc[4, "latency_ms"] = "slow"
+    log.to_csv(tmp_path / "lat.csv", index=False)
+    message = r"lat\.csv, line 6, column 'latency_ms'.*Got 'slow'"
+    with pytest.raises(TableError, match=message):
+        fit_log(tmp_path / "lat.csv")

@@ -1,0 +1,40 @@
+import numpy as np
+
+from predictors.models import LatencyModel, LogRidge, Ridge, Roofline
+from predictors.selection import select
+
+
+def table(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 10, (n, 3))
+    return X, 2 + X @ [1.0, 0.0, 3.0]
+
+
+def test_the_model_of_the_true_law_wins() -> None:
+    X, y = table(40)
+    models: dict[str, LatencyModel] = {"log_ridge": LogRidge(), "roofline": Roofline()}
+    found = select(models, X, y)
+    assert found.winner == "roofline"
+    assert [each.name for each in found.scores] == ["roofline", "log_ridge"]
+    np.testing.assert_allclose(found.ratios, 1, rtol=1e-6)
+
+
+def test_every_row_is_predicted_unseen() -> None:
+    # Pure noise: a model that had seen the row would be nearer than the spread of the target.
+    rng = np.random.default_rng(1)
+    y = rng.uniform(1, 2, 60)
+    found = select({"ridge": Ridge()}, rng.normal(size=(60, 20)), y)
+    assert found.scores[0].mape > 0.9 * np.mean(np.abs(np.median(y) / y - 1))
+
+
+def test_the_same_seed_gives_the_same_ratios() -> None:
+    X, y = table(30)
+    y = y * np.random.default_rng(2).lognormal(0, 0.1, 30)
+    first, again, other = (select({"ridge": Ridge()}, X, y, seed=s).ratios for s in (5, 5, 6))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_simpler_model_wins_a_tie() -> None:
+    X, y = table(30)
+    assert select({"a": Roofline(), "b": Roofline()}, X, y).winner == "a"

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictors import TableError, read_table
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "lat.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_numbers_text_and_line_numbers(tmp_path: Path) -> None:
+    frame = read_table(write(tmp_path, "d,kind,latency_ms\n512,a,1.5\n\n640,b,2e1\n"))
+    assert list(frame.index) == [2, 4]
+    assert frame["latency_ms"].tolist() == [1.5, 20.0]
+    assert frame["kind"].tolist() == ["a", "b"]
+    assert frame["d"].dtype == np.int64
+
+
+def test_an_empty_cell_of_a_numeric_column_is_nan(tmp_path: Path) -> None:
+    frame = read_table(write(tmp_path, "d,x\n1,a\n,b\n"))
+    assert np.isnan(frame["d"].iloc[1])
+
+
+@pytest.mark.parametrize("cell", ['"[3072, 2048]"', "3072_2048", "3072 2048", '"(3072, 2048)"'])
+def test_a_list_becomes_mean_sum_and_count(tmp_path: Path, cell: str) -> None:
+    frame = read_table(write(tmp_path, f"ffn,y\n{cell},1\n1024,2\n"))
+    assert list(frame.columns) == ["ffn.mean", "ffn.sum", "ffn.count", "y"]
+    assert frame.iloc[0, :3].tolist() == [2560.0, 5120.0, 2.0]
+    assert frame.iloc[1, :3].tolist() == [1024.0, 1024.0, 1.0]
+
+
+def test_an_empty_list_counts_nothing(tmp_path: Path) -> None:
+    frame = read_table(write(tmp_path, "ffn,y\n[],1\n[7],2\n"))
+    assert frame.iloc[0, :3].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_date_is_text(tmp_path: Path) -> None:
+    frame = read_table(write(tmp_path, "when,y\n2024-01-02 10:00:00,1\n"))
+    assert frame["when"].tolist() == ["2024-01-02 10:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"lat\.csv is empty"),
+        ("a,b\n", r"has a header and no rows"),
+        ("a,a\n1,2\n", r"line 1: column 'a' appears twice\. Rename one"),
+        ("a,\n1,2\n", r"line 1: column 2 has no name"),
+        ("a,b\n1\n2,3\n", r"line 2: 1 fields, expected 2; 'b' is the first one missing\. Complete"),
+        ("a,b\n1,2\n3", r"line 3: 1 fields, expected 2.*The last line was torn.*delete it"),
+        ("a,b\n1,2,3\n", r"line 2: 3 fields, expected 2\. Quote cells"),
+        ('a,b\n1,"[2, 3', r"line 2: unexpected end of data.*torn"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read_table(write(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"none\.csv does not exist\. Check the path"):
+        read_table(tmp_path / "none.csv")
+
+
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"cannot be read"):
+        read_table(tmp_path)
+
+
+def test_other_encodings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "lat.csv"
+    path.write_bytes(b"a\n\xff\xfe\n")
+    with pytest.raises(TableError, match=r"is not UTF-8 text.*Save it as UTF-8"):
+        read_table(path)

@@ -1,0 +1,44 @@
+"""How long something takes on a device: workloads, the measuring protocol and the log."""
+
+from profilers.audit import LogSummary, Problem, check, merge, summarise
+from profilers.fields import WorkloadError
+from profilers.log import LatencyLog, read_log, samples_path
+from profilers.measurement import FailedPoint, Measurement
+from profilers.onnx_workload import workload_for_onnx
+from profilers.protocol import Point, Progress, Protocol
+from profilers.session import measure_one, measure_points
+from profilers.statistics import Interval, median_interval, relative_half_width
+from profilers.table import LogError
+from profilers.worker_process import ProfilingError, WorkerDied, WorkerError, WorkerProcess
+from profilers.workload import Call, TensorSpec, Workload
+
+__all__ = [
+    "Call",
+    "FailedPoint",
+    "Interval",
+    "LatencyLog",
+    "LogError",
+    "LogSummary",
+    "Measurement",
+    "Point",
+    "Problem",
+    "ProfilingError",
+    "Progress",
+    "Protocol",
+    "TensorSpec",
+    "WorkerDied",
+    "WorkerError",
+    "WorkerProcess",
+    "Workload",
+    "WorkloadError",
+    "check",
+    "measure_one",
+    "measure_points",
+    "median_interval",
+    "merge",
+    "read_log",
+    "relative_half_width",
+    "samples_path",
+    "summarise",
+    "workload_for_onnx",
+]

@@ -1,0 +1,72 @@
+"""A workload for any ONNX file, from the inputs its graph declares."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profilers.fields import WorkloadError
+from profilers.workload import DTYPES, Call, TensorSpec, Workload
+
+if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
+    from onnx import TensorShapeProto, ValueInfoProto
+
+
+def workload_for_onnx(path: Path, *, dims: Mapping[str, int] | None = None) -> Workload:
+    """One call named "model" of the graph at `path`; its weights are not read.
+
+    Floating-point inputs are drawn from a normal distribution; integers and booleans are zero,
+    because zero is a valid index into anything.
+
+    Args:
+        path: The ONNX file; the workload refers to it by its absolute path.
+        dims: Sizes of the symbolic dimensions, by name. Those not given are 1.
+
+    Raises:
+        WorkloadError: A name in `dims` is unknown, or an input is not a plain tensor.
+    """
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    weights = {weight.name for weight in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    sizes = dict(dims or {})
+    _require_known(sizes, inputs, path)
+    tensors = {value.name: _tensor(value, sizes, seed) for seed, value in enumerate(inputs)}
+    return Workload({"model": str(path.resolve())}, (Call("model", "model", inputs=tensors),))
+
+
+def _require_known(sizes: Mapping[str, int], inputs: "list[ValueInfoProto]", path: Path) -> None:
+    symbols = {dim.dim_param for value in inputs for dim in value.type.tensor_type.shape.dim}
+    known = ", ".join(sorted(symbols - {""})) or "none"
+    for name, size in sizes.items():
+        if name not in symbols:
+            raise WorkloadError(f"Unknown dimension {name!r}. Dimensions of {path}: {known}.")
+        if size < 0:
+            raise WorkloadError(f"Dimension {name!r} must not be negative. Got {size}.")
+
+
+def _tensor(value: "ValueInfoProto", sizes: Mapping[str, int], seed: int) -> TensorSpec:
+    shape = tuple(_size(dim, sizes) for dim in value.type.tensor_type.shape.dim)
+    dtype = _dtype(value)
+    if dtype.startswith("float"):
+        return TensorSpec(dtype, shape, seed=seed)
+    return TensorSpec(dtype, shape, values=(0,))
+
+
+def _dtype(value: "ValueInfoProto") -> str:
+    import onnx
+
+    if value.type.WhichOneof("value") == "tensor_type":
+        name = str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        if name in DTYPES:
+            return name
+    raise WorkloadError(
+        f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. "
+        f"Write its workload by hand or change the graph."
+    )
+
+
+def _size(dim: "TensorShapeProto.Dimension", sizes: Mapping[str, int]) -> int:
+    if dim.WhichOneof("value") == "dim_value":
+        return dim.dim_value
+    return sizes.get(dim.dim_param, 1)

@@ -1,0 +1,302 @@
+"""The program that runs on the device: loads workloads, runs blocks of samples, reads sensors.
+
+One file, the standard library and onnxruntime (which brings NumPy), Python 3.8 syntax. It reads
+one JSON request a line from stdin and answers each with one JSON line on stdout. The host
+decides what is measured when; an exception is answered as {"error": ...} and the worker lives on.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Dict, Tuple
+
+    Feeds = Dict[str, Any]
+    Request = Dict[str, Any]
+    Reply = Dict[str, Any]
+
+
+class PreparedCall:
+    """One call of a workload with its session open and its inputs made."""
+
+    def __init__(self, spec: Dict[str, Any], session: Any) -> None:
+        self.name = spec["name"]
+        self.session = session
+        self.inputs = {name: make_tensor(item) for name, item in spec["inputs"].items()}
+        # A list of {input: tensor}, one per run.
+        self.steps = [
+            {name: make_tensor(items[step]) for name, items in spec["step_inputs"].items()}
+            for step in range(spec["repeat"])
+        ]
+        self.from_calls = [
+            (name, source[0], source[1]) for name, source in spec["from_calls"].items()
+        ]
+        self.carry = list(spec["carry"].items())
+        self.outputs = [output.name for output in session.get_outputs()]
+
+    def run(self, produced: Dict[str, Feeds]) -> Feeds:
+        """The outputs of the last run; values stay where the runtime put them, none is copied."""
+        feeds = dict(self.inputs)
+        for name, call, output in self.from_calls:
+            feeds[name] = produced[call][output]
+        named: Feeds = {}
+        for step in self.steps:
+            feeds.update(step)
+            values = self.session.run_with_ort_values(self.outputs, feeds)
+            named = dict(zip(self.outputs, values))  # noqa: B905  strict= needs Python 3.10
+            for output, name in self.carry:
+                feeds[name] = named[output]
+        return named
+
+
+class LoadedWorkload:
+    """A workload ready to be sampled."""
+
+    def __init__(self, path: str, threads: int, options: Dict[str, Any]) -> None:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        folder = os.path.dirname(os.path.abspath(path))
+        sessions = {
+            name: open_session(os.path.join(folder, graph), threads, options)
+            for name, graph in document["graphs"].items()
+        }
+        self.calls = [PreparedCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
+
+    def run(self) -> Dict[str, Feeds]:
+        """The outputs of every call, by call."""
+        produced: Dict[str, Feeds] = {}
+        for call in self.calls:
+            produced[call.name] = call.run(produced)
+        return produced
+
+    def sample(self) -> Dict[str, Any]:
+        """One timed run: wall and process CPU milliseconds, and wall milliseconds per call."""
+        call_ms = {}
+        produced: Dict[str, Feeds] = {}
+        cpu_before = time.process_time_ns()
+        start = before = time.perf_counter_ns()
+        for call in self.calls:
+            produced[call.name] = call.run(produced)
+            after = time.perf_counter_ns()
+            call_ms[call.name] = (after - before) / 1e6
+            before = after
+        cpu_ns = time.process_time_ns() - cpu_before
+        return {"wall_ms": (before - start) / 1e6, "cpu_ms": cpu_ns / 1e6, "call_ms": call_ms}
+
+
+class Worker:
+    """Answers requests while `running`; holds the loaded workloads by id."""
+
+    def __init__(self) -> None:
+        self.loaded: Dict[str, LoadedWorkload] = {}
+        self.operations: Dict[str, Callable[[Request], Reply]] = {
+            "hello": self.hello,
+            "load": self.load,
+            "warmup": self.warmup,
+            "block": self.block,
+            "outputs": self.outputs,
+            "unload": self.unload,
+            "quit": self.quit,
+        }
+        self.running = True
+
+    def answer(self, line: bytes) -> Reply:
+        """The reply to one request line, an {"error": ...} when it cannot be served."""
+        try:
+            request = json.loads(line)
+            if request.get("op") not in self.operations:
+                raise ValueError(
+                    "Unknown op %r. Known: %s." % (request.get("op"), sorted(self.operations))
+                )
+            return self.operations[request["op"]](request)
+        except Exception as error:  # reported to the host, which decides what it means
+            message = "%s: %s" % (type(error).__name__, error)
+            return {"error": message, "traceback": traceback.format_exc()}
+
+    def hello(self, request: Request) -> Reply:
+        """Versions of everything that moves a timing."""
+        import numpy
+        import onnxruntime
+
+        return {
+            "runtime": "onnxruntime",
+            "runtime_version": onnxruntime.__version__,
+            "providers": onnxruntime.get_available_providers(),
+            "python": sys.version.split()[0],
+            "numpy": numpy.__version__,
+            "pid": os.getpid(),
+        }
+
+    def load(self, request: Request) -> Reply:
+        """Open a workload's sessions and make its inputs; `load_ms` is the time that took."""
+        start = time.perf_counter_ns()
+        self.loaded.pop(request["id"], None)
+        threads, options = int(request["threads"]), dict(request.get("options") or {})
+        self.loaded[request["id"]] = LoadedWorkload(request["workload"], threads, options)
+        return {"load_ms": (time.perf_counter_ns() - start) / 1e6}
+
+    def warmup(self, request: Request) -> Reply:
+        """Run until both minima are reached, or `max_seconds` have passed."""
+        workload = self.find(request)
+        start = time.perf_counter()
+        runs, seconds = 0, 0.0
+        while runs < request["min_runs"] or seconds < request["min_seconds"]:
+            workload.run()
+            runs, seconds = runs + 1, time.perf_counter() - start
+            if seconds >= request["max_seconds"]:
+                break
+        return {"runs": runs, "seconds": seconds}
+
+    def block(self, request: Request) -> Reply:
+        """Samples in a row, with the sensors read just before and just after."""
+        workload = self.find(request)
+        before = read_sensors()
+        samples = [workload.sample() for _ in range(request["samples"])]
+        return {"samples": samples, "before": before, "after": read_sensors()}
+
+    def outputs(self, request: Request) -> Reply:
+        """Shape, type, sum and finiteness of what each call puts out at the end of a sample."""
+        produced = self.find(request).run()
+        described = {
+            call: {name: describe_tensor(value) for name, value in values.items()}
+            for call, values in produced.items()
+        }
+        return {"outputs": described}
+
+    def unload(self, request: Request) -> Reply:
+        """Forget a workload, and let the runtime free it."""
+        self.find(request)
+        del self.loaded[request["id"]]
+        return {}
+
+    def quit(self, request: Request) -> Reply:
+        """Make this the last answer."""
+        self.running = False
+        return {}
+
+    def find(self, request: Request) -> LoadedWorkload:
+        """The workload a request is about."""
+        if request["id"] not in self.loaded:
+            raise KeyError("no workload %r is loaded; send load first" % request["id"])
+        return self.loaded[request["id"]]
+
+
+def open_session(path: str, threads: int, options: Dict[str, Any]) -> Any:
+    """A CPU session with an explicit number of threads; spinning only when all have a core."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    spinning = options.get("allow_spinning", threads <= len(os.sched_getaffinity(0)))
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    return onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+
+
+def make_tensor(spec: Dict[str, Any]) -> Any:
+    """The runtime's tensor for one entry of a workload file."""
+    import numpy
+    import onnxruntime
+
+    shape, dtype = tuple(spec["shape"]), numpy.dtype(spec["dtype"])
+    if spec.get("values") is None:
+        array = numpy.random.default_rng(spec["seed"]).standard_normal(shape).astype(dtype)
+    else:
+        values = numpy.asarray(spec["values"], dtype=dtype)
+        array = numpy.full(shape, values[0], dtype) if values.size == 1 else values.reshape(shape)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(numpy.ascontiguousarray(array))
+
+
+def describe_tensor(value: Any) -> Dict[str, Any]:
+    """What a test needs to know of an output."""
+    import numpy
+
+    array = value.numpy()
+    total = float(array.astype(numpy.float64).sum())
+    return {
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "sum": total if numpy.isfinite(total) else None,
+        "finite": bool(numpy.isfinite(array).all()),
+    }
+
+
+def read_sensors() -> Dict[str, Any]:
+    """The state of the machine and of this process; None where the kernel does not say."""
+    return {
+        "cpu_mhz": cpu_mhz(),
+        "load": os.getloadavg()[0],
+        "involuntary_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
+        "steal_ms": steal_ms(),
+        "wait_ms": wait_ms(),
+    }
+
+
+def cpu_mhz() -> Any:
+    """The mean clock over all cores."""
+    paths = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
+    khz = [int(text) for text in map(read_text, paths) if text]
+    return sum(khz) / len(khz) / 1000 if khz else None
+
+
+def steal_ms() -> Any:
+    """CPU time the hypervisor gave to others since boot, over all cores."""
+    fields = read_text("/proc/stat").split()[:9]
+    if len(fields) < 9:
+        return None
+    return int(fields[8]) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def wait_ms() -> Any:
+    """Time this process's threads were ready to run and had no core."""
+    fields = [read_text(path).split() for path in glob.glob("/proc/self/task/*/schedstat")]
+    waits = [int(field[1]) for field in fields if len(field) > 1]
+    return sum(waits) / 1e6 if waits else None
+
+
+def read_text(path: str) -> str:
+    """The content of a kernel file, empty when it cannot be read."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def take_over_pipes() -> Tuple[BinaryIO, BinaryIO]:
+    """Keep stdin and stdout for the protocol; whatever a library prints goes to stderr."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def main() -> None:
+    """Answer requests until told to quit or until stdin ends."""
+    # Python puts this file's folder first, where our statistics.py would hide the standard one.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
+    requests, replies = take_over_pipes()
+    worker = Worker()
+    while worker.running:
+        line = requests.readline()
+        if not line:  # the host is gone
+            break
+        replies.write(json.dumps(worker.answer(line)).encode() + b"\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()

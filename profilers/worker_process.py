@@ -1,0 +1,147 @@
+"""A worker in a child process, spoken to over its pipes."""
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from devices import Device
+
+WORKER = Path(__file__).with_name("worker.py")
+_STDERR_TAIL = 2000
+_QUIT_SECONDS = 2.0
+
+
+class WorkerError(RuntimeError):
+    """The worker answered that it could not do what was asked; it lives on."""
+
+
+class WorkerDied(RuntimeError):  # noqa: N818  it is an event, and reads as one where it is caught
+    """The worker crashed or did not answer in time; it is gone."""
+
+
+class ProfilingError(RuntimeError):
+    """Nothing can be measured: no worker starts, or not even the sentinel runs."""
+
+
+class WorkerProcess:
+    """A fresh worker on `device`, for as long as the `with` block lasts.
+
+    Args:
+        device: Where it runs.
+        timeout_s: How long any one request may take, in seconds.
+
+    Attributes:
+        hello: Versions, providers and pid, as the worker gave them.
+    """
+
+    def __init__(self, device: Device, *, timeout_s: float = 300.0) -> None:
+        self._device = device
+        self._timeout_s = timeout_s
+        self._unread = b""
+        self.hello: dict[str, Any] = {}
+
+    def __enter__(self) -> "WorkerProcess":
+        """Start the worker.
+
+        Raises:
+            ProfilingError: It does not start, or finds no usable runtime.
+        """
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        self._child = subprocess.Popen(
+            self._device.worker_command(WORKER),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, **self._device.worker_environment()},
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for the host, which ends the worker in order
+        )
+        try:
+            self.hello = self.request("hello")
+        except BaseException as error:
+            self._close()
+            if isinstance(error, WorkerError | WorkerDied):
+                raise ProfilingError(
+                    f"No worker starts on device {self._device.name!r}. {error} "
+                    f"Run `automoe doctor --device {self._device.name}`."
+                ) from error
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ask the worker to quit; kill it when it does not, or when something went wrong."""
+        if error is None:
+            self._quit()
+        self._close()
+
+    def request(self, op: str, **fields: object) -> dict[str, Any]:
+        """The worker's answer to one request.
+
+        Raises:
+            WorkerError: The worker reports an error.
+            WorkerDied: It crashed, or did not answer within the time allowed.
+        """
+        try:
+            self._send({"op": op, **fields})
+            reply: dict[str, Any] = json.loads(self._read_line(op))
+        except (OSError, ValueError) as error:
+            raise self._died(f"during {op!r} ({error})") from error
+        if "error" in reply:
+            raise WorkerError(
+                f"The worker on {self._device.name!r} failed in {op!r}: {reply['error']}"
+            )
+        return reply
+
+    def _send(self, message: dict[str, object]) -> None:
+        assert self._child.stdin is not None  # we asked for a pipe
+        self._child.stdin.write(json.dumps(message).encode() + b"\n")
+
+    def _read_line(self, op: str) -> bytes:
+        assert self._child.stdout is not None  # we asked for a pipe
+        deadline = time.monotonic() + self._timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._child.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise self._died(f"by not answering {op!r} within {self._timeout_s:g} s")
+                chunk = os.read(self._child.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    raise self._died(f"during {op!r}")
+                self._unread += chunk
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _died(self, how: str) -> WorkerDied:
+        """The error to raise, once the child is surely dead."""
+        self._child.kill()
+        status = self._child.wait()
+        self._stderr.seek(0)
+        tail = self._stderr.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
+        return WorkerDied(
+            f"The worker on {self._device.name!r} died {how}, exit status {status}. "
+            f"Its last words: {tail or '(none)'}"
+        )
+
+    def _quit(self) -> None:
+        with contextlib.suppress(WorkerDied, WorkerError, subprocess.TimeoutExpired):
+            self.request("quit")
+            self._child.wait(_QUIT_SECONDS)
+
+    def _close(self) -> None:
+        self._child.kill()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout, self._stderr):
+            if pipe is not None:
+                pipe.close()

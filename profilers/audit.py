@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from profilers.log import read_log, samples_path, write_new
+from profilers.log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.statistics import lag1_correlation
 from profilers.table import CONDITION_COLUMNS, LogError, format_line, require_same
 
@@ -119,8 +119,8 @@ def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] 
         The number of rows written.
 
     Raises:
-        LogError: Conditions or columns differ between the logs, there are no rows, or `out`
-            exists.
+        LogError: Conditions or columns differ between the logs, there are no rows, or `out` or
+            its samples exist.
     """
     rows = [(path, row) for path in paths for row in _read_existing(path)]
     if not rows:
@@ -131,12 +131,12 @@ def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] 
             odd = sorted(row.keys() ^ first.keys())
             raise LogError(f"{path} and {first_path} must have the same columns. Got {odd} in one.")
         require_same(first, row, (*CONDITION_COLUMNS, *condition_columns), first_path)
+    for target in (out, samples_path(out)):
+        require_new(target)
     unique = {tuple(row[name] for name in first): None for _, row in rows}
     write_new(out, b"".join(format_line(cells) for cells in (tuple(first), *unique)))
-    sidecars = [samples_path(path) for path in paths]
-    raw = [path.read_bytes() for path in sidecars if path.exists()]
-    unique_raw = dict.fromkeys(line for content in raw for line in content.splitlines(True))
-    write_new(samples_path(out), b"".join(unique_raw))
+    raw = dict.fromkeys(line for path in paths for line in complete_lines(samples_path(path)))
+    write_new(samples_path(out), b"".join(raw))
     return len(unique)
 
 

@@ -1,6 +1,6 @@
 """Blocks of samples: what one process measured of one point, and how disturbed it was."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, median
 from typing import Any
@@ -74,11 +74,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class PointBlock:
-    """The block that counts for a point in one round, and what happened around it.
+    """What one round measured of a point, and what happened around it.
 
     Attributes:
-        kept: The block that counts.
-        superseded: Earlier attempts, too disturbed to count; recorded all the same.
+        attempts: In order. Only the least disturbed one counts, but all are recorded.
         load_ms: Time to open the workload's sessions.
         sentinel_ms: The sentinel's median just before and just after.
         runtime: Name and version of the runtime.
@@ -86,24 +85,33 @@ class PointBlock:
         restarted: Whether a worker died on the way.
     """
 
-    kept: Block
-    superseded: tuple[Block, ...]
+    attempts: tuple[Block, ...]
     load_ms: float
     sentinel_ms: tuple[float, float]
     runtime: str
     pid: int
     restarted: bool = False
 
+    @property
+    def kept(self) -> Block:
+        """The attempt that counts."""
+        return least_contended(self.attempts)
+
     def record(self) -> dict[str, Any]:
         """Everything raw, for the log's sidecar."""
-        attempts = [*self.superseded, self.kept]
+        kept = self.kept
         return {
             "pid": self.pid,
             "load_ms": self.load_ms,
             "sentinel_ms": list(self.sentinel_ms),
             "restarted": self.restarted,
-            "attempts": [{**asdict(block), "kept": block is self.kept} for block in attempts],
+            "attempts": [{**asdict(block), "kept": block is kept} for block in self.attempts],
         }
+
+
+def least_contended(attempts: Sequence[Block]) -> Block:
+    """The least disturbed block, the earliest one of equals."""
+    return min(attempts, key=lambda block: block.contention)
 
 
 def run_block(worker: WorkerProcess, workload_id: str, *, samples: int, threads: int) -> Block:

@@ -45,7 +45,7 @@ class FieldReader:
         """
         items: list[Any] = self._get(field, list)
         for item in items:
-            if not isinstance(item, int):
+            if not isinstance(item, int) or isinstance(item, bool):
                 raise self._error(field, "a list of integers", item)
         return items
 

@@ -1,6 +1,7 @@
 """The latency log: an append-only CSV that survives kills, full disks and second writers."""
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from filelock import FileLock, Timeout
 from profilers.measurement import Measurement
 from profilers.table import (
     CONDITION_COLUMNS,
+    IDENTITY_COLUMNS,
     LogError,
     format_line,
     parse_header,
@@ -89,7 +91,7 @@ class LatencyLog:
 
     def _require_fits(self, row: Mapping[str, object]) -> list[str] | None:
         """The header the row fits under; None when the log is empty."""
-        lines = _lines(self.path, limit=1)
+        lines = complete_lines(self.path, limit=1)
         if not lines:
             return None
         header = parse_header(lines[0], self.path)
@@ -104,7 +106,7 @@ class LatencyLog:
         return header
 
     def _first_row(self) -> dict[str, str] | None:
-        lines = _lines(self.path, limit=2)
+        lines = complete_lines(self.path, limit=2)
         if not lines:
             return None
         header = parse_header(lines[0], self.path)
@@ -124,7 +126,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
     Raises:
         LogError: A line is malformed; the message names file, line, field and remedy.
     """
-    lines = _lines(path)
+    lines = complete_lines(path)
     if not lines:
         return []
     header = parse_header(lines[0], path)
@@ -138,12 +140,21 @@ def write_new(path: Path, content: bytes) -> None:
     Raises:
         LogError: It exists.
     """
-    if path.exists():
-        raise LogError(f"{path} must not exist. Delete it or give another name.")
+    require_new(path)
     _append(path, content)
 
 
-def _lines(path: Path, limit: int | None = None) -> list[bytes]:
+def require_new(path: Path) -> None:
+    """Check that a file may be written.
+
+    Raises:
+        LogError: It exists.
+    """
+    if path.exists():
+        raise LogError(f"{path} must not exist. Delete it or give another name.")
+
+
+def complete_lines(path: Path, limit: int | None = None) -> list[bytes]:
     """The complete lines, or the first few; a missing file has none."""
     if not path.exists():
         return []
@@ -178,8 +189,12 @@ def _append(path: Path, content: bytes) -> None:
 def _repair(path: Path, *, is_csv: bool) -> str | None:
     """Move a torn last line aside; the message says so."""
     content = path.read_bytes() if path.exists() else b""
-    lines = content.splitlines(keepends=True)
-    if not lines or not _is_torn(lines, is_csv=is_csv):
+    lines = io.BytesIO(content).readlines()  # unlike splitlines, at line feeds only
+    if not lines:
+        return None
+    if is_csv and not _is_torn_header(lines):
+        parse_header(lines[0], path)  # what is no log of ours is left as it is
+    if not _is_torn(lines, is_csv=is_csv):
         return None
     aside = path.with_name(f"{path.name}.torn")
     _append(aside, lines[-1].rstrip(b"\n") + b"\n")
@@ -187,6 +202,11 @@ def _repair(path: Path, *, is_csv: bool) -> str | None:
         file.truncate(len(content) - len(lines[-1]))
         os.fsync(file.fileno())
     return f"{path}: the last line was torn by a crash; it was moved to {aside}."
+
+
+def _is_torn_header(lines: Sequence[bytes]) -> bool:
+    start = ",".join(IDENTITY_COLUMNS).encode()
+    return len(lines) == 1 and (start.startswith(lines[0]) or lines[0].startswith(start))
 
 
 def _is_torn(lines: Sequence[bytes], *, is_csv: bool) -> bool:

@@ -1,5 +1,6 @@
 """A workload for any ONNX file, from the inputs its graph declares."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from profilers.fields import WorkloadError
 from profilers.workload import DTYPES, Call, TensorSpec, Workload
 
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
-    from onnx import TensorShapeProto, ValueInfoProto
+    from onnx import GraphProto, TensorShapeProto, ValueInfoProto
 
 
 def workload_for_onnx(path: Path, *, dims: Mapping[str, int] | None = None) -> Workload:
@@ -22,11 +23,11 @@ def workload_for_onnx(path: Path, *, dims: Mapping[str, int] | None = None) -> W
         dims: Sizes of the symbolic dimensions, by name. Those not given are 1.
 
     Raises:
-        WorkloadError: A name in `dims` is unknown, or an input is not a plain tensor.
+        WorkloadError: The file is not ONNX, a name in `dims` is unknown, or an input is not a
+            plain tensor of known rank.
+        OSError: The file cannot be read.
     """
-    import onnx
-
-    graph = onnx.load(path, load_external_data=False).graph
+    graph = _graph(path)
     weights = {weight.name for weight in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     sizes = dict(dims or {})
@@ -35,9 +36,21 @@ def workload_for_onnx(path: Path, *, dims: Mapping[str, int] | None = None) -> W
     return Workload({"model": str(path.resolve())}, (Call("model", "model", inputs=tensors),))
 
 
+def _graph(path: Path) -> "GraphProto":
+    import onnx
+
+    try:
+        return onnx.load(path, load_external_data=False).graph
+    except OSError:
+        raise
+    except Exception as error:  # DecodeError of protobuf, which ships no types to import
+        raise WorkloadError(f"{path} is not ONNX: {error}. Export the model as ONNX.") from None
+
+
 def _require_known(sizes: Mapping[str, int], inputs: "list[ValueInfoProto]", path: Path) -> None:
     symbols = {dim.dim_param for value in inputs for dim in value.type.tensor_type.shape.dim}
-    known = ", ".join(sorted(symbols - {""})) or "none"
+    symbols.discard("")
+    known = ", ".join(sorted(symbols)) or "none"
     for name, size in sizes.items():
         if name not in symbols:
             raise WorkloadError(f"Unknown dimension {name!r}. Dimensions of {path}: {known}.")
@@ -46,8 +59,13 @@ def _require_known(sizes: Mapping[str, int], inputs: "list[ValueInfoProto]", pat
 
 
 def _tensor(value: "ValueInfoProto", sizes: Mapping[str, int], seed: int) -> TensorSpec:
-    shape = tuple(_size(dim, sizes) for dim in value.type.tensor_type.shape.dim)
     dtype = _dtype(value)
+    if not value.type.tensor_type.HasField("shape"):
+        raise WorkloadError(
+            f"Input {value.name!r} must declare its shape. Write its workload by hand or change "
+            f"the graph."
+        )
+    shape = tuple(_size(dim, sizes) for dim in value.type.tensor_type.shape.dim)
     if dtype.startswith("float"):
         return TensorSpec(dtype, shape, seed=seed)
     return TensorSpec(dtype, shape, values=(0,))
@@ -57,9 +75,11 @@ def _dtype(value: "ValueInfoProto") -> str:
     import onnx
 
     if value.type.WhichOneof("value") == "tensor_type":
-        name = str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
-        if name in DTYPES:
-            return name
+        elem_type = value.type.tensor_type.elem_type
+        with contextlib.suppress(KeyError):  # of a type that is undefined
+            name = str(onnx.helper.tensor_dtype_to_np_dtype(elem_type))
+            if name in DTYPES:
+                return name
     raise WorkloadError(
         f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. "
         f"Write its workload by hand or change the graph."

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from devices import Device
-from profilers.blocks import Block, PointBlock, run_block
+from profilers.blocks import Block, PointBlock, least_contended, run_block
 from profilers.protocol import Point, Protocol
 from profilers.worker_process import ProfilingError, WorkerDied, WorkerError, WorkerProcess
 
@@ -78,7 +78,7 @@ class Round:
                 except WorkerError as error:
                     yield queue.popleft(), str(error)
                     continue
-                after_ms = self._sentinel_ms(worker)
+                after_ms = self._sentinel_after(worker)
                 around_ms, sentinel_ms = (sentinel_ms, after_ms), after_ms
                 block = self._point_block(worker, point, attempts, load_ms, around_ms)
                 self._notify(point, "block", block.kept.median_ms)
@@ -89,14 +89,24 @@ class Round:
             self._load(worker, _SENTINEL, self._sentinel)
             return self._sentinel_ms(worker)
         except (WorkerError, WorkerDied) as error:
-            raise ProfilingError(
-                f"The sentinel {self._sentinel} cannot be run. {error} Give another 'sentinel'."
-            ) from error
+            raise self._sentinel_failed(error) from error
+
+    def _sentinel_after(self, worker: WorkerProcess) -> float:
+        """The sentinel once a point has run; should the worker die here, the point did it."""
+        try:
+            return self._sentinel_ms(worker)
+        except WorkerError as error:
+            raise self._sentinel_failed(error) from error
 
     def _sentinel_ms(self, worker: WorkerProcess) -> float:
         """The sentinel's median; two runs bring it back into the caches first."""
         self._warm_up(worker, _SENTINEL, 0.0)
-        return _least_contended(self._attempts(worker, _SENTINEL)).median_ms
+        return least_contended(self._attempts(worker, _SENTINEL)).median_ms
+
+    def _sentinel_failed(self, error: Exception) -> ProfilingError:
+        return ProfilingError(
+            f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
+        )
 
     def _load(self, worker: WorkerProcess, workload_id: str, path: Path) -> float:
         reply = worker.request(
@@ -143,17 +153,11 @@ class Round:
         load_ms: float,
         sentinel_ms: tuple[float, float],
     ) -> PointBlock:
-        kept = _least_contended(attempts)
         return PointBlock(
-            kept=kept,
-            superseded=tuple(block for block in attempts if block is not kept),
+            attempts=tuple(attempts),
             load_ms=load_ms,
             sentinel_ms=sentinel_ms,
             runtime=f"{worker.hello['runtime']} {worker.hello['runtime_version']}",
             pid=int(worker.hello["pid"]),
             restarted=point.point_id in self._crashes,
         )
-
-
-def _least_contended(attempts: Sequence[Block]) -> Block:
-    return min(attempts, key=lambda block: block.contention)

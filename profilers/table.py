@@ -1,8 +1,10 @@
 """The rows of a latency log: how a line is written, read back and judged well-formed."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 IDENTITY_COLUMNS = (
@@ -36,8 +38,10 @@ def format_line(cells: Sequence[object]) -> bytes:
 
 
 def parse_line(line: bytes) -> list[str]:
-    """The cells of one CSV line."""
-    return next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    """The cells of one CSV line; none when it is not CSV."""
+    with contextlib.suppress(csv.Error):
+        return next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    return []
 
 
 def parse_header(line: bytes, path: Path) -> list[str]:
@@ -62,7 +66,7 @@ def parse_row(line: bytes, header: Sequence[str], *, path: Path, number: int) ->
     """One row, checked.
 
     Raises:
-        LogError: The number of fields is wrong, or a result is not a number.
+        LogError: The number of fields is wrong, or a result is no finite number from 0 up.
     """
     cells = parse_line(line)
     if len(cells) != len(header):
@@ -74,8 +78,8 @@ def parse_row(line: bytes, header: Sequence[str], *, path: Path, number: int) ->
     for name in NUMBER_COLUMNS:
         if not _is_number(row[name]):
             raise LogError(
-                f"{path}, line {number}: {name!r} must be a number. Got {row[name]!r}. "
-                f"Delete the line; resuming measures its point again."
+                f"{path}, line {number}: {name!r} must be a finite number from 0 up. "
+                f"Got {row[name]!r}. Delete the line; resuming measures its point again."
             )
     return row
 
@@ -92,18 +96,23 @@ def require_same(
         path: The log `expected` is from.
 
     Raises:
-        LogError: One column differs; the message gives both values.
+        LogError: One column differs, and the message gives both values; or `expected` lacks it.
     """
     for name in columns:
-        if name in got and str(got[name]) != expected.get(name):
+        if name in got and name not in expected:
             raise LogError(
-                f"{name!r} must be {expected.get(name)!r} as in {path}. Got {str(got[name])!r}. "
+                f"{path} has no column {name!r}, which must be the same in every row. "
+                f"Use another --log."
+            )
+        if name in got and str(got[name]) != expected[name]:
+            raise LogError(
+                f"{name!r} must be {expected[name]!r} as in {path}. Got {str(got[name])!r}. "
                 f"Measurements of different conditions do not mix: use another --log."
             )
 
 
 def _is_number(text: str) -> bool:
     try:
-        return float(text) >= 0  # false for nan
+        return 0 <= float(text) < inf  # false for nan
     except ValueError:
         return False

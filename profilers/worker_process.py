@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import tempfile
 import time
@@ -54,24 +55,17 @@ class WorkerProcess:
             ProfilingError: It does not start, or finds no usable runtime.
         """
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
-        self._child = subprocess.Popen(
-            self._device.worker_command(WORKER),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env={**os.environ, **self._device.worker_environment()},
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the host, which ends the worker in order
-        )
+        try:
+            self._child = self._start()
+        except OSError as error:
+            self._stderr.close()
+            raise self._starts_not(error) from error
         try:
             self.hello = self.request("hello")
         except BaseException as error:
             self._close()
             if isinstance(error, WorkerError | WorkerDied):
-                raise ProfilingError(
-                    f"No worker starts on device {self._device.name!r}. {error} "
-                    f"Run `automoe doctor --device {self._device.name}`."
-                ) from error
+                raise self._starts_not(error) from error
             raise
         return self
 
@@ -95,7 +89,9 @@ class WorkerProcess:
         """
         try:
             self._send({"op": op, **fields})
-            reply: dict[str, Any] = json.loads(self._read_line(op))
+            reply = json.loads(self._read_line(op))
+            if not isinstance(reply, dict):
+                raise ValueError(f"it answered {reply!r:.40}, which is no object")
         except (OSError, ValueError) as error:
             raise self._died(f"during {op!r} ({error})") from error
         if "error" in reply:
@@ -103,6 +99,23 @@ class WorkerProcess:
                 f"The worker on {self._device.name!r} failed in {op!r}: {reply['error']}"
             )
         return reply
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._device.worker_command(WORKER),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, **self._device.worker_environment()},
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for the host, which ends the worker in order
+        )
+
+    def _starts_not(self, error: Exception) -> ProfilingError:
+        return ProfilingError(
+            f"No worker starts on device {self._device.name!r}; run "
+            f"`automoe doctor --device {self._device.name}`. {error}"
+        )
 
     def _send(self, message: dict[str, object]) -> None:
         assert self._child.stdin is not None  # we asked for a pipe
@@ -125,8 +138,7 @@ class WorkerProcess:
 
     def _died(self, how: str) -> WorkerDied:
         """The error to raise, once the child is surely dead."""
-        self._child.kill()
-        status = self._child.wait()
+        status = self._kill()
         self._stderr.seek(0)
         tail = self._stderr.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
         return WorkerDied(
@@ -139,9 +151,15 @@ class WorkerProcess:
             self.request("quit")
             self._child.wait(_QUIT_SECONDS)
 
+    def _kill(self) -> int:
+        """End the child and all it has started, which would disturb what follows."""
+        if self._child.returncode is None:
+            with contextlib.suppress(PermissionError):  # what macOS says of a zombie
+                os.killpg(self._child.pid, signal.SIGKILL)
+        return self._child.wait()
+
     def _close(self) -> None:
-        self._child.kill()
-        self._child.wait()
+        self._kill()
         for pipe in (self._child.stdin, self._child.stdout, self._stderr):
             if pipe is not None:
                 pipe.close()

@@ -55,6 +55,9 @@ class TensorSpec:
                 f"'seed' draws normal values, so 'dtype' must be floating point. "
                 f"Got {self.dtype!r}; give 'values'."
             )
+        for value in self.values or ():
+            if not isinstance(value, int | float):
+                raise WorkloadError(f"'values' must hold numbers. Got {value!r:.40}.")
         if self.values is not None and len(self.values) not in (1, prod(self.shape)):
             raise WorkloadError(
                 f"'values' must hold 1 or {prod(self.shape)} numbers for shape {self.shape}. "
@@ -111,6 +114,12 @@ class Call:
         if twice:
             raise WorkloadError(
                 f"Each input of {self.name!r} must have one source. Got two for {twice}."
+            )
+        targets = list(self.carry.values())
+        shared = sorted({name for name in targets if targets.count(name) > 1})
+        if shared:
+            raise WorkloadError(
+                f"'carry' of {self.name!r} must fill each input once. Got two outputs for {shared}."
             )
         started = {*self.inputs, *self.from_calls}
         orphans = sorted(set(self.carry.values()) - started)
@@ -183,7 +192,9 @@ class Workload:
             return _workload(reader)
         except WorkloadError as error:
             message = str(error)
-            raise WorkloadError(message if str(path) in message else f"{path}: {message}") from None
+            raise WorkloadError(
+                message if message.startswith(str(path)) else f"{path}: {message}"
+            ) from None
 
 
 def _workload(reader: FieldReader) -> Workload:

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from support.graphs import DIGIT, LAYER, write_graph
+
+from profilers import TensorSpec, WorkloadError, workload_for_onnx
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.onnx"
+
+
+def with_input(path: Path, value: onnx.ValueInfoProto) -> Path:
+    """A model with one input, which need not be runnable."""
+    onnx.save(helper.make_model(helper.make_graph([], "g", [value], [])), path)
+    return path
+
+
+def test_every_input_gets_a_tensor_of_its_type_and_shape(path: Path) -> None:
+    workload = workload_for_onnx(write_graph(path, DIGIT), dims={"past": 4})
+    assert workload.graphs == {"model": str(path.resolve())}
+    (call,) = workload.calls
+    assert (call.name, call.repeat, call.carry) == ("model", 1, {})
+    assert call.inputs == {
+        "digit": TensorSpec("int64", (1,), values=(0,)),
+        "number": TensorSpec("float32", (1,), seed=1),
+        "cache": TensorSpec("float32", (4,), seed=2),
+    }
+
+
+def test_weights_are_no_inputs_even_where_old_graphs_list_them(path: Path) -> None:
+    model = onnx.load(write_graph(path, LAYER))
+    model.graph.input.append(helper.make_tensor_value_info("bias", TensorProto.FLOAT, [2]))
+    onnx.save(model, path)
+    assert list(workload_for_onnx(path).calls[0].inputs) == ["x"]
+
+
+def test_weights_in_a_file_of_their_own_are_not_read(path: Path) -> None:
+    model = onnx.load(write_graph(path, LAYER))
+    for weight in model.graph.initializer:  # only raw bytes go into a file of their own
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight), weight.name))
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (path.parent / "weights.bin").unlink()
+    assert list(workload_for_onnx(path).calls[0].inputs) == ["x"]
+
+
+def test_symbolic_and_unnamed_dimensions_are_one_unless_given(path: Path) -> None:
+    shape = ["batch", None, 5]
+    with_input(path, helper.make_tensor_value_info("x", TensorProto.FLOAT16, shape))
+    assert workload_for_onnx(path).calls[0].inputs["x"].shape == (1, 1, 5)
+    assert workload_for_onnx(path, dims={"batch": 0}).calls[0].inputs["x"].shape == (0, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("dims", "message"),
+    [
+        ({"batsh": 2}, "Unknown dimension 'batsh'. Dimensions of .*model.onnx: batch."),
+        ({"": 2}, "Unknown dimension ''. Dimensions of .*model.onnx: batch."),
+        ({"batch": -1}, "Dimension 'batch' must not be negative. Got -1."),
+    ],
+)
+def test_an_impossible_dimension_is_refused(path: Path, dims: dict[str, int], message: str) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", None])
+    with pytest.raises(WorkloadError, match=message):
+        workload_for_onnx(with_input(path, value), dims=dims)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        helper.make_tensor_value_info("x", TensorProto.STRING, [1]),
+        helper.make_tensor_value_info("x", TensorProto.BFLOAT16, [1]),
+        helper.make_tensor_value_info("x", TensorProto.UNDEFINED, [1]),
+        helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [1]),
+    ],
+)
+def test_an_input_that_is_no_plain_tensor_is_refused(
+    path: Path, value: onnx.ValueInfoProto
+) -> None:
+    with pytest.raises(WorkloadError, match="Input 'x' must be a tensor of float16, .* by hand"):
+        workload_for_onnx(with_input(path, value))
+
+
+def test_an_input_of_unknown_rank_is_refused(path: Path) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
+    with pytest.raises(WorkloadError, match="Input 'x' must declare its shape."):
+        workload_for_onnx(with_input(path, value))
+
+
+def test_a_scalar_is_a_tensor_without_dimensions(path: Path) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.BOOL, [])
+    inputs = workload_for_onnx(with_input(path, value)).calls[0].inputs
+    assert inputs == {"x": TensorSpec("bool", (), values=(0,))}
+
+
+def test_a_file_that_is_not_onnx_is_refused(path: Path) -> None:
+    path.write_text("These are words, and no graph at all.")
+    with pytest.raises(WorkloadError, match="model.onnx is not ONNX: .* Export the model as ONNX."):
+        workload_for_onnx(path)
+
+
+def test_a_missing_file_is_an_os_error(path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="model.onnx"):
+        workload_for_onnx(path)

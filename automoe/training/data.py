@@ -1,0 +1,73 @@
+"""A corpus made ready for a model: its vocabulary and its encoded pairs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automoe.text import (
+    Batch,
+    Corpus,
+    Pair,
+    Vocabulary,
+    VocabularyError,
+    encode_pairs,
+    evaluation_batches,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What training reads.
+
+    Attributes:
+        vocabulary: Of both languages.
+        train: Pairs to learn from; those that are too long are left out.
+        valid: Pairs to validate on; those that are too long are cut.
+        n_left_out: How many training pairs were too long.
+    """
+
+    vocabulary: Vocabulary
+    train: tuple[Pair, ...]
+    valid: tuple[Pair, ...]
+    n_left_out: int
+
+    @classmethod
+    def prepare(
+        cls, corpus: Corpus, vocabulary: Vocabulary, *, max_sentence: int
+    ) -> "TrainingData":
+        """Encode the train and valid splits.
+
+        Args:
+            corpus: The text.
+            vocabulary: Of the model.
+            max_sentence: Longest sentence in tokens.
+
+        Raises:
+            CorpusError: A split cannot be read.
+            ValueError: No training pair is short enough.
+        """
+        train = encode_pairs(corpus.split("train"), vocabulary, max_tokens=max_sentence)
+        valid = encode_pairs(
+            corpus.split("valid"), vocabulary, max_tokens=max_sentence, overlong="truncate"
+        )
+        return cls(vocabulary, train.pairs, valid.pairs, train.n_overlong)
+
+    def validation_batches(self, max_tokens: int) -> list[Batch]:
+        """The valid split, in batches of at most ``max_tokens``."""
+        return list(evaluation_batches(self.valid, max_tokens=max_tokens))
+
+
+def vocabulary_for(corpus: Corpus, path: Path, *, size: int, seed: int = 0) -> Vocabulary:
+    """The vocabulary at ``path``, trained on the corpus when the file is not there yet.
+
+    Raises:
+        VocabularyError: It cannot be trained or read, or has another size.
+    """
+    if path.exists():
+        vocabulary = Vocabulary.load(path)
+        if vocabulary.size != size:
+            raise VocabularyError(
+                f"'{path}' must hold {size} pieces. Got {vocabulary.size}; "
+                "delete it or choose another folder."
+            )
+        return vocabulary
+    return Vocabulary.train(corpus, size=size, model_path=path, seed=seed)

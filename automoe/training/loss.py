@@ -1,0 +1,77 @@
+"""What training minimises and what validation reports.
+
+Legend: B sentence pairs, T target positions, V vocabulary.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from automoe.architecture import Architecture
+from automoe.supernet import Output, Transformer
+from automoe.text import Batch
+from automoe.text.special_tokens import PAD
+from automoe.training.settings import TrainingSettings
+
+
+def training_loss(output: Output, target_BT: Tensor, settings: TrainingSettings) -> Tensor:
+    """Label-smoothed cross-entropy summed over tokens, in nats.
+
+    The router's losses are per layer, so they are scaled by the number of tokens: dividing the
+    sum by it leaves each with its own weight.
+    """
+    smoothed = F.cross_entropy(
+        output.logits_BTV.float().flatten(0, 1),
+        target_BT.flatten(),
+        ignore_index=PAD,
+        reduction="sum",
+        label_smoothing=settings.label_smoothing,
+    )
+    routers = settings.balance_weight * output.load_balancing_loss
+    if settings.z_weight:
+        routers = routers + settings.z_weight * output.z_loss
+    return smoothed + routers * (target_BT != PAD).sum()
+
+
+def distillation_loss(output: Output, teacher_BTV: Tensor, target_BT: Tensor) -> Tensor:
+    """Cross-entropy against the teacher's distribution, summed over tokens, in nats.
+
+    In-place distillation of BigNAS (Yu et al., 2020, section 3.1): the largest subnet of the
+    same update teaches the others.
+    """
+    present_BT = target_BT != PAD
+    log_probability = output.logits_BTV[present_BT].float().log_softmax(dim=-1)
+    return -(teacher_BTV[present_BT].float().softmax(dim=-1) * log_probability).sum()
+
+
+@torch.no_grad()
+def validation_loss(
+    model: Transformer, batches: Iterable[Batch], architecture: Architecture | None = None
+) -> float:
+    """Cross-entropy per target token in nats, unsmoothed, over all batches.
+
+    Args:
+        model: A supernet or a stand-alone model; left in the mode it was in.
+        batches: At least one, on the model's device.
+        architecture: The subnet; ``None`` runs the full shape.
+
+    Raises:
+        ValueError: There is no batch.
+    """
+    was_training, total, n_tokens = model.training, 0.0, 0
+    model.eval()
+    for batch in batches:
+        logits_BTV = model(batch.source_BS, batch.target_in_BT, architecture).logits_BTV
+        target_BT = batch.target_out_BT
+        total += float(
+            F.cross_entropy(
+                logits_BTV.flatten(0, 1), target_BT.flatten(), ignore_index=PAD, reduction="sum"
+            )
+        )
+        n_tokens += batch.n_tokens
+    model.train(was_training)
+    if not n_tokens:
+        raise ValueError("'batches' must hold at least one batch. Got none.")
+    return total / n_tokens

@@ -1,0 +1,77 @@
+"""How a model is trained; the defaults are the paper's for WMT."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from automoe.validation import explain
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class SettingsError(ValueError):
+    """Training settings that are out of range or unknown."""
+
+
+class TrainingSettings(BaseModel):
+    """Settings of one training run.
+
+    Attributes:
+        updates: Optimiser steps.
+        max_tokens: Tokens of a micro-batch on each process, padding counted.
+        accumulate: Micro-batches per update on each process.
+        learning_rate: The peak, reached after the warm-up.
+        warmup_updates: Updates over which the rate rises linearly.
+        schedule: How the rate falls afterwards.
+        label_smoothing: Probability mass spread over the whole vocabulary.
+        dropout: For embeddings and sublayer outputs.
+        attention_dropout: For attention weights.
+        balance_weight: Of the load-balancing loss, which is 1 when balanced.
+        z_weight: Of the router's z-loss.
+        router_jitter: Noise on the router's input while training.
+        clip_norm: Largest gradient norm; 0 does not clip.
+        precision: Of the computation; weights and optimiser stay float32.
+        sampling: One random subnet per update as in the paper, or the sandwich rule: largest,
+            smallest and two random ones, all but the largest taught by it (BigNAS, Yu et al.,
+            2020). A stand-alone model ignores it.
+        max_sentence: Longest sentence in tokens; longer pairs are left out of the training.
+        save_every: Updates between checkpoints.
+        validate_every: Updates between validations.
+        seed: Of weights, order, subnets and dropout.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    updates: Count = 40_000
+    max_tokens: Count = 4096
+    accumulate: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    warmup_updates: Annotated[int, Field(ge=0)] = 10_000
+    schedule: Literal["cosine", "inverse-sqrt"] = "cosine"
+    label_smoothing: Fraction = 0.1
+    dropout: Fraction = 0.3
+    attention_dropout: Fraction = 0.1
+    balance_weight: Weight = 0.01
+    z_weight: Weight = 0.0
+    router_jitter: Fraction = 0.0
+    clip_norm: Weight = 0.0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    sampling: Literal["uniform", "sandwich"] = "uniform"
+    max_sentence: Annotated[int, Field(ge=2)] = 250
+    save_every: Count = 500
+    validate_every: Count = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def of(cls, **given: Any) -> "TrainingSettings":
+        """Settings from keyword arguments.
+
+        Raises:
+            SettingsError: One is unknown or out of range; it is named with its value.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError(explain(error)) from None

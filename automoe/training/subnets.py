@@ -1,0 +1,35 @@
+"""Which subnets an update trains: a function of the update's number alone, so it can resume."""
+
+from collections.abc import Callable
+from random import Random
+
+from automoe.architecture import Architecture
+from automoe.space import SearchSpace
+
+Subnets = tuple[Architecture | None, ...]
+SubnetsOfUpdate = Callable[[int], Subnets]
+
+
+def full_shape(update: int) -> Subnets:
+    """The model as it is: what a stand-alone model trains."""
+    return (None,)
+
+
+def uniform(space: SearchSpace, seed: int) -> SubnetsOfUpdate:
+    """One random subnet per update, the same on every process, as in the paper."""
+    return lambda update: (space.sample(_rng(seed, update)),)
+
+
+def sandwich(space: SearchSpace, seed: int) -> SubnetsOfUpdate:
+    """The largest subnet, the smallest and two random ones (Yu et al., 2020, section 3.1)."""
+    largest, smallest = space.largest(), space.smallest()
+
+    def subnets(update: int) -> Subnets:
+        rng = _rng(seed, update)
+        return (largest, smallest, space.sample(rng), space.sample(rng))
+
+    return subnets
+
+
+def _rng(seed: int, update: int) -> Random:
+    return Random(f"subnet {seed} {update}")

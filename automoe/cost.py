@@ -107,6 +107,7 @@ def cost(
     tgt_len: int = 30,
     vocab_size: int = 32768,
     shared_embeddings: bool = True,
+    beam: int = 1,
 ) -> Cost:
     """The cost of one sentence of ``src_len`` source and ``tgt_len`` target tokens.
 
@@ -116,11 +117,13 @@ def cost(
         tgt_len: Target tokens, at least 1.
         vocab_size: Rows of each embedding table, at least 1.
         shared_embeddings: One table for both languages, as wide as the wider side.
+        beam: Hypotheses the decoder extends together: one step routes that many tokens. FLOPs
+            stay those of one teacher-forced pass.
 
     Raises:
-        ValueError: A length or the vocabulary size is below one.
+        ValueError: A length, the vocabulary size or the beam is below one.
     """
-    sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
+    sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size, "beam": beam}
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"'{name}' must be at least 1. Got {value}.")
@@ -128,7 +131,7 @@ def cost(
     width = max(embed, hidden) if shared_embeddings else embed + hidden
     return Cost(
         encoder=_encoder_cost(architecture, src_len),
-        decoder=_decoder_cost(architecture, src_len, tgt_len),
+        decoder=_decoder_cost(architecture, src_len, tgt_len, beam),
         embedding_params=vocab_size * width,
         projection_flops=2 * tgt_len * hidden * vocab_size,
     )
@@ -170,7 +173,7 @@ def _encoder_cost(architecture: Architecture, n_tokens: int) -> StackCost:
     )
 
 
-def _decoder_cost(architecture: Architecture, src_len: int, tgt_len: int) -> StackCost:
+def _decoder_cost(architecture: Architecture, src_len: int, tgt_len: int, beam: int) -> StackCost:
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     qkv, layers = architecture.qkv_dim, architecture.decoder.layers
     self_params = 4 * qkv * hidden + 3 * qkv + hidden
@@ -183,7 +186,7 @@ def _decoder_cost(architecture: Architecture, src_len: int, tgt_len: int) -> Sta
         * sum(_decoder_attention_macs(architecture, x, src_len, tgt_len) for x in layers),
         norm_flops=2 * len(layers) * 3 * tgt_len * hidden,
         n_tokens=tgt_len,
-        tokens_per_call=1,
+        tokens_per_call=beam,
     )
 
 

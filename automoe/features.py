@@ -8,23 +8,24 @@ from collections.abc import Sequence
 
 from automoe.architecture import Architecture
 from automoe.cost import BYTES_PER_WEIGHT, StackCost, cost
-from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
 
 _MEGA = 1e6
 
 
-def features(architecture: Architecture, space: SearchSpace) -> dict[str, float]:
-    """Physical quantities of one translated sentence of the space's lengths.
+def features(architecture: Architecture, workload: TranslationWorkload) -> dict[str, float]:
+    """Physical quantities of one translated sentence.
 
     Work (``_mflops``) and weights read (``_weights_touched_mb``; the decoder's per step) are
     apart for encoder and decoder, because a device spends them at different speeds.
     """
     total = cost(
         architecture,
-        src_len=space.src_len,
-        tgt_len=space.tgt_len,
-        vocab_size=space.vocab_size,
-        shared_embeddings=space.shared_embeddings,
+        src_len=workload.src_len,
+        tgt_len=workload.tgt_len,
+        vocab_size=workload.vocab_size,
+        shared_embeddings=workload.shared_embeddings,
+        beam=workload.beam,
     )
     encoder, decoder = architecture.encoder, architecture.decoder
     row = {

@@ -3,13 +3,11 @@
 from automoe.export.bundle import Bundle, ExportError, export_model
 from automoe.export.parity import Parity, check_parity
 from automoe.export.profiling import WorkloadWriter
-from automoe.export.routing import RoutingPattern
 
 __all__ = [
     "Bundle",
     "ExportError",
     "Parity",
-    "RoutingPattern",
     "WorkloadWriter",
     "check_parity",
     "export_model",

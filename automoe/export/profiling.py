@@ -1,7 +1,7 @@
 """Graphs and workloads to measure: random weights in one blob, routing decided by the input."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,11 @@ import numpy as np
 from automoe.architecture import Architecture, EncoderLayer
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
-from automoe.export.routing import RoutingPattern, router_bias
 from automoe.export.weights import RandomBlob
-from automoe.space import SearchSpace
+from automoe.routing_pattern import router_bias
 from automoe.supernet import TransformerConfig
 from automoe.text.special_tokens import UNK
+from automoe.workload import TranslationWorkload
 from profilers.workload import Call, TensorSpec, Workload
 
 
@@ -21,45 +21,32 @@ from profilers.workload import Call, TensorSpec, Workload
 class WorkloadWriter:
     """Writes what a profiler needs to measure an architecture: one translated sentence.
 
-    The encoder reads ``src_len`` tokens at once, the decoder then makes ``tgt_len`` steps,
+    The encoder reads the source at once, the decoder then makes one step per target token,
     vocabulary projection included.
 
     Attributes:
         folder: Where graphs, workloads and the shared weights go.
-        space: Gives the lengths and the vocabulary.
-        routing: Which experts the tokens go to.
-        beam: Hypotheses that the decoder extends together.
+        sentence: The sentence that is translated.
     """
 
     folder: Path
-    space: SearchSpace
-    routing: RoutingPattern = field(default_factory=RoutingPattern)
-    beam: int = 1
-
-    @property
-    def description(self) -> str:
-        """What is measured, in words that a log can compare."""
-        space = self.space
-        return (
-            f"src={space.src_len} tgt={space.tgt_len} vocab={space.vocab_size} "
-            f"beam={self.beam} routing={self.routing}"
-        )
+    sentence: TranslationWorkload
 
     def write(self, architecture: Architecture) -> Path:
         """Write graphs and workload, and return the workload's path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = TransformerConfig(
             architecture=architecture,
-            vocab_size=self.space.vocab_size,
+            vocab_size=self.sentence.vocab_size,
             position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
-            shared_embeddings=self.space.shared_embeddings,
+            shared_embeddings=self.sentence.shared_embeddings,
         )
         blob = RandomBlob(self.folder / "weights.bin")
         weights = blob.graph_weights()
         graphs = {}
         for name, build, length in (
-            ("encoder", encoder_graph, self.space.src_len),
-            ("decoder", decoder_graph, self.space.tgt_len),
+            ("encoder", encoder_graph, self.sentence.src_len),
+            ("decoder", decoder_graph, self.sentence.tgt_len),
         ):
             graph = build(config, weights, max_positions=length, forced_routing=True)
             graphs[name] = f"{architecture.id}.{name}.onnx"
@@ -71,9 +58,11 @@ class WorkloadWriter:
         return path
 
     def _encoder_call(self, architecture: Architecture) -> Call:
-        n_tokens = self.space.src_len
+        n_tokens = self.sentence.src_len
         routes = self._routes(architecture.encoder.layers, n_tokens, seed=0)
-        source = TensorSpec("int64", (n_tokens,), values=_any_tokens(n_tokens, self.space))
+        source = TensorSpec(
+            "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
+        )
         return Call(
             "encoder",
             "encoder",
@@ -81,21 +70,21 @@ class WorkloadWriter:
         )
 
     def _decoder_call(self, architecture: Architecture) -> Call:
-        n_steps, layers = self.space.tgt_len, architecture.decoder.layers
+        n_steps, layers = self.sentence.tgt_len, architecture.decoder.layers
         past, crossed, carried = {}, {}, {}
         for i, layer in enumerate(layers):
-            empty = (self.beam, layer.heads, 0, architecture.qkv_dim // layer.heads)
+            empty = (self.sentence.beam, layer.heads, 0, architecture.qkv_dim // layer.heads)
             for part in ("key", "value"):
                 past[f"past_{part}_{i}"] = TensorSpec("float32", empty, values=())
                 crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
-        routes = self._routes(layers, n_steps * self.beam, seed=1, n_steps=n_steps)
+        routes = self._routes(layers, n_steps * self.sentence.beam, seed=1, n_steps=n_steps)
         return Call(
             "decoder",
             "decoder",
             repeat=n_steps,
-            inputs={"token": TensorSpec("int64", (self.beam,), values=(UNK,)), **past},
+            inputs={"token": TensorSpec("int64", (self.sentence.beam,), values=(UNK,)), **past},
             step_inputs={"position": positions, **routes},
             from_calls=crossed,
             carry=carried,
@@ -108,7 +97,7 @@ class WorkloadWriter:
         for i, layer in enumerate(layers):
             if layer.is_sparse:
                 rng = np.random.default_rng((seed, i))
-                expert_T = self.routing.experts(layer.experts, n_tokens, rng)
+                expert_T = self.sentence.routing.experts(layer.experts, n_tokens, rng)
                 bias = router_bias(expert_T, len(layer.experts))
                 routes[f"route_{i}"] = tuple(
                     TensorSpec("float32", step.shape, values=tuple(step.ravel().tolist()))
@@ -117,6 +106,6 @@ class WorkloadWriter:
         return routes
 
 
-def _any_tokens(n_tokens: int, space: SearchSpace) -> tuple[int, ...]:
+def _any_tokens(n_tokens: int, vocab_size: int) -> tuple[int, ...]:
     ordinary = UNK + 1
-    return tuple(ordinary + i % (space.vocab_size - ordinary) for i in range(n_tokens))
+    return tuple(ordinary + i % (vocab_size - ordinary) for i in range(n_tokens))

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from automoe.export import RoutingPattern
-from automoe.export.routing import router_bias
+from automoe.routing_pattern import RoutingPattern, router_bias
 
 WIDTHS = (16, 64, 32)
 

@@ -1,0 +1,85 @@
+"""The one sentence whose translation is timed: its sizes and how its tokens are routed."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Self
+
+from automoe.routing_pattern import RoutingPattern
+from automoe.space import SearchSpace
+
+_NUMBERS = {"src": "src_len", "tgt": "tgt_len", "vocab": "vocab_size", "beam": "beam"}
+_FORM = "src=30 tgt=30 vocab=32768 tables=1 beam=1 routing=balanced"
+
+
+class WorkloadTextError(ValueError):
+    """A text that does not describe a translation workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationWorkload:
+    """What a latency is the latency of.
+
+    Attributes:
+        src_len: Source tokens, read by the encoder at once.
+        tgt_len: Target tokens, one decoder step each.
+        vocab_size: Rows of each embedding table, and of the projection in every step.
+        shared_embeddings: Whether source and target use one table.
+        beam: Hypotheses that the decoder extends together.
+        routing: Which experts the tokens go to.
+
+    Raises:
+        ValueError: A number is below one.
+    """
+
+    src_len: int
+    tgt_len: int
+    vocab_size: int
+    shared_embeddings: bool = True
+    beam: int = 1
+    routing: RoutingPattern = field(default_factory=RoutingPattern)
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS.values():
+            if getattr(self, name) < 1:
+                raise ValueError(f"'{name}' must be at least 1. Got {getattr(self, name)}.")
+
+    @classmethod
+    def of(
+        cls, space: SearchSpace, *, beam: int = 1, routing: RoutingPattern | None = None
+    ) -> Self:
+        """A sentence of the lengths that the space quotes its figures for."""
+        return cls(
+            src_len=space.src_len,
+            tgt_len=space.tgt_len,
+            vocab_size=space.vocab_size,
+            shared_embeddings=space.shared_embeddings,
+            beam=beam,
+            routing=routing or RoutingPattern(),
+        )
+
+    def __str__(self) -> str:
+        """One line that a log keeps and compares; ``parse`` reads it."""
+        return (
+            f"src={self.src_len} tgt={self.tgt_len} vocab={self.vocab_size} "
+            f"tables={1 if self.shared_embeddings else 2} beam={self.beam} routing={self.routing}"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str`` wrote.
+
+        Raises:
+            WorkloadTextError: It is something else.
+        """
+        fields = dict(part.partition("=")[::2] for part in text.split())
+        expected = {*_NUMBERS, "tables", "routing"}
+        numbers = {name: fields.get(key, "") for key, name in _NUMBERS.items()}
+        if fields.keys() != expected or not all(
+            re.fullmatch(r"\d+", value) for value in (*numbers.values(), fields["tables"])
+        ):
+            raise WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
+        return cls(
+            **{name: int(value) for name, value in numbers.items()},
+            shared_embeddings=fields["tables"] == "1",
+            routing=RoutingPattern.parse(fields["routing"]),
+        )

@@ -1,0 +1,79 @@
+"""Is a latency budget feasible in a space, and what is the nearest one that is?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automoe.architecture import Architecture
+from automoe.space import SearchSpace
+
+UpperBound = Callable[[Sequence[Architecture]], NDArray[np.float64]]
+
+_SAMPLES = 500
+_DESCENTS = 4
+_CHILDREN = 50
+
+
+class InfeasibleBudgetError(Exception):
+    """No architecture of the space fits the budget; the message names the nearest that one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """What a space's latencies look like; all are upper bounds in milliseconds.
+
+    Attributes:
+        lowest_ms: The smallest found, and so the nearest feasible budget from below.
+        median_ms: Of random architectures.
+        highest_ms: The largest found.
+        fastest: The architecture with ``lowest_ms``.
+    """
+
+    lowest_ms: float
+    median_ms: float
+    highest_ms: float
+    fastest: Architecture
+
+    def require(self, budget_ms: float, space_name: str) -> None:
+        """Refuse a budget that no architecture is known to fit.
+
+        Raises:
+            InfeasibleBudgetError: Naming the nearest feasible budget.
+        """
+        if budget_ms < self.lowest_ms:
+            raise InfeasibleBudgetError(
+                f"No architecture of '{space_name}' fits 'budget_ms' {budget_ms:g}. The nearest "
+                f"feasible budget is {_rounded_up(self.lowest_ms):g} ms (architecture "
+                f"{self.fastest.id}); random architectures take {self.median_ms:.3g} ms (median) "
+                f"and up to {self.highest_ms:.3g} ms."
+            )
+
+
+def survey(space: SearchSpace, upper_bound: UpperBound, *, seed: int = 0) -> Feasibility:
+    """The range of a space's latencies.
+
+    The smallest architecture, the largest and random ones are looked at; from the best of them
+    a few rounds of mutation go down, because the smallest need not be the fastest.
+    """
+    rng = Random(f"survey {seed}")
+    sampled = [space.sample(rng) for _ in range(_SAMPLES)]
+    pool = [space.smallest(), space.largest(), *sampled]
+    bounds = upper_bound(pool)
+    best = int(bounds.argmin())
+    fastest, lowest = pool[best], float(bounds[best])
+    for _ in range(_DESCENTS):
+        children = [space.mutate(fastest, rng, probability=0.1) for _ in range(_CHILDREN)]
+        child_bounds = upper_bound(children)
+        best = int(child_bounds.argmin())
+        if child_bounds[best] < lowest:
+            fastest, lowest = children[best], float(child_bounds[best])
+    return Feasibility(lowest, float(np.median(bounds[2:])), float(bounds.max()), fastest)
+
+
+def _rounded_up(value_ms: float) -> float:
+    """Three significant digits, never below the value."""
+    step = 10.0 ** (np.floor(np.log10(value_ms)) - 2)
+    return float(np.ceil(value_ms / step) * step)

@@ -1,0 +1,91 @@
+"""Exit codes, and the one line that each failure prints."""
+
+import os
+import shlex
+import sys
+import traceback
+from enum import IntEnum
+from pathlib import Path
+
+import typer
+from typer.exceptions import TyperException
+
+from automoe.budget import InfeasibleBudgetError
+from devices import DeviceUnavailableError
+from profilers import ProfilingError
+
+_OURS = ("automoe", "predictors", "profilers", "devices")
+TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    FAILURE = 1
+    BAD_INPUT = 2
+    PARTIAL = 3
+    QUALITY = 4
+    INFEASIBLE = 6
+    NO_DEVICE = 7
+    INTERRUPTED = 130
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit code for whatever ended a command.
+
+    A ``ValueError`` from one of our checks is bad input; one from a library is our failure.
+    """
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, TyperException):
+        return ExitCode.BAD_INPUT
+    if isinstance(error, DeviceUnavailableError | ProfilingError):
+        return ExitCode.NO_DEVICE
+    if isinstance(error, InfeasibleBudgetError):
+        return ExitCode.INFEASIBLE
+    if isinstance(error, OSError) or (isinstance(error, ValueError) and _is_raised_by_us(error)):
+        return ExitCode.BAD_INPUT
+    return ExitCode.FAILURE
+
+
+def explain_exit(error: BaseException, arguments: list[str]) -> str:
+    """The line for stderr."""
+    code = exit_code_of(error)
+    if code is ExitCode.INTERRUPTED:
+        command = shlex.join(["automoe", *arguments])
+        return f"Interrupted. What is finished is kept; continue with: {command}"
+    if code is ExitCode.FAILURE:
+        return (
+            f"Internal error: {type(error).__name__}: {_one_line(error)} "
+            f"Set {TRACEBACK_VARIABLE}=1 to see where, and report it."
+        )
+    if isinstance(error, TyperException):
+        return f"Error: {_one_line(error)} See automoe {arguments[0] if arguments else ''} --help."
+    if isinstance(error, OSError) and error.filename:
+        return f"Error: '{error.filename}': {error.strerror}. Check the path."
+    return f"Error: {_one_line(error)}"
+
+
+def report(error: BaseException, arguments: list[str]) -> ExitCode:
+    """Print the line, and the traceback when it is asked for; return the exit code."""
+    if os.environ.get(TRACEBACK_VARIABLE) == "1":
+        traceback.print_exception(error)
+    print(explain_exit(error, arguments), file=sys.stderr)
+    return exit_code_of(error)
+
+
+def _is_raised_by_us(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return True
+    package_root = Path(__file__).parents[2]
+    raised_in = Path(frames[-1].filename)
+    return any(raised_in.is_relative_to(package_root / name) for name in _OURS) or any(
+        type(error).__module__.partition(".")[0] == name for name in _OURS
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    text = error.format_message() if isinstance(error, TyperException) else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -2,12 +2,15 @@
 
 from automoe.training.checkpoint import CheckpointError, Record
 from automoe.training.data import TrainingData, vocabulary_for
+from automoe.training.finetuning import ONNX, finetune
 from automoe.training.loss import validation_loss
 from automoe.training.settings import SettingsError, TrainingSettings
 from automoe.training.subnets import SubnetsOfUpdate, full_shape, sandwich, uniform
+from automoe.training.supernet_run import remembered_corpus, train_supernet
 from automoe.training.trainer import TrainingResult, train
 
 __all__ = [
+    "ONNX",
     "CheckpointError",
     "Record",
     "SettingsError",
@@ -15,9 +18,12 @@ __all__ = [
     "TrainingData",
     "TrainingResult",
     "TrainingSettings",
+    "finetune",
     "full_shape",
+    "remembered_corpus",
     "sandwich",
     "train",
+    "train_supernet",
     "uniform",
     "validation_loss",
     "vocabulary_for",

@@ -1,0 +1,7 @@
+"""Every stage from profiling to the report, resumable, one folder per run."""
+
+from automoe.pipeline.config import ConfigError, RunConfig
+from automoe.pipeline.reporting import draw_report
+from automoe.pipeline.run import RunSummary, run
+
+__all__ = ["ConfigError", "RunConfig", "RunSummary", "draw_report", "run"]

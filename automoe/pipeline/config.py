@@ -1,0 +1,172 @@
+"""What a run does, as one YAML file."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from automoe.routing_pattern import RoutingPattern
+from automoe.search.settings import Count, EvolutionSettings, SearchSettings
+from automoe.space import SearchSpace
+from automoe.training import TrainingSettings
+from automoe.validation import explain
+from automoe.workload import TranslationWorkload
+
+
+class ConfigError(ValueError):
+    """A run's configuration that cannot be used; file, field and value are named."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SpaceSection(_Section):
+    """Which space: a preset or a file, and its experts."""
+
+    name: str
+    max_experts: Count | None = None
+    fractional: bool | None = None
+
+    def open(self) -> SearchSpace:
+        """The space.
+
+        Raises:
+            SpaceError: There is no such space.
+        """
+        return SearchSpace.load(self.name, max_experts=self.max_experts, fractional=self.fractional)
+
+
+class DataSection(_Section):
+    """Which text; without a folder the English-German corpus of the package."""
+
+    folder: Path | None = None
+    source: str = "en"
+    target: str = "de"
+
+
+class WorkloadSection(_Section):
+    """How the timed sentence is decoded and routed."""
+
+    beam: Count = 1
+    routing: str = "balanced"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        RoutingPattern.parse(self.routing)
+        return self
+
+    def of(self, space: SearchSpace) -> TranslationWorkload:
+        """The sentence, of the space's lengths."""
+        routing = RoutingPattern.parse(self.routing)
+        return TranslationWorkload.of(space, beam=self.beam, routing=routing)
+
+
+class ProfileSection(_Section):
+    """How many architectures are measured, and how precisely."""
+
+    architectures: Annotated[int, Field(ge=20)] = 60
+    fast: bool = False
+    threads: Count = 1
+
+
+class SearchSection(EvolutionSettings):
+    """The search; its budget in milliseconds or relative to the largest dense architecture."""
+
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    verify_top: Count = 5
+    verify_most: Count = 20
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.budget_ms is None) == (self.budget_share is None):
+            raise ValueError("give either budget_ms or budget_share")
+        return self
+
+    def settings(self, largest_dense_ms: float) -> SearchSettings:
+        """The settings, once the largest dense architecture's latency is known."""
+        budget_ms = self.budget_ms or round((self.budget_share or 1.0) * largest_dense_ms, 3)
+        fields = self.model_dump(exclude={"budget_ms", "budget_share"})
+        return SearchSettings(**fields, budget_ms=budget_ms)
+
+
+class EvaluateSection(_Section):
+    """How the test set is translated."""
+
+    beam: Count = 4
+    length_penalty: Annotated[float, Field(ge=0)] = 0.6
+    sentences: Count | None = None
+
+
+class RunConfig(_Section):
+    """All sections of a run.
+
+    Attributes:
+        name: Of the run; its folder is ``runs/<name>`` unless ``output`` is given.
+        device: The plugin that measures.
+        seed: Of the sampled architectures.
+        vocab_size: Replaces the space's.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    output: Path | None = None
+    device: str = "cpu"
+    seed: Annotated[int, Field(ge=0)] = 0
+    space: SpaceSection
+    data: DataSection = DataSection()
+    workload: WorkloadSection = WorkloadSection()
+    profile: ProfileSection = ProfileSection()
+    train: TrainingSettings = TrainingSettings()
+    search: SearchSection
+    finetune: TrainingSettings = TrainingSettings()
+    evaluate: EvaluateSection = EvaluateSection()
+
+    @property
+    def folder(self) -> Path:
+        """Where everything goes."""
+        return self.output or Path("runs") / self.name
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a YAML file.
+
+        Raises:
+            ConfigError: It is missing, not YAML, or a field is unknown, missing or out of range.
+        """
+        try:
+            content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            return cls.model_validate(content)
+        except OSError as error:
+            raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check it.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        except ValidationError as error:
+            raise ConfigError(f"{path}: {explain(error)}") from None
+
+    def claim(self) -> None:
+        """Make the run's folder, or accept the one that this very configuration made.
+
+        Raises:
+            ConfigError: The folder belongs to a run with another configuration.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path, own = self.folder / "config.json", self.model_dump(mode="json", exclude={"output"})
+        if not path.exists():
+            path.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+            return
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ConfigError(f"'{path}' is damaged. Delete '{self.folder}' to start.") from None
+        different = sorted(
+            key for key in own.keys() | found.keys() if own.get(key) != found.get(key)
+        )
+        if different:
+            raise ConfigError(
+                f"'{self.folder}' holds a run with another '{different[0]}': "
+                f"{found.get(different[0])}. Give this one another 'name', or delete the folder."
+            )

@@ -1,0 +1,70 @@
+"""The page of a finished run, drawn from the files in its folder alone."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from automoe.latency_model import LatencyModel
+from automoe.pipeline.config import ConfigError
+from automoe.report import Candidate as ReportedCandidate
+from automoe.report import ReportContents, render
+from automoe.search import Candidate, write_result
+from automoe.training import Record
+from automoe.training.supernet_run import HISTORY
+from predictors import read_table
+
+RESULT = "result.json"
+LATENCY_LOG = "latency.csv"
+PREDICTOR = "predictor.skops"
+SUPERNET = "supernet"
+_CANDIDATES = "candidates.json"
+
+
+def draw_report(folder: Path, out: Path) -> None:
+    """Write the page of the run in ``folder`` to ``out``.
+
+    Raises:
+        ConfigError: The folder does not hold a finished run.
+        LogError, PredictorFileError: One of its files is damaged.
+    """
+    result = _read(folder, RESULT)
+    config = _read(folder, "config.json")
+    contents = ReportContents(
+        title=f"AutoMoE: {config['name']}",
+        result=result,
+        candidates=[ReportedCandidate(**each) for each in _read(folder, _CANDIDATES)],
+        log=read_table(folder / LATENCY_LOG),
+        predictor=LatencyModel.open(folder / PREDICTOR).predictor,
+        training=[Record(**each) for each in _read(folder / SUPERNET, HISTORY)],
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(render(contents), encoding="utf-8")
+
+
+def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
+    """Keep what a page shows of the architectures that a search evaluated."""
+    shown = [
+        ReportedCandidate(
+            architecture_id=candidate.architecture.id,
+            predicted_ms=candidate.predicted_ms,
+            upper_ms=candidate.upper_ms,
+            loss=candidate.loss,
+            generation=candidate.generation,
+        )
+        for candidate in candidates
+    ]
+    write_result(folder / _CANDIDATES, [asdict(each) for each in shown])
+
+
+def _read(folder: Path, name: str) -> Any:
+    path = folder / name
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"'{path}' is missing, so this is no finished run. Finish it with 'automoe run'."
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"'{path}' is damaged ({error}). Run 'automoe run' again.") from None

@@ -1,0 +1,294 @@
+"""The stages of a run. Each keeps what it finishes, so a killed run is continued by the same call.
+
+profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from automoe.architecture import Architecture
+from automoe.latency_model import LatencyModel
+from automoe.model_folder import TrainedModel
+from automoe.pipeline.config import RunConfig
+from automoe.pipeline.reporting import (
+    LATENCY_LOG,
+    PREDICTOR,
+    RESULT,
+    SUPERNET,
+    draw_report,
+    keep_candidates,
+)
+from automoe.profiling import profile_architectures
+from automoe.progress import OnProgress, no_progress
+from automoe.search import (
+    SearchOutcome,
+    SearchSettings,
+    ValidationFitness,
+    Verification,
+    describe,
+    result_of,
+    search,
+    verify,
+    write_result,
+)
+from automoe.search.state import SearchState
+from automoe.search.verification import Bench
+from automoe.text import ParallelText, open_corpus
+from automoe.training import ONNX, TrainingData, finetune, train_supernet
+from automoe.translation import Translator, evaluate
+from devices import DeviceUnavailableError, get_device
+from predictors import fit_log
+from profilers import Protocol
+
+StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
+
+_VERIFY_HALF_WIDTH = 0.01
+_VERIFY_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run left behind.
+
+    Attributes:
+        result: The content of ``result.json``.
+        result_path: That file.
+        report_path: The page.
+    """
+
+    result: dict[str, Any]
+    result_path: Path
+    report_path: Path
+
+
+def run(config: RunConfig, *, stage: StageReporter | None = None) -> RunSummary:
+    """Run every stage, or what is left of them.
+
+    Args:
+        config: What to do.
+        stage: Called with each stage's title; gives where to report its progress.
+
+    Raises:
+        ConfigError: The folder belongs to another configuration.
+        DeviceUnavailableError: The device cannot be used; nothing was done.
+        InfeasibleBudgetError: No architecture is predicted to fit the budget.
+        ValueError: Text, space or a file of the run cannot be used.
+    """
+    return _Run(config, stage or (lambda title: nullcontext(no_progress))).go()
+
+
+class _Run:
+    """The values that stages hand on."""
+
+    def __init__(self, config: RunConfig, stage: StageReporter) -> None:
+        self.config = config
+        self.stage = stage
+        self.folder = config.folder
+        self.space = config.space.open()
+        self.workload = config.workload.of(self.space)
+        self.corpus = open_corpus(
+            config.data.folder, source=config.data.source, target=config.data.target
+        )
+        self.device = get_device(config.device)
+        self.baseline = self.space.largest(experts=1)
+
+    def go(self) -> RunSummary:
+        if (reason := self.device.unavailable_reason()) is not None:
+            raise DeviceUnavailableError(f"Device {self.device.name!r} is unavailable: {reason}.")
+        self.config.claim()
+        self._profile()
+        latency = self._fit()
+        self._train()
+        settings = self._settings(latency)
+        outcome = self._search(latency, settings)
+        verification = self._verify(outcome, settings)
+        models = {"winner": verification.winner.architecture, "baseline": self.baseline}
+        for name, architecture in models.items():
+            self._finetune(name, architecture)
+        scores = {name: self._evaluate(name) for name in models}
+        result = self._result(verification, settings, latency, scores)
+        write_result(self.folder / RESULT, result)
+        return self._report(result)
+
+    def _profile(self) -> None:
+        with self.stage("Profile") as on_progress:
+            profile_architectures(
+                self._sampled(),
+                device=self.device,
+                protocol=self._protocol(),
+                workload=self.workload,
+                log=self.folder / LATENCY_LOG,
+                space=self.space,
+                graphs=self.folder / "graphs",
+                on_progress=on_progress,
+            )
+
+    def _sampled(self) -> list[Architecture]:
+        """The corners of the space first, so that the predictor has seen its range."""
+        rng = Random(f"profile {self.config.seed}")
+        wanted = self.config.profile.architectures
+        corners = (self.space.smallest(), self.baseline, self.space.largest())
+        drawn = (self.space.sample(rng) for _ in range(100 * wanted))
+        distinct: dict[Architecture, None] = dict.fromkeys(corners)
+        for architecture in drawn:
+            if len(distinct) >= wanted:
+                break
+            distinct[architecture] = None
+        return list(distinct)
+
+    def _protocol(self) -> Protocol:
+        profile = self.config.profile
+        make = Protocol.fast if profile.fast else Protocol
+        return make(threads=profile.threads, seed=self.config.seed)
+
+    def _fit(self) -> LatencyModel:
+        path = self.folder / PREDICTOR
+        with self.stage("Fit") as on_progress:
+            if not path.exists():
+                on_progress(0, 1)
+                fit_log(self.folder / LATENCY_LOG, seed=self.config.seed).save(path)
+            on_progress(1, 1)
+        return LatencyModel.open(path)
+
+    def _train(self) -> None:
+        with self.stage("Supernet") as on_progress:
+            train_supernet(
+                self.space,
+                self.corpus,
+                self.config.train,
+                folder=self._supernet,
+                on_progress=on_progress,
+            )
+
+    @property
+    def _supernet(self) -> Path:
+        return self.folder / SUPERNET
+
+    def _settings(self, latency: LatencyModel) -> SearchSettings:
+        bounds = latency.predict([self.baseline], confidence=self.config.search.confidence)
+        return self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
+
+    def _search(self, latency: LatencyModel, settings: SearchSettings) -> SearchOutcome:
+        supernet = TrainedModel.load(self._supernet)
+        train = self.config.train
+        data = TrainingData.prepare(
+            self.corpus, supernet.vocabulary, max_sentence=train.max_sentence
+        )
+        batches = data.validation_batches(max(train.max_tokens, train.max_sentence))
+        with self.stage("Search") as on_progress:
+            outcome = search(
+                self.space,
+                settings,
+                latency=latency,
+                fitness=ValidationFitness(supernet.model, batches),
+                state=SearchState(self.folder / "search.json", settings.model_dump_json()),
+                on_progress=on_progress,
+            )
+        keep_candidates(self.folder, outcome.candidates)
+        return outcome
+
+    def _verify(self, outcome: SearchOutcome, settings: SearchSettings) -> Verification:
+        bench = Bench(
+            device=self.device,
+            protocol=Protocol(
+                threads=self.config.profile.threads,
+                target_half_width=_VERIFY_HALF_WIDTH,
+                max_rounds=_VERIFY_ROUNDS,
+                seed=self.config.seed,
+            ),
+            workload=self.workload,
+            space=self.space,
+            log=self.folder / "verification.csv",
+            graphs=self.folder / "graphs",
+        )
+        with self.stage("Verify") as on_progress:
+            return verify(
+                outcome.candidates,
+                settings,
+                bench=bench,
+                also=[self.baseline],
+                on_progress=on_progress,
+            )
+
+    def _finetune(self, name: str, architecture: Architecture) -> None:
+        with self.stage(f"Finetune {name}") as on_progress:
+            finetune(
+                architecture,
+                self.corpus,
+                self.config.finetune,
+                folder=self.folder / name,
+                supernet=TrainedModel.load(self._supernet),
+                on_progress=on_progress,
+            )
+
+    def _evaluate(self, name: str) -> dict[str, Any]:
+        path = self.folder / name / "evaluation.json"
+        settings = self.config.evaluate
+        with self.stage(f"Evaluate {name}") as on_progress:
+            if path.exists():
+                on_progress(1, 1)
+            else:
+                translator = Translator.open(
+                    self.folder / name / ONNX,
+                    beam=settings.beam,
+                    length_penalty=settings.length_penalty,
+                    threads=self.config.profile.threads,
+                )
+                text = self.corpus.split("test")
+                n = settings.sentences or len(text)
+                score = evaluate(
+                    translator,
+                    ParallelText(text.source[:n], text.target[:n]),
+                    on_progress=on_progress,
+                )
+                write_result(path, score.to_dict())
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+    def _result(
+        self,
+        verification: Verification,
+        settings: SearchSettings,
+        latency: LatencyModel,
+        scores: dict[str, dict[str, Any]],
+    ) -> dict[str, Any]:
+        winner = verification.winner
+        info = self.device.info()
+        result = result_of(
+            winner,
+            settings,
+            space=self.space,
+            workload=self.workload,
+            certified=verification.certified,
+            reason=verification.reason,
+            measured=verification.measured.get(winner.architecture),
+            device={**asdict(info), "fingerprint": info.fingerprint},
+        )
+        bounds = latency.predict([self.baseline], confidence=settings.confidence)
+        baseline = describe(
+            self.baseline,
+            self.workload,
+            bounds={str(k): float(v) for k, v in bounds.iloc[0].items()},
+            measured=verification.measured.get(self.baseline),
+        )
+        return {
+            **result,
+            **_quality(scores["winner"]),
+            "baseline": {**baseline, **_quality(scores["baseline"])},
+        }
+
+    def _report(self, result: dict[str, Any]) -> RunSummary:
+        path = self.folder / "report.html"
+        with self.stage("Report") as on_progress:
+            draw_report(self.folder, path)
+            on_progress(1, 1)
+        return RunSummary(result, self.folder / RESULT, path)
+
+
+def _quality(score: dict[str, Any]) -> dict[str, Any]:
+    return {name: score[name] for name in ("bleu", "bleu_signature", "chrf")}

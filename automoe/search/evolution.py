@@ -1,0 +1,114 @@
+"""Evolution as ask and tell: it never evaluates, never repeats, and always ends.
+
+Each generation draws from its own generator, seeded by the search's seed and its number, so a
+search that is told what was found before goes on exactly where it stood.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+
+from automoe.architecture import Architecture
+from automoe.search.settings import EvolutionSettings
+from automoe.space import SearchSpace
+
+AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
+
+_MAX_DRAWS = 60  # batches of draws per request; what is not found by then is left out
+_FALLBACK_PROBABILITY = 0.1
+
+
+class Evolution:
+    """A population that gets better at a fitness, of which less is better.
+
+    Args:
+        space: Where architectures come from.
+        settings: Sizes, probability and seed.
+        are_feasible: Which of some architectures may be evaluated at all.
+        start: Feasible architectures to begin with; from them the first generation is filled
+            when random draws are rarely feasible.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        settings: EvolutionSettings,
+        *,
+        are_feasible: AreFeasible,
+        start: Sequence[Architecture] = (),
+    ) -> None:
+        self._space = space
+        self._settings = settings
+        self._are_feasible = are_feasible
+        self._start = tuple(start)
+        self._fitness: dict[Architecture, float] = {}
+        self.generation = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every generation was told."""
+        return self.generation >= self._settings.generations
+
+    def ask(self) -> list[Architecture]:
+        """The next generation: feasible, distinct, never asked before. Empty when none is left."""
+        rng = Random(f"evolution {self._settings.seed} {self.generation}")
+        if self.generation == 0:
+            return self._first(rng)
+        parents = self.ranked()[: self._settings.parents]
+        mutants = self._distinct(lambda: self._mutant(parents, rng), self._settings.mutants, ())
+        children = self._distinct(
+            lambda: self._child(parents, rng), self._settings.crossovers, mutants
+        )
+        return [*mutants, *children]
+
+    def tell(self, fitness: Mapping[Architecture, float]) -> None:
+        """The fitness of what was asked; the generation is over."""
+        self._fitness.update(fitness)
+        self.generation += 1
+
+    def ranked(self) -> list[Architecture]:
+        """Everything told so far, best first; the earlier wins a tie."""
+        return sorted(self._fitness, key=self._fitness.__getitem__)
+
+    def _first(self, rng: Random) -> list[Architecture]:
+        wanted = self._settings.population
+        begun = [a for a, fits in self._checked(dict.fromkeys(self._start)) if fits][:wanted]
+        drawn = self._distinct(lambda: self._space.sample(rng), wanted - len(begun), begun)
+        found = [*begun, *drawn]
+        if found and len(found) < wanted:
+            near = self._distinct(
+                lambda: self._space.mutate(
+                    rng.choice(found), rng, probability=_FALLBACK_PROBABILITY
+                ),
+                wanted - len(found),
+                found,
+            )
+            found = [*found, *near]
+        return found
+
+    def _mutant(self, parents: Sequence[Architecture], rng: Random) -> Architecture:
+        return self._space.mutate(
+            rng.choice(parents), rng, probability=self._settings.mutation_probability
+        )
+
+    def _child(self, parents: Sequence[Architecture], rng: Random) -> Architecture:
+        return self._space.crossover(rng.choice(parents), rng.choice(parents), rng)
+
+    def _distinct(
+        self, draw: Callable[[], Architecture], n: int, taken: Iterable[Architecture]
+    ) -> list[Architecture]:
+        """Up to ``n`` feasible architectures that were neither told nor ``taken``."""
+        seen = {*self._fitness, *taken}
+        found: list[Architecture] = []
+        for _ in range(_MAX_DRAWS):
+            if len(found) == n:
+                break
+            fresh = [a for a in dict.fromkeys(draw() for _ in range(n)) if a not in seen]
+            seen.update(fresh)
+            found += [a for a, fits in self._checked(fresh) if fits][: n - len(found)]
+        return found
+
+    def _checked(self, some: Iterable[Architecture]) -> list[tuple[Architecture, bool]]:
+        architectures = list(some)
+        if not architectures:
+            return []
+        return list(zip(architectures, self._are_feasible(architectures), strict=True))

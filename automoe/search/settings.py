@@ -1,0 +1,56 @@
+"""How a search evolves and verifies; the defaults are the paper's."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class EvolutionSettings(BaseModel):
+    """The evolutionary algorithm of AutoMoE (arXiv 2210.07535, section 3.3) and HAT.
+
+    Attributes:
+        population: Architectures of the first generation.
+        parents: The best of all so far, from which the next generation comes.
+        mutants: Children with mutated choices, per generation.
+        crossovers: Children of two parents, per generation.
+        mutation_probability: That a mutant draws a choice anew.
+        generations: Including the first, random one.
+        seed: Of every draw.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    population: Count = 125
+    parents: Count = 25
+    mutants: Annotated[int, Field(ge=0)] = 50
+    crossovers: Annotated[int, Field(ge=0)] = 50
+    mutation_probability: Share = 0.3
+    generations: Count = 30
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> "EvolutionSettings":
+        if self.parents > self.population:
+            raise ValueError(
+                f"parents must be at most population={self.population}. Got {self.parents}"
+            )
+        return self
+
+
+class SearchSettings(EvolutionSettings):
+    """An evolution under a latency budget.
+
+    Attributes:
+        budget_ms: Latency that no returned architecture may exceed.
+        confidence: Of the predictor's upper bound, which must be within the budget.
+        verify_top: Candidates that are measured together on the device.
+        verify_most: Candidates that are measured before giving up.
+    """
+
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    verify_top: Count = 5
+    verify_most: Count = 20

@@ -1,0 +1,94 @@
+"""The final model of one architecture: trained, exported and checked."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from automoe.architecture import Architecture
+from automoe.export import check_parity, export_model
+from automoe.model_folder import VOCABULARY, TrainedModel
+from automoe.progress import OnProgress, no_progress
+from automoe.supernet import Transformer, TransformerConfig, extract
+from automoe.text import Corpus
+from automoe.training.data import TrainingData, vocabulary_for
+from automoe.training.settings import TrainingSettings
+from automoe.training.supernet_run import remember_corpus
+from automoe.training.trainer import TrainingResult, train
+
+ONNX = "onnx"
+
+
+def finetune(
+    architecture: Architecture,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    supernet: TrainedModel | None = None,
+    vocab_size: int = 8000,
+    on_progress: OnProgress = no_progress,
+) -> TrainingResult:
+    """Train one architecture into ``folder`` and export it to ``folder/onnx``.
+
+    Args:
+        architecture: What to train.
+        corpus: The text.
+        settings: How.
+        folder: Where model, checkpoint and export go; a killed run goes on from it.
+        supernet: Gives the first weights and the vocabulary; None trains from scratch.
+        vocab_size: Pieces of the vocabulary that is trained without a supernet.
+        on_progress: Called after every update.
+
+    Raises:
+        CorpusError, VocabularyError: The text cannot be used.
+        SpaceError: The architecture is not of the supernet's space.
+        CheckpointError: The folder holds another run.
+        ExportError: The exported graphs do not compute what the model does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if supernet is None:
+        vocabulary = vocabulary_for(
+            corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
+        )
+        model = _from_scratch(architecture, settings, vocabulary.size)
+    else:
+        vocabulary = supernet.vocabulary
+        model = _inherited(architecture, settings, supernet)
+    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
+    result = train(model, data, settings, folder=folder, on_progress=on_progress)
+    remember_corpus(folder, corpus)
+    TrainedModel(model.eval(), vocabulary).save(folder)
+    bundle = export_model(model, folder / ONNX)
+    vocabulary.save(bundle.folder / VOCABULARY)
+    check_parity(model, bundle)
+    return result
+
+
+def _from_scratch(
+    architecture: Architecture, settings: TrainingSettings, vocab_size: int
+) -> Transformer:
+    config = TransformerConfig(
+        architecture=architecture,
+        vocab_size=vocab_size,
+        position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
+        dropout=settings.dropout,
+        attention_dropout=settings.attention_dropout,
+        router_jitter=settings.router_jitter,
+    )
+    return Transformer(config, seed=settings.seed)
+
+
+def _inherited(
+    architecture: Architecture, settings: TrainingSettings, supernet: TrainedModel
+) -> Transformer:
+    if supernet.space is not None:
+        supernet.space.check(architecture)
+    subnet = extract(supernet.model, architecture)
+    config = replace(
+        subnet.config,
+        dropout=settings.dropout,
+        attention_dropout=settings.attention_dropout,
+        router_jitter=settings.router_jitter,
+    )
+    model = Transformer(config, seed=settings.seed)
+    model.load_state_dict(subnet.state_dict())
+    return model

@@ -1,0 +1,84 @@
+"""Training the supernet of a space, from a corpus to a model folder."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from automoe.model_folder import VOCABULARY, TrainedModel
+from automoe.progress import OnProgress, no_progress
+from automoe.space import SearchSpace
+from automoe.supernet import Transformer, TransformerConfig
+from automoe.text import Corpus, open_corpus
+from automoe.training.data import TrainingData, vocabulary_for
+from automoe.training.settings import TrainingSettings
+from automoe.training.subnets import sandwich, uniform
+from automoe.training.trainer import TrainingResult, train
+
+CORPUS = "corpus.json"
+HISTORY = "history.json"
+
+
+def train_supernet(
+    space: SearchSpace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    on_progress: OnProgress = no_progress,
+) -> TrainingResult:
+    """Train a space's supernet into ``folder``, going on where a killed run stopped.
+
+    Raises:
+        CorpusError, VocabularyError: The text cannot be used.
+        CheckpointError: The folder holds another run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = vocabulary_for(
+        corpus, folder / VOCABULARY, size=space.vocab_size, seed=settings.seed
+    )
+    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
+    config = TransformerConfig.for_space(
+        space,
+        dropout=settings.dropout,
+        attention_dropout=settings.attention_dropout,
+        router_jitter=settings.router_jitter,
+    )
+    model = Transformer(config, seed=settings.seed)
+    schedule = sandwich if settings.sampling == "sandwich" else uniform
+    result = train(
+        model,
+        data,
+        settings,
+        folder=folder,
+        subnets=schedule(space, settings.seed),
+        on_progress=on_progress,
+    )
+    remember_corpus(folder, corpus)
+    history = json.dumps([asdict(record) for record in result.history])
+    (folder / HISTORY).write_text(history + "\n", encoding="utf-8")
+    TrainedModel(model, vocabulary, space).save(folder)
+    return result
+
+
+def remember_corpus(folder: Path, corpus: Corpus) -> None:
+    """Note which text a model was trained on, so that a search can validate on it."""
+    content = {
+        "folder": str(corpus.folder.resolve()),
+        "source": corpus.source,
+        "target": corpus.target,
+    }
+    (folder / CORPUS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def remembered_corpus(folder: Path) -> Corpus:
+    """The text a model was trained on.
+
+    Raises:
+        CorpusError: It is not where it was.
+        FileNotFoundError: The folder does not say which text it was.
+    """
+    path = folder / CORPUS
+    if not path.is_file():
+        raise FileNotFoundError(f"'{path}' is missing, which names the text. Give --data.")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return open_corpus(Path(content["folder"]), source=content["source"], target=content["target"])

@@ -23,34 +23,33 @@ _HOMES = {
     "Transformer": "automoe.supernet",
     "TranslationWorkload": "automoe.workload",
     "Translator": "automoe.translation",
-    "cost": "automoe.cost",
     "export_model": "automoe.export",
     "extract": "automoe.supernet",
-    "features": "automoe.features",
     "finetune": "automoe.training",
     "fit_log": "predictors",
     "profile_architectures": "automoe.profiling",
     "read_architecture": "automoe.architecture_files",
     "run": "automoe.pipeline",
-    "search": "automoe.search",
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
 }
-__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605  one list to keep, not two
+# Modules whose functions bear the module's name: automoe.cost.cost, automoe.search.search.
+_MODULES = ("cost", "features", "search")
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
+    from automoe import cost as cost
+    from automoe import features as features
+    from automoe import search as search
     from automoe.architecture import Architecture as Architecture
     from automoe.architecture_files import read_architecture as read_architecture
-    from automoe.cost import cost as cost
     from automoe.export import export_model as export_model
-    from automoe.features import features as features
     from automoe.latency_model import LatencyModel as LatencyModel
     from automoe.model_folder import TrainedModel as TrainedModel
     from automoe.pipeline import RunConfig as RunConfig
     from automoe.pipeline import run as run
     from automoe.profiling import profile_architectures as profile_architectures
     from automoe.search import SearchSettings as SearchSettings
-    from automoe.search import search as search
     from automoe.search import verify as verify
     from automoe.space import SearchSpace as SearchSpace
     from automoe.supernet import Transformer as Transformer
@@ -64,6 +63,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"automoe.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'automoe' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -2,6 +2,6 @@
 
 from automoe.pipeline.config import ConfigError, RunConfig
 from automoe.pipeline.reporting import draw_report
-from automoe.pipeline.run import RunSummary, run
+from automoe.pipeline.stages import RunSummary, run
 
 __all__ = ["ConfigError", "RunConfig", "RunSummary", "draw_report", "run"]

@@ -1,9 +1,9 @@
 """Evolution under a latency budget, and the check on the device that keeps its promise."""
 
+from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.evolution import Evolution
 from automoe.search.fitness import Fitness, ValidationFitness
 from automoe.search.result import SCHEMA_VERSION, describe, result_of, write_result
-from automoe.search.search import Candidate, SearchOutcome, search
 from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
 from automoe.search.verification import Measured, Verification, verify

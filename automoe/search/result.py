@@ -7,7 +7,7 @@ from typing import Any
 from automoe import __version__
 from automoe.architecture import Architecture
 from automoe.cost import cost
-from automoe.search.search import Candidate
+from automoe.search.budget_search import Candidate
 from automoe.search.settings import SearchSettings
 from automoe.search.verification import Measured
 from automoe.space import SearchSpace

@@ -8,7 +8,7 @@ from statistics import median
 from automoe.architecture import Architecture
 from automoe.profiling import profile_architectures
 from automoe.progress import OnProgress, no_progress
-from automoe.search.search import Candidate
+from automoe.search.budget_search import Candidate
 from automoe.search.settings import SearchSettings
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload

@@ -1,0 +1,70 @@
+"""A latency predictor that is asked about architectures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from automoe.architecture import Architecture
+from automoe.features import features
+from automoe.workload import TranslationWorkload, WorkloadTextError
+from predictors import Predictor, PredictorFileError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatencyModel:
+    """A predictor and the sentence whose translation it was fitted to.
+
+    Attributes:
+        predictor: Fitted to a log of `automoe profile`.
+        workload: The sentence that log timed.
+    """
+
+    predictor: Predictor
+    workload: TranslationWorkload
+
+    @classmethod
+    def open(cls, path: Path | str) -> "LatencyModel":
+        """A predictor from its file.
+
+        Raises:
+            PredictorFileError: The file is no predictor, or was not fitted to architectures.
+        """
+        predictor = Predictor.load(path)
+        text = predictor.conditions.get("workload", "")
+        try:
+            return cls(predictor, TranslationWorkload.parse(text))
+        except WorkloadTextError:
+            raise PredictorFileError(
+                f"'{path}' was fitted to a log without architectures (workload '{text}'). Fit a "
+                "log of 'automoe profile --space' or '--archs', or predict the rows of a CSV."
+            ) from None
+
+    def table(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        """The features of each architecture, on its id."""
+        rows = [features(architecture, self.workload) for architecture in architectures]
+        return pd.DataFrame(rows, index=pd.Index([a.id for a in architectures], name="id"))
+
+    def predict(
+        self, architectures: Sequence[Architecture], *, confidence: float = 0.95
+    ) -> pd.DataFrame:
+        """Columns `predicted_ms`, `lower_ms`, `upper_ms` on the architectures' ids.
+
+        Args:
+            architectures: At least one.
+            confidence: Of each bound by itself.
+
+        Raises:
+            ValueError: The confidence is out of reach of the rows fitted.
+            TableError: The predictor needs a column that architectures do not have.
+        """
+        return self.predictor.predict(self.table(architectures), confidence=confidence)
+
+    def upper_ms(
+        self, architectures: Sequence[Architecture], *, confidence: float = 0.95
+    ) -> NDArray[np.float64]:
+        """The upper bound of each latency in milliseconds, shape ``[len(architectures)]``."""
+        return self.predict(architectures, confidence=confidence)["upper_ms"].to_numpy()

@@ -1,0 +1,130 @@
+"""Measuring architectures: each becomes a translated sentence, a point, and a row of the log."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from automoe.architecture import Architecture
+from automoe.export import WorkloadWriter
+from automoe.features import features
+from automoe.progress import OnProgress, no_progress
+from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
+from devices import Device
+from profilers import FailedPoint, LatencyLog, Point, Progress, Protocol, measure_points
+
+CONDITION_COLUMNS = ("workload",)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSummary:
+    """What a profiling session did.
+
+    Attributes:
+        n_measured: Rows appended.
+        n_skipped: Architectures that the log held already.
+        n_flagged: Rows appended with at least one flag.
+        failed: Architectures that could not be measured, with the reason.
+    """
+
+    n_measured: int
+    n_skipped: int
+    n_flagged: int
+    failed: tuple[FailedPoint, ...]
+
+
+def profile_architectures(
+    architectures: Sequence[Architecture],
+    *,
+    device: Device,
+    protocol: Protocol,
+    workload: TranslationWorkload,
+    log: Path,
+    graphs: Path,
+    space: SearchSpace | None = None,
+    on_progress: OnProgress = no_progress,
+) -> ProfileSummary:
+    """Append a row to ``log`` for each architecture that it does not hold yet.
+
+    Args:
+        architectures: What to measure; one that is given twice is measured once.
+        device: Where.
+        protocol: How.
+        workload: The sentence that is timed.
+        log: The CSV.
+        graphs: A folder for the graphs; removed when the session ends.
+        space: Gives the sentinel, its smallest architecture; without one it is the first of
+            ``architectures``.
+        on_progress: Called after every block, in units of architectures.
+
+    Raises:
+        DeviceUnavailableError: The device cannot be used.
+        LogError: The log is damaged or holds measurements of other conditions.
+        ProfilingError: Nothing can be measured.
+    """
+    opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
+    distinct = list(dict.fromkeys(architectures))
+    done = opened.done()
+    left = [architecture for architecture in distinct if architecture.id not in done]
+    n_skipped = len(distinct) - len(left)
+    if not left:
+        on_progress(n_skipped, n_skipped, "all measured before")
+        return ProfileSummary(0, n_skipped, 0, ())
+    info = device.info()
+    opened.require(
+        {
+            "device_fingerprint": info.fingerprint,
+            "power_mode": info.power_mode,
+            "threads": protocol.threads,
+            "workload": str(workload),
+        }
+    )
+    writer = WorkloadWriter(graphs, workload)
+    try:
+        sentinel = writer.write(space.smallest() if space else left[0])
+        outcomes = measure_points(
+            [_point(architecture, writer, space) for architecture in left],
+            device=device,
+            protocol=protocol,
+            sentinel=sentinel,
+            on_progress=_SessionProgress(on_progress, n_skipped),
+        )
+        failed, n_flagged, n_measured = [], 0, 0
+        for outcome in outcomes:
+            if isinstance(outcome, FailedPoint):
+                failed.append(outcome)
+                continue
+            opened.append(outcome)
+            n_measured += 1
+            n_flagged += bool(outcome.flags)
+    finally:
+        shutil.rmtree(graphs, ignore_errors=True)
+    return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed))
+
+
+def _point(architecture: Architecture, writer: WorkloadWriter, space: SearchSpace | None) -> Point:
+    return Point(
+        point_id=architecture.id,
+        prepare=lambda: writer.write(architecture),
+        columns={
+            "workload": str(writer.sentence),
+            "space": space.name if space else "",
+            "architecture": architecture.to_json(),
+            **features(architecture, writer.sentence),
+        },
+    )
+
+
+class _SessionProgress:
+    """A profiler's events as pieces of work done."""
+
+    def __init__(self, on_progress: OnProgress, n_skipped: int) -> None:
+        self._on_progress = on_progress
+        self._n_skipped = n_skipped
+
+    def __call__(self, event: Progress) -> None:
+        note = f"{event.point_id} {event.event}"
+        if event.median_ms is not None:
+            note += f" {event.median_ms:.3g} ms"
+        self._on_progress(self._n_skipped + event.done, self._n_skipped + event.total, note)

@@ -1,0 +1,145 @@
+"""The whole pipeline, for real, on sizes that take seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from automoe.cli.main import main
+
+SPACE = {
+    "name": "minute",
+    "qkv_dim": 16,
+    "vocab_size": 200,
+    "src_len": 6,
+    "tgt_len": 6,
+    "encoder": {"embed_dim": [24, 16], "layers": [2], "heads": [2, 1], "ffn_dim": [64, 16]},
+    "decoder": {
+        "embed_dim": [24, 16],
+        "layers": [2, 1],
+        "heads": [2, 1],
+        "cross_heads": [2, 1],
+        "cross_span": [2, 1],
+        "ffn_dim": [64, 16],
+    },
+    "max_experts": 2,
+    "fractional": True,
+}
+TRAINING = {
+    "updates": 6,
+    "max_tokens": 400,
+    "learning_rate": 0.002,
+    "warmup_updates": 2,
+    "max_sentence": 40,
+    "save_every": 2,
+    "validate_every": 6,
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration whose every stage is short."""
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(SPACE))
+    content = {
+        "name": "short",
+        "output": str(tmp_path / "run"),
+        "space": {"name": str(tmp_path / "space.yaml")},
+        "profile": {"architectures": 20, "fast": True},
+        "train": TRAINING,
+        # Generous: these graphs take microseconds, where noise is large.
+        "search": {
+            "budget_share": 20,
+            "confidence": 0.9,
+            "population": 6,
+            "parents": 3,
+            "mutants": 2,
+            "crossovers": 2,
+            "generations": 2,
+            "verify_top": 2,
+        },
+        "finetune": TRAINING,
+        "evaluate": {"beam": 1, "sentences": 5},
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(config)]) == 0
+    printed = capsys.readouterr()
+    folder = config.parent / "run"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["certified"] is True
+    assert printed.out.startswith("Certified: measured")
+    for entry in (result, result["baseline"]):
+        latency = entry["latency_ms"]
+        assert 0 < latency["ci_low"] <= latency["ci_high"]
+        assert latency["lower"] <= latency["predicted"] <= latency["upper"]
+        assert 0 <= entry["bleu"] <= 100
+        assert 0 < entry["active_params"] <= entry["params"]
+        assert entry["flops"] > 0
+    assert result["latency_ms"]["ci_high"] <= result["budget_ms"]
+    assert "<svg" in (folder / "report.html").read_text()
+    _runs_again_without_doing_anything_again(config, folder, result)
+
+
+def _runs_again_without_doing_anything_again(
+    config: Path, folder: Path, result: dict[str, object]
+) -> None:
+    before = {p: p.read_bytes() for p in folder.glob("*.csv")}
+    assert main(["run", str(config)]) == 0
+    assert {p: p.read_bytes() for p in folder.glob("*.csv")} == before
+    assert json.loads((folder / "result.json").read_text()) == result
+
+
+def test_another_configuration_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = config.parent / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    assert main(["run", str(config)]) == 2
+    assert "holds a run with another" in capsys.readouterr().err
+
+
+def test_an_unfinished_run_has_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "page.html")]) == 2
+    assert "no finished run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_at_many_moments_ends_like_one_that_was_not(
+    config: Path, how: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "automoe", "run", str(config)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    codes = []
+    for patience_s in (4, 5, 6, 8, 11, 15, 120):
+        run = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + patience_s
+        while run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        run.send_signal(how) if run.poll() is None else None
+        _, said = run.communicate()
+        codes.append(run.returncode)
+        if run.returncode == 0:
+            break
+        if how is signal.SIGINT:
+            assert run.returncode == 130
+            assert b"continue with: automoe run" in said
+    assert codes[-1] == 0
+    assert len(codes) > 1
+    result = json.loads((config.parent / "run" / "result.json").read_text())
+    assert result["certified"] is True

@@ -1,7 +1,7 @@
 """Measuring architectures: each becomes a translated sentence, a point, and a row of the log."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,16 @@ from automoe.progress import OnProgress, no_progress
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device
-from profilers import FailedPoint, LatencyLog, Point, Progress, Protocol, measure_points
+from profilers import (
+    FailedPoint,
+    LatencyLog,
+    Measurement,
+    Point,
+    Progress,
+    Protocol,
+    measure_points,
+    workload_for_onnx,
+)
 
 CONDITION_COLUMNS = ("workload",)
 
@@ -90,16 +99,69 @@ def profile_architectures(
             sentinel=sentinel,
             on_progress=_SessionProgress(on_progress, n_skipped),
         )
-        failed, n_flagged, n_measured = [], 0, 0
-        for outcome in outcomes:
-            if isinstance(outcome, FailedPoint):
-                failed.append(outcome)
-                continue
-            opened.append(outcome)
-            n_measured += 1
-            n_flagged += bool(outcome.flags)
+        return _append_all(outcomes, opened, n_skipped)
     finally:
         shutil.rmtree(graphs, ignore_errors=True)
+
+
+def profile_model(
+    model: Path,
+    *,
+    point_id: str,
+    device: Device,
+    protocol: Protocol,
+    log: Path,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    on_progress: OnProgress = no_progress,
+) -> ProfileSummary:
+    """Append a row to ``log`` for any ONNX file, unless it is there already.
+
+    Args:
+        model: The file; it is also the session's sentinel.
+        point_id: Its identity in the log.
+        device: Where.
+        protocol: How.
+        log: The CSV.
+        input_shapes: By input; symbolic dimensions that are not given are 1.
+        on_progress: Called after every block.
+
+    Raises:
+        WorkloadError: The file is not ONNX or a shape does not suit it.
+        DeviceUnavailableError, LogError, ProfilingError: As ``profile_architectures``.
+    """
+    opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
+    shapes = dict(input_shapes or {})
+    sizes = " ".join(f"{name}={'x'.join(map(str, shape))}" for name, shape in shapes.items())
+    if point_id in opened.done():
+        return ProfileSummary(0, 1, 0, ())
+    path = log.with_name(f"{log.name}.workload.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workload_for_onnx(model, shapes=shapes).save(path)
+    columns = {"workload": sizes or "as declared", "model": model.name}
+    try:
+        outcomes = measure_points(
+            [Point(point_id=point_id, workload=path, columns=columns)],
+            device=device,
+            protocol=protocol,
+            on_progress=_SessionProgress(on_progress, 0),
+        )
+        return _append_all(outcomes, opened, 0)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _append_all(
+    outcomes: Iterator[Measurement | FailedPoint], log: LatencyLog, n_skipped: int
+) -> ProfileSummary:
+    """Write each row as soon as it stands."""
+    failed, n_flagged, n_measured = [], 0, 0
+    for outcome in outcomes:
+        if isinstance(outcome, FailedPoint):
+            failed.append(outcome)
+            continue
+        log.append(outcome)
+        n_measured += 1
+        n_flagged += bool(outcome.flags)
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed))
 
 

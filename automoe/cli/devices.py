@@ -1,7 +1,69 @@
-"""Commands that are being written."""
+"""``automoe devices`` and ``automoe doctor``."""
+
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
+
+from automoe.cli.console import print_json, print_table
+from automoe.cli.exits import ExitCode
+from devices import DeviceUnavailableError, describe_devices, get_device
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command("devices")(list_devices)
+    app.command("doctor")(doctor)
+
+
+def list_devices(as_json: AsJson = False) -> None:
+    """The device plugins, what each finds here, and why one is unavailable."""
+    found = describe_devices()
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": status.name,
+                    "available": status.reason is None,
+                    "reason": status.reason,
+                    "info": asdict(status.info) if status.info else None,
+                    "fingerprint": status.info.fingerprint if status.info else None,
+                }
+                for status in found
+            ]
+        )
+        return
+    print_table(
+        ("device", "available", "what it is, or why not"),
+        [
+            (status.name, "no" if status.reason else "yes", status.reason or _summary(status.info))
+            for status in found
+        ],
+    )
+
+
+def doctor(
+    device: Annotated[str, typer.Option("--device", help="The device to look at.")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
+    plugin = get_device(device)
+    if (reason := plugin.unavailable_reason()) is not None:
+        raise DeviceUnavailableError(f"Device {device!r} is unavailable: {reason}.")
+    findings = plugin.doctor()
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(
+            ("check", "severity", "finding", "remedy"),
+            [(f.check, f.severity, f.message, f.remedy) for f in findings],
+        )
+    if any(finding.severity == "problem" for finding in findings):
+        raise typer.Exit(ExitCode.QUALITY)
+
+
+def _summary(info: object) -> str:
+    model, cores, memory_mb = (getattr(info, name) for name in ("model", "cores", "memory_mb"))
+    return f"{model}, {cores} cores, {memory_mb} MB"

@@ -1,7 +1,124 @@
-"""Commands that are being written."""
+"""``automoe fit`` and ``automoe predict``."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from automoe.cli.console import print_json, print_table, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from predictors import FitReport, Predictor
+
+_ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command("fit")(fit)
+    app.command("predict")(predict)
+
+
+def fit(
+    log: Annotated[Path, typer.Argument(help="Any CSV log with a latency in milliseconds.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File of the predictor.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Latency column; several are summed.")
+    ] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option("--feature", help="Column to predict from; default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Fit a latency model: models compete by cross-validation, the best one gets a bound."""
+    from predictors import fit_log  # scikit-learn takes seconds to import
+
+    predictor = fit_log(log, targets=target, features=feature, seed=seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    predictor.save(out)
+    report = predictor.report
+    if as_json:
+        print_json({**asdict(report), **asdict(report.best), "predictor": str(out)})
+    else:
+        _print_report(report, out)
+
+
+def predict(
+    predictor: Annotated[Path, typer.Argument(help="File of 'automoe fit'.")],
+    table: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="Architectures, or a CSV with the columns.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="CSV; default: standard output.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of each bound by itself.")] = 0.95,
+) -> None:
+    """Latency in milliseconds with bounds, for architectures or for the rows of a CSV."""
+    from automoe.architecture_files import read_architectures
+    from automoe.latency_model import LatencyModel
+    from predictors import Predictor, read_table  # scikit-learn takes seconds to import
+
+    model: Predictor
+    if table.suffix in _ARCHITECTURES:
+        latency = LatencyModel.open(predictor)
+        model, rows = latency.predictor, latency.table(read_architectures(table))
+        shown = rows[[]].reset_index()
+    else:
+        model, rows = Predictor.load(predictor), read_table(table)
+        shown = rows
+    _warn_of_extrapolation(model, rows)
+    bounds = model.predict(rows, confidence=confidence)
+    clash = [name for name in bounds.columns if name in shown.columns]
+    text = (
+        shown.drop(columns=clash)
+        .reset_index(drop=True)
+        .join(bounds.reset_index(drop=True))
+        .to_csv(index=False)
+    )
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+
+
+def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
+    n_outside = int(model.extrapolates(rows).sum())
+    if n_outside:
+        say(
+            f"{n_outside} of {len(rows)} rows lie outside the log that was fitted; their bounds "
+            "promise nothing. Measure some like them and fit again."
+        )
+
+
+def _print_report(report: "FitReport", out: Path) -> None:
+    print(f"{out}: {report.winner}, {report.n_rows} rows ({report.n_excluded} left out)")
+    columns = ("model", "MAPE", "within 5 %", "within 10 %", "Spearman", "Kendall")
+    print_table(
+        columns,
+        [
+            (
+                m.name,
+                *map(_percent, (m.mape, m.within_5, m.within_10)),
+                *map(_three, (m.spearman, m.kendall)),
+            )
+            for m in report.models
+        ],
+    )
+    for coverage in report.coverage:
+        print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of rows")
+    if report.noise_floor is not None:
+        print(f"noise floor of the log: {report.noise_floor:.1%}")
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _three(value: Any) -> str:
+    return f"{value:.3f}"

@@ -1,7 +1,174 @@
-"""Commands that are being written."""
+"""``automoe profile``."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automoe.architecture import Architecture
+from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
+from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.exits import ExitCode
+from devices import Device, DeviceUnavailableError, get_device
+
+if TYPE_CHECKING:
+    from automoe.profiling import ProfileSummary
+    from automoe.space import SearchSpace
+    from automoe.workload import TranslationWorkload
+    from profilers import Protocol
+
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
+    app.command("profile")(profile)
+
+
+def profile(
+    device: Annotated[str, typer.Option("--device", help="See 'automoe devices'.")],
+    log: Annotated[Path, typer.Option("--log", help="CSV to append to; resumes by default.")],
+    host: Annotated[str | None, typer.Option("--host", help="Not in this release.")] = None,
+    space: Annotated[
+        str | None, typer.Option("--space", help="Preset or file to sample from.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Architectures to sample.")] = 50,
+    archs: Annotated[
+        Path | None, typer.Option("--archs", help="Architectures to measure instead.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Any ONNX file to measure instead.")
+    ] = None,
+    input_shape: Annotated[
+        list[str] | None, typer.Option("--input-shape", help="Of the model: name=1x30.")
+    ] = None,
+    max_experts: MaxExperts = None,
+    fractional: Fractional = None,
+    beam: Annotated[int, typer.Option(min=1, help="Hypotheses extended together.")] = 1,
+    routing: Annotated[str, typer.Option(help="balanced, worst or skewed:ALPHA.")] = "balanced",
+    src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
+    tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
+    vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of the runtime.")] = 1,
+    fast: Annotated[bool, typer.Option("--fast", help="A 5 % interval instead of 2 %.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of sampling and order.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+) -> None:
+    """Measure architectures or a model on a device; the same command resumes."""
+    given = [name for name, x in (("--space", space), ("--archs", archs), ("--model", model)) if x]
+    if len(given) != 1:
+        raise ValueError(f"Give one of --space, --archs and --model. Got {given or 'none'}.")
+    plugin = _device(device, host)
+    from automoe.architecture_files import read_architectures
+    from automoe.space import SearchSpace
+    from profilers import Protocol  # scipy takes a moment to import
+
+    protocol = (Protocol.fast if fast else Protocol)(threads=threads, seed=seed)
+    if model is not None:
+        summary = _measure_model(model, input_shape or [], plugin, protocol, log)
+    else:
+        source = (
+            SearchSpace.load(space, max_experts=max_experts, fractional=fractional)
+            if space
+            else None
+        )
+        sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
+        workload = _workload(source, sizes, beam=beam, routing=routing)
+        chosen = draw_distinct(source, n, seed) if source else read_architectures(archs or Path())
+        summary = _measure(chosen, source, workload, device=plugin, protocol=protocol, log=log)
+    _conclude(summary, log, as_json=as_json)
+
+
+def _device(name: str, host: str | None) -> Device:
+    if host is not None:
+        raise DeviceUnavailableError(
+            f"'--host' cannot be used in this release. Got '{host}'; run automoe on that machine."
+        )
+    plugin = get_device(name)
+    if (reason := plugin.unavailable_reason()) is not None:
+        raise DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.")
+    return plugin
+
+
+def _workload(
+    space: "SearchSpace | None", sizes: Mapping[str, int | None], *, beam: int, routing: str
+) -> "TranslationWorkload":
+    from automoe.routing_pattern import RoutingPattern
+    from automoe.workload import TranslationWorkload
+
+    pattern = RoutingPattern.parse(routing)
+    lengths = (space.src_len, space.tgt_len, space.vocab_size) if space else (30, 30, 32768)
+    return TranslationWorkload(
+        src_len=sizes["src_len"] or lengths[0],
+        tgt_len=sizes["tgt_len"] or lengths[1],
+        vocab_size=sizes["vocab_size"] or lengths[2],
+        shared_embeddings=space.shared_embeddings if space else True,
+        beam=beam,
+        routing=pattern,
+    )
+
+
+def _measure(
+    architectures: list[Architecture],
+    space: "SearchSpace | None",
+    workload: "TranslationWorkload",
+    *,
+    device: Device,
+    protocol: "Protocol",
+    log: Path,
+) -> "ProfileSummary":
+    from automoe.profiling import profile_architectures  # onnx takes a moment to import
+
+    with progress_bar("Profile") as on_progress:
+        return profile_architectures(
+            architectures,
+            device=device,
+            protocol=protocol,
+            workload=workload,
+            log=log,
+            graphs=log.with_name(f"{log.name}.graphs"),
+            space=space,
+            on_progress=on_progress,
+        )
+
+
+def _measure_model(
+    model: Path, shapes: list[str], device: Device, protocol: "Protocol", log: Path
+) -> "ProfileSummary":
+    from automoe.profiling import profile_model  # onnx takes a moment to import
+
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    with progress_bar("Profile") as on_progress:
+        return profile_model(
+            model,
+            point_id=f"{model.stem}-{digest}",
+            input_shapes=dict(map(_shape, shapes)),
+            device=device,
+            protocol=protocol,
+            log=log,
+            on_progress=on_progress,
+        )
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.rpartition("=")
+    parts = sizes.split("x")
+    if not name or not all(part.isdigit() for part in parts):
+        raise ValueError(f"'--input-shape' must read like name=1x30. Got '{text}'.")
+    return name, tuple(int(part) for part in parts)
+
+
+def _conclude(summary: "ProfileSummary", log: Path, *, as_json: bool) -> None:
+    for failed in summary.failed:
+        say(f"{failed.point_id} could not be measured: {failed.reason}")
+    if as_json:
+        print_json({**asdict(summary), "log": str(log)})
+    else:
+        print(
+            f"{log}: {summary.n_measured} measured ({summary.n_flagged} flagged), "
+            f"{summary.n_skipped} there before, {len(summary.failed)} failed"
+        )
+    if summary.failed:
+        raise typer.Exit(ExitCode.PARTIAL)

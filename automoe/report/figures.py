@@ -1,0 +1,143 @@
+"""The page's diagrams as inline SVG."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from automoe.report.contents import Candidate, pareto_front
+from automoe.training import Record
+
+_SIZE = (6.4, 3.6)  # inches
+_INK = "#7a7a7a"  # legible on white and on black
+_BLUE, _RED, _GREEN = "#3b7dd8", "#d0453b", "#2f9e5b"
+
+
+def search_figure(candidates: Sequence[Candidate], result: Mapping[str, Any]) -> str:
+    """Latency against loss of everything evaluated, the front, the budget and the winner."""
+    front = pareto_front(candidates)
+    winner = [c for c in candidates if c.architecture_id == result["architecture_id"]]
+
+    def draw(axes: Axes) -> None:
+        points = axes.scatter(
+            [c.predicted_ms for c in candidates],
+            [c.loss for c in candidates],
+            c=[c.generation for c in candidates],
+            s=14,
+            cmap="viridis",
+        )
+        axes.figure.colorbar(points, ax=axes, label="generation")
+        axes.step(
+            [c.predicted_ms for c in front],
+            [c.loss for c in front],
+            where="post",
+            color=_GREEN,
+            label="Pareto front",
+        )
+        axes.axvline(result["budget_ms"], color=_RED, linestyle="--", label="budget")
+        axes.scatter(
+            [c.predicted_ms for c in winner],
+            [c.loss for c in winner],
+            marker="*",
+            s=140,
+            color=_RED,
+            label="returned",
+        )
+        axes.set(xlabel="predicted latency (ms)", ylabel="validation loss (nats per token)")
+        axes.legend(frameon=False, labelcolor=_INK)
+
+    return _svg(draw, "search")
+
+
+def parity_figure(latency_ms: np.ndarray, ratios: np.ndarray) -> str:
+    """Actual against predicted latency of rows that the model had not seen."""
+    predicted_ms = latency_ms / ratios
+
+    def draw(axes: Axes) -> None:
+        axes.scatter(predicted_ms, latency_ms, s=14, color=_BLUE)
+        ends = [
+            min(latency_ms.min(), predicted_ms.min()),
+            max(latency_ms.max(), predicted_ms.max()),
+        ]
+        axes.plot(ends, ends, color=_INK, linewidth=1)
+        axes.set(xlabel="predicted without the row (ms)", ylabel="measured (ms)")
+
+    return _svg(draw, "parity")
+
+
+def residual_figure(ratios: np.ndarray) -> str:
+    """Measured over predicted in the order of the log; a trend is a drift."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(range(1, len(ratios) + 1), ratios, ".", color=_BLUE)
+        axes.axhline(1.0, color=_INK, linewidth=1)
+        axes.set(xlabel="row of the log", ylabel="measured / predicted")
+
+    return _svg(draw, "residuals")
+
+
+def drift_figure(log: pd.DataFrame) -> str:
+    """The sentinel over the session, relative to its first value."""
+    ordered = log.sort_values("measured_at")
+
+    def draw(axes: Axes) -> None:
+        axes.plot(range(1, len(ordered) + 1), ordered["sentinel_drift"], "-", color=_BLUE)
+        axes.axhline(1.0, color=_INK, linewidth=1)
+        axes.set(xlabel="row, in measuring order", ylabel="sentinel / first sentinel")
+
+    return _svg(draw, "drift")
+
+
+def training_figure(history: Sequence[Record]) -> str:
+    """Training and validation loss over updates."""
+    validated = [(r.update, r.valid_loss) for r in history if r.valid_loss is not None]
+
+    def draw(axes: Axes) -> None:
+        axes.plot(
+            [r.update for r in history],
+            [r.train_loss for r in history],
+            color=_BLUE,
+            label="training: random subnets, smoothed",
+        )
+        axes.plot(
+            [update for update, _ in validated],
+            [loss for _, loss in validated],
+            "o-",
+            color=_GREEN,
+            label="validation: largest subnet",
+        )
+        axes.set(xlabel="update", ylabel="loss (nats per token)")
+        axes.legend(frameon=False, labelcolor=_INK)
+
+    return _svg(draw, "training")
+
+
+def _svg(draw: Callable[[Axes], None], name: str) -> str:
+    """The drawing without a background, its ids made unique on the page by ``name``."""
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        for each in figure.axes:
+            _colour(each)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    svg = out.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
+    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+
+
+def _colour(axes: Axes) -> None:
+    axes.tick_params(colors=_INK)
+    for spine in axes.spines.values():
+        spine.set_color(_INK)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_color(_INK)

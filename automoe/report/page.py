@@ -1,0 +1,125 @@
+"""The page itself: figures and tables put into the template."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from automoe.architecture import Architecture
+from automoe.report.contents import ReportContents
+from automoe.report.drawing import draw_architecture
+from automoe.report.figures import (
+    drift_figure,
+    parity_figure,
+    residual_figure,
+    search_figure,
+    training_figure,
+)
+
+NONE = "\N{EN DASH}"
+
+
+def render(contents: ReportContents) -> str:
+    """The HTML: one file, nothing loaded from elsewhere; the same contents give the same page."""
+    environment = Environment(
+        loader=PackageLoader("automoe.report", package_path="."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    result = contents.result
+    return environment.get_template("page.html.j2").render(
+        title=contents.title,
+        result=result,
+        rows=_comparison(result),
+        drawing=Markup(draw_architecture(Architecture.from_dict(result["architecture"]))),
+        figures=_figures(contents),
+        fit=contents.predictor.report if contents.predictor else None,
+        flags=_flags(contents),
+        provenance=_provenance(contents),
+        percent=lambda share: f"{100 * share:.1f} %",
+        number=_number,
+    )
+
+
+def _figures(contents: ReportContents) -> dict[str, Markup]:
+    drawn: dict[str, str] = {}
+    if contents.candidates:
+        drawn["search"] = search_figure(contents.candidates, contents.result)
+    if contents.log is not None and len(contents.log):
+        drawn["drift"] = drift_figure(contents.log)
+    if contents.predictor is not None:
+        ratios = contents.predictor.ratios
+        drawn["residuals"] = residual_figure(ratios)
+        if contents.log is not None and len(contents.log) == len(ratios):
+            latency_ms = contents.log["latency_ms"].to_numpy(dtype=np.float64)
+            drawn["parity"] = parity_figure(latency_ms, ratios)
+    if contents.training:
+        drawn["training"] = training_figure(contents.training)
+    return {name: Markup(svg) for name, svg in drawn.items()}
+
+
+def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Name, the returned architecture, the largest dense one, and their ratio."""
+    baseline = result.get("baseline") or {}
+    rows = []
+    for name, path, unit in (
+        ("latency, measured", ("latency_ms", "measured"), "ms"),
+        ("95 % interval, low", ("latency_ms", "ci_low"), "ms"),
+        ("95 % interval, high", ("latency_ms", "ci_high"), "ms"),
+        ("latency, predicted", ("latency_ms", "predicted"), "ms"),
+        ("latency, upper bound", ("latency_ms", "upper"), "ms"),
+        ("BLEU", ("bleu",), ""),
+        ("parameters without embeddings", ("params",), ""),
+        ("of these active per token", ("active_params",), ""),
+        ("FLOPs of a sentence", ("flops",), ""),
+    ):
+        found, dense = _at(result, path), _at(baseline, path)
+        ratio = f"{found / dense:.2f}" if found is not None and dense else NONE
+        rows.append((name, _number(found, unit), _number(dense, unit), ratio))
+    return rows
+
+
+def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
+    value: Any = content
+    for key in path:
+        value = (value or {}).get(key)
+    return None if value is None else float(value)
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    """Four digits, thousands apart; a dash for what was not measured."""
+    if value is None:
+        return NONE
+    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return f"{text} {unit}".strip()
+
+
+def _flags(contents: ReportContents) -> list[tuple[str, int]]:
+    if contents.log is None or "flags" not in contents.log:
+        return []
+    cells = contents.log["flags"].dropna().astype(str)
+    return sorted(Counter(f for cell in cells for f in cell.split(";") if f).items())
+
+
+def _provenance(contents: ReportContents) -> list[tuple[str, str]]:
+    result, device = contents.result, contents.result.get("device") or {}
+    space = result["space"]
+    rows = {
+        "device": f"{device.get('model', NONE)} ({device.get('fingerprint', NONE)})",
+        "power mode": device.get("power_mode", NONE),
+        "sentence": result["workload"],
+        "space": f"{space['name']}, up to {space['max_experts']} experts, "
+        f"{space['count']:.3g} architectures",
+        "BLEU signature": result.get("bleu_signature") or NONE,
+        "seed": result["seed"],
+        "automoe": result["automoe_version"],
+    }
+    if contents.log is not None and len(contents.log):
+        rows["runtime"] = ", ".join(sorted(set(contents.log["runtime"].astype(str))))
+        times = contents.log["measured_at"].astype(str)
+        rows["measured"] = f"{times.min()} to {times.max()} (UTC), {len(contents.log)} rows"
+    return [(name, str(value)) for name, value in rows.items()]

@@ -1,5 +1,6 @@
 """The ``automoe`` program: its commands, and the exit code of whatever ends them."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -59,6 +60,8 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit codes are those of ``automoe.cli.exits``."""
+    # Read when torch starts its threads: spinning ones starve each other on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(app(args=given, standalone_mode=False) or 0)

@@ -1,0 +1,44 @@
+"""What the documents name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+def test_every_path_of_the_architecture_exists() -> None:
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    named = {name for name in re.findall(r"`([\w./-]+)`", text) if "/" in name}
+    assert len(named) > 40
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
+def test_the_architecture_fits_on_a_few_screens() -> None:
+    assert len((ROOT / "docs/ARCHITECTURE.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+def test_decisions_are_numbered_and_complete() -> None:
+    records = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    for record in records:
+        headings = re.findall(r"^## (.+)$", record.read_text(), flags=re.M)
+        assert headings == ["Context", "Decision", "Consequences"]
+
+
+def test_readme_names_every_command() -> None:
+    from automoe.cli.main import app
+
+    readme = (ROOT / "README.md").read_text()
+    commands = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
+    assert len(commands) > 10
+    assert [name for name in commands if name not in readme] == []

@@ -54,6 +54,8 @@ class Evolution:
         if self.generation == 0:
             return self._first(rng)
         parents = self.ranked()[: self._settings.parents]
+        if not parents:
+            return []
         mutants = self._distinct(lambda: self._mutant(parents, rng), self._settings.mutants, ())
         children = self._distinct(
             lambda: self._child(parents, rng), self._settings.crossovers, mutants

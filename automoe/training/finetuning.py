@@ -72,6 +72,7 @@ def _from_scratch(
         position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
         dropout=settings.dropout,
         attention_dropout=settings.attention_dropout,
+        pre_norm=settings.norm == "pre",
         router_jitter=settings.router_jitter,
     )
     return Transformer(config, seed=settings.seed)

@@ -28,6 +28,8 @@ class TrainingSettings(BaseModel):
         label_smoothing: Probability mass spread over the whole vocabulary.
         dropout: For embeddings and sublayer outputs.
         attention_dropout: For attention weights.
+        norm: Layer norm after each sublayer as in the paper, or before it, which learns faster
+            from little text. A model that inherits weights keeps its supernet's.
         balance_weight: Of the load-balancing loss, which is 1 when balanced.
         z_weight: Of the router's z-loss.
         router_jitter: Noise on the router's input while training.
@@ -53,6 +55,7 @@ class TrainingSettings(BaseModel):
     label_smoothing: Fraction = 0.1
     dropout: Fraction = 0.3
     attention_dropout: Fraction = 0.1
+    norm: Literal["post", "pre"] = "post"
     balance_weight: Weight = 0.01
     z_weight: Weight = 0.0
     router_jitter: Fraction = 0.0

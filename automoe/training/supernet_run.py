@@ -41,6 +41,7 @@ def train_supernet(
         space,
         dropout=settings.dropout,
         attention_dropout=settings.attention_dropout,
+        pre_norm=settings.norm == "pre",
         router_jitter=settings.router_jitter,
     )
     model = Transformer(config, seed=settings.seed)

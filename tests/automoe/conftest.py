@@ -8,6 +8,12 @@ from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, E
 from automoe.space import SearchSpace
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_torch_thread() -> None:
+    # Threads of torch starve each other on a busy machine and add nothing to models this small.
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def rng() -> Random:
     return Random(7)

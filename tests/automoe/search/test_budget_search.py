@@ -1,0 +1,119 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automoe.architecture import Architecture
+from automoe.budget import InfeasibleBudgetError
+from automoe.search import SearchSettings, SearchStateError, search
+from automoe.search.state import SearchState
+from automoe.space import SearchSpace
+
+
+def size_of(a: Architecture) -> int:
+    stacks = (a.encoder, a.decoder)
+    return sum(w for stack in stacks for layer in stack.layers for w in layer.experts)
+
+
+SMALL: dict[str, Any] = {
+    "population": 12,
+    "parents": 4,
+    "mutants": 5,
+    "crossovers": 5,
+    "generations": 4,
+}
+
+
+def settings(budget_ms: float) -> SearchSettings:
+    return SearchSettings(budget_ms=budget_ms, **SMALL)
+
+
+def fitness(a: Architecture) -> float:
+    return -float(size_of(a))
+
+
+def run(space: SearchSpace, latency: Any, path: Path, budget_ms: float = 200, **more: Any) -> Any:
+    given = {"fitness": fitness, **more}
+    state = SearchState(path, "this search")
+    return search(space, settings(budget_ms), latency=latency, state=state, **given)
+
+
+def test_every_candidate_is_within_the_budget_and_the_best_comes_first(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    outcome = run(space, latency, tmp_path / "s.json")
+    assert len(outcome.candidates) == 12 + 3 * 10
+    assert all(1.1 * size_of(c.architecture) <= 200 for c in outcome.candidates)
+    losses = [c.loss for c in outcome.candidates]
+    assert losses == sorted(losses)
+    assert outcome.candidates[0].upper_ms == pytest.approx(
+        1.1 * size_of(outcome.candidates[0].architecture)
+    )
+
+
+def test_an_infeasible_budget_is_refused_at_once_with_one_that_works(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    def never(a: Architecture) -> float:
+        raise AssertionError("evaluated although nothing fits")
+
+    # The smallest has three layers of one expert 16 wide, plus a tenth: 52.8.
+    with pytest.raises(InfeasibleBudgetError, match="nearest feasible budget is 52.8 ms"):
+        run(space, latency, tmp_path / "s.json", budget_ms=50, fitness=never)
+    assert run(space, latency, tmp_path / "t.json", budget_ms=52.81).candidates
+
+
+def test_an_interrupted_search_ends_like_one_that_was_not(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    whole = run(space, latency, tmp_path / "whole.json")
+    scored: list[Architecture] = []
+
+    def interrupted(a: Architecture) -> float:
+        if len(scored) == 17:  # in the middle of the second generation
+            raise KeyboardInterrupt
+        scored.append(a)
+        return fitness(a)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(space, latency, tmp_path / "s.json", fitness=interrupted)
+    kept = set(scored[:12])
+    later: list[Architecture] = []
+
+    def counted(a: Architecture) -> float:
+        later.append(a)
+        return fitness(a)
+
+    assert run(space, latency, tmp_path / "s.json", fitness=counted) == whole
+    assert not kept & set(later)
+
+
+def test_progress_counts_up_to_its_total(space: SearchSpace, latency: Any, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    run(
+        space,
+        latency,
+        tmp_path / "s.json",
+        on_progress=lambda done, total, note="": seen.append((done, total)),
+    )
+    assert seen == [(n, 42) for n in range(1, 43)]
+
+
+def test_the_state_of_another_search_is_refused(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    run(space, latency, tmp_path / "s.json")
+    with pytest.raises(SearchStateError, match="belongs to a search with other settings"):
+        search(
+            space,
+            settings(200),
+            latency=latency,
+            fitness=fitness,
+            state=SearchState(tmp_path / "s.json", "another search"),
+        )
+
+
+def test_a_damaged_state_is_refused(space: SearchSpace, latency: Any, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"fingerprint": "this search", "generations": [[{')
+    with pytest.raises(SearchStateError, match="is damaged .* Delete it to search again"):
+        run(space, latency, tmp_path / "s.json")

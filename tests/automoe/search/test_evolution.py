@@ -1,0 +1,128 @@
+from itertools import product
+
+import pytest
+from pydantic import ValidationError
+from support.small_text import small_space
+
+from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
+from automoe.search import Evolution, EvolutionSettings
+from automoe.space import SearchSpace
+
+SETTINGS = EvolutionSettings(
+    population=20, parents=5, mutants=8, crossovers=8, generations=6, seed=3
+)
+
+
+def size_of(a: Architecture) -> int:
+    stacks = (a.encoder, a.decoder)
+    return sum(w for stack in stacks for layer in stack.layers for w in layer.experts)
+
+
+def run(space: SearchSpace, settings: EvolutionSettings, limit: int, **more: object) -> list:  # type: ignore[type-arg]
+    evolution = Evolution(
+        space,
+        settings,
+        are_feasible=lambda some: [size_of(a) <= limit for a in some],
+        **more,  # type: ignore[arg-type]
+    )
+    generations = []
+    while not evolution.is_finished:
+        asked = evolution.ask()
+        generations.append(asked)
+        evolution.tell({a: -float(size_of(a)) for a in asked})
+    return generations
+
+
+def test_generations_are_feasible_distinct_and_of_the_papers_sizes(space: SearchSpace) -> None:
+    generations = run(space, SETTINGS, 250)
+    assert [len(asked) for asked in generations] == [20, *[16] * 5]
+    everything = [a for asked in generations for a in asked]
+    assert len(set(everything)) == len(everything)
+    assert all(size_of(a) <= 250 for a in everything)
+    for architecture in everything:
+        space.check(architecture)
+
+
+def test_the_same_seed_asks_the_same(space: SearchSpace) -> None:
+    assert run(space, SETTINGS, 250) == run(space, SETTINGS, 250)
+    other = SETTINGS.model_copy(update={"seed": 4})
+    assert run(space, SETTINGS, 250) != run(space, other, 250)
+
+
+def test_told_generations_are_gone_on_from(space: SearchSpace) -> None:
+    generations = run(space, SETTINGS, 250)
+    resumed = Evolution(
+        space, SETTINGS, are_feasible=lambda some: [size_of(a) <= 250 for a in some]
+    )
+    for asked in generations[:3]:
+        resumed.tell({a: -float(size_of(a)) for a in asked})
+    assert resumed.ask() == generations[3]
+
+
+def test_a_budget_that_random_draws_never_meet_is_filled_from_the_start(
+    space: SearchSpace,
+) -> None:
+    smallest = space.smallest()
+    generations = run(space, SETTINGS, size_of(smallest), start=[smallest])
+    assert smallest in generations[0]
+    assert all(size_of(a) <= size_of(smallest) for asked in generations for a in asked)
+
+
+def test_an_impossible_constraint_ends(space: SearchSpace) -> None:
+    assert [len(asked) for asked in run(space, SETTINGS, 0)] == [0] * 6
+
+
+def test_the_best_of_the_last_generation_counts(space: SearchSpace) -> None:
+    evolution = Evolution(space, SETTINGS, are_feasible=lambda some: [True] * len(some))
+    for _ in range(SETTINGS.generations):
+        asked = evolution.ask()
+        evolution.tell({a: -float(evolution.generation) for a in asked})
+    assert evolution.ranked()[0] in asked
+
+
+def everything_of(space: SearchSpace) -> list[Architecture]:
+    e, d = space.encoder, space.decoder
+    return [
+        Architecture(
+            Encoder(ee, tuple(EncoderLayer(h, (f,)) for h, f in layers)),
+            Decoder(de, (DecoderLayer(sh, (df,), ch, span),)),
+            space.qkv_dim,
+        )
+        for ee, layers, de, sh, df, ch, span in product(
+            e.embed_dim,
+            product(product(e.heads, e.ffn_dim), repeat=2),
+            d.embed_dim,
+            d.heads,
+            d.ffn_dim,
+            d.cross_heads,
+            d.cross_span,
+        )
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_finds_the_optimum_of_an_enumerated_space(seed: int) -> None:
+    dense = small_space(max_experts=1, fractional=False)
+    dense = dense.model_copy(update={"decoder": dense.decoder.model_copy(update={"layers": (1,)})})
+    every = everything_of(dense)
+    assert len(set(every)) == dense.count == 1024
+
+    def score(a: Architecture) -> float:
+        layers = (*a.encoder.layers, *a.decoder.layers)
+        return -sum((i + 1) * x.heads * x.experts[0] for i, x in enumerate(layers))
+
+    feasible = [a for a in every if size_of(a) <= 64]
+    settings = EvolutionSettings(
+        population=60, parents=10, mutants=20, crossovers=20, generations=8, seed=seed
+    )
+    evolution = Evolution(
+        dense, settings, are_feasible=lambda some: [size_of(a) <= 64 for a in some]
+    )
+    while not evolution.is_finished:
+        evolution.tell({a: score(a) for a in evolution.ask()})
+    assert score(evolution.ranked()[0]) == min(map(score, feasible))
+
+
+def test_more_parents_than_population_is_refused() -> None:
+    with pytest.raises(ValidationError, match="parents must be at most population=10"):
+        EvolutionSettings(population=10)

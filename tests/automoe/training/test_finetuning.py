@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from automoe.architecture import Architecture
+from automoe.model_folder import ModelFolderError, TrainedModel
+from automoe.space import SearchSpace, SpaceError
+from automoe.supernet import extract
+from automoe.text import Corpus, VocabularyError
+from automoe.training import (
+    ONNX,
+    TrainingSettings,
+    finetune,
+    remembered_corpus,
+    train_supernet,
+    vocabulary_for,
+)
+from automoe.training.finetuning import _inherited
+from automoe.translation import Translator
+
+
+@pytest.fixture
+def trained(
+    space: SearchSpace, corpus: Corpus, settings: TrainingSettings, tmp_path: Path
+) -> TrainedModel:
+    train_supernet(space, corpus, settings, folder=tmp_path / "supernet")
+    return TrainedModel.load_supernet(tmp_path / "supernet")[0]
+
+
+def test_a_supernet_remembers_its_space_and_text(
+    trained: TrainedModel, space: SearchSpace, corpus: Corpus, tmp_path: Path
+) -> None:
+    assert trained.space == space
+    assert remembered_corpus(tmp_path / "supernet").split("valid") == corpus.split("valid")
+
+
+def test_inherited_weights_are_the_extracted_ones(
+    trained: TrainedModel, space: SearchSpace, settings: TrainingSettings
+) -> None:
+    model = _inherited(space.smallest(), settings, trained)
+    subnet = extract(trained.model, space.smallest())
+    for name, weight in subnet.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[name])
+
+
+def test_the_final_model_translates(
+    trained: TrainedModel,
+    sparse_of_space: Architecture,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+) -> None:
+    finetune(sparse_of_space, corpus, settings, folder=tmp_path / "model", supernet=trained)
+    translation = Translator.open(tmp_path / "model" / ONNX).translate("The house is red.")
+    assert translation.source_tokens > 1
+    stand_alone = TrainedModel.load(tmp_path / "model")
+    assert stand_alone.model.config.architecture == sparse_of_space
+    assert stand_alone.vocabulary.sha256 == trained.vocabulary.sha256
+
+
+@pytest.fixture
+def sparse_of_space(space: SearchSpace) -> Architecture:
+    return space.largest()
+
+
+def test_an_architecture_of_another_space_is_refused(
+    trained: TrainedModel,
+    sparse: Architecture,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SpaceError, match="must be one of"):
+        finetune(sparse, corpus, settings, folder=tmp_path / "model", supernet=trained)
+
+
+def test_a_stand_alone_model_is_no_supernet(
+    space: SearchSpace, corpus: Corpus, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    finetune(space.smallest(), corpus, settings, folder=tmp_path / "model", vocab_size=40)
+    with pytest.raises(ModelFolderError, match="holds a stand-alone model"):
+        TrainedModel.load_supernet(tmp_path / "model")
+
+
+def test_a_vocabulary_of_another_size_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "v.model"
+    vocabulary_for(corpus, path, size=40)
+    with pytest.raises(VocabularyError, match="must hold 35 pieces. Got 40"):
+        vocabulary_for(corpus, path, size=35)

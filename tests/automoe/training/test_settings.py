@@ -1,0 +1,35 @@
+from itertools import pairwise
+
+import pytest
+
+from automoe.training import SettingsError, TrainingSettings
+from automoe.training.schedule import rate_factor
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lr": 1}, "unknown key 'lr'. Remove it or correct its spelling."),
+        ({"dropout": 1.0}, "'dropout': .* less than 1. Got 1.0"),
+        ({"updates": "many"}, "'updates': .* integer.* Got 'many'"),
+        ({"schedule": "linear"}, "'schedule': .*'cosine' or 'inverse-sqrt'"),
+    ],
+)
+def test_bad_settings_are_named(given: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        TrainingSettings.of(**given)
+
+
+def test_cosine_by_hand() -> None:
+    settings = TrainingSettings.of(updates=110, warmup_updates=10)
+    rates = [rate_factor(update, settings) for update in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1
+    assert rates[60] == pytest.approx(1e-4 + (1 - 1e-4) / 2)  # half of the fall
+    assert all(a >= b for a, b in pairwise(rates[10:]))
+
+
+def test_inverse_square_root_by_hand() -> None:
+    settings = TrainingSettings.of(warmup_updates=4, schedule="inverse-sqrt")
+    assert rate_factor(3, settings) == 1
+    assert rate_factor(15, settings) == pytest.approx(0.5)  # four times as many updates

@@ -7,7 +7,7 @@ row, for the log that a predictor is trained on and for every query of a search.
 from collections.abc import Sequence
 
 from automoe.architecture import Architecture
-from automoe.cost import BYTES_PER_WEIGHT, StackCost, cost
+from automoe.cost import BYTES_PER_WEIGHT, StackCost
 from automoe.workload import TranslationWorkload
 
 _MEGA = 1e6
@@ -19,14 +19,7 @@ def features(architecture: Architecture, workload: TranslationWorkload) -> dict[
     Work (``_mflops``) and weights read (``_weights_touched_mb``; the decoder's per step) are
     apart for encoder and decoder, because a device spends them at different speeds.
     """
-    total = cost(
-        architecture,
-        src_len=workload.src_len,
-        tgt_len=workload.tgt_len,
-        vocab_size=workload.vocab_size,
-        shared_embeddings=workload.shared_embeddings,
-        beam=workload.beam,
-    )
+    total = workload.cost(architecture)
     encoder, decoder = architecture.encoder, architecture.decoder
     row = {
         "total_mflops": (total.flops + total.projection_flops) / _MEGA,

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Self
 
+from automoe.architecture import Architecture
+from automoe.cost import Cost, cost
 from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 
@@ -55,6 +57,17 @@ class TranslationWorkload:
             shared_embeddings=space.shared_embeddings,
             beam=beam,
             routing=routing or RoutingPattern(),
+        )
+
+    def cost(self, architecture: Architecture) -> Cost:
+        """What an architecture costs for this sentence."""
+        return cost(
+            architecture,
+            src_len=self.src_len,
+            tgt_len=self.tgt_len,
+            vocab_size=self.vocab_size,
+            shared_embeddings=self.shared_embeddings,
+            beam=self.beam,
         )
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from automoe.architecture_files import read_architectures, write_architectures
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cost import cost
 from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
 
 MaxExperts = Annotated[int | None, typer.Option(help="Most experts in a layer; default: dense.")]
 Fractional = Annotated[
@@ -118,13 +119,7 @@ def show_cost(
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
     return {
         "id": architecture.id,
-        **cost(
-            architecture,
-            src_len=space.src_len,
-            tgt_len=space.tgt_len,
-            vocab_size=space.vocab_size,
-            shared_embeddings=space.shared_embeddings,
-        ).to_dict(),
+        **TranslationWorkload.of(space).cost(architecture).to_dict(),
     }
 
 

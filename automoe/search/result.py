@@ -6,7 +6,6 @@ from typing import Any
 
 from automoe import __version__
 from automoe.architecture import Architecture
-from automoe.cost import cost
 from automoe.search.budget_search import Candidate
 from automoe.search.settings import SearchSettings
 from automoe.search.verification import Measured
@@ -31,14 +30,7 @@ def describe(
         bounds: ``predicted_ms``, ``lower_ms`` and ``upper_ms``.
         measured: What the device said.
     """
-    figures = cost(
-        architecture,
-        src_len=workload.src_len,
-        tgt_len=workload.tgt_len,
-        vocab_size=workload.vocab_size,
-        shared_embeddings=workload.shared_embeddings,
-        beam=workload.beam,
-    ).to_dict()
+    figures = workload.cost(architecture).to_dict()
     return {
         "architecture_id": architecture.id,
         "architecture": architecture.to_dict(),

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from accelerate import PartialState
+
 from automoe.architecture import Architecture
 from automoe.export import check_parity, export_model
 from automoe.model_folder import VOCABULARY, TrainedModel
@@ -46,21 +48,28 @@ def finetune(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
-        vocabulary = vocabulary_for(
-            corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
-        )
+        with PartialState().main_process_first():
+            vocabulary = vocabulary_for(
+                corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
+            )
         model = _from_scratch(architecture, settings, vocabulary.size)
     else:
         vocabulary = supernet.vocabulary
         model = _inherited(architecture, settings, supernet)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     result = train(model, data, settings, folder=folder, on_progress=on_progress)
-    remember_corpus(folder, corpus)
-    TrainedModel(model.eval(), vocabulary).save(folder)
-    bundle = export_model(model, folder / ONNX)
-    vocabulary.save(bundle.folder / VOCABULARY)
-    check_parity(model, bundle)
+    if PartialState().is_main_process:
+        remember_corpus(folder, corpus)
+        finished = TrainedModel(model.cpu().eval(), vocabulary)
+        finished.save(folder)
+        _export(finished, folder / ONNX)
     return result
+
+
+def _export(finished: TrainedModel, folder: Path) -> None:
+    bundle = export_model(finished.model, folder)
+    finished.vocabulary.save(folder / VOCABULARY)
+    check_parity(finished.model, bundle)
 
 
 def _from_scratch(

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from accelerate import PartialState
+
 from automoe.model_folder import VOCABULARY, TrainedModel
 from automoe.progress import OnProgress, no_progress
 from automoe.space import SearchSpace
@@ -33,9 +35,10 @@ def train_supernet(
         CheckpointError: The folder holds another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = vocabulary_for(
-        corpus, folder / VOCABULARY, size=space.vocab_size, seed=settings.seed
-    )
+    with PartialState().main_process_first():
+        vocabulary = vocabulary_for(
+            corpus, folder / VOCABULARY, size=space.vocab_size, seed=settings.seed
+        )
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     config = TransformerConfig.for_space(
         space,
@@ -54,10 +57,11 @@ def train_supernet(
         subnets=schedule(space, settings.seed),
         on_progress=on_progress,
     )
-    remember_corpus(folder, corpus)
-    history = json.dumps([asdict(record) for record in result.history])
-    (folder / HISTORY).write_text(history + "\n", encoding="utf-8")
-    TrainedModel(model, vocabulary, space).save(folder)
+    if PartialState().is_main_process:
+        remember_corpus(folder, corpus)
+        history = json.dumps([asdict(record) for record in result.history])
+        (folder / HISTORY).write_text(history + "\n", encoding="utf-8")
+        TrainedModel(model, vocabulary, space).save(folder)
     return result
 
 

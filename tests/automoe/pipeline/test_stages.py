@@ -10,27 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.small_text import small_space
 
 from automoe.cli.main import main
 
-SPACE = {
-    "name": "minute",
-    "qkv_dim": 16,
-    "vocab_size": 200,
-    "src_len": 6,
-    "tgt_len": 6,
-    "encoder": {"embed_dim": [24, 16], "layers": [2], "heads": [2, 1], "ffn_dim": [64, 16]},
-    "decoder": {
-        "embed_dim": [24, 16],
-        "layers": [2, 1],
-        "heads": [2, 1],
-        "cross_heads": [2, 1],
-        "cross_span": [2, 1],
-        "ffn_dim": [64, 16],
-    },
-    "max_experts": 2,
-    "fractional": True,
-}
 TRAINING = {
     "updates": 6,
     "max_tokens": 400,
@@ -45,7 +28,9 @@ TRAINING = {
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration whose every stage is short."""
-    (tmp_path / "space.yaml").write_text(yaml.safe_dump(SPACE))
+    (tmp_path / "space.yaml").write_text(
+        yaml.safe_dump(small_space(vocab_size=200).model_dump(mode="json"))
+    )
     content = {
         "name": "short",
         "output": str(tmp_path / "run"),

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("automoe/**/*.md")]
 
 
 def test_every_path_of_the_architecture_exists() -> None:
     text = (ROOT / "docs/ARCHITECTURE.md").read_text()
-    named = {name for name in re.findall(r"`([\w./-]+)`", text) if "/" in name}
+    quoted = re.findall(r"`([\w./-]+)`", text)
+    named = {
+        name for name in quoted if "/" in name or name.endswith((".md", ".py", ".toml", ".yaml"))
+    }
     assert len(named) > 40
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
@@ -20,15 +23,37 @@ def test_the_architecture_fits_on_a_few_screens() -> None:
     assert len((ROOT / "docs/ARCHITECTURE.md").read_text().splitlines()) <= 150
 
 
+def _local_links(document: Path) -> list[str]:
+    links = re.findall(r"\]\(([^)#]+)", document.read_text())
+    return [link for link in links if not link.startswith(("http", "mailto:"))]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
-    local = [link for link in links if not link.startswith("http")]
-    assert [link for link in local if not (document.parent / link).exists()] == []
+    links = _local_links(document)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_there_are_links_to_follow() -> None:
+    assert any(_local_links(document) for document in DOCUMENTS)
+
+
+_ABSOLUTE_PATH = re.compile(r"(?<![^\s`(\"'=])/\w[\w./-]*")
+
+
+def test_an_absolute_path_would_be_found() -> None:
+    text = "see `/home/me/lat.csv`, (/tmp/x) but not https://a.org/home or tests/tmp"
+    assert _ABSOLUTE_PATH.findall(text) == ["/home/me/lat.csv", "/tmp/x"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_no_absolute_path(document: Path) -> None:
+    assert _ABSOLUTE_PATH.findall(document.read_text()) == []
 
 
 def test_decisions_are_numbered_and_complete() -> None:
     records = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert records
     assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
     for record in records:
         headings = re.findall(r"^## (.+)$", record.read_text(), flags=re.M)

@@ -62,7 +62,8 @@ def profile_architectures(
         protocol: How.
         workload: The sentence that is timed.
         log: The CSV.
-        graphs: A folder for the graphs; removed when the session ends.
+        graphs: A folder for the graphs; each is removed once its row is written, and the folder
+            when the session ends.
         space: Gives the sentinel, its smallest architecture; without one it is the first of
             ``architectures``.
         on_progress: Called after every block, in units of architectures.
@@ -73,6 +74,7 @@ def profile_architectures(
         ProfilingError: Nothing can be measured.
     """
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
+    _require(opened, device, protocol, str(workload))
     distinct = list(dict.fromkeys(architectures))
     done = opened.done()
     left = [architecture for architecture in distinct if architecture.id not in done]
@@ -80,18 +82,11 @@ def profile_architectures(
     if not left:
         on_progress(n_skipped, n_skipped, "all measured before")
         return ProfileSummary(0, n_skipped, 0, ())
-    info = device.info()
-    opened.require(
-        {
-            "device_fingerprint": info.fingerprint,
-            "power_mode": info.power_mode,
-            "threads": protocol.threads,
-            "workload": str(workload),
-        }
-    )
     writer = WorkloadWriter(graphs, workload)
+    # Not left[0]: a resumed session must compare itself with the same sentinel.
+    reference = space.smallest() if space else distinct[0]
     try:
-        sentinel = writer.write(space.smallest() if space else left[0])
+        sentinel = writer.write(reference)
         outcomes = measure_points(
             [_point(architecture, writer, space) for architecture in left],
             device=device,
@@ -99,7 +94,7 @@ def profile_architectures(
             sentinel=sentinel,
             on_progress=_SessionProgress(on_progress, n_skipped),
         )
-        return _append_all(outcomes, opened, n_skipped)
+        return _append_all(_tidied(outcomes, graphs, keep=reference.id), opened, n_skipped)
     finally:
         shutil.rmtree(graphs, ignore_errors=True)
 
@@ -132,12 +127,14 @@ def profile_model(
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     shapes = dict(input_shapes or {})
     sizes = " ".join(f"{name}={'x'.join(map(str, shape))}" for name, shape in shapes.items())
+    workload = sizes or "as declared"
+    _require(opened, device, protocol, workload)
     if point_id in opened.done():
         return ProfileSummary(0, 1, 0, ())
     path = log.with_name(f"{log.name}.workload.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     workload_for_onnx(model, shapes=shapes).save(path)
-    columns = {"workload": sizes or "as declared", "model": model.name}
+    columns = {"workload": workload, "model": model.name}
     try:
         outcomes = measure_points(
             [Point(point_id=point_id, workload=path, columns=columns)],
@@ -148,6 +145,30 @@ def profile_model(
         return _append_all(outcomes, opened, 0)
     finally:
         path.unlink(missing_ok=True)
+
+
+def _require(log: LatencyLog, device: Device, protocol: Protocol, workload: str) -> None:
+    """Refuse another log's conditions before anything is measured, or taken for measured."""
+    info = device.info()
+    log.require(
+        {
+            "device_fingerprint": info.fingerprint,
+            "power_mode": info.power_mode,
+            "threads": protocol.threads,
+            "workload": workload,
+        }
+    )
+
+
+def _tidied(
+    outcomes: Iterator[Measurement | FailedPoint], graphs: Path, *, keep: str
+) -> Iterator[Measurement | FailedPoint]:
+    """The outcomes; the files of each are removed once the caller is done with it."""
+    for outcome in outcomes:
+        yield outcome
+        if outcome.point_id != keep:
+            for file in graphs.glob(f"{outcome.point_id}.*"):
+                file.unlink()
 
 
 def _append_all(

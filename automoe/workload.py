@@ -87,12 +87,18 @@ class TranslationWorkload:
         fields = dict(part.partition("=")[::2] for part in text.split())
         expected = {*_NUMBERS, "tables", "routing"}
         numbers = {name: fields.get(key, "") for key, name in _NUMBERS.items()}
-        if fields.keys() != expected or not all(
-            re.fullmatch(r"\d+", value) for value in (*numbers.values(), fields["tables"])
+        refusal = WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
+        if (
+            fields.keys() != expected
+            or fields["tables"] not in ("1", "2")
+            or not all(re.fullmatch(r"\d+", value) for value in numbers.values())
         ):
-            raise WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
-        return cls(
-            **{name: int(value) for name, value in numbers.items()},
-            shared_embeddings=fields["tables"] == "1",
-            routing=RoutingPattern.parse(fields["routing"]),
-        )
+            raise refusal
+        try:
+            return cls(
+                **{name: int(value) for name, value in numbers.items()},
+                shared_embeddings=fields["tables"] == "1",
+                routing=RoutingPattern.parse(fields["routing"]),
+            )
+        except ValueError:
+            raise refusal from None

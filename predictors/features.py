@@ -90,7 +90,8 @@ class FeatureSchema:
         A column with the words `total` and `flops` (or `gflops`, `macs`) is the total; without
         one, it is the sum of every column with such a word.
         """
-        counts = [{"flops", "gflops", "macs"} & set(words(column)) for column in self.columns]
+        units = {"flops", "mflops", "gflops", "macs"}
+        counts = [units & set(words(column)) for column in self.columns]
         parts = [index for index, count in enumerate(counts) if count]
         totals = [index for index in parts if "total" in words(self.columns[index])]
         return tuple(totals[:1] or parts)

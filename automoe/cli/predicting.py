@@ -1,5 +1,6 @@
 """``automoe fit`` and ``automoe predict``."""
 
+import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -70,9 +71,9 @@ def predict(
         shown = rows[[]].reset_index()
     else:
         model, rows = Predictor.load(predictor), read_table(table)
-        shown = rows
-    _warn_of_extrapolation(model, rows)
+        shown = _as_written(table)
     bounds = model.predict(rows, confidence=confidence)
+    _warn_of_extrapolation(model, rows)
     clash = [name for name in bounds.columns if name in shown.columns]
     text = (
         shown.drop(columns=clash)
@@ -85,6 +86,19 @@ def predict(
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
+
+
+def _as_written(table: Path) -> "pd.DataFrame":
+    """The cells of a CSV that `read_table` accepts, unparsed: lists and digits stay as they are."""
+    import pandas as pd  # takes a moment to import
+
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = [
+            [cell.strip() for cell in row]
+            for row in csv.reader(file)
+            if any(cell.strip() for cell in row)
+        ]
+    return pd.DataFrame(rows, columns=header, dtype=object)
 
 
 def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +52,9 @@ def profile(
     vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of the runtime.")] = 1,
     fast: Annotated[bool, typer.Option("--fast", help="A 5 % interval instead of 2 %.")] = False,
+    target: Annotated[
+        float | None, typer.Option("--target", help="Half-width of the interval; default: 0.02.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of sampling and order.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
@@ -65,6 +68,8 @@ def profile(
     from profilers import Protocol  # scipy takes a moment to import
 
     protocol = (Protocol.fast if fast else Protocol)(threads=threads, seed=seed)
+    if target is not None:
+        protocol = replace(protocol, target_half_width=target)
     if model is not None:
         summary = _measure_model(model, input_shape or [], plugin, protocol, log)
     else:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from accelerate import PartialState
-
 from automoe.architecture import Architecture
 from automoe.export import check_parity, export_model
 from automoe.model_folder import VOCABULARY, TrainedModel
@@ -12,6 +10,7 @@ from automoe.progress import OnProgress, no_progress
 from automoe.supernet import Transformer, TransformerConfig, extract
 from automoe.text import Corpus
 from automoe.training.data import TrainingData, vocabulary_for
+from automoe.training.processes import processes
 from automoe.training.settings import TrainingSettings
 from automoe.training.supernet_run import remember_corpus
 from automoe.training.trainer import TrainingResult, train
@@ -48,7 +47,7 @@ def finetune(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
-        with PartialState().main_process_first():
+        with processes().main_process_first():
             vocabulary = vocabulary_for(
                 corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
             )
@@ -58,7 +57,7 @@ def finetune(
         model = _inherited(architecture, settings, supernet)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     result = train(model, data, settings, folder=folder, on_progress=on_progress)
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         remember_corpus(folder, corpus)
         finished = TrainedModel(model.cpu().eval(), vocabulary)
         finished.save(folder)

@@ -4,14 +4,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from accelerate import PartialState
-
 from automoe.model_folder import VOCABULARY, TrainedModel
 from automoe.progress import OnProgress, no_progress
 from automoe.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Corpus, open_corpus
 from automoe.training.data import TrainingData, vocabulary_for
+from automoe.training.processes import processes
 from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import sandwich, uniform
 from automoe.training.trainer import TrainingResult, train
@@ -35,7 +34,7 @@ def train_supernet(
         CheckpointError: The folder holds another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with PartialState().main_process_first():
+    with processes().main_process_first():
         vocabulary = vocabulary_for(
             corpus, folder / VOCABULARY, size=space.vocab_size, seed=settings.seed
         )
@@ -57,7 +56,7 @@ def train_supernet(
         subnets=schedule(space, settings.seed),
         on_progress=on_progress,
     )
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         remember_corpus(folder, corpus)
         history = json.dumps([asdict(record) for record in result.history])
         (folder / HISTORY).write_text(history + "\n", encoding="utf-8")

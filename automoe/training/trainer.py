@@ -35,6 +35,7 @@ from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
 
 _BETAS = (0.9, 0.98)  # of Vaswani et al., 2017
 _RECORD_EVERY = 20
+_COMPARED = 20  # updates whose subnets tell spaces of one supernet's shape apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class _Run:
         self.settings = settings
         self.folder = folder
         self.subnets = subnets
-        self.fingerprint = _fingerprint(model, data, settings)
+        self.fingerprint = _fingerprint(model, data, settings, subnets)
         optimiser = torch.optim.Adam(
             model.parameters(), lr=settings.learning_rate, betas=_BETAS, eps=1e-8
         )
@@ -214,7 +215,17 @@ def _dropout_seed(seed: int, update: int, process: int) -> int:
     return Random(f"dropout {seed} {update} {process}").getrandbits(63)
 
 
-def _fingerprint(model: Transformer, data: TrainingData, settings: TrainingSettings) -> str:
+def _digest(model: Transformer) -> str:
+    """Of the weights a run starts from: those of another supernet make another run."""
+    digest = hashlib.sha256()
+    for weight in model.state_dict().values():
+        digest.update(weight.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _fingerprint(
+    model: Transformer, data: TrainingData, settings: TrainingSettings, subnets: SubnetsOfUpdate
+) -> str:
     """What must be the same for a run to be continued: how often it saves may differ."""
     pairs = hashlib.sha256()
     for pair in data.train:
@@ -224,5 +235,7 @@ def _fingerprint(model: Transformer, data: TrainingData, settings: TrainingSetti
         "settings": settings.model_dump(exclude={"save_every", "validate_every"}),
         "vocabulary": data.vocabulary.sha256,
         "pairs": pairs.hexdigest(),
+        "first_weights": _digest(model),
+        "subnets": [[x and x.id for x in subnets(update)] for update in range(_COMPARED)],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

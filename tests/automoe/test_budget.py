@@ -1,10 +1,13 @@
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from automoe.architecture import Architecture
-from automoe.budget import InfeasibleBudgetError, survey
+from automoe.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.space import SearchSpace
 
 
@@ -33,3 +36,48 @@ def test_the_refusal_names_a_budget_that_works(tiny: SearchSpace) -> None:
     with pytest.raises(InfeasibleBudgetError, match=r"nearest feasible budget is 2\.47 ms"):
         found.require(2.4, "tiny")
     found.require(2.47, "tiny")
+
+
+def test_the_smallest_is_found_when_every_part_costs(tiny: SearchSpace) -> None:
+    def additive(some: Sequence[Architecture]) -> np.ndarray:
+        return np.array(
+            [
+                a.encoder.embed_dim
+                + a.decoder.embed_dim
+                + sum(sum(x.experts) + x.heads for x in a.encoder.layers)
+                + sum(
+                    sum(x.experts) + x.heads + x.cross_heads + x.cross_span
+                    for x in a.decoder.layers
+                )
+                for a in some
+            ],
+            dtype=float,
+        )
+
+    found = survey(tiny, additive)
+    # Three encoder layers and one decoder layer, each 128 wide with two heads and one expert.
+    assert found.lowest_ms == 128 + 128 + 3 * (128 + 2) + (128 + 2 + 2 + 1)
+    assert found.fastest == tiny.smallest()
+    assert found.lowest_ms < found.median_ms < found.highest_ms == additive([tiny.largest()])[0]
+
+
+def test_a_survey_depends_on_its_seed_alone(tiny: SearchSpace) -> None:
+    def scattered(some: Sequence[Architecture]) -> np.ndarray:
+        return np.array([1.0 + int(a.id, 16) % 1000 for a in some])
+
+    assert survey(tiny, scattered, seed=1) == survey(tiny, scattered, seed=1)
+    assert survey(tiny, scattered, seed=1) != survey(tiny, scattered, seed=2)
+
+
+SMALLEST = SearchSpace.preset("tiny").smallest()
+
+
+@given(lowest_ms=st.floats(1e-3, 1e6))
+def test_the_budget_that_is_named_is_always_feasible(lowest_ms: float) -> None:
+    found = Feasibility(lowest_ms, 2 * lowest_ms, 3 * lowest_ms, SMALLEST)
+    with pytest.raises(InfeasibleBudgetError) as refused:
+        found.require(lowest_ms / 2, "tiny")
+    named = re.search(r"nearest feasible budget is (\S+) ms", str(refused.value))
+    assert named
+    found.require(float(named[1]), "tiny")
+    assert float(named[1]) <= 1.011 * lowest_ms

@@ -1,9 +1,19 @@
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
+import typer
 
 from automoe.budget import InfeasibleBudgetError
-from automoe.cli.exits import ExitCode, exit_code_of, explain_exit
-from automoe.space import SearchSpace
+from automoe.cli.exits import (
+    TRACEBACK_VARIABLE,
+    ExitCode,
+    exit_code_of,
+    explain_exit,
+    report,
+)
+from automoe.space import SearchSpace, SpaceError
 from devices import DeviceUnavailableError
 from profilers import ProfilingError
 
@@ -24,7 +34,12 @@ def raised(action: object) -> BaseException:
         (ProfilingError("gone"), ExitCode.NO_DEVICE),
         (InfeasibleBudgetError("no"), ExitCode.INFEASIBLE),
         (FileNotFoundError("no file"), ExitCode.BAD_INPUT),
+        (PermissionError(13, "Permission denied", "x"), ExitCode.BAD_INPUT),
+        (typer.Abort(), ExitCode.INTERRUPTED),
+        (typer.BadParameter("no"), ExitCode.BAD_INPUT),
+        (SpaceError("no"), ExitCode.BAD_INPUT),
         (RuntimeError("bug"), ExitCode.FAILURE),
+        (KeyError("bug"), ExitCode.FAILURE),
     ],
 )
 def test_codes(error: BaseException, code: ExitCode) -> None:
@@ -41,5 +56,34 @@ def test_our_own_check_is_bad_input_and_a_librarys_is_our_failure() -> None:
 
 
 def test_an_interruption_names_the_command_that_continues() -> None:
-    said = explain_exit(KeyboardInterrupt(), ["run", "my config.yaml"])
-    assert said.endswith("continue with: automoe run 'my config.yaml'")
+    arguments = ["run", "my config.yaml", "-o", "it's $HOME"]
+    said = explain_exit(KeyboardInterrupt(), arguments)
+    command = said.rpartition("continue with: ")[2]
+    assert command.startswith("automoe run 'my config.yaml' -o ")
+    assert shlex.split(command) == ["automoe", *arguments]
+
+
+def test_a_file_is_named_with_what_is_wrong() -> None:
+    error = raised(lambda: Path("/nowhere/x").read_text())
+    said = explain_exit(error, ["train"])
+    assert said == "Error: '/nowhere/x': No such file or directory. Check the path."
+
+
+def test_an_explanation_is_one_line() -> None:
+    said = explain_exit(SpaceError("first\nsecond"), ["train"])
+    assert said == "Error: first second"
+
+
+def test_the_report_goes_to_stderr_with_a_traceback_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = raised(lambda: SearchSpace.preset("nowhere"))
+    monkeypatch.delenv(TRACEBACK_VARIABLE, raising=False)
+    assert report(error, ["train"]) is ExitCode.BAD_INPUT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Error: Unknown space 'nowhere'.")
+    assert printed.err.count("\n") == 1
+    monkeypatch.setenv(TRACEBACK_VARIABLE, "1")
+    report(error, ["train"])
+    assert "Traceback (most recent call last)" in capsys.readouterr().err

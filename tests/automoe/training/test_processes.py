@@ -18,6 +18,7 @@ SETTINGS = {
     "learning_rate": 0.001,
     "warmup_updates": 2,
     "dropout": 0.0,
+    "attention_dropout": 0.0,
     "balance_weight": 0.0,
     "max_sentence": 40,
 }
@@ -28,7 +29,7 @@ def test_two_processes_equal_accumulation(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "text")
     space = tmp_path / "space.yaml"
     space.write_text(yaml.safe_dump(small_space().model_dump(mode="json")))
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     alone = [sys.executable]
     models = {}
     for name, start, accumulate in (("two", launch, 1), ("one", alone, 2)):
@@ -37,7 +38,7 @@ def test_two_processes_equal_accumulation(tmp_path: Path) -> None:
         arguments = ["train", "--space", space, "--data", corpus.folder, "--settings", settings]
         subprocess.run(
             [*start, "-m", "automoe", *map(str, arguments), "-o", str(tmp_path / name)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
             check=True,
             timeout=300,
         )

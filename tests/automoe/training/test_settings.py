@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import pytest
@@ -33,3 +34,27 @@ def test_inverse_square_root_by_hand() -> None:
     settings = TrainingSettings.of(warmup_updates=4, schedule="inverse-sqrt")
     assert rate_factor(3, settings) == 1
     assert rate_factor(15, settings) == pytest.approx(0.5)  # four times as many updates
+    rates = [rate_factor(update, settings) for update in range(200)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1]
+    assert all(a > b for a, b in pairwise(rates[3:]))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "inverse-sqrt"])
+def test_the_first_update_has_the_peak_without_a_warm_up(schedule: str) -> None:
+    settings = TrainingSettings.of(updates=9, warmup_updates=0, schedule=schedule)
+    rates = [rate_factor(update, settings) for update in range(9)]
+    assert rates[0] == 1
+    assert all(a > b > 0 for a, b in pairwise(rates))
+
+
+def test_cosine_ends_just_above_its_floor() -> None:
+    settings = TrainingSettings.of(updates=1010, warmup_updates=10)
+    # cos(pi - x) is about x ** 2 / 2 - 1
+    last = 1e-4 + (math.pi / 1000) ** 2 / 4
+    assert rate_factor(1009, settings) == pytest.approx(last, rel=1e-3)
+    assert rate_factor(1010, settings) == pytest.approx(1e-4)
+
+
+def test_a_warm_up_longer_than_the_run_never_reaches_the_peak() -> None:
+    settings = TrainingSettings.of(updates=5, warmup_updates=10)
+    assert [rate_factor(update, settings) for update in range(5)] == [0.1, 0.2, 0.3, 0.4, 0.5]

@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import pytest
+from support.small_text import small_space, write_corpus
+
+from automoe.architecture import Architecture
+from automoe.cli.main import main
+from automoe.model_folder import TrainedModel
+from automoe.supernet import Transformer, TransformerConfig, extract
+from automoe.text import Vocabulary
+
+Capture = pytest.CaptureFixture[str]
+SPACE = small_space()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A supernet and, beside it, its smallest subnet as a model of its own."""
+    root = tmp_path_factory.mktemp("models")
+    corpus = write_corpus(root / "text")
+    vocabulary = Vocabulary.train(corpus, size=40, model_path=root / "v.model")
+    supernet = Transformer(TransformerConfig.for_space(SPACE)).eval()
+    TrainedModel(supernet, vocabulary, SPACE).save(root / "supernet")
+    TrainedModel(extract(supernet, SPACE.smallest()), vocabulary).save(root / "alone")
+    return root
+
+
+def write(path: Path, architecture: Architecture | dict[str, object]) -> Path:
+    content = architecture if isinstance(architecture, dict) else architecture.to_dict()
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("checkpoint", ["supernet", "alone"])
+def test_trained_weights_come_with_their_vocabulary(
+    capsys: Capture, folder: Path, tmp_path: Path, checkpoint: str
+) -> None:
+    path, out = write(tmp_path / "a.json", SPACE.smallest()), tmp_path / "bundle"
+    flags = ["--checkpoint", str(folder / checkpoint), "--json"]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["n_different_choices"] == 0
+    assert "random" not in printed.err
+    assert Vocabulary.load(out / "vocabulary.model").size == 40
+
+
+def test_a_width_outside_the_supernet_is_named(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    content = SPACE.smallest().to_dict()
+    content["encoder"]["layers"][0]["experts"] = [17]
+    path = write(tmp_path / "a.json", content)
+    flags = ["--checkpoint", str(folder / "supernet")]
+    assert main(["export", str(path), "-o", str(tmp_path / "b"), *flags]) == 2
+    message = "'encoder.layers[0].experts' must be one of [32, 16] in the space 'small'"
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_model_of_another_architecture_is_refused(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.json", SPACE.largest())
+    flags = ["--checkpoint", str(folder / "alone")]
+    assert main(["export", str(path), "-o", str(tmp_path / "b"), *flags]) == 2
+    message = f"holds architecture {SPACE.smallest().id}. Got {SPACE.largest().id}"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_other_precisions_are_refused(capsys: Capture, tmp_path: Path, precision: str) -> None:
+    path = write(tmp_path / "a.json", SPACE.smallest())
+    assert main(["export", str(path), "-o", str(tmp_path), "--precision", precision]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"'--precision' can only be fp32 in this release. Got '{precision}'" in line

@@ -1,0 +1,109 @@
+import contextlib
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.small_text import small_space
+
+from automoe.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+SCORES = {"mape", "within_5", "within_10", "spearman", "kendall"}
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty rows of a straight line with 2 % noise: a number and a list in, two latencies out."""
+    path = tmp_path_factory.mktemp("log") / "lat.csv"
+    rng = np.random.default_rng(0)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["gflops", "widths", "encoder_ms", "decoder_ms"])
+        for _ in range(40):
+            gflops, widths = rng.uniform(1, 9), rng.integers(1, 9, 2) * 16
+            noise = rng.lognormal(0, 0.02)
+            writer.writerow(
+                [f"{gflops:.3f}", f"{widths[0]}_{widths[1]}", gflops * noise, widths.sum() * noise]
+            )
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(log: Path) -> tuple[Path, str]:
+    """The predictor's file and what the command printed; a fit takes seconds."""
+    path = log.with_name("predictor")
+    targets = ["--target", "encoder_ms", "--target", "decoder_ms"]
+    chosen = ["--feature", "gflops", "--feature", "widths"]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main(["fit", str(log), "-o", str(path), *targets, *chosen, "--json"]) == 0
+    return path, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def predictor(fitted: tuple[Path, str]) -> Path:
+    return fitted[0]
+
+
+def test_the_report_in_json(fitted: tuple[Path, str]) -> None:
+    report = json.loads(fitted[1])
+    assert {"winner", "models", "coverage", "noise_floor", *SCORES} <= report.keys()
+    assert all(model.keys() >= SCORES for model in report["models"])
+    best = next(m for m in report["models"] if m["name"] == report["winner"])
+    assert {name: report[name] for name in SCORES} == {name: best[name] for name in SCORES}
+    assert report["targets"] == ["encoder_ms", "decoder_ms"]
+    assert report["features"] == ["gflops", "widths.mean", "widths.sum", "widths.count"]
+
+
+def test_input_columns_come_back_as_they_were_written(
+    predictor: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("name,gflops,widths\n007,2.50,32_64\n\n008,400,16_16\n")
+    assert main(["predict", str(predictor), str(table)]) == 0
+    printed = capsys.readouterr()
+    header, *rows = csv.reader(printed.out.splitlines())
+    assert header == ["name", "gflops", "widths", "predicted_ms", "lower_ms", "upper_ms"]
+    assert [row[:3] for row in rows] == [["007", "2.50", "32_64"], ["008", "400", "16_16"]]
+    assert "1 of 2 rows lie outside the log" in printed.err
+    for row in rows:
+        predicted, low, high = map(float, row[3:])
+        assert 0 < low <= predicted <= high
+
+
+def test_a_predictor_of_other_things_refuses_architectures(
+    predictor: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(small_space().smallest().to_json())
+    assert main(["predict", str(predictor), str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "was fitted to a log without architectures" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "message"),
+    [
+        ("gflops\n1\n", [], "no column 'widths'"),
+        ("gflops,widths\n1\n", [], "line 2: 1 fields, expected 2"),
+        ("gflops,widths\n1,16_16\n", ["--confidence", "0.99"], "needs at least 99 measured rows"),
+        ("gflops,widths\n1,16_16\n", ["--confidence", "2"], "must be between 0 and 1. Got 2"),
+    ],
+)
+def test_bad_rows_are_one_clear_line(
+    predictor: Path, capsys: Capture, tmp_path: Path, text: str, flags: list[str], message: str
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text(text)
+    assert main(["predict", str(predictor), str(table), *flags]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert message in line
+
+
+def test_an_unknown_target_is_named(log: Path, capsys: Capture, tmp_path: Path) -> None:
+    assert main(["fit", str(log), "-o", str(tmp_path / "p"), "--target", "encoder_mss"]) == 2
+    assert "no column 'encoder_mss'. Did you mean 'encoder_ms'?" in capsys.readouterr().err

@@ -1,0 +1,103 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.small_text import small_space
+
+from automoe import profiling
+from automoe.cli.main import main
+from automoe.profiling import ProfileSummary
+from profilers import FailedPoint, Protocol, read_log
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the command asks of the library, which measures nothing."""
+    calls: list[dict[str, Any]] = []
+
+    def record(architectures: Any, **settings: Any) -> ProfileSummary:
+        calls.append({"architectures": architectures, **settings})
+        return ProfileSummary(1, 0, 0, (FailedPoint("a1", "it broke", {}),))
+
+    monkeypatch.setattr(profiling, "profile_architectures", record)
+    return calls
+
+
+def test_profile_then_log_then_check(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "lat.csv"
+    flags = ["--device", "cpu", "--space", "tiny", "-n", "3", "--fast", "--threads", "1"]
+    assert main(["profile", *flags, "--log", str(log), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_measured"] == 3
+    assert {row["space"] for row in read_log(log)} == {"tiny"}
+    assert not list(tmp_path.glob("*.graphs"))
+    assert main(["log", "check", str(log), "--json"]) == 0  # flags are warnings
+    capsys.readouterr()
+    # All three are there, and still another workload is not taken for measured.
+    assert main(["profile", *flags, "--log", str(log), "--beam", "2"]) == 2
+    assert "'workload' must be" in capsys.readouterr().err
+
+
+def test_some_failures_are_named_and_exit_partial(
+    calls: list[dict[str, Any]], capsys: Capture, tmp_path: Path
+) -> None:
+    log = str(tmp_path / "l.csv")
+    assert main(["profile", "--device", "cpu", "--space", "tiny", "-n", "2", "--log", log]) == 3
+    printed = capsys.readouterr()
+    assert "a1 could not be measured: it broke" in printed.err
+    assert printed.out == f"{log}: 1 measured (0 flagged), 0 there before, 1 failed\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "protocol"),
+    [
+        ([], Protocol()),
+        (["--target", "0.1"], Protocol(target_half_width=0.1)),
+        (["--fast", "--target", "0.1"], replace(Protocol.fast(), target_half_width=0.1)),
+        (["--threads", "2", "--seed", "5"], Protocol(threads=2, seed=5)),
+    ],
+)
+def test_flags_set_the_protocol(
+    calls: list[dict[str, Any]], tmp_path: Path, flags: list[str], protocol: Protocol
+) -> None:
+    log = str(tmp_path / "l.csv")
+    main(["profile", "--device", "cpu", "--space", "tiny", "-n", "1", "--log", log, *flags])
+    assert calls[0]["protocol"] == protocol
+
+
+def test_given_architectures_have_no_space(calls: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(small_space().smallest().to_json())
+    flags = ["--archs", str(path), "--src-len", "7", "--log", str(tmp_path / "l.csv")]
+    main(["profile", "--device", "cpu", *flags])
+    (call,) = calls
+    assert call["architectures"] == [small_space().smallest()]
+    assert call["space"] is None
+    expected = "src=7 tgt=30 vocab=32768 tables=1 beam=1 routing=balanced"
+    assert str(call["workload"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--space", "tiny", "--archs", "a.json"], "Give one of --space, --archs and --model"),
+        (["--space", "tiny", "--target", "-1"], "'target_half_width' must be at least 0. Got -1"),
+        (["--space", "tiny", "--routing", "odd"], "'routing' must be balanced, worst or skewed"),
+        (["--archs", "missing.json"], "No architecture file 'missing.json'"),
+        (["--model", "missing.onnx"], "'missing.onnx': No such file"),
+    ],
+)
+def test_bad_flags_are_one_clear_line(
+    capsys: Capture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["profile", "--device", "cpu", "--log", "l.csv", *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line

@@ -19,7 +19,7 @@ from automoe.cli import (
     training,
     translating,
 )
-from automoe.cli.exits import report
+from automoe.cli.exits import ExitCode, report
 
 app = typer.Typer(
     name="automoe",
@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(app(args=given, standalone_mode=False) or 0)
+        code = int(app(args=given, standalone_mode=False) or 0)
     except (Exception, KeyboardInterrupt) as error:
         return report(error, given)
+    # typer turns Ctrl-C into this code without a word about what to do next.
+    return report(KeyboardInterrupt(), given) if code == ExitCode.INTERRUPTED else code

@@ -13,6 +13,7 @@ from automoe.cli.exits import (
     explain_exit,
     report,
 )
+from automoe.cli.main import main
 from automoe.space import SearchSpace, SpaceError
 from devices import DeviceUnavailableError
 from profilers import ProfilingError
@@ -53,6 +54,17 @@ def test_our_own_check_is_bad_input_and_a_librarys_is_our_failure() -> None:
     assert exit_code_of(ours) is ExitCode.BAD_INPUT
     assert exit_code_of(theirs) is ExitCode.FAILURE
     assert "Internal error: ValueError: cannot reshape" in explain_exit(theirs, [])
+
+
+def test_ctrl_c_in_a_command_says_how_to_continue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("automoe.pipeline.RunConfig.load", interrupted)
+    assert main(["run", "config.yaml"]) == 130
+    assert "continue with: automoe run config.yaml" in capsys.readouterr().err
 
 
 def test_an_interruption_names_the_command_that_continues() -> None:

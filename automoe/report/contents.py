@@ -51,9 +51,9 @@ class ReportContents:
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates that no other beats in both predicted latency and loss, fastest first."""
+    """Candidates that no other beats in both upper bound and loss, fastest first."""
     front: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: (c.predicted_ms, c.loss)):
+    for candidate in sorted(candidates, key=lambda c: (c.upper_ms, c.loss)):
         if not front or candidate.loss < front[-1].loss:
             front.append(candidate)
     return front

@@ -15,48 +15,40 @@ from automoe.report.contents import Candidate, pareto_front
 from automoe.training import Record
 
 _SIZE = (6.4, 3.6)  # inches
-_INK = "#7a7a7a"  # legible on white and on black
+_INK = "#7a7a7a"  # becomes the colour of the page's text, light or dark
 _BLUE, _RED, _GREEN = "#3b7dd8", "#d0453b", "#2f9e5b"
 
 
 def search_figure(candidates: Sequence[Candidate], result: Mapping[str, Any]) -> str:
-    """Latency against loss of everything evaluated, the front, the budget and the winner."""
+    """Upper bound against loss of everything evaluated, the front, the budget and the winner."""
     front = pareto_front(candidates)
     winner = [c for c in candidates if c.architecture_id == result["architecture_id"]]
 
     def draw(axes: Axes) -> None:
-        points = axes.scatter(
-            [c.predicted_ms for c in candidates],
-            [c.loss for c in candidates],
-            c=[c.generation for c in candidates],
-            s=14,
-            cmap="viridis",
-        )
+        generation = [c.generation for c in candidates]
+        points = axes.scatter(*_points(candidates), c=generation, s=14, cmap="viridis")
         axes.figure.colorbar(points, ax=axes, label="generation")
-        axes.step(
-            [c.predicted_ms for c in front],
-            [c.loss for c in front],
-            where="post",
-            color=_GREEN,
-            label="Pareto front",
-        )
+        axes.step(*_points(front), where="post", color=_GREEN, label="Pareto front")
         axes.axvline(result["budget_ms"], color=_RED, linestyle="--", label="budget")
-        axes.scatter(
-            [c.predicted_ms for c in winner],
-            [c.loss for c in winner],
-            marker="*",
-            s=140,
-            color=_RED,
-            label="returned",
-        )
-        axes.set(xlabel="predicted latency (ms)", ylabel="validation loss (nats per token)")
+        if winner:
+            axes.scatter(*_points(winner), marker="*", s=140, color=_RED, label="returned")
+        axes.set(xlabel="upper bound of the latency (ms)", ylabel="validation loss (nats/token)")
         axes.legend(frameon=False, labelcolor=_INK)
 
-    return _svg(draw, "search")
+    return _svg(draw, "search", "Upper bound of the latency against validation loss")
+
+
+def _points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
+    return [c.upper_ms for c in candidates], [c.loss for c in candidates]
 
 
 def parity_figure(latency_ms: np.ndarray, ratios: np.ndarray) -> str:
-    """Actual against predicted latency of rows that the model had not seen."""
+    """Actual against predicted latency of rows that the model had not seen.
+
+    Args:
+        latency_ms: Measured, shape (rows,).
+        ratios: Actual over predicted of the same rows.
+    """
     predicted_ms = latency_ms / ratios
 
     def draw(axes: Axes) -> None:
@@ -68,7 +60,7 @@ def parity_figure(latency_ms: np.ndarray, ratios: np.ndarray) -> str:
         axes.plot(ends, ends, color=_INK, linewidth=1)
         axes.set(xlabel="predicted without the row (ms)", ylabel="measured (ms)")
 
-    return _svg(draw, "parity")
+    return _svg(draw, "parity", "Measured against predicted latency")
 
 
 def residual_figure(ratios: np.ndarray) -> str:
@@ -79,7 +71,7 @@ def residual_figure(ratios: np.ndarray) -> str:
         axes.axhline(1.0, color=_INK, linewidth=1)
         axes.set(xlabel="row of the log", ylabel="measured / predicted")
 
-    return _svg(draw, "residuals")
+    return _svg(draw, "residuals", "Ratio of measured to predicted latency by row of the log")
 
 
 def drift_figure(log: pd.DataFrame) -> str:
@@ -91,7 +83,7 @@ def drift_figure(log: pd.DataFrame) -> str:
         axes.axhline(1.0, color=_INK, linewidth=1)
         axes.set(xlabel="row, in measuring order", ylabel="sentinel / first sentinel")
 
-    return _svg(draw, "drift")
+    return _svg(draw, "drift", "Sentinel drift in measuring order")
 
 
 def training_figure(history: Sequence[Record]) -> str:
@@ -115,10 +107,10 @@ def training_figure(history: Sequence[Record]) -> str:
         axes.set(xlabel="update", ylabel="loss (nats per token)")
         axes.legend(frameon=False, labelcolor=_INK)
 
-    return _svg(draw, "training")
+    return _svg(draw, "training", "Training and validation loss over updates")
 
 
-def _svg(draw: Callable[[Axes], None], name: str) -> str:
+def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
     """The drawing without a background, its ids made unique on the page by ``name``."""
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure = Figure(figsize=_SIZE, layout="constrained")
@@ -129,7 +121,8 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     svg = out.getvalue()
-    svg = svg[svg.index("<svg") :]
+    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
     return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)

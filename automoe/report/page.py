@@ -34,6 +34,7 @@ def render(contents: ReportContents) -> str:
     return environment.get_template("page.html.j2").render(
         title=contents.title,
         result=result,
+        interval=_interval(result["latency_ms"], result["confidence"]),
         rows=_comparison(result),
         drawing=Markup(draw_architecture(Architecture.from_dict(result["architecture"]))),
         figures=_figures(contents),
@@ -55,11 +56,22 @@ def _figures(contents: ReportContents) -> dict[str, Markup]:
         ratios = contents.predictor.ratios
         drawn["residuals"] = residual_figure(ratios)
         if contents.log is not None and len(contents.log) == len(ratios):
-            latency_ms = contents.log["latency_ms"].to_numpy(dtype=np.float64)
+            targets = contents.log[list(contents.predictor.report.targets)]
+            latency_ms = targets.sum(axis=1).to_numpy(dtype=np.float64)
             drawn["parity"] = parity_figure(latency_ms, ratios)
     if contents.training:
         drawn["training"] = training_figure(contents.training)
     return {name: Markup(svg) for name, svg in drawn.items()}
+
+
+def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
+    """What is known about the returned architecture's latency, in words."""
+    at = {name: _number(latency_ms.get(name), "ms") for name in ("measured", "predicted", "upper")}
+    low, high = (_number(latency_ms.get(name)) for name in ("ci_low", "ci_high"))
+    return (
+        f"Measured: {at['measured']} (95 % interval {low} to {high} ms). Predicted: "
+        f"{at['predicted']}, at most {at['upper']} with confidence {confidence}."
+    )
 
 
 def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -75,6 +87,7 @@ def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         ("BLEU", ("bleu",), ""),
         ("parameters without embeddings", ("params",), ""),
         ("of these active per token", ("active_params",), ""),
+        ("parameters of embeddings", ("embedding_params",), ""),
         ("FLOPs of a sentence", ("flops",), ""),
     ):
         found, dense = _at(result, path), _at(baseline, path)

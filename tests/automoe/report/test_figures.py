@@ -1,0 +1,80 @@
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from automoe.report import Candidate
+from automoe.report.figures import (
+    drift_figure,
+    parity_figure,
+    residual_figure,
+    search_figure,
+    training_figure,
+)
+from automoe.training import Record
+
+
+@pytest.fixture
+def plotted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[float], list[float]]]:
+    """The x and y of every line and point set, as they are handed to matplotlib."""
+    calls: list[tuple[list[float], list[float]]] = []
+    for name in ("scatter", "plot", "step"):
+        original = getattr(Axes, name)
+
+        def record(self: Axes, x: Any, y: Any, *rest: Any, _to: Any = original, **more: Any) -> Any:
+            calls.append((list(x), list(y)))
+            return _to(self, x, y, *rest, **more)
+
+        monkeypatch.setattr(Axes, name, record)
+    return calls
+
+
+def test_search_shows_all_then_the_front_then_the_winner(
+    plotted: list[Any], candidates: list[Candidate], result: dict[str, Any]
+) -> None:
+    search_figure(candidates, result)
+    assert plotted[0] == ([9, 8, 7, 5], [2, 3.5, 3, 4])
+    assert ([5, 7, 9], [4, 3, 2]) in plotted
+    assert plotted[-1] == ([7], [3])
+
+
+def test_a_winner_that_was_not_searched_is_not_marked(
+    candidates: list[Candidate], result: dict[str, Any]
+) -> None:
+    assert "returned" not in search_figure(candidates, result | {"architecture_id": "other"})
+
+
+def test_parity_divides_the_latency_by_the_ratio(plotted: list[Any]) -> None:
+    parity_figure(np.array([4.0, 6.0, 9.0]), np.array([0.8, 1.2, 1.0]))
+    assert plotted[0][0] == pytest.approx([5, 5, 9])
+    assert plotted[0][1] == [4, 6, 9]
+
+
+def test_residuals_keep_the_order_of_the_log(plotted: list[Any]) -> None:
+    residual_figure(np.array([0.8, 1.2, 1.0]))
+    assert plotted[0] == ([1, 2, 3], [0.8, 1.2, 1.0])
+
+
+def test_drift_follows_the_clock_not_the_file(plotted: list[Any], log: pd.DataFrame) -> None:
+    drift_figure(log)
+    assert plotted[0] == ([1, 2, 3], [1.02, 1.0, 1.01])
+
+
+def test_validation_is_drawn_where_it_was_computed(plotted: list[Any]) -> None:
+    training_figure([Record(10, 5.0, None), Record(20, 4.0, 4.5)])
+    assert plotted == [([10, 20], [5, 4]), ([20], [4.5])]
+
+
+def test_a_figure_is_named_themed_and_refers_to_its_own_ids_only() -> None:
+    svg = residual_figure(np.array([0.8, 1.2]))
+    root = ElementTree.fromstring(svg)
+    assert root.attrib["aria-label"] == "Ratio of measured to predicted latency by row of the log"
+    assert "currentColor" in svg
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    ids = re.findall(r'\bid="([^"]+)"', svg)
+    assert used <= set(ids)
+    assert len(ids) == len(set(ids))

@@ -23,3 +23,10 @@ def test_the_front_compares_upper_bounds_not_predictions() -> None:
 
 def test_nothing_has_an_empty_front() -> None:
     assert pareto_front([]) == []
+
+
+def test_of_two_as_fast_the_better_one_is_in_front() -> None:
+    def bound(loss: float) -> Candidate:
+        return Candidate(architecture_id="x", predicted_ms=1, upper_ms=3, loss=loss, generation=0)
+
+    assert [c.loss for c in pareto_front([bound(5), bound(4)])] == [4]

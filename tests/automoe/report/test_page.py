@@ -3,11 +3,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from automoe.architecture import Architecture
 from automoe.report import ReportContents, render
+from predictors import fit_log
 
 SECTIONS = ["Search", "Latency predictor", "Measuring", "Supernet"]
 
@@ -119,10 +121,13 @@ def test_what_is_empty_leaves_its_section_out(
     assert [h for h in headings if h in SECTIONS] == [s for s in SECTIONS if s != section]
 
 
-def test_parity_needs_a_ratio_for_every_row(contents: ReportContents, log: pd.DataFrame) -> None:
+def test_parity_needs_a_ratio_for_every_row(
+    contents: ReportContents, page: str, log: pd.DataFrame
+) -> None:
     label = "Measured against predicted latency"
-    assert label in render(contents)
-    assert label not in render(replace(contents, log=log.iloc[:2]))
+    assert label in page
+    short = replace(contents, candidates=[], training=[], log=log.iloc[:2])
+    assert label not in render(short)
 
 
 def test_parity_sums_the_targets_that_were_fitted(
@@ -180,3 +185,23 @@ def test_the_same_contents_give_the_same_page(contents: ReportContents, page: st
 def test_the_drawing_is_of_the_returned_architecture(page: str, sparse: Architecture) -> None:
     assert f"Architecture {sparse.id}: experts" in page
     assert page.count('class="expert"') == 7
+
+
+def test_a_predictor_that_was_really_fitted_is_shown(plain: ReportContents) -> None:
+    rng = np.random.default_rng(0)
+    work = rng.uniform(1, 5, 30)
+    log = pd.DataFrame(
+        {
+            "feature_gflops": work,
+            "latency_ms": 3 * work * rng.lognormal(0, 0.02, 30),
+            "sentinel_drift": rng.normal(1, 0.01, 30),
+            "flags": "",
+            "measured_at": [f"2026-01-01T00:00:{i:02}" for i in range(30)],
+            "runtime": "onnxruntime 1",
+        }
+    )
+    page = render(replace(plain, log=log, predictor=fit_log(log)))
+    assert "30 measurements; the model that predicts is" in page
+    assert "Flagged rows: none." in page
+    # The architecture, parity, residuals and drift.
+    assert page.count("<figure") == 4

@@ -89,7 +89,8 @@ class SearchSection(EvolutionSettings):
 
     def settings(self, largest_dense_ms: float) -> SearchSettings:
         """The settings, once the largest dense architecture's latency is known."""
-        budget_ms = self.budget_ms or round((self.budget_share or 1.0) * largest_dense_ms, 3)
+        relative_ms = (self.budget_share or 1.0) * largest_dense_ms
+        budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # never rounds to zero
         fields = self.model_dump(exclude={"budget_ms", "budget_share"})
         return SearchSettings(**fields, budget_ms=budget_ms)
 
@@ -98,7 +99,7 @@ class EvaluateSection(_Section):
     """How the test set is translated."""
 
     beam: Count = 4
-    length_penalty: Annotated[float, Field(ge=0)] = 0.6
+    length_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.6
     sentences: Count | None = None
 
 
@@ -109,10 +110,9 @@ class RunConfig(_Section):
         name: Of the run; its folder is ``runs/<name>`` unless ``output`` is given.
         device: The plugin that measures.
         seed: Of the sampled architectures.
-        vocab_size: Replaces the space's.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
     output: Path | None = None
     device: str = "cpu"
     seed: Annotated[int, Field(ge=0)] = 0
@@ -159,8 +159,8 @@ class RunConfig(_Section):
             path.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
             return
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+            found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError):
             raise ConfigError(f"'{path}' is damaged. Delete '{self.folder}' to start.") from None
         different = sorted(
             key for key in own.keys() | found.keys() if own.get(key) != found.get(key)

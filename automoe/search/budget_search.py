@@ -1,5 +1,6 @@
 """A search: feasibility first, then evolution of the fitness under the predictor's bound."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,7 @@ def search(
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit; the nearest budget is named.
         SearchStateError: The state is damaged or of another search.
+        ValueError: A fitness is not a finite number; nothing could be ranked.
     """
 
     def are_feasible(some: Sequence[Architecture]) -> list[bool]:
@@ -108,6 +110,11 @@ class _Counted:
 
     def __call__(self, fitness: Fitness, architecture: Architecture) -> float:
         loss = fitness(architecture)
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss of architecture {architecture.id} must be finite. Got {loss}; "
+                "train the supernet with a lower learning rate."
+            )
         self._done += 1
         self._best = min(self._best, loss)
         self._on_progress(self._done, max(self._total, self._done), f"best loss {self._best:.3f}")

@@ -8,7 +8,7 @@ from automoe.model_folder import VOCABULARY, TrainedModel
 from automoe.progress import OnProgress, no_progress
 from automoe.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
-from automoe.text import Corpus, open_corpus
+from automoe.text import Corpus, CorpusError, open_corpus
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.processes import processes
 from automoe.training.settings import TrainingSettings
@@ -78,11 +78,15 @@ def remembered_corpus(folder: Path) -> Corpus:
     """The text a model was trained on.
 
     Raises:
-        CorpusError: It is not where it was.
+        CorpusError: It is not where it was, or the note about it is damaged.
         FileNotFoundError: The folder does not say which text it was.
     """
     path = folder / CORPUS
     if not path.is_file():
         raise FileNotFoundError(f"'{path}' is missing, which names the text. Give --data.")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return open_corpus(Path(content["folder"]), source=content["source"], target=content["target"])
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        text, source, target = Path(content["folder"]), content["source"], content["target"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorpusError(f"'{path}' is damaged ({error}). Give --data.") from None
+    return open_corpus(text, source=source, target=target)

@@ -99,6 +99,47 @@ def test_progress_counts_up_to_its_total(space: SearchSpace, latency: Any, tmp_p
     assert seen == [(n, 42) for n in range(1, 43)]
 
 
+def test_progress_of_a_resumed_search_goes_on_where_it_stood(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    def stops(a: Architecture) -> float:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return fitness(a)
+
+    left = 25  # the first generation has 12, each other 10
+    with pytest.raises(KeyboardInterrupt):
+        run(space, latency, tmp_path / "s.json", fitness=stops)
+    seen: list[tuple[int, int]] = []
+    run(
+        space,
+        latency,
+        tmp_path / "s.json",
+        on_progress=lambda done, total, note="": seen.append((done, total)),
+    )
+    assert seen == [(n, 42) for n in range(23, 43)]
+
+
+def test_a_finished_search_scores_nothing_again(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    def never(a: Architecture) -> float:
+        raise AssertionError("scored although it is finished")
+
+    whole = run(space, latency, tmp_path / "s.json")
+    assert run(space, latency, tmp_path / "s.json", fitness=never) == whole
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_cannot_be_ranked_is_refused(
+    loss: float, space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=f"must be finite. Got {loss}; train the supernet"):
+        run(space, latency, tmp_path / "s.json", fitness=lambda a: loss)
+
+
 def test_the_state_of_another_search_is_refused(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
@@ -113,7 +154,19 @@ def test_the_state_of_another_search_is_refused(
         )
 
 
-def test_a_damaged_state_is_refused(space: SearchSpace, latency: Any, tmp_path: Path) -> None:
-    (tmp_path / "s.json").write_text('{"fingerprint": "this search", "generations": [[{')
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"fingerprint": "this search", "generations": [[{',
+        "[]",
+        "{}",
+        '{"fingerprint": "this search", "generations": [[{"fitness": 1}]]}',
+        '{"fingerprint": "this search", "generations": [[{"architecture": 1, "fitness": 1}]]}',
+    ],
+)
+def test_a_damaged_state_is_refused(
+    text: str, space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "s.json").write_text(text)
     with pytest.raises(SearchStateError, match="is damaged .* Delete it to search again"):
         run(space, latency, tmp_path / "s.json")

@@ -1,4 +1,5 @@
 from itertools import product
+from random import Random
 
 import pytest
 from pydantic import ValidationError
@@ -66,6 +67,50 @@ def test_a_budget_that_random_draws_never_meet_is_filled_from_the_start(
     generations = run(space, SETTINGS, size_of(smallest), start=[smallest])
     assert smallest in generations[0]
     assert all(size_of(a) <= size_of(smallest) for asked in generations for a in asked)
+
+
+def test_a_tight_budget_still_fills_the_first_generation() -> None:
+    # One in 27648 draws has the least widths: three layers of one expert of 12, 16 wide of 32.
+    space = small_space(max_experts=12)
+    limit, rng = size_of(space.smallest()), Random(0)
+    assert not any(size_of(space.sample(rng)) <= limit for _ in range(1200))
+    generations = run(space, SETTINGS, limit, start=[space.smallest()])
+    assert len(generations[0]) == len(set(generations[0])) == SETTINGS.population
+    assert all(size_of(a) == limit for asked in generations for a in asked)
+
+
+def test_parents_keep_their_experts(space: SearchSpace) -> None:
+    # The published search appended a child's widths to its parent's own list.
+    evolution = Evolution(space, SETTINGS, are_feasible=lambda some: [True] * len(some))
+    asked = evolution.ask()
+    before = [a.to_json() for a in asked]
+    evolution.tell({a: float(size_of(a)) for a in asked})
+    evolution.ask()
+    assert [a.to_json() for a in asked] == before
+
+
+def test_the_best_never_gets_worse(space: SearchSpace) -> None:
+    evolution = Evolution(space, SETTINGS, are_feasible=lambda some: [True] * len(some))
+    best: list[int] = []
+    while not evolution.is_finished:
+        evolution.tell({a: abs(size_of(a) - 300) for a in evolution.ask()})
+        best.append(abs(size_of(evolution.ranked()[0]) - 300))
+    assert best == sorted(best, reverse=True)
+    told = [abs(size_of(a) - 300) for a in evolution.ranked()]
+    assert told == sorted(told)
+
+
+def test_an_exhausted_space_ends() -> None:
+    # Eight architectures: two widths in the encoder's layer, the decoder's, and its heads.
+    side = {"embed_dim": (16,), "layers": (1,), "heads": (1,), "ffn_dim": (16, 32)}
+    decoder = {**side, "heads": (1, 2), "cross_heads": (1,), "cross_span": (1,)}
+    eight = small_space(encoder=side, decoder=decoder, max_experts=1, fractional=False)
+    assert eight.count == 8
+    generations = run(eight, SETTINGS, 1000)
+    everything = [a for asked in generations for a in asked]
+    assert len(everything) == len(set(everything)) == 8
+    assert len(generations) == SETTINGS.generations
+    assert generations[-1] == []
 
 
 def test_an_impossible_constraint_ends(space: SearchSpace) -> None:

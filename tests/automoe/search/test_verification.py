@@ -91,6 +91,31 @@ def test_what_else_is_wanted_is_measured_once(
     assert [call.count(baseline) for call in bench.calls] == [1, 0]
 
 
+def test_what_cannot_be_measured_is_no_winner(candidates: list[Candidate]) -> None:
+    found, _ = check(candidates, [None, 9.0])
+    assert found.certified
+    assert found.winner is candidates[1]
+    found, _ = check(candidates, [None, 9.9])
+    assert not found.certified
+    assert found.winner is candidates[1]
+
+
+def test_nothing_is_certified_on_a_device_that_measures_nothing(
+    candidates: list[Candidate],
+) -> None:
+    found, bench = check(candidates, [])
+    assert not found.certified
+    assert found.measured == {}
+    assert sum(map(len, bench.calls)) == 6
+
+
+def test_the_limit_holds_when_it_is_less_than_a_batch(candidates: list[Candidate]) -> None:
+    bench = Bench({c.architecture: 9.9 for c in candidates})
+    settings = SearchSettings(budget_ms=BUDGET_MS, verify_top=5, verify_most=2)
+    assert not verify(candidates, settings, bench=bench).certified  # type: ignore[arg-type]
+    assert [len(call) for call in bench.calls] == [2]
+
+
 def test_no_candidate_is_an_error() -> None:
     with pytest.raises(ValueError, match="'candidates' must hold at least one"):
         check([], [])

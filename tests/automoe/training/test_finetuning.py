@@ -10,10 +10,12 @@ from automoe.supernet import extract
 from automoe.text import Corpus, VocabularyError
 from automoe.training import (
     ONNX,
+    TrainingData,
     TrainingSettings,
     finetune,
     remembered_corpus,
     train_supernet,
+    validation_loss,
     vocabulary_for,
 )
 from automoe.training.finetuning import _inherited
@@ -42,6 +44,28 @@ def test_inherited_weights_are_the_extracted_ones(
     subnet = extract(trained.model, space.smallest())
     for name, weight in subnet.state_dict().items():
         assert torch.equal(weight, model.state_dict()[name])
+
+
+def test_fine_tuning_starts_from_the_slice_of_the_supernet(
+    trained: TrainedModel,
+    space: SearchSpace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+) -> None:
+    # A rate this small moves no weight: what is saved is what it began with.
+    still = settings.model_copy(update={"updates": 1, "learning_rate": 1e-30})
+    finetune(space.smallest(), corpus, still, folder=tmp_path / "model", supernet=trained)
+    saved = TrainedModel.load(tmp_path / "model")
+    subnet = extract(trained.model, space.smallest())
+    assert saved.model.state_dict().keys() == subnet.state_dict().keys()
+    for name, weight in subnet.state_dict().items():
+        assert torch.equal(weight, saved.model.state_dict()[name])
+    batches = TrainingData.prepare(corpus, trained.vocabulary, max_sentence=40).validation_batches(
+        120
+    )
+    inherited = validation_loss(trained.model, batches, space.smallest())
+    assert validation_loss(saved.model, batches) == pytest.approx(inherited, rel=1e-5)
 
 
 def test_the_final_model_translates(

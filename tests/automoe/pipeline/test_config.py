@@ -1,0 +1,122 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from automoe.pipeline.config import ConfigError, RunConfig
+
+MINIMAL: dict[str, Any] = {"name": "mine", "space": {"name": "tiny"}, "search": {"budget_ms": 3}}
+
+
+def write(folder: Path, content: Any) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return path
+
+
+def load(folder: Path, **changes: Any) -> RunConfig:
+    return RunConfig.load(write(folder, MINIMAL | changes))
+
+
+def test_the_example_loads() -> None:
+    config = RunConfig.load(Path(__file__).parents[3] / "examples" / "quickstart.yaml")
+    assert config.folder == Path("runs/quickstart")
+    assert config.space.open().max_experts == 4
+    assert config.search.settings(20.0).budget_ms == 15  # three quarters
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spaec": {}}, "unknown key 'spaec'. Remove it"),
+        ({"train": {"learnig_rate": 1}}, "unknown key 'train.learnig_rate'"),
+        ({"search": {"budget_ms": "fast"}}, "'search.budget_ms': .* valid number.* Got 'fast'"),
+        ({"search": {"budget_ms": 0}}, "'search.budget_ms': .* greater than 0. Got 0"),
+        ({"search": {"budget_ms": float("nan")}}, "'search.budget_ms': .* finite number"),
+        ({"search": {}}, "'search': give either budget_ms or budget_share"),
+        (
+            {"search": {"budget_ms": 1, "budget_share": 0.5}},
+            "'search': give either budget_ms or budget_share",
+        ),
+        ({"space": "tiny"}, "'space': Input should be a valid dictionary.* Got 'tiny'"),
+        ({"seed": -1}, "'seed': .* greater than or equal to 0. Got -1"),
+        ({"profile": {"architectures": 5}}, "'profile.architectures': .* 20. Got 5"),
+        ({"workload": {"routing": "up"}}, "'workload': 'routing' must be balanced.* Got 'up'"),
+        ({"evaluate": {"length_penalty": float("inf")}}, "'evaluate.length_penalty': .* finite"),
+        # The folder is runs/<name>: these would be runs itself and what is above it.
+        ({"name": "."}, "'name': String should match"),
+        ({"name": ".."}, "'name': String should match"),
+        ({"name": "a/b"}, "'name': String should match"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file_on_one_line(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/config.yaml: {message}") as caught:
+        load(tmp_path, **changes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["name", "space", "search"])
+def test_a_missing_field_is_named(missing: str, tmp_path: Path) -> None:
+    content = {key: value for key, value in MINIMAL.items() if key != missing}
+    with pytest.raises(ConfigError, match=f"config.yaml: the key '{missing}' is missing. Add it"):
+        RunConfig.load(write(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [\nspace:", "config.yaml: not valid YAML: "),
+        ("", "config.yaml: Input should be a valid dictionary"),
+        ("- name", "config.yaml: Input should be a valid dictionary"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused_on_one_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        RunConfig.load(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError, match="config.yaml: not valid YAML"):
+        RunConfig.load(tmp_path / "config.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="none.yaml' cannot be read: No such file"):
+        RunConfig.load(tmp_path / "none.yaml")
+
+
+def test_a_share_is_of_the_largest_dense_latency(tmp_path: Path) -> None:
+    search = load(tmp_path, search={"budget_share": 0.5, "generations": 2}).search
+    assert search.settings(7.0).budget_ms == 3.5
+    assert search.settings(0.0001).budget_ms == 0.00005
+    assert search.settings(7.0).generations == 2
+
+
+def test_a_folder_is_claimed_by_one_configuration(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output).claim()
+    load(tmp_path, output=output).claim()  # the same once more goes on
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["name"] == "mine"
+    with pytest.raises(ConfigError, match="/run' holds a run with another 'seed': 0. Give"):
+        load(tmp_path, output=output, seed=1).claim()
+
+
+def test_a_run_that_was_moved_is_still_its_own(tmp_path: Path) -> None:
+    load(tmp_path, output=str(tmp_path / "before")).claim()
+    (tmp_path / "before").rename(tmp_path / "after")
+    load(tmp_path, output=str(tmp_path / "after")).claim()
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "null", '"text"'])
+def test_a_damaged_claim_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="config.json' is damaged. Delete"):
+        load(tmp_path, output=str(tmp_path)).claim()

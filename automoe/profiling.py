@@ -19,6 +19,7 @@ from profilers import (
     Point,
     Progress,
     Protocol,
+    Sentinel,
     measure_points,
     workload_for_onnx,
 )
@@ -86,7 +87,11 @@ def profile_architectures(
     # Not left[0]: a resumed session must compare itself with the same sentinel.
     reference = space.smallest() if space else distinct[0]
     try:
-        sentinel = writer.write(reference)
+        sentinel = Sentinel(
+            name=reference.id,
+            workload=writer.write(reference),
+            reference_ms=opened.sentinel_reference_ms(reference.id),
+        )
         outcomes = measure_points(
             [_point(architecture, writer, space) for architecture in left],
             device=device,

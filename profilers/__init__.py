@@ -5,7 +5,7 @@ from profilers.fields import WorkloadError
 from profilers.log import LatencyLog, read_log, samples_path
 from profilers.measurement import FailedPoint, Measurement
 from profilers.onnx_workload import workload_for_onnx
-from profilers.protocol import Point, Progress, Protocol
+from profilers.protocol import Point, Progress, Protocol, Sentinel
 from profilers.session import measure_one, measure_points
 from profilers.statistics import Interval, median_interval, relative_half_width
 from profilers.table import LogError
@@ -25,6 +25,7 @@ __all__ = [
     "ProfilingError",
     "Progress",
     "Protocol",
+    "Sentinel",
     "TensorSpec",
     "WorkerDied",
     "WorkerError",

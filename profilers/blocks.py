@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass
 from statistics import mean, median
 from typing import Any
 
-from profilers.worker_process import WorkerProcess
+from profilers.worker_process import OpenWorker
+
+_STEAL_TICK_MS = 10.0  # the kernel counts stolen time in ticks
 
 Sensors = Mapping[str, float | None]
 
@@ -34,17 +36,26 @@ class Block:
         before: Sensor readings just before the first.
         after: Sensor readings just after the last.
         threads: The runtime's threads.
+        busy_threads: Threads that really worked; None when the kernel does not say.
+        disturbances: What disturbed it, once that is judged.
     """
 
     samples: tuple[Sample, ...]
     before: Sensors
     after: Sensors
     threads: int
+    busy_threads: int | None = None
+    disturbances: tuple[str, ...] = ()
 
     @property
     def median_ms(self) -> float:
         """Median wall time of a sample."""
         return median(sample.wall_ms for sample in self.samples)
+
+    @property
+    def total_ms(self) -> float:
+        """Wall time of all samples."""
+        return sum(sample.wall_ms for sample in self.samples)
 
     @property
     def mean_cpu_ms(self) -> float:
@@ -59,43 +70,103 @@ class Block:
     def contention(self) -> float:
         """CPU time this block wanted over the CPU time it got; 1 when undisturbed.
 
-        With one thread that is wall over CPU time. Several threads are rarely all busy, so there
-        it counts the time they stood in the run queue, and time stolen by the hypervisor.
+        It wanted what it got, what it waited for in the run queue, what the hypervisor stole
+        and what a container's quota held back. Several threads are rarely all busy; a single
+        one is, so for it wall over CPU time is a second witness, and the worse one counts.
         """
         cpu_ms = max(sum(sample.cpu_ms for sample in self.samples), 1e-6)
-        if self.threads == 1:
-            return sum(sample.wall_ms for sample in self.samples) / cpu_ms
-        return (cpu_ms + self._increase("wait_ms") + self._increase("steal_ms")) / cpu_ms
+        stolen_ms = max(0.0, self._increase("steal_ms") - _STEAL_TICK_MS)
+        wanted_ms = cpu_ms + self._increase("wait_ms") + stolen_ms + self._increase("quota_ms")
+        return max(wanted_ms, self.total_ms if self.threads == 1 else 0.0) / cpu_ms
 
-    def _increase(self, sensor: str) -> float:
-        before, after = self.before.get(sensor), self.after.get(sensor)
-        return 0.0 if before is None or after is None else max(0.0, after - before)
+    @property
+    def pressure(self) -> float:
+        """The share of the time in which some task of the machine waited for a core."""
+        return self._increase("pressure_ms") / max(self.total_ms, 1e-6)
+
+    @property
+    def cpu_mhz(self) -> float | None:
+        """The lower one of the clocks before and after."""
+        return min(self._readings("cpu_mhz"), default=None)
+
+    @property
+    def temperature_c(self) -> float | None:
+        """The higher one of the temperatures before and after."""
+        return max(self._readings("temperature_c"), default=None)
+
+    @property
+    def was_throttled(self) -> bool:
+        """Whether the processor slowed itself down, from heat or from lack of power."""
+        return self._increase("throttle_events") > 0 or any(self._readings("throttled_now"))
+
+    def _readings(self, sensor: str) -> list[float]:
+        readings = (self.before.get(sensor), self.after.get(sensor))
+        return [value for value in readings if value is not None]
+
+    def _increase(self, counter: str) -> float:
+        readings = self._readings(counter)
+        return max(0.0, readings[1] - readings[0]) if len(readings) == 2 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """How a workload was warmed up.
+
+    Attributes:
+        runs: How often it ran.
+        seconds: How long that took.
+        settled: Whether its runs had stopped getting faster.
+        first_ms: The first run.
+        run_ms: The median of the last ones.
+    """
+
+    runs: int
+    seconds: float
+    settled: bool
+    first_ms: float
+    run_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PointBlock:
     """What one round measured of a point, and what happened around it.
 
     Attributes:
         attempts: In order. Only the least disturbed one counts, but all are recorded.
+        warm_up: How it was warmed up.
         load_ms: Time to open the workload's sessions.
-        sentinel_ms: The sentinel's median just before and just after.
+        sentinel: The sentinel's block just before and just after.
         runtime: Name and version of the runtime.
         pid: The process that ran it.
         restarted: Whether a worker died on the way.
+        tokens_per_expert: By router, counted in an untimed sample; None when not asked for.
     """
 
     attempts: tuple[Block, ...]
+    warm_up: WarmUp
     load_ms: float
-    sentinel_ms: tuple[float, float]
+    sentinel: tuple[Block, Block]
     runtime: str
     pid: int
     restarted: bool = False
+    tokens_per_expert: Mapping[str, tuple[int, ...]] | None = None
 
     @property
     def kept(self) -> Block:
         """The attempt that counts."""
-        return least_contended(self.attempts)
+        return least_disturbed(self.attempts)
+
+    @property
+    def sentinel_ms(self) -> tuple[float, float]:
+        """The sentinel's median just before and just after."""
+        before, after = self.sentinel
+        return before.median_ms, after.median_ms
+
+    @property
+    def seconds(self) -> float:
+        """The time the point took in this round, the sentinel apart."""
+        measuring_ms = sum(block.total_ms for block in self.attempts)
+        return self.warm_up.seconds + (self.load_ms + measuring_ms) / 1000
 
     def record(self) -> dict[str, Any]:
         """Everything raw, for the log's sidecar."""
@@ -103,19 +174,20 @@ class PointBlock:
         return {
             "pid": self.pid,
             "load_ms": self.load_ms,
-            "sentinel_ms": list(self.sentinel_ms),
+            "warm_up": asdict(self.warm_up),
+            "sentinel_ms": [[sample.wall_ms for sample in x.samples] for x in self.sentinel],
             "restarted": self.restarted,
             "attempts": [{**asdict(block), "kept": block is kept} for block in self.attempts],
         }
 
 
-def least_contended(attempts: Sequence[Block]) -> Block:
-    """The least disturbed block, the earliest one of equals."""
-    return min(attempts, key=lambda block: block.contention)
+def least_disturbed(attempts: Sequence[Block]) -> Block:
+    """The block with the fewest disturbances, then the least contention; the earliest of equals."""
+    return min(attempts, key=lambda block: (len(block.disturbances), block.contention))
 
 
-def run_block(worker: WorkerProcess, workload_id: str, *, samples: int, threads: int) -> Block:
-    """Take one block of a loaded workload.
+def run_block(worker: OpenWorker, workload_id: str, *, samples: int, threads: int) -> Block:
+    """Take one block of a loaded workload; it is not judged yet.
 
     Raises:
         WorkerError: The runtime refuses.
@@ -123,4 +195,4 @@ def run_block(worker: WorkerProcess, workload_id: str, *, samples: int, threads:
     """
     reply = worker.request("block", id=workload_id, samples=samples)
     taken = tuple(Sample(**sample) for sample in reply["samples"])
-    return Block(taken, reply["before"], reply["after"], threads)
+    return Block(taken, reply["before"], reply["after"], threads, reply.get("busy_threads"))

@@ -57,6 +57,13 @@ class LatencyLog:
         """
         return {row["point_id"] for row in read_log(self.path)}
 
+    def sentinel_reference_ms(self, sentinel: str) -> float | None:
+        """The level that earlier sessions corrected to; None when they had another sentinel."""
+        first = self._first_row()
+        if first is None or first["sentinel"] != sentinel:
+            return None
+        return float(first["sentinel_reference_ms"])
+
     def require(self, conditions: Mapping[str, object]) -> None:
         """Check, before anything is measured, that rows with these values may be appended.
 

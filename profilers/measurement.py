@@ -1,5 +1,6 @@
 """What is known about one point once it is measured, and the row that says so."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,11 +9,24 @@ from typing import Any
 
 from devices import DeviceInfo
 from profilers.blocks import PointBlock
+from profilers.disturbance import CONTENDED, SLOW_CLOCK, THREADS, THROTTLED
+from profilers.drift import SentinelTrack
 from profilers.protocol import Point, Protocol
-from profilers.statistics import median_absolute_deviation, median_interval, relative_half_width
+from profilers.statistics import (
+    NO_SPREAD,
+    SAMPLES_FOR_TAIL,
+    Interval,
+    Spread,
+    median_absolute_deviation,
+    median_interval,
+    relative_half_width,
+    tail_ms,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Cell = str | int | float
+_DISTURBANCES = (CONTENDED, THROTTLED, SLOW_CLOCK, THREADS)
+_NARROW, _FAIR = 0.02, 0.05  # half-widths of the grades A and B
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +35,32 @@ class Measurement:
 
     Attributes:
         point_id: The point's identity.
-        latency_ms: Median over blocks of the blocks' median wall times.
-        ci_low_ms: Lower bound of the 95 % interval.
-        ci_high_ms: Upper bound of the 95 % interval.
-        cpu_ms: Median over blocks of the blocks' mean process CPU time, over all threads.
+        latency_ms: Median over blocks of the blocks' median wall times, each corrected for the
+            machine's drift, see `SentinelTrack`.
+        ci_low_ms: Lower bound of the 95 % interval of that.
+        ci_high_ms: Upper bound of the 95 % interval of that.
+        raw_latency_ms: As `latency_ms`, uncorrected.
+        cpu_ms: Median over blocks of the blocks' mean process CPU time, over all threads; raw.
         call_ms: As `latency_ms`, by call.
-        min_ms: The fastest sample.
-        mad_ms: Median absolute deviation of all samples, unscaled.
+        min_ms: The fastest sample, raw.
+        mad_ms: Median absolute deviation of all samples, unscaled, raw.
+        tails_ms: Raw percentiles of all samples by percent, None where they are too few.
         n_samples: Samples in the blocks that count.
         n_blocks: Blocks that count.
         n_processes: Processes they come from.
+        sentinel: What the sentinel was.
         sentinel_ms: Median of the sentinel around this point's blocks.
-        sentinel_drift: That, over the session's first sentinel.
+        sentinel_reference_ms: The sentinel's level that `latency_ms` is corrected to.
+        sentinel_drift: The one over the other.
         wall_over_cpu: Median contention of the blocks, see `Block.contention`.
+        cpu_mhz: Lowest clock seen; None where the kernel does not say.
+        temperature_c: Highest temperature seen; None where the kernel does not say.
         load_ms: Median time to open the sessions.
-        flags: What to mind: `ci_unmet`, `contended`, `sentinel_drift`, `restarted`.
+        stop_reason: Why no more blocks were taken: `target`, `rounds` or `time`.
+        flags: What to mind: `ci_unmet`, `contended`, `throttled`, `slow_clock`, `threads`,
+            `unsettled`, `sentinel_drift`, `restarted`.
+        quality: A, B or C, see `grade`.
+        tokens_per_expert: Tokens each expert served in one sample, by router; may be empty.
         runtime: Name and version of the runtime.
         threads: Intra-op threads.
         device: The machine.
@@ -49,18 +74,27 @@ class Measurement:
     latency_ms: float
     ci_low_ms: float
     ci_high_ms: float
+    raw_latency_ms: float
     cpu_ms: float
     call_ms: Mapping[str, float]
     min_ms: float
     mad_ms: float
+    tails_ms: Mapping[int, float | None]
     n_samples: int
     n_blocks: int
     n_processes: int
+    sentinel: str
     sentinel_ms: float
+    sentinel_reference_ms: float
     sentinel_drift: float
     wall_over_cpu: float
+    cpu_mhz: float | None
+    temperature_c: float | None
     load_ms: float
+    stop_reason: str
     flags: tuple[str, ...]
+    quality: str
+    tokens_per_expert: Mapping[str, tuple[int, ...]]
     runtime: str
     threads: int
     device: DeviceInfo
@@ -98,17 +132,32 @@ class Measurement:
             "latency_ms": self.latency_ms,
             "ci_low_ms": self.ci_low_ms,
             "ci_high_ms": self.ci_high_ms,
+            "raw_latency_ms": self.raw_latency_ms,
             "cpu_ms": self.cpu_ms,
             **{f"{name}_ms": value for name, value in self.call_ms.items()},
             "min_ms": self.min_ms,
             "mad_ms": self.mad_ms,
+            **{f"p{percent}_ms": _known(value) for percent, value in self.tails_ms.items()},
+            **self._circumstances(),
+        }
+
+    def _circumstances(self) -> dict[str, Cell]:
+        by_router = {router: list(tokens) for router, tokens in self.tokens_per_expert.items()}
+        return {
+            "sentinel": self.sentinel,
             "sentinel_ms": self.sentinel_ms,
+            "sentinel_reference_ms": self.sentinel_reference_ms,
             "sentinel_drift": self.sentinel_drift,
             "wall_over_cpu": self.wall_over_cpu,
+            "cpu_mhz": _known(self.cpu_mhz),
+            "temperature_c": _known(self.temperature_c),
             "n_samples": self.n_samples,
             "n_blocks": self.n_blocks,
             "n_processes": self.n_processes,
             "load_ms": self.load_ms,
+            "tokens_per_expert": json.dumps(by_router) if by_router else "",
+            "stop_reason": self.stop_reason,
+            "quality": self.quality,
             "flags": ";".join(self.flags),
             "measured_at": self.measured_at,
         }
@@ -135,7 +184,9 @@ def measurement_of(
     *,
     protocol: Protocol,
     device: DeviceInfo,
-    reference_ms: float,
+    sentinel: str,
+    track: SentinelTrack,
+    others: Spread = NO_SPREAD,
 ) -> Measurement:
     """Condense a point's blocks.
 
@@ -144,29 +195,47 @@ def measurement_of(
         blocks: At least two, one per round.
         protocol: The settings they were taken with.
         device: Where.
-        reference_ms: The session's first sentinel median.
+        sentinel: What the sentinel was.
+        track: The sentinel through the session.
+        others: The spread of the session's other points.
     """
-    interval = median_interval([block.kept.median_ms for block in blocks])
-    samples = [sample for block in blocks for sample in block.kept.samples]
+    corrections = track.corrections([block.sentinel_ms for block in blocks])
+    corrected_ms = corrected_medians(blocks, track)
+    interval = median_interval(corrected_ms, others=others)
+    walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
     sentinel_ms = median(value for block in blocks for value in block.sentinel_ms)
-    drift = sentinel_ms / reference_ms
+    drift = sentinel_ms / track.reference_ms
+    flags = _flags(blocks, protocol, interval, drift)
+    mhz, degrees = (
+        [value for block in blocks if (value := getattr(block.kept, name)) is not None]
+        for name in ("cpu_mhz", "temperature_c")
+    )
     return Measurement(
         point_id=point.point_id,
-        latency_ms=median(block.kept.median_ms for block in blocks),
+        latency_ms=median(corrected_ms),
         ci_low_ms=interval.low,
         ci_high_ms=interval.high,
+        raw_latency_ms=median(block.kept.median_ms for block in blocks),
         cpu_ms=median(block.kept.mean_cpu_ms for block in blocks),
-        call_ms={name: _call_ms(blocks, name) for name in samples[0].call_ms},
-        min_ms=min(sample.wall_ms for sample in samples),
-        mad_ms=median_absolute_deviation([sample.wall_ms for sample in samples]),
-        n_samples=len(samples),
+        call_ms=_call_ms(blocks, corrections),
+        min_ms=min(walls_ms),
+        mad_ms=median_absolute_deviation(walls_ms),
+        tails_ms={percent: tail_ms(walls_ms, percent) for percent in SAMPLES_FOR_TAIL},
+        n_samples=len(walls_ms),
         n_blocks=len(blocks),
         n_processes=len({block.pid for block in blocks}),
+        sentinel=sentinel,
         sentinel_ms=sentinel_ms,
+        sentinel_reference_ms=track.reference_ms,
         sentinel_drift=drift,
         wall_over_cpu=median(block.kept.contention for block in blocks),
+        cpu_mhz=min(mhz, default=None),
+        temperature_c=max(degrees, default=None),
         load_ms=median(block.load_ms for block in blocks),
-        flags=_flags(blocks, protocol, relative_half_width(interval), drift),
+        stop_reason=stop_reason(blocks, interval, protocol) or "rounds",
+        flags=flags,
+        quality=grade(flags, interval, len(blocks)),
+        tokens_per_expert=next((x.tokens_per_expert for x in blocks if x.tokens_per_expert), {}),
         runtime=blocks[0].runtime,
         threads=protocol.threads,
         device=device,
@@ -176,18 +245,63 @@ def measurement_of(
     )
 
 
-def _call_ms(blocks: Sequence[PointBlock], name: str) -> float:
-    return median(median(sample.call_ms[name] for sample in block.kept.samples) for block in blocks)
+def corrected_medians(blocks: Sequence[PointBlock], track: SentinelTrack) -> list[float]:
+    """The blocks' medians in milliseconds, without what the machine's drift did to them."""
+    corrections = track.corrections([block.sentinel_ms for block in blocks])
+    return [
+        block.kept.median_ms * factor for block, factor in zip(blocks, corrections, strict=True)
+    ]
+
+
+def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Protocol) -> str | None:
+    """Why no more blocks are needed: `target`, `rounds` or `time`; None when they are."""
+    if len(blocks) >= protocol.min_rounds:
+        if relative_half_width(interval) <= protocol.target_half_width:
+            return "target"
+        if len(blocks) >= protocol.max_rounds:
+            return "rounds"
+    is_late = sum(block.seconds for block in blocks) >= protocol.max_point_seconds
+    return "time" if is_late else None
+
+
+def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
+    """How far a measurement can be trusted.
+
+    A: no flag, an interval of 2 % or less and at least three blocks. B: 5 % or less, and nothing
+    disturbed its blocks. C: everything else.
+    """
+    half_width = relative_half_width(interval)
+    disturbed = any(flag in _DISTURBANCES for flag in flags)
+    if not flags and half_width <= _NARROW and n_blocks >= 3:
+        return "A"
+    return "B" if not disturbed and half_width <= _FAIR else "C"
+
+
+def _call_ms(blocks: Sequence[PointBlock], corrections: Sequence[float]) -> dict[str, float]:
+    """Median over blocks of each call's corrected median."""
+    return {
+        name: median(
+            factor * median(sample.call_ms[name] for sample in block.kept.samples)
+            for block, factor in zip(blocks, corrections, strict=True)
+        )
+        for name in blocks[0].kept.samples[0].call_ms
+    }
 
 
 def _flags(
-    blocks: Sequence[PointBlock], protocol: Protocol, half_width: float, drift: float
+    blocks: Sequence[PointBlock], protocol: Protocol, interval: Interval, drift: float
 ) -> tuple[str, ...]:
-    limit = protocol.contention_limit
     raised = {
-        "ci_unmet": half_width > protocol.target_half_width,
-        "contended": any(block.kept.contention > limit for block in blocks),
+        "ci_unmet": relative_half_width(interval) > protocol.target_half_width,
+        **{
+            name: any(name in block.kept.disturbances for block in blocks) for name in _DISTURBANCES
+        },
+        "unsettled": any(not block.warm_up.settled for block in blocks),
         "sentinel_drift": abs(drift - 1) > protocol.drift_limit,
         "restarted": any(block.restarted for block in blocks),
     }
     return tuple(flag for flag, is_raised in raised.items() if is_raised)
+
+
+def _known(value: float | None) -> Cell:
+    return "" if value is None else value

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import ceil, inf
 from pathlib import Path
+
+_MIN_SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,14 +15,20 @@ class Protocol:
     Attributes:
         threads: Intra-op threads of the runtime.
         samples_per_block: Samples taken in a row in one process.
+        block_seconds: A block of slow samples ends after this time, but has at least 3 of them.
         min_rounds: Blocks per point, each in a fresh process, before the stop rule is asked.
         max_rounds: Blocks per point after which it is given up with the flag `ci_unmet`.
+        max_point_seconds: Measuring time per point after which it is given up likewise.
         target_half_width: A point is done when its 95 % interval is this narrow, relative.
         chunk_size: Points interleaved with each other in one process.
         warmup_seconds: Least time a point runs before its block.
+        max_warmup_seconds: Longest time it runs before its block, settled or not.
+        warmup_tolerance: It has settled when it gets faster by no more than this, relative.
         contention_limit: A block is disturbed when time wanted over CPU time got exceeds this.
-        drift_limit: A sentinel this far from the session's first one flags the point, relative.
+        clock_limit: A block is disturbed below this share of the session's usual clock.
+        drift_limit: A sentinel this far from its reference flags the point, relative.
         max_block_retries: How often a disturbed block is repeated before it is kept and flagged.
+        cooldown_seconds: Pause before a throttled block is repeated.
         seed: Shuffles the order of points.
         timeout_s: Longest time any one request to the worker may take, in seconds.
 
@@ -29,29 +38,37 @@ class Protocol:
 
     threads: int = 1
     samples_per_block: int = 10
+    block_seconds: float = 0.5
     min_rounds: int = 3
     max_rounds: int = 6
+    max_point_seconds: float = 120.0
     target_half_width: float = 0.02
     chunk_size: int = 8
     warmup_seconds: float = 0.3
+    max_warmup_seconds: float = 20.0
+    warmup_tolerance: float = 0.05
     contention_limit: float = 1.2
+    clock_limit: float = 0.9
     drift_limit: float = 0.05
     max_block_retries: int = 3
+    cooldown_seconds: float = 5.0
     seed: int = 0
     timeout_s: float = 300.0
 
     def __post_init__(self) -> None:
-        self._require("threads", self.threads, at_least=1)
-        self._require("samples_per_block", self.samples_per_block, at_least=1)
-        self._require("min_rounds", self.min_rounds, at_least=2)
-        self._require("max_rounds", self.max_rounds, at_least=self.min_rounds)
-        self._require("target_half_width", self.target_half_width, at_least=0)
-        self._require("chunk_size", self.chunk_size, at_least=1)
-        self._require("warmup_seconds", self.warmup_seconds, at_least=0)
-        self._require("contention_limit", self.contention_limit, at_least=1)
-        self._require("drift_limit", self.drift_limit, at_least=0)
-        self._require("max_block_retries", self.max_block_retries, at_least=0)
-        self._require("timeout_s", self.timeout_s, at_least=1)
+        least = {
+            "threads": 1,
+            "samples_per_block": 1,
+            "min_rounds": 2,
+            "max_rounds": self.min_rounds,
+            "chunk_size": 1,
+            "contention_limit": 1,
+            "timeout_s": 1,
+        }
+        for name in self.__dataclass_fields__:
+            value, at_least = getattr(self, name), least.get(name, 0)
+            if not (at_least <= value < inf):
+                raise ValueError(f"{name!r} must be at least {at_least} and finite. Got {value}.")
 
     @classmethod
     def fast(cls, *, threads: int = 1, seed: int = 0) -> "Protocol":
@@ -67,10 +84,15 @@ class Protocol:
             seed=seed,
         )
 
-    @staticmethod
-    def _require(name: str, value: float, *, at_least: float) -> None:
-        if not value >= at_least:
-            raise ValueError(f"{name!r} must be at least {at_least}. Got {value}.")
+    @classmethod
+    def verification(cls, *, threads: int = 1, seed: int = 0) -> "Protocol":
+        """For a verdict: a 1 % interval from up to ten processes."""
+        return cls(threads=threads, target_half_width=0.01, max_rounds=10, seed=seed)
+
+    def samples_of(self, run_ms: float) -> int:
+        """How many samples a block has when one of them takes `run_ms`."""
+        in_time = ceil(self.block_seconds * 1000 / max(run_ms, 1e-6))
+        return min(self.samples_per_block, max(_MIN_SAMPLES, in_time))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +126,31 @@ class Point:
             return self.prepare()
         assert self.workload is not None  # __post_init__ saw to it
         return self.workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentinel:
+    """A workload measured around every block, to see the machine drift.
+
+    Attributes:
+        name: What it is; rows can be compared across logs when their sentinel is the same.
+        workload: Its workload file. Without one, the first point that can be prepared serves.
+        reference_ms: Its level in an earlier session that this one goes on with.
+
+    Raises:
+        ValueError: `reference_ms` is not positive.
+    """
+
+    name: str = ""
+    workload: Path | None = None
+    reference_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference_ms is not None and not self.reference_ms > 0:
+            raise ValueError(f"'reference_ms' must be positive. Got {self.reference_ms}.")
+
+
+NO_SENTINEL = Sentinel()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,26 @@
 """A measuring session: points in chunks, chunks in rounds, until each point is known well."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from devices import Device, DeviceUnavailableError
 from profilers.blocks import PointBlock
-from profilers.measurement import FailedPoint, Measurement, measurement_of
-from profilers.protocol import Point, Progress, Protocol
+from profilers.disturbance import Referee
+from profilers.drift import SentinelTrack
+from profilers.measurement import (
+    FailedPoint,
+    Measurement,
+    corrected_medians,
+    measurement_of,
+    stop_reason,
+)
+from profilers.protocol import NO_SENTINEL, Point, Progress, Protocol, Sentinel
 from profilers.rounds import Round
-from profilers.statistics import median_interval, relative_half_width
-from profilers.worker_process import ProfilingError
+from profilers.statistics import NO_SPREAD, Spread, median_interval
+from profilers.worker_process import OpensWorker, ProfilingError, WorkerProcess
 
 Outcome = Measurement | FailedPoint
 ProgressCallback = Callable[[Progress], None]
@@ -22,8 +31,9 @@ def measure_points(
     *,
     device: Device,
     protocol: Protocol,
-    sentinel: Path | None = None,
+    sentinel: Sentinel = NO_SENTINEL,
     on_progress: ProgressCallback | None = None,
+    open_worker: OpensWorker | None = None,
 ) -> Iterator[Outcome]:
     """Measure every point; each outcome is yielded as soon as it stands.
 
@@ -34,13 +44,12 @@ def measure_points(
         points: What to measure; their ids are unique.
         device: Where.
         protocol: How.
-        sentinel: A workload measured around every block, to see the machine drift. Without one
-            the first point that can be prepared serves, which hides nothing but ties the
-            session's reference to it.
+        sentinel: What is measured around every block, to see the machine drift.
         on_progress: Called after every block.
+        open_worker: Starts a fresh worker; without it, a child process on `device`.
 
     Raises:
-        ValueError: Two points share an id.
+        ValueError: Two points share an id, or there are more threads than cores.
         DeviceUnavailableError: The device cannot be used.
         ProfilingError: Raised while iterating, when no worker starts or the sentinel fails.
     """
@@ -51,11 +60,13 @@ def measure_points(
     reason = device.unavailable_reason()
     if reason is not None:
         raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
-    return _Session(device, protocol, on_progress).run(points, sentinel)
+    session = _Session(device, protocol, open_worker=open_worker, on_progress=on_progress)
+    _require_cores(protocol.threads, session.info.cores)
+    return session.run(points, sentinel)
 
 
 def measure_one(
-    workload: Path, *, device: Device, protocol: Protocol, sentinel: Path | None = None
+    workload: Path, *, device: Device, protocol: Protocol, sentinel: Sentinel = NO_SENTINEL
 ) -> Measurement:
     """Measure one workload; its file name is the point's id.
 
@@ -70,24 +81,41 @@ def measure_one(
     return outcome
 
 
+def _require_cores(threads: int, cores: int) -> None:
+    if threads > cores:
+        raise ValueError(
+            f"'threads' must be at most the {cores} cores that the worker may use: threads that "
+            f"share a core wait for each other. Got {threads}."
+        )
+
+
 class _Session:
     """What a session remembers between rounds."""
 
     def __init__(
-        self, device: Device, protocol: Protocol, on_progress: ProgressCallback | None
+        self,
+        device: Device,
+        protocol: Protocol,
+        *,
+        open_worker: OpensWorker | None,
+        on_progress: ProgressCallback | None,
     ) -> None:
-        self._device = device
-        self._info = device.info()
+        self.info = device.info()
         self._protocol = protocol
+        self._open_worker = open_worker or (
+            lambda: WorkerProcess(device, timeout_s=protocol.timeout_s)
+        )
         self._on_progress = on_progress
+        self._referee = Referee(protocol)
         self._rng = np.random.default_rng(protocol.seed)
-        self._reference_ms: float | None = None
+        self._spread_of_finished = NO_SPREAD
         self._paths: dict[str, Path] = {}
         self._done = 0
         self._total = 0
 
-    def run(self, points: Sequence[Point], sentinel: Path | None) -> Iterator[Outcome]:
+    def run(self, points: Sequence[Point], sentinel: Sentinel) -> Iterator[Outcome]:
         self._total = len(points)
+        self._track = SentinelTrack(sentinel.reference_ms)
         size = self._protocol.chunk_size
         for start in range(0, len(points), size):
             ready = []
@@ -98,7 +126,9 @@ class _Session:
                 else:
                     yield failure
             if ready:
-                sentinel = sentinel or self._paths[ready[0].point_id]
+                if sentinel.workload is None:
+                    first = ready[0].point_id
+                    sentinel = replace(sentinel, name=first, workload=self._paths[first])
                 yield from self._chunk(ready, sentinel)
 
     def _prepare(self, point: Point) -> FailedPoint | None:
@@ -108,7 +138,7 @@ class _Session:
             return self._failed(point, f"Preparing it failed. {type(error).__name__}: {error}", 0)
         return None
 
-    def _chunk(self, points: Sequence[Point], sentinel: Path) -> Iterator[Outcome]:
+    def _chunk(self, points: Sequence[Point], sentinel: Sentinel) -> Iterator[Outcome]:
         blocks: dict[str, list[PointBlock]] = {point.point_id: [] for point in points}
         remaining = list(points)
         for number in range(1, self._protocol.max_rounds + 1):
@@ -119,36 +149,62 @@ class _Session:
                     yield self._failed(point, result, number)
                     continue
                 blocks[point.point_id].append(result)
-                self._reference_ms = self._reference_ms or result.sentinel_ms[0]
-                if self._is_finished(blocks[point.point_id]):
+                self._track.add(*result.sentinel_ms)
+            # Only now: each point's blocks are judged by the spread of the others' as well.
+            for point in [point for point in order if point in remaining]:
+                others = self._spread_of_others(point, blocks)
+                if self._is_finished(blocks[point.point_id], others):
                     remaining.remove(point)
-                    yield self._finished(point, blocks.pop(point.point_id), number)
+                    yield self._finished(point, blocks[point.point_id], others, number, sentinel)
             if not remaining:
-                return
+                break
+        self._spread_of_finished += self._spread_of(blocks.values())
 
-    def _round(self, number: int, sentinel: Path) -> Round:
+    def _round(self, number: int, sentinel: Sentinel) -> Round:
         def notify(point: Point, event: str, median_ms: float | None = None) -> None:
             self._notify(point, number, event, median_ms)
 
+        assert sentinel.workload is not None  # `run` saw to it
         return Round(
-            self._device, self._protocol, sentinel=sentinel, paths=self._paths, notify=notify
+            self._open_worker,
+            self._referee,
+            sentinel=sentinel.workload,
+            paths=self._paths,
+            notify=notify,
+            counts_tokens=number == 1,
         )
 
-    def _is_finished(self, blocks: Sequence[PointBlock]) -> bool:
-        if len(blocks) < self._protocol.min_rounds:
-            return False
-        interval = median_interval([block.kept.median_ms for block in blocks])
-        is_narrow = relative_half_width(interval) <= self._protocol.target_half_width
-        return is_narrow or len(blocks) == self._protocol.max_rounds
+    def _spread_of(self, series: Iterable[Sequence[PointBlock]]) -> Spread:
+        spreads = (Spread.of(corrected_medians(blocks, self._track)) for blocks in series)
+        return sum(spreads, NO_SPREAD)
 
-    def _finished(self, point: Point, blocks: Sequence[PointBlock], number: int) -> Measurement:
-        assert self._reference_ms is not None  # set by the first block
+    def _spread_of_others(self, point: Point, blocks: Mapping[str, Sequence[PointBlock]]) -> Spread:
+        others = [taken for point_id, taken in blocks.items() if point_id != point.point_id]
+        return self._spread_of_finished + self._spread_of(others)
+
+    def _is_finished(self, blocks: Sequence[PointBlock], others: Spread) -> bool:
+        if len(blocks) < 2:  # one block has no interval
+            return False
+        interval = median_interval(corrected_medians(blocks, self._track), others=others)
+        return stop_reason(blocks, interval, self._protocol) is not None
+
+    def _finished(
+        self,
+        point: Point,
+        blocks: Sequence[PointBlock],
+        others: Spread,
+        number: int,
+        sentinel: Sentinel,
+    ) -> Measurement:
+        self._track.settle()  # what is published from now on has one reference
         measurement = measurement_of(
             point,
             blocks,
             protocol=self._protocol,
-            device=self._info,
-            reference_ms=self._reference_ms,
+            device=self.info,
+            sentinel=sentinel.name,
+            track=self._track,
+            others=others,
         )
         self._done += 1
         self._notify(point, number, "done", measurement.latency_ms)

@@ -13,10 +13,21 @@ IDENTITY_COLUMNS = (
 )
 CONDITION_COLUMNS = ("schema_version", "device_fingerprint", "power_mode", "runtime", "threads")
 NUMBER_COLUMNS = (
-    *("latency_ms", "ci_low_ms", "ci_high_ms", "cpu_ms", "min_ms", "mad_ms", "sentinel_ms"),
-    *("sentinel_drift", "wall_over_cpu", "n_samples", "n_blocks", "n_processes", "load_ms"),
+    *("latency_ms", "ci_low_ms", "ci_high_ms", "raw_latency_ms", "cpu_ms", "min_ms", "mad_ms"),
+    *("sentinel_ms", "sentinel_reference_ms", "sentinel_drift", "wall_over_cpu"),
+    *("n_samples", "n_blocks", "n_processes", "load_ms"),
 )
-REQUIRED_COLUMNS = (*IDENTITY_COLUMNS, *NUMBER_COLUMNS, "flags", "measured_at")
+# Blank where there are too few samples or the kernel does not say.
+OPTIONAL_NUMBER_COLUMNS = ("p90_ms", "p95_ms", "p99_ms", "cpu_mhz", "temperature_c")
+TEXT_COLUMNS = (
+    *("sentinel", "tokens_per_expert", "stop_reason", "quality", "flags", "measured_at"),
+)
+REQUIRED_COLUMNS = (
+    *IDENTITY_COLUMNS,
+    *NUMBER_COLUMNS,
+    *OPTIONAL_NUMBER_COLUMNS,
+    *TEXT_COLUMNS,
+)
 
 
 class LogError(ValueError):
@@ -75,8 +86,9 @@ def parse_row(line: bytes, header: Sequence[str], *, path: Path, number: int) ->
             f"Got {len(cells)}. Delete the line; resuming measures its point again."
         )
     row = dict(zip(header, cells, strict=True))
-    for name in NUMBER_COLUMNS:
-        if not _is_number(row[name]):
+    for name in (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS):
+        may_be_blank = name in OPTIONAL_NUMBER_COLUMNS
+        if not _is_number(row[name]) and not (may_be_blank and row[name] == ""):
             raise LogError(
                 f"{path}, line {number}: {name!r} must be a finite number from 0 up. "
                 f"Got {row[name]!r}. Delete the line; resuming measures its point again."

@@ -19,7 +19,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Dict, Tuple
+    from typing import Any, BinaryIO, Callable, Dict, List, Tuple
 
     Feeds = Dict[str, Any]
     Request = Dict[str, Any]
@@ -43,9 +43,13 @@ class PreparedCall:
         ]
         self.carry = list(spec["carry"].items())
         self.outputs = [output.name for output in session.get_outputs()]
+        self.routing_outputs = spec.get("routing_outputs", [])
 
-    def run(self, produced: Dict[str, Feeds]) -> Feeds:
-        """The outputs of the last run; values stay where the runtime put them, none is copied."""
+    def run(self, produced: Dict[str, Feeds], see: Any = None) -> Feeds:
+        """The outputs of the last run; values stay where the runtime put them, none is copied.
+
+        `see` is called with the outputs of every run; never while timing.
+        """
         feeds = dict(self.inputs)
         for name, call, output in self.from_calls:
             feeds[name] = produced[call][output]
@@ -54,6 +58,8 @@ class PreparedCall:
             feeds.update(step)
             values = self.session.run_with_ort_values(self.outputs, feeds)
             named = dict(zip(self.outputs, values))  # noqa: B905  strict= needs Python 3.10
+            if see is not None:
+                see(named)
             for output, name in self.carry:
                 feeds[name] = named[output]
         return named
@@ -78,6 +84,26 @@ class LoadedWorkload:
         for call in self.calls:
             produced[call.name] = call.run(produced)
         return produced
+
+    def tokens_per_expert(self) -> Dict[str, Any]:
+        """How often each expert was chosen in one sample, by "call.output" of every router."""
+        import numpy
+
+        counts: Dict[str, Any] = {}
+        produced: Dict[str, Feeds] = {}
+        for call in self.calls:
+
+            def see(named: Feeds, call: PreparedCall = call) -> None:
+                for output in call.routing_outputs:
+                    key = "%s.%s" % (call.name, output)
+                    fresh = numpy.bincount(named[output].numpy().ravel())
+                    total = numpy.zeros(max(len(fresh), len(counts.get(key, []))), int)
+                    total[: len(fresh)] += fresh
+                    total[: len(counts.get(key, []))] += counts.get(key, 0)
+                    counts[key] = total
+
+            produced[call.name] = call.run(produced, see)
+        return {key: total.tolist() for key, total in counts.items()}
 
     def sample(self) -> Dict[str, Any]:
         """One timed run: wall and process CPU milliseconds, and wall milliseconds per call."""
@@ -104,6 +130,7 @@ class Worker:
             "load": self.load,
             "warmup": self.warmup,
             "block": self.block,
+            "routing": self.routing,
             "outputs": self.outputs,
             "unload": self.unload,
             "quit": self.quit,
@@ -135,6 +162,7 @@ class Worker:
             "python": sys.version.split()[0],
             "numpy": numpy.__version__,
             "pid": os.getpid(),
+            "cores": len(os.sched_getaffinity(0)),
         }
 
     def load(self, request: Request) -> Reply:
@@ -146,23 +174,45 @@ class Worker:
         return {"load_ms": (time.perf_counter_ns() - start) / 1e6}
 
     def warmup(self, request: Request) -> Reply:
-        """Run until both minima are reached, or `max_seconds` have passed."""
+        """Run until both minima are reached and runs no longer get faster, or time is up.
+
+        They have settled when the last quarter of the runs is not faster than the quarter before
+        it by more than `tolerance`; `run_ms` is the median of the last quarter.
+        """
         workload = self.find(request)
         start = time.perf_counter()
-        runs, seconds = 0, 0.0
-        while runs < request["min_runs"] or seconds < request["min_seconds"]:
-            workload.run()
-            runs, seconds = runs + 1, time.perf_counter() - start
-            if seconds >= request["max_seconds"]:
-                break
-        return {"runs": runs, "seconds": seconds}
+        runs_ms: List[float] = []
+        settled = False
+        seconds = 0.0
+        while not runs_ms or (seconds < request["max_seconds"] and not settled):
+            runs_ms.append(workload.sample()["wall_ms"])
+            seconds = time.perf_counter() - start
+            if len(runs_ms) >= request["min_runs"] and seconds >= request["min_seconds"]:
+                settled = has_settled(runs_ms, request["tolerance"])
+        return {
+            "runs": len(runs_ms),
+            "seconds": seconds,
+            "settled": settled,
+            "first_ms": runs_ms[0],
+            "run_ms": median(runs_ms[-max(1, len(runs_ms) // 4) :]),
+        }
 
     def block(self, request: Request) -> Reply:
         """Samples in a row, with the sensors read just before and just after."""
         workload = self.find(request)
-        before = read_sensors()
+        before, busy_before = read_sensors(), busy_ms_of_threads()
         samples = [workload.sample() for _ in range(request["samples"])]
-        return {"samples": samples, "before": before, "after": read_sensors()}
+        busy = busy_ms_of_threads()
+        return {
+            "samples": samples,
+            "before": before,
+            "after": read_sensors(),
+            "busy_threads": count_busy(busy_before, busy),
+        }
+
+    def routing(self, request: Request) -> Reply:
+        """The tokens that each expert received in one untimed sample."""
+        return {"tokens_per_expert": self.find(request).tokens_per_expert()}
 
     def outputs(self, request: Request) -> Reply:
         """Shape, type, sum and finiteness of what each call puts out at the end of a sample."""
@@ -232,14 +282,51 @@ def describe_tensor(value: Any) -> Dict[str, Any]:
     }
 
 
+def median(values: List[float]) -> float:
+    """The middle value, the upper one of two."""
+    return sorted(values)[len(values) // 2]
+
+
+def has_settled(runs_ms: List[float], tolerance: float) -> bool:
+    """Whether the last quarter of the runs is hardly faster than the quarter before it."""
+    size = max(1, len(runs_ms) // 4)
+    if len(runs_ms) < 2 * size:
+        return False
+    return median(runs_ms[-2 * size : -size]) <= (1 + tolerance) * median(runs_ms[-size:])
+
+
+def busy_ms_of_threads() -> Dict[str, float]:
+    """CPU time of every thread of this process so far, by thread."""
+    busy = {}
+    for path in glob.glob("/proc/self/task/*/schedstat"):
+        fields = read_text(path).split()
+        if fields:
+            busy[path] = int(fields[0]) / 1e6
+    return busy
+
+
+def count_busy(before: Dict[str, float], after: Dict[str, float]) -> Any:
+    """Threads that did at least a twentieth of the busiest one's work; None when unknown."""
+    spent = [busy - before.get(thread, 0.0) for thread, busy in after.items()]
+    return sum(ms > max(spent) / 20 for ms in spent) if spent else None
+
+
 def read_sensors() -> Dict[str, Any]:
-    """The state of the machine and of this process; None where the kernel does not say."""
+    """The state of the machine and of this process; None where the kernel does not say.
+
+    Every `_ms` and `throttle_events` is a counter that only grows.
+    """
     return {
         "cpu_mhz": cpu_mhz(),
+        "temperature_c": temperature_c(),
         "load": os.getloadavg()[0],
         "involuntary_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
         "steal_ms": steal_ms(),
         "wait_ms": wait_ms(),
+        "pressure_ms": pressure_ms(),
+        "quota_ms": quota_ms(),
+        "throttle_events": throttle_events(),
+        "throttled_now": throttled_now(),
     }
 
 
@@ -248,6 +335,13 @@ def cpu_mhz() -> Any:
     paths = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
     khz = [int(text) for text in map(read_text, paths) if text]
     return sum(khz) / len(khz) / 1000 if khz else None
+
+
+def temperature_c() -> Any:
+    """The hottest thermal zone."""
+    texts = map(read_text, glob.glob("/sys/class/thermal/thermal_zone*/temp"))
+    degrees = [int(text) / 1000 for text in texts if text.strip().lstrip("-").isdigit()]
+    return max(degrees) if degrees else None
 
 
 def steal_ms() -> Any:
@@ -263,6 +357,36 @@ def wait_ms() -> Any:
     fields = [read_text(path).split() for path in glob.glob("/proc/self/task/*/schedstat")]
     waits = [int(field[1]) for field in fields if len(field) > 1]
     return sum(waits) / 1e6 if waits else None
+
+
+def pressure_ms() -> Any:
+    """Time since boot in which some task of the machine waited for a core (PSI)."""
+    fields = read_text("/proc/pressure/cpu").split()
+    totals = [field[6:] for field in fields[:5] if field.startswith("total=")]
+    return int(totals[0]) / 1000 if totals else None
+
+
+def quota_ms() -> Any:
+    """Time this container was stopped because it had used up its CPU quota."""
+    lines = read_text("/sys/fs/cgroup/cpu.stat").splitlines()
+    fields = dict(line.split()[:2] for line in lines if len(line.split()) > 1)
+    return int(fields["throttled_usec"]) / 1000 if "throttled_usec" in fields else None
+
+
+def throttle_events() -> Any:
+    """How often x86 cores and packages slowed down because they were too hot, since boot."""
+    paths = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count")
+    counts = [int(text) for text in map(read_text, paths) if text.strip().isdigit()]
+    return sum(counts) if counts else None
+
+
+def throttled_now() -> Any:
+    """Whether a Raspberry Pi is slowed down or short of voltage at this moment (bits 0 to 3)."""
+    text = read_text("/sys/devices/platform/soc/soc:firmware/get_throttled").strip()
+    try:
+        return bool(int(text, 16) & 0xF)
+    except ValueError:
+        return None
 
 
 def read_text(path: str) -> str:

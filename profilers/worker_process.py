@@ -8,9 +8,11 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from devices import Device
 
@@ -29,6 +31,28 @@ class WorkerDied(RuntimeError):  # noqa: N818  it is an event, and reads as one 
 
 class ProfilingError(RuntimeError):
     """Nothing can be measured: no worker starts, or not even the sentinel runs."""
+
+
+class OpenWorker(Protocol):
+    """A worker that answers: the one below, one on another machine, or a simulated one.
+
+    Attributes:
+        hello: Versions, providers and pid, as the worker gave them.
+    """
+
+    hello: dict[str, Any]
+
+    def request(self, op: str, **fields: object) -> dict[str, Any]:
+        """The worker's answer to one request; the operations are those of ``worker.py``.
+
+        Raises:
+            WorkerError: The worker reports an error, and lives on.
+            WorkerDied: It is gone.
+        """
+        ...
+
+
+OpensWorker = Callable[[], AbstractContextManager[OpenWorker]]
 
 
 class WorkerProcess:

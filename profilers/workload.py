@@ -77,6 +77,8 @@ class Call:
         step_inputs: Tensors that differ from run to run, one per run.
         from_calls: Inputs that take an output of an earlier call: `{input: (call, output)}`.
         carry: Outputs that become inputs of the next run: `{output: input}`.
+        routing_outputs: Integer outputs that say which expert served each token; they are
+            counted once, untimed.
 
     Raises:
         WorkloadError: A field is out of range or an input has two sources.
@@ -89,6 +91,7 @@ class Call:
     step_inputs: Mapping[str, tuple[TensorSpec, ...]] = field(default_factory=dict)
     from_calls: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     carry: Mapping[str, str] = field(default_factory=dict)
+    routing_outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -220,6 +223,7 @@ def _call(reader: FieldReader) -> Call:
         },
         from_calls={name: _source(pair) for name, pair in reader.table("from_calls").items()},
         carry={name: str(target) for name, target in reader.table("carry").items()},
+        routing_outputs=tuple(map(str, reader.optional("routing_outputs", list) or ())),
     )
 
 

@@ -145,7 +145,7 @@ def _verified(
     threads = int(float(latency.predictor.conditions.get("threads", "1")))
     bench = Bench(
         device=plugin,
-        protocol=Protocol(threads=threads, target_half_width=0.01, max_rounds=10),
+        protocol=Protocol.verification(threads=threads),
         workload=latency.workload,
         space=space,
         log=out.with_suffix(".verification.csv"),

@@ -67,6 +67,7 @@ class WorkloadWriter:
             "encoder",
             "encoder",
             inputs={"source": source, **{name: steps[0] for name, steps in routes.items()}},
+            routing_outputs=_routers(architecture.encoder.layers),
         )
 
     def _decoder_call(self, architecture: Architecture) -> Call:
@@ -88,6 +89,7 @@ class WorkloadWriter:
             step_inputs={"position": positions, **routes},
             from_calls=crossed,
             carry=carried,
+            routing_outputs=_routers(layers),
         )
 
     def _routes(
@@ -104,6 +106,10 @@ class WorkloadWriter:
                     for step in np.split(bias, n_steps)
                 )
         return routes
+
+
+def _routers(layers: Sequence[EncoderLayer]) -> tuple[str, ...]:
+    return tuple(f"expert_{i}" for i, layer in enumerate(layers) if layer.is_sparse)
 
 
 def _any_tokens(n_tokens: int, vocab_size: int) -> tuple[int, ...]:

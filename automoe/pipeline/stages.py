@@ -47,9 +47,6 @@ from profilers import Protocol
 
 StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
 
-_VERIFY_HALF_WIDTH = 0.01
-_VERIFY_ROUNDS = 10
-
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -195,11 +192,8 @@ class _Run:
     def _verify(self, outcome: SearchOutcome, settings: SearchSettings) -> Verification:
         bench = Bench(
             device=self.device,
-            protocol=Protocol(
-                threads=self.config.profile.threads,
-                target_half_width=_VERIFY_HALF_WIDTH,
-                max_rounds=_VERIFY_ROUNDS,
-                seed=self.config.seed,
+            protocol=Protocol.verification(
+                threads=self.config.profile.threads, seed=self.config.seed
             ),
             workload=self.workload,
             space=self.space,

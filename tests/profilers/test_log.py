@@ -175,7 +175,7 @@ OTHER_MACHINE = replace(INFO, model="Other CPU")
         ({"device": replace(INFO, power_mode="powersave")}, "power_mode"),
         ({"runtime": "onnxruntime 9.9"}, "runtime"),
         ({"threads": 2}, "threads"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 9}, "schema_version"),
         ({"columns": {"workload": "long", "note": "x"}}, "workload"),
     ],
 )

@@ -6,8 +6,10 @@ from support.measurements import made_up
 from support.scripted import INFO
 
 from profilers import Point, Protocol
-from profilers.blocks import Block, PointBlock, Sample
-from profilers.measurement import Measurement, measurement_of
+from profilers.blocks import Block, PointBlock, Sample, WarmUp
+from profilers.drift import SentinelTrack
+from profilers.measurement import Measurement, grade, measurement_of, stop_reason
+from profilers.statistics import Interval
 from profilers.table import REQUIRED_COLUMNS
 
 
@@ -19,19 +21,33 @@ def point_block(
     pid: int = 1,
     load_ms: float = 4.0,
     restarted: bool = False,
+    settled: bool = True,
 ) -> PointBlock:
     samples = tuple(
         Sample(wall, wall / contention, {"encode": wall / 4, "decode": wall * 3 / 4})
         for wall in wall_ms
     )
-    block = Block(samples, {}, {}, threads=1)
-    return PointBlock((block,), load_ms, sentinel_ms, "onnxruntime 1.2.3", pid, restarted)
+    disturbances = ("contended",) if contention > 1.2 else ()
+    block = Block(samples, {}, {}, threads=1, disturbances=disturbances)
+    before, after = (Block((Sample(ms, ms, {}),), {}, {}, threads=1) for ms in sentinel_ms)
+    return PointBlock(
+        attempts=(block,),
+        warm_up=WarmUp(3, 0.5, settled, 9.0, 8.0),
+        load_ms=load_ms,
+        sentinel=(before, after),
+        runtime="onnxruntime 1.2.3",
+        pid=pid,
+        restarted=restarted,
+    )
 
 
 def condense(*blocks: PointBlock, reference_ms: float = 1.0) -> Measurement:
     point = Point(point_id="a", workload=Path("a.json"), columns={"layers": 6})
+    track = SentinelTrack(reference_ms)
+    for block in blocks:
+        track.add(*block.sentinel_ms)
     return measurement_of(
-        point, blocks, protocol=Protocol(), device=INFO, reference_ms=reference_ms
+        point, blocks, protocol=Protocol(), device=INFO, sentinel="s", track=track
     )
 
 
@@ -71,6 +87,45 @@ def test_the_sentinel_is_compared_with_the_sessions_first() -> None:
     assert measurement.sentinel_drift == pytest.approx(1.1)
 
 
+def test_a_drift_that_the_sentinel_shows_is_taken_back() -> None:
+    # The machine is 10 % slower than at the reference; sentinel readings agree, so all is real.
+    measurement = condense(*[point_block([11.0], sentinel_ms=(2.2, 2.2))] * 3, reference_ms=2.0)
+    assert measurement.raw_latency_ms == 11.0
+    assert measurement.latency_ms == pytest.approx(10.0)
+    assert measurement.ci_low_ms == pytest.approx(10.0)
+    assert measurement.call_ms == pytest.approx({"encode": 2.5, "decode": 7.5})
+    assert (measurement.flags, measurement.quality) == (("sentinel_drift",), "B")
+
+
+@pytest.mark.parametrize(
+    ("n_blocks", "half_width", "flags", "expected"),
+    [
+        (3, 0.019, (), "A"),
+        (2, 0.019, (), "B"),
+        (3, 0.021, (), "B"),
+        (3, 0.01, ("restarted",), "B"),
+        (3, 0.051, (), "C"),
+        (3, 0.01, ("contended",), "C"),
+        (3, 0.01, ("threads", "restarted"), "C"),
+    ],
+)
+def test_the_grade(n_blocks: int, half_width: float, flags: tuple[str, ...], expected: str) -> None:
+    assert grade(flags, Interval(1.0, 1 + half_width, 1.0), n_blocks) == expected
+
+
+def test_measuring_stops_at_the_target_or_at_a_limit() -> None:
+    protocol = Protocol(min_rounds=3, max_rounds=4, max_point_seconds=60)
+    narrow, wide = Interval(1.0, 1.0, 1.0), Interval(0.9, 1.1, 1.0)
+    block = point_block([10.0])
+    assert stop_reason([block] * 2, narrow, protocol) is None
+    assert stop_reason([block] * 3, narrow, protocol) == "target"
+    assert stop_reason([block] * 3, wide, protocol) is None
+    assert stop_reason([block] * 4, wide, protocol) == "rounds"
+    slow = point_block([25_000.0])  # and half a second of warm-up
+    assert stop_reason([slow] * 2, wide, protocol) is None
+    assert stop_reason([slow] * 3, wide, protocol) == "time"
+
+
 def test_a_sound_measurement_carries_no_flag() -> None:
     assert condense(*[point_block([10.0])] * 3).flags == ()
 
@@ -81,6 +136,7 @@ def test_a_sound_measurement_carries_no_flag() -> None:
         (point_block([11.0]), "ci_unmet"),
         (point_block([10.0], contention=1.21), "contended"),
         (point_block([10.0], restarted=True), "restarted"),
+        (point_block([10.0], settled=False), "unsettled"),
     ],
 )
 def test_one_odd_block_raises_its_flag(odd: PointBlock, flag: str) -> None:

@@ -6,7 +6,9 @@ from support.scripted import ScriptedDevice
 
 from profilers import Point, ProfilingError, Protocol
 from profilers.blocks import PointBlock
+from profilers.disturbance import Referee
 from profilers.rounds import Round
+from profilers.worker_process import WorkerProcess
 
 PROTOCOL = Protocol(samples_per_block=2, max_block_retries=2, timeout_s=60.0)
 
@@ -25,8 +27,8 @@ class Recorded:
         points = [Point(point_id=path.stem, workload=path) for path in workloads]
         self.results: dict[str, Any] = {}
         taken = Round(
-            device,
-            protocol,
+            lambda: WorkerProcess(device, timeout_s=protocol.timeout_s),
+            Referee(protocol),
             sentinel=sentinel or device.workload("s", [1.0]),
             paths={path.stem: path for path in workloads},
             notify=self._notify,

@@ -14,6 +14,7 @@ from profilers import (
     ProfilingError,
     Progress,
     Protocol,
+    Sentinel,
     measure_one,
     measure_points,
 )
@@ -44,7 +45,7 @@ def measure(
         points_of(paths),
         device=device,
         protocol=protocol,
-        sentinel=sentinel,
+        sentinel=Sentinel(name="s", workload=sentinel),
         on_progress=None if progress is None else progress.append,
     )
     return {outcome.point_id: outcome for outcome in outcomes}
@@ -77,13 +78,14 @@ def test_every_round_runs_in_a_fresh_process(device: ScriptedDevice, sentinel: P
 def test_only_points_that_are_not_known_well_are_measured_further(
     device: ScriptedDevice, sentinel: Path
 ) -> None:
-    # One odd block of five widens the interval by far more than 2 %.
-    wide = device.workload("wide", [10.0, 14.0, 10.0])
-    outcomes = measure(device, device.workload("steady"), wide, sentinel=sentinel)
-    assert list(outcomes) == ["steady", "wide"]
-    assert (device.blocks().count("steady"), device.blocks().count("wide")) == (3, 5)
+    # What six steady points scatter counts for the wide one too, but not enough.
+    wide = device.workload("wide", [10.0, 10.7, 10.0])
+    steady = [device.workload(name) for name in "abcdef"]
+    outcomes = measure(device, *steady, wide, sentinel=sentinel)
+    assert list(outcomes)[-1] == "wide"
+    assert (device.blocks().count("a"), device.blocks().count("wide")) == (3, 5)
     assert measurement(outcomes["wide"]).flags == ("ci_unmet",)
-    assert measurement(outcomes["steady"]).flags == ()
+    assert measurement(outcomes["a"]).flags == ()
 
 
 def test_a_point_stops_in_the_round_in_which_it_becomes_narrow(
@@ -104,7 +106,7 @@ def test_a_contended_point_is_repeated_and_then_flagged(
     a = measurement(measure(device, path, sentinel=sentinel, progress=progress)["a"])
     assert a.flags == ("contended",)
     assert (a.n_blocks, device.blocks().count("a")) == (3, 4)
-    assert [item.event for item in progress].count("retry") == 2
+    assert [item.event for item in progress].count("retry") == 1
     assert [len(block["attempts"]) for block in a.samples] == [1, 2, 1]
 
 
@@ -217,7 +219,7 @@ def test_a_point_is_prepared_once_and_only_when_its_chunk_begins(
         [point("a"), point("b")],
         device=device,
         protocol=replace(PROTOCOL, chunk_size=1),
-        sentinel=sentinel,
+        sentinel=Sentinel(workload=sentinel),
     )
     assert prepared == []
     assert next(outcomes).point_id == "a"
@@ -261,8 +263,11 @@ def test_progress_tells_what_has_just_been_done(device: ScriptedDevice, sentinel
 
 
 def test_leaving_the_session_early_ends_its_worker(device: ScriptedDevice, sentinel: Path) -> None:
-    paths = [device.workload("a"), device.workload("b")]
-    outcomes = measure_points(points_of(paths), device=device, protocol=PROTOCOL, sentinel=sentinel)
+    # A point that fails is told at once, while the round's process lives.
+    paths = [device.workload(name, faults={"load": "refuse"}) for name in "ab"]
+    outcomes = measure_points(
+        points_of(paths), device=device, protocol=PROTOCOL, sentinel=Sentinel(workload=sentinel)
+    )
     next(outcomes)
     os.kill(device.pids()[-1], 0)  # it is there
     outcomes.close()  # type: ignore[attr-defined]
@@ -307,4 +312,43 @@ def test_one_workload_that_cannot_be_measured_is_an_error(
 ) -> None:
     path = device.workload("a", faults={"warmup": "refuse"})
     with pytest.raises(ProfilingError, match="warmup refused by the script"):
-        measure_one(path, device=device, protocol=PROTOCOL, sentinel=sentinel)
+        measure_one(path, device=device, protocol=PROTOCOL, sentinel=Sentinel(workload=sentinel))
+
+
+def test_more_threads_than_cores_are_refused(device: ScriptedDevice) -> None:
+    with pytest.raises(ValueError, match="'threads' must be at most the 2 cores .* Got 3."):
+        measure_points([], device=device, protocol=replace(PROTOCOL, threads=3))
+
+
+def test_the_tokens_of_each_expert_are_asked_for_once(
+    device: ScriptedDevice, sentinel: Path
+) -> None:
+    path = device.workload("a", tokens_per_expert={"encoder.expert_0": [3, 5]})
+    a = measurement(measure(device, path, sentinel=sentinel)["a"])
+    assert a.tokens_per_expert == {"encoder.expert_0": (3, 5)}
+    assert [item["workload"] for item in device.journal("routing")] == ["a"]
+
+
+def test_a_session_goes_on_with_an_earlier_ones_reference(device: ScriptedDevice) -> None:
+    earlier = Sentinel(name="s", workload=device.workload("s", [1.1]), reference_ms=1.0)
+    path = device.workload("a", [11.0])
+    (outcome,) = measure_points(
+        points_of([path]), device=device, protocol=PROTOCOL, sentinel=earlier
+    )
+    a = measurement(outcome)
+    assert (a.latency_ms, a.raw_latency_ms) == (pytest.approx(10.0), 11.0)
+    assert (a.sentinel, a.sentinel_reference_ms) == ("s", 1.0)
+
+
+def test_a_point_ends_when_its_time_is_up(device: ScriptedDevice, sentinel: Path) -> None:
+    # Half a second of warm-up, and samples of ten seconds.
+    protocol = replace(PROTOCOL, max_point_seconds=30.0)
+    path = device.workload("a", [10_000.0, 14_000.0])
+    a = measurement(measure(device, path, sentinel=sentinel, protocol=protocol)["a"])
+    assert (a.n_blocks, a.stop_reason, a.flags) == (2, "time", ("ci_unmet",))
+
+
+def test_a_sentinel_that_crashes_once_is_started_again(device: ScriptedDevice) -> None:
+    sentinel = device.workload("s", [1.0], faults={"block 0": "crash"})
+    a = measurement(measure(device, device.workload("a"), sentinel=sentinel)["a"])
+    assert (a.n_blocks, a.flags, len(device.pids())) == (3, (), 4)

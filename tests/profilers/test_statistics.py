@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from math import exp, sqrt
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from profilers import Interval, median_interval, relative_half_width
-from profilers.statistics import lag1_correlation, median_absolute_deviation
+from profilers.statistics import Spread, lag1_correlation, median_absolute_deviation, tail_ms
 
 TRUTH_MS = 12.5
 
@@ -118,3 +119,33 @@ def test_how_often_the_interval_covers_the_truth(
     intervals = [measure(rng) for _ in range(600)]
     coverage = np.mean([item.low <= TRUTH_MS <= item.high for item in intervals])
     assert at_least <= coverage <= at_most
+
+
+def test_spread_is_taken_about_each_points_own_mean() -> None:
+    # Logarithms 0 and 2 about 1, and 5 and 5: squares 2 of two degrees of freedom.
+    total = Spread.of([1.0, exp(2.0)]) + Spread.of([exp(5.0), exp(5.0)])
+    assert (total.squares, total.dof) == (pytest.approx(2.0), 2)
+    assert Spread.of([3.0]) == Spread(0.0, 0)
+
+
+def test_other_points_count_as_four_more_degrees_of_freedom() -> None:
+    # Own logs -0.01, 0, 0.01: squares 2e-4 of 2. Others: variance 4e-4, weighing 4 of 40.
+    # v = (4 * 4e-4 + 2e-4) / 6 = 3e-4, and t for 6 degrees of freedom at 97.5 % is 2.4469.
+    blocks = [exp(-0.01), 1.0, exp(0.01)]
+    interval = median_interval(blocks, others=Spread(40 * 4e-4, 40))
+    half = 2.4469 * sqrt(3e-4 / 3)
+    assert interval.high == pytest.approx(exp(half), rel=1e-6)
+    assert interval.low == pytest.approx(exp(-half), rel=1e-6)
+
+
+def test_the_interval_holds_the_median() -> None:
+    blocks = [1.0] * 9 + [2.0]
+    interval = median_interval(blocks, confidence=0.01)
+    assert interval.low <= 1.0 < interval.center < interval.high
+
+
+@pytest.mark.parametrize(("percent", "enough"), [(90, 64), (95, 130), (99, 662)])
+def test_a_tail_is_stated_only_with_enough_samples(percent: int, enough: int) -> None:
+    samples = [float(n) for n in range(enough)]
+    assert tail_ms(samples[1:], percent) is None
+    assert tail_ms(samples, percent) == pytest.approx((enough - 1) * percent / 100)

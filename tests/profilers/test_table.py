@@ -5,6 +5,7 @@ import pytest
 from profilers import LogError
 from profilers.table import (
     NUMBER_COLUMNS,
+    OPTIONAL_NUMBER_COLUMNS,
     REQUIRED_COLUMNS,
     format_line,
     parse_header,
@@ -15,7 +16,10 @@ from profilers.table import (
 
 PATH = Path("lat.csv")
 HEADER = [*REQUIRED_COLUMNS, "arch"]
-CELLS = [("1.5" if name in NUMBER_COLUMNS else "x") for name in HEADER]
+CELLS = [
+    "1.5" if name in NUMBER_COLUMNS else "" if name in OPTIONAL_NUMBER_COLUMNS else "x"
+    for name in HEADER
+]
 
 
 @pytest.mark.parametrize(

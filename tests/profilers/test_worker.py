@@ -1,4 +1,5 @@
 import ast
+import fnmatch
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from support.graphs import DIGIT, DOUBLE, LAYER, write_graph
 
 from profilers import Call, TensorSpec, Workload
-from profilers.worker import Worker, make_tensor
+from profilers.worker import Worker, count_busy, make_tensor
 from profilers.worker_process import WORKER
 
 
@@ -157,25 +158,72 @@ def test_a_seeded_layer_puts_out_what_numpy_computes(tmp_path: Path) -> None:
     assert outputs["probe"]["sum"] == pytest.approx((y @ [1.0, 10.0]).sum(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("bounds", "runs"),
-    [
-        ((3, 0.0, 20.0), 3),
-        ((0, 0.0, 20.0), 0),
-        ((1000, 1000.0, 0.0), 1),
-    ],
-)
-def test_a_warmup_ends_at_both_minima_or_at_the_longest_time(
-    loaded: Worker, bounds: tuple[int, float, float], runs: int
-) -> None:
-    names = ("min_runs", "min_seconds", "max_seconds")
-    assert ask(loaded, "warmup", id="w", **dict(zip(names, bounds, strict=True)))["runs"] == runs
+class Timed:
+    """A workload that takes the given times, the last one for ever."""
+
+    def __init__(self, *walls_ms: float) -> None:
+        self.walls_ms = list(walls_ms)
+
+    def sample(self) -> dict[str, float]:
+        wall_ms = self.walls_ms[0]
+        self.walls_ms = self.walls_ms[1:] or self.walls_ms
+        return {"wall_ms": wall_ms}
+
+
+def warm_up(*walls_ms: float, **bounds: float) -> dict[str, Any]:
+    worker = Worker()
+    worker.loaded["w"] = Timed(*walls_ms)  # type: ignore[assignment]
+    limits = {"min_runs": 2, "min_seconds": 0.0, "max_seconds": 20.0, "tolerance": 0.05}
+    return ask(worker, "warmup", id="w", **{**limits, **bounds})
+
+
+def test_a_warmup_goes_on_until_runs_get_no_faster() -> None:
+    # 9 to 5 and 5 to 4 are gains of more than 5 %, 4.1 to 4 is not.
+    reply = warm_up(9.0, 5.0, 4.1, 4.0, 4.0)
+    assert (reply["runs"], reply["settled"]) == (4, True)
+    assert (reply["first_ms"], reply["run_ms"]) == (9.0, 4.0)
+
+
+def test_a_warmup_that_is_slow_from_noise_has_settled() -> None:
+    assert warm_up(4.0, 9.0)["runs"] == 2
+
+
+def test_a_warmup_compares_quarters_once_there_are_many_runs() -> None:
+    # One fast run among the last four of sixteen is no trend.
+    reply = warm_up(*[4.0] * 15, 2.0, min_runs=16)
+    assert (reply["runs"], reply["settled"], reply["run_ms"]) == (16, True, 4.0)
+
+
+def test_a_warmup_ends_at_the_longest_time_unsettled() -> None:
+    reply = warm_up(4.0, max_seconds=0.0)
+    assert (reply["runs"], reply["settled"]) == (1, False)
 
 
 def test_a_warmup_by_time_goes_on_until_it_has_passed(loaded: Worker) -> None:
-    reply = ask(loaded, "warmup", id="w", min_runs=1, min_seconds=0.05, max_seconds=20.0)
+    bounds = {"min_runs": 1, "min_seconds": 0.05, "max_seconds": 20.0, "tolerance": 0.05}
+    reply = ask(loaded, "warmup", id="w", **bounds)
     assert reply["seconds"] >= 0.05
     assert reply["runs"] > 1
+
+
+def test_busy_threads_are_those_that_did_a_share_of_the_work() -> None:
+    before = {"main": 100.0, "pool": 50.0, "idle": 7.0}
+    after = {"main": 200.0, "pool": 120.0, "idle": 7.0, "new": 4.0}
+    assert count_busy(before, after) == 2
+    assert count_busy({}, {}) is None
+
+
+def test_tokens_are_counted_over_all_runs_of_a_sample(tmp_path: Path) -> None:
+    # The "router" chooses the digit; three runs choose 2, 0 and 2 for their one token.
+    graph = "router (int64[1] digit) => (int64[1] expert) { expert = Identity(digit) }"
+    write_graph(tmp_path / "router.onnx", graph)
+    digits = tuple(TensorSpec("int64", (1,), values=(digit,)) for digit in (2, 0, 2))
+    call = Call("decode", "g", repeat=3, step_inputs={"digit": digits}, routing_outputs=("expert",))
+    Workload({"g": "router.onnx"}, (call,)).save(tmp_path / "w.json")
+    worker = Worker()
+    load(worker, tmp_path / "w.json")
+    counted = ask(worker, "routing", id="w")["tokens_per_expert"]
+    assert counted == {"decode.expert": [1, 0, 2]}
 
 
 def test_a_block_holds_its_samples_between_two_readings_of_the_sensors(loaded: Worker) -> None:
@@ -186,29 +234,56 @@ def test_a_block_holds_its_samples_between_two_readings_of_the_sensors(loaded: W
         assert sample["cpu_ms"] >= 0
         assert sample["call_ms"] == {"model": sample["wall_ms"]}
     before, after = reply["before"], reply["after"]
-    assert set(before) == {"cpu_mhz", "load", "involuntary_switches", "steal_ms", "wait_ms"}
+    assert {"cpu_mhz", "load", "steal_ms", "wait_ms", "pressure_ms"} <= set(before) == set(after)
+    assert reply["busy_threads"] == 1
     assert after["involuntary_switches"] >= before["involuntary_switches"]
 
 
-def test_sensors_the_kernel_does_not_offer_read_none(
-    loaded: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("profilers.worker.read_text", lambda path: "")
-    sensors = ask(loaded, "block", id="w", samples=1)["before"]
-    assert [sensors[name] for name in ("cpu_mhz", "steal_ms", "wait_ms")] == [None] * 3
+KERNEL = {
+    "/proc/stat": "cpu 1 2 3 4 5 6 7 50 9 9\ncpu0 1\n",
+    "/proc/self/task/1/schedstat": "111 3000000 5\n",
+    "/proc/self/task/2/schedstat": "111 3000000 5\n",
+    "/proc/pressure/cpu": "some avg10=0.00 avg60=0.00 avg300=0.00 total=4000\nfull total=9\n",
+    "/sys/fs/cgroup/cpu.stat": "usage_usec 9\nnr_throttled 2\nthrottled_usec 7000\n",
+    "/sys/class/thermal/thermal_zone0/temp": "45500\n",
+    "/sys/class/thermal/thermal_zone1/temp": "61000\n",
+    "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "3\n",
+    "/sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "4\n",
+    "/sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
+    "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000\n",
+}
 
 
-def test_sensors_are_read_in_their_units(loaded: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(path: str) -> str:
-        return "cpu 1 2 3 4 5 6 7 50 9 9\ncpu0 1\n" if path == "/proc/stat" else "111 3000000 5\n"
+def read_sensors_of(kernel: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    from profilers import worker
 
-    monkeypatch.setattr("profilers.worker.read_text", read)
-    monkeypatch.setattr("profilers.worker.glob.glob", lambda pattern: ["one", "other"])
-    monkeypatch.setattr("profilers.worker.os.sysconf", lambda name: 100)
-    monkeypatch.setattr("profilers.worker.cpu_mhz", lambda: None)
-    sensors = ask(loaded, "block", id="w", samples=1)["before"]
+    monkeypatch.setattr(worker, "read_text", lambda path: kernel.get(path, ""))
+    monkeypatch.setattr(worker.glob, "glob", lambda pattern: fnmatch.filter(kernel, pattern))
+    monkeypatch.setattr(worker.os, "sysconf", lambda name: 100)
+    return worker.read_sensors()
+
+
+def test_sensors_the_kernel_does_not_offer_read_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors = read_sensors_of({}, monkeypatch)
+    assert {name for name, value in sensors.items() if value is not None} == {
+        "load",
+        "involuntary_switches",
+    }
+
+
+def test_sensors_are_read_in_their_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors = read_sensors_of(KERNEL, monkeypatch)
     assert sensors["steal_ms"] == 500.0  # 50 ticks of a hundredth of a second
     assert sensors["wait_ms"] == 6.0  # 3 million nanoseconds for each of two threads
+    assert (sensors["pressure_ms"], sensors["quota_ms"]) == (4.0, 7.0)  # of microseconds
+    assert (sensors["temperature_c"], sensors["cpu_mhz"]) == (61.0, 1500.0)
+    assert sensors["throttle_events"] == 7
+    assert sensors["throttled_now"] is True  # bits 0 and 2 are set
+
+
+def test_throttling_in_the_past_is_not_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+    assert read_sensors_of({path: "50000"}, monkeypatch)["throttled_now"] is False
 
 
 def test_the_clock_is_the_mean_over_cores_in_megahertz(monkeypatch: pytest.MonkeyPatch) -> None:

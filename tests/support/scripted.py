@@ -66,6 +66,7 @@ class ScriptedDevice(CommandDevice):
         *,
         contention: Sequence[float] = (1.0,),
         faults: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> Path:
         """A workload that does as it is told.
 
@@ -75,9 +76,12 @@ class ScriptedDevice(CommandDevice):
             contention: The same for wall over CPU time.
             faults: "crash", "hang" or "refuse" by request: "load" for every one, "block 0" for
                 the first. Turns are counted over all processes.
+            more: `before` and `after`, the sensors around each block; `settled` and `run_ms` of
+                every warm-up; `tokens_per_expert`.
         """
         path = self._folder / f"{name}.json"
         script = {"wall_ms": list(wall_ms), "contention": list(contention), "faults": faults or {}}
+        script |= more
         path.write_text(json.dumps(script))
         return path
 

@@ -45,7 +45,8 @@ def block(request, script, number):
     wall_ms = scripted(script["wall_ms"], number)
     cpu_ms = wall_ms / scripted(script["contention"], number)
     sample = {"wall_ms": wall_ms, "cpu_ms": cpu_ms, "call_ms": {"model": wall_ms}}
-    return {"samples": [sample] * request["samples"], "before": {}, "after": {}}
+    sensors = {side: scripted(script.get(side) or [{}], number) for side in ("before", "after")}
+    return {"samples": [sample] * request["samples"], "busy_threads": 1, **sensors}
 
 
 def reply_to(request):
@@ -64,7 +65,11 @@ def reply_to(request):
     answers = {
         "hello": {"runtime": "scripted", "runtime_version": "1.0", "pid": os.getpid()},
         "load": {"load_ms": 7.0},
+        "routing": {"tokens_per_expert": script.get("tokens_per_expert", {})},
     }
+    if op == "warmup":
+        times = {"seconds": 0.5, "first_ms": 9.0, "run_ms": script.get("run_ms", 10.0)}
+        return {"runs": 3, "settled": script.get("settled", True), **times}
     return block(request, script, number) if op == "block" else answers.get(op, {})
 
 

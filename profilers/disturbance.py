@@ -1,0 +1,49 @@
+"""What disturbed a block, judged by the sensors around it."""
+
+from dataclasses import replace
+from statistics import median
+
+from profilers.blocks import Block
+from profilers.protocol import Protocol
+
+CONTENDED = "contended"
+THROTTLED = "throttled"
+SLOW_CLOCK = "slow_clock"
+THREADS = "threads"
+_MIN_CLOCKS = 4  # before it is known what is usual
+
+
+class Referee:
+    """Judges the blocks of one session, and remembers the clocks that are usual in it.
+
+    Args:
+        protocol: The limits.
+
+    Attributes:
+        protocol: The same.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self._clocks_mhz: list[float] = []
+
+    def judge(self, block: Block) -> Block:
+        """The block with what disturbed it: none, one or several of the names above."""
+        found = {
+            CONTENDED: self._is_contended(block),
+            THROTTLED: block.was_throttled,
+            SLOW_CLOCK: self._is_slow(block.cpu_mhz),
+            THREADS: block.busy_threads is not None and block.busy_threads > block.threads,
+        }
+        if block.cpu_mhz is not None:
+            self._clocks_mhz.append(block.cpu_mhz)
+        return replace(block, disturbances=tuple(name for name, is_so in found.items() if is_so))
+
+    def _is_contended(self, block: Block) -> bool:
+        limit = self.protocol.contention_limit
+        return block.contention > limit or block.pressure > limit - 1
+
+    def _is_slow(self, mhz: float | None) -> bool:
+        if mhz is None or len(self._clocks_mhz) < _MIN_CLOCKS:
+            return False
+        return mhz < self.protocol.clock_limit * median(self._clocks_mhz)

@@ -1,0 +1,58 @@
+"""How the machine moved during a session, seen by the sentinel, and what to take back of it."""
+
+from collections.abc import Sequence
+from math import exp, log
+from statistics import mean, median
+
+
+class SentinelTrack:
+    """The sentinel's level around every block of a session.
+
+    A change of the machine moves sentinel and point alike; noise of the sentinel's own does not.
+    The share of its movement that is real is estimated from the sentinel alone, as in shrinkage:
+    with m the log of a pair's geometric mean over the reference and d the log of its ratio,
+    ``share = 1 - (mean(d ** 2) / 4) / mean(m ** 2)``, not below zero. Two readings in a row
+    differ by noise only, so ``mean(d ** 2) / 4`` is the noise in m. The points' own times are
+    not looked at, so that correcting them cannot make them agree better than they do.
+
+    Args:
+        reference_ms: The level to correct to, when an earlier session has set it. Otherwise it
+            is the median of the readings until ``settle`` is called.
+    """
+
+    def __init__(self, reference_ms: float | None = None) -> None:
+        self._reference_ms = reference_ms
+        self._pairs: list[tuple[float, float]] = []
+
+    def add(self, before_ms: float, after_ms: float) -> None:
+        """Take in the readings just before and just after a block."""
+        self._pairs.append((before_ms, after_ms))
+
+    def settle(self) -> float:
+        """Keep the reference as it is from now on, and return it."""
+        self._reference_ms = self.reference_ms
+        return self._reference_ms
+
+    @property
+    def reference_ms(self) -> float:
+        """The level that latencies are corrected to."""
+        if self._reference_ms is not None:
+            return self._reference_ms
+        return median(reading for pair in self._pairs for reading in pair)
+
+    @property
+    def share(self) -> float:
+        """The share of the sentinel's movement that is the machine's, in [0, 1]."""
+        if not self._pairs:
+            return 0.0
+        moved = mean(self._level(pair) ** 2 for pair in self._pairs)
+        noise = mean(log(after / before) ** 2 for before, after in self._pairs) / 4
+        return max(0.0, 1 - noise / moved) if moved > 0 else 0.0
+
+    def corrections(self, pairs: Sequence[tuple[float, float]]) -> list[float]:
+        """What to multiply the times by that were measured between these readings."""
+        share = self.share
+        return [exp(-share * self._level(pair)) for pair in pairs]
+
+    def _level(self, pair: tuple[float, float]) -> float:
+        return (log(pair[0]) + log(pair[1])) / 2 - log(self.reference_ms)

@@ -1,0 +1,46 @@
+import pytest
+
+from profilers import Protocol
+from profilers.blocks import Block, Sample, Sensors
+from profilers.disturbance import Referee
+
+
+def block(
+    *,
+    cpu_ms: float = 10.0,
+    before: Sensors | None = None,
+    after: Sensors | None = None,
+    busy_threads: int | None = 1,
+) -> Block:
+    samples = (Sample(10.0, cpu_ms, {}),)
+    return Block(samples, before or {}, after or {}, 1, busy_threads)
+
+
+def judged(taken: Block) -> tuple[str, ...]:
+    return Referee(Protocol()).judge(taken).disturbances
+
+
+@pytest.mark.parametrize(
+    ("taken", "found"),
+    [
+        (block(), ()),
+        (block(cpu_ms=8.4), ()),
+        (block(cpu_ms=8.3), ("contended",)),
+        (block(before={"pressure_ms": 0.0}, after={"pressure_ms": 1.9}), ()),
+        (block(before={"pressure_ms": 0.0}, after={"pressure_ms": 2.1}), ("contended",)),
+        (block(before={"throttle_events": 1}, after={"throttle_events": 2}), ("throttled",)),
+        (block(busy_threads=2), ("threads",)),
+        (block(busy_threads=None), ()),
+        (block(cpu_ms=5.0, busy_threads=2), ("contended", "threads")),
+    ],
+)
+def test_a_block_is_judged_by_its_sensors(taken: Block, found: tuple[str, ...]) -> None:
+    assert judged(taken) == found
+
+
+def test_a_clock_is_compared_with_what_is_usual_in_the_session() -> None:
+    referee = Referee(Protocol(clock_limit=0.9))
+    clocks = [1000.0, 2000.0, 2000.0, 2000.0, 1801.0, 1799.0]
+    found = [referee.judge(block(before={"cpu_mhz": mhz})).disturbances for mhz in clocks]
+    # The first one is slow as well, but nobody could know.
+    assert found == [(), (), (), (), (), ("slow_clock",)]

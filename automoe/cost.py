@@ -9,12 +9,19 @@ Legend of the formulas: L source tokens, M target tokens, E encoder width, D dec
 Q width of queries, keys and values, F expert width, a cross span.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from automoe.architecture import Architecture, DecoderLayer, EncoderLayer
 
 BYTES_PER_WEIGHT = 4  # float32
+
+Shares = Callable[[Sequence[int], int], Sequence[float]]
+
+
+def equal_shares(widths: Sequence[int], n_tokens: int) -> Sequence[float]:
+    """Every expert serves as many tokens as any other."""
+    return [1 / len(widths)] * len(widths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class StackCost:
         active_params: Weights that one token uses: one expert per layer, taken as the mean of
             the layer's experts, and the router.
         attention_flops: Self-attention; in the decoder also the attention to the encoder.
-        ffn_flops: Feed-forward parts, each token served by one expert, experts equally often.
+        ffn_flops: Feed-forward parts, each token served by one expert.
         router_flops: Routers of sparse layers.
         norm_flops: Layer norms.
         experts_touched: Expected number of experts that at least one token is sent to, summed
@@ -108,6 +115,7 @@ def cost(
     vocab_size: int = 32768,
     shared_embeddings: bool = True,
     beam: int = 1,
+    shares: Shares = equal_shares,
 ) -> Cost:
     """The cost of one sentence of ``src_len`` source and ``tgt_len`` target tokens.
 
@@ -119,6 +127,8 @@ def cost(
         shared_embeddings: One table for both languages, as wide as the wider side.
         beam: Hypotheses the decoder extends together: one step routes that many tokens. FLOPs
             stay those of one teacher-forced pass.
+        shares: Of the tokens, for each expert of a sparse layer, given its experts' widths and
+            the number of tokens; equal ones by default.
 
     Raises:
         ValueError: A length, the vocabulary size or the beam is below one.
@@ -130,8 +140,8 @@ def cost(
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     width = max(embed, hidden) if shared_embeddings else embed + hidden
     return Cost(
-        encoder=_encoder_cost(architecture, src_len),
-        decoder=_decoder_cost(architecture, src_len, tgt_len, beam),
+        encoder=_encoder_cost(architecture, src_len, shares),
+        decoder=_decoder_cost(architecture, src_len, tgt_len, beam, shares),
         embedding_params=vocab_size * width,
         projection_flops=2 * tgt_len * hidden * vocab_size,
     )
@@ -142,7 +152,12 @@ def experts_touched(n_experts: int, n_tokens: int) -> float:
 
     Balls into bins: ``E * (1 - (1 - 1/E) ** tokens)`` for uniform, independent routing.
     """
-    return n_experts * (1 - (1 - 1 / n_experts) ** n_tokens)
+    return n_experts * touch_probability(1 / n_experts, n_tokens)
+
+
+def touch_probability(share: float, n_tokens: int) -> float:
+    """How likely at least one of ``n_tokens`` goes to an expert that serves this share of all."""
+    return float(1 - (1 - share) ** n_tokens)
 
 
 def ffn_params(width: int, dim: int) -> int:
@@ -157,7 +172,7 @@ def routed_ffn_flops(experts: Sequence[int], tokens: Sequence[float], dim: int) 
     return sum(4 * n * dim * width for width, n in zip(experts, tokens, strict=True))
 
 
-def _encoder_cost(architecture: Architecture, n_tokens: int) -> StackCost:
+def _encoder_cost(architecture: Architecture, n_tokens: int, shares: Shares) -> StackCost:
     embed, qkv = architecture.encoder.embed_dim, architecture.qkv_dim
     layers = architecture.encoder.layers
     attention_params = 4 * qkv * embed + 3 * qkv + embed
@@ -170,10 +185,13 @@ def _encoder_cost(architecture: Architecture, n_tokens: int) -> StackCost:
         norm_flops=2 * len(layers) * 2 * n_tokens * embed,
         n_tokens=n_tokens,
         tokens_per_call=n_tokens,
+        shares=shares,
     )
 
 
-def _decoder_cost(architecture: Architecture, src_len: int, tgt_len: int, beam: int) -> StackCost:
+def _decoder_cost(
+    architecture: Architecture, src_len: int, tgt_len: int, beam: int, shares: Shares
+) -> StackCost:
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     qkv, layers = architecture.qkv_dim, architecture.decoder.layers
     self_params = 4 * qkv * hidden + 3 * qkv + hidden
@@ -187,6 +205,7 @@ def _decoder_cost(architecture: Architecture, src_len: int, tgt_len: int, beam: 
         norm_flops=2 * len(layers) * 3 * tgt_len * hidden,
         n_tokens=tgt_len,
         tokens_per_call=beam,
+        shares=shares,
     )
 
 
@@ -209,21 +228,22 @@ def _stack_cost(
     norm_flops: int,
     n_tokens: int,
     tokens_per_call: int,
+    shares: Shares,
 ) -> StackCost:
     routers = sum(len(x.experts) * (dim + 1) for x in layers if x.is_sparse)
     router_macs = sum(n_tokens * len(x.experts) * dim for x in layers if x.is_sparse)
     experts = sum(ffn_params(width, dim) for x in layers for width in x.experts)
-    # Balanced routing: each of a layer's n experts serves one token in n.
+    # What a token uses on average does not depend on where a workload sends it.
     active = sum(_mean([ffn_params(width, dim) for width in x.experts]) for x in layers)
-    ffn_flops = sum(
-        routed_ffn_flops(x.experts, [n_tokens / len(x.experts)] * len(x.experts), dim)
-        for x in layers
-    )
-    touched = [experts_touched(len(x.experts), tokens_per_call) for x in layers]
-    read = sum(
-        n * _mean([ffn_params(width, dim) for width in x.experts])
-        for n, x in zip(touched, layers, strict=True)
-    )
+    ffn_flops, touched, read = 0.0, 0.0, 0.0
+    for layer in layers:
+        share = shares(layer.experts, n_tokens)
+        ffn_flops += routed_ffn_flops(layer.experts, [n_tokens * p for p in share], dim)
+        reached = [touch_probability(p, tokens_per_call) for p in share]
+        touched += sum(reached)
+        read += sum(
+            p * ffn_params(width, dim) for p, width in zip(reached, layer.experts, strict=True)
+        )
     return StackCost(
         params=fixed_params + routers + experts,
         active_params=fixed_params + routers + active,
@@ -231,7 +251,7 @@ def _stack_cost(
         ffn_flops=ffn_flops,
         router_flops=2 * router_macs,
         norm_flops=norm_flops,
-        experts_touched=sum(touched),
+        experts_touched=touched,
         weights_touched=fixed_params + routers + read,
     )
 

@@ -68,6 +68,7 @@ class TranslationWorkload:
             vocab_size=self.vocab_size,
             shared_embeddings=self.shared_embeddings,
             beam=self.beam,
+            shares=self.routing.shares,
         )
 
     def __str__(self) -> str:

@@ -46,7 +46,9 @@ def profile(
     max_experts: MaxExperts = None,
     fractional: Fractional = None,
     beam: Annotated[int, typer.Option(min=1, help="Hypotheses extended together.")] = 1,
-    routing: Annotated[str, typer.Option(help="balanced, worst or skewed:ALPHA.")] = "balanced",
+    routing: Annotated[
+        str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
+    ] = "balanced",
     src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
@@ -102,7 +104,7 @@ def _workload(
     from automoe.routing_pattern import RoutingPattern
     from automoe.workload import TranslationWorkload
 
-    pattern = RoutingPattern.parse(routing)
+    pattern = RoutingPattern.open(routing)
     lengths = (space.src_len, space.tgt_len, space.vocab_size) if space else (30, 30, 32768)
     return TranslationWorkload(
         src_len=sizes["src_len"] or lengths[0],

@@ -10,7 +10,7 @@ from automoe.architecture import Architecture, EncoderLayer
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.weights import RandomBlob
-from automoe.routing_pattern import router_bias
+from automoe.routing_pattern import Side, router_bias
 from automoe.supernet import TransformerConfig
 from automoe.text.special_tokens import UNK
 from automoe.workload import TranslationWorkload
@@ -59,7 +59,7 @@ class WorkloadWriter:
 
     def _encoder_call(self, architecture: Architecture) -> Call:
         n_tokens = self.sentence.src_len
-        routes = self._routes(architecture.encoder.layers, n_tokens, seed=0)
+        routes = self._routes(architecture.encoder.layers, n_tokens, side="encoder")
         source = TensorSpec(
             "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
         )
@@ -80,7 +80,8 @@ class WorkloadWriter:
                 crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
-        routes = self._routes(layers, n_steps * self.sentence.beam, seed=1, n_steps=n_steps)
+        n_tokens = n_steps * self.sentence.beam
+        routes = self._routes(layers, n_tokens, side="decoder", n_steps=n_steps)
         return Call(
             "decoder",
             "decoder",
@@ -93,13 +94,14 @@ class WorkloadWriter:
         )
 
     def _routes(
-        self, layers: Sequence[EncoderLayer], n_tokens: int, *, seed: int, n_steps: int = 1
+        self, layers: Sequence[EncoderLayer], n_tokens: int, *, side: Side, n_steps: int = 1
     ) -> Mapping[str, tuple[TensorSpec, ...]]:
         routes = {}
         for i, layer in enumerate(layers):
             if layer.is_sparse:
-                rng = np.random.default_rng((seed, i))
-                expert_T = self.sentence.routing.experts(layer.experts, n_tokens, rng)
+                rng = np.random.default_rng((side == "decoder", i))
+                routing = self.sentence.routing
+                expert_T = routing.experts(layer.experts, n_tokens, rng, side=side, layer=i)
                 bias = router_bias(expert_T, len(layer.experts))
                 routes[f"route_{i}"] = tuple(
                     TensorSpec("float32", step.shape, values=tuple(step.ravel().tolist()))

@@ -55,12 +55,12 @@ class WorkloadSection(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        RoutingPattern.parse(self.routing)
+        RoutingPattern.open(self.routing)
         return self
 
     def of(self, space: SearchSpace) -> TranslationWorkload:
         """The sentence, of the space's lengths."""
-        routing = RoutingPattern.parse(self.routing)
+        routing = RoutingPattern.open(self.routing)
         return TranslationWorkload.of(space, beam=self.beam, routing=routing)
 
 

@@ -84,8 +84,11 @@ def test_given_architectures_have_no_space(calls: list[dict[str, Any]], tmp_path
     ("flags", "message"),
     [
         (["--space", "tiny", "--archs", "a.json"], "Give one of --space, --archs and --model"),
-        (["--space", "tiny", "--target", "-1"], "'target_half_width' must be at least 0. Got -1"),
-        (["--space", "tiny", "--routing", "odd"], "'routing' must be balanced, worst or skewed"),
+        (
+            ["--space", "tiny", "--target", "-1"],
+            "'target_half_width' must be at least 0 and finite. Got -1",
+        ),
+        (["--space", "tiny", "--routing", "odd"], "'routing' must be balanced, worst, best"),
         (["--archs", "missing.json"], "No architecture file 'missing.json'"),
         (["--model", "missing.onnx"], "'missing.onnx': No such file"),
     ],

@@ -2,6 +2,7 @@
 
 from profilers.audit import LogSummary, Problem, check, merge, summarise
 from profilers.fields import WorkloadError
+from profilers.graph_costs import GraphCosts, costs_of_graph
 from profilers.log import LatencyLog, read_log, samples_path
 from profilers.measurement import FailedPoint, Measurement
 from profilers.onnx_workload import workload_for_onnx
@@ -11,10 +12,12 @@ from profilers.statistics import Interval, median_interval, relative_half_width
 from profilers.table import LogError
 from profilers.worker_process import ProfilingError, WorkerDied, WorkerError, WorkerProcess
 from profilers.workload import Call, TensorSpec, Workload
+from profilers.workload_costs import costs_of_workload
 
 __all__ = [
     "Call",
     "FailedPoint",
+    "GraphCosts",
     "Interval",
     "LatencyLog",
     "LogError",
@@ -33,6 +36,8 @@ __all__ = [
     "Workload",
     "WorkloadError",
     "check",
+    "costs_of_graph",
+    "costs_of_workload",
     "measure_one",
     "measure_points",
     "median_interval",

@@ -1,0 +1,153 @@
+"""What is known of a graph's values before it runs: types, shapes, and the contents of small ones.
+
+A `Value` stands for a tensor; a `ShapedNode` is a node with the values it takes and gives.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper
+
+MAX_KNOWN_ELEMENTS = 1024  # of a content; shapes, axes and sizes are far smaller
+
+_BITS = {
+    **dict.fromkeys(("DOUBLE", "INT64", "UINT64", "COMPLEX64"), 64),
+    **dict.fromkeys(("FLOAT", "INT32", "UINT32"), 32),
+    **dict.fromkeys(("FLOAT16", "BFLOAT16", "INT16", "UINT16"), 16),
+    **dict.fromkeys(("BOOL", "INT8", "UINT8", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ"), 8),
+    **dict.fromkeys(("FLOAT8E5M2", "FLOAT8E5M2FNUZ", "FLOAT8E8M0"), 8),
+    **dict.fromkeys(("INT4", "UINT4", "FLOAT4E2M1"), 4),
+    **dict.fromkeys(("INT2", "UINT2"), 2),
+    "COMPLEX128": 128,
+}
+_BITS_OF_TYPE = {
+    number: _BITS[name] for name, number in TensorProto.DataType.items() if name in _BITS
+}
+
+
+class UnknownCostError(ValueError):
+    """A node's cost cannot be told; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A tensor, as far as it is known.
+
+    Attributes:
+        elem_type: ONNX's number of its element type, 0 when unknown.
+        shape: Its dimensions, None unless all are known.
+        content: Its elements where they are few and known.
+    """
+
+    elem_type: int
+    shape: tuple[int, ...] | None
+    content: NDArray[Any] | None = None
+
+    @property
+    def n_bytes(self) -> int | None:
+        """Its size; types narrower than a byte are packed. None when shape or type is unknown."""
+        bits = _BITS_OF_TYPE.get(self.elem_type)
+        return None if self.shape is None or bits is None else -(-prod(self.shape) * bits // 8)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for values of which the same is known."""
+        content = None if self.content is None else self.content.tobytes()
+        return self.elem_type, self.shape, content
+
+    @classmethod
+    def of(cls, content: NDArray[Any]) -> "Value":
+        """A tensor whose elements are known."""
+        return cls(helper.np_dtype_to_tensor_dtype(content.dtype), content.shape, content)
+
+    @classmethod
+    def of_type(cls, dtype: str, shape: tuple[int, ...]) -> "Value":
+        """A tensor of a NumPy type whose elements are unknown."""
+        return cls(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+
+
+UNKNOWN = Value(0, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShapedNode:
+    """A node and what is known of its inputs and outputs.
+
+    Attributes:
+        proto: The node.
+        inputs: One per input; None for an optional one that is left out.
+        outputs: One per output.
+        problem: Why an output is unknown, empty when all are known.
+    """
+
+    proto: NodeProto
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+    problem: str = ""
+
+    @property
+    def op(self) -> str:
+        """Its operator, with the domain unless that is ONNX's own."""
+        return operator_name(self.proto)
+
+    @property
+    def computes_nothing(self) -> bool:
+        """Whether all it gives is empty, as of an expert that no token was sent to."""
+        shapes = [value.shape for value in self.outputs]
+        return bool(shapes) and all(shape is not None and 0 in shape for shape in shapes)
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute."""
+        for attribute in self.proto.attribute:
+            if attribute.name == name:
+                return helper.get_attribute_value(attribute)
+        return default
+
+    def has_input(self, index: int) -> bool:
+        """Whether an optional input is given."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def in_shape(self, index: int) -> tuple[int, ...]:
+        """The shape of an input.
+
+        Raises:
+            UnknownCostError: It is unknown or left out.
+        """
+        value = self.inputs[index] if self.has_input(index) else None
+        if value is None or value.shape is None:
+            raise UnknownCostError(f"the shape of input {index} is unknown")
+        return value.shape
+
+    def out_shape(self, index: int = 0) -> tuple[int, ...]:
+        """The shape of an output.
+
+        Raises:
+            UnknownCostError: It is unknown.
+        """
+        shape = self.outputs[index].shape
+        if shape is None:
+            raise UnknownCostError(f"the shape of output {index} is unknown")
+        return shape
+
+    def n_out(self, index: int = 0) -> int:
+        """The elements of an output."""
+        return prod(self.out_shape(index))
+
+    def __str__(self) -> str:
+        """Enough to find it in a graph viewer."""
+        outputs = [name for name in self.proto.output if name]
+        return f"{self.op} '{self.proto.name or (outputs or [''])[0]}'"
+
+
+def operator_name(node: NodeProto) -> str:
+    """Such as "Gemm" or "com.microsoft.FusedMatMul"."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    return f"{domain}.{node.op_type}" if domain else node.op_type
+
+
+def kept_content(array: NDArray[Any]) -> NDArray[Any] | None:
+    """The array unless it is too large to be the content of a shape."""
+    return np.asarray(array) if array.size <= MAX_KNOWN_ELEMENTS else None

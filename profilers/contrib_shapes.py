@@ -10,7 +10,7 @@ from profilers.attention_operators import (
     multi_head_attention_shapes,
     projected_attention_shapes,
 )
-from profilers.graph_values import ShapedNode, UnknownCostError, Value
+from profilers.graph_values import ContradictionError, ShapedNode, UnknownCostError, Value
 
 _STANDARD_OPSET = 17  # of the operators that the fused ones extend
 
@@ -46,7 +46,7 @@ def _broadcast(node: ShapedNode) -> tuple[Shape, ...]:
     try:
         return (np.broadcast_shapes(node.in_shape(0), node.in_shape(3)),)
     except ValueError as error:
-        raise UnknownCostError(str(error)) from None
+        raise ContradictionError(str(error)) from None
 
 
 def _matmul_n_bits(node: ShapedNode) -> tuple[Shape, ...]:
@@ -83,7 +83,7 @@ def _standard_shape(node: NodeProto, operands: list[Shape]) -> Shape:
     try:
         found = shape_inference.infer_node_outputs(schema, node, types)
     except shape_inference.InferenceError as error:
-        raise UnknownCostError(str(error).strip().splitlines()[-1]) from None
+        raise ContradictionError(str(error).strip().splitlines()[-1]) from None
     return tuple(dim.dim_value for dim in found["y"].tensor_type.shape.dim)
 
 

@@ -6,6 +6,7 @@ sizes the graph computes from data, such as the tokens of each expert, are asked
 """
 
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from profilers.fields import WorkloadError
 from profilers.graph_values import (
     MAX_KNOWN_ELEMENTS,
     UNKNOWN,
+    ContradictionError,
     ShapedNode,
     UnknownCostError,
     Value,
@@ -123,24 +125,25 @@ class OpenedGraph:
         self, proto: NodeProto, taken: tuple[Value | None, ...], sizes: Mapping[str, int]
     ) -> ShapedNode:
         bare = ShapedNode(proto, taken, ())
-        problem = ""
+        found: list[Value] = []
+        problem, declared = "", self._declared
         try:
-            outputs = self._outputs(bare)
+            found = self._outputs(bare)
+        except ContradictionError as error:
+            problem, declared = str(error), {}
         except UnknownCostError as error:
-            outputs, problem = [], str(error)
-        outputs += [UNKNOWN] * (len(proto.output) - len(outputs))
-        for i, (name, value) in enumerate(zip(proto.output, outputs, strict=True)):
-            if name and value.shape is None:
-                outputs[i] = self._as_declared(name, sizes) or value
-        unknown = [
-            name
-            for name, value in zip(proto.output, outputs, strict=True)
-            if name and value.n_bytes is None
-        ]
-        if not unknown:
-            return ShapedNode(proto, taken, tuple(outputs))
-        reason = problem or f"the shape of its output '{unknown[0]}' is unknown"
-        return ShapedNode(proto, taken, tuple(outputs), reason)
+            problem = str(error)
+        outputs = []
+        for name, value in zip_longest(proto.output, found[: len(proto.output)]):
+            known = UNKNOWN if value is None or not name else value
+            if name and known.shape is None and name in declared:
+                known = _as_declared(declared[name], sizes) or known
+            outputs.append(known)
+        named = zip(proto.output, outputs, strict=True)
+        unknown = [name for name, value in named if name and value.n_bytes is None]
+        if unknown and not problem:
+            problem = f"the shape of its output '{unknown[0]}' is unknown"
+        return ShapedNode(proto, taken, tuple(outputs), problem if unknown else "")
 
     def _outputs(self, node: ShapedNode) -> list[Value]:
         proto = node.proto
@@ -181,7 +184,7 @@ class OpenedGraph:
                 ir_version=self._ir_version,
             )
         except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
-            raise UnknownCostError(str(error).strip().splitlines()[-1]) from None
+            raise ContradictionError(str(error).strip().splitlines()[-1]) from None
         return [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
 
     def _computed(self, node: ShapedNode) -> list[Value]:
@@ -197,18 +200,6 @@ class OpenedGraph:
         except Exception:  # whatever an operator's Python raises, its shapes are inferred already
             return []
         return [Value(Value.of(x).elem_type, x.shape, kept_content(x)) for x in arrays]
-
-    def _as_declared(self, name: str, sizes: Mapping[str, int]) -> Value | None:
-        """What the graph itself says of a value, where that names known dimensions only."""
-        declared = self._declared.get(name)
-        if declared is None or not declared.HasField("shape"):
-            return None
-        shape = [
-            dim.dim_value if dim.WhichOneof("value") == "dim_value" else sizes.get(dim.dim_param)
-            for dim in declared.shape.dim
-        ]
-        known = tuple(size for size in shape if size is not None)
-        return Value(declared.elem_type, known) if len(known) == len(shape) else None
 
 
 def is_computed_split(node: NodeProto, taken: tuple[Value | None, ...]) -> bool:
@@ -247,6 +238,18 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
     elem_type = node.inputs[0].elem_type if node.inputs[0] else 0
     outputs = [Value(elem_type, (*shape[:axis], n, *shape[axis + 1 :])) for n in rows]
     return ShapedNode(node.proto, node.inputs, tuple(outputs))
+
+
+def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value | None:
+    """What the graph itself says of a value, where that names known dimensions only."""
+    if not declared.HasField("shape"):
+        return None
+    shape = [
+        dim.dim_value if dim.WhichOneof("value") == "dim_value" else sizes.get(dim.dim_param)
+        for dim in declared.shape.dim
+    ]
+    known = tuple(size for size in shape if size is not None)
+    return Value(declared.elem_type, known) if len(known) == len(shape) else None
 
 
 def _measured(node: ShapedNode) -> NDArray[Any]:

@@ -32,6 +32,10 @@ class UnknownCostError(ValueError):
     """A node's cost cannot be told; the message says why."""
 
 
+class ContradictionError(UnknownCostError):
+    """Shapes that an operator cannot take; what the graph declares of its outputs is void."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
     """A tensor, as far as it is known.
@@ -96,7 +100,8 @@ class ShapedNode:
     @property
     def computes_nothing(self) -> bool:
         """Whether all it gives is empty, as of an expert that no token was sent to."""
-        shapes = [value.shape for value in self.outputs]
+        named = zip(self.proto.output, self.outputs, strict=True)
+        shapes = [value.shape for name, value in named if name]
         return bool(shapes) and all(shape is not None and 0 in shape for shape in shapes)
 
     def attribute(self, name: str, default: Any = None) -> Any:

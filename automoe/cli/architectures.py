@@ -1,4 +1,4 @@
-"""``automoe space``, ``automoe sample`` and ``automoe cost``."""
+"""``automoe space`` and ``automoe sample``; ``automoe cost`` is in ``costing``."""
 
 from pathlib import Path
 from random import Random
@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from automoe.architecture import Architecture
-from automoe.architecture_files import read_architectures, write_architectures
+from automoe.architecture_files import write_architectures
+from automoe.cli import costing
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cost import cost
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("space")(show_space)
     app.command("sample")(sample)
-    app.command("cost")(show_cost)
+    costing.register(app)
 
 
 def show_space(
@@ -92,28 +92,6 @@ def draw_distinct(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
             break
         found[space.sample(rng)] = None
     return list(found)
-
-
-def show_cost(
-    architecture: Annotated[Path, typer.Argument(help="JSON, JSON lines, HAT or AutoMoE YAML.")],
-    as_json: AsJson = False,
-    src_len: Annotated[int, typer.Option(min=1, help="Source tokens.")] = 30,
-    tgt_len: Annotated[int, typer.Option(min=1, help="Target tokens.")] = 30,
-    vocab_size: Annotated[int, typer.Option(min=1, help="Rows of the embedding table.")] = 32768,
-) -> None:
-    """Parameters and FLOPs of an architecture for one sentence."""
-    rows: list[dict[str, Any]] = [
-        {
-            "id": each.id,
-            **cost(each, src_len=src_len, tgt_len=tgt_len, vocab_size=vocab_size).to_dict(),
-        }
-        for each in read_architectures(architecture)
-    ]
-    if as_json:
-        print_json(rows if architecture.suffix == ".jsonl" else rows[0])
-        return
-    for row in rows:
-        print_fields(row)
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import pytest
+from support.graphs import DIGIT, LAYER, write_graph
+
+from automoe.architecture import Architecture
+from automoe.cli.main import main
+from automoe.cost import cost
+from profilers import Call, TensorSpec, Workload, costs_of_graph, costs_of_workload
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    return write_graph(tmp_path / "layer.onnx", LAYER)
+
+
+@pytest.fixture
+def workload(graph: Path) -> Path:
+    x = TensorSpec("float32", (4, 3), seed=0)
+    path = graph.with_name("layer.workload.json")
+    Workload({"g": graph.name}, (Call("run", "g", repeat=2, inputs={"x": x}),)).save(path)
+    return path
+
+
+def test_a_graph_in_json(capsys: Capture, graph: Path) -> None:
+    assert main(["cost", str(graph), "--dim", "batch=4", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == costs_of_graph(graph, dims={"batch": 4}).to_dict()
+    assert printed.err == ""
+    assert main(["cost", str(graph), "--input-shape", "x=4x3", "--json"]) == 0
+    assert capsys.readouterr().out == printed.out
+
+
+def test_a_graph_in_lines(capsys: Capture, graph: Path) -> None:
+    assert main(["cost", str(graph), "--dim", "batch=4"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["flops"] == "48"
+    assert lines["weight_bytes"] == "48"
+    assert lines["operators"].startswith("1 MatMul, 1 Add")
+    assert lines["unknown_nodes"] == "0"
+
+
+def test_several_dimensions_and_shapes(capsys: Capture, tmp_path: Path) -> None:
+    path = write_graph(tmp_path / "g.onnx", DIGIT)
+    flags = ["--input-shape", "digit=1", "--input-shape", "number=1", "--dim", "past=5"]
+    assert main(["cost", str(path), *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["activation_bytes"] == 3 * 4 + 6 * 4
+
+
+def test_unknown_nodes_are_said_and_listed(capsys: Capture, tmp_path: Path) -> None:
+    path = write_graph(tmp_path / "g.onnx", "g (float[2] x) => (int64[1, m] y) { y = NonZero(x) }")
+    assert main(["cost", str(path), "--json"]) == 0
+    printed = capsys.readouterr()
+    reason = "NonZero 'y': the shape of its output 'y' is unknown"
+    assert json.loads(printed.out)["unknown_nodes"] == [reason]
+    (line,) = printed.err.splitlines()
+    assert line.startswith(
+        f"The figures are lower bounds. Unknown nodes: 1, the first is {reason}."
+    )
+
+
+def test_a_workload(capsys: Capture, workload: Path) -> None:
+    assert main(["cost", str(workload), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content == costs_of_workload(workload).to_dict()
+    assert content["flops"] == 2 * 48
+
+
+def test_an_architecture_has_its_closed_form(
+    capsys: Capture, tmp_path: Path, sparse: Architecture
+) -> None:
+    path = tmp_path / "arch.json"
+    path.write_text(sparse.to_json())
+    assert main(["cost", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": sparse.id, **cost(sparse).to_dict()}
+    flags = ["--src-len", "7", "--tgt-len", "5", "--vocab-size", "99"]
+    assert main(["cost", str(path), *flags, "--json"]) == 0
+    expected = cost(sparse, src_len=7, tgt_len=5, vocab_size=99).to_dict()
+    assert json.loads(capsys.readouterr().out) == {"id": sparse.id, **expected}
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "message"),
+    [
+        ("a.onnx", ["--src-len", "3", "--vocab-size", "9"], "A graph takes no --src-len, --vocab"),
+        ("a.workload.json", ["--dim", "n=3"], "A workload takes no --dim. Got 'a.workload.json'."),
+        ("a.workload.json", ["--tgt-len", "3"], "A workload takes no --tgt-len."),
+        ("a.json", ["--input-shape", "x=3"], "An architecture takes no --input-shape."),
+        ("a.onnx", ["--input-shape", "x=3by4"], "'--input-shape' must read like name=1x30. Got"),
+        ("a.onnx", ["--dim", "30"], "'--dim' must read like name=30. Got '30'."),
+        ("a.onnx", [], "'a.onnx': No such file or directory. Check the path."),
+        ("a.workload.json", [], "'a.workload.json': No such file or directory. Check the path."),
+    ],
+)
+def test_what_does_not_apply_is_refused_in_one_line(
+    capsys: Capture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    flags: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["cost", file, *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_dimension_that_the_graph_lacks_is_refused(capsys: Capture, graph: Path) -> None:
+    assert main(["cost", str(graph), "--dim", "length=3"]) == 2
+    assert "Unknown dimension 'length'. Dimensions of" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Measuring architectures: each becomes a translated sentence, a point, and a row of the log."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +37,16 @@ class ProfileSummary:
         n_skipped: Architectures that the log held already.
         n_flagged: Rows appended with at least one flag.
         failed: Architectures that could not be measured, with the reason.
+        quality: Rows appended, by their grade.
+        repaired: What was wrong with the log and has been mended.
     """
 
     n_measured: int
     n_skipped: int
     n_flagged: int
     failed: tuple[FailedPoint, ...]
+    quality: Mapping[str, int]
+    repaired: tuple[str, ...] = ()
 
 
 def profile_architectures(
@@ -82,7 +87,7 @@ def profile_architectures(
     n_skipped = len(distinct) - len(left)
     if not left:
         on_progress(n_skipped, n_skipped, "all measured before")
-        return ProfileSummary(0, n_skipped, 0, ())
+        return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
     writer = WorkloadWriter(graphs, workload)
     # Not left[0]: a resumed session must compare itself with the same sentinel.
     reference = space.smallest() if space else distinct[0]
@@ -135,7 +140,7 @@ def profile_model(
     workload = sizes or "as declared"
     _require(opened, device, protocol, workload)
     if point_id in opened.done():
-        return ProfileSummary(0, 1, 0, ())
+        return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
     path = log.with_name(f"{log.name}.workload.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     workload_for_onnx(model, shapes=shapes).save(path)
@@ -181,6 +186,7 @@ def _append_all(
 ) -> ProfileSummary:
     """Write each row as soon as it stands."""
     failed, n_flagged, n_measured = [], 0, 0
+    quality: Counter[str] = Counter()
     for outcome in outcomes:
         if isinstance(outcome, FailedPoint):
             failed.append(outcome)
@@ -188,7 +194,9 @@ def _append_all(
         log.append(outcome)
         n_measured += 1
         n_flagged += bool(outcome.flags)
-    return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed))
+        quality[outcome.quality] += 1
+    grades = dict(sorted(quality.items()))
+    return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), grades, log.repaired)
 
 
 def _point(architecture: Architecture, writer: WorkloadWriter, space: SearchSpace | None) -> Point:

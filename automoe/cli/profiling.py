@@ -168,13 +168,17 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _conclude(summary: "ProfileSummary", log: Path, *, as_json: bool) -> None:
+    for repaired in summary.repaired:
+        say(repaired)
     for failed in summary.failed:
         say(f"{failed.point_id} could not be measured: {failed.reason}")
     if as_json:
         print_json({**asdict(summary), "log": str(log)})
     else:
+        grades = ", ".join(f"{count} {grade}" for grade, count in summary.quality.items())
+        detail = f" (quality {grades}; {summary.n_flagged} flagged)" if grades else ""
         print(
-            f"{log}: {summary.n_measured} measured ({summary.n_flagged} flagged), "
+            f"{log}: {summary.n_measured} measured{detail}, "
             f"{summary.n_skipped} there before, {len(summary.failed)} failed"
         )
     if summary.failed:

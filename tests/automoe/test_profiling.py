@@ -80,7 +80,7 @@ def profile(
 def test_a_row_holds_the_architecture_and_its_features(
     session: Session, chosen: list[Architecture], tmp_path: Path
 ) -> None:
-    assert profile(chosen, tmp_path) == ProfileSummary(4, 0, 0, ())
+    assert profile(chosen, tmp_path) == ProfileSummary(4, 0, 0, (), {"A": 4})
     rows = read_log(tmp_path / "lat.csv")
     assert [row["point_id"] for row in rows] == [a.id for a in chosen]
     for row, architecture in zip(rows, chosen, strict=True):
@@ -98,7 +98,7 @@ def test_what_the_log_holds_is_not_measured_again(
     again = profile([*chosen, chosen[0]], tmp_path)
     assert (again.n_measured, again.n_skipped) == (2, 2)
     assert session.asked == [a.id for a in chosen]
-    assert profile(chosen, tmp_path) == ProfileSummary(0, 4, 0, ())
+    assert profile(chosen, tmp_path) == ProfileSummary(0, 4, 0, (), {})
 
 
 @pytest.mark.parametrize("already", [2, 4])
@@ -164,6 +164,6 @@ def test_another_shape_of_a_model_is_refused(
         "log": log,
     }
     same = profile_model(tmp_path / "m.onnx", input_shapes={"x": (1, 30)}, **arguments)
-    assert same == ProfileSummary(0, 1, 0, ())
+    assert same == ProfileSummary(0, 1, 0, (), {})
     with pytest.raises(LogError, match="'workload' must be 'x=1x30' .* Got 'x=2x30'"):
         profile_model(tmp_path / "m.onnx", input_shapes={"x": (2, 30)}, **arguments)

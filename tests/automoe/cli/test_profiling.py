@@ -21,7 +21,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def record(architectures: Any, **settings: Any) -> ProfileSummary:
         calls.append({"architectures": architectures, **settings})
-        return ProfileSummary(1, 0, 0, (FailedPoint("a1", "it broke", {}),))
+        return ProfileSummary(1, 0, 0, (FailedPoint("a1", "it broke", {}),), {"B": 1})
 
     monkeypatch.setattr(profiling, "profile_architectures", record)
     return calls
@@ -48,7 +48,7 @@ def test_some_failures_are_named_and_exit_partial(
     assert main(["profile", "--device", "cpu", "--space", "tiny", "-n", "2", "--log", log]) == 3
     printed = capsys.readouterr()
     assert "a1 could not be measured: it broke" in printed.err
-    assert printed.out == f"{log}: 1 measured (0 flagged), 0 there before, 1 failed\n"
+    assert printed.out == f"{log}: 1 measured (quality 1 B; 0 flagged), 0 there before, 1 failed\n"
 
 
 @pytest.mark.parametrize(

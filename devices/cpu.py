@@ -1,16 +1,21 @@
 """The CPU of this host, through ONNX Runtime in a child process."""
 
+import contextlib
 import importlib.util
+import os
 import platform
+import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 from devices import linux
+from devices.cpu_checks import CHECKS, finding, unknown
 from devices.spec import DeviceInfo, Finding, Severity
 
-_MIN_AVAILABLE_MB = 512
-_MAX_STEAL_SHARE = 0.01
-_MAX_PRESSURE_PERCENT = 5.0
+_TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
+_FIRST_WITH_TELEMETRY = (1, 29)
+_WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
 
 
 class CpuDevice:
@@ -52,80 +57,52 @@ class CpuDevice:
 
     def worker_environment(self) -> dict[str, str]:
         """The variables to add to the child's environment."""
-        return {"ORT_DISABLE_TELEMETRY": "1"}
+        return {_TELEMETRY_SWITCH: "1"}
 
     def doctor(self) -> tuple[Finding, ...]:
         """What would disturb a measurement on this host."""
         return (
             self._check_runtime(),
-            self._check_load(),
-            self._check_governor(),
-            self._check_quota(),
-            self._check_memory(),
-            self._check_steal(),
-            self._check_pressure(),
+            self._check_telemetry(),
+            *(check(self._root) for check in CHECKS),
         )
 
     def _check_runtime(self) -> Finding:
         reason = self.unavailable_reason()
         if reason is not None:
             return Finding("runtime", "problem", reason, "pip install onnxruntime")
-        return Finding("runtime", "ok", "onnxruntime is installed")
+        version = _runtime_version()
+        return Finding("runtime", "ok", f"onnxruntime {version or 'of unknown version'}")
 
-    def _check_load(self) -> Finding:
-        load, cores = linux.load_average(self._root), linux.usable_cores(self._root)
-        if load is None:
-            return _unknown("load", "the load average")
-        message = f"load average {load:.2f} on {cores} usable cores"
-        severity: Severity = "ok" if load <= 0.5 else "problem" if load > cores else "warning"
-        return _finding("load", severity, message, "stop other programs before measuring")
-
-    def _check_governor(self) -> Finding:
-        mode = linux.governor(self._root)
-        if mode == "unknown":
-            return _unknown("governor", "the cpufreq governor (usual in a virtual machine)")
-        remedy = "sudo cpupower frequency-set -g performance"
-        return _finding("governor", _warn_if(mode != "performance"), f"governor {mode}", remedy)
-
-    def _check_quota(self) -> Finding:
-        quota = linux.cpu_quota(self._root)
-        if quota is None:
-            return Finding("quota", "ok", "no cgroup CPU quota")
-        remedy = "pin cores (docker --cpuset-cpus) instead of a quota, which pauses the process"
-        return Finding("quota", "warning", f"a cgroup quota grants {quota:.2f} cores", remedy)
-
-    def _check_memory(self) -> Finding:
-        available = linux.available_memory_mb(self._root)
-        if available is None:
-            return _unknown("memory", "the available memory")
-        severity: Severity = "problem" if available < _MIN_AVAILABLE_MB else "ok"
-        return _finding("memory", severity, f"{available} MB available", "free some memory")
-
-    def _check_steal(self) -> Finding:
-        share = linux.steal_share(self._root)
-        if share is None:
-            return _unknown("steal", "stolen CPU time")
-        message = f"{share:.1%} of CPU time since boot was stolen by the hypervisor"
-        severity = _warn_if(share > _MAX_STEAL_SHARE)
-        return _finding("steal", severity, message, "use a dedicated or a bare-metal host")
-
-    def _check_pressure(self) -> Finding:
-        percent = linux.cpu_pressure(self._root)
-        if percent is None:
-            return _unknown("pressure", "CPU pressure (PSI)")
-        message = f"tasks waited for a core in {percent:.1f} % of the last 10 s"
-        severity = _warn_if(percent > _MAX_PRESSURE_PERCENT)
-        return _finding("pressure", severity, message, "stop other programs before measuring")
+    def _check_telemetry(self) -> Finding:
+        version = _runtime_version()
+        if version is None:
+            return unknown("telemetry", "its version of onnxruntime")
+        if _numbers(version) < _FIRST_WITH_TELEMETRY:
+            return Finding("telemetry", "ok", f"onnxruntime {version} sends none")
+        worker = self.worker_environment().get(_TELEMETRY_SWITCH) == "1"
+        shell = os.environ.get(_TELEMETRY_SWITCH) == "1"
+        message = (
+            f"onnxruntime {version} reports usage over the network unless told not to: "
+            f"{_off(worker)} in our worker, {_off(shell)} in your shell"
+        )
+        severity: Severity = "ok" if worker and shell else "warning"
+        return finding("telemetry", severity, message, f"export {_TELEMETRY_SWITCH}=1")
 
 
-def _warn_if(disturbed: bool) -> Severity:
-    return "warning" if disturbed else "ok"
+def _off(off: bool) -> str:
+    return "off" if off else "on"
 
 
-def _finding(check: str, severity: Severity, message: str, remedy: str) -> Finding:
-    """A finding that names its remedy only when there is something to do."""
-    return Finding(check, severity, message, "" if severity == "ok" else remedy)
+def _runtime_version() -> str | None:
+    """Of the installed wheel, without importing it."""
+    for name in _WHEELS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return None
 
 
-def _unknown(check: str, what: str) -> Finding:
-    return Finding(check, "ok", f"unknown: this host does not report {what}")
+def _numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers, of "1.29.0rc1" for example 1, 29 and 0."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, match.group().split("."))) if match else ()

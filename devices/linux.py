@@ -5,10 +5,23 @@ answers None (or "unknown") where the kernel does not say.
 """
 
 import os
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path("/")
-_CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
+_CPUS = "sys/devices/system/cpu"
+_CPUFREQ = f"{_CPUS}/cpu0/cpufreq"
+_BOARD_STATE = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman"}
+_CONTAINERS = re.compile(r"docker|podman|libpod|kubepods|containerd|lxc")
+
+
+class QuotaStops(NamedTuple):
+    """How often, and for how long, a CPU quota stopped this process's cgroups."""
+
+    n_stops: int
+    seconds: float
 
 
 def read_text(path: Path) -> str | None:
@@ -81,6 +94,90 @@ def cpu_quota(root: Path = ROOT) -> float | None:
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
+def quota_stops(root: Path = ROOT) -> QuotaStops | None:
+    """What CPU quotas cost so far, over this process's cgroup and all above it."""
+    folders = _cgroup_folders(root, "") + _cgroup_folders(root, "cpu")
+    stops = [stop for folder in folders if (stop := _quota_stop(folder)) is not None]
+    if not stops:
+        return None
+    return QuotaStops(sum(s.n_stops for s in stops), sum(s.seconds for s in stops))
+
+
+def turbo(root: Path = ROOT) -> bool | None:
+    """Whether cores may run faster than their nominal clock."""
+    if (off := read_text(root / _CPUS / "intel_pstate/no_turbo")) is not None:
+        return off == "0"
+    boost = read_text(root / _CPUS / "cpufreq/boost")
+    return None if boost is None else boost != "0"
+
+
+def throttle_events(root: Path = ROOT) -> int | None:
+    """How often the hottest x86 core or package slowed down since boot."""
+    paths = (root / _CPUS).glob("cpu[0-9]*/thermal_throttle/*_throttle_count")
+    counts = [int(text) for text in map(read_text, paths) if text and text.isdigit()]
+    return max(counts, default=None)
+
+
+def board_state(root: Path = ROOT) -> int | None:
+    """The bits that a Raspberry Pi's firmware sets when it slows down.
+
+    Now: 0 too little voltage, 1 capped clock, 2 throttling, 3 temperature limit. Bits 16 to 19
+    are the same, at any time since boot.
+    """
+    text = read_text(root / _BOARD_STATE) or ""
+    return int(text, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]+", text) else None
+
+
+def temperature_c(root: Path = ROOT) -> float | None:
+    """The hottest thermal zone."""
+    texts = map(read_text, (root / "sys/class/thermal").glob("thermal_zone*/temp"))
+    degrees = [int(text) / 1000 for text in texts if text and text.lstrip("-").isdigit()]
+    return max(degrees, default=None)
+
+
+def hypervisor(root: Path = ROOT) -> bool | None:
+    """Whether this is a virtual machine; None where the processor does not say."""
+    if (root / "proc/device-tree/hypervisor").is_dir() or (root / "sys/hypervisor/type").is_file():
+        return True
+    flags = _cpuinfo(root).get("flags")
+    return None if flags is None else "hypervisor" in flags.split()
+
+
+def container(root: Path = ROOT) -> str | None:
+    """What kind of container this process is in, None when nothing hints at one."""
+    for name, kind in _CONTAINER_FILES.items():
+        if (root / name).exists():
+            return kind
+    hint = _CONTAINERS.search(read_text(root / "proc/self/cgroup") or "")
+    return hint.group() if hint else read_text(root / "run/systemd/container")
+
+
+def shared_cores(root: Path = ROOT) -> tuple[tuple[int, ...], ...] | None:
+    """Usable processors that are hardware threads of one core, by core."""
+    usable = sorted(os.sched_getaffinity(0))
+    lists = {
+        cpu: read_text(root / _CPUS / f"cpu{cpu}/topology/thread_siblings_list") for cpu in usable
+    }
+    if not any(lists.values()):
+        return None
+    cores = {tuple(x for x in _numbers(text) if x in lists) for text in lists.values() if text}
+    return tuple(sorted(core for core in cores if len(core) > 1))
+
+
+def swapped_mb(root: Path = ROOT) -> int | None:
+    """Memory in MiB that lies in swap."""
+    total, free = (_meminfo_kib(root, field) for field in ("SwapTotal", "SwapFree"))
+    return None if total is None or free is None else (total - free) // 1024
+
+
+def runnable_tasks(root: Path = ROOT) -> int | None:
+    """Tasks that run or wait for a core at this moment, this one not counted."""
+    fields = (read_text(root / "proc/loadavg") or "").split()
+    if len(fields) < 4:
+        return None
+    return max(0, int(fields[3].partition("/")[0]) - 1)
+
+
 def usable_cores(root: Path = ROOT) -> int:
     """Cores this process may use: its affinity mask bounded by the cgroup quota, at least 1."""
     cores = len(os.sched_getaffinity(0))
@@ -122,3 +219,22 @@ def _quota_v1(folder: Path) -> float | None:
     quota = int(read_text(folder / "cpu.cfs_quota_us") or -1)
     period = int(read_text(folder / "cpu.cfs_period_us") or 100_000)
     return None if quota < 0 else quota / period
+
+
+def _quota_stop(folder: Path) -> QuotaStops | None:
+    lines = (read_text(folder / "cpu.stat") or "").splitlines()
+    fields = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
+    if "nr_throttled" not in fields:
+        return None
+    # Microseconds in v2, nanoseconds in v1.
+    seconds = fields.get("throttled_usec", 0) / 1e6 + fields.get("throttled_time", 0) / 1e9
+    return QuotaStops(fields["nr_throttled"], seconds)
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of a kernel list such as "0-2,8"."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers

@@ -25,6 +25,16 @@ def test_a_bare_tree_answers_unknown(tmp_path):
         linux.steal_share,
         linux.cpu_pressure,
         linux.cpu_quota,
+        linux.quota_stops,
+        linux.turbo,
+        linux.throttle_events,
+        linux.board_state,
+        linux.temperature_c,
+        linux.hypervisor,
+        linux.container,
+        linux.shared_cores,
+        linux.swapped_mb,
+        linux.runnable_tasks,
     ):
         assert read(tmp_path) is None
 
@@ -92,3 +102,108 @@ def test_usable_cores_are_bounded_by_the_quota_and_at_least_one(tree, monkeypatc
     assert linux.usable_cores(tree(files)) == 2
     assert linux.usable_cores(tree({"sys/fs/cgroup/cpu.max": "50000 100000\n"})) == 1
     assert linux.usable_cores(tree({"sys/fs/cgroup/cpu.max": "max 100000\n"})) == 8
+
+
+CPUS = "sys/devices/system/cpu"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "on"),
+    [
+        ("intel_pstate/no_turbo", "0\n", True),
+        ("intel_pstate/no_turbo", "1\n", False),
+        ("cpufreq/boost", "1\n", True),
+        ("cpufreq/boost", "0\n", False),
+    ],
+)
+def test_turbo_of_both_drivers(tree, file, text, on):
+    assert linux.turbo(tree({f"{CPUS}/{file}": text})) is on
+
+
+def test_throttle_events_are_those_of_the_hottest_and_not_of_siblings_twice(tree):
+    counts = {("cpu0", "core"): 2, ("cpu1", "core"): 2, ("cpu0", "package"): 5, ("cpu9", "core"): 0}
+    files = {
+        f"{CPUS}/{cpu}/thermal_throttle/{what}_throttle_count": f"{n}\n"
+        for (cpu, what), n in counts.items()
+    }
+    assert linux.throttle_events(tree(files)) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"), [("50005\n", 0x50005), ("0x4\n", 4), ("0\n", 0), ("", None), ("-1", None)]
+)
+def test_board_state_is_hexadecimal(tree, text, bits):
+    root = tree({"sys/devices/platform/soc/soc:firmware/get_throttled": text})
+    assert linux.board_state(root) == bits
+
+
+def test_temperature_is_the_hottest_in_degrees(tree):
+    zones = {"0": "45123\n", "1": "61500\n", "2": "-40000\n", "3": "no sensor\n"}
+    files = {f"sys/class/thermal/thermal_zone{n}/temp": text for n, text in zones.items()}
+    assert linux.temperature_c(tree(files)) == 61.5
+
+
+def test_quota_stops_v2_add_up_on_the_way_up(tree):
+    files = {
+        "proc/self/cgroup": "0::/pod/box\n",
+        "sys/fs/cgroup/cpu.stat": "usage_usec 9\nuser_usec 9\n",
+        "sys/fs/cgroup/pod/cpu.stat": "usage_usec 9\nnr_throttled 3\nthrottled_usec 250000\n",
+        "sys/fs/cgroup/pod/box/cpu.stat": "nr_throttled 4\nthrottled_usec 1000000\n",
+    }
+    assert linux.quota_stops(tree(files)) == (7, 1.25)
+
+
+def test_quota_stops_v1_are_in_nanoseconds(tree):
+    files = {
+        "proc/self/cgroup": "3:cpu,cpuacct:/box\n",
+        "sys/fs/cgroup/cpu/box/cpu.stat": "nr_periods 9\nnr_throttled 2\nthrottled_time 500000000",
+    }
+    assert linux.quota_stops(tree(files)) == (2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("files", "virtual"),
+    [
+        ({"proc/cpuinfo": "flags : fpu hypervisor sse\n"}, True),
+        ({"proc/cpuinfo": "flags : fpu sse\n"}, False),
+        ({"proc/cpuinfo": "CPU part : 0xd0c\n"}, None),  # Arm has no such flag
+        ({"sys/hypervisor/type": "xen\n", "proc/cpuinfo": "flags : fpu\n"}, True),
+        ({"proc/device-tree/hypervisor/compatible": "linux,kvm\0"}, True),
+    ],
+)
+def test_hypervisor(tree, files, virtual):
+    assert linux.hypervisor(tree(files)) is virtual
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({".dockerenv": ""}, "docker"),
+        ({"run/.containerenv": ""}, "podman"),
+        ({"run/systemd/container": "systemd-nspawn\n"}, "systemd-nspawn"),
+        ({"proc/self/cgroup": "0::/kubepods/besteffort/pod7\n"}, "kubepods"),
+        ({"proc/self/cgroup": "0::/user.slice/session-2.scope\n"}, None),
+    ],
+)
+def test_container(tree, files, kind):
+    assert linux.container(tree(files)) == kind
+
+
+def test_shared_cores_are_those_of_usable_processors_only(tree, monkeypatch):
+    siblings = {0: "0,4", 4: "0,4", 1: "1,5", 5: "1,5", 2: "2-3", 3: "2-3", 6: "6"}
+    root = tree({f"{CPUS}/cpu{n}/topology/thread_siblings_list": x for n, x in siblings.items()})
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 4, 1, 2, 3, 6})
+    assert linux.shared_cores(root) == ((0, 4), (2, 3))
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
+    assert linux.shared_cores(root) == ()
+
+
+def test_swap_is_what_is_not_free(tree):
+    root = tree({"proc/meminfo": "SwapTotal: 2097152 kB\nSwapFree: 1048576 kB\n"})
+    assert linux.swapped_mb(root) == 1024
+
+
+@pytest.mark.parametrize(("field", "others"), [("3/345", 2), ("1/345", 0), ("0/345", 0)])
+def test_runnable_tasks_leave_this_one_out(tree, field, others):
+    root = tree({"proc/loadavg": f"1.50 0.70 0.30 {field} 6789\n"})
+    assert linux.runnable_tasks(root) == others

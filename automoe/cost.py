@@ -115,6 +115,7 @@ def cost(
     vocab_size: int = 32768,
     shared_embeddings: bool = True,
     beam: int = 1,
+    batch: int = 1,
     shares: Shares = equal_shares,
 ) -> Cost:
     """The cost of one sentence of ``src_len`` source and ``tgt_len`` target tokens.
@@ -127,23 +128,27 @@ def cost(
         shared_embeddings: One table for both languages, as wide as the wider side.
         beam: Hypotheses the decoder extends together: one step routes that many tokens. FLOPs
             stay those of one teacher-forced pass.
+        batch: Sentences of these lengths translated together: FLOPs are those of all of them.
         shares: Of the tokens, for each expert of a sparse layer, given its experts' widths and
             the number of tokens; equal ones by default.
 
     Raises:
         ValueError: A length, the vocabulary size or the beam is below one.
     """
-    sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size, "beam": beam}
+    sizes = {
+        **{"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size},
+        **{"beam": beam, "batch": batch},
+    }
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"'{name}' must be at least 1. Got {value}.")
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     width = max(embed, hidden) if shared_embeddings else embed + hidden
     return Cost(
-        encoder=_encoder_cost(architecture, src_len, shares),
-        decoder=_decoder_cost(architecture, src_len, tgt_len, beam, shares),
+        encoder=_encoder_cost(architecture, src_len, batch, shares),
+        decoder=_decoder_cost(architecture, src_len, tgt_len, (batch, beam), shares),
         embedding_params=vocab_size * width,
-        projection_flops=2 * tgt_len * hidden * vocab_size,
+        projection_flops=2 * batch * tgt_len * hidden * vocab_size,
     )
 
 
@@ -172,11 +177,14 @@ def routed_ffn_flops(experts: Sequence[int], tokens: Sequence[float], dim: int) 
     return sum(4 * n * dim * width for width, n in zip(experts, tokens, strict=True))
 
 
-def _encoder_cost(architecture: Architecture, n_tokens: int, shares: Shares) -> StackCost:
+def _encoder_cost(
+    architecture: Architecture, src_len: int, batch: int, shares: Shares
+) -> StackCost:
     embed, qkv = architecture.encoder.embed_dim, architecture.qkv_dim
     layers = architecture.encoder.layers
     attention_params = 4 * qkv * embed + 3 * qkv + embed
-    attention_macs = 4 * n_tokens * qkv * embed + 2 * n_tokens**2 * qkv
+    attention_macs = batch * (4 * src_len * qkv * embed + 2 * src_len**2 * qkv)
+    n_tokens = batch * src_len
     return _stack_cost(
         layers,
         embed,
@@ -190,8 +198,13 @@ def _encoder_cost(architecture: Architecture, n_tokens: int, shares: Shares) -> 
 
 
 def _decoder_cost(
-    architecture: Architecture, src_len: int, tgt_len: int, beam: int, shares: Shares
+    architecture: Architecture,
+    src_len: int,
+    tgt_len: int,
+    batch_and_beam: tuple[int, int],
+    shares: Shares,
 ) -> StackCost:
+    batch, beam = batch_and_beam
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     qkv, layers = architecture.qkv_dim, architecture.decoder.layers
     self_params = 4 * qkv * hidden + 3 * qkv + hidden
@@ -201,10 +214,11 @@ def _decoder_cost(
         hidden,
         fixed_params=len(layers) * (self_params + cross_params + 6 * hidden),
         attention_flops=2
+        * batch
         * sum(_decoder_attention_macs(architecture, x, src_len, tgt_len) for x in layers),
-        norm_flops=2 * len(layers) * 3 * tgt_len * hidden,
-        n_tokens=tgt_len,
-        tokens_per_call=beam,
+        norm_flops=2 * batch * len(layers) * 3 * tgt_len * hidden,
+        n_tokens=batch * tgt_len,
+        tokens_per_call=batch * beam,
         shares=shares,
     )
 

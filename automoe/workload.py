@@ -26,7 +26,8 @@ class TranslationWorkload:
         tgt_len: Target tokens, one decoder step each.
         vocab_size: Rows of each embedding table, and of the projection in every step.
         shared_embeddings: Whether source and target use one table.
-        beam: Hypotheses that the decoder extends together.
+        beam: Hypotheses of each sentence that the decoder extends together.
+        batch: Sentences of these lengths that are translated together.
         routing: Which experts the tokens go to.
 
     Raises:
@@ -38,16 +39,22 @@ class TranslationWorkload:
     vocab_size: int
     shared_embeddings: bool = True
     beam: int = 1
+    batch: int = 1
     routing: RoutingPattern = field(default_factory=RoutingPattern)
 
     def __post_init__(self) -> None:
-        for name in _NUMBERS.values():
+        for name in (*_NUMBERS.values(), "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"'{name}' must be at least 1. Got {getattr(self, name)}.")
 
     @classmethod
     def of(
-        cls, space: SearchSpace, *, beam: int = 1, routing: RoutingPattern | None = None
+        cls,
+        space: SearchSpace,
+        *,
+        beam: int = 1,
+        batch: int = 1,
+        routing: RoutingPattern | None = None,
     ) -> Self:
         """A sentence of the lengths that the space quotes its figures for."""
         return cls(
@@ -56,6 +63,7 @@ class TranslationWorkload:
             vocab_size=space.vocab_size,
             shared_embeddings=space.shared_embeddings,
             beam=beam,
+            batch=batch,
             routing=routing or RoutingPattern(),
         )
 
@@ -68,14 +76,17 @@ class TranslationWorkload:
             vocab_size=self.vocab_size,
             shared_embeddings=self.shared_embeddings,
             beam=self.beam,
+            batch=self.batch,
             shares=self.routing.shares,
         )
 
     def __str__(self) -> str:
         """One line that a log keeps and compares; ``parse`` reads it."""
+        tables = 1 if self.shared_embeddings else 2
+        batch = f"batch={self.batch} " if self.batch > 1 else ""
         return (
             f"src={self.src_len} tgt={self.tgt_len} vocab={self.vocab_size} "
-            f"tables={1 if self.shared_embeddings else 2} beam={self.beam} routing={self.routing}"
+            f"tables={tables} beam={self.beam} {batch}routing={self.routing}"
         )
 
     @classmethod
@@ -88,6 +99,7 @@ class TranslationWorkload:
         fields = dict(part.partition("=")[::2] for part in text.split())
         expected = {*_NUMBERS, "tables", "routing"}
         numbers = {name: fields.get(key, "") for key, name in _NUMBERS.items()}
+        numbers["batch"] = fields.pop("batch", "1")
         refusal = WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
         if (
             fields.keys() != expected

@@ -46,6 +46,7 @@ def profile(
     max_experts: MaxExperts = None,
     fractional: Fractional = None,
     beam: Annotated[int, typer.Option(min=1, help="Hypotheses extended together.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Sentences translated together.")] = 1,
     routing: Annotated[
         str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
     ] = "balanced",
@@ -81,7 +82,7 @@ def profile(
             else None
         )
         sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
-        workload = _workload(source, sizes, beam=beam, routing=routing)
+        workload = _workload(source, sizes, beam=beam, batch=batch, routing=routing)
         chosen = draw_distinct(source, n, seed) if source else read_architectures(archs or Path())
         summary = _measure(chosen, source, workload, device=plugin, protocol=protocol, log=log)
     _conclude(summary, log, as_json=as_json)
@@ -99,7 +100,12 @@ def _device(name: str, host: str | None) -> Device:
 
 
 def _workload(
-    space: "SearchSpace | None", sizes: Mapping[str, int | None], *, beam: int, routing: str
+    space: "SearchSpace | None",
+    sizes: Mapping[str, int | None],
+    *,
+    beam: int,
+    batch: int,
+    routing: str,
 ) -> "TranslationWorkload":
     from automoe.routing_pattern import RoutingPattern
     from automoe.workload import TranslationWorkload
@@ -112,6 +118,7 @@ def _workload(
         vocab_size=sizes["vocab_size"] or lengths[2],
         shared_embeddings=space.shared_embeddings if space else True,
         beam=beam,
+        batch=batch,
         routing=pattern,
     )
 

@@ -9,7 +9,14 @@ S' attended encoder positions, V vocabulary, N experts.
 from onnx import TensorProto
 
 from automoe.architecture import DecoderLayer
-from automoe.export.encoder_graph import attend, embedded, residual, routing_input
+from automoe.export.encoder_graph import (
+    attend,
+    embedded,
+    heads_first,
+    residual,
+    routing_input,
+    split_heads,
+)
 from automoe.export.experts import feed_forward
 from automoe.export.graph import Dimension, GraphBuilder
 from automoe.export.weights import WeightSource
@@ -19,9 +26,17 @@ TABLE = "target_embedding.decoder"
 
 
 def decoder_graph(
-    config: TransformerConfig, weights: WeightSource, *, max_positions: int, forced_routing: bool
+    config: TransformerConfig,
+    weights: WeightSource,
+    *,
+    max_positions: int,
+    forced_routing: bool,
+    batch: int = 1,
 ) -> GraphBuilder:
     """Build the graph.
+
+    With a ``batch`` of several sentences their hypotheses follow one another, as many for each,
+    and cross keys and values have a first dimension for the sentence.
 
     Inputs: ``token`` ``[B]``, ``position`` ``[1]``; for each layer ``past_key_i`` and
     ``past_value_i`` ``[B, H, C, P]``, ``cross_key_i`` ``[H, P, S']`` and ``cross_value_i``
@@ -37,7 +52,9 @@ def decoder_graph(
         graph, token_B, TABLE, sizes=(config.vocab_size, max_positions, dim), position=position
     )
     for i, layer in enumerate(config.architecture.decoder.layers):
-        x_BD = _layer(graph, x_BD, layer, i, config=config, forced_routing=forced_routing)
+        x_BD = _layer(
+            graph, x_BD, layer, i, config=config, forced_routing=forced_routing, batch=batch
+        )
     if config.pre_norm:
         x_BD = graph.norm(x_BD, "decoder_norm", dim)
     table_VD = graph.weight(TABLE, config.vocab_size, dim)
@@ -54,13 +71,15 @@ def _layer(
     *,
     config: TransformerConfig,
     forced_routing: bool,
+    batch: int,
 ) -> str:
     dim = config.architecture.decoder.embed_dim
     name = f"decoder.{index}"
     around = residual(graph, config, f"{name}.attention_residual", dim)
     x_BD = around.leave(x_BD, _self_attention(graph, around.enter(x_BD), layer, index, config))
     around = residual(graph, config, f"{name}.cross_residual", dim)
-    x_BD = around.leave(x_BD, _cross_attention(graph, around.enter(x_BD), layer, index, config))
+    attended = _cross_attention(graph, around.enter(x_BD), layer, index, config, batch)
+    x_BD = around.leave(x_BD, attended)
     around = residual(graph, config, f"{name}.feed_forward_residual", dim)
     bias = routing_input(graph, layer, index, "beam") if forced_routing else None
     served = feed_forward(
@@ -96,15 +115,23 @@ def _cached(graph: GraphBuilder, fresh: str, name: str, heads: int, head_dim: in
 
 
 def _cross_attention(
-    graph: GraphBuilder, x_BD: str, layer: DecoderLayer, index: int, config: TransformerConfig
+    graph: GraphBuilder,
+    x_BD: str,
+    layer: DecoderLayer,
+    index: int,
+    config: TransformerConfig,
+    batch: int,
 ) -> str:
     dim, qkv_dim = config.architecture.decoder.embed_dim, config.architecture.qkv_dim
     heads, name = layer.cross_heads, f"decoder.{index}.cross"
     head_dim, length = qkv_dim // heads, f"attended_{index}"
-    key = graph.input(f"cross_key_{index}", TensorProto.FLOAT, [heads, head_dim, length])
-    value = graph.input(f"cross_value_{index}", TensorProto.FLOAT, [heads, length, head_dim])
+    sentences: list[Dimension] = [batch] if batch > 1 else []
+    key, value = (
+        graph.input(f"cross_{part}_{index}", TensorProto.FLOAT, [*sentences, heads, *rest])
+        for part, rest in (("key", (head_dim, length)), ("value", (length, head_dim)))
+    )
     query_BQ = graph.linear(x_BD, f"{name}.query", dim, qkv_dim)
-    query_HBP = graph.transpose(graph.reshape(query_BQ, 0, heads, head_dim), 1, 0, 2)
+    query_HBP = heads_first(graph, split_heads(graph, query_BQ, heads, head_dim, batch), batch)
     mixed_HBP = attend(graph, query_HBP, key, value, head_dim)
-    mixed_BQ = graph.reshape(graph.transpose(mixed_HBP, 1, 0, 2), 0, qkv_dim)
+    mixed_BQ = graph.reshape(heads_first(graph, mixed_HBP, batch), -1, qkv_dim)
     return graph.linear(mixed_BQ, f"{name}.out", qkv_dim, dim)

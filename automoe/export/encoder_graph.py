@@ -18,9 +18,17 @@ from automoe.supernet import TransformerConfig
 
 
 def encoder_graph(
-    config: TransformerConfig, weights: WeightSource, *, max_positions: int, forced_routing: bool
+    config: TransformerConfig,
+    weights: WeightSource,
+    *,
+    max_positions: int,
+    forced_routing: bool,
+    batch: int = 1,
 ) -> GraphBuilder:
     """Build the graph.
+
+    With a ``batch`` of B > 1, the tokens of B sentences of equal length follow one another in
+    ``source``, and cross keys and values gain a first dimension B.
 
     Inputs: ``source`` ``[S]``; with ``forced_routing`` also ``route_i`` ``[S, N]`` for each
     sparse layer i. Outputs: ``cross_key_j`` ``[H, P, S']`` and ``cross_value_j``
@@ -35,14 +43,17 @@ def encoder_graph(
         f"{'target' if config.shared_embeddings else 'source'}_embedding.encoder",
         sizes=(config.vocab_size, max_positions, encoder.embed_dim),
         position=None,
+        batch=batch,
     )
     outputs = []
     for i, layer in enumerate(encoder.layers):
-        x_SE = _layer(graph, x_SE, layer, i, config=config, forced_routing=forced_routing)
+        x_SE = _layer(
+            graph, x_SE, layer, i, config=config, forced_routing=forced_routing, batch=batch
+        )
         outputs.append(x_SE)
     if config.pre_norm:
         outputs = [graph.norm(x, "encoder_norm", encoder.embed_dim) for x in outputs]
-    _publish_cross_keys_values(graph, outputs, config)
+    _publish_cross_keys_values(graph, outputs, config, batch)
     return graph
 
 
@@ -53,8 +64,12 @@ def embedded(
     *,
     sizes: tuple[int, int, int],
     position: str | None,
+    batch: int = 1,
 ) -> str:
-    """Token and position embeddings; positions count from zero when ``position`` is None."""
+    """Token and position embeddings.
+
+    Positions count from zero in each of ``batch`` sentences when ``position`` is None.
+    """
     vocab_size, max_positions, dim = sizes
     rows = graph.op("Gather", graph.weight(table, vocab_size, dim), tokens, axis=0)
     scaled = graph.op("Mul", rows, graph.scalar(sqrt(dim)))
@@ -62,6 +77,8 @@ def embedded(
         length = graph.op("Squeeze", graph.op("Shape", tokens))
         zero, one = (graph.op("Squeeze", graph.integers(n)) for n in (0, 1))
         position = graph.op("Range", zero, length, one)
+        if batch > 1:
+            position = graph.op("Mod", position, graph.op("Div", length, graph.integers(batch)))
     side = table.rpartition(".")[2]
     table_PD = graph.weight(f"positions.{side}", max_positions, dim)
     return graph.op("Add", scaled, graph.op("Gather", table_PD, position, axis=0))
@@ -105,11 +122,12 @@ def _layer(
     *,
     config: TransformerConfig,
     forced_routing: bool,
+    batch: int,
 ) -> str:
     dim = config.architecture.encoder.embed_dim
     name = f"encoder.{index}"
     around = residual(graph, config, f"{name}.attention_residual", dim)
-    out_SE = _self_attention(graph, around.enter(x_SE), layer, f"{name}.attention", config)
+    out_SE = _self_attention(graph, around.enter(x_SE), layer, f"{name}.attention", config, batch)
     x_SE = around.leave(x_SE, out_SE)
     around = residual(graph, config, f"{name}.feed_forward_residual", dim)
     bias = routing_input(graph, layer, index, "source_length") if forced_routing else None
@@ -129,42 +147,72 @@ def routing_input(graph: GraphBuilder, layer: EncoderLayer, index: int, tokens: 
 
 
 def _self_attention(
-    graph: GraphBuilder, x_SE: str, layer: EncoderLayer, name: str, config: TransformerConfig
+    graph: GraphBuilder,
+    x_SE: str,
+    layer: EncoderLayer,
+    name: str,
+    config: TransformerConfig,
+    batch: int,
 ) -> str:
     dim, qkv_dim = config.architecture.encoder.embed_dim, config.architecture.qkv_dim
     query_SQ, key_SQ, value_SQ = (
         graph.linear(x_SE, f"{name}.{part}", dim, qkv_dim) for part in ("query", "key", "value")
     )
     head_dim = qkv_dim // layer.heads
-    split = [graph.reshape(x, 0, layer.heads, head_dim) for x in (query_SQ, key_SQ, value_SQ)]
+    split = [
+        split_heads(graph, x, layer.heads, head_dim, batch) for x in (query_SQ, key_SQ, value_SQ)
+    ]
     mixed_HSP = attend(
         graph,
-        graph.transpose(split[0], 1, 0, 2),
-        graph.transpose(split[1], 1, 2, 0),
-        graph.transpose(split[2], 1, 0, 2),
+        heads_first(graph, split[0], batch),
+        heads_first(graph, split[1], batch, transposed=True),
+        heads_first(graph, split[2], batch),
         head_dim,
     )
-    mixed_SQ = graph.reshape(graph.transpose(mixed_HSP, 1, 0, 2), 0, qkv_dim)
+    mixed_SQ = graph.reshape(heads_first(graph, mixed_HSP, batch), -1, qkv_dim)
     return graph.linear(mixed_SQ, f"{name}.out", qkv_dim, dim)
 
 
+def split_heads(graph: GraphBuilder, x_TQ: str, heads: int, head_dim: int, batch: int) -> str:
+    """``[T, Q]`` to ``[T, H, P]``, or to ``[B, T / B, H, P]`` for several sentences."""
+    if batch > 1:
+        return graph.reshape(x_TQ, batch, -1, heads, head_dim)
+    return graph.reshape(x_TQ, 0, heads, head_dim)
+
+
+def heads_first(graph: GraphBuilder, x_THP: str, batch: int, *, transposed: bool = False) -> str:
+    """Swap T and H of ``[(B,) T, H, P]``; ``transposed`` gives ``[(B,) H, P, T]``."""
+    order = (1, 2, 0) if transposed else (1, 0, 2)
+    return graph.transpose(x_THP, *((0, *(i + 1 for i in order)) if batch > 1 else order))
+
+
 def _publish_cross_keys_values(
-    graph: GraphBuilder, outputs: list[str], config: TransformerConfig
+    graph: GraphBuilder, outputs: list[str], config: TransformerConfig, batch: int
 ) -> None:
     dim, qkv_dim = config.architecture.encoder.embed_dim, config.architecture.qkv_dim
     spans: dict[int, str] = {}
     for j, layer in enumerate(config.architecture.decoder.layers):
         span = layer.cross_span
         if span not in spans:
-            last = outputs[: -span - 1 : -1]
-            spans[span] = graph.op("Concat", *last, axis=0) if span > 1 else last[0]
-        head_dim, length = qkv_dim // layer.cross_heads, f"source_length_times_{span}"
-        shapes: tuple[tuple[str, tuple[int, ...], list[Dimension]], ...] = (
-            ("key", (1, 2, 0), [layer.cross_heads, head_dim, length]),
-            ("value", (1, 0, 2), [layer.cross_heads, length, head_dim]),
+            spans[span] = _attended(graph, outputs[: -span - 1 : -1], dim, batch)
+        heads, head_dim = layer.cross_heads, qkv_dim // layer.cross_heads
+        length, sentences = f"source_length_times_{span}", [batch] if batch > 1 else []
+        shapes: tuple[tuple[str, list[Dimension]], ...] = (
+            ("key", [*sentences, heads, head_dim, length]),
+            ("value", [*sentences, heads, length, head_dim]),
         )
-        for part, order, shape in shapes:
+        for part, shape in shapes:
             projected = graph.linear(spans[span], f"decoder.{j}.cross.{part}", dim, qkv_dim)
-            split = graph.reshape(projected, 0, layer.cross_heads, head_dim)
-            value = graph.transpose(split, *order)
+            split = split_heads(graph, projected, heads, head_dim, batch)
+            value = heads_first(graph, split, batch, transposed=part == "key")
             graph.output(value, f"cross_{part}_{j}", TensorProto.FLOAT, shape)
+
+
+def _attended(graph: GraphBuilder, outputs: list[str], dim: int, batch: int) -> str:
+    """The outputs of several layers, one after the other within each sentence."""
+    if len(outputs) == 1:
+        return outputs[0]
+    if batch == 1:
+        return graph.op("Concat", *outputs, axis=0)
+    apart = [graph.reshape(x, batch, -1, dim) for x in outputs]
+    return graph.reshape(graph.op("Concat", *apart, axis=1), -1, dim)

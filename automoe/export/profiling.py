@@ -48,7 +48,13 @@ class WorkloadWriter:
             ("encoder", encoder_graph, self.sentence.src_len),
             ("decoder", decoder_graph, self.sentence.tgt_len),
         ):
-            graph = build(config, weights, max_positions=length, forced_routing=True)
+            graph = build(
+                config,
+                weights,
+                max_positions=length,
+                forced_routing=True,
+                batch=self.sentence.batch,
+            )
             graphs[name] = f"{architecture.id}.{name}.onnx"
             graph.save(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
@@ -58,7 +64,7 @@ class WorkloadWriter:
         return path
 
     def _encoder_call(self, architecture: Architecture) -> Call:
-        n_tokens = self.sentence.src_len
+        n_tokens = self.sentence.src_len * self.sentence.batch
         routes = self._routes(architecture.encoder.layers, n_tokens, side="encoder")
         source = TensorSpec(
             "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
@@ -72,21 +78,22 @@ class WorkloadWriter:
 
     def _decoder_call(self, architecture: Architecture) -> Call:
         n_steps, layers = self.sentence.tgt_len, architecture.decoder.layers
+        n_hypotheses = self.sentence.batch * self.sentence.beam
         past, crossed, carried = {}, {}, {}
         for i, layer in enumerate(layers):
-            empty = (self.sentence.beam, layer.heads, 0, architecture.qkv_dim // layer.heads)
+            empty = (n_hypotheses, layer.heads, 0, architecture.qkv_dim // layer.heads)
             for part in ("key", "value"):
                 past[f"past_{part}_{i}"] = TensorSpec("float32", empty, values=())
                 crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
-        n_tokens = n_steps * self.sentence.beam
+        n_tokens = n_steps * n_hypotheses
         routes = self._routes(layers, n_tokens, side="decoder", n_steps=n_steps)
         return Call(
             "decoder",
             "decoder",
             repeat=n_steps,
-            inputs={"token": TensorSpec("int64", (self.sentence.beam,), values=(UNK,)), **past},
+            inputs={"token": TensorSpec("int64", (n_hypotheses,), values=(UNK,)), **past},
             step_inputs={"position": positions, **routes},
             from_calls=crossed,
             carry=carried,

@@ -38,3 +38,21 @@ def test_the_text_is_stable() -> None:
     workload = TranslationWorkload(3, 4, 50, shared_embeddings=False, beam=5)
     assert str(workload) == "src=3 tgt=4 vocab=50 tables=2 beam=5 routing=balanced"
     assert TranslationWorkload.parse(str(workload)) == workload
+
+
+def test_a_batch_is_said_only_when_there_is_one() -> None:
+    text = "src=3 tgt=4 vocab=50 tables=1 beam=2 batch=8 routing=balanced"
+    workload = TranslationWorkload.parse(text)
+    assert (workload.batch, str(workload)) == (8, text)
+    assert "batch" not in str(TranslationWorkload(3, 4, 50))
+    with pytest.raises(ValueError, match="'batch' must be at least 1. Got 0."):
+        TranslationWorkload(3, 4, 50, batch=0)
+
+
+def test_a_batch_multiplies_work_but_not_weights(tiny: SearchSpace) -> None:
+    one = TranslationWorkload.of(tiny).cost(tiny.largest())
+    eight = TranslationWorkload.of(tiny, batch=8).cost(tiny.largest())
+    assert eight.flops == 8 * one.flops
+    assert eight.projection_flops == 8 * one.projection_flops
+    assert eight.params == one.params
+    assert one.decoder.experts_touched < eight.decoder.experts_touched

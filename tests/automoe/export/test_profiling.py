@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,35 @@ def test_graphs_pass_the_onnx_checker(tmp_path: Path, sparse: Architecture) -> N
 def test_the_smallest_vocabulary_that_holds_a_word(tmp_path: Path, sparse: Architecture) -> None:
     path = WorkloadWriter(tmp_path, TranslationWorkload(3, 2, 5)).write(sparse)
     assert run_all(path)["decoder"][-1]["logits"].shape == (1, 5)
+
+
+def test_sentences_of_a_batch_do_not_see_each_other(tmp_path: Path, sparse: Architecture) -> None:
+    # All tokens go to one expert of each layer, so that routing is the same for one and for two.
+    alone, together = (
+        run_all(WorkloadWriter(tmp_path / str(n), replace(sentence("best"), batch=n)).write(sparse))
+        for n in (1, 2)
+    )
+    one, two = alone["encoder"][0], together["encoder"][0]
+    for j in range(2):
+        for part in ("key", "value"):
+            both = two[f"cross_{part}_{j}"]
+            assert both.shape == (2, *one[f"cross_{part}_{j}"].shape)
+            assert both[0] == pytest.approx(one[f"cross_{part}_{j}"], abs=1e-6)
+            assert np.abs(both[0] - both[1]).max() > 1e-4
+    for step, run in enumerate(together["decoder"]):
+        assert run["logits"].shape == (2 * BEAM, VOCAB_SIZE)
+        first = pytest.approx(alone["decoder"][step]["logits"], abs=1e-6)
+        assert run["logits"][:BEAM] == first
+        assert np.abs(run["logits"][:BEAM] - run["logits"][BEAM:]).max() > 1e-4
+
+
+def test_the_worker_counts_the_tokens_of_each_expert(tmp_path: Path, sparse: Architecture) -> None:
+    path = WorkloadWriter(tmp_path, sentence()).write(sparse)
+    with WorkerProcess(get_device("cpu")) as worker:
+        worker.request("load", id="x", workload=str(path), threads=1)
+        counted = worker.request("routing", id="x")["tokens_per_expert"]
+    # Eight source tokens over three experts; five steps of three hypotheses over two.
+    assert {router: sorted(tokens) for router, tokens in counted.items()} == {
+        "encoder.expert_0": [2, 3, 3],
+        "decoder.expert_0": [7, 8],
+    }

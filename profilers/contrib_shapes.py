@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from onnx import NodeProto, TensorProto, TypeProto, defs, helper, shape_inference
 
-from profilers.attention_operators import (
+from profilers.fused_operators import (
     Shape,
+    matmul_operands,
     multi_head_attention_shapes,
     projected_attention_shapes,
 )
@@ -54,13 +55,8 @@ def _matmul_n_bits(node: ShapedNode) -> tuple[Shape, ...]:
 
 
 def _fused_matmul(node: ShapedNode) -> tuple[Shape, ...]:
-    if node.attribute("transBatchA", 0) or node.attribute("transBatchB", 0):
-        raise UnknownCostError("transposed batch dimensions are not understood")
-    operands = [
-        (*shape[:-2], shape[-1], shape[-2]) if node.attribute(flag, 0) and len(shape) > 1 else shape
-        for flag, shape in (("transA", node.in_shape(0)), ("transB", node.in_shape(1)))
-    ]
-    return (_standard_shape(helper.make_node("MatMul", ["a", "b"], ["y"]), operands),)
+    plain = helper.make_node("MatMul", ["a", "b"], ["y"])
+    return (_standard_shape(plain, matmul_operands(node)),)
 
 
 def _as_standard(op: str, *attributes: str) -> Callable[[ShapedNode], tuple[Shape, ...]]:
@@ -69,12 +65,12 @@ def _as_standard(op: str, *attributes: str) -> Callable[[ShapedNode], tuple[Shap
     def rule(node: ShapedNode) -> tuple[Shape, ...]:
         plain = helper.make_node(op, ["a", "b"], ["y"])
         plain.attribute.extend(x for x in node.proto.attribute if x.name in attributes)
-        return (_standard_shape(plain, [node.in_shape(0), node.in_shape(1)]),)
+        return (_standard_shape(plain, (node.in_shape(0), node.in_shape(1))),)
 
     return rule
 
 
-def _standard_shape(node: NodeProto, operands: list[Shape]) -> Shape:
+def _standard_shape(node: NodeProto, operands: tuple[Shape, Shape]) -> Shape:
     types: dict[str, TypeProto] = {
         name: helper.make_tensor_type_proto(TensorProto.FLOAT, shape)
         for name, shape in zip(node.input, operands, strict=True)

@@ -185,7 +185,10 @@ class OpenedGraph:
             )
         except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
-        return [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
+        found = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
+        if node.op == "Dropout" and len(found) == 2 and found[1].shape is None:
+            found[1] = found[0]  # before opset 12 nothing is inferred of the mask
+        return found
 
     def _computed(self, node: ShapedNode) -> list[Value]:
         """What a node gives whose inputs are all known; nothing when it cannot be computed."""

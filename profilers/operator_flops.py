@@ -9,8 +9,9 @@ error, never a silent zero.
 from collections.abc import Callable
 from math import prod
 
-from profilers.attention_operators import (
+from profilers.fused_operators import (
     fused_attention_flops,
+    matmul_operands,
     multi_head_attention_flops,
     projected_attention_flops,
 )
@@ -68,10 +69,7 @@ def _matmul(node: ShapedNode) -> int:
 
 
 def _fused_matmul(node: ShapedNode) -> int:
-    if node.attribute("transBatchA", 0) or node.attribute("transBatchB", 0):
-        raise UnknownCostError("transposed batch dimensions are not understood")
-    axis = -2 if node.attribute("transA", 0) and len(node.in_shape(0)) > 1 else -1
-    return 2 * node.n_out() * node.in_shape(0)[axis]
+    return 2 * node.n_out() * matmul_operands(node)[0][-1]
 
 
 def _matmul_n_bits(node: ShapedNode) -> int:

@@ -256,6 +256,14 @@ def test_functions_of_the_file_are_looked_into(path: Path) -> None:
     assert (costs.flops, costs.unknown_nodes) == (2 * 2 * 3 * 2, ())
 
 
+def test_the_mask_of_an_old_dropout_is_as_large_as_what_it_masks(path: Path) -> None:
+    text = """<ir_version: 4, opset_import: ["": 7]>
+    old (float[2, 3] x) => (float[2, 3] y) { y, mask = Dropout(x) }"""
+    onnx.save(onnx.parser.parse_model(text), path)
+    costs = costs_of_graph(path)
+    assert (costs.activation_bytes, costs.unknown_nodes) == (2 * 24, ())
+
+
 def test_computed_shapes_are_followed(path: Path) -> None:
     text = """computed (float[n, 6] x) => (float[n, n] y)
     <int64[1] two = {2}, int64[1] one = {1}, int64[1] rest = {-1}>

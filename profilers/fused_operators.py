@@ -1,4 +1,4 @@
-"""Fused attention, standard and ONNX Runtime's: FLOPs, and the shapes ONNX does not infer.
+"""Fused attention and products, standard and ONNX Runtime's: FLOPs and shapes.
 
 Counted are the products with keys and with values, and the projections where the operator makes
 them. A causal mask saves nothing; softmax, scaling, biases and rotation are not counted.
@@ -9,6 +9,27 @@ Legend: B batch, H heads, T queries, S keys (cached ones included), P width of a
 from profilers.graph_values import ShapedNode, UnknownCostError
 
 Shape = tuple[int, ...]
+
+
+def matmul_operands(node: ShapedNode) -> tuple[Shape, Shape]:
+    """The shapes that ONNX Runtime's FusedMatMul multiplies, once it has turned them."""
+    first, second = (
+        _turned(
+            node.in_shape(i),
+            batch=bool(node.attribute(f"transBatch{name}", 0)),
+            matrix=bool(node.attribute(f"trans{name}", 0)),
+        )
+        for i, name in enumerate("AB")
+    )
+    return first, second
+
+
+def _turned(shape: Shape, *, batch: bool, matrix: bool) -> Shape:
+    """The first dimension goes before the last; then the last two change places."""
+    if len(shape) < 2:
+        return shape
+    *batches, rows, columns = (*shape[1:-1], shape[0], shape[-1]) if batch else shape
+    return (*batches, columns, rows) if matrix else (*batches, rows, columns)
 
 
 def attention_flops(n_queries: int, n_keys: int, key_width: int, value_width: int) -> int:

@@ -119,6 +119,12 @@ def test_a_table_is_read_by_the_row_and_at_most_whole(path: Path) -> None:
     assert touched == [0, 8, 16, 24]
 
 
+def test_all_weights_of_a_node_are_read(path: Path) -> None:
+    text = """linear (float[n, 2] x) => (float[n, 3] y)
+        <float[2, 3] w = {1, 2, 3, 4, 5, 6}, float[3] bias = {1, 2, 3}> { y = Gemm(x, w, bias) }"""
+    assert costs_of_graph(write_graph(path, text)).touched_weight_bytes == 24 + 12
+
+
 def test_asking_for_the_shape_of_a_weight_reads_nothing(path: Path) -> None:
     text = """shape () => (int64[2] y) <float[3, 2] table = {1, 2, 3, 4, 5, 6}>
         { y = Shape(table) }"""

@@ -101,6 +101,17 @@ def test_where_the_router_decides_experts_serve_equally(tmp_path: Path, route: T
     assert costs_of_workload(routed(tmp_path, call)).flops == 3 * ROUTER + 2 * A + B
 
 
+def test_what_a_router_multiplies_decides_nothing(tmp_path: Path) -> None:
+    text = ROUTED.replace(", float[tokens, 2] route)", ")").replace(
+        "Add(logits, route)", "Neg(logits)"
+    )
+    write_graph(tmp_path / "g.onnx", text)
+    # These tokens look like a bias; but the router's weights lie between them and the choice.
+    call = Call("layer", "g", inputs={"x": to_experts(1, 1, 1)})
+    Workload({"g": "g.onnx"}, (call,)).save(tmp_path / "w.json")
+    assert costs_of_workload(tmp_path / "w.json").flops == 3 * ROUTER + 2 * A + B
+
+
 def test_every_step_has_its_own_routing_and_reads_its_own_weights(tmp_path: Path) -> None:
     call = Call(
         "step",

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from support.onnx_runs import observed_shapes
+from support.onnx_runs import fused, observed_shapes
 
 from automoe.architecture import Architecture
 from automoe.cost import routed_ffn_flops
@@ -123,3 +123,15 @@ def test_shapes_are_those_of_a_run(tmp_path: Path, sparse: Architecture) -> None
     itemsize |= {x: 8 for x in elements if x.startswith((*integers, "TopK_", "expert_"))}
     itemsize |= {x: 1 for x in elements if x.startswith("Equal_")}
     assert costs.activation_bytes == sum(n * itemsize[name] for name, n in elements.items())
+
+
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+def test_what_the_runtime_makes_of_a_graph_has_the_same_flops(
+    tmp_path: Path, sparse: Architecture, side: str
+) -> None:
+    sentence = TranslationWorkload(src_len=6, tgt_len=4, vocab_size=50)
+    WorkloadWriter(tmp_path, sentence).write(sparse)
+    path = tmp_path / f"{sparse.id}.{side}.onnx"
+    plain, rewritten = costs_of_graph(path), costs_of_graph(fused(path))
+    assert any(op.startswith("com.microsoft.Fused") for op in rewritten.operators)
+    assert (rewritten.flops, rewritten.unknown_nodes) == (plain.flops, ())

@@ -7,7 +7,7 @@ from typing import Any
 
 from profilers.worker_process import OpenWorker
 
-_STEAL_TICK_MS = 10.0  # the kernel counts stolen time in ticks
+_TICK_MS = 10.0  # in which the kernel counts stolen time and that of the whole machine
 
 Sensors = Mapping[str, float | None]
 
@@ -75,7 +75,7 @@ class Block:
         one is, so for it wall over CPU time is a second witness, and the worse one counts.
         """
         cpu_ms = max(sum(sample.cpu_ms for sample in self.samples), 1e-6)
-        stolen_ms = max(0.0, self._increase("steal_ms") - _STEAL_TICK_MS)
+        stolen_ms = max(0.0, self._increase("steal_ms") - _TICK_MS)
         wanted_ms = cpu_ms + self._increase("wait_ms") + stolen_ms + self._increase("quota_ms")
         return max(wanted_ms, self.total_ms if self.threads == 1 else 0.0) / cpu_ms
 
@@ -83,6 +83,14 @@ class Block:
     def pressure(self) -> float:
         """The share of the time in which some task of the machine waited for a core."""
         return self._increase("pressure_ms") / max(self.total_ms, 1e-6)
+
+    @property
+    def others(self) -> float:
+        """Cores that other programs kept busy meanwhile; they share caches and memory."""
+        if len(self._readings("own_ms")) < 2:
+            return 0.0
+        others_ms = self._increase("machine_ms") - self._increase("own_ms") - 2 * _TICK_MS
+        return max(0.0, others_ms) / max(self.total_ms, 1e-6)
 
     @property
     def cpu_mhz(self) -> float | None:

@@ -41,7 +41,7 @@ class Referee:
 
     def _is_contended(self, block: Block) -> bool:
         limit = self.protocol.contention_limit
-        return block.contention > limit or block.pressure > limit - 1
+        return block.contention > limit or max(block.pressure, block.others) > limit - 1
 
     def _is_slow(self, mhz: float | None) -> bool:
         if mhz is None or len(self._clocks_mhz) < _MIN_CLOCKS:

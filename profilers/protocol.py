@@ -24,7 +24,8 @@ class Protocol:
         warmup_seconds: Least time a point runs before its block.
         max_warmup_seconds: Longest time it runs before its block, settled or not.
         warmup_tolerance: It has settled when it gets faster by no more than this, relative.
-        contention_limit: A block is disturbed when time wanted over CPU time got exceeds this.
+        contention_limit: A block is disturbed when time wanted over CPU time got exceeds this;
+            less 1, it is also the limit of cores that others keep busy, and of CPU pressure.
         clock_limit: A block is disturbed below this share of the session's usual clock.
         drift_limit: A sentinel this far from its reference flags the point, relative.
         max_block_retries: How often a disturbed block is repeated before it is kept and flagged.

@@ -322,6 +322,8 @@ def read_sensors() -> Dict[str, Any]:
         "load": os.getloadavg()[0],
         "involuntary_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
         "steal_ms": steal_ms(),
+        "machine_ms": machine_ms(),
+        "own_ms": time.process_time() * 1000,
         "wait_ms": wait_ms(),
         "pressure_ms": pressure_ms(),
         "quota_ms": quota_ms(),
@@ -350,6 +352,15 @@ def steal_ms() -> Any:
     if len(fields) < 9:
         return None
     return int(fields[8]) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def machine_ms() -> Any:
+    """CPU time that all programs and the kernel used since boot, over all cores."""
+    fields = read_text("/proc/stat").split()[:8]
+    if len(fields) < 8:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[1:])
+    return (user + nice + system + irq + softirq) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def wait_ms() -> Any:

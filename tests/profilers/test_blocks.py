@@ -46,6 +46,15 @@ def test_pressure_is_the_share_of_time_in_which_somebody_waited() -> None:
     assert pressed.pressure == pytest.approx(0.1)
 
 
+def test_others_are_the_cores_that_the_machine_was_busy_with_beside_us() -> None:
+    before = {"machine_ms": 1000.0, "own_ms": 300.0}
+    after = {"machine_ms": 1250.0, "own_ms": 400.0}
+    taken = block((100.0, 100.0), before=before, after=after)
+    # 250 ms less our own 100, less two ticks of 10 ms, in 100 ms.
+    assert taken.others == pytest.approx(1.3)
+    assert block((100.0, 100.0)).others == 0.0
+
+
 @pytest.mark.parametrize(
     ("before", "after", "throttled"),
     [

@@ -29,6 +29,14 @@ def judged(taken: Block) -> tuple[str, ...]:
         (block(before={"pressure_ms": 0.0}, after={"pressure_ms": 1.9}), ()),
         (block(before={"pressure_ms": 0.0}, after={"pressure_ms": 2.1}), ("contended",)),
         (block(before={"throttle_events": 1}, after={"throttle_events": 2}), ("throttled",)),
+        (block(before={"machine_ms": 0.0}, after={"machine_ms": 50.0}), ()),  # whose is unknown
+        (
+            block(
+                before={"machine_ms": 0.0, "own_ms": 0.0},
+                after={"machine_ms": 33.0, "own_ms": 10.0},
+            ),
+            ("contended",),
+        ),
         (block(busy_threads=2), ("threads",)),
         (block(busy_threads=None), ()),
         (block(cpu_ms=5.0, busy_threads=2), ("contended", "threads")),

@@ -268,12 +268,15 @@ def test_sensors_the_kernel_does_not_offer_read_none(monkeypatch: pytest.MonkeyP
     assert {name for name, value in sensors.items() if value is not None} == {
         "load",
         "involuntary_switches",
+        "own_ms",
     }
 
 
 def test_sensors_are_read_in_their_units(monkeypatch: pytest.MonkeyPatch) -> None:
     sensors = read_sensors_of(KERNEL, monkeypatch)
     assert sensors["steal_ms"] == 500.0  # 50 ticks of a hundredth of a second
+    # User 1, nice 2, system 3, irq 6 and softirq 7 ticks; neither idle nor waiting for a disk.
+    assert sensors["machine_ms"] == 190.0
     assert sensors["wait_ms"] == 6.0  # 3 million nanoseconds for each of two threads
     assert (sensors["pressure_ms"], sensors["quota_ms"]) == (4.0, 7.0)  # of microseconds
     assert (sensors["temperature_c"], sensors["cpu_mhz"]) == (61.0, 1500.0)

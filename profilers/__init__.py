@@ -1,11 +1,12 @@
 """How long something takes on a device: workloads, the measuring protocol and the log."""
 
-from profilers.audit import LogSummary, Problem, check, merge, summarise
+from profilers.audit import Audit, LogSummary, audit_log, check, merge, summarise
 from profilers.fields import WorkloadError
 from profilers.graph_costs import GraphCosts, costs_of_graph
 from profilers.log import LatencyLog, read_log, samples_path
 from profilers.measurement import FailedPoint, Measurement
 from profilers.onnx_workload import workload_for_onnx
+from profilers.problem import Problem
 from profilers.protocol import Point, Progress, Protocol, Sentinel
 from profilers.session import measure_one, measure_points
 from profilers.statistics import Interval, median_interval, relative_half_width
@@ -15,6 +16,7 @@ from profilers.workload import Call, TensorSpec, Workload
 from profilers.workload_costs import costs_of_workload
 
 __all__ = [
+    "Audit",
     "Call",
     "FailedPoint",
     "GraphCosts",
@@ -35,6 +37,7 @@ __all__ = [
     "WorkerProcess",
     "Workload",
     "WorkloadError",
+    "audit_log",
     "check",
     "costs_of_graph",
     "costs_of_workload",

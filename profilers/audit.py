@@ -1,40 +1,38 @@
 """What a log holds, whether it may be fitted as it is, and how two become one."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from statistics import median
-from typing import Literal
 
+import numpy as np
+
+from profilers import row_checks, trend_checks
+from profilers.any_log import AnyLog, Row, read_any_log
 from profilers.log import complete_lines, read_log, require_new, samples_path, write_new
-from profilers.statistics import lag1_correlation
+from profilers.log_columns import encode, find_conditions, find_features, find_targets
+from profilers.problem import Problem
+from profilers.residuals import residuals, thousands
+from profilers.row_order import MIN_ROWS
 from profilers.table import CONDITION_COLUMNS, LogError, format_line, require_same
-
-_MAX_FLAGGED_SHARE = 0.2
-_MAX_SENTINEL_SPREAD = 0.05
-_MIN_ROWS_FOR_DRIFT = 8
-_UNITLESS = ("latency", "time", "duration", "energy", "memory")
-
-Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in a log that a fit would suffer from.
+class Audit:
+    """What the checks of a log say.
 
     Attributes:
-        check: Short name of the check.
-        severity: "warning" (know it) or "problem" (do not fit the log as it is).
-        message: What was found, with its value.
-        remedy: What to do about it.
+        rows: Number of rows that could be read.
+        targets: The columns whose sum was taken for the latency.
+        features: The columns it was predicted from, to see what they do not explain.
+        problems: Everything a fit would suffer from; empty when the log is sound.
     """
 
-    check: str
-    severity: Literal["warning", "problem"]
-    message: str
-    remedy: str
+    rows: int
+    targets: tuple[str, ...]
+    features: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,7 @@ class LogSummary:
         devices: Name, model and fingerprint of each device, sorted.
         runtimes: Name and version of each runtime, sorted.
         flags: How many rows carry each flag.
+        qualities: How many rows have each quality.
         latency_min_ms: The fastest point; None in an empty log, as below.
         latency_median_ms: The median over points.
         latency_max_ms: The slowest point.
@@ -59,6 +58,7 @@ class LogSummary:
     devices: tuple[str, ...]
     runtimes: tuple[str, ...]
     flags: dict[str, int]
+    qualities: dict[str, int]
     latency_min_ms: float | None
     latency_median_ms: float | None
     latency_max_ms: float | None
@@ -80,7 +80,8 @@ def summarise(path: Path) -> LogSummary:
         points=len({row["point_id"] for row in rows}),
         devices=tuple(sorted({_device(row) for row in rows})),
         runtimes=tuple(sorted({row["runtime"] for row in rows})),
-        flags=dict(Counter(flag for row in rows for flag in _flags(row))),
+        flags=dict(Counter(flag for row in rows for flag in row["flags"].split(";") if flag)),
+        qualities=dict(sorted(Counter(row["quality"] for row in rows).items())),
         latency_min_ms=min(latencies, default=None),
         latency_median_ms=median(latencies) if latencies else None,
         latency_max_ms=max(latencies, default=None),
@@ -89,25 +90,43 @@ def summarise(path: Path) -> LogSummary:
     )
 
 
-def check(path: Path, *, condition_columns: Sequence[str] = ()) -> tuple[Problem, ...]:
-    """Everything in the log that a fit would suffer from; empty when it is sound.
+def audit_log(
+    path: Path, *, targets: Sequence[str] = (), condition_columns: Sequence[str] = ()
+) -> Audit:
+    """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
 
     Args:
         path: The log.
+        targets: The columns whose sum is the latency; by default those that look like it.
         condition_columns: The caller's columns that should be the same in every row.
 
     Raises:
-        LogError: It cannot be read.
+        LogError: It is no CSV, or no column is a latency.
     """
-    rows = _read_existing(path)
-    checks: tuple[Callable[[Rows], list[Problem]], ...] = (
-        lambda rows: _mixed(rows, (*CONDITION_COLUMNS, *condition_columns)),
-        _duplicates,
-        _wandering,
-        _flagged,
-        _without_unit,
-    )
-    return tuple(problem for run in checks for problem in run(rows))
+    log = read_any_log(path)
+    names = find_targets(log, targets)
+    features = find_features(log, names)
+    problems = [
+        *row_checks.malformed(log),
+        *row_checks.impossible(log, names),
+        *row_checks.units(log, names),
+        *row_checks.mixed(log.rows, find_conditions(log, condition_columns)),
+        *row_checks.duplicates(log),
+        *row_checks.doubtful(log.rows),
+    ]
+    rows = _in_order(log, names)
+    if log.is_ours:
+        problems += row_checks.inconsistent(rows)
+        problems += trend_checks.wandering_sentinel(rows)
+    problems += _unexplained(rows, names, features)
+    return Audit(len(log.rows), names, features, tuple(problems))
+
+
+def check(
+    path: Path, *, targets: Sequence[str] = (), condition_columns: Sequence[str] = ()
+) -> tuple[Problem, ...]:
+    """The problems alone, see `audit_log`."""
+    return audit_log(path, targets=targets, condition_columns=condition_columns).problems
 
 
 def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] = ()) -> int:
@@ -140,70 +159,37 @@ def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] 
     return len(unique)
 
 
-def _read_existing(path: Path) -> Rows:
+def _read_existing(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
     return read_log(path)
 
 
-def _mixed(rows: Rows, columns: Sequence[str]) -> list[Problem]:
-    problems = []
-    for name in columns:
-        values = sorted({row[name] for row in rows if name in row})
-        if len(values) > 1:
-            message = f"{name!r} takes {len(values)} values: {', '.join(values[:4])}"
-            remedy = "split the log by that column and fit each part"
-            problems.append(Problem("mixed", "problem", message, remedy))
-    return problems
+def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:
+    """The rows with a possible latency as they were measured; in the file, if it does not say."""
+    sound = [row for row in log.rows if all(row.number(name) > 0 for name in targets)]
+    return sorted(sound, key=lambda row: row.cells["measured_at"]) if log.is_ours else sound
 
 
-def _duplicates(rows: Rows) -> list[Problem]:
-    counts = Counter(row["point_id"] for row in rows)
-    twice = [point_id for point_id, count in counts.items() if count > 1]
-    if not twice:
-        return []
-    message = f"{len(twice)} points have more than one row, e.g. {twice[0]}"
-    return [Problem("duplicates", "warning", message, "keep one row per point")]
-
-
-def _wandering(rows: Rows) -> list[Problem]:
-    """The sentinel should scatter like noise; neighbours that resemble each other drift."""
-    ordered = sorted(rows, key=lambda row: row["measured_at"])
-    sentinel_ms = [float(row["sentinel_ms"]) for row in ordered]
-    if len(sentinel_ms) < _MIN_ROWS_FOR_DRIFT:
-        return []
-    spread = max(sentinel_ms) / max(min(sentinel_ms), 1e-9) - 1
-    correlation = lag1_correlation(sentinel_ms)
-    if spread <= _MAX_SENTINEL_SPREAD or correlation <= 2 / sqrt(len(sentinel_ms)):
-        return []
-    message = (
-        f"the sentinel drifted by {spread:.0%} over the session "
-        f"(lag-1 correlation {correlation:.2f})"
-    )
-    remedy = "find what changed (`automoe doctor`), then measure again into another log"
-    return [Problem("drift", "problem", message, remedy)]
-
-
-def _flagged(rows: Rows) -> list[Problem]:
-    flagged = [row for row in rows if _flags(row)]
-    if not rows or len(flagged) / len(rows) <= _MAX_FLAGGED_SHARE:
-        return []
-    counts = Counter(flag for row in flagged for flag in _flags(row))
-    detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
-    message = f"{len(flagged)} of {len(rows)} rows are flagged ({detail})"
-    remedy = "run `automoe doctor`, quieten the machine and measure again"
-    return [Problem("flagged", "warning", message, remedy)]
-
-
-def _without_unit(rows: Rows) -> list[Problem]:
-    names = [name for name in (rows[0] if rows else {}) if name.lower() in _UNITLESS]
-    remedy = "rename it with its unit, e.g. latency_ms"
-    return [Problem("unit", "problem", f"column {name!r} has no unit", remedy) for name in names]
+def _unexplained(
+    rows: Sequence[Row], targets: Sequence[str], features: Sequence[str]
+) -> list[Problem]:
+    """Checks of the latencies, by what the features do not explain of them."""
+    latency = np.array([sum(row.number(name) for name in targets) for row in rows])
+    problems = row_checks.constant(latency.tolist())
+    if problems or not rows:
+        return problems
+    table = encode(rows, features) if len(rows) >= MIN_ROWS else {}
+    left = residuals(latency, list(table.values()))
+    factors = thousands(left)
+    problems += trend_checks.mixed_units(rows, factors)
+    if factors.any():
+        same = factors == 0
+        rows = [row for row, is_same in zip(rows, same, strict=True) if is_same]
+        table = encode(rows, features) if len(rows) >= MIN_ROWS else {}
+        left = residuals(latency[same], list(table.values()))
+    return problems + trend_checks.drift_in_order(rows, left.tolist(), table)
 
 
 def _device(row: dict[str, str]) -> str:
     return f"{row['device']} {row['device_model']} {row['device_fingerprint']}"
-
-
-def _flags(row: dict[str, str]) -> list[str]:
-    return [flag for flag in row["flags"].split(";") if flag]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automoe.cli.console import print_fields, print_json, print_table
+from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.exits import ExitCode
 
 Log = Annotated[Path, typer.Argument(help="A latency log, CSV.")]
@@ -32,21 +32,28 @@ def show(log: Log, as_json: AsJson = False) -> None:
     print_json(summary) if as_json else print_fields(summary)
 
 
-def check(log: Log, as_json: AsJson = False) -> None:
-    """Drift, mixed conditions, missing units; exit 4 when it must not be fitted as it is."""
-    from profilers import check as find_problems  # scipy takes a moment to import
+def check(
+    log: Annotated[Path, typer.Argument(help="A CSV of latencies, ours or measured by others.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", help="Latency column; several are summed. Default: found by name"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Impossible rows, drift, mixed conditions and units; exit 4: do not fit it as it is."""
+    from profilers import audit_log  # scipy takes a moment to import
 
-    problems = find_problems(log, condition_columns=_CONDITIONS)
+    found = audit_log(log, targets=target or (), condition_columns=_CONDITIONS)
+    say(f"{log}: {found.rows} rows, latency: {' + '.join(found.targets)}")
     if as_json:
-        print_json([asdict(problem) for problem in problems])
-    elif problems:
-        print_table(
-            ("check", "severity", "finding", "remedy"),
-            [(p.check, p.severity, p.message, p.remedy) for p in problems],
-        )
+        print_json([asdict(problem) for problem in found.problems])
+    elif found.problems:
+        for problem in found.problems:
+            print(f"{problem.severity} [{problem.check}] {problem.message}")
+            print(f"    {problem.remedy}")
     else:
         print(f"{log}: nothing to object to")
-    if any(problem.severity == "problem" for problem in problems):
+    if any(problem.severity == "problem" for problem in found.problems):
         raise typer.Exit(ExitCode.QUALITY)
 
 

@@ -1,0 +1,83 @@
+"""What the features of a log do not explain of its latencies."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FOLDS = 5
+_MAX_SQUARED = 30  # columns whose products are features too
+_FAR = np.log(20)  # a gap this wide in the residuals separates groups of rows
+_ALIKE = np.log(5)
+_THOUSAND = np.log(1000)
+
+Vector = NDArray[np.float64]
+
+
+def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
+    """log(latency) less its cross-validated prediction from the features.
+
+    The better of two predictors is taken, by the median size of the residuals: a quadratic in
+    log(1 + |feature|) with a ridge penalty, which suits many small effects, and boosted trees,
+    which suit thresholds. Five shuffled folds, always the same: neither sees the row order.
+
+    Args:
+        latency: Positive, one per row.
+        features: One array per column; without any the prediction is the median.
+    """
+    target: Vector = np.log(latency)
+    if not features:
+        return target - float(np.median(target))
+    # Imported here because it takes a second, and most uses of this package need no check.
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    table = np.column_stack(features)
+    folds = KFold(min(_FOLDS, len(target)), shuffle=True, random_state=0)
+    found = [target - cross_val_predict(model, table, target, cv=folds) for model in _models(table)]
+    return min(found, key=lambda values: float(np.median(np.abs(values))))
+
+
+def thousands(values: Vector) -> NDArray[np.int64]:
+    """By how many factors of 1000 each row is off the rows that most agree with each other.
+
+    Rows form groups where the sorted residuals leave a gap of more than a factor of 20. Groups
+    that lie a factor of 1000 (200 to 5000) or a million off the largest are counted as such.
+
+    Args:
+        values: Residuals of log(latency).
+    """
+    order = np.argsort(values, kind="stable")
+    edges = np.flatnonzero(np.diff(values[order]) > _FAR) + 1
+    groups = np.split(order, edges)
+    # Of two equal groups the slower is the reference: seconds among milliseconds are the rule.
+    reference = max(reversed(groups), key=len)
+    off = np.zeros(len(values), dtype=np.int64)
+    for group in groups:
+        distance = np.median(values[group]) - np.median(values[reference])
+        factor = round(float(distance / _THOUSAND))
+        if factor and abs(distance - factor * _THOUSAND) < _ALIKE:
+            off[group] = factor
+    return off
+
+
+def _models(table: NDArray[np.float64]) -> list[Any]:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
+
+    degree = 2 if table.shape[1] <= _MAX_SQUARED else 1
+    quadratic = make_pipeline(
+        FunctionTransformer(_compress),
+        StandardScaler(),
+        PolynomialFeatures(degree, include_bias=False),
+        StandardScaler(),
+        RidgeCV(np.logspace(-4, 3, 8)),
+    )
+    return [quadratic, HistGradientBoostingRegressor(random_state=0)]
+
+
+def _compress(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    compressed: NDArray[np.float64] = np.sign(table) * np.log1p(np.abs(table))
+    return compressed

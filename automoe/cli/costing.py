@@ -9,6 +9,7 @@ import typer
 
 from automoe.architecture_files import read_architectures
 from automoe.cli.console import print_fields, print_json, say
+from automoe.cli.input_shape import parse_input_shape
 from automoe.cost import cost
 
 if TYPE_CHECKING:
@@ -78,15 +79,9 @@ def _refuse(flags: Mapping[str, object], file: Path, kind: str) -> None:
 def _graph_costs(file: Path, shapes: list[str], dims: list[str]) -> "GraphCosts":
     from profilers import costs_of_graph
 
-    return costs_of_graph(file, shapes=dict(map(_shape, shapes)), dims=dict(map(_size, dims)))
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, sizes = text.rpartition("=")
-    parts = sizes.split("x")
-    if not name or not all(part.isdigit() for part in parts):
-        raise ValueError(f"'--input-shape' must read like name=1x30. Got '{text}'.")
-    return name, tuple(int(part) for part in parts)
+    return costs_of_graph(
+        file, shapes=dict(map(parse_input_shape, shapes)), dims=dict(map(_size, dims))
+    )
 
 
 def _size(text: str) -> tuple[str, int]:

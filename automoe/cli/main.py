@@ -9,6 +9,7 @@ import typer
 from automoe import __version__
 from automoe.cli import (
     architectures,
+    comparing,
     devices,
     exporting,
     log,
@@ -34,6 +35,7 @@ for module in (
     exporting,
     profiling,
     log,
+    comparing,
     predicting,
     training,
     searching,

@@ -12,6 +12,7 @@ from automoe.architecture import Architecture
 from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.input_shape import parse_input_shape
 from devices import Device, DeviceUnavailableError, get_device
 
 if TYPE_CHECKING:
@@ -158,20 +159,12 @@ def _measure_model(
         return profile_model(
             model,
             point_id=f"{model.stem}-{digest}",
-            input_shapes=dict(map(_shape, shapes)),
+            input_shapes=dict(map(parse_input_shape, shapes)),
             device=device,
             protocol=protocol,
             log=log,
             on_progress=on_progress,
         )
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, sizes = text.rpartition("=")
-    parts = sizes.split("x")
-    if not name or not all(part.isdigit() for part in parts):
-        raise ValueError(f"'--input-shape' must read like name=1x30. Got '{text}'.")
-    return name, tuple(int(part) for part in parts)
 
 
 def _conclude(summary: "ProfileSummary", log: Path, *, as_json: bool) -> None:

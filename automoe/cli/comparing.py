@@ -1,0 +1,98 @@
+"""``automoe compare``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automoe.cli.console import print_json, print_table
+from automoe.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from profilers import Comparison
+
+_SHOWN_POINTS = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="The reference, a latency log.")],
+    b: Annotated[Path, typer.Argument(help="The latency log that is judged.")],
+    margin: Annotated[
+        str, typer.Option("--margin", help="Ratios within it count as the same.")
+    ] = "2%",
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option("--fail-on", help="Exit 4 when it is surely so: slower:5% or faster:5%."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare different workloads all the same.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """Whether B is faster or slower than A on their common points, or the same."""
+    limits = [_limit(text) for text in fail_on or []]
+    share = _share(margin, "--margin", "2%")
+    from profilers import compare as compare_logs  # scipy takes a moment to import
+    from profilers import read_any_log
+
+    found = compare_logs(read_any_log(a), read_any_log(b), margin=share, force=force)
+    if as_json:
+        print_json({"a": str(a), "b": str(b), **asdict(found)})
+    else:
+        _print(found, a, b)
+    if any(_is_exceeded(found, *limit) for limit in limits):
+        raise typer.Exit(ExitCode.QUALITY)
+
+
+def _print(found: "Comparison", a: Path, b: Path) -> None:
+    n = len(found.points)
+    print(
+        f"{found.verdict}: {b} takes {found.ratio:.4f} times as long as {a} "
+        f"(95 % interval {found.low:.4f} to {found.high:.4f}, {n} point{'s' if n > 1 else ''}, "
+        f"margin {found.margin:.3g})"
+    )
+    if found.sentinel_ratio is not None:
+        print(f"the sentinel took {found.sentinel_ratio:.4f} times as long; the interval allows it")
+    for note in found.notes:
+        print(f"note: {note}")
+    worst = found.points[:_SHOWN_POINTS]
+    print(f"the {len(worst)} points that differ most:" if n > len(worst) else "by point:")
+    print_table(
+        ("point", "A ms", "B ms", "ratio", "low", "high"),
+        [
+            (p.point_id, f"{p.a_ms:.4g}", f"{p.b_ms:.4g}")
+            + tuple(f"{x:.4f}" for x in (p.ratio, p.low, p.high))
+            for p in worst
+        ],
+    )
+
+
+def _is_exceeded(found: "Comparison", direction: str, share: float) -> bool:
+    return found.is_slower_by(share) if direction == "slower" else found.is_faster_by(share)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    direction, _, share = text.partition(":")
+    if direction not in ("slower", "faster"):
+        raise ValueError(f"'--fail-on' must read like slower:5% or faster:5%. Got '{text}'.")
+    return direction, _share(share, "--fail-on", f"{direction}:5%", whole=text)
+
+
+def _share(text: str, option: str, example: str, whole: str | None = None) -> float:
+    """`5%` or `0.05` as 0.05."""
+    number, is_percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        share = float(number) / (100 if is_percent else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:  # nan too
+        raise ValueError(
+            f"'{option}' must read like {example}, from 0 to below 100 %. Got '{whole or text}'."
+        )
+    return share

@@ -1,6 +1,8 @@
 """How long something takes on a device: workloads, the measuring protocol and the log."""
 
+from profilers.any_log import AnyLog, read_any_log
 from profilers.audit import Audit, LogSummary, audit_log, check, merge, summarise
+from profilers.comparison import Comparison, PointRatio, compare
 from profilers.fields import WorkloadError
 from profilers.graph_costs import GraphCosts, costs_of_graph
 from profilers.log import LatencyLog, read_log, samples_path
@@ -16,8 +18,10 @@ from profilers.workload import Call, TensorSpec, Workload
 from profilers.workload_costs import costs_of_workload
 
 __all__ = [
+    "AnyLog",
     "Audit",
     "Call",
+    "Comparison",
     "FailedPoint",
     "GraphCosts",
     "Interval",
@@ -26,6 +30,7 @@ __all__ = [
     "LogSummary",
     "Measurement",
     "Point",
+    "PointRatio",
     "Problem",
     "ProfilingError",
     "Progress",
@@ -39,12 +44,14 @@ __all__ = [
     "WorkloadError",
     "audit_log",
     "check",
+    "compare",
     "costs_of_graph",
     "costs_of_workload",
     "measure_one",
     "measure_points",
     "median_interval",
     "merge",
+    "read_any_log",
     "read_log",
     "relative_half_width",
     "samples_path",

@@ -66,8 +66,10 @@ def _print(found: "Comparison", a: Path, b: Path) -> None:
     print_table(
         ("point", "A ms", "B ms", "ratio", "low", "high"),
         [
-            (p.point_id, f"{p.a_ms:.4g}", f"{p.b_ms:.4g}")
-            + tuple(f"{x:.4f}" for x in (p.ratio, p.low, p.high))
+            (
+                *(p.point_id, f"{p.a_ms:.4g}", f"{p.b_ms:.4g}"),
+                *(f"{p.ratio:.4f}", f"{p.low:.4f}", f"{p.high:.4f}"),
+            )
             for p in worst
         ],
     )

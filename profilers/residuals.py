@@ -18,9 +18,9 @@ Vector = NDArray[np.float64]
 def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
     """log(latency) less its cross-validated prediction from the features.
 
-    The better of two predictors is taken, by the median size of the residuals: a quadratic in
-    log(1 + |feature|) with a ridge penalty, which suits many small effects, and boosted trees,
-    which suit thresholds. Five shuffled folds, always the same: neither sees the row order.
+    The best of three predictors is taken, by the median size of the residuals: power laws, which
+    need few rows; a quadratic in log(1 + |feature|), for smooth effects; boosted trees, for
+    thresholds. Five shuffled folds, always the same: none of them sees the row order.
 
     Args:
         latency: Positive, one per row.
@@ -67,15 +67,18 @@ def _models(table: NDArray[np.float64]) -> list[Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
-    degree = 2 if table.shape[1] <= _MAX_SQUARED else 1
-    quadratic = make_pipeline(
-        FunctionTransformer(_compress),
-        StandardScaler(),
-        PolynomialFeatures(degree, include_bias=False),
-        StandardScaler(),
-        RidgeCV(np.logspace(-4, 3, 8)),
-    )
-    return [quadratic, HistGradientBoostingRegressor(random_state=0)]
+    degrees = [1, 2] if table.shape[1] <= _MAX_SQUARED else [1]
+    polynomials = [
+        make_pipeline(
+            FunctionTransformer(_compress),
+            StandardScaler(),
+            PolynomialFeatures(degree, include_bias=False),
+            StandardScaler(),
+            RidgeCV(np.logspace(-4, 3, 8)),
+        )
+        for degree in degrees
+    ]
+    return [*polynomials, HistGradientBoostingRegressor(random_state=0)]
 
 
 def _compress(table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -129,7 +129,11 @@ def compare(
         notes=(
             *(f"{name!r} differs: {values}" for name, values in differing.items()),
             *_left_out(left, right, len(pairs)),
-            *(["the logs have no sentinel in common"] if moved is None else []),
+            *(
+                ["no common sentinel: whether the machine moved between the logs is unknown"]
+                if moved is None
+                else []
+            ),
         ),
     )
 

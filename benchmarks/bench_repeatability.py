@@ -2,8 +2,10 @@
 
 The same `tiny` subnet (or a given space's) is measured in fresh sessions, each with a log, worker
 processes and a shuffled order of its own, beside three others. Reported is the coefficient of
-variation of `latency_ms`, with the flags that the rows carried. With ``--disturb`` another
-process keeps a core busy, which must be flagged.
+variation of `latency_ms`, with the flags that the rows carried. Every session here starts a log,
+and so a reference, of its own; with one reference, as for sessions that append to one log, the
+variation is that of `latency_ms` over the session's reference. With ``--disturb`` other processes
+keep the cores busy, which must be flagged.
 
     python benchmarks/bench_repeatability.py [--sessions 20] [--space tiny] [--disturb]
 """
@@ -74,6 +76,9 @@ def main() -> None:
     result = {
         "variation": variation(latencies_ms),
         "variation_of_raw": variation([float(row["raw_latency_ms"]) for row in rows]),
+        "variation_with_one_reference": variation(
+            [float(row["latency_ms"]) / float(row["sentinel_reference_ms"]) for row in rows]
+        ),
         "variation_of_sentinel": variation([float(row["sentinel_ms"]) for row in rows]),
         "flags": Counter(flag for row in rows for flag in row["flags"].split(";") if flag),
         "quality": Counter(row["quality"] for row in rows),

@@ -149,7 +149,7 @@ def doubtful(rows: Sequence[Row]) -> list[Problem]:
     if poor:
         message = f"{len(poor)} of {len(rows)} rows are of quality C"
         remedy = "measure their points again on a quiet machine, or leave them out of the fit"
-        problems.append(Problem.at(poor, "quality", "warning", message=message, remedy=remedy))
+        problems.append(Problem.at(poor, "flagged", "warning", message=message, remedy=remedy))
     return problems
 
 

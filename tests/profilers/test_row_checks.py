@@ -62,7 +62,7 @@ def test_many_flagged_rows_are_a_warning(path: Path) -> None:
 
 def test_rows_of_quality_c_are_a_warning(path: Path) -> None:
     (problem,) = check(write_log(path, {}, {"quality": "C"}, {"quality": "B"}, {"quality": "C"}))
-    assert (problem.check, problem.severity, problem.rows) == ("quality", "warning", (3, 5))
+    assert (problem.check, problem.severity, problem.rows) == ("flagged", "warning", (3, 5))
     assert problem.message == "2 of 4 rows are of quality C: lines 3, 5 (2 in all)"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
 
+from profilers.log import require_existing
 from profilers.table import LogError
 
 _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
@@ -94,8 +95,7 @@ def read_any_log(path: Path) -> AnyLog:
 
 
 def _content(path: Path) -> str:
-    if not path.exists():
-        raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
+    require_existing(path)
     try:
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

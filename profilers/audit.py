@@ -10,7 +10,14 @@ import numpy as np
 
 from profilers import row_checks, trend_checks
 from profilers.any_log import AnyLog, Row, read_any_log
-from profilers.log import complete_lines, read_log, require_new, samples_path, write_new
+from profilers.log import (
+    complete_lines,
+    read_log,
+    require_existing,
+    require_new,
+    samples_path,
+    write_new,
+)
 from profilers.log_columns import encode, find_conditions, find_features, find_targets
 from profilers.problem import Problem
 from profilers.residuals import residuals, thousands
@@ -160,8 +167,7 @@ def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] 
 
 
 def _read_existing(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
+    require_existing(path)
     return read_log(path)
 
 

@@ -10,6 +10,7 @@ CONTENDED = "contended"
 THROTTLED = "throttled"
 SLOW_CLOCK = "slow_clock"
 THREADS = "threads"
+DISTURBANCES = (CONTENDED, THROTTLED, SLOW_CLOCK, THREADS)
 _MIN_CLOCKS = 4  # before it is known what is usual
 
 

@@ -18,7 +18,6 @@ from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, 
 from onnx.reference import ReferenceEvaluator
 
 from profilers.contrib_shapes import contrib_outputs
-from profilers.fields import WorkloadError
 from profilers.graph_values import (
     MAX_KNOWN_ELEMENTS,
     UNKNOWN,
@@ -29,6 +28,7 @@ from profilers.graph_values import (
     kept_content,
     operator_name,
 )
+from profilers.onnx_workload import load_onnx
 
 # Given a Split, its number of outputs and of rows: the rows of each output.
 SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
@@ -213,12 +213,7 @@ def is_computed_split(node: NodeProto, taken: tuple[Value | None, ...]) -> bool:
 
 
 def _load(path: Path) -> onnx.ModelProto:
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except OSError:
-        raise
-    except Exception as error:  # DecodeError of protobuf, which ships no types to import
-        raise WorkloadError(f"{path} is not ONNX: {error}. Export the model as ONNX.") from None
+    model = load_onnx(path)
     if model.functions:
         from onnx.inliner import inline_local_functions
 

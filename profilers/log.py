@@ -151,6 +151,16 @@ def write_new(path: Path, content: bytes) -> None:
     _append(path, content)
 
 
+def require_existing(path: Path) -> None:
+    """Check that there is a log to read.
+
+    Raises:
+        LogError: It is missing.
+    """
+    if not path.exists():
+        raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
+
+
 def require_new(path: Path) -> None:
     """Check that a file may be written.
 

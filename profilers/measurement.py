@@ -9,7 +9,7 @@ from typing import Any
 
 from devices import DeviceInfo
 from profilers.blocks import PointBlock
-from profilers.disturbance import CONTENDED, SLOW_CLOCK, THREADS, THROTTLED
+from profilers.disturbance import DISTURBANCES
 from profilers.drift import SentinelTrack
 from profilers.protocol import Point, Protocol
 from profilers.statistics import (
@@ -25,7 +25,6 @@ from profilers.statistics import (
 
 SCHEMA_VERSION = 2
 Cell = str | int | float
-_DISTURBANCES = (CONTENDED, THROTTLED, SLOW_CLOCK, THREADS)
 _NARROW, _FAIR = 0.02, 0.05  # half-widths of the grades A and B
 
 
@@ -271,7 +270,7 @@ def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
     disturbed its blocks. C: everything else.
     """
     half_width = relative_half_width(interval)
-    disturbed = any(flag in _DISTURBANCES for flag in flags)
+    disturbed = any(flag in DISTURBANCES for flag in flags)
     if not flags and half_width <= _NARROW and n_blocks >= 3:
         return "A"
     return "B" if not disturbed and half_width <= _FAIR else "C"
@@ -293,9 +292,7 @@ def _flags(
 ) -> tuple[str, ...]:
     raised = {
         "ci_unmet": relative_half_width(interval) > protocol.target_half_width,
-        **{
-            name: any(name in block.kept.disturbances for block in blocks) for name in _DISTURBANCES
-        },
+        **{name: any(name in block.kept.disturbances for block in blocks) for name in DISTURBANCES},
         "unsettled": any(not block.warm_up.settled for block in blocks),
         "sentinel_drift": abs(drift - 1) > protocol.drift_limit,
         "restarted": any(block.restarted for block in blocks),

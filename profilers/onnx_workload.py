@@ -9,7 +9,7 @@ from profilers.fields import WorkloadError
 from profilers.workload import DTYPES, Call, TensorSpec, Workload
 
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
-    from onnx import GraphProto, TensorShapeProto, ValueInfoProto
+    from onnx import ModelProto, TensorShapeProto, ValueInfoProto
 
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -34,7 +34,7 @@ def workload_for_onnx(
             another size, or an input is not a plain tensor of known rank.
         OSError: The file cannot be read.
     """
-    graph = _graph(path)
+    graph = load_onnx(path).graph
     weights = {weight.name for weight in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     sizes = dict(dims or {})
@@ -48,11 +48,17 @@ def workload_for_onnx(
     return Workload({"model": str(path.resolve())}, (Call("model", "model", inputs=tensors),))
 
 
-def _graph(path: Path) -> "GraphProto":
+def load_onnx(path: Path) -> "ModelProto":
+    """The model at `path`, without the weights that lie in files of their own.
+
+    Raises:
+        WorkloadError: The file is not ONNX.
+        OSError: The file cannot be read.
+    """
     import onnx
 
     try:
-        return onnx.load(path, load_external_data=False).graph
+        return onnx.load(path, load_external_data=False)
     except OSError:
         raise
     except Exception as error:  # DecodeError of protobuf, which ships no types to import

@@ -80,7 +80,7 @@ def order_effect(residuals: Sequence[float], *, seed: int = 0) -> OrderEffect:
             f"Measure more rows."
         )
     clipped = _standardised(values)
-    correlation = _correlation(clipped)
+    correlation = lag1_correlation(clipped)
     correlations, gains = _shuffled(clipped, seed)
     p_value = (1 + np.sum(correlations >= correlation)) / (1 + _SHUFFLES)
     cuts = _partition(clipped, penalty=float(np.quantile(gains, 1 - _LEVEL)))
@@ -93,7 +93,7 @@ def is_sorted(values: Sequence[float]) -> float | None:
     series = np.asarray(values, dtype=np.float64)
     if series.std() <= 1e-9 * np.abs(series).max():  # constant but for rounding
         return None
-    correlation = lag1_correlation(series.tolist())
+    correlation = lag1_correlation(series)
     limit = max(_SORTED_CORRELATION, _SORTED_DEVIATIONS / len(series) ** 0.5)
     return correlation if correlation > limit else None
 
@@ -113,14 +113,8 @@ def _shuffled(values: Vector, seed: int) -> tuple[Vector, Vector]:
     found = np.empty((_SHUFFLES, 2))
     for number in range(_SHUFFLES):
         other = rng.permutation(values)
-        found[number] = _correlation(other), _best_gain(other)
+        found[number] = lag1_correlation(other), _best_gain(other)
     return found[:, 0], found[:, 1]
-
-
-def _correlation(values: Vector) -> float:
-    """As `lag1_correlation`, of values whose mean is zero."""
-    power = float(values @ values)
-    return float(values[1:] @ values[:-1]) / power if power > 0 else 0.0
 
 
 def _best_gain(values: Vector) -> float:

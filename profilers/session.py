@@ -1,6 +1,6 @@
 """A measuring session: points in chunks, chunks in rounds, until each point is known well."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,14 +151,20 @@ class _Session:
                 blocks[point.point_id].append(result)
                 self._track.add(*result.sentinel_ms)
             # Only now: each point's blocks are judged by the spread of the others' as well.
+            medians_ms = {name: corrected_medians(x, self._track) for name, x in blocks.items()}
+            spreads = {name: Spread.of(values) for name, values in medians_ms.items()}
             for point in [point for point in order if point in remaining]:
-                others = self._spread_of_others(point, blocks)
-                if self._is_finished(blocks[point.point_id], others):
+                name = point.point_id
+                others = sum(
+                    (spread for other, spread in spreads.items() if other != name),
+                    self._spread_of_finished,
+                )
+                if self._is_finished(blocks[name], medians_ms[name], others):
                     remaining.remove(point)
-                    yield self._finished(point, blocks[point.point_id], others, number, sentinel)
+                    yield self._finished(point, blocks[name], others, number, sentinel)
             if not remaining:
                 break
-        self._spread_of_finished += self._spread_of(blocks.values())
+        self._spread_of_finished = sum(spreads.values(), self._spread_of_finished)
 
     def _round(self, number: int, sentinel: Sentinel) -> Round:
         def notify(point: Point, event: str, median_ms: float | None = None) -> None:
@@ -174,18 +180,12 @@ class _Session:
             counts_tokens=number == 1,
         )
 
-    def _spread_of(self, series: Iterable[Sequence[PointBlock]]) -> Spread:
-        spreads = (Spread.of(corrected_medians(blocks, self._track)) for blocks in series)
-        return sum(spreads, NO_SPREAD)
-
-    def _spread_of_others(self, point: Point, blocks: Mapping[str, Sequence[PointBlock]]) -> Spread:
-        others = [taken for point_id, taken in blocks.items() if point_id != point.point_id]
-        return self._spread_of_finished + self._spread_of(others)
-
-    def _is_finished(self, blocks: Sequence[PointBlock], others: Spread) -> bool:
+    def _is_finished(
+        self, blocks: Sequence[PointBlock], medians_ms: Sequence[float], others: Spread
+    ) -> bool:
         if len(blocks) < 2:  # one block has no interval
             return False
-        interval = median_interval(corrected_medians(blocks, self._track), others=others)
+        interval = median_interval(medians_ms, others=others)
         return stop_reason(blocks, interval, self._protocol) is not None
 
     def _finished(

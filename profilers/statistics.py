@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 SAMPLES_FOR_TAIL = {90: 64, 95: 130, 99: 662}
@@ -128,7 +129,7 @@ def tail_ms(samples: Sequence[float], percent: int) -> float | None:
     return float(np.percentile(np.asarray(samples, dtype=np.float64), percent))
 
 
-def lag1_correlation(series: Sequence[float]) -> float:
+def lag1_correlation(series: Sequence[float] | NDArray[np.float64]) -> float:
     """How much each value resembles the one before it: 0 for noise, towards 1 for a drift.
 
     Raises:

@@ -2,26 +2,32 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
 from pathlib import Path
 
 from automoe.architecture import Architecture
 from automoe.export import WorkloadWriter
 from automoe.features import features
 from automoe.progress import OnProgress, no_progress
+from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device
 from profilers import (
     FailedPoint,
     LatencyLog,
+    LogError,
     Measurement,
     Point,
     Progress,
     Protocol,
     Sentinel,
     measure_points,
+    reference_level_ms,
+    require_conditions,
     workload_for_onnx,
 )
 
@@ -58,6 +64,7 @@ def profile_architectures(
     log: Path,
     graphs: Path,
     space: SearchSpace | None = None,
+    reference: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> ProfileSummary:
     """Append a row to ``log`` for each architecture that it does not hold yet.
@@ -71,7 +78,9 @@ def profile_architectures(
         graphs: A folder for the graphs; each is removed once its row is written, and the folder
             when the session ends.
         space: Gives the sentinel, its smallest architecture; without one it is the first of
-            ``architectures``.
+            ``architectures``. A fifth of the target suffices for it.
+        reference: A log of the same conditions. Latencies are corrected to the state the machine
+            was in then, so that the two logs can be compared.
         on_progress: Called after every block, in units of architectures.
 
     Raises:
@@ -80,7 +89,10 @@ def profile_architectures(
         ProfilingError: Nothing can be measured.
     """
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
-    _require(opened, device, protocol, str(workload))
+    conditions = _conditions(device, protocol, str(workload))
+    opened.require(conditions)
+    if reference is not None:
+        require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
     distinct = list(dict.fromkeys(architectures))
     done = opened.done()
     left = [architecture for architecture in distinct if architecture.id not in done]
@@ -89,14 +101,10 @@ def profile_architectures(
         on_progress(n_skipped, n_skipped, "all measured before")
         return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
     writer = WorkloadWriter(graphs, workload)
-    # Not left[0]: a resumed session must compare itself with the same sentinel.
-    reference = space.smallest() if space else distinct[0]
     try:
-        sentinel = Sentinel(
-            name=reference.id,
-            workload=writer.write(reference),
-            reference_ms=opened.sentinel_reference_ms(reference.id),
-        )
+        # Not left[0]: a resumed session must compare itself with the same sentinel.
+        smallest = space.smallest() if space else distinct[0]
+        sentinel = _sentinel(smallest, writer, level_of=partial(_level, opened, reference))
         outcomes = measure_points(
             [_point(architecture, writer, space) for architecture in left],
             device=device,
@@ -104,7 +112,7 @@ def profile_architectures(
             sentinel=sentinel,
             on_progress=_SessionProgress(on_progress, n_skipped),
         )
-        return _append_all(_tidied(outcomes, graphs, keep=reference.id), opened, n_skipped)
+        return _append_all(_tidied(outcomes, graphs), opened, n_skipped)
     finally:
         shutil.rmtree(graphs, ignore_errors=True)
 
@@ -138,7 +146,7 @@ def profile_model(
     shapes = dict(input_shapes or {})
     sizes = " ".join(f"{name}={'x'.join(map(str, shape))}" for name, shape in shapes.items())
     workload = sizes or "as declared"
-    _require(opened, device, protocol, workload)
+    opened.require(_conditions(device, protocol, workload))
     if point_id in opened.done():
         return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
     path = log.with_name(f"{log.name}.workload.json")
@@ -157,28 +165,49 @@ def profile_model(
         path.unlink(missing_ok=True)
 
 
-def _require(log: LatencyLog, device: Device, protocol: Protocol, workload: str) -> None:
-    """Refuse another log's conditions before anything is measured, or taken for measured."""
+def _conditions(device: Device, protocol: Protocol, workload: str) -> dict[str, object]:
+    """What must be as in the log, before anything is measured or taken for measured."""
     info = device.info()
-    log.require(
-        {
-            "device_fingerprint": info.fingerprint,
-            "power_mode": info.power_mode,
-            "threads": protocol.threads,
-            "workload": workload,
-        }
-    )
+    return {
+        "device_fingerprint": info.fingerprint,
+        "power_mode": info.power_mode,
+        "threads": protocol.threads,
+        "workload": workload,
+    }
+
+
+def _sentinel(
+    architecture: Architecture, writer: WorkloadWriter, *, level_of: Callable[[str], float | None]
+) -> Sentinel:
+    tgt_len = ceil(writer.sentence.tgt_len / 5)
+    short = replace(writer.sentence, tgt_len=tgt_len, routing=RoutingPattern())
+    name = f"{architecture.id} tgt={tgt_len}"
+    path = WorkloadWriter(writer.folder / "sentinel", short).write(architecture)
+    return Sentinel(name=name, workload=path, reference_ms=level_of(name))
+
+
+def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | None:
+    """The sentinel's level that rows are to be corrected to, when there is one already."""
+    own_ms = log.sentinel_reference_ms(sentinel)
+    if reference is None:
+        return own_ms
+    wanted_ms = reference_level_ms(reference, sentinel)
+    if own_ms is not None and own_ms != wanted_ms:
+        raise LogError(
+            f"'reference' must have the level that {log.path} is corrected to, {own_ms:g} ms. "
+            f"Got {reference} with {wanted_ms:g} ms. Use another --log."
+        )
+    return wanted_ms
 
 
 def _tidied(
-    outcomes: Iterator[Measurement | FailedPoint], graphs: Path, *, keep: str
+    outcomes: Iterator[Measurement | FailedPoint], graphs: Path
 ) -> Iterator[Measurement | FailedPoint]:
     """The outcomes; the files of each are removed once the caller is done with it."""
     for outcome in outcomes:
         yield outcome
-        if outcome.point_id != keep:
-            for file in graphs.glob(f"{outcome.point_id}.*"):
-                file.unlink()
+        for file in graphs.glob(f"{outcome.point_id}.*"):
+            file.unlink()
 
 
 def _append_all(

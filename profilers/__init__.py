@@ -5,7 +5,13 @@ from profilers.audit import Audit, LogSummary, audit_log, check, merge, summaris
 from profilers.comparison import Comparison, PointRatio, compare
 from profilers.fields import WorkloadError
 from profilers.graph_costs import GraphCosts, costs_of_graph
-from profilers.log import LatencyLog, read_log, samples_path
+from profilers.log import (
+    LatencyLog,
+    read_log,
+    reference_level_ms,
+    require_conditions,
+    samples_path,
+)
 from profilers.measurement import FailedPoint, Measurement
 from profilers.onnx_workload import workload_for_onnx
 from profilers.problem import Problem
@@ -53,7 +59,9 @@ __all__ = [
     "merge",
     "read_any_log",
     "read_log",
+    "reference_level_ms",
     "relative_half_width",
+    "require_conditions",
     "samples_path",
     "summarise",
     "workload_for_onnx",

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from statistics import mean, median
 from typing import Any
 
+from profilers.protocol import Protocol
 from profilers.worker_process import OpenWorker
 
 _TICK_MS = 10.0  # in which the kernel counts stolen time and that of the whole machine
@@ -19,17 +21,19 @@ class Sample:
     Attributes:
         wall_ms: From first call to last.
         cpu_ms: CPU time of the whole process meanwhile, over all threads.
-        call_ms: Wall time of each call, by its name.
+        call_ms: Wall time of each call, by its name; of one run of a repeated call, by NAME_step.
+        group: Between which readings of the sentinel it lies, see `Block`.
     """
 
     wall_ms: float
     cpu_ms: float
     call_ms: Mapping[str, float]
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Samples taken in a row, with the sensors around them.
+    """Samples taken in groups, a reading of the sentinel around each, sensors around all.
 
     Attributes:
         samples: At least one, in order.
@@ -37,6 +41,7 @@ class Block:
         after: Sensor readings just after the last.
         threads: The runtime's threads.
         busy_threads: Threads that really worked; None when the kernel does not say.
+        sentinel_ms: The runs of each reading of the sentinel; group g lies between g and g + 1.
         disturbances: What disturbed it, once that is judged.
     """
 
@@ -45,7 +50,13 @@ class Block:
     after: Sensors
     threads: int
     busy_threads: int | None = None
+    sentinel_ms: tuple[tuple[float, ...], ...] = ()
     disturbances: tuple[str, ...] = ()
+
+    @property
+    def sentinel_pairs_ms(self) -> list[tuple[float, float]]:
+        """The sentinel's medians just before and just after each group."""
+        return list(pairwise(median(runs_ms) for runs_ms in self.sentinel_ms))
 
     @property
     def median_ms(self) -> float:
@@ -54,8 +65,8 @@ class Block:
 
     @property
     def total_ms(self) -> float:
-        """Wall time of all samples."""
-        return sum(sample.wall_ms for sample in self.samples)
+        """Wall time from the first sensor reading to the last."""
+        return self._increase("clock_ms") or sum(sample.wall_ms for sample in self.samples)
 
     @property
     def mean_cpu_ms(self) -> float:
@@ -74,10 +85,12 @@ class Block:
         and what a container's quota held back. Several threads are rarely all busy; a single
         one is, so for it wall over CPU time is a second witness, and the worse one counts.
         """
-        cpu_ms = max(sum(sample.cpu_ms for sample in self.samples), 1e-6)
+        sampled_ms = max(sum(sample.cpu_ms for sample in self.samples), 1e-6)
+        got_ms = self._increase("own_ms") or sampled_ms
         stolen_ms = max(0.0, self._increase("steal_ms") - _TICK_MS)
-        wanted_ms = cpu_ms + self._increase("wait_ms") + stolen_ms + self._increase("quota_ms")
-        return max(wanted_ms, self.total_ms if self.threads == 1 else 0.0) / cpu_ms
+        missed_ms = self._increase("wait_ms") + stolen_ms + self._increase("quota_ms")
+        wall_ms = sum(sample.wall_ms for sample in self.samples) if self.threads == 1 else 0.0
+        return max(1 + missed_ms / got_ms, wall_ms / sampled_ms)
 
     @property
     def pressure(self) -> float:
@@ -143,7 +156,6 @@ class PointBlock:
         attempts: In order. Only the least disturbed one counts, but all are recorded.
         warm_up: How it was warmed up.
         load_ms: Time to open the workload's sessions.
-        sentinel: The sentinel's block just before and just after.
         runtime: Name and version of the runtime.
         pid: The process that ran it.
         restarted: Whether a worker died on the way.
@@ -153,7 +165,6 @@ class PointBlock:
     attempts: tuple[Block, ...]
     warm_up: WarmUp
     load_ms: float
-    sentinel: tuple[Block, Block]
     runtime: str
     pid: int
     restarted: bool = False
@@ -165,14 +176,8 @@ class PointBlock:
         return least_disturbed(self.attempts)
 
     @property
-    def sentinel_ms(self) -> tuple[float, float]:
-        """The sentinel's median just before and just after."""
-        before, after = self.sentinel
-        return before.median_ms, after.median_ms
-
-    @property
     def seconds(self) -> float:
-        """The time the point took in this round, the sentinel apart."""
+        """The time the point took in this round."""
         measuring_ms = sum(block.total_ms for block in self.attempts)
         return self.warm_up.seconds + (self.load_ms + measuring_ms) / 1000
 
@@ -183,7 +188,6 @@ class PointBlock:
             "pid": self.pid,
             "load_ms": self.load_ms,
             "warm_up": asdict(self.warm_up),
-            "sentinel_ms": [[sample.wall_ms for sample in x.samples] for x in self.sentinel],
             "restarted": self.restarted,
             "attempts": [{**asdict(block), "kept": block is kept} for block in self.attempts],
         }
@@ -194,13 +198,28 @@ def least_disturbed(attempts: Sequence[Block]) -> Block:
     return min(attempts, key=lambda block: (len(block.disturbances), block.contention))
 
 
-def run_block(worker: OpenWorker, workload_id: str, *, samples: int, threads: int) -> Block:
+def run_block(
+    worker: OpenWorker, workload_id: str, *, sentinel_id: str, samples: int, protocol: Protocol
+) -> Block:
     """Take one block of a loaded workload; it is not judged yet.
 
     Raises:
         WorkerError: The runtime refuses.
         WorkerDied: The worker crashes or takes too long.
     """
-    reply = worker.request("block", id=workload_id, samples=samples)
-    taken = tuple(Sample(**sample) for sample in reply["samples"])
-    return Block(taken, reply["before"], reply["after"], threads, reply.get("busy_threads"))
+    reply = worker.request(
+        "block",
+        id=workload_id,
+        samples=samples,
+        sentinel=sentinel_id,
+        group_ms=protocol.group_ms,
+        burst_ms=protocol.burst_ms,
+    )
+    return Block(
+        tuple(Sample(**sample) for sample in reply["samples"]),
+        reply["before"],
+        reply["after"],
+        protocol.threads,
+        reply.get("busy_threads"),
+        tuple(tuple(runs_ms) for runs_ms in reply["sentinel_ms"]),
+    )

@@ -1,5 +1,6 @@
 """What disturbed a block, judged by the sensors around it."""
 
+from collections import deque
 from dataclasses import replace
 from statistics import median
 
@@ -12,6 +13,7 @@ SLOW_CLOCK = "slow_clock"
 THREADS = "threads"
 DISTURBANCES = (CONTENDED, THROTTLED, SLOW_CLOCK, THREADS)
 _MIN_CLOCKS = 4  # before it is known what is usual
+_RECENT = 12  # blocks that tell whether the machine is ever quiet
 
 
 class Referee:
@@ -27,6 +29,13 @@ class Referee:
     def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
         self._clocks_mhz: list[float] = []
+        self._were_disturbed: deque[bool] = deque(maxlen=_RECENT)
+
+    @property
+    def is_worth_repeating(self) -> bool:
+        """Whether a disturbed block may come out better: most of the last ones were quiet."""
+        is_known = len(self._were_disturbed) == _RECENT
+        return not is_known or sum(self._were_disturbed) <= _RECENT / 2
 
     def judge(self, block: Block) -> Block:
         """The block with what disturbed it: none, one or several of the names above."""
@@ -38,7 +47,9 @@ class Referee:
         }
         if block.cpu_mhz is not None:
             self._clocks_mhz.append(block.cpu_mhz)
-        return replace(block, disturbances=tuple(name for name, is_so in found.items() if is_so))
+        names = tuple(name for name, is_so in found.items() if is_so)
+        self._were_disturbed.append(bool(names))
+        return replace(block, disturbances=names)
 
     def _is_contended(self, block: Block) -> bool:
         limit = self.protocol.contention_limit

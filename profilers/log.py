@@ -141,6 +141,36 @@ def read_log(path: Path) -> list[dict[str, str]]:
     return [parse_row(line, header, path=path, number=number) for number, line in numbered]
 
 
+def reference_level_ms(path: Path, sentinel: str) -> float:
+    """The level of the sentinel that a log's rows are corrected to.
+
+    Raises:
+        LogError: The log is missing, has no row or another sentinel, or a line is malformed.
+    """
+    require_existing(path)
+    rows = read_log(path)
+    levels = [float(row["sentinel_reference_ms"]) for row in rows if row["sentinel"] == sentinel]
+    if not levels:
+        raise LogError(
+            f"{path} must have rows with the sentinel {sentinel!r} to be a reference. "
+            f"Got {sorted({row['sentinel'] for row in rows})}. Give a log of the same space."
+        )
+    return levels[0]
+
+
+def require_conditions(
+    path: Path, conditions: Mapping[str, object], *, condition_columns: Sequence[str] = ()
+) -> None:
+    """Check that a log was measured under these conditions, see ``LatencyLog.require``.
+
+    Raises:
+        LogError: It is missing or was not.
+    """
+    require_existing(path)
+    for row in read_log(path)[:1]:
+        require_same(row, conditions, (*CONDITION_COLUMNS, *condition_columns), path)
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that must not exist yet.
 

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from devices import DeviceInfo
-from profilers.blocks import PointBlock
+from profilers.blocks import PointBlock, Sample
 from profilers.disturbance import DISTURBANCES
 from profilers.drift import SentinelTrack
 from profilers.protocol import Point, Protocol
@@ -34,8 +34,8 @@ class Measurement:
 
     Attributes:
         point_id: The point's identity.
-        latency_ms: Median over blocks of the blocks' median wall times, each corrected for the
-            machine's drift, see `SentinelTrack`.
+        latency_ms: Median over blocks of the blocks' median wall times, each sample corrected
+            for the machine's drift, see `SentinelTrack`.
         ci_low_ms: Lower bound of the 95 % interval of that.
         ci_high_ms: Upper bound of the 95 % interval of that.
         raw_latency_ms: As `latency_ms`, uncorrected.
@@ -48,7 +48,7 @@ class Measurement:
         n_blocks: Blocks that count.
         n_processes: Processes they come from.
         sentinel: What the sentinel was.
-        sentinel_ms: Median of the sentinel around this point's blocks.
+        sentinel_ms: Median of the sentinel's readings in this point's blocks.
         sentinel_reference_ms: The sentinel's level that `latency_ms` is corrected to.
         sentinel_drift: The one over the other.
         wall_over_cpu: Median contention of the blocks, see `Block.contention`.
@@ -198,11 +198,12 @@ def measurement_of(
         track: The sentinel through the session.
         others: The spread of the session's other points.
     """
-    corrections = track.corrections([block.sentinel_ms for block in blocks])
     corrected_ms = corrected_medians(blocks, track)
     interval = median_interval(corrected_ms, others=others)
     walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
-    sentinel_ms = median(value for block in blocks for value in block.sentinel_ms)
+    sentinel_ms = median(
+        reading for block in blocks for pair in block.kept.sentinel_pairs_ms for reading in pair
+    )
     drift = sentinel_ms / track.reference_ms
     flags = _flags(blocks, protocol, interval, drift)
     mhz, degrees = (
@@ -216,7 +217,7 @@ def measurement_of(
         ci_high_ms=interval.high,
         raw_latency_ms=median(block.kept.median_ms for block in blocks),
         cpu_ms=median(block.kept.mean_cpu_ms for block in blocks),
-        call_ms=_call_ms(blocks, corrections),
+        call_ms=_call_ms(blocks, track),
         min_ms=min(walls_ms),
         mad_ms=median_absolute_deviation(walls_ms),
         tails_ms={percent: tail_ms(walls_ms, percent) for percent in SAMPLES_FOR_TAIL},
@@ -246,10 +247,16 @@ def measurement_of(
 
 def corrected_medians(blocks: Sequence[PointBlock], track: SentinelTrack) -> list[float]:
     """The blocks' medians in milliseconds, without what the machine's drift did to them."""
-    corrections = track.corrections([block.sentinel_ms for block in blocks])
     return [
-        block.kept.median_ms * factor for block, factor in zip(blocks, corrections, strict=True)
+        median(sample.wall_ms * factor for sample, factor in _corrections(block, track))
+        for block in blocks
     ]
+
+
+def _corrections(block: PointBlock, track: SentinelTrack) -> list[tuple[Sample, float]]:
+    """The samples that count, each with what to multiply its times by."""
+    factors = track.corrections(block.kept.sentinel_pairs_ms)
+    return [(sample, factors[sample.group]) for sample in block.kept.samples]
 
 
 def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Protocol) -> str | None:
@@ -276,12 +283,12 @@ def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
     return "B" if not disturbed and half_width <= _FAIR else "C"
 
 
-def _call_ms(blocks: Sequence[PointBlock], corrections: Sequence[float]) -> dict[str, float]:
+def _call_ms(blocks: Sequence[PointBlock], track: SentinelTrack) -> dict[str, float]:
     """Median over blocks of each call's corrected median."""
     return {
         name: median(
-            factor * median(sample.call_ms[name] for sample in block.kept.samples)
-            for block, factor in zip(blocks, corrections, strict=True)
+            median(sample.call_ms[name] * factor for sample, factor in _corrections(block, track))
+            for block in blocks
         )
         for name in blocks[0].kept.samples[0].call_ms
     }

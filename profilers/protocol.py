@@ -16,6 +16,8 @@ class Protocol:
         threads: Intra-op threads of the runtime.
         samples_per_block: Samples taken in a row in one process.
         block_seconds: A block of slow samples ends after this time, but has at least 3 of them.
+        group_ms: Time between two readings of the sentinel within a block.
+        burst_ms: Time that one reading of the sentinel takes, or one run of it.
         min_rounds: Blocks per point, each in a fresh process, before the stop rule is asked.
         max_rounds: Blocks per point after which it is given up with the flag `ci_unmet`.
         max_point_seconds: Measuring time per point after which it is given up likewise.
@@ -39,7 +41,9 @@ class Protocol:
 
     threads: int = 1
     samples_per_block: int = 10
-    block_seconds: float = 0.5
+    block_seconds: float = 3.0
+    group_ms: float = 200.0
+    burst_ms: float = 20.0
     min_rounds: int = 3
     max_rounds: int = 6
     max_point_seconds: float = 120.0
@@ -77,6 +81,7 @@ class Protocol:
         return cls(
             threads=threads,
             samples_per_block=5,
+            block_seconds=1.0,
             min_rounds=2,
             max_rounds=3,
             target_half_width=0.05,
@@ -131,7 +136,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinel:
-    """A workload measured around every block, to see the machine drift.
+    """A workload measured before, within and after every block, to see the machine drift.
 
     Attributes:
         name: What it is; rows can be compared across logs when their sentinel is the same.

@@ -1,11 +1,11 @@
-"""One round: a fresh process in which every point gets a block between two sentinel blocks."""
+"""One round: a fresh process in which every point gets a block, the sentinel running throughout."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from profilers.blocks import Block, PointBlock, WarmUp, least_disturbed, run_block
+from profilers.blocks import Block, PointBlock, WarmUp, run_block
 from profilers.disturbance import THROTTLED, Referee
 from profilers.protocol import Point
 from profilers.worker_process import (
@@ -29,7 +29,7 @@ class Round:
     Args:
         open_worker: Starts a fresh worker.
         referee: Judges every block.
-        sentinel: The workload measured before and after every block.
+        sentinel: The workload measured before, within and after every block.
         paths: Workload file of every point, by id.
         notify: Called as `notify(point, event, median_ms)`.
         counts_tokens: Whether to ask which experts served the tokens.
@@ -79,41 +79,39 @@ class Round:
     def _process(self, queue: deque[Point]) -> Iterator[tuple[Point, PointBlock | str]]:
         """Work through the queue in one process; a point leaves it once its fate is known."""
         with self._open_worker() as worker:
-            before = self._first_sentinel(worker)
-            while queue and before is not None:
+            has_sentinel = self._load_sentinel(worker)
+            while queue and has_sentinel:
                 point = queue[0]
                 try:
-                    block = self._point_block(worker, point, before)
+                    block = self._point_block(worker, point)
                 except WorkerError as error:
                     yield queue.popleft(), str(error)
                     continue
-                before = block.sentinel[1]
                 self._notify(point, "block", block.kept.median_ms)
                 yield queue.popleft(), block
 
-    def _first_sentinel(self, worker: OpenWorker) -> Block | None:
-        """The sentinel in a fresh process; None when it died, which may happen once a round."""
+    def _load_sentinel(self, worker: OpenWorker) -> bool:
+        """Load it into a fresh process; False when it died, which may happen once a round."""
         try:
             self._load(worker, _SENTINEL, self._sentinel)
-            return self._sentinel_block(worker)
+            return True
         except WorkerDied as error:
             self._sentinel_crashes += 1
             if self._sentinel_crashes > 1:
                 raise self._sentinel_failed(error) from error
-            return None
+            return False
         except WorkerError as error:
             raise self._sentinel_failed(error) from error
 
-    def _point_block(self, worker: OpenWorker, point: Point, before: Block) -> PointBlock:
+    def _point_block(self, worker: OpenWorker, point: Point) -> PointBlock:
         load_ms, warm_up = self._load(worker, _POINT, self._paths[point.point_id])
-        attempts = self._attempts(worker, _POINT, warm_up.run_ms, point)
+        attempts = self._attempts(worker, point, warm_up.run_ms)
         tokens = self._tokens_per_expert(worker) if self._counts_tokens else None
         worker.request("unload", id=_POINT)
         return PointBlock(
             attempts=tuple(attempts),
             warm_up=warm_up,
             load_ms=load_ms,
-            sentinel=(before, self._sentinel_after(worker)),
             runtime=f"{worker.hello['runtime']} {worker.hello['runtime_version']}",
             pid=int(worker.hello["pid"]),
             restarted=point.point_id in self._crashes,
@@ -124,18 +122,6 @@ class Round:
         counted = worker.request("routing", id=_POINT).get("tokens_per_expert", {})
         return {router: tuple(tokens) for router, tokens in counted.items()}
 
-    def _sentinel_after(self, worker: OpenWorker) -> Block:
-        """The sentinel once a point has run; should the worker die here, the point did it."""
-        try:
-            return self._sentinel_block(worker)
-        except WorkerError as error:
-            raise self._sentinel_failed(error) from error
-
-    def _sentinel_block(self, worker: OpenWorker) -> Block:
-        """The sentinel's best block; some runs bring it back into the caches first."""
-        warm_up = self._warm_up(worker, _SENTINEL, 0.0)
-        return least_disturbed(self._attempts(worker, _SENTINEL, warm_up.run_ms))
-
     def _sentinel_failed(self, error: Exception) -> ProfilingError:
         return ProfilingError(
             f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
@@ -145,11 +131,8 @@ class Round:
         reply = worker.request(
             "load", id=workload_id, workload=str(path), threads=self._protocol.threads
         )
-        warm_up = self._warm_up(worker, workload_id, self._protocol.warmup_seconds)
-        return float(reply["load_ms"]), warm_up
-
-    def _warm_up(self, worker: OpenWorker, workload_id: str, seconds: float) -> WarmUp:
-        reply = worker.request(
+        seconds = self._protocol.warmup_seconds
+        warmed = worker.request(
             "warmup",
             id=workload_id,
             min_runs=_MIN_WARMUP_RUNS,
@@ -157,21 +140,25 @@ class Round:
             max_seconds=max(seconds, self._protocol.max_warmup_seconds),
             tolerance=self._protocol.warmup_tolerance,
         )
-        return WarmUp(**reply)
+        return float(reply["load_ms"]), WarmUp(**warmed)
 
-    def _attempts(
-        self, worker: OpenWorker, workload_id: str, run_ms: float, point: Point | None = None
-    ) -> list[Block]:
-        """Blocks until one is undisturbed or the retries are used up."""
-        attempts: list[Block] = []
-        samples = self._protocol.samples_of(run_ms)
-        while len(attempts) <= self._protocol.max_block_retries:
-            if attempts and point is not None:
-                self._notify(point, "retry", attempts[-1].median_ms)
-            if attempts and THROTTLED in attempts[-1].disturbances:
+    def _attempts(self, worker: OpenWorker, point: Point, run_ms: float) -> list[Block]:
+        """Blocks until one is undisturbed, the retries are used up or nothing else is to be had."""
+        attempts = [self._block(worker, run_ms)]
+        while (
+            attempts[-1].disturbances
+            and len(attempts) <= self._protocol.max_block_retries
+            and self._referee.is_worth_repeating
+        ):
+            self._notify(point, "retry", attempts[-1].median_ms)
+            if THROTTLED in attempts[-1].disturbances:
                 time.sleep(self._protocol.cooldown_seconds)
-            taken = run_block(worker, workload_id, samples=samples, threads=self._protocol.threads)
-            attempts.append(self._referee.judge(taken))
-            if not attempts[-1].disturbances:
-                break
+            attempts.append(self._block(worker, run_ms))
         return attempts
+
+    def _block(self, worker: OpenWorker, run_ms: float) -> Block:
+        samples = self._protocol.samples_of(run_ms)
+        taken = run_block(
+            worker, _POINT, sentinel_id=_SENTINEL, samples=samples, protocol=self._protocol
+        )
+        return self._referee.judge(taken)

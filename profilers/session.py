@@ -44,7 +44,7 @@ def measure_points(
         points: What to measure; their ids are unique.
         device: Where.
         protocol: How.
-        sentinel: What is measured around every block, to see the machine drift.
+        sentinel: What is measured throughout every block, to see the machine drift.
         on_progress: Called after every block.
         open_worker: Starts a fresh worker; without it, a child process on `device`.
 
@@ -149,7 +149,8 @@ class _Session:
                     yield self._failed(point, result, number)
                     continue
                 blocks[point.point_id].append(result)
-                self._track.add(*result.sentinel_ms)
+                for pair in result.kept.sentinel_pairs_ms:
+                    self._track.add(*pair)
             # Only now: each point's blocks are judged by the spread of the others' as well.
             medians_ms = {name: corrected_medians(x, self._track) for name, x in blocks.items()}
             spreads = {name: Spread.of(values) for name, values in medians_ms.items()}

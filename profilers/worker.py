@@ -45,10 +45,11 @@ class PreparedCall:
         self.outputs = [output.name for output in session.get_outputs()]
         self.routing_outputs = spec.get("routing_outputs", [])
 
-    def run(self, produced: Dict[str, Feeds], see: Any = None) -> Feeds:
+    def run(self, produced: Dict[str, Feeds], see: Any = None, laps_ns: Any = None) -> Feeds:
         """The outputs of the last run; values stay where the runtime put them, none is copied.
 
-        `see` is called with the outputs of every run; never while timing.
+        `see` is called with the outputs of every run; never while timing. The time at the end of
+        each run is appended to `laps_ns`.
         """
         feeds = dict(self.inputs)
         for name, call, output in self.from_calls:
@@ -62,6 +63,8 @@ class PreparedCall:
                 see(named)
             for output, name in self.carry:
                 feeds[name] = named[output]
+            if laps_ns is not None:
+                laps_ns.append(time.perf_counter_ns())
         return named
 
 
@@ -106,15 +109,23 @@ class LoadedWorkload:
         return {key: total.tolist() for key, total in counts.items()}
 
     def sample(self) -> Dict[str, Any]:
-        """One timed run: wall and process CPU milliseconds, and wall milliseconds per call."""
+        """One timed run: wall and process CPU milliseconds, and wall milliseconds per call.
+
+        A call that is repeated has a second entry "NAME_step", the median of its runs.
+        """
         call_ms = {}
         produced: Dict[str, Feeds] = {}
         cpu_before = time.process_time_ns()
         start = before = time.perf_counter_ns()
         for call in self.calls:
-            produced[call.name] = call.run(produced)
-            after = time.perf_counter_ns()
+            laps_ns = [before]
+            produced[call.name] = call.run(produced, laps_ns=laps_ns)
+            after = laps_ns[-1]
             call_ms[call.name] = (after - before) / 1e6
+            if len(call.steps) > 1:
+                steps = range(len(call.steps))
+                step_ms = [(laps_ns[i + 1] - laps_ns[i]) / 1e6 for i in steps]
+                call_ms[call.name + "_step"] = median(step_ms)
             before = after
         cpu_ns = time.process_time_ns() - cpu_before
         return {"wall_ms": (before - start) / 1e6, "cpu_ms": cpu_ns / 1e6, "call_ms": call_ms}
@@ -198,13 +209,35 @@ class Worker:
         }
 
     def block(self, request: Request) -> Reply:
-        """Samples in a row, with the sensors read just before and just after."""
+        """Samples in groups between readings of the sentinel, all between readings of the sensors.
+
+        A group ends after `group_ms`, a reading after `burst_ms`. Group g, to be found in every
+        sample, lies between the entries g and g + 1 of `sentinel_ms`, each the runs of a reading.
+        Without a sentinel all is one group.
+        """
         workload = self.find(request)
+        sentinel = self.loaded[request["sentinel"]] if "sentinel" in request else None
+        samples: List[Dict[str, Any]] = []
+        readings_ms: List[List[float]] = []
+
+        def read_sentinel() -> None:
+            if sentinel is not None:
+                taken = burst(sentinel, request["burst_ms"])
+                readings_ms.append([sample["wall_ms"] for sample in taken])
+
         before, busy_before = read_sensors(), busy_ms_of_threads()
-        samples = [workload.sample() for _ in range(request["samples"])]
+        read_sentinel()
+        group = 0
+        while len(samples) < request["samples"]:
+            group_ms = request["group_ms"] if sentinel is not None else float("inf")
+            taken = burst(workload, group_ms, request["samples"] - len(samples))
+            samples += [dict(sample, group=group) for sample in taken]
+            read_sentinel()
+            group += 1
         busy = busy_ms_of_threads()
         return {
             "samples": samples,
+            "sentinel_ms": readings_ms,
             "before": before,
             "after": read_sensors(),
             "busy_threads": count_busy(busy_before, busy),
@@ -282,6 +315,20 @@ def describe_tensor(value: Any) -> Dict[str, Any]:
     }
 
 
+def burst(workload: LoadedWorkload, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
+    """Samples in a row until their time is up or there are enough.
+
+    When many fit in, a first one that only refills the caches is left out.
+    """
+    first = workload.sample()
+    samples = [first] if first["wall_ms"] * 10 >= at_least_ms else [workload.sample()]
+    spent_ms = samples[0]["wall_ms"]
+    while spent_ms < at_least_ms and len(samples) < most:
+        samples.append(workload.sample())
+        spent_ms += samples[-1]["wall_ms"]
+    return samples
+
+
 def median(values: List[float]) -> float:
     """The middle value, the upper one of two."""
     return sorted(values)[len(values) // 2]
@@ -317,6 +364,7 @@ def read_sensors() -> Dict[str, Any]:
     Every `_ms` and `throttle_events` is a counter that only grows.
     """
     return {
+        "clock_ms": time.perf_counter() * 1000,
         "cpu_mhz": cpu_mhz(),
         "temperature_c": temperature_c(),
         "load": os.getloadavg()[0],

@@ -59,6 +59,9 @@ def profile(
     target: Annotated[
         float | None, typer.Option("--target", help="Half-width of the interval; default: 0.02.")
     ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="Log to whose machine level to correct.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of sampling and order.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
@@ -85,7 +88,15 @@ def profile(
         sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
         workload = _workload(source, sizes, beam=beam, batch=batch, routing=routing)
         chosen = draw_distinct(source, n, seed) if source else read_architectures(archs or Path())
-        summary = _measure(chosen, source, workload, device=plugin, protocol=protocol, log=log)
+        summary = _measure(
+            chosen,
+            source,
+            workload,
+            device=plugin,
+            protocol=protocol,
+            log=log,
+            reference=reference,
+        )
     _conclude(summary, log, as_json=as_json)
 
 
@@ -132,6 +143,7 @@ def _measure(
     device: Device,
     protocol: "Protocol",
     log: Path,
+    reference: Path | None,
 ) -> "ProfileSummary":
     from automoe.profiling import profile_architectures  # onnx takes a moment to import
 
@@ -144,6 +156,7 @@ def _measure(
             log=log,
             graphs=log.with_name(f"{log.name}.graphs"),
             space=space,
+            reference=reference,
             on_progress=on_progress,
         )
 

@@ -29,12 +29,15 @@ class Session:
         self.failing = failing
         self.after = after
         self.sentinels: list[str] = []
+        self.levels: list[float | None] = []
         self.asked: list[str] = []
 
     def __call__(
         self, points: Sequence[Point], *, device: Device, protocol: Protocol, **more: Any
     ) -> Iterator[Measurement | FailedPoint]:
-        self.sentinels.append(more["sentinel"].name.partition(".")[0])
+        self.sentinels.append(more["sentinel"].name)
+        assert more["sentinel"].workload.is_file()
+        self.levels.append(more["sentinel"].reference_ms)
         for point in points:
             self.asked.append(point.point_id)
             assert point.resolve().is_file()
@@ -118,10 +121,39 @@ def test_a_resumed_session_has_the_same_sentinel(
 ) -> None:
     profile(chosen[:2], tmp_path, space=None)
     profile(chosen, tmp_path, space=None)
-    assert session.sentinels == [chosen[0].id] * 2
+    # A fifth of the six target tokens, rounded up.
+    assert session.sentinels == [f"{chosen[0].id} tgt=2"] * 2
     (tmp_path / "lat.csv").unlink()
     profile(chosen, tmp_path)
-    assert session.sentinels[-1] == SPACE.smallest().id
+    assert session.sentinels[-1] == f"{SPACE.smallest().id} tgt=2"
+
+
+def test_a_reference_sets_the_sentinels_level(
+    session: Session, chosen: list[Architecture], tmp_path: Path
+) -> None:
+    reference, new = tmp_path / "reference.csv", tmp_path / "new.csv"
+    sentinel, conditions = f"{SPACE.smallest().id} tgt=2", {"workload": str(WORKLOAD)}
+    earlier = made_up(sentinel=sentinel, sentinel_reference_ms=1.5, columns=conditions)
+    profiling.LatencyLog(reference).append(earlier)
+    profile(chosen, tmp_path, reference=reference)
+    assert session.levels == [1.5]
+    profiling.LatencyLog(tmp_path / "own.csv").append(
+        made_up(sentinel=sentinel, sentinel_reference_ms=1.25, columns=conditions)
+    )
+    with pytest.raises(LogError, match=r"own.csv is corrected to, 1.25 ms. Got .*1.5 ms. Use an"):
+        profile(chosen, tmp_path, log=tmp_path / "own.csv", reference=reference)
+    with pytest.raises(LogError, match="'workload' must be .*beam=1.* Got .*beam=2"):
+        profile(
+            chosen,
+            tmp_path,
+            log=new,
+            reference=reference,
+            workload=replace(WORKLOAD, beam=2),
+        )
+    with pytest.raises(LogError, match=r"must have rows with the sentinel .* Got \['.* tgt=2'\]"):
+        profile(chosen, tmp_path, log=new, reference=reference, space=None)
+    with pytest.raises(LogError, match="missing.csv does not exist"):
+        profile(chosen, tmp_path, log=new, reference=tmp_path / "missing.csv")
 
 
 @pytest.mark.parametrize("space", [SPACE, None])
@@ -133,9 +165,8 @@ def test_graphs_go_when_their_row_is_written(
     session.after = lambda: seen.append({p.name.partition(".")[0] for p in graphs.iterdir()})
     session.failing = [chosen[2].id]
     profile(chosen, tmp_path, space=space)
-    sentinel = SPACE.smallest().id if space else chosen[0].id
     # Looked at when the caller comes back for the next point: this one's row is written then.
-    assert seen == [{"weights", sentinel}] * 4
+    assert seen == [{"weights", "sentinel"}] * 4
     assert not graphs.exists()
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 from support.scripted import ScriptedDevice
 
+from profilers import Protocol
 from profilers.blocks import Block, PointBlock, Sample, Sensors, WarmUp, least_disturbed, run_block
 from profilers.worker_process import WorkerProcess
 
@@ -12,9 +13,10 @@ def block(
     threads: int = 1,
     before: Sensors | None = None,
     after: Sensors | None = None,
+    sentinel_ms: tuple[tuple[float, ...], ...] = (),
 ) -> Block:
     samples = tuple(Sample(wall, cpu, {"model": wall}) for wall, cpu in wall_and_cpu_ms)
-    return Block(samples, before or {}, after or {}, threads)
+    return Block(samples, before or {}, after or {}, threads, sentinel_ms=sentinel_ms)
 
 
 def test_a_block_is_summed_up_by_the_median_of_walls_and_the_mean_of_cpu_times() -> None:
@@ -32,6 +34,20 @@ def test_many_threads_contention_counts_waiting_and_stolen_time() -> None:
     disturbed = block((10.0, 20.0), threads=4, before=before, after=after)
     # Of the 30 ms stolen one tick of 10 ms may be an artefact of counting.
     assert disturbed.contention == pytest.approx((20 + 4 + 20) / 20)
+
+
+def test_counters_are_held_against_the_time_that_they_cover() -> None:
+    # The samples took 10 ms, and with the sentinel between them the block took 40.
+    before = {"clock_ms": 0.0, "own_ms": 0.0, "wait_ms": 0.0, "pressure_ms": 0.0}
+    after = {"clock_ms": 40.0, "own_ms": 40.0, "wait_ms": 4.0, "pressure_ms": 4.0}
+    taken = block((10.0, 10.0), before=before, after=after)
+    assert taken.contention == pytest.approx(1.1)
+    assert taken.pressure == pytest.approx(0.1)
+
+
+def test_every_group_lies_between_two_readings_of_the_sentinel() -> None:
+    taken = block((1.0, 1.0), sentinel_ms=((1.0, 1.2, 9.0), (1.4,), (1.5, 1.7)))
+    assert taken.sentinel_pairs_ms == [(1.2, 1.4), (1.4, pytest.approx(1.6))]
 
 
 def test_a_containers_quota_contends_too() -> None:
@@ -102,21 +118,20 @@ def test_the_least_disturbed_attempt_counts_and_the_earliest_of_equals() -> None
 
 
 def test_the_record_keeps_every_attempt_in_order() -> None:
-    attempts = (block((3.0, 2.0)), block((1.0, 1.0)), block((9.0, 2.0)))
+    quiet = block((1.0, 1.0), sentinel_ms=((1.0,), (1.1, 1.2)))
+    attempts = (block((3.0, 2.0)), quiet, block((9.0, 2.0)))
     point_block = PointBlock(
         attempts=attempts,
         warm_up=WarmUp(3, 0.5, True, 9.0, 8.0),
         load_ms=4.0,
-        sentinel=(block((1.0, 1.0)), block((1.1, 1.0), (1.2, 1.0))),
         runtime="r 1",
         pid=7,
     )
-    assert point_block.sentinel_ms == (1.0, pytest.approx(1.15))
     record = json.loads(json.dumps(point_block.record()))
     assert [item["samples"][0]["wall_ms"] for item in record["attempts"]] == [3.0, 1.0, 9.0]
     assert [item["kept"] for item in record["attempts"]] == [False, True, False]
     assert (record["pid"], record["restarted"]) == (7, False)
-    assert record["sentinel_ms"] == [[1.0], [1.1, 1.2]]
+    assert record["attempts"][1]["sentinel_ms"] == [[1.0], [1.1, 1.2]]
     assert record["warm_up"]["first_ms"] == 9.0
 
 
@@ -124,6 +139,8 @@ def test_a_block_is_read_from_the_workers_answer(device: ScriptedDevice) -> None
     path = device.workload("a", [6.0], contention=[1.5])
     with WorkerProcess(device) as worker:
         worker.request("load", id="point", workload=str(path), threads=1)
-        taken = run_block(worker, "point", samples=3, threads=1)
+        worker.request("load", id="s", workload=str(device.workload("s", [2.0, 3.0])), threads=1)
+        taken = run_block(worker, "point", sentinel_id="s", samples=3, protocol=Protocol())
     assert taken.samples == (Sample(6.0, 4.0, {"model": 6.0}),) * 3
     assert taken.contention == pytest.approx(1.5)
+    assert taken.sentinel_pairs_ms == [(2.0, 3.0)]

@@ -46,6 +46,19 @@ def test_a_block_is_judged_by_its_sensors(taken: Block, found: tuple[str, ...]) 
     assert judged(taken) == found
 
 
+def test_blocks_are_not_repeated_on_a_machine_that_is_never_quiet() -> None:
+    referee = Referee(Protocol())
+    disturbed, quiet = block(cpu_ms=5.0), block()
+    for taken in [disturbed] * 11:
+        referee.judge(taken)
+        assert referee.is_worth_repeating  # too few to tell
+    referee.judge(disturbed)
+    assert not referee.is_worth_repeating
+    for taken in [quiet] * 6:
+        referee.judge(taken)
+    assert referee.is_worth_repeating
+
+
 def test_a_clock_is_compared_with_what_is_usual_in_the_session() -> None:
     referee = Referee(Protocol(clock_limit=0.9))
     clocks = [1000.0, 2000.0, 2000.0, 2000.0, 1801.0, 1799.0]

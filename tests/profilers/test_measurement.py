@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,18 @@ def point_block(
         for wall in wall_ms
     )
     disturbances = ("contended",) if contention > 1.2 else ()
-    block = Block(samples, {}, {}, threads=1, disturbances=disturbances)
-    before, after = (Block((Sample(ms, ms, {}),), {}, {}, threads=1) for ms in sentinel_ms)
+    block = Block(
+        samples,
+        {},
+        {},
+        threads=1,
+        sentinel_ms=tuple((reading,) for reading in sentinel_ms),
+        disturbances=disturbances,
+    )
     return PointBlock(
         attempts=(block,),
         warm_up=WarmUp(3, 0.5, settled, 9.0, 8.0),
         load_ms=load_ms,
-        sentinel=(before, after),
         runtime="onnxruntime 1.2.3",
         pid=pid,
         restarted=restarted,
@@ -45,7 +51,8 @@ def condense(*blocks: PointBlock, reference_ms: float = 1.0) -> Measurement:
     point = Point(point_id="a", workload=Path("a.json"), columns={"layers": 6})
     track = SentinelTrack(reference_ms)
     for block in blocks:
-        track.add(*block.sentinel_ms)
+        for pair in block.kept.sentinel_pairs_ms:
+            track.add(*pair)
     return measurement_of(
         point, blocks, protocol=Protocol(), device=INFO, sentinel="s", track=track
     )
@@ -95,6 +102,21 @@ def test_a_drift_that_the_sentinel_shows_is_taken_back() -> None:
     assert measurement.ci_low_ms == pytest.approx(10.0)
     assert measurement.call_ms == pytest.approx({"encode": 2.5, "decode": 7.5})
     assert (measurement.flags, measurement.quality) == (("sentinel_drift",), "B")
+
+
+def test_each_sample_is_corrected_by_the_readings_around_it() -> None:
+    # The machine slows down by a fifth after the first of three samples, and stays slow.
+    walls_ms, readings_ms = [10.0, 12.0, 12.0], [1.0, 1.0, 1.2, 1.2, 1.2, 1.2]
+    samples = tuple(
+        Sample(wall, wall, {"encode": wall}, group=2 * i) for i, wall in enumerate(walls_ms)
+    )
+    block = Block(samples, {}, {}, threads=1, sentinel_ms=tuple((x,) for x in readings_ms))
+    blocks = [replace(point_block([1.0]), attempts=(block,))] * 3
+    found = condense(*blocks, reference_ms=1.0)
+    assert found.raw_latency_ms == 12.0
+    # One reading in five pairs disagrees with its partner, so a little of it passes for noise.
+    assert found.latency_ms == pytest.approx(10.0, rel=0.04)
+    assert found.call_ms == {"encode": found.latency_ms}
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,14 @@ class Recorded:
         return result
 
 
-def test_every_point_is_measured_between_two_sentinels_in_one_process(
+def test_every_point_is_measured_between_readings_of_the_sentinel_in_one_process(
     device: ScriptedDevice,
 ) -> None:
-    sentinel = device.workload("s", [1.0, 2.0, 3.0])
+    sentinel = device.workload("s", [1.0, 2.0, 3.0, 4.0])
     taken = Recorded(device, device.workload("a"), device.workload("b"), sentinel=sentinel)
-    assert device.blocks() == ["s", "a", "s", "b", "s"]
-    assert taken.block("a").sentinel_ms == (1.0, 2.0)
-    assert taken.block("b").sentinel_ms == (2.0, 3.0)
+    assert device.blocks() == ["a", "b"]
+    assert taken.block("a").kept.sentinel_pairs_ms == [(1.0, 2.0)]
+    assert taken.block("b").kept.sentinel_pairs_ms == [(3.0, 4.0)]
     assert device.pids() == [taken.block("a").pid] == [taken.block("b").pid]
 
 
@@ -63,17 +63,11 @@ def test_a_point_is_loaded_warmed_up_measured_and_unloaded(device: ScriptedDevic
     load, warmup, block, unload = [item for item in requests if item["workload"] == "a"]
     assert (load["workload"], load["threads"]) == ("a", 1)
     assert (warmup["min_runs"], warmup["min_seconds"], warmup["max_seconds"]) == (2, 0.3, 20.0)
-    assert block["samples"] == 2
+    settings = {name: block[name] for name in ("samples", "sentinel", "group_ms", "burst_ms")}
+    assert settings == {"samples": 2, "sentinel": "sentinel", "group_ms": 200.0, "burst_ms": 20.0}
     assert unload["op"] == "unload"
     assert taken.block("a").load_ms == 7.0
     assert taken.block("a").runtime == "scripted 1.0"
-
-
-def test_the_sentinel_is_brought_back_into_the_caches_by_two_runs(device: ScriptedDevice) -> None:
-    Recorded(device, device.workload("a"))
-    warmups = [item for item in device.journal("warmup") if item["workload"] == "s"]
-    assert [item["min_seconds"] for item in warmups] == [0.3, 0.0, 0.0]
-    assert {item["min_runs"] for item in warmups} == {2}
 
 
 def test_a_contended_block_is_repeated_and_the_quiet_one_counts(device: ScriptedDevice) -> None:
@@ -89,13 +83,6 @@ def test_when_no_attempt_is_quiet_the_quietest_counts(device: ScriptedDevice) ->
     taken = Recorded(device, path)
     assert device.blocks().count("a") == 3
     assert taken.block("a").kept.median_ms == 20.0
-
-
-def test_the_sentinel_is_repeated_too(device: ScriptedDevice) -> None:
-    sentinel = device.workload("s", [9.0, 1.0], contention=[2.0, 1.0])
-    taken = Recorded(device, device.workload("a"), sentinel=sentinel)
-    assert device.blocks() == ["s", "s", "a", "s"]
-    assert taken.block("a").sentinel_ms == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("request_", ["load", "warmup", "block", "unload"])
@@ -119,14 +106,6 @@ def test_a_point_that_crashes_twice_is_given_up_and_the_others_go_on(
     assert device.blocks().count("b") == 2
     assert [taken.block(name).restarted for name in "ac"] == [False, False]
     assert [event for point, event, _ in taken.events if point == "b"] == ["restart"]
-
-
-def test_a_sentinel_that_dies_after_a_point_is_that_points_crash(device: ScriptedDevice) -> None:
-    sentinel = device.workload("s", faults={"block 1": "crash"})
-    taken = Recorded(device, device.workload("a"), device.workload("b"), sentinel=sentinel)
-    assert taken.block("a").restarted
-    assert not taken.block("b").restarted
-    assert len(device.pids()) == 2
 
 
 @pytest.mark.parametrize("request_", ["load", "warmup", "block", "unload"])
@@ -154,7 +133,7 @@ def test_a_hanging_point_is_killed_in_time_and_tried_once_more(device: ScriptedD
 
 @pytest.mark.parametrize(
     "faults",
-    [{"load": "refuse"}, {"block": "refuse"}, {"load": "crash"}, {"block": "crash"}],
+    [{"load": "refuse"}, {"warmup": "refuse"}, {"load": "crash"}, {"warmup": "crash"}],
 )
 def test_without_a_sentinel_nothing_is_measured(
     device: ScriptedDevice, faults: dict[str, str]
@@ -165,12 +144,6 @@ def test_without_a_sentinel_nothing_is_measured(
     ):
         Recorded(device, device.workload("a"), sentinel=sentinel)
     assert "a" not in device.blocks()
-
-
-def test_a_sentinel_refused_later_ends_the_session_too(device: ScriptedDevice) -> None:
-    sentinel = device.workload("s", faults={"block 1": "refuse"})
-    with pytest.raises(ProfilingError, match="sentinel .*s.json cannot be run"):
-        Recorded(device, device.workload("a"), sentinel=sentinel)
 
 
 def test_a_round_without_points_starts_no_worker(device: ScriptedDevice) -> None:

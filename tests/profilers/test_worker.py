@@ -12,7 +12,7 @@ import pytest
 from support.graphs import DIGIT, DOUBLE, LAYER, write_graph
 
 from profilers import Call, TensorSpec, Workload
-from profilers.worker import Worker, count_busy, make_tensor
+from profilers.worker import Worker, burst, count_busy, make_tensor
 from profilers.worker_process import WORKER
 
 
@@ -118,7 +118,9 @@ def test_calls_hand_on_outputs_and_carry_their_own(tmp_path: Path) -> None:
         assert decoded["longer"]["sum"] == 4357.0
         assert (decoded["grown"]["shape"], decoded["grown"]["sum"]) == ([3], 15.0)
     sample = ask(worker, "block", id="w", samples=1)["samples"][0]
-    assert list(sample["call_ms"]) == ["encode", "decode"]
+    assert list(sample["call_ms"]) == ["encode", "decode", "decode_step"]
+    step_ms = sample["call_ms"].pop("decode_step")
+    assert 0 < step_ms < sample["call_ms"]["decode"]
     assert sum(sample["call_ms"].values()) == pytest.approx(sample["wall_ms"])
 
 
@@ -239,6 +241,41 @@ def test_a_block_holds_its_samples_between_two_readings_of_the_sensors(loaded: W
     assert after["involuntary_switches"] >= before["involuntary_switches"]
 
 
+class TimedWorkload:
+    """Stands for a loaded workload; says how long each of its samples took."""
+
+    def __init__(self, *walls_ms: float) -> None:
+        self.walls_ms = list(walls_ms)
+
+    def sample(self) -> dict[str, float]:
+        return {"wall_ms": self.walls_ms.pop(0)}
+
+
+@pytest.mark.parametrize(
+    ("walls_ms", "at_least_ms", "most", "kept"),
+    [
+        pytest.param([9, 2, 3, 4, 5], 10, 9, [9, 2], id="ends when its time is up"),
+        pytest.param([9, 2, 3, 4, 5], 99, 3, [2, 3, 4], id="a first short one is left out"),
+        pytest.param([50, 1], 10, 9, [50], id="one at least"),
+    ],
+)
+def test_a_burst(walls_ms: list[float], at_least_ms: float, most: int, kept: list[float]) -> None:
+    taken = burst(TimedWorkload(*walls_ms), at_least_ms, most)  # type: ignore[arg-type]
+    assert [sample["wall_ms"] for sample in taken] == kept
+
+
+def test_the_sentinel_is_read_around_every_group(loaded: Worker) -> None:
+    loaded.loaded["w"] = TimedWorkload(30, 40, 50, 60, 70)  # type: ignore[assignment]
+    loaded.loaded["s"] = TimedWorkload(5, 6, 7, 8, 9, 10, 11)  # type: ignore[assignment]
+    reply = ask(loaded, "block", id="w", sentinel="s", samples=5, group_ms=60, burst_ms=10)
+    assert [(x["wall_ms"], x["group"]) for x in reply["samples"]] == [
+        *((30, 0), (40, 0)),
+        *((50, 1), (60, 1)),
+        (70, 2),
+    ]
+    assert reply["sentinel_ms"] == [[5, 6], [7, 8], [9, 10], [11]]
+
+
 KERNEL = {
     "/proc/stat": "cpu 1 2 3 4 5 6 7 50 9 9\ncpu0 1\n",
     "/proc/self/task/1/schedstat": "111 3000000 5\n",
@@ -266,6 +303,7 @@ def read_sensors_of(kernel: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_sensors_the_kernel_does_not_offer_read_none(monkeypatch: pytest.MonkeyPatch) -> None:
     sensors = read_sensors_of({}, monkeypatch)
     assert {name for name, value in sensors.items() if value is not None} == {
+        "clock_ms",
         "load",
         "involuntary_switches",
         "own_ms",

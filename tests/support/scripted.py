@@ -72,7 +72,8 @@ class ScriptedDevice(CommandDevice):
 
         Args:
             name: Its name in the journal.
-            wall_ms: What every sample of its n-th block takes; the last value holds on.
+            wall_ms: What every sample of its n-th block takes; the last value holds on. Of a
+                sentinel: its n-th reading, one before and one after every block.
             contention: The same for wall over CPU time.
             faults: "crash", "hang" or "refuse" by request: "load" for every one, "block 0" for
                 the first. Turns are counted over all processes.

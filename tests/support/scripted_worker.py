@@ -42,11 +42,16 @@ def scripted(values, number):
 
 
 def block(request, script, number):
+    sentinel = json.loads(Path(loaded[request["sentinel"]]).read_text())["wall_ms"]
+    journal = map(json.loads, JOURNAL.read_text().splitlines())
+    n_read = 2 * (sum(item["op"] == "block" for item in journal) - 1)
+    readings_ms = [[scripted(sentinel, n_read)], [scripted(sentinel, n_read + 1)]]
     wall_ms = scripted(script["wall_ms"], number)
     cpu_ms = wall_ms / scripted(script["contention"], number)
     sample = {"wall_ms": wall_ms, "cpu_ms": cpu_ms, "call_ms": {"model": wall_ms}}
     sensors = {side: scripted(script.get(side) or [{}], number) for side in ("before", "after")}
-    return {"samples": [sample] * request["samples"], "busy_threads": 1, **sensors}
+    samples = [{**sample, "group": 0}] * request["samples"]
+    return {"samples": samples, "sentinel_ms": readings_ms, "busy_threads": 1, **sensors}
 
 
 def reply_to(request):

@@ -87,14 +87,36 @@ class SimulatedWorker:
             return {"runs": 2, "settled": True, **times}
         if op == "block":
             before = {"throttle_events": self.machine.throttle_events}
-            walls_ms = [self._sample(fields["id"]) for _ in range(fields["samples"])]
+            samples, readings_ms = self._groups(**fields)
             return {
-                "samples": [{"wall_ms": x, "cpu_ms": x, "call_ms": {"model": x}} for x in walls_ms],
+                "samples": samples,
+                "sentinel_ms": readings_ms,
                 "before": before,
                 "after": {"throttle_events": self.machine.throttle_events},
                 "busy_threads": 1,
             }
         return {}
+
+    def _groups(
+        self, *, id: str, sentinel: str, samples: int, group_ms: float, burst_ms: float
+    ) -> tuple[list[dict[str, Any]], list[list[float]]]:
+        taken: list[dict[str, Any]] = []
+        readings_ms = [self._burst(sentinel, burst_ms)]
+        while len(taken) < samples:
+            walls_ms = self._burst(id, group_ms, samples - len(taken))
+            group = len(readings_ms) - 1
+            taken += [
+                {"wall_ms": x, "cpu_ms": x, "call_ms": {"model": x}, "group": group}
+                for x in walls_ms
+            ]
+            readings_ms.append(self._burst(sentinel, burst_ms))
+        return taken, readings_ms
+
+    def _burst(self, workload_id: str, at_least_ms: float, most: int = 1000) -> list[float]:
+        walls_ms: list[float] = []
+        while sum(walls_ms) < at_least_ms and len(walls_ms) < most:
+            walls_ms.append(self._sample(workload_id))
+        return walls_ms
 
     def _sample(self, workload_id: str) -> float:
         return self.machine.sample_ms(self._levels_ms[workload_id])

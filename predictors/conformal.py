@@ -2,12 +2,13 @@
 
 Let r_i = actual_i / predicted_i, where the prediction comes from a model fitted without row i,
 and sort the n ratios. For a new row the upper bound is the prediction times the k-th smallest,
-k = ceil((n + 1) c).
+k = (n + 1) c, interpolated between its neighbours in the logarithm when it is no integer.
 
-What holds. If the new row's ratio and the n ratios are exchangeable, P(actual <= upper) >= c,
-whatever their distribution, on average over logs of this size (split conformal prediction; Vovk,
-Gammerman & Shafer 2005, ch. 4). It is not a promise for one kind of row: the share may be lower
-among the largest models and higher among the smallest.
+What holds. If the new row's ratio and the n ratios are exchangeable, P(actual <= upper) lies
+between floor(k) / (n + 1) and ceil(k) / (n + 1), whatever their distribution, on average over logs
+of this size (split conformal prediction; Vovk, Gammerman & Shafer 2005, ch. 4). It is not a
+promise for one kind of row: the share may be lower among the largest models and higher among the
+smallest.
 
 What does not hold exactly. The ratios here come from K-fold cross-validation, and the model that
 predicts was fitted to all rows, which is the plain variant of CV+ (Barber et al. 2021, "Predictive
@@ -18,7 +19,7 @@ another workload and architectures chosen by a search break exchangeability alto
 """
 
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,8 +55,13 @@ def ratio_bounds(ratios: ArrayLike, confidence: float) -> tuple[float, float]:
             f"'confidence' {confidence:g} needs at least {least_rows(confidence)} measured rows. "
             f"Got {n}. Measure more, or ask for at most {n / (n + 1):.3f}."
         )
-    k = ceil((n + 1) * _exact(confidence))
-    return min(1.0, float(ordered[n - k])), max(1.0, float(ordered[k - 1]))
+    k = (n + 1) * _exact(confidence)
+    below, share = floor(k), float(k - floor(k))
+    logs = np.log(np.concatenate([ordered, ordered[-1:]]))  # at k = n nothing lies above
+    upper = np.exp((1 - share) * logs[below - 1] + share * logs[below])
+    mirrored = np.log(np.concatenate([ordered[::-1], ordered[:1]]))
+    lower = np.exp((1 - share) * mirrored[below - 1] + share * mirrored[below])
+    return min(1.0, float(lower)), max(1.0, float(upper))
 
 
 def block_coverage(ratios: ArrayLike, confidence: float, *, n_blocks: int = 10) -> float | None:

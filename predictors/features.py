@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.cells import LIST_SUFFIXES, list_statistics
+from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, source
 from predictors.targets import absent_column
 from predictors.words import is_known_before_measuring, words
@@ -42,9 +43,15 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSchema:
-    """The features of a log, in a fixed order."""
+    """The features of a log, in a fixed order.
+
+    Attributes:
+        features: The columns that are used as they are.
+        physics: What a recognised table's columns say about the work; its columns come last.
+    """
 
     features: tuple[Feature, ...]
+    physics: Physics | None = None
 
     @classmethod
     def infer(
@@ -55,6 +62,8 @@ class FeatureSchema:
         Those named in `features`; else every column whose name begins with `feature_`, when
         there is one; else every column that varies, can be known before the measurement by its
         name (see `predictors.words`) and is not a text with more levels than half the rows.
+        A recognised table (see `predictors.physics`) adds derived columns, unless `features`
+        leaves out a column that they need.
 
         Args:
             frame: The log, from `read_table` or of the same form.
@@ -71,17 +80,26 @@ class FeatureSchema:
                 f"{source(frame)}: no column can serve as a feature. "
                 "Name them, or add columns called feature_*."
             )
-        return cls(found)
+        offered = names if features is not None else list(map(str, frame.columns))
+        return cls(found, recognise([name for name in offered if name not in targets]))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the matrix columns, in order."""
-        return tuple(column for feature in self.features for column in feature.columns)
+        own = tuple(column for feature in self.features for column in feature.columns)
+        return own + (self.physics.columns if self.physics else ())
 
     @property
     def measured(self) -> NDArray[np.bool_]:
         """Which matrix columns are quantities rather than levels of a category."""
-        return np.array([f.kind != "categorical" for f in self.features for _ in f.columns])
+        own = [f.kind != "categorical" for f in self.features for _ in f.columns]
+        return np.array(own + [True] * (len(self.columns) - len(own)))
+
+    @property
+    def work_columns(self) -> tuple[int, ...]:
+        """The matrix columns whose prices add up to a latency: the derived work, or all."""
+        work = self.physics.work if self.physics else self.columns
+        return tuple(index for index, name in enumerate(self.columns) if name in work)
 
     @property
     def flops_columns(self) -> tuple[int, ...]:
@@ -103,7 +121,8 @@ class FeatureSchema:
             TableError: When a column is missing, a cell is not a finite number, or a
                 categorical level is not among those known.
         """
-        return np.column_stack([_encode(frame, feature) for feature in self.features])
+        own = [_encode(frame, feature) for feature in self.features]
+        return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
 
 
 def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:

@@ -1,8 +1,9 @@
 """A fitted latency model with bounds."""
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,10 @@ from predictors.conformal import ratio_bounds
 from predictors.features import FeatureSchema
 from predictors.models import LatencyModel
 from predictors.report import FitReport
+from predictors.search_bound import search_factor
 from predictors.storage import load_parts, save_parts
+
+BASE_COLUMN: Final = "base_ms"
 
 # A value computed twice may differ in its last digits without being new.
 _RANGE_TOLERANCE = 1e-9
@@ -25,9 +29,10 @@ class Predictor:
     Attributes:
         schema: The features and their encoding.
         model: The winner, fitted to all rows.
-        ratios: Actual over predicted of rows the model had not seen, shape (rows,).
-        low: The smallest value of each matrix column in the log, shape (columns,).
-        high: The largest.
+        base: Another device's predictor whose prediction is the last column; or None.
+        rows: The features of the rows it was fitted to, shape (rows, columns).
+        unseen_ms: What such a model predicts for each of them unseen, shape (rows,).
+        ratios: Actual over that, shape (rows,).
         report: What the fit found.
         conditions: What the log was measured under, such as the device, by column.
         constants: Columns that could be features but had one value all over the log.
@@ -35,14 +40,17 @@ class Predictor:
 
     schema: FeatureSchema
     model: LatencyModel
+    base: "Predictor | None"
+    rows: NDArray[np.float64]
+    unseen_ms: NDArray[np.float64]
     ratios: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
     report: FitReport
     conditions: dict[str, str]
     constants: dict[str, float]
 
-    def predict(self, frame: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    def predict(
+        self, frame: pd.DataFrame, *, confidence: float = 0.95, searched: bool = False
+    ) -> pd.DataFrame:
         """Latency in milliseconds and its bounds.
 
         See `predictors.conformal` for what the bounds promise.
@@ -50,6 +58,8 @@ class Predictor:
         Args:
             frame: The feature columns, at least; others are ignored.
             confidence: Of each bound by itself.
+            searched: Whether the rows are candidates of a search, which picks those whose error
+                is the most favourable; the upper bound then allows for it.
 
         Returns:
             Columns `predicted_ms`, `lower_ms`, `upper_ms` on the index of `frame`.
@@ -59,7 +69,9 @@ class Predictor:
             ValueError: When the confidence is out of reach of the rows fitted.
         """
         lower, upper = ratio_bounds(self.ratios, confidence)
-        matrix = self.schema.matrix(frame)
+        if searched:
+            upper = _search_factor(self, confidence)
+        matrix = matrix_of(frame, self.schema, self.base)
         predicted = self.model.predict(matrix) if len(matrix) else np.empty(0)
         columns = {
             "predicted_ms": predicted,
@@ -74,10 +86,12 @@ class Predictor:
         A column that was constant in the log counts too, where `frame` has it. The bounds
         promise nothing there. A row inside every range may still be far from all rows of the log.
         """
-        matrix = self.schema.matrix(frame)
-        slack = _RANGE_TOLERANCE * np.maximum(np.abs(self.low), np.abs(self.high))
-        outside = (matrix < self.low - slack) | (matrix > self.high + slack)
-        found = outside[:, self.schema.measured].any(axis=1)
+        matrix = matrix_of(frame, self.schema, self.base)
+        low, high = self.rows.min(axis=0), self.rows.max(axis=0)
+        slack = _RANGE_TOLERANCE * np.maximum(np.abs(low), np.abs(high))
+        outside = (matrix < low - slack) | (matrix > high + slack)
+        measured = np.append(self.schema.measured, np.full(int(self.base is not None), True))
+        found = outside[:, measured].any(axis=1)
         for name in self.constants.keys() & set(frame.columns):
             values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
             found |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
@@ -85,7 +99,11 @@ class Predictor:
 
     def save(self, path: str | Path) -> None:
         """Write one versioned file; see `predictors.storage`."""
-        save_parts({field.name: getattr(self, field.name) for field in fields(self)}, path)
+        save_parts(self._parts(), path)
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**parts, "base": None if self.base is None else self.base._parts()}
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -94,4 +112,35 @@ class Predictor:
         Raises:
             PredictorFileError: When the file is missing, damaged, or not a predictor.
         """
-        return cls(**load_parts(path))
+        return cls._of(load_parts(path))
+
+    @classmethod
+    def _of(cls, parts: dict[str, Any]) -> Self:
+        base = parts["base"]
+        return cls(**{**parts, "base": None if base is None else cls._of(base)})
+
+
+def matrix_columns(schema: FeatureSchema, base: Predictor | None) -> tuple[str, ...]:
+    """The names of the columns of `matrix_of`."""
+    return (*schema.columns, *([BASE_COLUMN] if base is not None else []))
+
+
+def matrix_of(
+    frame: pd.DataFrame, schema: FeatureSchema, base: Predictor | None
+) -> NDArray[np.float64]:
+    """The features of every row, and what another device's predictor says of it.
+
+    Raises:
+        TableError: As `FeatureSchema.matrix`, for the columns of either.
+    """
+    own = schema.matrix(frame)
+    if base is None:
+        return own
+    return np.column_stack([own, base.predict(frame, confidence=0.5)["predicted_ms"]])
+
+
+@lru_cache(maxsize=16)
+def _search_factor(predictor: Predictor, confidence: float) -> float:
+    return search_factor(
+        predictor.ratios, predictor.unseen_ms, predictor.rows, confidence=confidence
+    )

@@ -19,7 +19,7 @@ from predictors.features import FeatureSchema
 from predictors.models import model_state, restore_model
 from predictors.report import FitReport
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _FORMAT: Final = "automoe-predictor"
 _KERNELS = ("ConstantKernel", "DotProduct", "Matern", "Product", "Sum", "WhiteKernel")
@@ -37,7 +37,13 @@ class PredictorFileError(ValueError):
 def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
     """Write the fields of a predictor to one file, replacing it at once or not at all."""
     path = Path(path)
-    content = {
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(skops.io.dumps(_stored(parts)))
+    partial.replace(path)
+
+
+def _stored(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "format": _FORMAT,
         "schema_version": SCHEMA_VERSION,
         "schema": json.dumps(asdict(parts["schema"])),
@@ -46,13 +52,11 @@ def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
         "constants": json.dumps(parts["constants"]),
         "model": parts["report"].winner,
         "state": model_state(parts["model"]),
+        "rows": parts["rows"],
+        "unseen_ms": parts["unseen_ms"],
         "ratios": parts["ratios"],
-        "low": parts["low"],
-        "high": parts["high"],
+        "base": None if parts["base"] is None else _stored(parts["base"]),
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(skops.io.dumps(content))
-    partial.replace(path)
 
 
 def load_parts(path: str | Path) -> dict[str, Any]:
@@ -97,7 +101,8 @@ def _parts(content: dict[str, Any]) -> dict[str, Any]:
         "conditions": TypeAdapter(dict[str, str]).validate_json(content["conditions"]),
         "constants": TypeAdapter(dict[str, float]).validate_json(content["constants"]),
         "model": restore_model(content["model"], content["state"]),
+        "rows": content["rows"],
+        "unseen_ms": content["unseen_ms"],
         "ratios": content["ratios"],
-        "low": content["low"],
-        "high": content["high"],
+        "base": None if content["base"] is None else _parts(content["base"]),
     }

@@ -157,7 +157,7 @@ def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     """Columns named without a unit, and latencies in another one than milliseconds."""
     bare = [name for name in log.columns if name.lower() in _UNITLESS]
     remedy = "rename it with its unit, e.g. latency_ms"
-    problems = [Problem("unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
+    problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
     for name in targets:
         other = [_OTHER_UNITS[word] for word in words(name) if word in _OTHER_UNITS]
         if other:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automoe.cli.console import print_json, print_table, say
+from automoe.cli.exits import ExitCode
+from automoe.cli.share import parse_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,20 +35,48 @@ def fit(
     feature: Annotated[
         list[str] | None, typer.Option("--feature", help="Column to predict from; default: all.")
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="Column; rows alike in these are never split in testing."),
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option("--base", help="Another device's predictor; 8 rows suffice.")
+    ] = None,
+    goal: Annotated[
+        str | None, typer.Option("--goal", help="Mean error to reach, 3% or 0.03; else exit 4.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Folder for diagrams of the fit, as PNG.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Fit a latency model: models compete by cross-validation, the best one gets a bound."""
-    from predictors import fit_log  # scikit-learn takes seconds to import
+    wanted = None if goal is None else parse_share(goal, "--goal")
+    from automoe.architecture_effects import architecture_effects
+    from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    predictor = fit_log(log, targets=target, features=feature, seed=seed)
+    known = None if base is None else Predictor.load(base)
+    predictor = fit_log(log, targets=target, features=feature, groups=group, base=known, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     predictor.save(out)
-    report = predictor.report
+    report, changes = predictor.report, architecture_effects(predictor, log)
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    if plots is not None:
+        from predictors.figures import save_figures  # matplotlib takes a moment to import
+
+        save_figures(predictor, plots)
+    verdict = None if wanted is None else report.verdict(wanted)
     if as_json:
-        print_json({**asdict(report), **asdict(report.best), "predictor": str(out)})
+        detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}
+        print_json({**asdict(report), **asdict(report.best), **detail, "predictor": str(out)})
     else:
-        _print_report(report, out)
+        _print_report(report, out, changes)
+        if verdict is not None:
+            print(verdict)
+    if wanted is not None and report.best.mape > wanted:
+        raise typer.Exit(ExitCode.QUALITY)
 
 
 def predict(
@@ -110,8 +140,18 @@ def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
         )
 
 
-def _print_report(report: "FitReport", out: Path) -> None:
-    print(f"{out}: {report.winner}, {report.n_rows} rows ({report.n_excluded} left out)")
+def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> None:
+    groups = f", {report.n_groups} groups" if report.n_groups else ""
+    kind = f", recognised as {report.physics}" if report.physics else ""
+    print(
+        f"{out}: {report.winner}, {report.n_rows} rows ({report.n_excluded} left out){groups}{kind}"
+    )
+    by_role: dict[str, list[str]] = {}
+    for column, role in report.roles.items():
+        by_role.setdefault(role, []).append(column)
+    for role, names in by_role.items():
+        if role != "ignored":
+            print(f"{role}: {', '.join(names)}")
     columns = ("model", "MAPE", "within 5 %", "within 10 %", "Spearman", "Kendall")
     print_table(
         columns,
@@ -128,6 +168,11 @@ def _print_report(report: "FitReport", out: Path) -> None:
         print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of rows")
     if report.noise_floor is not None:
         print(f"noise floor of the log: {report.noise_floor:.1%}")
+    if report.quality:
+        print("quality: " + ", ".join(f"{n} {grade}" for grade, n in report.quality.items()))
+    print(report.outlook)
+    for change, milliseconds in changes.items():
+        print(f"{change}: {milliseconds:+.3g} ms")
 
 
 def _percent(share: float) -> str:

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictors.models.base import LatencyModel
-from predictors.models.gaussian import GaussianProcess
+from predictors.models.blend import RooflineBlend
 from predictors.models.linear import LogRidge, Ridge
 from predictors.models.mlp import HatMlp
-from predictors.models.roofline import FlopsLine, Roofline, RooflineBoost
+from predictors.models.roofline import (
+    FlopsLine,
+    Roofline,
+    RooflineBoost,
+    RooflineGaussian,
+    RooflineRidge,
+)
 
 GAUSSIAN_MAX_ROWS = 400
 MLP_MIN_ROWS = 200
@@ -17,29 +23,41 @@ _CLASSES: dict[str, type[LatencyModel]] = {
     "roofline": Roofline,
     "ridge": Ridge,
     "log_ridge": LogRidge,
+    "roofline_ridge": RooflineRidge,
     "roofline_boost": RooflineBoost,
-    "gaussian_process": GaussianProcess,
+    "roofline_gaussian": RooflineGaussian,
+    "roofline_blend": RooflineBlend,
     "hat_mlp": HatMlp,
 }
 
 
 def competitors(
-    n_rows: int, *, flops_columns: Sequence[int] = (), seed: int = 0
+    n_rows: int,
+    *,
+    work_columns: Sequence[int] | None = None,
+    flops_columns: Sequence[int] = (),
+    seed: int = 0,
 ) -> dict[str, LatencyModel]:
     """Unfitted models by name, simplest first.
 
     Args:
-        n_rows: Of the log. A Gaussian process competes up to 400 rows, the MLP from 200.
+        n_rows: Of the log. Gaussian processes compete up to 400 rows, the MLP from 200.
+        work_columns: The matrix columns that add up to a latency; None takes all.
         flops_columns: The matrix columns that add up to the FLOPs; none, no FLOPs line.
         seed: Of the models that draw at random.
     """
+    work = None if work_columns is None else tuple(work_columns)
     models: dict[str, LatencyModel] = {}
     if flops_columns:
         models["flops_line"] = FlopsLine(tuple(flops_columns))
-    models |= {"roofline": Roofline(), "ridge": Ridge(), "log_ridge": LogRidge()}
-    models["roofline_boost"] = RooflineBoost(seed=seed)
+    models |= {"roofline": Roofline(work), "ridge": Ridge(), "log_ridge": LogRidge()}
+    models |= {
+        "roofline_ridge": RooflineRidge(work),
+        "roofline_boost": RooflineBoost(work, seed=seed),
+    }
     if n_rows <= GAUSSIAN_MAX_ROWS:
-        models["gaussian_process"] = GaussianProcess()
+        models["roofline_gaussian"] = RooflineGaussian(work)
+        models["roofline_blend"] = RooflineBlend(work)
     if n_rows >= MLP_MIN_ROWS:
         models["hat_mlp"] = HatMlp(seed=seed)
     return models

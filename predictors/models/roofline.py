@@ -1,29 +1,55 @@
-"""Non-negative costs per unit of work, alone or corrected by boosted trees."""
+"""Non-negative costs per unit of work, alone or corrected by what the circumstances explain."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
 
 import numpy as np
 import xgboost as xgb
 from scipy.optimize import nnls
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from predictors.models.base import LatencyModel, Matrix, Vector
+from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
+
+_ROUNDS = 8
+_SMALL_ERROR = 0.02
+_RESIDUAL_ALPHAS = np.logspace(0, 2, 9)
+_LENGTHS = (1.0, 3.0, 10.0)  # of standardised features
+_AMPLITUDES = (1e-2, 1e-1)  # variance of the log residual
+_NOISES = (1e-6, 1e-4, 1e-2)  # the same, unexplained
 
 
 class Roofline(LatencyModel):
-    """Latency as a fixed cost plus a non-negative price for each unit of every feature.
+    """Latency as a fixed cost plus a non-negative price for each unit of work.
 
     An additive roofline: milliseconds per gigaflop, per megabyte, per layer. Non-negative least
-    squares on relative errors (Lawson & Hanson 1974, ch. 23), so a feature that only adds noise
-    gets the price 0 and a few dozen rows suffice.
+    squares (Lawson & Hanson 1974, ch. 23), so work that only adds noise gets the price 0 and a
+    few dozen rows suffice. Rows are weighted again and again (Holland & Welsch 1977) until the
+    sum of absolute, not squared, relative errors is minimal: a disturbed row then counts little.
+
+    Args:
+        columns: The matrix columns that are work; None takes all.
     """
 
+    def __init__(self, columns: Sequence[int] | None = None) -> None:
+        self.columns = columns
+
     def _fit(self, X: Matrix, y: Vector) -> None:
-        work = _with_fixed_cost(X) / y[:, None]
-        unit = np.abs(work).max(axis=0)
-        unit[unit == 0] = 1.0
-        self.price_, _ = nnls(work / unit, np.ones(len(y)), maxiter=100 * work.shape[1])
-        self.price_ /= unit
+        self.price_ = _prices(self._work(X), y)
 
     def _predict(self, X: Matrix) -> Vector:
-        return np.asarray(_with_fixed_cost(X) @ self.price_)
+        return np.asarray(self._work(X) @ self.price_)
+
+    def _work(self, X: Matrix) -> Matrix:
+        chosen = X if self.columns is None else X[:, list(self.columns)]
+        return np.column_stack([np.ones(len(X)), chosen])
+
+    def _prior(self, X: Matrix) -> Vector:
+        return np.maximum(np.asarray(self._work(X) @ self.price_), self.floor_ms_)
 
 
 class FlopsLine(Roofline):
@@ -33,28 +59,72 @@ class FlopsLine(Roofline):
         columns: The matrix columns to add up.
     """
 
-    def __init__(self, columns: tuple[int, ...] = (0,)) -> None:
+    def __init__(self, columns: Sequence[int] = (0,)) -> None:
         self.columns = columns
 
+    def _work(self, X: Matrix) -> Matrix:
+        return np.column_stack([np.ones(len(X)), X[:, list(self.columns or ())].sum(axis=1)])
+
+
+class RooflineRidge(Roofline):
+    """A roofline times a power law of all features: how fast the work is done.
+
+    Prices and the log residual's ridge regression are fitted in turn, so that a circumstance that
+    doubles the time of some rows does not raise the prices of all.
+    """
+
     def _fit(self, X: Matrix, y: Vector) -> None:
-        super()._fit(self._total(X), y)
+        self.pipeline_ = make_pipeline(StandardScaler(), RidgeCV(_RESIDUAL_ALPHAS))
+        super()._fit(X, y)
+        for _ in range(3):
+            self.pipeline_.fit(signed_log(X), np.log(y / self._prior(X)))
+            self.price_ = _prices(self._work(X), y / self._factor(X))
+        self.pipeline_.fit(signed_log(X), np.log(y / self._prior(X)))
 
     def _predict(self, X: Matrix) -> Vector:
-        return super()._predict(self._total(X))
+        return self._prior(X) * self._factor(X)
 
-    def _total(self, X: Matrix) -> Matrix:
-        return np.asarray(X[:, list(self.columns)].sum(axis=1, keepdims=True))
+    def _factor(self, X: Matrix) -> Vector:
+        return np.asarray(np.exp(np.clip(self.pipeline_.predict(signed_log(X)), -1, 1)))
+
+
+class RooflineGaussian(Roofline):
+    """A Gaussian process with the roofline as its mean, on log latency.
+
+    The kernel is Matern 5/2 (one length for all features) + white noise on standardised log
+    features (Rasmussen & Williams 2006, ch. 4). Of a few lengths, amplitudes and noises those
+    with the largest marginal likelihood are taken: an optimiser would find the same for a
+    hundred times the work. Time grows with the cube of the number of rows.
+    """
+
+    def _fit(self, X: Matrix, y: Vector) -> None:
+        super()._fit(X, y)
+        scaler = StandardScaler().fit(signed_log(X))
+        scaled, residual = scaler.transform(signed_log(X)), np.log(y / self._prior(X))
+        processes = [
+            GaussianProcessRegressor(kernel, optimizer=None).fit(scaled, residual)
+            for kernel in _kernels()
+        ]
+        best = max(processes, key=lambda process: float(process.log_marginal_likelihood_value_))
+        self.pipeline_ = Pipeline([("scaler", scaler), ("process", best)])
+
+    def _predict(self, X: Matrix) -> Vector:
+        return np.asarray(self._prior(X) * np.exp(self.pipeline_.predict(signed_log(X))))
 
 
 class RooflineBoost(Roofline):
     """A roofline whose log residual is learnt by a few shallow boosted trees (XGBoost).
 
     Args:
+        columns: As of `Roofline`; the trees see all columns.
         n_rounds: How many trees; few, because the roofline has explained most already.
         seed: Of the row and column sampling.
     """
 
-    def __init__(self, n_rounds: int = 60, seed: int = 0) -> None:
+    def __init__(
+        self, columns: Sequence[int] | None = None, n_rounds: int = 60, seed: int = 0
+    ) -> None:
+        super().__init__(columns)
         self.n_rounds = n_rounds
         self.seed = seed
 
@@ -72,9 +142,6 @@ class RooflineBoost(Roofline):
         table = xgb.DMatrix(np.column_stack([X, prior]), nthread=1)
         return np.asarray(prior * np.exp(booster.predict(table).astype(np.float64)))
 
-    def _prior(self, X: Matrix) -> Vector:
-        return np.maximum(super()._predict(X), self.floor_ms_)
-
     def _settings(self) -> dict[str, float]:
         return {
             "base_score": 0.0,
@@ -89,5 +156,21 @@ class RooflineBoost(Roofline):
         }
 
 
-def _with_fixed_cost(X: Matrix) -> Matrix:
-    return np.column_stack([np.ones(len(X)), X])
+def _kernels() -> Iterator[Any]:
+    for length, amplitude, noise in product(_LENGTHS, _AMPLITUDES, _NOISES):
+        smooth = ConstantKernel(amplitude) * Matern(length, nu=2.5)
+        yield smooth + WhiteKernel(noise)
+
+
+def _prices(work: Matrix, y: Vector) -> Vector:
+    """Non-negative prices that minimise the sum of absolute relative errors."""
+    relative = work / y[:, None]
+    unit = np.abs(relative).max(axis=0)
+    unit[unit == 0] = 1.0
+    relative /= unit
+    weight = np.ones(len(y))
+    for _ in range(_ROUNDS):
+        price, _ = nnls(relative * weight[:, None], weight, maxiter=100 * work.shape[1])
+        error = np.abs(relative @ price - 1)
+        weight = 1 / np.sqrt(np.maximum(error, _SMALL_ERROR))
+    return np.asarray(price / unit)

@@ -77,4 +77,4 @@ def test_the_order_of_models_is_by_relative_error(fitted: Predictor) -> None:
     errors = [each.mape for each in fitted.report.models]
     assert errors == sorted(errors)
     assert fitted.report.best.name == fitted.report.winner
-    assert {"flops_line", "gaussian_process"} <= {each.name for each in fitted.report.models}
+    assert {"flops_line", "roofline_gaussian"} <= {each.name for each in fitted.report.models}

@@ -23,7 +23,7 @@ def errors(predictor: Predictor, test: pd.DataFrame, actual: pd.Series) -> tuple
 
 @pytest.mark.parametrize(
     ("name", "mape"),
-    [("wmt14ende_cpu_xeon_all.csv", 0.065), ("wmt14enfr_gpu_titanxp_all.csv", 0.025)],
+    [("wmt14ende_cpu_xeon_all.csv", 0.06), ("wmt14enfr_gpu_titanxp_all.csv", 0.022)],
 )
 def test_fifty_rows_of_a_hat_log(name: str, mape: float) -> None:
     log = read_table(LOGS / name)
@@ -37,25 +37,11 @@ def test_fifty_rows_of_a_hat_log(name: str, mape: float) -> None:
     assert covered > 0.9
 
 
-def with_work(log: pd.DataFrame) -> pd.DataFrame:
-    """The MoE kernel's work on one device, by the routing's expectation."""
-    tokens, top_k, experts = log["num_tokens"], log["topk"], log["num_experts"]
-    width = log["inter_size"] / log["moe_tp_size"]
-    routed = tokens * top_k / log["moe_ep_size"]
-    touched = experts * (1 - (1 - 1 / experts) ** (tokens * top_k)) / log["moe_ep_size"]
-    return log.assign(
-        experts_touched=touched,
-        total_gflops=6 * routed * log["hidden_size"] * width / 1e9,
-        weights_mb=touched * 6 * log["hidden_size"] * width / 1e6,
-        activations_mb=routed * (4 * log["hidden_size"] + 6 * width) / 1e6,
-    )
-
-
 ARCHITECTURE = ["hidden_size", "inter_size", "topk", "num_experts"]
 
 
 def test_fifty_rows_of_the_moe_kernel_on_unseen_architectures() -> None:
-    log = with_work(read_table(LOGS / "moe_kernel_h100_vllm.csv"))
+    log = read_table(LOGS / "moe_kernel_h100_vllm.csv")
     groups = log.groupby(ARCHITECTURE).ngroup()
     found = []
     for seed in range(3):
@@ -64,4 +50,4 @@ def test_fifty_rows_of_the_moe_kernel_on_unseen_architectures() -> None:
         train = log[known].sample(50, random_state=seed)
         test = log[~known]
         found.append(errors(fit_log(train), test, test["latency_ms"]))
-    assert np.median(found, axis=0)[0] < 0.3
+    assert np.median(found, axis=0)[0] < 0.18

@@ -59,7 +59,7 @@ def rewrite(predictor: Predictor, path: Path, **changes: object) -> None:
     ("changes", "message"),
     [
         ({"format": "other"}, r"is not a predictor\. Give a file made by"),
-        ({"schema_version": 99}, r"has schema_version 99; this release reads 1\. Fit the log"),
+        ({"schema_version": 99}, r"has schema_version 99; this release reads 2\. Fit the log"),
         ({"model": "oracle"}, r"is damaged: .*Unknown model 'oracle'"),
         ({"report": "{}"}, r"is damaged: "),
         ({"ratios": Counter("a")}, r"is refused: Untrusted types.*Counter.*Only load files you"),

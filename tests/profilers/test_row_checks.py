@@ -72,7 +72,7 @@ def test_a_fifth_of_flagged_rows_is_tolerated(path: Path) -> None:
 
 def test_a_column_without_a_unit_is_a_problem(path: Path) -> None:
     (problem,) = check(write_log(path, {"columns": {"Energy": 3, "layers": 6}}))
-    assert (problem.check, problem.severity) == ("unit", "problem")
+    assert (problem.check, problem.severity) == ("no_unit", "problem")
     assert problem.message == "column 'Energy' has no unit"
 
 
@@ -136,19 +136,34 @@ def test_a_log_of_an_earlier_version_is_judged_and_its_lacking_columns_named(pat
 
 
 @pytest.mark.parametrize(
-    ("header", "severity", "message"),
+    ("header", "check_name", "severity", "message"),
     [
-        ("size,latency_s", "problem", "column 'latency_s' is in seconds, not in milliseconds"),
-        ("size,latency_us", "problem", "column 'latency_us' is in microseconds, not in millis"),
-        ("size,latency", "problem", "column 'latency' has no unit"),
-        ("size,mean latency", "warning", "the unit of 'mean latency' is not named; taken as milli"),
+        (
+            "size,latency_s",
+            "unit",
+            "problem",
+            "column 'latency_s' is in seconds, not in milliseconds",
+        ),
+        (
+            "size,latency_us",
+            "unit",
+            "problem",
+            "column 'latency_us' is in microseconds, not in millis",
+        ),
+        ("size,latency", "no_unit", "problem", "column 'latency' has no unit"),
+        (
+            "size,mean latency",
+            "unit",
+            "warning",
+            "the unit of 'mean latency' is not named; taken as milli",
+        ),
     ],
 )
 def test_the_unit_of_a_latency_is_read_from_its_name(
-    path: Path, header: str, severity: str, message: str
+    path: Path, header: str, check_name: str, severity: str, message: str
 ) -> None:
     (problem,) = check(write_foreign(path, header, "1,2.5", "2,3.5", "3,4.5"))
-    assert (problem.check, problem.severity) == ("unit", severity)
+    assert (problem.check, problem.severity) == (check_name, severity)
     assert problem.message.startswith(message)
 
 

@@ -14,10 +14,11 @@ def table(n: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_who_competes() -> None:
-    small = ["roofline", "ridge", "log_ridge", "roofline_boost", "gaussian_process"]
+    always = ["roofline", "ridge", "log_ridge", "roofline_ridge", "roofline_boost"]
+    small = [*always, "roofline_gaussian", "roofline_blend"]
     assert list(competitors(40)) == small
     assert list(competitors(40, flops_columns=(1,))) == ["flops_line", *small]
-    assert list(competitors(2000)) == [*small[:-1], "hat_mlp"]
+    assert list(competitors(2000)) == [*always, "hat_mlp"]
     assert list(ALL) == ["flops_line", *small, "hat_mlp"]
 
 

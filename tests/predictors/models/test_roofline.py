@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from predictors.models import FlopsLine, Roofline, RooflineBoost
+from predictors.models import (
+    FlopsLine,
+    Roofline,
+    RooflineBoost,
+    RooflineGaussian,
+    RooflineRidge,
+)
 
 
 def test_prices_of_a_noise_free_law_are_found() -> None:
@@ -32,3 +38,32 @@ def test_boosting_learns_what_prices_cannot() -> None:
         for model in (Roofline(), RooflineBoost())
     ]
     assert errors[1] < errors[0] / 2
+
+
+def test_a_gaussian_process_bends_where_prices_cannot() -> None:
+    X = np.random.default_rng(0).uniform(0, 10, (80, 1))
+    y = 10 + 2 * np.sin(X[:, 0])
+    train, test = slice(0, 60), slice(60, 80)
+    errors = [
+        np.mean(np.abs(model.fit(X[train], y[train]).predict(X[test]) / y[test] - 1))
+        for model in (Roofline(), RooflineGaussian())
+    ]
+    assert errors[1] < errors[0] / 5
+
+
+def test_a_circumstance_that_doubles_some_rows_leaves_the_prices_alone() -> None:
+    # Column 1 is no work; where it is 1, everything takes twice as long.
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.uniform(1, 10, 60), rng.integers(0, 2, 60)])
+    y = (3 + 2 * X[:, 0]) * (1 + X[:, 1])
+    model = RooflineRidge((0,)).fit(X, y)
+    assert model.predict([[5.0, 0.0]]) == pytest.approx([13], rel=0.03)
+    assert model.predict([[5.0, 1.0]]) == pytest.approx([26], rel=0.03)
+    assert Roofline((0,)).fit(X, y).predict([[5.0, 1.0]])[0] < 25
+
+
+def test_a_few_disturbed_rows_do_not_move_the_prices() -> None:
+    X = np.random.default_rng(0).uniform(1, 10, (40, 1))
+    y = 3 + 2 * X[:, 0]
+    y[:4] *= 1.5
+    assert Roofline().fit(X, y).predict([[5.0]]) == pytest.approx([13], rel=0.005)

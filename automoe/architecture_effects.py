@@ -1,0 +1,76 @@
+"""What a change of an architecture costs in milliseconds, by a latency predictor."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+import pandas as pd
+
+from automoe.architecture import Architecture, ArchitectureError
+from automoe.features import features
+from automoe.workload import TranslationWorkload, WorkloadTextError
+from predictors import Predictor, read_table
+
+_MOST = 50
+_COLUMN = "architecture"
+
+Change = Callable[[Architecture], Architecture]
+
+
+def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
+    """Mean change of the predicted latency of a log's architectures, in ms, by the change.
+
+    One more expert in the last layer, or one more layer like the last, on either side. Empty for
+    a log without architectures.
+    """
+    frame = read_table(log)
+    if _COLUMN not in frame:
+        return {}
+    try:
+        workload = TranslationWorkload.parse(predictor.conditions.get("workload", ""))
+        some = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
+    except (WorkloadTextError, ArchitectureError):
+        return {}
+    found = {}
+    for side in ("encoder", "decoder"):
+        layers = [layer for a in some for layer in getattr(a, side).layers]
+        widest = max(width for layer in layers for width in layer.experts)
+        found[f"one more {widest}-wide {side} expert"] = _more_expert(side, widest)
+        found[f"one more {side} layer like the last"] = _more_layer(side)
+    before = _predicted(predictor, workload, some)
+    return {
+        name: mean(
+            after - old
+            for after, old in zip(
+                _predicted(predictor, workload, list(map(change, some))), before, strict=True
+            )
+        )
+        for name, change in found.items()
+    }
+
+
+def _predicted(
+    predictor: Predictor, workload: TranslationWorkload, some: Sequence[Architecture]
+) -> list[float]:
+    table = pd.DataFrame([features(architecture, workload) for architecture in some])
+    return [float(x) for x in predictor.predict(table, confidence=0.5)["predicted_ms"]]
+
+
+def _more_expert(side: str, width: int) -> Change:
+    def change(architecture: Architecture) -> Architecture:
+        stack = getattr(architecture, side)
+        last = replace(stack.layers[-1], experts=(*stack.layers[-1].experts, width))
+        return replace(architecture, **{side: replace(stack, layers=(*stack.layers[:-1], last))})
+
+    return change
+
+
+def _more_layer(side: str) -> Change:
+    def change(architecture: Architecture) -> Architecture:
+        stack = getattr(architecture, side)
+        return replace(
+            architecture, **{side: replace(stack, layers=(*stack.layers, stack.layers[-1]))}
+        )
+
+    return change

@@ -1,0 +1,45 @@
+"""Which rows of a log belong together, so that no model is tested on what it was fitted to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictors.table import TableError, source
+from predictors.targets import absent_column
+
+_MIN_GROUPS = 5
+
+
+def groups_of(
+    frame: pd.DataFrame, named: Sequence[str] | None, architecture: Sequence[str] = ()
+) -> NDArray[np.int64] | None:
+    """The group of every row, shape (rows,); None when every row stands alone.
+
+    Args:
+        frame: The usable rows.
+        named: Columns whose combinations are the groups, as the user gave them; or None.
+        architecture: Otherwise, the columns of a recognised table that make an architecture. They
+            count when they make at least five groups.
+
+    Raises:
+        TableError: A named column is absent, or the named columns make one group only.
+    """
+    columns = list(named if named is not None else architecture)
+    for name in columns:
+        if name not in frame:
+            missing = absent_column(name, [str(column) for column in frame.columns])
+            raise TableError(f"{source(frame)}: {missing}")
+    if not columns:
+        return None
+    codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)
+    n_groups = len(set(codes.tolist()))
+    if named is not None and n_groups < 2:
+        raise TableError(
+            f"{source(frame)}: the columns {columns} make one group; cross-validation needs two. "
+            "Name other columns, or none."
+        )
+    if n_groups == len(frame) or (named is None and n_groups < _MIN_GROUPS):
+        return None
+    return codes

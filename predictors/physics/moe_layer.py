@@ -1,0 +1,140 @@
+"""One sparse feed-forward layer served by several devices: what the busiest of them does.
+
+The work is that of gated feed-forward experts (three matrices) in two-byte weights; other kinds
+differ by a factor that a price absorbs. Latency is that of the device with most tokens, because
+the others wait for it.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.physics.role import Role
+
+ROLES = (
+    Role("tokens", ("num_tokens", "n_tokens", "tokens", "token_count", "batch_tokens")),
+    Role("hidden", ("hidden_size", "hidden_dim", "hidden", "d_model", "model_dim", "embed_dim")),
+    Role(
+        "width",
+        (
+            *("inter_size", "intermediate_size", "moe_intermediate_size", "inter", "inter_dim"),
+            *("ffn_dim", "ffn_size", "expert_dim", "expert_size", "moe_ffn_hidden_size"),
+        ),
+    ),
+    Role("top_k", ("topk", "top_k", "k", "experts_per_token"), is_optional=True),
+    Role("experts", ("num_experts", "n_experts", "experts", "num_local_experts")),
+    Role(
+        "tensor_parallel",
+        ("moe_tp_size", "tp_size", "tp", "tensor_parallel", "tensor_parallel_size"),
+        is_optional=True,
+    ),
+    Role(
+        "expert_parallel",
+        ("moe_ep_size", "ep_size", "ep", "expert_parallel", "expert_parallel_size"),
+        is_optional=True,
+    ),
+    Role(
+        "routing",
+        ("distribution", "routing", "workload_distribution", "routing_distribution"),
+        is_optional=True,
+        is_text=True,
+    ),
+)
+ARCHITECTURE = ("hidden", "width", "top_k", "experts")
+WORK = (
+    *("moe_gflops", "moe_weights_mb", "moe_activations_mb", "moe_experts_touched"),
+    *("moe_dispatch_mb", "moe_tokens_mb"),
+)
+CIRCUMSTANCES = ("moe_tokens_per_expert", "moe_expert_mb", "moe_misaligned", "moe_skew")
+
+_BYTES = 2
+_ALIGNED = 16  # elements; tensor cores and 32-byte transactions want multiples of it
+_DRAWS = 4
+_SKEWED = re.compile(r"(?:power_?law|zipf|skewed|pareto)\D*(\d+(?:\.\d+)?)", re.I)
+_EVEN = frozenset({"balanced", "uniform", "even"})
+
+
+def derive(roles: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """The derived columns, shape (rows, len(WORK) + len(CIRCUMSTANCES)).
+
+    Args:
+        roles: Values of each role, shape (rows,) each.
+    """
+    tokens, hidden, n_experts = roles["tokens"], roles["hidden"], roles["experts"]
+    ones = np.ones(len(tokens))
+    top_k = roles.get("top_k", ones)
+    width = roles["width"] / roles.get("tensor_parallel", ones)
+    n_devices = roles.get("expert_parallel", ones)
+    routing = roles.get("routing", np.full(len(tokens), "random", dtype=object))
+    loads = [
+        busiest_device(int(t), int(k), int(e), int(d), str(text))
+        for t, k, e, d, text in zip(tokens, top_k, n_experts, n_devices, routing, strict=True)
+    ]
+    touched, routed = np.array(loads).T
+    expert_mb = 3 * _BYTES * hidden * width / 1e6
+    return np.column_stack(
+        [
+            6 * routed * hidden * width / 1e9,
+            touched * expert_mb,
+            _BYTES * routed * (2 * hidden + 3 * width) / 1e6,
+            touched,
+            _BYTES * tokens * top_k * hidden / 1e6,
+            _BYTES * tokens * hidden / 1e6,
+            routed / touched,
+            expert_mb,
+            np.asarray(width % _ALIGNED != 0, dtype=np.float64),
+            [_skew(str(text)) for text in routing],
+        ]
+    )
+
+
+@lru_cache(maxsize=100_000)
+def busiest_device(
+    tokens: int, top_k: int, n_experts: int, n_devices: int, routing: str
+) -> tuple[float, float]:
+    """Experts touched and tokens computed on the device with most tokens, both at least 1.
+
+    Balanced routing deals the tokens out evenly. With a power law, experts' loads are spread
+    between 1 and 0.8 times the tokens with density x ** -alpha and dealt to the devices at
+    random, as NVIDIA's aiconfigurator draws them. Anything else is uniformly random: of E
+    experts E * (1 - (1 - 1/E) ** (tokens * k)) are touched.
+    """
+    routed = tokens * top_k
+    if routing.lower() in _EVEN:
+        touched = np.ceil(min(n_experts, routed) / n_devices)
+        return float(touched), float(np.ceil(routed / n_devices))
+    shares = _shares(tokens, n_experts, _skew(routing))
+    if n_devices == 1:
+        return float(max(1.0, np.sum(1 - (1 - shares) ** routed))), float(routed)
+    rng = np.random.default_rng(0)
+    busiest = []
+    for _ in range(_DRAWS):
+        counts = rng.multinomial(routed, rng.permutation(shares))
+        by_device = [part for part in np.array_split(counts, n_devices) if part.size]
+        most = max(by_device, key=lambda part: int(part.sum()))
+        busiest.append((np.count_nonzero(most), most.sum()))
+    touched, tokens_there = np.mean(busiest, axis=0)
+    return float(max(1.0, touched)), float(max(1.0, tokens_there))
+
+
+def _skew(routing: str) -> float:
+    """The exponent of a power law named in a text; 0 for everything else."""
+    found = _SKEWED.search(routing)
+    return float(found[1]) if found else 0.0
+
+
+def _shares(tokens: int, n_experts: int, alpha: float) -> NDArray[np.float64]:
+    """The share of tokens that each expert expects; quantiles of a bounded power law."""
+    most = 0.8 * tokens
+    if alpha == 0 or most <= 1:
+        return np.full(n_experts, 1 / n_experts)
+    quantiles = (np.arange(n_experts) + 0.5) / n_experts
+    if abs(alpha - 1) < 1e-9:
+        loads = most**quantiles
+    else:
+        loads = ((most ** (1 - alpha) - 1) * quantiles + 1) ** (1 / (1 - alpha))
+    return np.asarray(loads / loads.sum())

@@ -1,0 +1,110 @@
+"""Which tables are recognised, and by which columns."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictors.physics import dense_transformer, moe_layer
+from predictors.physics.role import Role
+from predictors.table import TableError, locate, source
+from predictors.words import words
+
+Kind = Literal["moe_layer", "dense_transformer"]
+_MODULES = {"moe_layer": moe_layer, "dense_transformer": dense_transformer}
+
+
+@dataclass(frozen=True, slots=True)
+class Physics:
+    """A recognised kind of table.
+
+    Attributes:
+        kind: `moe_layer`, one row per sparse layer; `dense_transformer`, one per translation
+            model as HAT and AutoMoE publish them.
+        roles: The table's column for each role of that kind.
+    """
+
+    kind: Kind
+    roles: dict[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the derived columns: `work`, then what explains how fast it is done."""
+        return (*self.work, *_MODULES[self.kind].CIRCUMSTANCES)
+
+    @property
+    def work(self) -> tuple[str, ...]:
+        """The derived columns whose prices add up to the latency."""
+        return tuple(_MODULES[self.kind].WORK)
+
+    @property
+    def architecture(self) -> tuple[str, ...]:
+        """The table's columns that make an architecture; empty when every row is a new one."""
+        return tuple(
+            self.roles[role] for role in _MODULES[self.kind].ARCHITECTURE if role in self.roles
+        )
+
+    def matrix(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """The derived columns of every row, shape (rows, len(self.columns)).
+
+        Raises:
+            TableError: A column is missing, or a quantity is not a finite number above 0.
+        """
+        module = _MODULES[self.kind]
+        known = {role.name: role for role in module.ROLES}
+        values = {
+            name: _text(frame, column) if known[name].is_text else _quantity(frame, column)
+            for name, column in self.roles.items()
+        }
+        return module.derive(values) if len(frame) else np.empty((0, len(self.columns)))
+
+
+def recognise(columns: Collection[str]) -> Physics | None:
+    """The kind of table with these columns; None when it is none that is known.
+
+    Names are compared by their words: `num_experts`, `n_experts` and `experts` are the same.
+    """
+    for kind, module in _MODULES.items():
+        roles = _assign(module.ROLES, columns)
+        if roles is not None:
+            return Physics(kind, roles)  # type: ignore[arg-type]  # the keys are the literals
+    return None
+
+
+def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str] | None:
+    by_words = {"_".join(words(name)): name for name in columns}
+    found: dict[str, str] = {}
+    for role in roles:
+        names = [by_words[name] for name in role.names if name in by_words]
+        if names:
+            found[role.name] = names[0]
+        elif not role.is_optional:
+            return None
+    return found
+
+
+def _quantity(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    values = pd.to_numeric(_column(frame, column), errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if bad.size:
+        row = int(bad[0])
+        raise TableError(
+            f"{locate(frame, row, column)}: a size must be a finite number above 0. "
+            f"Got {str(frame[column].iloc[row])!r}. Correct or delete the line."
+        )
+    return values
+
+
+def _text(frame: pd.DataFrame, column: str) -> NDArray[np.object_]:
+    return np.array([str(cell) for cell in _column(frame, column)], dtype=object)
+
+
+def _column(frame: pd.DataFrame, column: str) -> pd.Series:
+    if column not in frame:
+        raise TableError(
+            f"{source(frame)}: no column '{column}'. The predictor was fitted with it."
+        )
+    return frame[column]

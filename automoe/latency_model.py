@@ -49,22 +49,29 @@ class LatencyModel:
         return pd.DataFrame(rows, index=pd.Index([a.id for a in architectures], name="id"))
 
     def predict(
-        self, architectures: Sequence[Architecture], *, confidence: float = 0.95
+        self,
+        architectures: Sequence[Architecture],
+        *,
+        confidence: float = 0.95,
+        searched: bool = False,
     ) -> pd.DataFrame:
         """Columns `predicted_ms`, `lower_ms`, `upper_ms` on the architectures' ids.
 
         Args:
             architectures: At least one.
             confidence: Of each bound by itself.
+            searched: Whether they are candidates of a search, see ``Predictor.predict``.
 
         Raises:
             ValueError: The confidence is out of reach of the rows fitted.
             TableError: The predictor needs a column that architectures do not have.
         """
-        return self.predictor.predict(self.table(architectures), confidence=confidence)
+        table = self.table(architectures)
+        return self.predictor.predict(table, confidence=confidence, searched=searched)
 
     def upper_ms(
         self, architectures: Sequence[Architecture], *, confidence: float = 0.95
     ) -> NDArray[np.float64]:
-        """The upper bound of each latency in milliseconds, shape ``[len(architectures)]``."""
-        return self.predict(architectures, confidence=confidence)["upper_ms"].to_numpy()
+        """What a search holds against its budget, in ms, shape ``[len(architectures)]``."""
+        bounds = self.predict(architectures, confidence=confidence, searched=True)
+        return bounds["upper_ms"].to_numpy()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
+from random import Random
 
 from automoe.architecture import Architecture
 from automoe.export import WorkloadWriter
@@ -32,6 +33,9 @@ from profilers import (
 )
 
 CONDITION_COLUMNS = ("workload",)
+# The sentinel is to feel what the points feel, so it is one of them, on a shorter sentence.
+_TYPICAL = 7
+_SHORTER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,8 @@ def profile_architectures(
         log: The CSV.
         graphs: A folder for the graphs; each is removed once its row is written, and the folder
             when the session ends.
-        space: Gives the sentinel, its smallest architecture; without one it is the first of
-            ``architectures``. A fifth of the target suffices for it.
+        space: Gives the sentinel, always the same of its architectures; without one it is the
+            first of ``architectures``. A fifth of the sentence suffices for it.
         reference: A log of the same conditions. Latencies are corrected to the state the machine
             was in then, so that the two logs can be compared.
         on_progress: Called after every block, in units of architectures.
@@ -103,8 +107,8 @@ def profile_architectures(
     writer = WorkloadWriter(graphs, workload)
     try:
         # Not left[0]: a resumed session must compare itself with the same sentinel.
-        smallest = space.smallest() if space else distinct[0]
-        sentinel = _sentinel(smallest, writer, level_of=partial(_level, opened, reference))
+        typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
+        sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
         outcomes = measure_points(
             [_point(architecture, writer, space) for architecture in left],
             device=device,
@@ -179,9 +183,11 @@ def _conditions(device: Device, protocol: Protocol, workload: str) -> dict[str, 
 def _sentinel(
     architecture: Architecture, writer: WorkloadWriter, *, level_of: Callable[[str], float | None]
 ) -> Sentinel:
-    tgt_len = ceil(writer.sentence.tgt_len / 5)
-    short = replace(writer.sentence, tgt_len=tgt_len, routing=RoutingPattern())
-    name = f"{architecture.id} tgt={tgt_len}"
+    src_len, tgt_len = (
+        ceil(n / _SHORTER) for n in (writer.sentence.src_len, writer.sentence.tgt_len)
+    )
+    short = replace(writer.sentence, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
+    name = f"{architecture.id} src={src_len} tgt={tgt_len}"
     path = WorkloadWriter(writer.folder / "sentinel", short).write(architecture)
     return Sentinel(name=name, workload=path, reference_ms=level_of(name))
 

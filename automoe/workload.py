@@ -10,6 +10,7 @@ from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 
 _NUMBERS = {"src": "src_len", "tgt": "tgt_len", "vocab": "vocab_size", "beam": "beam"}
+PRECISIONS = ("fp32", "int8")
 _FORM = "src=30 tgt=30 vocab=32768 tables=1 beam=1 routing=balanced"
 
 
@@ -29,9 +30,10 @@ class TranslationWorkload:
         beam: Hypotheses of each sentence that the decoder extends together.
         batch: Sentences of these lengths that are translated together.
         routing: Which experts the tokens go to.
+        precision: Of the matrix products: ``fp32``, or ``int8`` by dynamic quantisation.
 
     Raises:
-        ValueError: A number is below one.
+        ValueError: A number is below one, or the precision is another one.
     """
 
     src_len: int
@@ -41,11 +43,17 @@ class TranslationWorkload:
     beam: int = 1
     batch: int = 1
     routing: RoutingPattern = field(default_factory=RoutingPattern)
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         for name in (*_NUMBERS.values(), "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"'{name}' must be at least 1. Got {getattr(self, name)}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"'precision' must be {' or '.join(PRECISIONS)}: CPUs have no kernels for others. "
+                f"Got '{self.precision}'."
+            )
 
     @classmethod
     def of(
@@ -84,9 +92,10 @@ class TranslationWorkload:
         """One line that a log keeps and compares; ``parse`` reads it."""
         tables = 1 if self.shared_embeddings else 2
         batch = f"batch={self.batch} " if self.batch > 1 else ""
+        precision = f"precision={self.precision} " if self.precision != "fp32" else ""
         return (
             f"src={self.src_len} tgt={self.tgt_len} vocab={self.vocab_size} "
-            f"tables={tables} beam={self.beam} {batch}routing={self.routing}"
+            f"tables={tables} beam={self.beam} {batch}{precision}routing={self.routing}"
         )
 
     @classmethod
@@ -100,6 +109,7 @@ class TranslationWorkload:
         expected = {*_NUMBERS, "tables", "routing"}
         numbers = {name: fields.get(key, "") for key, name in _NUMBERS.items()}
         numbers["batch"] = fields.pop("batch", "1")
+        precision = fields.pop("precision", "fp32")
         refusal = WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
         if (
             fields.keys() != expected
@@ -112,6 +122,7 @@ class TranslationWorkload:
                 **{name: int(value) for name, value in numbers.items()},
                 shared_embeddings=fields["tables"] == "1",
                 routing=RoutingPattern.parse(fields["routing"]),
+                precision=precision,
             )
         except ValueError:
             raise refusal from None

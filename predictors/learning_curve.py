@@ -14,6 +14,7 @@ from predictors.scores import score
 _SIZES = (10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _DRAWS = 4
 _MAX_TESTED = 500
+_ROUNDING = 1e-9
 _LARGEST_SHARE = 0.8  # of the rows that may be fitted, so that enough are left to test
 
 
@@ -44,7 +45,7 @@ class LearningCurve:
         """How many rows bring MAPE to the goal; None when no number does."""
         if self.floor >= goal:
             return None
-        return ceil(self.slope / (goal - self.floor))
+        return ceil(self.slope / (goal - self.floor) - _ROUNDING)
 
 
 def learning_curve(

@@ -25,7 +25,7 @@ _RESULT = (
     _DURATION
     | _SPREAD
     | {"p50", "p90", "p95", "p99", "energy", "mj", "power", "watts", "temperature"}
-    | {"throughput", "drift", "sentinel", "samples"}
+    | {"throughput", "drift", "sentinel", "samples", "blocks", "processes", "wall", "mhz"}
 )
 _BOOKKEEPING = frozenset(
     {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}

@@ -58,10 +58,19 @@ class LatencyLog:
         return {row["point_id"] for row in read_log(self.path)}
 
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
-        """The level that earlier sessions corrected to; None when they had another sentinel."""
+        """The level that earlier sessions corrected to; None in an empty log.
+
+        Raises:
+            LogError: They had another sentinel, so that new rows would not be comparable.
+        """
         first = self._first_row()
-        if first is None or first["sentinel"] != sentinel:
+        if first is None:
             return None
+        if first["sentinel"] != sentinel:
+            raise LogError(
+                f"'sentinel' must be {first['sentinel']!r} as in {self.path}. Got {sentinel!r}: "
+                "another space or release. Use another --log."
+            )
         return float(first["sentinel_reference_ms"])
 
     def require(self, conditions: Mapping[str, object]) -> None:

@@ -41,7 +41,7 @@ class Protocol:
 
     threads: int = 1
     samples_per_block: int = 10
-    block_seconds: float = 3.0
+    block_seconds: float = 2.0
     group_ms: float = 200.0
     burst_ms: float = 20.0
     min_rounds: int = 3

@@ -1,10 +1,11 @@
 """``automoe profile``."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.share import parse_share
 from devices import Device, DeviceUnavailableError, get_device
 
 if TYPE_CHECKING:
@@ -34,7 +36,16 @@ def profile(
     space: Annotated[
         str | None, typer.Option("--space", help="Preset or file to sample from.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, help="Architectures to sample.")] = 50,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", min=1, help="Architectures to sample, 50; with --until at most, 200."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Stop when a predictor errs by less: 3%.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.1, help="With --until: stop after these.")
+    ] = None,
     archs: Annotated[
         Path | None, typer.Option("--archs", help="Architectures to measure instead.")
     ] = None,
@@ -51,6 +62,7 @@ def profile(
     routing: Annotated[
         str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
     ] = "balanced",
+    precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
     src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
@@ -58,6 +70,9 @@ def profile(
     fast: Annotated[bool, typer.Option("--fast", help="A 5 % interval instead of 2 %.")] = False,
     target: Annotated[
         float | None, typer.Option("--target", help="Half-width of the interval; default: 0.02.")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=2, help="Most blocks of each; default: 6.")
     ] = None,
     reference: Annotated[
         Path | None, typer.Option("--reference", help="Log to whose machine level to correct.")
@@ -69,6 +84,11 @@ def profile(
     given = [name for name, x in (("--space", space), ("--archs", archs), ("--model", model)) if x]
     if len(given) != 1:
         raise ValueError(f"Give one of --space, --archs and --model. Got {given or 'none'}.")
+    if until is not None and space is None:
+        raise ValueError("'--until' chooses architectures itself: give '--space' with it.")
+    if minutes is not None and until is None:
+        raise ValueError("'--minutes' is the limit of '--until': give both.")
+    goal = None if until is None else parse_share(until, "--until")
     plugin = _device(device, host)
     from automoe.architecture_files import read_architectures
     from automoe.space import SearchSpace
@@ -77,6 +97,9 @@ def profile(
     protocol = (Protocol.fast if fast else Protocol)(threads=threads, seed=seed)
     if target is not None:
         protocol = replace(protocol, target_half_width=target)
+    if rounds is not None:
+        least = min(rounds, protocol.min_rounds)
+        protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
     if model is not None:
         summary = _measure_model(model, input_shape or [], plugin, protocol, log)
     else:
@@ -86,17 +109,28 @@ def profile(
             else None
         )
         sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
-        workload = _workload(source, sizes, beam=beam, batch=batch, routing=routing)
-        chosen = draw_distinct(source, n, seed) if source else read_architectures(archs or Path())
-        summary = _measure(
-            chosen,
-            source,
-            workload,
+        workload = _workload(
+            source, sizes, beam=beam, batch=batch, routing=routing, precision=precision
+        )
+        measure = partial(
+            _measure,
+            space=source,
+            workload=workload,
             device=plugin,
             protocol=protocol,
             log=log,
             reference=reference,
         )
+        if source is not None and goal is not None:
+            limits = {"mape": goal, "most": n or 200, "minutes": minutes}
+            _measure_until(
+                limits, source, workload, log=log, measure=measure, seed=seed, as_json=as_json
+            )
+            return
+        chosen = (
+            draw_distinct(source, n or 50, seed) if source else read_architectures(archs or Path())
+        )
+        summary = measure(chosen)
     _conclude(summary, log, as_json=as_json)
 
 
@@ -118,6 +152,7 @@ def _workload(
     beam: int,
     batch: int,
     routing: str,
+    precision: str,
 ) -> "TranslationWorkload":
     from automoe.routing_pattern import RoutingPattern
     from automoe.workload import TranslationWorkload
@@ -132,14 +167,15 @@ def _workload(
         beam=beam,
         batch=batch,
         routing=pattern,
+        precision=precision,
     )
 
 
 def _measure(
-    architectures: list[Architecture],
+    architectures: Sequence[Architecture],
+    *,
     space: "SearchSpace | None",
     workload: "TranslationWorkload",
-    *,
     device: Device,
     protocol: "Protocol",
     log: Path,
@@ -161,6 +197,30 @@ def _measure(
         )
 
 
+def _measure_until(
+    limits: Mapping[str, Any],
+    space: "SearchSpace",
+    workload: "TranslationWorkload",
+    *,
+    log: Path,
+    measure: "Callable[[Sequence[Architecture]], ProfileSummary]",
+    seed: int,
+    as_json: bool,
+) -> None:
+    from automoe.active_profiling import Goal, profile_until  # scikit-learn takes seconds
+
+    outcome = profile_until(Goal(**limits), space, workload, log=log, measure=measure, seed=seed)
+    detail = {
+        "n_rows": outcome.n_rows,
+        "mape": outcome.mape,
+        "is_reached": outcome.is_reached,
+        "reason": outcome.reason,
+    }
+    _conclude(outcome.summary, log, as_json=as_json, detail=detail)
+    if not outcome.is_reached:
+        raise typer.Exit(ExitCode.QUALITY)
+
+
 def _measure_model(
     model: Path, shapes: list[str], device: Device, protocol: "Protocol", log: Path
 ) -> "ProfileSummary":
@@ -180,19 +240,27 @@ def _measure_model(
         )
 
 
-def _conclude(summary: "ProfileSummary", log: Path, *, as_json: bool) -> None:
+def _conclude(
+    summary: "ProfileSummary",
+    log: Path,
+    *,
+    as_json: bool,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
     for repaired in summary.repaired:
         say(repaired)
     for failed in summary.failed:
         say(f"{failed.point_id} could not be measured: {failed.reason}")
     if as_json:
-        print_json({**asdict(summary), "log": str(log)})
+        print_json({**asdict(summary), **(detail or {}), "log": str(log)})
     else:
         grades = ", ".join(f"{count} {grade}" for grade, count in summary.quality.items())
-        detail = f" (quality {grades}; {summary.n_flagged} flagged)" if grades else ""
+        graded = f" (quality {grades}; {summary.n_flagged} flagged)" if grades else ""
         print(
-            f"{log}: {summary.n_measured} measured{detail}, "
+            f"{log}: {summary.n_measured} measured{graded}, "
             f"{summary.n_skipped} there before, {len(summary.failed)} failed"
         )
+        if detail:
+            print(detail["reason"])
     if summary.failed:
         raise typer.Exit(ExitCode.PARTIAL)

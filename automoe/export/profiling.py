@@ -9,6 +9,7 @@ import numpy as np
 from automoe.architecture import Architecture, EncoderLayer
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
+from automoe.export.quantization import quantize_graph
 from automoe.export.weights import RandomBlob
 from automoe.routing_pattern import Side, router_bias
 from automoe.supernet import TransformerConfig
@@ -57,6 +58,8 @@ class WorkloadWriter:
             )
             graphs[name] = f"{architecture.id}.{name}.onnx"
             graph.save(self.folder / graphs[name])
+            if self.sentence.precision == "int8":
+                quantize_graph(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
         path = self.folder / f"{architecture.id}.workload.json"
         calls = (self._encoder_call(architecture), self._decoder_call(architecture))

@@ -125,7 +125,7 @@ def _ranked(
     generations: Sequence[dict[Architecture, float]], latency: LatencyModel, confidence: float
 ) -> tuple[Candidate, ...]:
     found = [(a, loss, n) for n, told in enumerate(generations) for a, loss in told.items()]
-    bounds = latency.predict([a for a, _, _ in found], confidence=confidence)
+    bounds = latency.predict([a for a, _, _ in found], confidence=confidence, searched=True)
     rows = zip(found, bounds.to_dict("records"), strict=True)
     candidates = (
         Candidate(

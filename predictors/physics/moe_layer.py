@@ -54,7 +54,8 @@ CIRCUMSTANCES = ("moe_tokens_per_expert", "moe_expert_mb", "moe_misaligned", "mo
 _BYTES = 2
 _ALIGNED = 16  # elements; tensor cores and 32-byte transactions want multiples of it
 _DRAWS = 4
-_SKEWED = re.compile(r"(?:power_?law|zipf|skewed|pareto)\D*(\d+(?:\.\d+)?)", re.I)
+_POWER_LAW = re.compile(r"power[_ ]?law\D*(\d+(?:\.\d+)?)", re.I)
+_ZIPF = re.compile(r"(?:zipf|skewed)\D*(\d+(?:\.\d+)?)", re.I)
 _EVEN = frozenset({"balanced", "uniform", "even"})
 
 
@@ -99,15 +100,16 @@ def busiest_device(
     """Experts touched and tokens computed on the device with most tokens, both at least 1.
 
     Balanced routing deals the tokens out evenly. With a power law, experts' loads are spread
-    between 1 and 0.8 times the tokens with density x ** -alpha and dealt to the devices at
-    random, as NVIDIA's aiconfigurator draws them. Anything else is uniformly random: of E
-    experts E * (1 - (1 - 1/E) ** (tokens * k)) are touched.
+    between 1 and 0.8 times the tokens with density x ** -alpha, as NVIDIA's aiconfigurator draws
+    them; by Zipf's law expert i expects a share proportional to i ** -alpha. Experts are dealt to
+    the devices at random. Any other routing is uniformly random: of E experts
+    E * (1 - (1 - 1/E) ** (tokens * k)) are touched.
     """
     routed = tokens * top_k
     if routing.lower() in _EVEN:
         touched = np.ceil(min(n_experts, routed) / n_devices)
         return float(touched), float(np.ceil(routed / n_devices))
-    shares = _shares(tokens, n_experts, _skew(routing))
+    shares = _shares(tokens, n_experts, routing)
     if n_devices == 1:
         return float(max(1.0, np.sum(1 - (1 - shares) ** routed))), float(routed)
     rng = np.random.default_rng(0)
@@ -122,15 +124,18 @@ def busiest_device(
 
 
 def _skew(routing: str) -> float:
-    """The exponent of a power law named in a text; 0 for everything else."""
-    found = _SKEWED.search(routing)
+    """The exponent of a skewed routing; 0 for everything else."""
+    found = _POWER_LAW.search(routing) or _ZIPF.search(routing)
     return float(found[1]) if found else 0.0
 
 
-def _shares(tokens: int, n_experts: int, alpha: float) -> NDArray[np.float64]:
-    """The share of tokens that each expert expects; quantiles of a bounded power law."""
-    most = 0.8 * tokens
-    if alpha == 0 or most <= 1:
+def _shares(tokens: int, n_experts: int, routing: str) -> NDArray[np.float64]:
+    """The share of tokens that each expert expects."""
+    alpha, most = _skew(routing), 0.8 * tokens
+    if _ZIPF.search(routing):
+        loads = np.arange(1, n_experts + 1) ** -alpha
+        return np.asarray(loads / loads.sum())
+    if not _POWER_LAW.search(routing) or most <= 1:
         return np.full(n_experts, 1 / n_experts)
     quantiles = (np.arange(n_experts) + 0.5) / n_experts
     if abs(alpha - 1) < 1e-9:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from automoe.routing_pattern import RoutingPattern
@@ -56,3 +58,13 @@ def test_a_batch_multiplies_work_but_not_weights(tiny: SearchSpace) -> None:
     assert eight.projection_flops == 8 * one.projection_flops
     assert eight.params == one.params
     assert one.decoder.experts_touched < eight.decoder.experts_touched
+
+
+def test_a_precision_is_said_only_when_it_is_not_fp32(tiny: SearchSpace) -> None:
+    workload = TranslationWorkload.of(tiny)
+    assert "precision" not in str(workload)
+    coarse = replace(workload, precision="int8")
+    assert "beam=1 precision=int8 routing=balanced" in str(coarse)
+    assert TranslationWorkload.parse(str(coarse)) == coarse
+    with pytest.raises(ValueError, match=r"'precision' must be fp32 or int8: .* Got 'fp16'"):
+        replace(workload, precision="fp16")

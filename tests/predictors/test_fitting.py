@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors import TableError, fit_log
+from predictors import Predictor, TableError, fit_log
 
 Maker = Callable[..., pd.DataFrame]
+NOISE = 0.03  # of the made-up logs
 
 
 def test_the_error_comes_near_the_noise(roofline_log: Maker) -> None:
@@ -96,3 +97,39 @@ def test_a_bad_target_names_its_line(tmp_path: Path, roofline_log: Maker) -> Non
     message = r"lat\.csv, line 6, column 'latency_ms'.*Got 'slow'"
     with pytest.raises(TableError, match=message):
         fit_log(tmp_path / "lat.csv")
+
+
+def test_another_devices_predictor_makes_ten_rows_enough(roofline_log: Maker) -> None:
+    # The second device is half as fast and pays 4 ms more for every call.
+    base = fit_log(roofline_log(60, seed=0))
+    other, test = (
+        log.assign(latency_ms=4 + 2 * log["latency_ms"], device="other")
+        for log in (roofline_log(10, seed=1), roofline_log(200, seed=2))
+    )
+    with pytest.raises(TableError, match="has 10 usable rows of 10; a predictor needs 20"):
+        fit_log(other)
+    predictor = fit_log(other, base=base)
+    predicted = predictor.predict(test, confidence=0.5)["predicted_ms"]
+    assert np.mean(np.abs(predicted / test["latency_ms"] - 1)) < 2 * NOISE
+    assert predictor.report.features[-1] == "base_ms"
+
+
+def test_a_predictor_takes_its_base_along(roofline_log: Maker, tmp_path: Path) -> None:
+    base = fit_log(roofline_log(40, seed=0))
+    predictor = fit_log(roofline_log(30, seed=1), base=base)
+    predictor.save(tmp_path / "p")
+    loaded, rows = Predictor.load(tmp_path / "p"), roofline_log(5, seed=2)
+    pd.testing.assert_frame_equal(loaded.predict(rows), predictor.predict(rows))
+    assert loaded.base is not None
+    assert loaded.base.report == base.report
+    assert not loaded.extrapolates(roofline_log(30, seed=1)).any()
+
+
+def test_groups_are_kept_together(roofline_log: Maker) -> None:
+    log = roofline_log(60, seed=0)
+    log["family"] = np.arange(60) // 10
+    report = fit_log(log, groups=["family"]).report
+    assert report.n_groups == 6
+    assert report.roles["family"] == "ignored"  # marked features are all there is
+    with pytest.raises(TableError, match="no column 'familie'"):
+        fit_log(log, groups=["familie"])

@@ -107,3 +107,35 @@ def test_bad_rows_are_one_clear_line(
 def test_an_unknown_target_is_named(log: Path, capsys: Capture, tmp_path: Path) -> None:
     assert main(["fit", str(log), "-o", str(tmp_path / "p"), "--target", "encoder_mss"]) == 2
     assert "no column 'encoder_mss'. Did you mean 'encoder_ms'?" in capsys.readouterr().err
+
+
+def test_a_goal_decides_the_exit_code_and_says_what_is_missing(
+    log: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    command = ["fit", str(log), "-o", str(tmp_path / "p"), "--target", "encoder_ms"]
+    assert main([*command, "--goal", "20%"]) == 0
+    assert "enough: " in capsys.readouterr().out
+    assert main([*command, "--goal", "0.001", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["verdict"].startswith("not enough yet: ")
+    assert main([*command, "--goal", "2"]) == 2
+    assert "'--goal' must be a share such as 3% or 0.03. Got '2'." in capsys.readouterr().err
+
+
+def test_a_fit_shows_the_roles_of_columns_and_draws_it(
+    log: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    targets = ["--target", "encoder_ms", "--target", "decoder_ms"]
+    plots = tmp_path / "plots"
+    command = ["fit", str(log), "-o", str(tmp_path / "p"), *targets, "--plots", str(plots)]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "target: encoder_ms, decoder_ms\n" in printed
+    assert "feature: gflops, widths\n" in printed
+    assert "20 more measurements would bring" in printed
+    assert {path.name for path in plots.iterdir()} >= {"parity.png", "calibration.png"}
+
+
+def test_a_base_must_be_a_predictor(log: Path, capsys: Capture, tmp_path: Path) -> None:
+    command = ["fit", str(log), "-o", str(tmp_path / "p"), "--target", "encoder_ms"]
+    assert main([*command, "--base", str(log)]) == 2
+    assert "is not a predictor" in capsys.readouterr().err

@@ -104,3 +104,38 @@ def test_bad_flags_are_one_clear_line(
     assert main(["profile", "--device", "cpu", "--log", "l.csv", *flags]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--archs", "a.jsonl", "--until", "3%"], "'--until' chooses architectures itself: give"),
+        (["--space", "tiny", "--minutes", "3"], "'--minutes' is the limit of '--until': give both"),
+        (["--space", "tiny", "--until", "3"], "'--until' must be a share such as 3% or 0.03"),
+        (["--space", "tiny", "--reference", "no.csv"], "no.csv does not exist"),
+    ],
+)
+def test_flags_that_do_not_fit_together(
+    capsys: Capture, tmp_path: Path, flags: list[str], message: str
+) -> None:
+    assert main(["profile", "--device", "cpu", "--log", str(tmp_path / "l.csv"), *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_rounds_bound_both_ends(calls: list[dict[str, Any]], tmp_path: Path) -> None:
+    log = str(tmp_path / "l.csv")
+    flags = ["--device", "cpu", "--space", "tiny", "-n", "2", "--log", log, "--rounds", "2"]
+    assert main(["profile", *flags]) == 3
+    protocol = calls[0]["protocol"]
+    assert (protocol.min_rounds, protocol.max_rounds) == (2, 2)
+
+
+@pytest.mark.slow
+def test_profiling_until_a_predictor_is_good_enough(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "lat.csv"
+    flags = ["--device", "cpu", "--space", "tiny", "--fast", "--until", "40%", "--json"]
+    assert main(["profile", *flags, "--log", str(log)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["is_reached"]
+    assert found["n_rows"] == len(read_log(log)) == 24
+    assert found["mape"] < 0.4

@@ -183,3 +183,25 @@ def test_the_worker_counts_the_tokens_of_each_expert(tmp_path: Path, sparse: Arc
         "encoder.expert_0": [2, 3, 3],
         "decoder.expert_0": [7, 8],
     }
+
+
+def test_int8_products_run_in_the_worker_and_route_alike(
+    tmp_path: Path, sparse: Architecture
+) -> None:
+    exact, coarse = (
+        WorkloadWriter(tmp_path / name, replace(sentence(), precision=name)).write(sparse)
+        for name in ("fp32", "int8")
+    )
+    for graph in Workload.load(coarse).graphs.values():
+        kinds = [node.op_type for node in onnx.load(coarse.parent / graph).graph.node]
+        assert "MatMulInteger" in kinds
+        assert "Gemm" not in kinds
+    expected, got = run_all(exact), run_all(coarse)
+    routers = [name for name in got["encoder"][-1] if name.startswith("expert_")]
+    assert routers
+    for name in routers:
+        np.testing.assert_array_equal(got["encoder"][-1][name], expected["encoder"][-1][name])
+    with WorkerProcess(get_device("cpu")) as worker:
+        worker.request("load", id="x", workload=str(coarse), threads=1)
+        outputs = worker.request("outputs", id="x")["outputs"]
+    assert all(tensor["finite"] for call in outputs.values() for tensor in call.values())

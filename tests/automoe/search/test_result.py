@@ -10,7 +10,7 @@ from automoe.search import Candidate, Measured, SearchSettings, result_of, write
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 
-MEASURED = Measured(latency_ms=9.5, ci_low_ms=9.25, ci_high_ms=9.75, flags=("throttled",))
+MEASURED = Measured(9.5, 9.25, 9.75, 9.5, flags=("throttled",))
 
 
 def result(space: SearchSpace, architecture: Architecture, measured: Measured | None) -> Any:

@@ -1,0 +1,27 @@
+import pandas as pd
+import pytest
+
+from predictors import TableError
+from predictors.grouping import groups_of
+
+FRAME = pd.DataFrame({"a": [1, 1, 2, 2, 3, 3, 4, 5, 6], "b": [0] * 9, "id": range(9)})
+
+
+def test_rows_alike_in_the_named_columns_are_one_group() -> None:
+    codes = groups_of(FRAME, ["a", "b"])
+    assert codes is not None
+    assert codes.tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 5]
+
+
+def test_an_architecture_groups_only_when_there_are_enough_of_it() -> None:
+    assert groups_of(FRAME, None, ["a"]) is not None
+    assert groups_of(FRAME[:7], None, ["a"]) is None  # four groups
+    assert groups_of(FRAME, None, ["id"]) is None  # every row by itself
+    assert groups_of(FRAME, None) is None
+
+
+def test_a_column_that_cannot_group_is_refused() -> None:
+    with pytest.raises(TableError, match="no column 'c'"):
+        groups_of(FRAME, ["c"])
+    with pytest.raises(TableError, match=r"the columns \['b'\] make one group"):
+        groups_of(FRAME, ["b"])

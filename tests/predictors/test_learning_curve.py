@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from predictors.learning_curve import LearningCurve, learning_curve
+from predictors.models import Ridge
+
+
+def test_the_law_says_what_more_rows_bring() -> None:
+    curve = LearningCurve((20, 50), (0.05, 0.035), floor=0.02, slope=0.6)
+    assert curve.gain(40, 20) == pytest.approx(0.6 / 40 - 0.6 / 60)
+    assert curve.rows_for(0.03) == 60
+    assert curve.rows_for(0.02) is None
+
+
+def test_the_floor_is_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 10, (300, 8))
+    y = (20 + X @ np.arange(1.0, 9)) * np.exp(0.05 * rng.standard_normal(300))
+    curve = learning_curve(Ridge(), X, y)
+    assert curve is not None
+    assert curve.rows == (10, 15, 20, 30, 50, 75, 100, 150, 200)
+    assert curve.mapes[0] > curve.mapes[-1]
+    # The mean absolute value of normal noise is sqrt(2 / pi) of its deviation.
+    assert curve.floor == pytest.approx(0.05 * np.sqrt(2 / np.pi), rel=0.2)
+
+
+def test_a_group_is_never_fitted_and_tested() -> None:
+    # Within a group all rows are alike: a ridge that has seen it errs by nothing.
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(12), 10)
+    X = rng.normal(size=(12, 30))[groups]
+    y = rng.uniform(1, 3, 12)[groups]
+    together = learning_curve(Ridge(), X, y)
+    apart = learning_curve(Ridge(), X, y, groups=groups)
+    assert together is not None
+    assert apart is not None
+    assert apart.mapes[-1] > 5 * together.mapes[-1]
+
+
+def test_too_few_rows_have_no_curve() -> None:
+    assert learning_curve(Ridge(), np.ones((12, 1)), np.ones(12)) is None

@@ -1,0 +1,58 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictors import TableError, fit_log
+from predictors.log_quality import judge, quality_counts
+
+
+def layers(n: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(1, 8, n)
+
+
+def write(path: Path, latencies: Sequence[float], name: str = "latency_ms") -> Path:
+    frame = pd.DataFrame({"layers": layers(len(latencies)), name: latencies})
+    frame.to_csv(path, index=False)
+    return path
+
+
+def sound(n: int = 60) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.asarray((10 + layers(n)) * rng.lognormal(0, 0.01, n))
+
+
+def test_a_sound_log_has_nothing_to_mind(tmp_path: Path) -> None:
+    assert judge(write(tmp_path / "a.csv", sound()), ["latency_ms"]) == ()
+
+
+def test_seconds_among_milliseconds_are_refused(tmp_path: Path) -> None:
+    latencies = sound()
+    latencies[30] /= 1000
+    path = write(tmp_path / "a.csv", latencies)
+    with pytest.raises(TableError, match=r"a.csv: 1 latencies are about .*line 32 \[unit\]"):
+        fit_log(path)
+
+
+def test_a_column_in_seconds_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", sound(), name="latency_s")
+    with pytest.raises(TableError, match="'latency_s' is in seconds, not in milliseconds"):
+        fit_log(path, targets=["latency_s"])
+
+
+def test_a_constant_latency_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"all 40 rows have the latency 5 \[constant\]"):
+        fit_log(write(tmp_path / "a.csv", [5.0] * 40))
+
+
+def test_drift_is_minded(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", sound(120) * np.linspace(1, 1.3, 120))
+    predictor = fit_log(path)
+    assert any("[drift]" in warning for warning in predictor.report.warnings)
+
+
+def test_grades_are_counted() -> None:
+    assert quality_counts(pd.DataFrame({"quality": ["B", "A", "B"]})) == {"A": 1, "B": 2}
+    assert quality_counts(pd.DataFrame({"layers": [1]})) == {}

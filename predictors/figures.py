@@ -20,24 +20,26 @@ _CONFIDENCES = np.linspace(0.5, 0.98, 25)
 _MOST_EFFECTS = 12
 
 
-def save_figures(predictor: Predictor, folder: Path) -> tuple[Path, ...]:
-    """Write parity, residuals, calibration, effects and learning curve as PNG.
-
-    Returns:
-        The files; without a learning curve when the rows were too few for one.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
+def drawings(predictor: Predictor) -> dict[str, Callable[[Axes], None]]:
+    """What draws each diagram of a fit, by its name; what there is no data for is left out."""
     report, curve = predictor.report, predictor.report.learning_curve
-    drawings: dict[str, Callable[[Axes], None]] = {
+    found: dict[str, Callable[[Axes], None]] = {
         "parity": lambda axes: draw_parity(axes, predictor.unseen_ms, predictor.ratios),
         "residuals": lambda axes: draw_residuals(axes, predictor.ratios),
         "calibration": lambda axes: draw_calibration(axes, predictor.ratios),
-        "effects": lambda axes: draw_effects(axes, report.effects),
     }
+    if report.effects:
+        found["effects"] = lambda axes: draw_effects(axes, report.effects)
     if curve is not None:
-        drawings["learning_curve"] = lambda axes: draw_learning_curve(axes, curve)
+        found["learning_curve"] = lambda axes: draw_learning_curve(axes, curve)
+    return found
+
+
+def save_figures(predictor: Predictor, folder: Path) -> tuple[Path, ...]:
+    """Write every diagram of a fit as PNG into a folder; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, draw in drawings.items():
+    for name, draw in drawings(predictor).items():
         figure = Figure(figsize=_SIZE, layout="constrained")
         draw(figure.add_subplot())
         written.append(folder / f"{name}.png")

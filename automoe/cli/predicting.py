@@ -15,6 +15,8 @@ from automoe.cli.share import parse_share
 if TYPE_CHECKING:
     import pandas as pd
 
+    from automoe.architecture import Architecture
+    from automoe.workload import TranslationWorkload
     from predictors import FitReport, Predictor
 
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
@@ -90,15 +92,17 @@ def predict(
     confidence: Annotated[float, typer.Option(help="Of each bound by itself.")] = 0.95,
 ) -> None:
     """Latency in milliseconds with bounds, for architectures or for the rows of a CSV."""
+    import pandas as pd
+
     from automoe.architecture_files import read_architectures
     from automoe.latency_model import LatencyModel
     from predictors import Predictor, read_table  # scikit-learn takes seconds to import
 
     model: Predictor
     if table.suffix in _ARCHITECTURES:
-        latency = LatencyModel.open(predictor)
-        model, rows = latency.predictor, latency.table(read_architectures(table))
-        shown = rows[[]].reset_index()
+        latency, architectures = LatencyModel.open(predictor), read_architectures(table)
+        model, rows = latency.predictor, latency.table(architectures)
+        shown = pd.DataFrame([_costs(a, latency.workload) for a in architectures])
     else:
         model, rows = Predictor.load(predictor), read_table(table)
         shown = _as_written(table)
@@ -116,6 +120,18 @@ def predict(
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
+
+
+def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | float]:
+    """What needs no measurement, in closed form."""
+    cost = workload.cost(architecture)
+    return {
+        "id": architecture.id,
+        "params": cost.params,
+        "active_params": cost.active_params,
+        "flops": cost.flops,
+        "weight_bytes": cost.weight_bytes,
+    }
 
 
 def _as_written(table: Path) -> "pd.DataFrame":

@@ -6,17 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from automoe.report.contents import Candidate, pareto_front
 from automoe.training import Record
+from predictors import Predictor
+from predictors.figures import BLUE, INK, RED, drawings
 
 _SIZE = (6.4, 3.6)  # inches
-_INK = "#7a7a7a"  # becomes the colour of the page's text, light or dark
-_BLUE, _RED, _GREEN = "#3b7dd8", "#d0453b", "#2f9e5b"
+_GREEN = "#2f9e5b"
+_LABELS = {
+    "parity": "Measured against predicted latency",
+    "residuals": "Ratio of measured to predicted latency by row of the log",
+    "calibration": "Share of rows under the bound by its confidence",
+    "effects": "Change of the latency with each feature",
+    "learning_curve": "Error on unseen rows by the number of rows fitted",
+}
 
 
 def search_figure(candidates: Sequence[Candidate], result: Mapping[str, Any]) -> str:
@@ -29,11 +36,11 @@ def search_figure(candidates: Sequence[Candidate], result: Mapping[str, Any]) ->
         points = axes.scatter(*_points(candidates), c=generation, s=14, cmap="viridis")
         axes.figure.colorbar(points, ax=axes, label="generation")
         axes.step(*_points(front), where="post", color=_GREEN, label="Pareto front")
-        axes.axvline(result["budget_ms"], color=_RED, linestyle="--", label="budget")
+        axes.axvline(result["budget_ms"], color=RED, linestyle="--", label="budget")
         if winner:
-            axes.scatter(*_points(winner), marker="*", s=140, color=_RED, label="returned")
+            axes.scatter(*_points(winner), marker="*", s=140, color=RED, label="returned")
         axes.set(xlabel="upper bound of the latency (ms)", ylabel="validation loss (nats/token)")
-        axes.legend(frameon=False, labelcolor=_INK)
+        axes.legend(frameon=False, labelcolor=INK)
 
     return _svg(draw, "search", "Upper bound of the latency against validation loss")
 
@@ -42,36 +49,9 @@ def _points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
     return [c.upper_ms for c in candidates], [c.loss for c in candidates]
 
 
-def parity_figure(latency_ms: np.ndarray, ratios: np.ndarray) -> str:
-    """Actual against predicted latency of rows that the model had not seen.
-
-    Args:
-        latency_ms: Measured, shape (rows,).
-        ratios: Actual over predicted of the same rows.
-    """
-    predicted_ms = latency_ms / ratios
-
-    def draw(axes: Axes) -> None:
-        axes.scatter(predicted_ms, latency_ms, s=14, color=_BLUE)
-        ends = [
-            min(latency_ms.min(), predicted_ms.min()),
-            max(latency_ms.max(), predicted_ms.max()),
-        ]
-        axes.plot(ends, ends, color=_INK, linewidth=1)
-        axes.set(xlabel="predicted without the row (ms)", ylabel="measured (ms)")
-
-    return _svg(draw, "parity", "Measured against predicted latency")
-
-
-def residual_figure(ratios: np.ndarray) -> str:
-    """Measured over predicted in the order of the log; a trend is a drift."""
-
-    def draw(axes: Axes) -> None:
-        axes.plot(range(1, len(ratios) + 1), ratios, ".", color=_BLUE)
-        axes.axhline(1.0, color=_INK, linewidth=1)
-        axes.set(xlabel="row of the log", ylabel="measured / predicted")
-
-    return _svg(draw, "residuals", "Ratio of measured to predicted latency by row of the log")
+def fit_figures(predictor: Predictor) -> dict[str, str]:
+    """The diagrams of a fit, by name; see ``predictors.figures``."""
+    return {name: _svg(draw, name, _LABELS[name]) for name, draw in drawings(predictor).items()}
 
 
 def drift_figure(log: pd.DataFrame) -> str:
@@ -79,8 +59,8 @@ def drift_figure(log: pd.DataFrame) -> str:
     ordered = log.sort_values("measured_at")
 
     def draw(axes: Axes) -> None:
-        axes.plot(range(1, len(ordered) + 1), ordered["sentinel_drift"], "-", color=_BLUE)
-        axes.axhline(1.0, color=_INK, linewidth=1)
+        axes.plot(range(1, len(ordered) + 1), ordered["sentinel_drift"], "-", color=BLUE)
+        axes.axhline(1.0, color=INK, linewidth=1)
         axes.set(xlabel="row, in measuring order", ylabel="sentinel / first sentinel")
 
     return _svg(draw, "drift", "Sentinel drift in measuring order")
@@ -94,7 +74,7 @@ def training_figure(history: Sequence[Record]) -> str:
         axes.plot(
             [r.update for r in history],
             [r.train_loss for r in history],
-            color=_BLUE,
+            color=BLUE,
             label="training: random subnets, smoothed",
         )
         axes.plot(
@@ -105,7 +85,7 @@ def training_figure(history: Sequence[Record]) -> str:
             label="validation: largest subnet",
         )
         axes.set(xlabel="update", ylabel="loss (nats per token)")
-        axes.legend(frameon=False, labelcolor=_INK)
+        axes.legend(frameon=False, labelcolor=INK)
 
     return _svg(draw, "training", "Training and validation loss over updates")
 
@@ -121,7 +101,8 @@ def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     svg = out.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    # The grey of the axes becomes the colour of the page's text, light or dark.
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
@@ -129,8 +110,8 @@ def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
 
 
 def _colour(axes: Axes) -> None:
-    axes.tick_params(colors=_INK)
+    axes.tick_params(colors=INK)
     for spine in axes.spines.values():
-        spine.set_color(_INK)
+        spine.set_color(INK)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(_INK)
+        label.set_color(INK)

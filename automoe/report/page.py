@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
@@ -13,8 +12,7 @@ from automoe.report.contents import ReportContents
 from automoe.report.drawing import draw_architecture
 from automoe.report.figures import (
     drift_figure,
-    parity_figure,
-    residual_figure,
+    fit_figures,
     search_figure,
     training_figure,
 )
@@ -53,12 +51,7 @@ def _figures(contents: ReportContents) -> dict[str, Markup]:
     if contents.log is not None and len(contents.log):
         drawn["drift"] = drift_figure(contents.log)
     if contents.predictor is not None:
-        ratios = contents.predictor.ratios
-        drawn["residuals"] = residual_figure(ratios)
-        if contents.log is not None and len(contents.log) == len(ratios):
-            targets = contents.log[list(contents.predictor.report.targets)]
-            latency_ms = targets.sum(axis=1).to_numpy(dtype=np.float64)
-            drawn["parity"] = parity_figure(latency_ms, ratios)
+        drawn |= fit_figures(contents.predictor)
     if contents.training:
         drawn["training"] = training_figure(contents.training)
     return {name: Markup(svg) for name, svg in drawn.items()}

@@ -96,7 +96,7 @@ def test_what_fails_is_not_asked_for_again(tmp_path: Path) -> None:
     rng = Random("pool 0")
     bench.failing = {SPACE.sample(rng).id for _ in range(100)}
     outcome = profile_until(
-        Goal(mape=0.02, most=24), SPACE, WORKLOAD, log=bench.log.path, measure=bench
+        Goal(mape=1e-6, most=24), SPACE, WORKLOAD, log=bench.log.path, measure=bench
     )
     failed = [f.point_id for f in outcome.summary.failed]
     assert len(set(failed)) == len(failed) > 0

@@ -3,11 +3,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from support.fits import made_up_report
 
 from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
 from automoe.report import Candidate, ReportContents
 from automoe.training import Record
-from predictors import FitReport, ModelScore, Predictor
+from predictors import ModelScore, Predictor
 
 
 def found(identifier: str, upper_ms: float, loss: float, generation: int = 0) -> Candidate:
@@ -62,14 +63,15 @@ def predictor() -> Predictor:
         ModelScore("ridge", 0.031, 0.75, 1.0, 0.98, 0.9),
         ModelScore("flops", 0.123, 0.25, 0.5, 0.8, 0.7),
     )
-    report = FitReport("ridge", 3, 0, ("latency_ms",), ("flops",), scores, (), 0.012)
+    report = made_up_report(winner="ridge", n_rows=3, models=scores, noise_floor=0.012)
     nothing: Any = None
     return Predictor(
         schema=nothing,
         model=nothing,
+        base=None,
+        rows=np.ones((3, 1)),
+        unseen_ms=np.array([5.0, 5.0, 9.0]),
         ratios=np.array([0.8, 1.2, 1.0]),
-        low=np.zeros(1),
-        high=np.ones(1),
         report=report,
         conditions={},
         constants={},

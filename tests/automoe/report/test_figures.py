@@ -1,8 +1,8 @@
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
@@ -10,12 +10,14 @@ from matplotlib.axes import Axes
 from automoe.report import Candidate
 from automoe.report.figures import (
     drift_figure,
-    parity_figure,
-    residual_figure,
+    fit_figures,
     search_figure,
     training_figure,
 )
 from automoe.training import Record
+from predictors import Predictor
+from predictors.effects import Effect
+from predictors.learning_curve import LearningCurve
 
 
 @pytest.fixture
@@ -48,15 +50,27 @@ def test_a_winner_that_was_not_searched_is_not_marked(
     assert "returned" not in search_figure(candidates, result | {"architecture_id": "other"})
 
 
-def test_parity_divides_the_latency_by_the_ratio(plotted: list[Any]) -> None:
-    parity_figure(np.array([4.0, 6.0, 9.0]), np.array([0.8, 1.2, 1.0]))
-    assert plotted[0][0] == pytest.approx([5, 5, 9])
-    assert plotted[0][1] == [4, 6, 9]
+def test_parity_multiplies_the_prediction_by_the_ratio(
+    plotted: list[Any], predictor: Predictor
+) -> None:
+    fit_figures(predictor)
+    assert plotted[0] == ([5, 5, 9], [4, 6, 9])
 
 
-def test_residuals_keep_the_order_of_the_log(plotted: list[Any]) -> None:
-    residual_figure(np.array([0.8, 1.2, 1.0]))
-    assert plotted[0] == ([1, 2, 3], [0.8, 1.2, 1.0])
+def test_residuals_keep_the_order_of_the_log(plotted: list[Any], predictor: Predictor) -> None:
+    fit_figures(predictor)
+    assert ([1, 2, 3], [0.8, 1.2, 1.0]) in plotted
+
+
+def test_what_there_is_no_data_for_is_not_drawn(predictor: Predictor) -> None:
+    assert list(fit_figures(predictor)) == ["parity", "residuals", "calibration"]
+    curve = LearningCurve((10, 20), (0.06, 0.04), floor=0.02, slope=0.4)
+    effect = Effect("layers", 1, 3, 0.5)
+    report = replace(predictor.report, learning_curve=curve, effects=(effect,))
+    assert list(fit_figures(replace(predictor, report=report)))[-2:] == [
+        "effects",
+        "learning_curve",
+    ]
 
 
 def test_drift_follows_the_clock_not_the_file(plotted: list[Any], log: pd.DataFrame) -> None:
@@ -69,8 +83,8 @@ def test_validation_is_drawn_where_it_was_computed(plotted: list[Any]) -> None:
     assert plotted == [([10, 20], [5, 4]), ([20], [4.5])]
 
 
-def test_a_figure_is_named_themed_and_refers_to_its_own_ids_only() -> None:
-    svg = residual_figure(np.array([0.8, 1.2]))
+def test_a_figure_is_named_themed_and_refers_to_its_own_ids_only(predictor: Predictor) -> None:
+    svg = fit_figures(predictor)["residuals"]
     root = ElementTree.fromstring(svg)
     assert root.attrib["aria-label"] == "Ratio of measured to predicted latency by row of the log"
     assert "currentColor" in svg

@@ -121,29 +121,6 @@ def test_what_is_empty_leaves_its_section_out(
     assert [h for h in headings if h in SECTIONS] == [s for s in SECTIONS if s != section]
 
 
-def test_parity_needs_a_ratio_for_every_row(
-    contents: ReportContents, page: str, log: pd.DataFrame
-) -> None:
-    label = "Measured against predicted latency"
-    assert label in page
-    short = replace(contents, candidates=[], training=[], log=log.iloc[:2])
-    assert label not in render(short)
-
-
-def test_parity_sums_the_targets_that_were_fitted(
-    contents: ReportContents, log: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert contents.predictor is not None
-    report = replace(contents.predictor.report, targets=("encoder_ms", "decoder_ms"))
-    parts = log.assign(encoder_ms=[1.0, 2.0, 3.0], decoder_ms=[4.0, 5.0, 6.0])
-    seen: list[list[float]] = []
-    monkeypatch.setattr(
-        "automoe.report.page.parity_figure", lambda ms, ratios: seen.append(list(ms)) or ""
-    )
-    render(replace(contents, log=parts, predictor=replace(contents.predictor, report=report)))
-    assert seen == [[5, 7, 9]]
-
-
 @pytest.mark.parametrize("where", ["title", "reason", "workload"])
 def test_text_of_others_is_escaped(plain: ReportContents, where: str) -> None:
     attack = "<script>alert(1)</script>"

@@ -31,7 +31,7 @@ class Goal:
     Attributes:
         mape: Mean error on unseen rows that is good enough, as a share.
         most: Rows after which it is given up.
-        minutes: Device time after which it is given up; None for any.
+        minutes: Time after which no further architectures are begun; None for any.
     """
 
     mape: float
@@ -74,13 +74,13 @@ def profile_until(
         space: Where architectures come from.
         workload: The sentence that is timed.
         log: Where `measure` appends a row for each architecture.
-        measure: Measures architectures and says what became of it.
+        measure: Measures architectures and says what became of it; called with none first.
         seed: Of the architectures to choose from.
 
     Raises:
         TableError: The log cannot be fitted.
     """
-    started, done = time.monotonic(), ProfileSummary(0, 0, 0, (), {})
+    started, done = time.monotonic(), measure([])  # refuses a log of other conditions
     pool = _pool(space, seed)
     while True:
         known = _measured(log)

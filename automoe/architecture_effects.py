@@ -10,7 +10,7 @@ import pandas as pd
 from automoe.architecture import Architecture, ArchitectureError
 from automoe.features import features
 from automoe.workload import TranslationWorkload, WorkloadTextError
-from predictors import Predictor, read_table
+from predictors import Predictor, TableError, read_table
 
 _MOST = 50
 _COLUMN = "architecture"
@@ -22,7 +22,7 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
     """Mean change of the predicted latency of a log's architectures, in ms, by the change.
 
     One more expert in the last layer, or one more layer like the last, on either side. Empty for
-    a log without architectures.
+    a log without architectures, or a predictor that needs other columns than theirs.
     """
     frame = read_table(log)
     if _COLUMN not in frame:
@@ -38,7 +38,10 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
         widest = max(width for layer in layers for width in layer.experts)
         found[f"one more {widest}-wide {side} expert"] = _more_expert(side, widest)
         found[f"one more {side} layer like the last"] = _more_layer(side)
-    before = _predicted(predictor, workload, some)
+    try:
+        before = _predicted(predictor, workload, some)
+    except TableError:  # it was fitted to columns that architectures do not have
+        return {}
     return {
         name: mean(
             after - old

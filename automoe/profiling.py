@@ -18,6 +18,7 @@ from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device
 from profilers import (
+    SCHEMA_VERSION,
     FailedPoint,
     LatencyLog,
     LogError,
@@ -97,6 +98,30 @@ def profile_architectures(
     opened.require(conditions)
     if reference is not None:
         require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
+    with opened.measuring():
+        return _profile(
+            architectures,
+            opened,
+            WorkloadWriter(graphs, workload),
+            device=device,
+            protocol=protocol,
+            space=space,
+            reference=reference,
+            on_progress=on_progress,
+        )
+
+
+def _profile(
+    architectures: Sequence[Architecture],
+    opened: LatencyLog,
+    writer: WorkloadWriter,
+    *,
+    device: Device,
+    protocol: Protocol,
+    space: SearchSpace | None,
+    reference: Path | None,
+    on_progress: OnProgress,
+) -> ProfileSummary:
     distinct = list(dict.fromkeys(architectures))
     done = opened.done()
     left = [architecture for architecture in distinct if architecture.id not in done]
@@ -104,7 +129,6 @@ def profile_architectures(
     if not left:
         on_progress(n_skipped, n_skipped, "all measured before")
         return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-    writer = WorkloadWriter(graphs, workload)
     try:
         # Not left[0]: a resumed session must compare itself with the same sentinel.
         typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
@@ -116,9 +140,9 @@ def profile_architectures(
             sentinel=sentinel,
             on_progress=_SessionProgress(on_progress, n_skipped),
         )
-        return _append_all(_tidied(outcomes, graphs), opened, n_skipped)
+        return _append_all(_tidied(outcomes, writer.folder), opened, n_skipped)
     finally:
-        shutil.rmtree(graphs, ignore_errors=True)
+        shutil.rmtree(writer.folder, ignore_errors=True)
 
 
 def profile_model(
@@ -148,7 +172,7 @@ def profile_model(
     """
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     shapes = dict(input_shapes or {})
-    sizes = " ".join(f"{name}={'x'.join(map(str, shape))}" for name, shape in shapes.items())
+    sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
     workload = sizes or "as declared"
     opened.require(_conditions(device, protocol, workload))
     if point_id in opened.done():
@@ -158,13 +182,14 @@ def profile_model(
     workload_for_onnx(model, shapes=shapes).save(path)
     columns = {"workload": workload, "model": model.name}
     try:
-        outcomes = measure_points(
-            [Point(point_id=point_id, workload=path, columns=columns)],
-            device=device,
-            protocol=protocol,
-            on_progress=_SessionProgress(on_progress, 0),
-        )
-        return _append_all(outcomes, opened, 0)
+        with opened.measuring():
+            outcomes = measure_points(
+                [Point(point_id=point_id, workload=path, columns=columns)],
+                device=device,
+                protocol=protocol,
+                on_progress=_SessionProgress(on_progress, 0),
+            )
+            return _append_all(outcomes, opened, 0)
     finally:
         path.unlink(missing_ok=True)
 
@@ -173,6 +198,7 @@ def _conditions(device: Device, protocol: Protocol, workload: str) -> dict[str, 
     """What must be as in the log, before anything is measured or taken for measured."""
     info = device.info()
     return {
+        "schema_version": SCHEMA_VERSION,
         "device_fingerprint": info.fingerprint,
         "power_mode": info.power_mode,
         "threads": protocol.threads,
@@ -188,7 +214,7 @@ def _sentinel(
     )
     short = replace(writer.sentence, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
     name = f"{architecture.id} src={src_len} tgt={tgt_len}"
-    path = WorkloadWriter(writer.folder / "sentinel", short).write(architecture)
+    path = WorkloadWriter(writer.folder, short, prefix="sentinel-").write(architecture)
     return Sentinel(name=name, workload=path, reference_ms=level_of(name))
 
 

@@ -2,12 +2,12 @@
 
 The same `tiny` subnet (or a given space's) is measured in fresh sessions, each with a log, worker
 processes and a shuffled order of its own, beside three others. Reported is the coefficient of
-variation of `latency_ms`, with the flags that the rows carried. Every session here starts a log,
-and so a reference, of its own; with one reference, as for sessions that append to one log, the
-variation is that of `latency_ms` over the session's reference. With ``--disturb`` other processes
-keep the cores busy, which must be flagged.
+variation of `latency_ms`, with the flags that the rows carried. The first session's log is the
+reference of all others, as `automoe profile --reference` has it; with ``--own-reference`` every
+session stands for itself. With ``--disturb`` other processes keep the cores busy, which must be
+flagged.
 
-    python benchmarks/bench_repeatability.py [--sessions 20] [--space tiny] [--disturb]
+    python benchmarks/bench_repeatability.py [--sessions 20] [--space tiny] [--own-reference]
 """
 
 import argparse
@@ -42,7 +42,7 @@ def disturbance(n_processes: int) -> Iterator[None]:
             other.wait()
 
 
-def session(space: SearchSpace, seed: int, folder: Path) -> dict[str, str]:
+def session(space: SearchSpace, seed: int, folder: Path, reference: Path | None) -> dict[str, str]:
     """The row of the subnet of interest."""
     rng = Random(0)
     architectures = [space.sample(rng) for _ in range(4)]
@@ -53,6 +53,7 @@ def session(space: SearchSpace, seed: int, folder: Path) -> dict[str, str]:
         protocol=Protocol(seed=seed),
         workload=TranslationWorkload.of(space),
         space=space,
+        reference=reference,
         log=log,
         graphs=folder / "graphs",
     )
@@ -67,18 +68,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--space", default="tiny")
+    parser.add_argument("--own-reference", action="store_true")
     parser.add_argument("--disturb", action="store_true")
     arguments = parser.parse_args()
     space = SearchSpace.load(arguments.space, max_experts=4, fractional=True)
     with tempfile.TemporaryDirectory() as name, disturbance(2 * arguments.disturb):
-        rows = [session(space, seed, Path(name)) for seed in range(arguments.sessions)]
+        folder = Path(name)
+        first = None if arguments.own_reference else folder / "0.csv"
+        rows = [
+            session(space, seed, folder, first if seed else None)
+            for seed in range(arguments.sessions)
+        ]
     latencies_ms = [float(row["latency_ms"]) for row in rows]
     result = {
         "variation": variation(latencies_ms),
         "variation_of_raw": variation([float(row["raw_latency_ms"]) for row in rows]),
-        "variation_with_one_reference": variation(
-            [float(row["latency_ms"]) / float(row["sentinel_reference_ms"]) for row in rows]
-        ),
         "variation_of_sentinel": variation([float(row["sentinel_ms"]) for row in rows]),
         "flags": Counter(flag for row in rows for flag in row["flags"].split(";") if flag),
         "quality": Counter(row["quality"] for row in rows),

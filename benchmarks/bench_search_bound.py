@@ -13,11 +13,15 @@ where that is worst, and by how much on average.
 import argparse
 import json
 from collections import defaultdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from bench_predictors import splits
 
 from predictors import fit_log, read_table
+from predictors.features import FeatureSchema
+from predictors.grouping import groups_of
 from predictors.targets import latency_ms, resolve_targets
 
 _SPLITS = 10
@@ -36,12 +40,13 @@ def main() -> None:
     log = read_table(arguments.log)
     targets = resolve_targets(log, arguments.target)
     actual_ms = latency_ms(log, targets)
+    schema = FeatureSchema.infer(log, targets)
+    groups = groups_of(log, None, schema.physics.architecture if schema.physics else ())
     over: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     coverage = defaultdict(list)
     for seed in range(_SPLITS):
         rng = np.random.default_rng(seed)
-        order = rng.permutation(len(log))
-        train, pool = order[: arguments.rows], order[arguments.rows :]
+        train, pool = next(islice(splits(len(log), groups, arguments.rows, seed + 1), seed, None))
         predictor = fit_log(log.iloc[train], targets=targets)
         plain, searched = (
             predictor.predict(log.iloc[pool], confidence=arguments.confidence, searched=flag)

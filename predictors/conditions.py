@@ -12,7 +12,7 @@ from predictors.words import CONDITIONS, words
 FLAGS: Final = "flags"
 BAD_FLAGS: Final = frozenset({"failed"})
 
-_MUST_AGREE = ("device", "device_fingerprint", "power_mode", "runtime", "threads", "workload")
+_MUST_AGREE = CONDITIONS
 _SHOWN = 5
 
 
@@ -58,7 +58,9 @@ def noise_floor(frame: pd.DataFrame, latency_ms: np.ndarray) -> float | None:
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _mixed(frame: pd.DataFrame, name: str, values: list[str]) -> str:
@@ -66,5 +68,5 @@ def _mixed(frame: pd.DataFrame, name: str, values: list[str]) -> str:
     more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
     return (
         f"{source(frame)} mixes measurements: column '{name}' has {shown}{more}. "
-        f"Keep the rows of one value, or name '{name}' among the features."
+        f"Keep the rows of one value, or name all features and '{name}' among them."
     )

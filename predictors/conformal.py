@@ -53,7 +53,7 @@ def ratio_bounds(ratios: ArrayLike, confidence: float) -> tuple[float, float]:
     if n < least_rows(confidence):
         raise ValueError(
             f"'confidence' {confidence:g} needs at least {least_rows(confidence)} measured rows. "
-            f"Got {n}. Measure more, or ask for at most {n / (n + 1):.3f}."
+            f"Got {n}. Measure more, or ask for at most {floor(1000 * n / (n + 1)) / 1000:.3f}."
         )
     k = (n + 1) * _exact(confidence)
     below, share = floor(k), float(k - floor(k))

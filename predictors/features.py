@@ -15,6 +15,7 @@ from predictors.targets import absent_column
 from predictors.words import is_known_before_measuring, words
 
 PREFIX = "feature_"
+_MAX_LEVELS = 20  # of a text; with more it names things instead of describing them
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class FeatureSchema:
 
         Those named in `features`; else every column whose name begins with `feature_`, when
         there is one; else every column that varies, can be known before the measurement by its
-        name (see `predictors.words`) and is not a text with more levels than half the rows.
+        name (see `predictors.words`) and is not a text with more than 20 levels or than half the
+        rows.
         A recognised table (see `predictors.physics`) adds derived columns, unless `features`
         leaves out a column that they need.
 
@@ -161,8 +163,8 @@ def _varies(column: pd.Series) -> bool:
     if _is_lists(column):
         return bool(column.map(str).nunique() > 1)
     levels = column.nunique(dropna=False)
-    most = len(column) if pd.api.types.is_numeric_dtype(column) else len(column) / 2
-    return bool(1 < levels <= most)
+    is_number = pd.api.types.is_numeric_dtype(column)
+    return bool(1 < levels <= (len(column) if is_number else min(_MAX_LEVELS, len(column) / 2)))
 
 
 def _is_lists(column: pd.Series) -> bool:

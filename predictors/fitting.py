@@ -62,7 +62,9 @@ def fit_log(
     _check_rows(frame, usable, MIN_ROWS if base is None else MIN_ROWS_WITH_BASE)
     y = latency_ms(usable, names)
     held = conditions(usable, varied=features or ())
-    warnings = () if isinstance(log, pd.DataFrame) else judge(Path(log), names)
+    warnings: tuple[str, ...] = ()
+    if not isinstance(log, pd.DataFrame):
+        warnings = judge(Path(log), names, lines=list(usable.index), varied=features or ())
     schema = FeatureSchema.infer(usable, names, features)
     X = matrix_of(usable, schema, base)
     models = competitors(
@@ -72,7 +74,7 @@ def fit_log(
         seed=seed,
     )
     architecture = schema.physics.architecture if schema.physics else ()
-    codes = groups_of(usable, groups, architecture)
+    codes = groups_of(usable, groups, architecture, X)
     selection = select(models, X, y, groups=codes, seed=seed)
     ratios = y / selection.unseen_ms
     model = clone(models[selection.winner]).fit(X, y)

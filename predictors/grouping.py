@@ -13,7 +13,10 @@ _MIN_GROUPS = 5
 
 
 def groups_of(
-    frame: pd.DataFrame, named: Sequence[str] | None, architecture: Sequence[str] = ()
+    frame: pd.DataFrame,
+    named: Sequence[str] | None,
+    architecture: Sequence[str] = (),
+    X: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64] | None:
     """The group of every row, shape (rows,); None when every row stands alone.
 
@@ -22,6 +25,8 @@ def groups_of(
         named: Columns whose combinations are the groups, as the user gave them; or None.
         architecture: Otherwise, the columns of a recognised table that make an architecture. They
             count when they make at least five groups.
+        X: Features, shape (rows, features). Failing both, rows alike in all of them are repeated
+            measurements of one thing, and a group.
 
     Raises:
         TableError: A named column is absent, or the named columns make one group only.
@@ -32,7 +37,7 @@ def groups_of(
             missing = absent_column(name, [str(column) for column in frame.columns])
             raise TableError(f"{source(frame)}: {missing}")
     if not columns:
-        return None
+        return None if X is None else _repeats(X)
     codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)
     n_groups = len(set(codes.tolist()))
     if named is not None and n_groups < 2:
@@ -41,5 +46,11 @@ def groups_of(
             "Name other columns, or none."
         )
     if n_groups == len(frame) or (named is None and n_groups < _MIN_GROUPS):
-        return None
+        return None if X is None else _repeats(X)
     return codes
+
+
+def _repeats(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    _, codes = np.unique(X, axis=0, return_inverse=True)
+    n_groups = int(codes.max()) + 1
+    return codes.ravel() if _MIN_GROUPS <= n_groups < len(X) else None

@@ -1,7 +1,7 @@
 """What is wrong with a log, before a model is fitted to it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +16,21 @@ QUALITY = "quality"
 _FATAL = frozenset({"impossible", "unit", "units", "constant", "malformed", "columns"})
 
 
-def judge(path: Path, targets: Sequence[str]) -> tuple[str, ...]:
+def judge(
+    path: Path,
+    targets: Sequence[str],
+    *,
+    lines: Collection[int] = (),
+    varied: Collection[str] = (),
+) -> tuple[str, ...]:
     """What to mind about a log, as one line each.
+
+    Args:
+        path: The file.
+        targets: The columns that are summed to the latency.
+        lines: Of the rows that are fitted; problems of other rows alone are passed over. Empty
+            for all rows.
+        varied: Columns that are features and may therefore differ from row to row.
 
     Raises:
         TableError: It must not be fitted as it is; the message says what to do.
@@ -26,10 +39,20 @@ def judge(path: Path, targets: Sequence[str]) -> tuple[str, ...]:
         problems = audit_log(path, targets=targets).problems
     except LogError as error:
         raise TableError(str(error)) from None
-    for problem in problems:
+    minded = [x for x in problems if _is_about(x, set(lines)) and not _is_meant(x, varied)]
+    for problem in minded:
         if problem.severity == "problem" and problem.check in _FATAL:
             raise TableError(f"{path}: {_line(problem)}")
-    return tuple(_line(problem) for problem in problems if problem.check != "mixed")
+    return tuple(map(_line, minded))
+
+
+def _is_about(problem: Problem, lines: set[int]) -> bool:
+    return not (lines and problem.rows) or not lines.isdisjoint(problem.rows)
+
+
+def _is_meant(problem: Problem, varied: Collection[str]) -> bool:
+    """Whether conditions are mixed because the user has made them a feature."""
+    return problem.check == "mixed" and any(f"{x!r} takes" in problem.message for x in varied)
 
 
 def quality_counts(frame: pd.DataFrame) -> dict[str, int]:

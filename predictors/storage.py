@@ -22,7 +22,7 @@ from predictors.report import FitReport
 SCHEMA_VERSION: Final = 2
 
 _FORMAT: Final = "automoe-predictor"
-_KERNELS = ("ConstantKernel", "DotProduct", "Matern", "Product", "Sum", "WhiteKernel")
+_KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 _TRUSTED = [
     *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
@@ -77,7 +77,7 @@ def load_parts(path: str | Path) -> dict[str, Any]:
         )
     try:
         return _parts(content)
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise PredictorFileError(f"{path} is damaged: {error!r}. {_AGAIN}") from error
 
 

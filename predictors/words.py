@@ -18,6 +18,7 @@ CONDITIONS = (
     "workload",
     "precision",
 )
+_TIME = frozenset({"time", "times", "milliseconds", "microseconds", "seconds"})
 
 _DURATION = frozenset({"latency", "duration", "elapsed", "ms", "us", "ns"})
 _SPREAD = frozenset({"std", "stdev", "stddev", "variance", "stderr", "sem", "iqr", "mad", "ci"})
@@ -26,6 +27,7 @@ _RESULT = (
     | _SPREAD
     | {"p50", "p90", "p95", "p99", "energy", "mj", "power", "watts", "temperature"}
     | {"throughput", "drift", "sentinel", "samples", "blocks", "processes", "wall", "mhz"}
+    | {"quality", "stop", "reason", "bandwidth", "fps", "qps", "mape", "loss", "bleu"}
 )
 _BOOKKEEPING = frozenset(
     {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}
@@ -36,12 +38,14 @@ _BOOKKEEPING = frozenset(
 
 def words(name: str) -> tuple[str, ...]:
     """The words of a column name, in lower case: `latency_std_Encoder` has three."""
-    return tuple(word for word in re.split(r"[^a-z0-9]+", name.lower()) if word)
+    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    return tuple(word for word in re.split(r"[^a-z0-9]+", apart) if word)
 
 
 def is_duration(name: str) -> bool:
     """Whether a column name speaks of a time that was measured."""
-    return not _DURATION.isdisjoint(words(name))
+    own = words(name)
+    return not _DURATION.isdisjoint(own) or (bool(own) and own[-1] in _TIME)
 
 
 def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
@@ -54,6 +58,8 @@ def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
     """
     own = words(name)
     if not own or name in CONDITIONS or not (_RESULT | _BOOKKEEPING).isdisjoint(own):
+        return False
+    if is_duration(name):
         return False
     prefixes = {words(target)[:1] for target in targets if not is_duration(target)}
     return own[:1] not in prefixes

@@ -12,7 +12,7 @@ from profilers.log import (
     require_conditions,
     samples_path,
 )
-from profilers.measurement import FailedPoint, Measurement
+from profilers.measurement import SCHEMA_VERSION, FailedPoint, Measurement
 from profilers.onnx_workload import workload_for_onnx
 from profilers.problem import Problem
 from profilers.protocol import Point, Progress, Protocol, Sentinel
@@ -24,6 +24,7 @@ from profilers.workload import Call, TensorSpec, Workload
 from profilers.workload_costs import costs_of_workload
 
 __all__ = [
+    "SCHEMA_VERSION",
     "AnyLog",
     "Audit",
     "Call",

@@ -53,8 +53,8 @@ class Comparison:
         low: Lower bound of its 95 % interval, what the machine moved included.
         high: Upper bound.
         margin: The share within which ratios count as the same.
-        sentinel_ratio: The sentinel's level in the second log over that in the first; None when
-            the logs have no sentinel of the same machine in common.
+        sentinel_ratio: The sentinel level that the second log is corrected to over that of the
+            first; None when they have no sentinel under the same conditions in common.
         points: The common points, the one that differs most first.
         notes: What to know besides: conditions that differ, points that were left out.
     """
@@ -88,9 +88,11 @@ def compare(
     about one point and little about two.
 
     A machine that moved between the logs moves all points together, which neither interval
-    knows. Where both logs have the same sentinel on the same machine, the interval is extended to
-    hold also the ratio that is left when the sentinel's ratio is taken out. A verdict then stands
-    whether or not the points moved with the machine.
+    knows. Within a log latencies are corrected to one level of the sentinel, its reference. Where
+    both logs have the same sentinel under the same conditions, the interval is extended to hold
+    also the ratio that is left when the ratio of their references is taken out: nothing for a log
+    that was measured with `--reference`. A verdict then stands whether or not the points moved
+    with the machine.
 
     Args:
         a: The reference, a log of `automoe profile`.
@@ -115,7 +117,8 @@ def compare(
         )
     points = [_point(name, *pair, logs=(a, b)) for name, pair in pairs.items()]
     center, half = _mean(points)
-    moved = _sentinel_ratio(rows_a, rows_b)
+    # Under other conditions the sentinel moves by what is being compared.
+    moved = None if differing else _sentinel_ratio(rows_a, rows_b)
     shifts = (0.0, log(moved or 1))
     low, high = exp(center - half - max(shifts)), exp(center + half - min(shifts))
     return Comparison(
@@ -220,9 +223,10 @@ def _sentinel_ratio(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> float | Non
         values = {row.cells.get(name, "") for row in rows}
         if len(values) > 1 or "" in values:
             return None
-    if not all(row.number("sentinel_ms") > 0 for row in rows):
+    level = "sentinel_reference_ms"
+    if not all(row.number(level) > 0 for row in rows):
         return None
-    level_a, level_b = (median(row.number("sentinel_ms") for row in x) for x in (rows_a, rows_b))
+    level_a, level_b = (median(row.number(level) for row in x) for x in (rows_a, rows_b))
     return level_b / level_a
 
 

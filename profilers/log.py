@@ -57,6 +57,26 @@ class LatencyLog:
         """
         return {row["point_id"] for row in read_log(self.path)}
 
+    @contextlib.contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Keep other sessions out while this one measures into the log.
+
+        Raises:
+            LogError: Another session is measuring into it.
+        """
+        lock = FileLock(f"{self.path}.session.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LogError(
+                f"{self.path} is being measured into by another session. Wait for it to end, or "
+                "use another --log."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
         """The level that earlier sessions corrected to; None in an empty log.
 

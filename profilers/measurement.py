@@ -35,8 +35,9 @@ class Measurement:
     Attributes:
         point_id: The point's identity.
         latency_ms: Median over blocks of the blocks' median wall times, each sample corrected
-            for the machine's drift, see `SentinelTrack`.
-        ci_low_ms: Lower bound of the 95 % interval of that.
+            for the machine's drift, see `SentinelTrack`: the latency at the machine's level of
+            `sentinel_reference_ms`.
+        ci_low_ms: Lower bound of the 95 % interval of that, at that level.
         ci_high_ms: Upper bound of the 95 % interval of that.
         raw_latency_ms: As `latency_ms`, uncorrected.
         cpu_ms: Median over blocks of the blocks' mean process CPU time, over all threads; raw.
@@ -50,7 +51,7 @@ class Measurement:
         sentinel: What the sentinel was.
         sentinel_ms: Median of the sentinel's readings in this point's blocks.
         sentinel_reference_ms: The sentinel's level that `latency_ms` is corrected to.
-        sentinel_drift: The one over the other.
+        sentinel_drift: The one over the other. The flag of this name looks at each block.
         wall_over_cpu: Median contention of the blocks, see `Block.contention`.
         cpu_mhz: Lowest clock seen; None where the kernel does not say.
         temperature_c: Highest temperature seen; None where the kernel does not say.
@@ -201,11 +202,8 @@ def measurement_of(
     corrected_ms = corrected_medians(blocks, track)
     interval = median_interval(corrected_ms, others=others)
     walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
-    sentinel_ms = median(
-        reading for block in blocks for pair in block.kept.sentinel_pairs_ms for reading in pair
-    )
-    drift = sentinel_ms / track.reference_ms
-    flags = _flags(blocks, protocol, interval, drift)
+    sentinel_ms = _sentinel_ms(blocks)
+    flags = _flags(blocks, protocol, interval, track.reference_ms)
     mhz, degrees = (
         [value for block in blocks if (value := getattr(block.kept, name)) is not None]
         for name in ("cpu_mhz", "temperature_c")
@@ -227,7 +225,7 @@ def measurement_of(
         sentinel=sentinel,
         sentinel_ms=sentinel_ms,
         sentinel_reference_ms=track.reference_ms,
-        sentinel_drift=drift,
+        sentinel_drift=sentinel_ms / track.reference_ms,
         wall_over_cpu=median(block.kept.contention for block in blocks),
         cpu_mhz=min(mhz, default=None),
         temperature_c=max(degrees, default=None),
@@ -294,14 +292,22 @@ def _call_ms(blocks: Sequence[PointBlock], track: SentinelTrack) -> dict[str, fl
     }
 
 
+def _sentinel_ms(blocks: Sequence[PointBlock]) -> float:
+    return median(
+        reading for block in blocks for pair in block.kept.sentinel_pairs_ms for reading in pair
+    )
+
+
 def _flags(
-    blocks: Sequence[PointBlock], protocol: Protocol, interval: Interval, drift: float
+    blocks: Sequence[PointBlock], protocol: Protocol, interval: Interval, reference_ms: float
 ) -> tuple[str, ...]:
     raised = {
         "ci_unmet": relative_half_width(interval) > protocol.target_half_width,
         **{name: any(name in block.kept.disturbances for block in blocks) for name in DISTURBANCES},
         "unsettled": any(not block.warm_up.settled for block in blocks),
-        "sentinel_drift": abs(drift - 1) > protocol.drift_limit,
+        "sentinel_drift": any(
+            abs(_sentinel_ms([block]) / reference_ms - 1) > protocol.drift_limit for block in blocks
+        ),
         "restarted": any(block.restarted for block in blocks),
     }
     return tuple(flag for flag, is_raised in raised.items() if is_raised)

@@ -6,6 +6,7 @@ from math import ceil, inf
 from pathlib import Path
 
 _MIN_SAMPLES = 3
+_MOST_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,7 @@ class Protocol:
 
     Attributes:
         threads: Intra-op threads of the runtime.
-        samples_per_block: Samples taken in a row in one process.
+        samples_per_block: Samples taken in one process; more of them when they are short.
         block_seconds: A block of slow samples ends after this time, but has at least 3 of them.
         group_ms: Time between two readings of the sentinel within a block.
         burst_ms: Time that one reading of the sentinel takes, or one run of it.
@@ -29,7 +30,8 @@ class Protocol:
         contention_limit: A block is disturbed when time wanted over CPU time got exceeds this;
             less 1, it is also the limit of cores that others keep busy, and of CPU pressure.
         clock_limit: A block is disturbed below this share of the session's usual clock.
-        drift_limit: A sentinel this far from its reference flags the point, relative.
+        drift_limit: A block in which the sentinel is this far from its reference flags the
+            point, relative.
         max_block_retries: How often a disturbed block is repeated before it is kept and flagged.
         cooldown_seconds: Pause before a throttled block is repeated.
         seed: Shuffles the order of points.
@@ -97,8 +99,11 @@ class Protocol:
 
     def samples_of(self, run_ms: float) -> int:
         """How many samples a block has when one of them takes `run_ms`."""
-        in_time = ceil(self.block_seconds * 1000 / max(run_ms, 1e-6))
-        return min(self.samples_per_block, max(_MIN_SAMPLES, in_time))
+        run_ms = max(run_ms, 1e-6)
+        in_time = ceil(self.block_seconds * 1000 / run_ms)
+        # A group of short samples is filled: a block is not to be over in a millisecond.
+        most = max(self.samples_per_block, min(_MOST_SAMPLES, int(self.group_ms / run_ms)))
+        return min(most, max(_MIN_SAMPLES, in_time))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from profilers.protocol import Point
 from profilers.worker_process import (
     OpensWorker,
     OpenWorker,
-    ProfilingError,
+    SentinelError,
     WorkerDied,
     WorkerError,
 )
@@ -62,7 +62,8 @@ class Round:
         crashes a second time is given up.
 
         Raises:
-            ProfilingError: No worker starts, or the sentinel cannot be run.
+            ProfilingError: No worker starts.
+            SentinelError: The sentinel cannot be run.
         """
         queue = deque(points)
         while queue:
@@ -122,8 +123,8 @@ class Round:
         counted = worker.request("routing", id=_POINT).get("tokens_per_expert", {})
         return {router: tuple(tokens) for router, tokens in counted.items()}
 
-    def _sentinel_failed(self, error: Exception) -> ProfilingError:
-        return ProfilingError(
+    def _sentinel_failed(self, error: Exception) -> SentinelError:
+        return SentinelError(
             f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
         )
 

@@ -20,7 +20,7 @@ from profilers.measurement import (
 from profilers.protocol import NO_SENTINEL, Point, Progress, Protocol, Sentinel
 from profilers.rounds import Round
 from profilers.statistics import NO_SPREAD, Spread, median_interval
-from profilers.worker_process import OpensWorker, ProfilingError, WorkerProcess
+from profilers.worker_process import OpensWorker, ProfilingError, SentinelError, WorkerProcess
 
 Outcome = Measurement | FailedPoint
 ProgressCallback = Callable[[Progress], None]
@@ -125,11 +125,22 @@ class _Session:
                     ready.append(point)
                 else:
                     yield failure
-            if ready:
+            while ready:
+                first = ready[0].point_id
+                chosen = sentinel
                 if sentinel.workload is None:
-                    first = ready[0].point_id
-                    sentinel = replace(sentinel, name=first, workload=self._paths[first])
-                yield from self._chunk(ready, sentinel)
+                    chosen = replace(sentinel, name=first, workload=self._paths[first])
+                n_done = self._done
+                try:
+                    yield from self._chunk(ready, chosen)
+                except SentinelError as error:
+                    if sentinel.workload is not None or self._done > n_done:
+                        raise
+                    # It was a point itself, which cannot be run; the next one takes its place.
+                    yield self._failed(ready.pop(0), str(error.__cause__), 1)
+                    continue
+                sentinel = chosen
+                break
 
     def _prepare(self, point: Point) -> FailedPoint | None:
         try:

@@ -17,6 +17,8 @@ import traceback
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
 
+PARENT = os.getppid()
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Dict, List, Tuple
@@ -113,6 +115,8 @@ class LoadedWorkload:
 
         A call that is repeated has a second entry "NAME_step", the median of its runs.
         """
+        if os.getppid() != PARENT:
+            os._exit(1)  # nobody waits for an answer; a new session must not be disturbed
         call_ms = {}
         produced: Dict[str, Feeds] = {}
         cpu_before = time.process_time_ns()
@@ -381,10 +385,10 @@ def read_sensors() -> Dict[str, Any]:
 
 
 def cpu_mhz() -> Any:
-    """The mean clock over all cores."""
+    """The clock of the fastest core: idle ones say nothing."""
     paths = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
     khz = [int(text) for text in map(read_text, paths) if text]
-    return sum(khz) / len(khz) / 1000 if khz else None
+    return max(khz) / 1000 if khz else None
 
 
 def temperature_c() -> Any:

@@ -33,6 +33,10 @@ class ProfilingError(RuntimeError):
     """Nothing can be measured: no worker starts, or not even the sentinel runs."""
 
 
+class SentinelError(ProfilingError):
+    """The sentinel cannot be run, so nothing can be measured beside it."""
+
+
 class OpenWorker(Protocol):
     """A worker that answers: the one below, one on another machine, or a simulated one.
 

@@ -20,7 +20,10 @@ DTYPES = (
 )
 # The log has columns `<name>_ms` of its own.
 RESERVED_CALL_NAMES = frozenset(
-    ("latency", "ci_low", "ci_high", "cpu", "min", "mad", "sentinel", "load")
+    (
+        *("latency", "raw_latency", "ci_low", "ci_high", "cpu", "min", "mad", "load"),
+        *("p90", "p95", "p99", "sentinel", "sentinel_reference"),
+    )
 )
 
 

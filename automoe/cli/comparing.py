@@ -58,7 +58,9 @@ def _print(found: "Comparison", a: Path, b: Path) -> None:
         f"margin {found.margin:.3g})"
     )
     if found.sentinel_ratio is not None:
-        print(f"the sentinel took {found.sentinel_ratio:.4f} times as long; the interval allows it")
+        print(
+            f"the machine was {found.sentinel_ratio:.4f} times as slow; the interval allows for it"
+        )
     for note in found.notes:
         print(f"note: {note}")
     worst = found.points[:_SHOWN_POINTS]

@@ -69,7 +69,7 @@ def profile(
     threads: Annotated[int, typer.Option(min=1, help="Of the runtime.")] = 1,
     fast: Annotated[bool, typer.Option("--fast", help="A 5 % interval instead of 2 %.")] = False,
     target: Annotated[
-        float | None, typer.Option("--target", help="Half-width of the interval; default: 0.02.")
+        str | None, typer.Option("--target", help="Half-width of the interval; default: 2%.")
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=2, help="Most blocks of each; default: 6.")
@@ -84,6 +84,18 @@ def profile(
     given = [name for name, x in (("--space", space), ("--archs", archs), ("--model", model)) if x]
     if len(given) != 1:
         raise ValueError(f"Give one of --space, --archs and --model. Got {given or 'none'}.")
+    of_sentences = {
+        **{"--max-experts": max_experts, "--fractional": fractional, "-n": n, "--until": until},
+        **{"--beam": beam > 1, "--batch": batch > 1, "--routing": routing != "balanced"},
+        **{"--precision": precision != "fp32", "--reference": reference},
+        **{"--src-len": src_len, "--tgt-len": tgt_len, "--vocab-size": vocab_size},
+    }
+    _refuse_with("--model", model, of_sentences)
+    _refuse_with(
+        "--archs", archs, {"-n": n, "--max-experts": max_experts, "--fractional": fractional}
+    )
+    if model is None and input_shape:
+        raise ValueError(f"'--input-shape' is for '--model'. Got {input_shape} with {given[0]}.")
     if until is not None and space is None:
         raise ValueError("'--until' chooses architectures itself: give '--space' with it.")
     if minutes is not None and until is None:
@@ -96,7 +108,7 @@ def profile(
 
     protocol = (Protocol.fast if fast else Protocol)(threads=threads, seed=seed)
     if target is not None:
-        protocol = replace(protocol, target_half_width=target)
+        protocol = replace(protocol, target_half_width=parse_share(target, "--target"))
     if rounds is not None:
         least = min(rounds, protocol.min_rounds)
         protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
@@ -132,6 +144,15 @@ def profile(
         )
         summary = measure(chosen)
     _conclude(summary, log, as_json=as_json)
+
+
+def _refuse_with(source: str, given: Path | None, options: Mapping[str, object]) -> None:
+    """Refuse options that would be ignored."""
+    ignored = [name for name, value in options.items() if value not in (None, False)]
+    if given is not None and ignored:
+        raise ValueError(
+            f"{', '.join(map(repr, ignored))} cannot be combined with '{source}'. Leave out one."
+        )
 
 
 def _device(name: str, host: str | None) -> Device:

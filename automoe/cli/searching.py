@@ -41,6 +41,13 @@ def search(
     mutants: Annotated[int, typer.Option(min=0)] = 50,
     crossovers: Annotated[int, typer.Option(min=0)] = 50,
     mutation_probability: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    random: Annotated[
+        bool, typer.Option("--random", help="Draw all candidates at random, as the baseline.")
+    ] = False,
+    max_flops: Annotated[float | None, typer.Option(help="Of one sentence.")] = None,
+    max_params: Annotated[float | None, typer.Option(help="Without the embeddings.")] = None,
+    max_active_params: Annotated[float | None, typer.Option(help="That a token uses.")] = None,
+    max_memory_mb: Annotated[float | None, typer.Option(help="All weights in float32.")] = None,
     verify_top: Annotated[int, typer.Option(min=1, help="Measured together.")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
@@ -68,6 +75,11 @@ def search(
             mutants=mutants,
             crossovers=crossovers,
             mutation_probability=mutation_probability,
+            random=random,
+            max_flops=max_flops,
+            max_params=max_params,
+            max_active_params=max_active_params,
+            max_memory_mb=max_memory_mb,
             verify_top=verify_top,
             seed=seed,
         )

@@ -28,10 +28,12 @@ class WorkloadWriter:
     Attributes:
         folder: Where graphs, workloads and the shared weights go.
         sentence: The sentence that is translated.
+        prefix: Of the names of graphs and workloads, to tell apart what shares the weights.
     """
 
     folder: Path
     sentence: TranslationWorkload
+    prefix: str = ""
 
     def write(self, architecture: Architecture) -> Path:
         """Write graphs and workload, and return the workload's path."""
@@ -56,12 +58,12 @@ class WorkloadWriter:
                 forced_routing=True,
                 batch=self.sentence.batch,
             )
-            graphs[name] = f"{architecture.id}.{name}.onnx"
+            graphs[name] = f"{self.prefix}{architecture.id}.{name}.onnx"
             graph.save(self.folder / graphs[name])
             if self.sentence.precision == "int8":
                 quantize_graph(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
-        path = self.folder / f"{architecture.id}.workload.json"
+        path = self.folder / f"{self.prefix}{architecture.id}.workload.json"
         calls = (self._encoder_call(architecture), self._decoder_call(architecture))
         Workload(graphs, calls).save(path)
         return path

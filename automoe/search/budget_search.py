@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automoe.architecture import Architecture
-from automoe.budget import Feasibility, survey
+from automoe.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.latency_model import LatencyModel
 from automoe.progress import OnProgress, no_progress
 from automoe.search.evolution import Evolution
 from automoe.search.fitness import Fitness
+from automoe.search.limits import is_within_limits, unmet_limits
 from automoe.search.settings import SearchSettings
 from automoe.search.state import SearchState
 from automoe.space import SearchSpace
@@ -69,14 +70,22 @@ def search(
         on_progress: Called after every evaluation, in units of evaluations.
 
     Raises:
-        InfeasibleBudgetError: No architecture is predicted to fit; the nearest budget is named.
+        InfeasibleBudgetError: No architecture is predicted to fit, and the nearest budget is
+            named; or none keeps the other limits.
         SearchStateError: The state is damaged or of another search.
         ValueError: A fitness is not a finite number; nothing could be ranked.
     """
 
     def are_feasible(some: Sequence[Architecture]) -> list[bool]:
         upper = latency.upper_ms(some, confidence=settings.confidence)
-        return [bool(bound <= settings.budget_ms) for bound in upper]
+        return [
+            bool(bound <= settings.budget_ms) and is_within_limits(a, settings, latency.workload)
+            for a, bound in zip(some, upper, strict=True)
+        ]
+
+    unmet = unmet_limits(space, settings, latency.workload)
+    if unmet:
+        raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
 
     feasibility = survey(
         space,
@@ -84,7 +93,8 @@ def search(
         seed=settings.seed,
     )
     feasibility.require(settings.budget_ms, space.name)
-    evolution = Evolution(space, settings, are_feasible=are_feasible, start=(feasibility.fastest,))
+    start = (feasibility.fastest, space.smallest())
+    evolution = Evolution(space, settings, are_feasible=are_feasible, start=start)
     generations = state.load()
     for told in generations:
         evolution.tell(told)
@@ -95,6 +105,11 @@ def search(
         evolution.tell(told)
         generations.append(told)
         state.save(generations)
+    if not any(generations):
+        raise InfeasibleBudgetError(
+            f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
+            f"{settings.budget_ms:g} and all limits together. Raise one of them."
+        )
     return SearchOutcome(_ranked(generations, latency, settings.confidence), feasibility)
 
 

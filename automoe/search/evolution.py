@@ -53,6 +53,9 @@ class Evolution:
         rng = Random(f"evolution {self._settings.seed} {self.generation}")
         if self.generation == 0:
             return self._first(rng)
+        if self._settings.random:
+            n_drawn = self._settings.mutants + self._settings.crossovers
+            return self._distinct(lambda: self._space.sample(rng), n_drawn, ())
         parents = self.ranked()[: self._settings.parents]
         if not parents:
             return []

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
 
 class EvolutionSettings(BaseModel):
@@ -18,6 +19,7 @@ class EvolutionSettings(BaseModel):
         crossovers: Children of two parents, per generation.
         mutation_probability: That a mutant draws a choice anew.
         generations: Including the first, random one.
+        random: Whether every generation is drawn at random, as the baseline of evolution.
         seed: Of every draw.
     """
 
@@ -29,6 +31,7 @@ class EvolutionSettings(BaseModel):
     crossovers: Annotated[int, Field(ge=0)] = 50
     mutation_probability: Share = 0.3
     generations: Count = 30
+    random: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
@@ -46,11 +49,19 @@ class SearchSettings(EvolutionSettings):
     Attributes:
         budget_ms: Latency that no returned architecture may exceed.
         confidence: Of the predictor's upper bound, which must be within the budget.
+        max_flops: Of one sentence, without the vocabulary projection; None for any, as below.
+        max_params: Without the embeddings.
+        max_active_params: That one token uses, without the embeddings.
+        max_memory_mb: All weights in float32, embeddings included.
         verify_top: Candidates that are measured together on the device.
         verify_most: Candidates that are measured before giving up.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    max_flops: Limit = None
+    max_params: Limit = None
+    max_active_params: Limit = None
+    max_memory_mb: Limit = None
     verify_top: Count = 5
     verify_most: Count = 20

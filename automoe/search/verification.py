@@ -138,9 +138,13 @@ def verify(
             found = measured.get(candidate.architecture)
             if found and found.fits(settings.budget_ms):
                 return Verification(candidate, True, _fits(found, settings), measured)
+    n_measured = sum(candidate.architecture in measured for candidate in tried)
+    n_failed = len(tried) - n_measured
     reason = (
-        f"none of {len(tried)} measured candidates has its whole 95 % interval within "
-        f"{settings.budget_ms:g} ms; measure more, or raise the budget or the confidence"
+        f"none of {n_measured} measured candidates has its whole 95 % interval within "
+        f"{settings.budget_ms:g} ms"
+        + (f", {n_failed} could not be measured" if n_failed else "")
+        + "; measure more, or raise the budget or the confidence"
     )
     best = next((c for c in tried if c.architecture in measured), candidates[0])
     return Verification(best, False, reason, measured)

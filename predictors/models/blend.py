@@ -14,6 +14,7 @@ class RooflineBlend(LatencyModel):
 
     Args:
         columns: As of `Roofline`.
+        seed: Of the boosted trees.
 
     Attributes:
         PARTS: The models, by the names under which they compete.
@@ -25,18 +26,22 @@ class RooflineBlend(LatencyModel):
         "roofline_gaussian": RooflineGaussian,
     }
 
-    def __init__(self, columns: Sequence[int] | None = None) -> None:
+    def __init__(self, columns: Sequence[int] | None = None, seed: int = 0) -> None:
         self.columns = columns
+        self.seed = seed
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         # By name and state, so that a stored blend names no class of ours.
-        self.parts_ = {
-            name: dict(vars(kind(columns=self.columns).fit(X, y)))
-            for name, kind in self.PARTS.items()
-        }
+        self.parts_ = {name: dict(vars(self._unfitted(name).fit(X, y))) for name in self.PARTS}
 
     def _predict(self, X: Matrix) -> Vector:
         return blended([self._part(name).predict(X) for name in self.PARTS])
+
+    def _unfitted(self, name: str) -> LatencyModel:
+        if name == "roofline_boost":
+            return RooflineBoost(self.columns, seed=self.seed)
+        model: LatencyModel = self.PARTS[name](self.columns)
+        return model
 
     def _part(self, name: str) -> LatencyModel:
         part: LatencyModel = self.PARTS[name]()

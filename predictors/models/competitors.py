@@ -57,7 +57,7 @@ def competitors(
     }
     if n_rows <= GAUSSIAN_MAX_ROWS:
         models["roofline_gaussian"] = RooflineGaussian(work)
-        models["roofline_blend"] = RooflineBlend(work)
+        models["roofline_blend"] = RooflineBlend(work, seed=seed)
     if n_rows >= MLP_MIN_ROWS:
         models["hat_mlp"] = HatMlp(seed=seed)
     return models

@@ -12,7 +12,7 @@ from automoe.architecture import Architecture
 from automoe.features import features
 from automoe.profiling import ProfileSummary
 from automoe.workload import TranslationWorkload
-from profilers import FailedPoint, LatencyLog, read_log
+from profilers import FailedPoint, LatencyLog, LogError, read_log
 
 SPACE = small_space()
 WORKLOAD = TranslationWorkload.of(SPACE)
@@ -28,7 +28,8 @@ class Bench:
         self.batches: list[int] = []
 
     def __call__(self, architectures: Sequence[Architecture]) -> ProfileSummary:
-        self.batches.append(len(architectures))
+        if architectures:
+            self.batches.append(len(architectures))
         failed = [a for a in architectures if a.id in self.failing]
         for architecture in architectures:
             if architecture not in failed:
@@ -38,7 +39,7 @@ class Bench:
             0,
             0,
             tuple(FailedPoint(a.id, "it broke", {}) for a in failed),
-            {"A": len(architectures) - len(failed)},
+            {"A": len(architectures) - len(failed)} if architectures else {},
         )
 
     def _append(self, architecture: Architecture) -> None:
@@ -101,6 +102,18 @@ def test_what_fails_is_not_asked_for_again(tmp_path: Path) -> None:
     failed = [f.point_id for f in outcome.summary.failed]
     assert len(set(failed)) == len(failed) > 0
     assert outcome.n_rows == 24
+
+
+def test_a_log_of_other_conditions_is_never_called_enough(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "lat.csv", noise=0.002)
+    goal = Goal(mape=0.02, most=100)
+    profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
+
+    def refusing(architectures: Sequence[Architecture]) -> ProfileSummary:
+        raise LogError("'workload' must be another")
+
+    with pytest.raises(LogError, match="'workload' must be another"):
+        profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=refusing)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -44,7 +44,13 @@ class Session:
             if point.point_id in self.failing:
                 yield FailedPoint(point.point_id, "it broke", point.columns)
             else:
-                yield made_up(point.point_id, columns=dict(point.columns), threads=protocol.threads)
+                yield made_up(
+                    point.point_id,
+                    columns=dict(point.columns),
+                    threads=protocol.threads,
+                    sentinel=more["sentinel"].name,
+                    sentinel_reference_ms=more["sentinel"].reference_ms or 1.0,
+                )
             if self.after:
                 self.after()
 
@@ -121,22 +127,26 @@ def test_a_resumed_session_has_the_same_sentinel(
 ) -> None:
     profile(chosen[:2], tmp_path, space=None)
     profile(chosen, tmp_path, space=None)
-    # A fifth of the six target tokens, rounded up.
-    assert session.sentinels == [f"{chosen[0].id} tgt=2"] * 2
+    # A fifth of six tokens, rounded up.
+    assert session.sentinels == [f"{chosen[0].id} src=2 tgt=2"] * 2
     (tmp_path / "lat.csv").unlink()
     profile(chosen, tmp_path)
-    assert session.sentinels[-1] == f"{SPACE.smallest().id} tgt=2"
+    space_s = session.sentinels[-1]
+    profile(chosen, tmp_path, log=tmp_path / "other.csv")
+    assert session.sentinels[-1] == space_s != session.sentinels[0]
 
 
 def test_a_reference_sets_the_sentinels_level(
     session: Session, chosen: list[Architecture], tmp_path: Path
 ) -> None:
     reference, new = tmp_path / "reference.csv", tmp_path / "new.csv"
-    sentinel, conditions = f"{SPACE.smallest().id} tgt=2", {"workload": str(WORKLOAD)}
+    conditions = {"workload": str(WORKLOAD)}
+    profile(chosen[:1], tmp_path, log=tmp_path / "first.csv")
+    sentinel = session.sentinels[0]
     earlier = made_up(sentinel=sentinel, sentinel_reference_ms=1.5, columns=conditions)
     profiling.LatencyLog(reference).append(earlier)
     profile(chosen, tmp_path, reference=reference)
-    assert session.levels == [1.5]
+    assert session.levels == [None, 1.5]
     profiling.LatencyLog(tmp_path / "own.csv").append(
         made_up(sentinel=sentinel, sentinel_reference_ms=1.25, columns=conditions)
     )
@@ -166,7 +176,8 @@ def test_graphs_go_when_their_row_is_written(
     session.failing = [chosen[2].id]
     profile(chosen, tmp_path, space=space)
     # Looked at when the caller comes back for the next point: this one's row is written then.
-    assert seen == [{"weights", "sentinel"}] * 4
+    (sentinel,) = {name for name in seen[0] if name.startswith("sentinel-")}
+    assert seen == [{"weights", sentinel}] * 4
     assert not graphs.exists()
 
 
@@ -198,3 +209,23 @@ def test_another_shape_of_a_model_is_refused(
     assert same == ProfileSummary(0, 1, 0, (), {})
     with pytest.raises(LogError, match="'workload' must be 'x=1x30' .* Got 'x=2x30'"):
         profile_model(tmp_path / "m.onnx", input_shapes={"x": (2, 30)}, **arguments)
+
+
+def test_two_sessions_do_not_measure_into_one_log(
+    session: Session, chosen: list[Architecture], tmp_path: Path
+) -> None:
+    def again() -> None:
+        session.after = None
+        with pytest.raises(LogError, match=r"lat.csv is being measured into by another session"):
+            profile(chosen, tmp_path)
+
+    session.after = again
+    assert profile(chosen, tmp_path).n_measured == 4
+
+
+def test_another_sentinel_than_the_logs_is_refused(
+    session: Session, chosen: list[Architecture], tmp_path: Path
+) -> None:
+    profile(chosen[:2], tmp_path)
+    with pytest.raises(LogError, match="'sentinel' must be .* Use another --log"):
+        profile(chosen, tmp_path, space=None)

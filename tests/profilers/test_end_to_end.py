@@ -66,7 +66,7 @@ def test_onnx_files_become_rows_of_a_log(tmp_path: Path) -> None:
     assert log.done() == {"double", "layer"}
     for row in rows:
         assert row["runtime"].startswith("onnxruntime ")
-        assert (row["n_samples"], row["n_blocks"], row["n_processes"]) == ("6", "2", "2")
+        assert (row["n_samples"], row["n_blocks"], row["n_processes"]) == ("200", "2", "2")
         assert 0 < float(row["min_ms"]) <= float(row["raw_latency_ms"])
         # Outside the call there is only the loop over calls.
         assert 0 < float(row["model_ms"]) <= float(row["latency_ms"]) * 1.0001
@@ -77,5 +77,5 @@ def test_onnx_files_become_rows_of_a_log(tmp_path: Path) -> None:
         for item in samples
         for block in item["blocks"]
     ]
-    assert kept == [[3]] * 4
+    assert kept == [[100]] * 4  # microseconds each: as many as a block may have
     assert {problem.check for problem in check(log.path)} <= {"flagged"}  # a busy machine flags

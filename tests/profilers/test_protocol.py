@@ -52,9 +52,9 @@ def test_a_point_gives_the_file_it_was_given_or_prepares_it() -> None:
 
 @pytest.mark.parametrize(
     ("run_ms", "samples"),
-    [(1.0, 10), (50.0, 10), (100.0, 5), (167.0, 3), (5000.0, 3)],
+    [(0.0, 100), (1.0, 100), (8.0, 25), (50.0, 10), (100.0, 5), (167.0, 3), (5000.0, 3)],
 )
-def test_slow_samples_make_short_blocks(run_ms: float, samples: int) -> None:
+def test_slow_samples_make_short_blocks_and_fast_ones_many(run_ms: float, samples: int) -> None:
     assert Protocol(samples_per_block=10, block_seconds=0.5).samples_of(run_ms) == samples
 
 

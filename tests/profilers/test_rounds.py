@@ -10,7 +10,7 @@ from profilers.disturbance import Referee
 from profilers.rounds import Round
 from profilers.worker_process import WorkerProcess
 
-PROTOCOL = Protocol(samples_per_block=2, max_block_retries=2, timeout_s=60.0)
+PROTOCOL = Protocol(samples_per_block=2, group_ms=0, max_block_retries=2, timeout_s=60.0)
 
 
 class Recorded:
@@ -64,7 +64,7 @@ def test_a_point_is_loaded_warmed_up_measured_and_unloaded(device: ScriptedDevic
     assert (load["workload"], load["threads"]) == ("a", 1)
     assert (warmup["min_runs"], warmup["min_seconds"], warmup["max_seconds"]) == (2, 0.3, 20.0)
     settings = {name: block[name] for name in ("samples", "sentinel", "group_ms", "burst_ms")}
-    assert settings == {"samples": 2, "sentinel": "sentinel", "group_ms": 200.0, "burst_ms": 20.0}
+    assert settings == {"samples": 2, "sentinel": "sentinel", "group_ms": 0, "burst_ms": 20.0}
     assert unload["op"] == "unload"
     assert taken.block("a").load_ms == 7.0
     assert taken.block("a").runtime == "scripted 1.0"

@@ -20,7 +20,12 @@ from profilers import (
 )
 
 PROTOCOL = Protocol(
-    samples_per_block=2, min_rounds=3, max_rounds=5, max_block_retries=1, timeout_s=60.0
+    samples_per_block=2,
+    group_ms=0,
+    min_rounds=3,
+    max_rounds=5,
+    max_block_retries=1,
+    timeout_s=60.0,
 )
 
 
@@ -327,6 +332,17 @@ def test_the_tokens_of_each_expert_are_asked_for_once(
     a = measurement(measure(device, path, sentinel=sentinel)["a"])
     assert a.tokens_per_expert == {"encoder.expert_0": (3, 5)}
     assert [item["workload"] for item in device.journal("routing")] == ["a"]
+
+
+def test_a_first_point_that_cannot_be_run_leaves_its_place_as_the_sentinel(
+    device: ScriptedDevice,
+) -> None:
+    bad = device.workload("bad", faults={"load": "refuse"})
+    outcomes = measure(device, bad, device.workload("b"), device.workload("c"), sentinel=None)
+    failed = outcomes["bad"]
+    assert isinstance(failed, FailedPoint)
+    assert failed.reason.endswith("RuntimeError: load refused by the script")
+    assert [measurement(outcomes[name]).sentinel for name in "bc"] == ["b", "b"]
 
 
 def test_a_session_goes_on_with_an_earlier_ones_reference(device: ScriptedDevice) -> None:

@@ -71,7 +71,7 @@ def test_a_tensor_holds_one_value_each_or_one_for_all(
         ({"name": "a b"}, "A call's 'name' must be an identifier. Got 'a b'."),
         (
             {"name": "sentinel"},
-            r"'name' must not be one of \['ci_high', .*'sentinel'\], which are columns of the log",
+            r"'name' must not be one of \['ci_high', .*'sentinel', .*\], which are columns of the",
         ),
         ({"repeat": 0}, "'repeat' of 'c' must be at least 1. Got 0."),
         (

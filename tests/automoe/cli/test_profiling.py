@@ -86,7 +86,7 @@ def test_given_architectures_have_no_space(calls: list[dict[str, Any]], tmp_path
         (["--space", "tiny", "--archs", "a.json"], "Give one of --space, --archs and --model"),
         (
             ["--space", "tiny", "--target", "-1"],
-            "'target_half_width' must be at least 0 and finite. Got -1",
+            "'--target' must be a share such as 3% or 0.03. Got '-1'",
         ),
         (["--space", "tiny", "--routing", "odd"], "'routing' must be balanced, worst, best"),
         (["--archs", "missing.json"], "No architecture file 'missing.json'"),
@@ -111,6 +111,12 @@ def test_bad_flags_are_one_clear_line(
     [
         (["--archs", "a.jsonl", "--until", "3%"], "'--until' chooses architectures itself: give"),
         (["--space", "tiny", "--minutes", "3"], "'--minutes' is the limit of '--until': give both"),
+        (
+            ["--model", "m.onnx", "--beam", "5", "--precision", "int8"],
+            "'--beam', '--precision' can",
+        ),
+        (["--archs", "a.jsonl", "-n", "3"], "'-n' cannot be combined with '--archs'"),
+        (["--space", "tiny", "--input-shape", "x=1"], "'--input-shape' is for '--model'. Got"),
         (["--space", "tiny", "--until", "3"], "'--until' must be a share such as 3% or 0.03"),
         (["--space", "tiny", "--reference", "no.csv"], "no.csv does not exist"),
     ],

@@ -151,7 +151,7 @@ def test_ids_are_unique_on_the_page(page: str) -> None:
 
 def test_every_picture_has_a_name(page: str) -> None:
     pictures = re.findall(r"<svg[^>]*>", page)
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     assert all('role="img"' in each and "aria-label=" in each for each in pictures)
 
 
@@ -180,5 +180,5 @@ def test_a_predictor_that_was_really_fitted_is_shown(plain: ReportContents) -> N
     page = render(replace(plain, log=log, predictor=fit_log(log)))
     assert "30 measurements; the model that predicts is" in page
     assert "Flagged rows: none." in page
-    # The architecture, parity, residuals and drift.
-    assert page.count("<figure") == 4
+    # The architecture, parity, residuals, calibration, effects, learning curve and drift.
+    assert page.count("<figure") == 7

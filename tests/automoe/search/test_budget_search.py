@@ -24,18 +24,27 @@ SMALL: dict[str, Any] = {
 }
 
 
-def settings(budget_ms: float) -> SearchSettings:
-    return SearchSettings(budget_ms=budget_ms, **SMALL)
+def settings(budget_ms: float, **limits: Any) -> SearchSettings:
+    return SearchSettings(budget_ms=budget_ms, **SMALL, **limits)
 
 
 def fitness(a: Architecture) -> float:
     return -float(size_of(a))
 
 
-def run(space: SearchSpace, latency: Any, path: Path, budget_ms: float = 200, **more: Any) -> Any:
+def run(
+    space: SearchSpace,
+    latency: Any,
+    path: Path,
+    budget_ms: float = 200,
+    *,
+    limits: dict[str, Any] | None = None,
+    **more: Any,
+) -> Any:
     given = {"fitness": fitness, **more}
     state = SearchState(path, "this search")
-    return search(space, settings(budget_ms), latency=latency, state=state, **given)
+    chosen = settings(budget_ms, **(limits or {}))
+    return search(space, chosen, latency=latency, state=state, **given)
 
 
 def test_every_candidate_is_within_the_budget_and_the_best_comes_first(
@@ -49,6 +58,57 @@ def test_every_candidate_is_within_the_budget_and_the_best_comes_first(
     assert outcome.candidates[0].upper_ms == pytest.approx(
         1.1 * size_of(outcome.candidates[0].architecture)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("max_flops", lambda cost: cost.flops),
+        ("max_params", lambda cost: cost.params),
+        ("max_active_params", lambda cost: cost.active_params),
+        ("max_memory_mb", lambda cost: 4e-6 * (cost.params + cost.embedding_params)),
+    ],
+)
+def test_every_candidate_keeps_a_limit(
+    space: SearchSpace, latency: Any, tmp_path: Path, name: str, of: Any
+) -> None:
+    smallest, largest = (of(latency.workload.cost(a)) for a in (space.smallest(), space.largest()))
+    limit = smallest + 0.3 * (largest - smallest)
+    outcome = run(space, latency, tmp_path / "s.json", 1000, limits={name: limit})
+    found = [of(latency.workload.cost(c.architecture)) for c in outcome.candidates]
+    assert len(found) > 12
+    assert max(found) <= limit
+    free = run(space, latency, tmp_path / "free.json", 1000)
+    assert max(of(latency.workload.cost(c.architecture)) for c in free.candidates) > limit
+
+
+def test_a_limit_that_nothing_keeps_is_refused_with_one_that_works(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    least = latency.workload.cost(space.smallest()).params
+    message = rf"'max_params' must be at least {least}, what the smallest .* takes. Got {least - 1}"
+    with pytest.raises(InfeasibleBudgetError, match=message):
+        run(space, latency, tmp_path / "s.json", limits={"max_params": least - 1})
+    kept = run(space, latency, tmp_path / "t.json", limits={"max_params": least}).candidates
+    assert {latency.workload.cost(c.architecture).params for c in kept} == {least}
+
+
+def test_random_search_evaluates_as_many_and_looks_at_no_fitness(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    def drawn(name: str, sign: float) -> set[Architecture]:
+        outcome = run(
+            space,
+            latency,
+            tmp_path / name,
+            1000,
+            limits={"random": True},
+            fitness=lambda a: sign * fitness(a),
+        )
+        return {candidate.architecture for candidate in outcome.candidates}
+
+    assert len(drawn("a", 1)) == 12 + 3 * 10
+    assert drawn("a", 1) == drawn("b", -1)
 
 
 def test_an_infeasible_budget_is_refused_at_once_with_one_that_works(

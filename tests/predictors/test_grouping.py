@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,3 +26,12 @@ def test_a_column_that_cannot_group_is_refused() -> None:
         groups_of(FRAME, ["c"])
     with pytest.raises(TableError, match=r"the columns \['b'\] make one group"):
         groups_of(FRAME, ["b"])
+
+
+def test_repeated_measurements_are_one_group() -> None:
+    X = np.repeat(np.arange(6.0), 3)[:, None]
+    frame = pd.DataFrame({"x": X[:, 0]})
+    codes = groups_of(frame, None, X=X)
+    assert codes is not None
+    assert codes.tolist() == np.repeat(np.arange(6), 3).tolist()
+    assert groups_of(frame, None, X=np.arange(18.0)[:, None]) is None

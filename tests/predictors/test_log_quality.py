@@ -56,3 +56,21 @@ def test_drift_is_minded(tmp_path: Path) -> None:
 def test_grades_are_counted() -> None:
     assert quality_counts(pd.DataFrame({"quality": ["B", "A", "B"]})) == {"A": 1, "B": 2}
     assert quality_counts(pd.DataFrame({"layers": [1]})) == {}
+
+
+def test_a_row_that_is_left_out_is_not_judged(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", sound())
+    frame = pd.read_csv(path).assign(flags="")
+    frame.loc[7, "latency_ms"], frame.loc[7, "flags"] = None, "failed"
+    frame.to_csv(path, index=False)
+    assert fit_log(path).report.n_excluded == 1
+
+
+def test_mixed_conditions_are_refused_unless_they_are_features(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", sound())
+    frame = pd.read_csv(path)
+    frame["precision"] = np.where(frame.index % 2, "fp32", "int8")
+    frame.to_csv(path, index=False)
+    with pytest.raises(TableError, match="column 'precision' has 'int8', 'fp32'"):
+        fit_log(path)
+    fit_log(path, features=["layers", "precision"])

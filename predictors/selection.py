@@ -14,7 +14,7 @@ from predictors.scores import ModelScore, mean_score, score
 
 _FOLDS = 10
 _REPEATS = 3
-_REPEAT_MAX_ROWS = 200
+_REPEAT_MAX_ROWS = 150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ def select(
 ) -> Selection:
     """The models ranked by MAPE on rows they had not seen; the earlier wins a tie.
 
-    All models see the same folds: 10, drawn 3 times up to 200 rows and once above. The predictions
+    All models see the same folds: 10, drawn 3 times up to 150 rows and once above. The predictions
     kept are those of the first draw only, because the bound needs one error per row.
 
     Args:

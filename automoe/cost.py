@@ -11,6 +11,8 @@ Q width of queries, keys and values, F expert width, a cross span.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from automoe.architecture import Architecture, DecoderLayer, EncoderLayer
 
@@ -246,32 +248,44 @@ def _stack_cost(
 ) -> StackCost:
     routers = sum(len(x.experts) * (dim + 1) for x in layers if x.is_sparse)
     router_macs = sum(n_tokens * len(x.experts) * dim for x in layers if x.is_sparse)
-    experts = sum(ffn_params(width, dim) for x in layers for width in x.experts)
-    # What a token uses on average does not depend on where a workload sends it.
-    active = sum(_mean([ffn_params(width, dim) for width in x.experts]) for x in layers)
-    ffn_flops, touched, read = 0.0, 0.0, 0.0
-    for layer in layers:
-        share = shares(layer.experts, n_tokens)
-        ffn_flops += routed_ffn_flops(layer.experts, [n_tokens * p for p in share], dim)
-        reached = [touch_probability(p, tokens_per_call) for p in share]
-        touched += sum(reached)
-        read += sum(
-            p * ffn_params(width, dim) for p, width in zip(reached, layer.experts, strict=True)
-        )
+    parts = [_experts_cost(x.experts, dim, n_tokens, tokens_per_call, shares) for x in layers]
     return StackCost(
-        params=fixed_params + routers + experts,
-        active_params=fixed_params + routers + active,
+        params=fixed_params + routers + sum(part.params for part in parts),
+        active_params=fixed_params + routers + sum(part.active_params for part in parts),
         attention_flops=attention_flops,
-        ffn_flops=ffn_flops,
+        ffn_flops=sum(part.flops for part in parts),
         router_flops=2 * router_macs,
         norm_flops=norm_flops,
-        experts_touched=touched,
-        weights_touched=fixed_params + routers + read,
+        experts_touched=sum(part.touched for part in parts),
+        weights_touched=fixed_params + routers + sum(part.read for part in parts),
     )
 
 
-def _mean(values: Sequence[int]) -> float:
-    return sum(values) / len(values)
+class _ExpertsCost(NamedTuple):
+    """What the experts of one layer cost."""
+
+    params: int
+    active_params: float
+    flops: float
+    touched: float
+    read: float
+
+
+@lru_cache(maxsize=50_000)  # a search asks for the same layers again and again
+def _experts_cost(
+    experts: tuple[int, ...], dim: int, n_tokens: int, tokens_per_call: int, shares: Shares
+) -> _ExpertsCost:
+    params = [ffn_params(width, dim) for width in experts]
+    share = shares(experts, n_tokens)
+    reached = [touch_probability(p, tokens_per_call) for p in share]
+    return _ExpertsCost(
+        params=sum(params),
+        # What a token uses on average does not depend on where a workload sends it.
+        active_params=sum(params) / len(params),
+        flops=routed_ffn_flops(experts, [n_tokens * p for p in share], dim),
+        touched=sum(reached),
+        read=sum(p * weights for p, weights in zip(reached, params, strict=True)),
+    )
 
 
 def _tidy(value: float) -> float:

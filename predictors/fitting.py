@@ -62,6 +62,7 @@ def fit_log(
     _check_rows(frame, usable, MIN_ROWS if base is None else MIN_ROWS_WITH_BASE)
     y = latency_ms(usable, names)
     held = conditions(usable, varied=features or ())
+    _check_base(base, held)
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):
         warnings = judge(Path(log), names, lines=list(usable.index), varied=features or ())
@@ -114,6 +115,18 @@ def _check_rows(frame: pd.DataFrame, usable: pd.DataFrame, least: int) -> None:
         raise TableError(
             f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
             f"{least}. Measure {least - len(usable)} more."
+        )
+
+
+def _check_base(base: Predictor | None, held: dict[str, str]) -> None:
+    """Refuse a base that may have been fitted to the very rows it would be tested on."""
+    names = ("device_fingerprint", "power_mode", "threads", "workload")
+    if base is None or names[0] not in held:
+        return
+    if all(base.conditions.get(name) == held.get(name) for name in names):
+        raise TableError(
+            f"'base' must be of another device or workload. Got one of device "
+            f"{held[names[0]]} with this workload, which may have seen these rows."
         )
 
 

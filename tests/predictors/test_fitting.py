@@ -133,3 +133,11 @@ def test_groups_are_kept_together(roofline_log: Maker) -> None:
     assert report.roles["family"] == "ignored"  # marked features are all there is
     with pytest.raises(TableError, match="no column 'familie'"):
         fit_log(log, groups=["familie"])
+
+
+def test_a_base_of_the_same_device_is_refused(roofline_log: Maker) -> None:
+    log = roofline_log(30, seed=0).assign(device_fingerprint="abc")
+    base = fit_log(log)
+    with pytest.raises(TableError, match="'base' must be of another device or workload. Got one"):
+        fit_log(log, base=base)
+    assert fit_log(log.assign(device_fingerprint="def"), base=base).base is base

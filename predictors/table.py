@@ -120,7 +120,7 @@ def _typed(cells: pd.Series) -> pd.DataFrame:
     name = str(cells.name)
     filled = [cell for cell in cells if cell]
     if filled and all(NUMBER.fullmatch(cell) for cell in filled):
-        return pd.to_numeric(cells.where(cells != "")).to_frame()
+        return pd.to_numeric(cells.where(cells != ""), errors="coerce").to_frame()
     if filled and is_list_column(filled):
         statistics = [list_statistics(cell) for cell in cells]
         columns = [name + suffix for suffix in LIST_SUFFIXES]

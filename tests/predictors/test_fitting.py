@@ -141,3 +141,12 @@ def test_a_base_of_the_same_device_is_refused(roofline_log: Maker) -> None:
     with pytest.raises(TableError, match="'base' must be of another device or workload. Got one"):
         fit_log(log, base=base)
     assert fit_log(log.assign(device_fingerprint="def"), base=base).base is base
+
+
+def test_a_feature_that_is_not_a_number_names_its_line(tmp_path: Path, roofline_log: Maker) -> None:
+    path = tmp_path / "lat.csv"
+    log = roofline_log(30, seed=0).astype({"feature_experts": str})
+    log.loc[5, "feature_experts"] = "nan"
+    log.to_csv(path, index=False, na_rep="nan")
+    with pytest.raises(TableError, match="line 7, column 'feature_experts': a feature must be"):
+        fit_log(path)

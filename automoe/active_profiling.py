@@ -7,10 +7,9 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import pandas as pd
 
 from automoe.architecture import Architecture
-from automoe.features import features
+from automoe.features import feature_table
 from automoe.profiling import ProfileSummary
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
@@ -127,7 +126,7 @@ def _next(
     workload: TranslationWorkload,
     size: int,
 ) -> list[Architecture]:
-    rows = pd.DataFrame([features(a, workload) for a in [*left, *known]]).to_numpy(dtype=np.float64)
+    rows = feature_table([*left, *known], workload).to_numpy(dtype=np.float64)
     chosen = most_informative(rows[: len(left)], rows[len(left) :], size)
     return [left[index] for index in chosen]
 

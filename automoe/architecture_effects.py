@@ -5,10 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-import pandas as pd
-
 from automoe.architecture import Architecture, ArchitectureError
-from automoe.features import features
+from automoe.latency_model import LatencyModel
 from automoe.workload import TranslationWorkload, WorkloadTextError
 from predictors import Predictor, TableError, read_table
 
@@ -29,6 +27,7 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
         return {}
     try:
         workload = TranslationWorkload.parse(predictor.conditions.get("workload", ""))
+        model = LatencyModel(predictor, workload)
         some = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
     except (WorkloadTextError, ArchitectureError):
         return {}
@@ -39,25 +38,20 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
         found[f"one more {widest}-wide {side} expert"] = _more_expert(side, widest)
         found[f"one more {side} layer like the last"] = _more_layer(side)
     try:
-        before = _predicted(predictor, workload, some)
+        before = _predicted(model, some)
     except TableError:  # it was fitted to columns that architectures do not have
         return {}
     return {
         name: mean(
             after - old
-            for after, old in zip(
-                _predicted(predictor, workload, list(map(change, some))), before, strict=True
-            )
+            for after, old in zip(_predicted(model, list(map(change, some))), before, strict=True)
         )
         for name, change in found.items()
     }
 
 
-def _predicted(
-    predictor: Predictor, workload: TranslationWorkload, some: Sequence[Architecture]
-) -> list[float]:
-    table = pd.DataFrame([features(architecture, workload) for architecture in some])
-    return [float(x) for x in predictor.predict(table, confidence=0.5)["predicted_ms"]]
+def _predicted(model: LatencyModel, some: Sequence[Architecture]) -> list[float]:
+    return [float(x) for x in model.predict(some, confidence=0.5)["predicted_ms"]]
 
 
 def _more_expert(side: str, width: int) -> Change:

@@ -6,6 +6,8 @@ row, for the log that a predictor is trained on and for every query of a search.
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from automoe.architecture import Architecture
 from automoe.cost import BYTES_PER_WEIGHT, StackCost
 from automoe.workload import TranslationWorkload
@@ -33,6 +35,14 @@ def features(architecture: Architecture, workload: TranslationWorkload) -> dict[
         "cross_span": sum(x.cross_span for x in decoder.layers),
     }
     return {f"feature_{name}": float(value) for name, value in row.items()}
+
+
+def feature_table(
+    architectures: Sequence[Architecture], workload: TranslationWorkload
+) -> pd.DataFrame:
+    """The features of each architecture, on its id."""
+    rows = [features(architecture, workload) for architecture in architectures]
+    return pd.DataFrame(rows, index=pd.Index([a.id for a in architectures], name="id"))
 
 
 def _stack(side: str, part: StackCost, n_experts: Sequence[int]) -> dict[str, float]:

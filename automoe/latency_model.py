@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from automoe.architecture import Architecture
-from automoe.features import features
+from automoe.features import feature_table
 from automoe.workload import TranslationWorkload, WorkloadTextError
 from predictors import Predictor, PredictorFileError
 
@@ -45,8 +45,7 @@ class LatencyModel:
 
     def table(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
         """The features of each architecture, on its id."""
-        rows = [features(architecture, self.workload) for architecture in architectures]
-        return pd.DataFrame(rows, index=pd.Index([a.id for a in architectures], name="id"))
+        return feature_table(architectures, self.workload)
 
     def predict(
         self,

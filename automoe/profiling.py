@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
@@ -98,38 +99,15 @@ def profile_architectures(
     opened.require(conditions)
     if reference is not None:
         require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
-    with opened.measuring():
-        return _profile(
-            architectures,
-            opened,
-            WorkloadWriter(graphs, workload),
-            device=device,
-            protocol=protocol,
-            space=space,
-            reference=reference,
-            on_progress=on_progress,
-        )
-
-
-def _profile(
-    architectures: Sequence[Architecture],
-    opened: LatencyLog,
-    writer: WorkloadWriter,
-    *,
-    device: Device,
-    protocol: Protocol,
-    space: SearchSpace | None,
-    reference: Path | None,
-    on_progress: OnProgress,
-) -> ProfileSummary:
-    distinct = list(dict.fromkeys(architectures))
-    done = opened.done()
-    left = [architecture for architecture in distinct if architecture.id not in done]
-    n_skipped = len(distinct) - len(left)
-    if not left:
-        on_progress(n_skipped, n_skipped, "all measured before")
-        return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-    try:
+    with opened.measuring(), _removed_at_the_end(graphs):
+        distinct = list(dict.fromkeys(architectures))
+        done = opened.done()
+        left = [architecture for architecture in distinct if architecture.id not in done]
+        n_skipped = len(distinct) - len(left)
+        if not left:
+            on_progress(n_skipped, n_skipped, "all measured before")
+            return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
+        writer = WorkloadWriter(graphs, workload)
         # Not left[0]: a resumed session must compare itself with the same sentinel.
         typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
         sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
@@ -140,9 +118,7 @@ def _profile(
             sentinel=sentinel,
             on_progress=_SessionProgress(on_progress, n_skipped),
         )
-        return _append_all(_tidied(outcomes, writer.folder), opened, n_skipped)
-    finally:
-        shutil.rmtree(writer.folder, ignore_errors=True)
+        return _append_all(_tidied(outcomes, graphs), opened, n_skipped)
 
 
 def profile_model(
@@ -230,6 +206,14 @@ def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | No
             f"Got {reference} with {wanted_ms:g} ms. Use another --log."
         )
     return wanted_ms
+
+
+@contextmanager
+def _removed_at_the_end(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tidied(

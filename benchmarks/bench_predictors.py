@@ -57,7 +57,7 @@ def main() -> None:
     targets = resolve_targets(log, arguments.target)
     y = latency_ms(log, targets)
     schema = FeatureSchema.infer(log, targets)
-    groups = groups_of(log, None, schema.physics.architecture if schema.physics else ())
+    groups = groups_of(log, None, schema.architecture)
     for n_train in [*arguments.rows, *([arguments.hat] if arguments.hat else [])]:
         found = defaultdict(list)
         n_splits = arguments.splits if n_train < 1000 else min(3, arguments.splits)

@@ -13,7 +13,6 @@ where that is worst, and by how much on average.
 import argparse
 import json
 from collections import defaultdict
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +40,11 @@ def main() -> None:
     targets = resolve_targets(log, arguments.target)
     actual_ms = latency_ms(log, targets)
     schema = FeatureSchema.infer(log, targets)
-    groups = groups_of(log, None, schema.physics.architecture if schema.physics else ())
+    groups = groups_of(log, None, schema.architecture)
     over: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     coverage = defaultdict(list)
-    for seed in range(_SPLITS):
+    for seed, (train, pool) in enumerate(splits(len(log), groups, arguments.rows, _SPLITS)):
         rng = np.random.default_rng(seed)
-        train, pool = next(islice(splits(len(log), groups, arguments.rows, seed + 1), seed, None))
         predictor = fit_log(log.iloc[train], targets=targets)
         plain, searched = (
             predictor.predict(log.iloc[pool], confidence=arguments.confidence, searched=flag)

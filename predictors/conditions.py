@@ -12,7 +12,6 @@ from predictors.words import CONDITIONS, words
 FLAGS: Final = "flags"
 BAD_FLAGS: Final = frozenset({"failed"})
 
-_MUST_AGREE = CONDITIONS
 _SHOWN = 5
 
 
@@ -40,7 +39,7 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
         values = list(dict.fromkeys(map(_text, frame[name])))
         if len(values) == 1:
             found[name] = values[0]
-        elif name in _MUST_AGREE:
+        else:
             raise TableError(_mixed(frame, name, values))
     return found
 

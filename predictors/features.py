@@ -98,6 +98,11 @@ class FeatureSchema:
         return np.array(own + [True] * (len(self.columns) - len(own)))
 
     @property
+    def architecture(self) -> tuple[str, ...]:
+        """The columns that make an architecture of a recognised table; else none."""
+        return self.physics.architecture if self.physics else ()
+
+    @property
     def work_columns(self) -> tuple[int, ...]:
         """The matrix columns whose prices add up to a latency: the derived work, or all."""
         work = self.physics.work if self.physics else self.columns
@@ -141,7 +146,7 @@ def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
 
 def _own_features(frame: pd.DataFrame, targets: Sequence[str]) -> list[str]:
     names = [str(name) for name in frame.columns]
-    bases = [_base(frame, name) for name in names]
+    bases = [name_in_file(frame, name) for name in names]
     marked = [base for base in bases if base.startswith(PREFIX)]
     if marked:
         return marked
@@ -149,7 +154,7 @@ def _own_features(frame: pd.DataFrame, targets: Sequence[str]) -> list[str]:
     return [b for b in bases if b in varying and is_known_before_measuring(b, targets)]
 
 
-def _base(frame: pd.DataFrame, name: str) -> str:
+def name_in_file(frame: pd.DataFrame, name: str) -> str:
     """The name of the list column that `name` is a statistic of, or `name` itself."""
     base = name.rpartition(".")[0]
     return base if base and _is_expanded_list(frame, base) else name

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from predictors.conformal import least_rows, ratio_bounds
+from predictors.conformal import block_coverage
 from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
 from predictors.predictor import Predictor
@@ -67,10 +67,10 @@ def draw_residuals(axes: Axes, ratios: NDArray[np.float64]) -> None:
 
 def draw_calibration(axes: Axes, ratios: NDArray[np.float64]) -> None:
     """The share of rows under the bound that the other rows give, by its confidence."""
-    asked = [c for c in _CONFIDENCES if least_rows(float(c)) < len(ratios)]
-    held = [_left_out_coverage(ratios, float(c)) for c in asked]
+    found = {c: block_coverage(ratios, float(c), n_blocks=len(ratios)) for c in _CONFIDENCES}
+    known = {c: share for c, share in found.items() if share is not None}
     axes.plot([0.5, 1], [0.5, 1], color=INK, linewidth=1)
-    axes.plot(asked, held, ".-", color=BLUE)
+    axes.plot(list(known), list(known.values()), ".-", color=BLUE)
     axes.set(xlabel="confidence asked for", ylabel="share of rows under the bound")
 
 
@@ -91,12 +91,3 @@ def draw_learning_curve(axes: Axes, curve: LearningCurve) -> None:
     axes.plot(curve.rows, [100 * mape for mape in curve.mapes], "o", color=BLUE)
     axes.axhline(100 * curve.floor, color=INK, linewidth=1, linestyle="--")
     axes.set(xlabel="rows fitted", ylabel="mean error on unseen rows (%)", ylim=(0, None))
-
-
-def _left_out_coverage(ratios: NDArray[np.float64], confidence: float) -> float:
-    """How often a ratio is under the upper bound that all the others give."""
-    held = 0
-    for row in range(len(ratios)):
-        _, upper = ratio_bounds(np.delete(ratios, row), confidence)
-        held += bool(ratios[row] <= upper)
-    return held / len(ratios)

@@ -74,8 +74,7 @@ def fit_log(
         flops_columns=schema.flops_columns,
         seed=seed,
     )
-    architecture = schema.physics.architecture if schema.physics else ()
-    codes = groups_of(usable, groups, architecture, X)
+    codes = groups_of(usable, groups, schema.architecture, X)
     selection = select(models, X, y, groups=codes, seed=seed)
     ratios = y / selection.unseen_ms
     model = clone(models[selection.winner]).fit(X, y)
@@ -87,7 +86,7 @@ def fit_log(
         n_groups=None if codes is None else len(np.unique(codes)),
         targets=names,
         features=columns,
-        roles=roles_of(frame, schema, names, groups or architecture),
+        roles=roles_of(frame, schema, names, groups or schema.architecture),
         physics=schema.physics.kind if schema.physics else None,
         models=selection.scores,
         coverage=_coverage(ratios),

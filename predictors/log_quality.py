@@ -13,7 +13,7 @@ QUALITY = "quality"
 
 # A fit would be wrong, not merely worse. Conditions are checked by `predictors.conditions`, which
 # knows what the user declared a feature.
-_FATAL = frozenset({"impossible", "unit", "units", "constant", "malformed", "columns"})
+_FATAL = frozenset({"impossible", "unit", "constant", "malformed", "columns"})
 
 
 def judge(
@@ -36,10 +36,10 @@ def judge(
         TableError: It must not be fitted as it is; the message says what to do.
     """
     try:
-        problems = audit_log(path, targets=targets).problems
+        problems = audit_log(path, targets=targets, varied=varied).problems
     except LogError as error:
         raise TableError(str(error)) from None
-    minded = [x for x in problems if _is_about(x, set(lines)) and not _is_meant(x, varied)]
+    minded = [problem for problem in problems if _is_about(problem, set(lines))]
     for problem in minded:
         if problem.severity == "problem" and problem.check in _FATAL:
             raise TableError(f"{path}: {_line(problem)}")
@@ -48,11 +48,6 @@ def judge(
 
 def _is_about(problem: Problem, lines: set[int]) -> bool:
     return not (lines and problem.rows) or not lines.isdisjoint(problem.rows)
-
-
-def _is_meant(problem: Problem, varied: Collection[str]) -> bool:
-    """Whether conditions are mixed because the user has made them a feature."""
-    return problem.check == "mixed" and any(f"{x!r} takes" in problem.message for x in varied)
 
 
 def quality_counts(frame: pd.DataFrame) -> dict[str, int]:

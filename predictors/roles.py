@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from predictors.cells import LIST_SUFFIXES
 from predictors.conditions import FLAGS
-from predictors.features import FeatureSchema
+from predictors.features import FeatureSchema, name_in_file
 from predictors.words import CONDITIONS, is_known_before_measuring
 
 
@@ -22,7 +21,7 @@ def roles_of(
     work = set(schema.physics.roles.values()) if schema.physics else set()
     found: dict[str, str] = {}
     for column in map(str, frame.columns):
-        name = _of_file(column, frame)
+        name = name_in_file(frame, column)
         if column in targets:
             role = "target"
         elif name in features:
@@ -37,10 +36,3 @@ def roles_of(
             role = "ignored"
         found[name] = role
     return found
-
-
-def _of_file(column: str, frame: pd.DataFrame) -> str:
-    """The name in the file of a column that `read_table` may have made of a list."""
-    base, _, suffix = column.rpartition(".")
-    is_list = bool(base) and f".{suffix}" in LIST_SUFFIXES and f"{base}.count" in frame
-    return base if is_list else column

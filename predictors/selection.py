@@ -59,7 +59,7 @@ def select(
     repeats = _REPEATS if len(y) <= _REPEAT_MAX_ROWS else 1
     predicted: dict[str, list[NDArray[np.float64]]] = {}
     for name, model in models.items():
-        if isinstance(model, RooflineBlend) and model.PARTS.keys() <= predicted.keys():
+        if isinstance(model, RooflineBlend) and set(model.PARTS) <= predicted.keys():
             # Its parts have been fitted to these very folds.
             parts = [predicted[part] for part in model.PARTS]
             predicted[name] = [blended(several) for several in zip(*parts, strict=True)]

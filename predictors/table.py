@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from predictors.cells import LIST_SUFFIXES, NUMBER, is_list_column, list_statistics
 
@@ -59,6 +61,28 @@ def locate(frame: pd.DataFrame, row: int, column: str) -> str:
     source = frame.attrs.get("source")
     prefix = f"{source}, " if source else ""
     return f"{prefix}{word} {frame.index[row]}, column '{column}'"
+
+
+def positive_column(frame: pd.DataFrame, name: str, *, must_be: str) -> NDArray[np.float64]:
+    """The numbers of a column, shape (rows,).
+
+    Args:
+        frame: The table.
+        name: A column of it.
+        must_be: What a cell has to be, for the message: `a size must be a finite number above 0`.
+
+    Raises:
+        TableError: A cell is not a finite number above 0.
+    """
+    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if bad.size:
+        row = int(bad[0])
+        raise TableError(
+            f"{locate(frame, row, name)}: {must_be}. Got {str(frame[name].iloc[row])!r}. "
+            "Correct or delete the line."
+        )
+    return values
 
 
 def source(frame: pd.DataFrame) -> str:

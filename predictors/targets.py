@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictors.table import TableError, locate, source
+from predictors.table import TableError, positive_column, source
 from predictors.words import is_duration
 
 DEFAULT_TARGET = "latency_ms"
+_LATENCY = "a target must be a finite number of milliseconds above 0"
 
 
 def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float6
     """
     total = np.zeros(len(frame))
     for target in targets:
-        total += _positive_column(frame, target)
+        total += positive_column(frame, target, must_be=_LATENCY)
     return total
 
 
@@ -51,18 +52,6 @@ def absent_column(name: str, names: Sequence[str]) -> str:
     near = get_close_matches(name, names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"no column '{name}'.{hint} Columns: {', '.join(names)}."
-
-
-def _positive_column(frame: pd.DataFrame, target: str) -> NDArray[np.float64]:
-    values = pd.to_numeric(frame[target], errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-    if bad.size:
-        row = int(bad[0])
-        raise TableError(
-            f"{locate(frame, row, target)}: a target must be a finite number of milliseconds "
-            f"above 0. Got {str(frame[target].iloc[row])!r}. Correct or delete the line."
-        )
-    return values
 
 
 def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:

@@ -57,9 +57,9 @@ def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
     target that names its quantity, such as `encoder_latency`, whose siblings the second finds.
     """
     own = words(name)
-    if not own or name in CONDITIONS or not (_RESULT | _BOOKKEEPING).isdisjoint(own):
+    if not own or name in CONDITIONS or is_duration(name):
         return False
-    if is_duration(name):
+    if not (_RESULT | _BOOKKEEPING).isdisjoint(own):
         return False
     prefixes = {words(target)[:1] for target in targets if not is_duration(target)}
     return own[:1] not in prefixes

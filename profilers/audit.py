@@ -1,7 +1,7 @@
 """What a log holds, whether it may be fitted as it is, and how two become one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -98,7 +98,11 @@ def summarise(path: Path) -> LogSummary:
 
 
 def audit_log(
-    path: Path, *, targets: Sequence[str] = (), condition_columns: Sequence[str] = ()
+    path: Path,
+    *,
+    targets: Sequence[str] = (),
+    condition_columns: Sequence[str] = (),
+    varied: Collection[str] = (),
 ) -> Audit:
     """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
 
@@ -106,6 +110,7 @@ def audit_log(
         path: The log.
         targets: The columns whose sum is the latency; by default those that look like it.
         condition_columns: The caller's columns that should be the same in every row.
+        varied: Conditions that differ from row to row on purpose.
 
     Raises:
         LogError: It is no CSV, or no column is a latency.
@@ -113,11 +118,12 @@ def audit_log(
     log = read_any_log(path)
     names = find_targets(log, targets)
     features = find_features(log, names)
+    conditions = [x for x in find_conditions(log, condition_columns) if x not in varied]
     problems = [
         *row_checks.malformed(log),
         *row_checks.impossible(log, names),
         *row_checks.units(log, names),
-        *row_checks.mixed(log.rows, find_conditions(log, condition_columns)),
+        *row_checks.mixed(log.rows, conditions),
         *row_checks.duplicates(log),
         *row_checks.doubtful(log.rows),
     ]

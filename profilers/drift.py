@@ -23,14 +23,17 @@ class SentinelTrack:
     def __init__(self, reference_ms: float | None = None) -> None:
         self._reference_ms = reference_ms
         self._pairs: list[tuple[float, float]] = []
+        self._share: float | None = None  # asked for by every block, and a walk over all pairs
 
     def add(self, before_ms: float, after_ms: float) -> None:
         """Take in the readings just before and just after a block."""
         self._pairs.append((before_ms, after_ms))
+        self._share = None
 
     def settle(self) -> float:
         """Keep the reference as it is from now on, and return it."""
         self._reference_ms = self.reference_ms
+        self._share = None
         return self._reference_ms
 
     @property
@@ -43,16 +46,23 @@ class SentinelTrack:
     @property
     def share(self) -> float:
         """The share of the sentinel's movement that is the machine's, in [0, 1]."""
-        if not self._pairs:
-            return 0.0
-        moved = mean(self._level(pair) ** 2 for pair in self._pairs)
-        noise = mean(log(after / before) ** 2 for before, after in self._pairs) / 4
-        return max(0.0, 1 - noise / moved) if moved > 0 else 0.0
+        if self._share is None:
+            self._share = self._estimated_share()
+        return self._share
 
     def corrections(self, pairs: Sequence[tuple[float, float]]) -> list[float]:
         """What to multiply the times by that were measured between these readings."""
-        share = self.share
-        return [exp(-share * self._level(pair)) for pair in pairs]
+        share, reference_ms = self.share, self.reference_ms
+        return [exp(-share * _level(pair, reference_ms)) for pair in pairs]
 
-    def _level(self, pair: tuple[float, float]) -> float:
-        return (log(pair[0]) + log(pair[1])) / 2 - log(self.reference_ms)
+    def _estimated_share(self) -> float:
+        if not self._pairs:
+            return 0.0
+        reference_ms = self.reference_ms
+        moved = mean(_level(pair, reference_ms) ** 2 for pair in self._pairs)
+        noise = mean(log(after / before) ** 2 for before, after in self._pairs) / 4
+        return max(0.0, 1 - noise / moved) if moved > 0 else 0.0
+
+
+def _level(pair: tuple[float, float], reference_ms: float) -> float:
+    return (log(pair[0]) + log(pair[1])) / 2 - log(reference_ms)

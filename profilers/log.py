@@ -47,7 +47,7 @@ class LatencyLog:
         with _locked(path):
             torn = [_repair(path, is_csv=True), _repair(samples_path(path), is_csv=False)]
         self.repaired = tuple(message for message in torn if message)
-        self._first_row()
+        _first_row(path)
 
     def done(self) -> set[str]:
         """The ids of the points measured already.
@@ -83,7 +83,7 @@ class LatencyLog:
         Raises:
             LogError: They had another sentinel, so that new rows would not be comparable.
         """
-        first = self._first_row()
+        first = _first_row(self.path)
         if first is None:
             return None
         if first["sentinel"] != sentinel:
@@ -102,7 +102,7 @@ class LatencyLog:
         Raises:
             LogError: One differs from what the log holds.
         """
-        first = self._first_row()
+        first = _first_row(self.path)
         if first is not None:
             require_same(first, conditions, self._conditions, self.path)
 
@@ -140,15 +140,6 @@ class LatencyLog:
             )
         self.require(row)
         return header
-
-    def _first_row(self) -> dict[str, str] | None:
-        lines = complete_lines(self.path, limit=2)
-        if not lines:
-            return None
-        header = parse_header(lines[0], self.path)
-        if len(lines) < 2:
-            return None
-        return parse_row(lines[1], header, path=self.path, number=2)
 
 
 def samples_path(path: Path) -> Path:
@@ -196,8 +187,9 @@ def require_conditions(
         LogError: It is missing or was not.
     """
     require_existing(path)
-    for row in read_log(path)[:1]:
-        require_same(row, conditions, (*CONDITION_COLUMNS, *condition_columns), path)
+    first = _first_row(path)
+    if first is not None:
+        require_same(first, conditions, (*CONDITION_COLUMNS, *condition_columns), path)
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -237,6 +229,15 @@ def complete_lines(path: Path, limit: int | None = None) -> list[bytes]:
     with path.open("rb") as file:
         lines = list(file) if limit is None else [file.readline() for _ in range(limit)]
     return [line for line in lines if line.endswith(b"\n")]
+
+
+def _first_row(path: Path) -> dict[str, str] | None:
+    """The first row, without reading the others; None when there is none."""
+    lines = complete_lines(path, limit=2)
+    if not lines:
+        return None
+    header = parse_header(lines[0], path)
+    return parse_row(lines[1], header, path=path, number=2) if len(lines) > 1 else None
 
 
 @contextlib.contextmanager

@@ -199,7 +199,8 @@ def measurement_of(
         track: The sentinel through the session.
         others: The spread of the session's other points.
     """
-    corrected_ms = corrected_medians(blocks, track)
+    samples = [_corrections(block, track) for block in blocks]
+    corrected_ms = [_corrected_ms(of_block) for of_block in samples]
     interval = median_interval(corrected_ms, others=others)
     walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
     sentinel_ms = _sentinel_ms(blocks)
@@ -215,7 +216,7 @@ def measurement_of(
         ci_high_ms=interval.high,
         raw_latency_ms=median(block.kept.median_ms for block in blocks),
         cpu_ms=median(block.kept.mean_cpu_ms for block in blocks),
-        call_ms=_call_ms(blocks, track),
+        call_ms=_call_ms(samples),
         min_ms=min(walls_ms),
         mad_ms=median_absolute_deviation(walls_ms),
         tails_ms={percent: tail_ms(walls_ms, percent) for percent in SAMPLES_FOR_TAIL},
@@ -245,10 +246,11 @@ def measurement_of(
 
 def corrected_medians(blocks: Sequence[PointBlock], track: SentinelTrack) -> list[float]:
     """The blocks' medians in milliseconds, without what the machine's drift did to them."""
-    return [
-        median(sample.wall_ms * factor for sample, factor in _corrections(block, track))
-        for block in blocks
-    ]
+    return [_corrected_ms(_corrections(block, track)) for block in blocks]
+
+
+def _corrected_ms(samples: Sequence[tuple[Sample, float]]) -> float:
+    return median(sample.wall_ms * factor for sample, factor in samples)
 
 
 def _corrections(block: PointBlock, track: SentinelTrack) -> list[tuple[Sample, float]]:
@@ -281,14 +283,15 @@ def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
     return "B" if not disturbed and half_width <= _FAIR else "C"
 
 
-def _call_ms(blocks: Sequence[PointBlock], track: SentinelTrack) -> dict[str, float]:
+def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, float]:
     """Median over blocks of each call's corrected median."""
+    first, _ = blocks[0][0]
     return {
         name: median(
-            median(sample.call_ms[name] * factor for sample, factor in _corrections(block, track))
-            for block in blocks
+            median(sample.call_ms[name] * factor for sample, factor in of_block)
+            for of_block in blocks
         )
-        for name in blocks[0].kept.samples[0].call_ms
+        for name in first.call_ms
     }
 
 

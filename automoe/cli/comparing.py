@@ -8,6 +8,7 @@ import typer
 
 from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
+from automoe.cli.share import share_of
 
 if TYPE_CHECKING:
     from profilers import Comparison
@@ -90,11 +91,7 @@ def _limit(text: str) -> tuple[str, float]:
 
 def _share(text: str, option: str, example: str, whole: str | None = None) -> float:
     """`5%` or `0.05` as 0.05."""
-    number, is_percent = text.removesuffix("%"), text.endswith("%")
-    try:
-        share = float(number) / (100 if is_percent else 1)
-    except ValueError:
-        share = -1.0
+    share = share_of(text)
     if not 0 <= share < 1:  # nan too
         raise ValueError(
             f"'{option}' must read like {example}, from 0 to below 100 %. Got '{whole or text}'."

@@ -1,5 +1,7 @@
 """Shares as options: ``3%`` or ``0.03``."""
 
+from math import nan
+
 
 def parse_share(text: str, option: str) -> float:
     """The share between 0 and 1 that a text means.
@@ -7,11 +9,16 @@ def parse_share(text: str, option: str) -> float:
     Raises:
         ValueError: It is none.
     """
-    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        share = float("nan")
-    if not 0 < share < 1:
+    share = share_of(text)
+    if not 0 < share < 1:  # nan too
         raise ValueError(f"'{option}' must be a share such as 3% or 0.03. Got '{text}'.")
     return share
+
+
+def share_of(text: str) -> float:
+    """The number that a text such as ``5%`` or ``0.05`` means; NaN when it is none."""
+    text = text.strip()
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return nan

@@ -1,5 +1,6 @@
 """What every latency model shares: positive targets, positive predictions."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -44,6 +45,12 @@ class LatencyModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         check_is_fitted(self)
         rows: Matrix = validate_data(self, X, dtype=np.float64, reset=False)
         return np.maximum(self._predict(rows), self.floor_ms_)
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Take on parameters and fitted attributes, as `vars` of a fitted model gives them."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        return self
 
     def _check_and_fit(self, X: Matrix, y: Vector) -> None:
         if not np.all(y > 0):

@@ -17,14 +17,10 @@ class RooflineBlend(LatencyModel):
         seed: Of the boosted trees.
 
     Attributes:
-        PARTS: The models, by the names under which they compete.
+        PARTS: The names under which these compete.
     """
 
-    PARTS: ClassVar = {
-        "roofline_ridge": RooflineRidge,
-        "roofline_boost": RooflineBoost,
-        "roofline_gaussian": RooflineGaussian,
-    }
+    PARTS: ClassVar = ("roofline_ridge", "roofline_boost", "roofline_gaussian")
 
     def __init__(self, columns: Sequence[int] | None = None, seed: int = 0) -> None:
         self.columns = columns
@@ -32,22 +28,21 @@ class RooflineBlend(LatencyModel):
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         # By name and state, so that a stored blend names no class of ours.
-        self.parts_ = {name: dict(vars(self._unfitted(name).fit(X, y))) for name in self.PARTS}
+        self.parts_ = {name: dict(vars(part.fit(X, y))) for name, part in self._unfitted().items()}
 
     def _predict(self, X: Matrix) -> Vector:
-        return blended([self._part(name).predict(X) for name in self.PARTS])
+        parts = self._unfitted()
+        return blended(
+            [parts[name].restore(state).predict(X) for name, state in self.parts_.items()]
+        )
 
-    def _unfitted(self, name: str) -> LatencyModel:
-        if name == "roofline_boost":
-            return RooflineBoost(self.columns, seed=self.seed)
-        model: LatencyModel = self.PARTS[name](self.columns)
-        return model
-
-    def _part(self, name: str) -> LatencyModel:
-        part: LatencyModel = self.PARTS[name]()
-        for attribute, value in self.parts_[name].items():
-            setattr(part, attribute, value)
-        return part
+    def _unfitted(self) -> dict[str, LatencyModel]:
+        models: tuple[LatencyModel, ...] = (
+            RooflineRidge(self.columns),
+            RooflineBoost(self.columns, seed=self.seed),
+            RooflineGaussian(self.columns),
+        )
+        return dict(zip(self.PARTS, models, strict=True))
 
 
 def blended(predictions: Sequence[Vector]) -> Vector:

@@ -76,7 +76,4 @@ def restore_model(name: str, state: dict[str, Any]) -> LatencyModel:
     """
     if name not in _CLASSES:
         raise ValueError(f"Unknown model '{name}'. Known: {', '.join(_CLASSES)}.")
-    model = _CLASSES[name]()
-    for name, value in state.items():
-        setattr(model, name, value)
-    return model
+    return _CLASSES[name]().restore(state)

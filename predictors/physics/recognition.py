@@ -1,6 +1,6 @@
 """Which tables are recognised, and by which columns."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from predictors.physics import dense_transformer, moe_layer
 from predictors.physics.role import Role
-from predictors.table import TableError, locate, source
+from predictors.table import TableError, positive_column, source
 from predictors.words import words
 
 Kind = Literal["moe_layer", "dense_transformer"]
+_SIZE = "a size must be a finite number above 0"
 _MODULES = {"moe_layer": moe_layer, "dense_transformer": dense_transformer}
 
 
@@ -53,10 +54,13 @@ class Physics:
         Raises:
             TableError: A column is missing, or a quantity is not a finite number above 0.
         """
+        _require_columns(frame, self.roles.values())
         module = _MODULES[self.kind]
         known = {role.name: role for role in module.ROLES}
         values = {
-            name: _text(frame, column) if known[name].is_text else _quantity(frame, column)
+            name: _text(frame, column)
+            if known[name].is_text
+            else positive_column(frame, column, must_be=_SIZE)
             for name, column in self.roles.items()
         }
         return module.derive(values) if len(frame) else np.empty((0, len(self.columns)))
@@ -86,25 +90,13 @@ def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str]
     return found
 
 
-def _quantity(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    values = pd.to_numeric(_column(frame, column), errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-    if bad.size:
-        row = int(bad[0])
-        raise TableError(
-            f"{locate(frame, row, column)}: a size must be a finite number above 0. "
-            f"Got {str(frame[column].iloc[row])!r}. Correct or delete the line."
-        )
-    return values
-
-
 def _text(frame: pd.DataFrame, column: str) -> NDArray[np.object_]:
-    return np.array([str(cell) for cell in _column(frame, column)], dtype=object)
+    return np.array([str(cell) for cell in frame[column]], dtype=object)
 
 
-def _column(frame: pd.DataFrame, column: str) -> pd.Series:
-    if column not in frame:
-        raise TableError(
-            f"{source(frame)}: no column '{column}'. The predictor was fitted with it."
-        )
-    return frame[column]
+def _require_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    for column in columns:
+        if column not in frame:
+            raise TableError(
+                f"{source(frame)}: no column '{column}'. The predictor was fitted with it."
+            )

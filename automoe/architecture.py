@@ -6,8 +6,8 @@ description and needs no extra field.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -120,8 +120,13 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The content as JSON types, lists where the fields hold tuples."""
-        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {"schema_version": SCHEMA_VERSION, **content}
+        # By hand: `asdict` copies every number deeply, and a search asks for thousands of ids.
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "encoder": _stack_content(self.encoder, ("heads",)),
+            "decoder": _stack_content(self.decoder, ("heads", "cross_heads", "cross_span")),
+            "qkv_dim": self.qkv_dim,
+        }
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
@@ -175,6 +180,14 @@ class Architecture:
             ),
             qkv_dim=_integer("qkv_dim", fields.get("qkv_dim", 512)),
         )
+
+
+def _stack_content(stack: Encoder | Decoder, numbers: Sequence[str]) -> dict[str, Any]:
+    layers = [
+        {**{name: getattr(layer, name) for name in numbers}, "experts": list(layer.experts)}
+        for layer in stack.layers
+    ]
+    return {"embed_dim": stack.embed_dim, "layers": layers}
 
 
 def _layer(where: str, content: Any, numbers: set[str]) -> dict[str, Any]:

@@ -18,6 +18,12 @@ from automoe.architecture import Architecture, DecoderLayer, EncoderLayer
 
 BYTES_PER_WEIGHT = 4  # float32
 
+# Query, key, value, output; scores and their mixture. Attention to the encoder finds its keys and
+# values ready.
+_SELF_ATTENTION_LAUNCHES = 6
+_CROSS_ATTENTION_LAUNCHES = 4
+_EXPERT_LAUNCHES = 2  # expand and contract
+
 Shares = Callable[[Sequence[int], int], Sequence[float]]
 
 
@@ -42,6 +48,12 @@ class StackCost:
             over layers: the encoder for its whole sentence, the decoder for one step.
         weights_touched: Expected number of weights read: the encoder for its whole sentence,
             the decoder for one step.
+        activations: Numbers that matrix products write, with the attention scores, and that
+            are read from the decoder's cache of keys and values: the encoder for its whole
+            sentence, the decoder for one step of average length.
+        kernel_launches: Expected number of matrix products that are started, attention's two
+            included; an expert without tokens starts none. The encoder for its whole
+            sentence, the decoder for one step.
     """
 
     params: int
@@ -52,6 +64,8 @@ class StackCost:
     norm_flops: int
     experts_touched: float
     weights_touched: float
+    activations: float
+    kernel_launches: float
 
     @property
     def flops(self) -> float:
@@ -187,12 +201,15 @@ def _encoder_cost(
     attention_params = 4 * qkv * embed + 3 * qkv + embed
     attention_macs = batch * (4 * src_len * qkv * embed + 2 * src_len**2 * qkv)
     n_tokens = batch * src_len
+    scores = batch * src_len**2 * sum(x.heads for x in layers)
     return _stack_cost(
         layers,
         embed,
         fixed_params=len(layers) * (attention_params + 4 * embed),
         attention_flops=2 * len(layers) * attention_macs,
         norm_flops=2 * len(layers) * 2 * n_tokens * embed,
+        attention_activations=len(layers) * n_tokens * (4 * qkv + embed) + scores,
+        attention_launches=len(layers) * _SELF_ATTENTION_LAUNCHES,
         n_tokens=n_tokens,
         tokens_per_call=n_tokens,
         shares=shares,
@@ -219,6 +236,11 @@ def _decoder_cost(
         * batch
         * sum(_decoder_attention_macs(architecture, x, src_len, tgt_len) for x in layers),
         norm_flops=2 * batch * len(layers) * 3 * tgt_len * hidden,
+        attention_activations=sum(
+            _decoder_attention_activations(architecture, x, src_len, tgt_len, (batch, beam))
+            for x in layers
+        ),
+        attention_launches=len(layers) * (_SELF_ATTENTION_LAUNCHES + _CROSS_ATTENTION_LAUNCHES),
         n_tokens=batch * tgt_len,
         tokens_per_call=batch * beam,
         shares=shares,
@@ -235,6 +257,23 @@ def _decoder_attention_macs(
     return own + cross
 
 
+def _decoder_attention_activations(
+    architecture: Architecture,
+    layer: DecoderLayer,
+    src_len: int,
+    tgt_len: int,
+    batch_and_beam: tuple[int, int],
+) -> float:
+    batch, beam = batch_and_beam
+    hidden, qkv = architecture.decoder.embed_dim, architecture.qkv_dim
+    n_own, n_keys = (tgt_len + 1) / 2, layer.cross_span * src_len
+    projected = 4 * qkv + hidden + 2 * qkv + hidden
+    scores = n_own * layer.heads + n_keys * layer.cross_heads
+    # Every hypothesis has keys and values of its own, and those of its sentence's source.
+    cached = 2 * qkv * (beam * n_own + n_keys)
+    return batch * (beam * (projected + scores) + cached)
+
+
 def _stack_cost(
     layers: Sequence[EncoderLayer],
     dim: int,
@@ -242,22 +281,28 @@ def _stack_cost(
     fixed_params: int,
     attention_flops: int,
     norm_flops: int,
+    attention_activations: float,
+    attention_launches: int,
     n_tokens: int,
     tokens_per_call: int,
     shares: Shares,
 ) -> StackCost:
-    routers = sum(len(x.experts) * (dim + 1) for x in layers if x.is_sparse)
-    router_macs = sum(n_tokens * len(x.experts) * dim for x in layers if x.is_sparse)
     parts = [_experts_cost(x.experts, dim, n_tokens, tokens_per_call, shares) for x in layers]
+    params, active_params, flops, touched, read, written = map(sum, zip(*parts, strict=True))
+    routed = [len(x.experts) for x in layers if len(x.experts) > 1]
+    routers = sum(routed) * (dim + 1)
+    ffn_written = written + tokens_per_call * (len(layers) * dim + sum(routed))
     return StackCost(
-        params=fixed_params + routers + sum(part.params for part in parts),
-        active_params=fixed_params + routers + sum(part.active_params for part in parts),
+        params=fixed_params + routers + params,
+        active_params=fixed_params + routers + active_params,
         attention_flops=attention_flops,
-        ffn_flops=sum(part.flops for part in parts),
-        router_flops=2 * router_macs,
+        ffn_flops=flops,
+        router_flops=2 * n_tokens * sum(routed) * dim,
         norm_flops=norm_flops,
-        experts_touched=sum(part.touched for part in parts),
-        weights_touched=fixed_params + routers + sum(part.read for part in parts),
+        experts_touched=touched,
+        weights_touched=fixed_params + routers + read,
+        activations=attention_activations + ffn_written,
+        kernel_launches=attention_launches + len(routed) + _EXPERT_LAUNCHES * touched,
     )
 
 
@@ -269,6 +314,7 @@ class _ExpertsCost(NamedTuple):
     flops: float
     touched: float
     read: float
+    written: float
 
 
 @lru_cache(maxsize=50_000)  # a search asks for the same layers again and again
@@ -285,6 +331,7 @@ def _experts_cost(
         flops=routed_ffn_flops(experts, [n_tokens * p for p in share], dim),
         touched=sum(reached),
         read=sum(p * weights for p, weights in zip(reached, params, strict=True)),
+        written=tokens_per_call * sum(p * width for p, width in zip(share, experts, strict=True)),
     )
 
 

@@ -44,7 +44,7 @@ class LatencyModel:
             ) from None
 
     def table(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
-        """The features of each architecture, on its id."""
+        """The features of each architecture, in their order."""
         return feature_table(architectures, self.workload)
 
     def predict(
@@ -54,7 +54,7 @@ class LatencyModel:
         confidence: float = 0.95,
         searched: bool = False,
     ) -> pd.DataFrame:
-        """Columns `predicted_ms`, `lower_ms`, `upper_ms` on the architectures' ids.
+        """Columns `predicted_ms`, `lower_ms`, `upper_ms`, a row for each architecture in order.
 
         Args:
             architectures: At least one.

@@ -1,7 +1,14 @@
+from pathlib import Path
+
+import onnx
 import pytest
 
 from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
+from automoe.export.decoder_graph import decoder_graph
+from automoe.export.encoder_graph import encoder_graph
+from automoe.export.weights import RandomBlob
 from automoe.features import features
+from automoe.supernet import TransformerConfig
 from automoe.workload import TranslationWorkload
 
 # Widths 4 (encoder), 6 (decoder) and 8 (queries, keys, values); 3 source and 2 target tokens.
@@ -84,12 +91,29 @@ def test_a_beam_touches_more_experts_and_computes_no_more(beam: int) -> None:
     read_mb = wide["decoder_weights_touched_mb"] - narrow["decoder_weights_touched_mb"]
     assert read_mb == pytest.approx(more_mb)
     changed = {name for name, value in wide.items() if value != narrow[name]}
-    assert changed <= {"decoder_experts_touched", "decoder_weights_touched_mb"}
+    per_step = ("experts_touched", "weights_touched_mb", "activation_mb", "kernel_launches")
+    assert changed <= {f"decoder_{name}" for name in per_step}
+
+
+def test_activations_by_hand() -> None:
+    # Queries, keys, values and their mixture; the output; scores of every head; then the feed-
+    # forward parts' hidden and output values and the router's logits, of 3 tokens.
+    encoder = 2 * 3 * (4 * 8 + 4) + 3 * 3 * (2 + 1)
+    encoder += 3 * (5 + 7) / 2 + 3 * 3 + 2 * 3 * 4 + 3 * 2
+    # Two steps see 1 and 2 own positions; 2 * 3 positions of the encoder are attended to.
+    decoder = (4 * 8 + 6) + (2 * 8 + 6) + 1.5 * 2 + 6 * 4
+    decoder += 2 * 8 * (1.5 + 6)
+    decoder += (2 + 4 + 9) / 3 + 6 + 3
+    found = row()
+    assert found["encoder_activation_mb"] == pytest.approx(4 * encoder / 1e6)
+    assert found["decoder_activation_mb"] == pytest.approx(4 * decoder / 1e6)
 
 
 def test_counts_by_hand() -> None:
     found = row()
-    assert found["encoder_experts_touched"] == pytest.approx(2 * (1 - 0.5**3) + 1)
+    touched = 2 * (1 - 0.5**3) + 1
+    assert found["encoder_experts_touched"] == pytest.approx(touched)
+    assert found["encoder_kernel_launches"] == pytest.approx(2 * 6 + 1 + 2 * touched)
     expected = {
         "encoder_embed_dim": 4,
         "decoder_embed_dim": 6,
@@ -99,8 +123,30 @@ def test_counts_by_hand() -> None:
         "decoder_experts": 3,
         "encoder_sparse_layers": 1,
         "decoder_sparse_layers": 1,
+        "decoder_kernel_launches": 6 + 4 + 1 + 2,  # one hypothesis: one expert
         "encoder_heads": 3,
         "decoder_heads": 2 + 4,
         "cross_span": 2,
     }
     assert {name: found[name] for name in expected} == expected
+
+
+def test_launches_are_the_matrix_products_of_the_exported_graphs(tmp_path: Path) -> None:
+    dense = Architecture(
+        Encoder(4, (EncoderLayer(2, (5,)),) * 2),
+        Decoder(6, (DecoderLayer(2, (9,), cross_heads=4, cross_span=1),) * 3),
+        qkv_dim=8,
+    )
+    config = TransformerConfig(dense, vocab_size=11, position_dim=6)
+    found = features(dense, TranslationWorkload(3, 2, 11))
+    n_cross = 2 * 3  # keys and values for the decoder's layers, made with the encoder
+    for side, build, others in (
+        ("encoder", encoder_graph, n_cross),
+        ("decoder", decoder_graph, 1),  # the projection to the vocabulary
+    ):
+        weights = RandomBlob(tmp_path / "weights").graph_weights()
+        path = tmp_path / f"{side}.onnx"
+        build(config, weights, max_positions=8, forced_routing=False).save(path)
+        nodes = onnx.load(path, load_external_data=False).graph.node
+        products = [node for node in nodes if node.op_type in ("Gemm", "MatMul")]
+        assert found[f"feature_{side}_kernel_launches"] == len(products) - others

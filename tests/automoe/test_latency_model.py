@@ -43,12 +43,10 @@ def test_it_remembers_the_sentence(model: LatencyModel) -> None:
     assert model.workload == WORKLOAD
 
 
-def test_predictions_stand_on_ids_and_are_near(
-    model: LatencyModel, drawn: list[Architecture]
-) -> None:
+def test_predictions_are_in_order_and_near(model: LatencyModel, drawn: list[Architecture]) -> None:
     unseen = drawn[40:]
     rows = model.predict(unseen)
-    assert list(rows.index) == [a.id for a in unseen]
+    assert len(rows) == len(unseen)
     assert list(rows.columns) == ["predicted_ms", "lower_ms", "upper_ms"]
     for architecture, predicted in zip(unseen, rows["predicted_ms"], strict=True):
         row = features(architecture, WORKLOAD)

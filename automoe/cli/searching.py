@@ -1,6 +1,7 @@
 """``automoe search``."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +13,9 @@ from automoe.cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from automoe.latency_model import LatencyModel
-    from automoe.search import Candidate, SearchSettings
+    from automoe.search import Candidate, Fitness, SearchSettings
     from automoe.space import SearchSpace
+    from automoe.text import Corpus
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +50,15 @@ def search(
     max_params: Annotated[float | None, typer.Option(help="Without the embeddings.")] = None,
     max_active_params: Annotated[float | None, typer.Option(help="That a token uses.")] = None,
     max_memory_mb: Annotated[float | None, typer.Option(help="All weights in float32.")] = None,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="All trade-offs of loss and latency, by NSGA-II.")
+    ] = False,
+    halvings: Annotated[
+        int, typer.Option(min=0, help="Drop the worse half so often before all text is read.")
+    ] = 0,
+    objective: Annotated[
+        str, typer.Option(help="loss, or MODULE:FUNCTION of an architecture; less is better.")
+    ] = "loss",
     verify_top: Annotated[int, typer.Option(min=1, help="Measured together.")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
@@ -58,11 +69,11 @@ def search(
 
     from automoe.latency_model import LatencyModel
     from automoe.model_folder import TrainedModel
-    from automoe.search import SearchSettings, ValidationFitness, write_result
+    from automoe.search import Evaluator, FitnessCache, SearchSettings, write_result
     from automoe.search import search as run_search
     from automoe.search.state import SearchState
     from automoe.text import open_corpus
-    from automoe.training import TrainingData, remembered_corpus
+    from automoe.training import remembered_corpus
     from automoe.validation import explain
 
     try:
@@ -80,29 +91,33 @@ def search(
             max_params=max_params,
             max_active_params=max_active_params,
             max_memory_mb=max_memory_mb,
+            pareto=pareto,
+            halvings=halvings,
             verify_top=verify_top,
             seed=seed,
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
     latency = LatencyModel.open(predictor)
-    trained, space = TrainedModel.load_supernet(supernet)
+    _, space = TrainedModel.load_supernet(supernet)
     corpus = remembered_corpus(supernet) if data is None else None
-    text = TrainingData.prepare(
+    fitness = _fitness(
+        objective,
+        supernet,
         corpus or open_corpus(data, source=source, target=target),
-        trained.vocabulary,
-        max_sentence=250,
+        halvings=halvings,
     )
     state = SearchState(
         out.with_suffix(".state.json"),
-        _fingerprint(settings.model_dump_json(), predictor, supernet),
+        _fingerprint(f"{settings.model_dump_json()} {objective}", predictor, supernet),
     )
+    evaluator = Evaluator(*fitness, cache=FitnessCache(supernet / "fitness.jsonl"))
     with progress_bar("Search") as on_progress:
         outcome = run_search(
             space,
             settings,
             latency=latency,
-            fitness=ValidationFitness(trained.model, text.validation_batches(4096)),
+            evaluator=evaluator,
             state=state,
             on_progress=on_progress,
         )
@@ -121,6 +136,21 @@ def search(
         )
     if device is not None and not result["certified"]:
         raise typer.Exit(ExitCode.QUALITY)
+
+
+def _fitness(
+    objective: str, supernet: Path, corpus: "Corpus", *, halvings: int
+) -> "Sequence[Fitness]":
+    """What the search minimises, one for each stage of halving."""
+    from automoe.search import imported_fitness, supernet_fitness
+
+    if objective == "loss":
+        return supernet_fitness(supernet, corpus, halvings)
+    if halvings:
+        raise ValueError(
+            f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
+        )
+    return [imported_fitness(objective)]
 
 
 def _verified(

@@ -26,20 +26,22 @@ from automoe.pipeline.reporting import (
 from automoe.profiling import profile_architectures
 from automoe.progress import OnProgress, no_progress
 from automoe.search import (
+    Evaluator,
+    FitnessCache,
     SearchOutcome,
     SearchSettings,
-    ValidationFitness,
     Verification,
     describe,
     result_of,
     search,
+    supernet_fitness,
     verify,
     write_result,
 )
 from automoe.search.state import SearchState
 from automoe.search.verification import Bench
 from automoe.text import ParallelText, open_corpus
-from automoe.training import ONNX, TrainingData, finetune, train_supernet
+from automoe.training import ONNX, finetune, train_supernet
 from automoe.translation import Translator, evaluate
 from devices import DeviceUnavailableError, get_device
 from predictors import fit_log
@@ -171,18 +173,16 @@ class _Run:
         return self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
 
     def _search(self, latency: LatencyModel, settings: SearchSettings) -> SearchOutcome:
-        supernet = TrainedModel.load(self._supernet)
-        train = self.config.train
-        data = TrainingData.prepare(
-            self.corpus, supernet.vocabulary, max_sentence=train.max_sentence
+        evaluator = Evaluator(
+            *supernet_fitness(self._supernet, self.corpus, settings.halvings),
+            cache=FitnessCache(self.folder / "fitness.jsonl"),
         )
-        batches = data.validation_batches(max(train.max_tokens, train.max_sentence))
         with self.stage("Search") as on_progress:
             outcome = search(
                 self.space,
                 settings,
                 latency=latency,
-                fitness=ValidationFitness(supernet.model, batches),
+                evaluator=evaluator,
                 state=SearchState(self.folder / "search.json", settings.model_dump_json()),
                 on_progress=on_progress,
             )

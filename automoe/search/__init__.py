@@ -1,8 +1,16 @@
 """Evolution under a latency budget, and the check on the device that keeps its promise."""
 
 from automoe.search.budget_search import Candidate, SearchOutcome, search
+from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import Evolution
-from automoe.search.fitness import Fitness, ValidationFitness
+from automoe.search.fitness import (
+    Fitness,
+    SupernetFitness,
+    ValidationFitness,
+    imported_fitness,
+    supernet_fitness,
+)
+from automoe.search.fitness_cache import FitnessCache
 from automoe.search.result import SCHEMA_VERSION, describe, result_of, write_result
 from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
@@ -11,18 +19,23 @@ from automoe.search.verification import Measured, Verification, verify
 __all__ = [
     "SCHEMA_VERSION",
     "Candidate",
+    "Evaluator",
     "Evolution",
     "EvolutionSettings",
     "Fitness",
+    "FitnessCache",
     "Measured",
     "SearchOutcome",
     "SearchSettings",
     "SearchStateError",
+    "SupernetFitness",
     "ValidationFitness",
     "Verification",
     "describe",
+    "imported_fitness",
     "result_of",
     "search",
+    "supernet_fitness",
     "verify",
     "write_result",
 ]

@@ -1,18 +1,22 @@
 """A search: feasibility first, then evolution of the fitness under the predictor's bound."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from automoe.architecture import Architecture
 from automoe.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.latency_model import LatencyModel
 from automoe.progress import OnProgress, no_progress
-from automoe.search.evolution import Evolution
-from automoe.search.fitness import Fitness
+from automoe.search import pareto
+from automoe.search.evaluation import Evaluator
+from automoe.search.evolution import AreFeasible, Evolution, by_fitness
 from automoe.search.limits import is_within_limits, unmet_limits
 from automoe.search.settings import SearchSettings
-from automoe.search.state import SearchState
+from automoe.search.state import Generation, SearchState
 from automoe.space import SearchSpace
 
 
@@ -42,12 +46,27 @@ class SearchOutcome:
     """What a search found.
 
     Attributes:
-        candidates: Everything evaluated, best first.
+        candidates: Everything evaluated on all of the text, best first.
         feasibility: The space's latencies.
     """
 
     candidates: tuple[Candidate, ...]
     feasibility: Feasibility
+
+    @property
+    def front(self) -> tuple[Candidate, ...]:
+        """The candidates than which no other is both better and faster, best first."""
+        points_N2 = np.array([[c.loss, c.upper_ms] for c in self.candidates])
+        return tuple(self.candidates[i] for i in pareto.front(points_N2))
+
+    def hypervolume(self, reference: tuple[float, float]) -> float:
+        """The area between the front and a reference point, in nats times ms.
+
+        Args:
+            reference: A loss and a latency in ms that are worse than all of interest.
+        """
+        points_N2 = np.array([[c.loss, c.upper_ms] for c in self.candidates])
+        return pareto.hypervolume(points_N2, np.array(reference))
 
 
 def search(
@@ -55,7 +74,7 @@ def search(
     settings: SearchSettings,
     *,
     latency: LatencyModel,
-    fitness: Fitness,
+    evaluator: Evaluator,
     state: SearchState,
     on_progress: OnProgress = no_progress,
 ) -> SearchOutcome:
@@ -65,7 +84,7 @@ def search(
         space: Where to search.
         settings: How.
         latency: Predicts milliseconds, with an upper bound.
-        fitness: Of one architecture; less is better.
+        evaluator: Gives architectures their fitness; less is better.
         state: Where each generation is kept.
         on_progress: Called after every evaluation, in units of evaluations.
 
@@ -75,35 +94,27 @@ def search(
         SearchStateError: The state is damaged or of another search.
         ValueError: A fitness is not a finite number; nothing could be ranked.
     """
-
-    def are_feasible(some: Sequence[Architecture]) -> list[bool]:
-        upper = latency.upper_ms(some, confidence=settings.confidence)
-        return [
-            bool(bound <= settings.budget_ms) and is_within_limits(a, settings, latency.workload)
-            for a, bound in zip(some, upper, strict=True)
-        ]
-
+    upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     unmet = unmet_limits(space, settings, latency.workload)
     if unmet:
         raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
-
-    feasibility = survey(
-        space,
-        lambda some: latency.upper_ms(some, confidence=settings.confidence),
-        seed=settings.seed,
-    )
+    feasibility = survey(space, upper_ms, seed=settings.seed)
     feasibility.require(settings.budget_ms, space.name)
-    start = (feasibility.fastest, space.smallest())
-    evolution = Evolution(space, settings, are_feasible=are_feasible, start=start)
+    evolution = Evolution(
+        space,
+        settings,
+        are_feasible=_feasibility(settings, latency),
+        start=(feasibility.fastest, space.smallest()),
+        rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
+    )
     generations = state.load()
     for told in generations:
         evolution.tell(told)
-    counted = _Counted(settings, sum(map(len, generations)), on_progress)
+    progress = _Progress(settings, generations, on_progress)
     while not evolution.is_finished:
-        asked = evolution.ask()
-        told = {architecture: counted(fitness, architecture) for architecture in asked}
-        evolution.tell(told)
-        generations.append(told)
+        evaluated = evaluator(evolution.ask(), progress)
+        evolution.tell(evaluated)
+        generations.append(evaluated)
         state.save(generations)
     if not any(generations):
         raise InfeasibleBudgetError(
@@ -113,33 +124,68 @@ def search(
     return SearchOutcome(_ranked(generations, latency, settings.confidence), feasibility)
 
 
-class _Counted:
+class TradeOffs:
+    """Ranks by loss and latency together, as NSGA-II does.
+
+    Args:
+        upper_ms: The latency of architectures.
+    """
+
+    def __init__(self, upper_ms: Callable[[Sequence[Architecture]], NDArray[np.float64]]) -> None:
+        self._upper_ms = upper_ms
+        self._known: dict[Architecture, float] = {}
+
+    def __call__(self, fitness: Mapping[Architecture, float]) -> list[Architecture]:
+        """The architectures, those first that are best and loneliest."""
+        fresh = [a for a in fitness if a not in self._known]
+        if fresh:
+            self._known |= dict(zip(fresh, map(float, self._upper_ms(fresh)), strict=True))
+        some = list(fitness)
+        points_N2 = np.array([[fitness[a], self._known[a]] for a in some]).reshape(-1, 2)
+        return [some[i] for i in pareto.ranked(points_N2)]
+
+
+def _feasibility(settings: SearchSettings, latency: LatencyModel) -> AreFeasible:
+    """Which of some architectures keep the budget and every other limit."""
+
+    def are_feasible(some: Sequence[Architecture]) -> list[bool]:
+        upper_ms = latency.upper_ms(some, confidence=settings.confidence)
+        return [
+            bool(bound <= settings.budget_ms) and is_within_limits(a, settings, latency.workload)
+            for a, bound in zip(some, upper_ms, strict=True)
+        ]
+
+    return are_feasible
+
+
+class _Progress:
     """Reports progress over all evaluations of the search."""
 
-    def __init__(self, settings: SearchSettings, done: int, on_progress: OnProgress) -> None:
+    def __init__(
+        self, settings: SearchSettings, generations: Sequence[Generation], on_progress: OnProgress
+    ) -> None:
         later = (settings.generations - 1) * (settings.mutants + settings.crossovers)
         self._total = settings.population + later
-        self._done = done
-        self._best = float("inf")
+        self._done = sum(map(len, generations))
+        known = (loss for told in generations for loss in told.values() if loss is not None)
+        self._best = min(known, default=float("inf"))
         self._on_progress = on_progress
 
-    def __call__(self, fitness: Fitness, architecture: Architecture) -> float:
-        loss = fitness(architecture)
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"The loss of architecture {architecture.id} must be finite. Got {loss}; "
-                "train the supernet with a lower learning rate."
-            )
+    def __call__(self, loss: float) -> None:
         self._done += 1
         self._best = min(self._best, loss)
         self._on_progress(self._done, max(self._total, self._done), f"best loss {self._best:.3f}")
-        return loss
 
 
 def _ranked(
-    generations: Sequence[dict[Architecture, float]], latency: LatencyModel, confidence: float
+    generations: Sequence[Generation], latency: LatencyModel, confidence: float
 ) -> tuple[Candidate, ...]:
-    found = [(a, loss, n) for n, told in enumerate(generations) for a, loss in told.items()]
+    found = [
+        (architecture, loss, n)
+        for n, told in enumerate(generations)
+        for architecture, loss in told.items()
+        if loss is not None
+    ]
     bounds = latency.predict([a for a, _, _ in found], confidence=confidence, searched=True)
     rows = zip(found, bounds.to_dict("records"), strict=True)
     candidates = (

@@ -12,9 +12,15 @@ from automoe.search.settings import EvolutionSettings
 from automoe.space import SearchSpace
 
 AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
+Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]
 
 _MAX_DRAWS = 60  # batches of draws per request; what is not found by then is left out
 _FALLBACK_PROBABILITY = 0.1
+
+
+def by_fitness(fitness: Mapping[Architecture, float]) -> list[Architecture]:
+    """Best first; the earlier wins a tie."""
+    return sorted(fitness, key=fitness.__getitem__)
 
 
 class Evolution:
@@ -26,6 +32,7 @@ class Evolution:
         are_feasible: Which of some architectures may be evaluated at all.
         start: Feasible architectures to begin with; from them the first generation is filled
             when random draws are rarely feasible.
+        rank: Orders everything that has a fitness, the best parents first.
     """
 
     def __init__(
@@ -35,12 +42,15 @@ class Evolution:
         *,
         are_feasible: AreFeasible,
         start: Sequence[Architecture] = (),
+        rank: Rank = by_fitness,
     ) -> None:
         self._space = space
         self._settings = settings
         self._are_feasible = are_feasible
         self._start = tuple(start)
+        self._rank = rank
         self._fitness: dict[Architecture, float] = {}
+        self._dropped: set[Architecture] = set()
         self.generation = 0
 
     @property
@@ -65,14 +75,19 @@ class Evolution:
         )
         return [*mutants, *children]
 
-    def tell(self, fitness: Mapping[Architecture, float]) -> None:
-        """The fitness of what was asked; the generation is over."""
-        self._fitness.update(fitness)
+    def tell(self, fitness: Mapping[Architecture, float | None]) -> None:
+        """The fitness of what was asked; the generation is over.
+
+        What has none is never asked again and is nobody's parent.
+        """
+        known = {a: value for a, value in fitness.items() if value is not None}
+        self._fitness.update(known)
+        self._dropped.update(fitness.keys() - known.keys())
         self.generation += 1
 
     def ranked(self) -> list[Architecture]:
-        """Everything told so far, best first; the earlier wins a tie."""
-        return sorted(self._fitness, key=self._fitness.__getitem__)
+        """Everything with a fitness so far, best first."""
+        return list(self._rank(self._fitness))
 
     def _first(self, rng: Random) -> list[Architecture]:
         wanted = self._settings.population
@@ -102,7 +117,7 @@ class Evolution:
         self, draw: Callable[[], Architecture], n: int, taken: Iterable[Architecture]
     ) -> list[Architecture]:
         """Up to ``n`` feasible architectures that were neither told nor ``taken``."""
-        seen = {*self._fitness, *taken}
+        seen = {*self._fitness, *self._dropped, *taken}
         found: list[Architecture] = []
         for _ in range(_MAX_DRAWS):
             if len(found) == n:

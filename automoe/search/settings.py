@@ -53,6 +53,10 @@ class SearchSettings(EvolutionSettings):
         max_params: Without the embeddings.
         max_active_params: That one token uses, without the embeddings.
         max_memory_mb: All weights in float32, embeddings included.
+        pareto: Whether to look for all trade-offs of loss and latency up to the budget, instead
+            of the least loss.
+        halvings: How often the worse half of a generation is dropped before the rest is
+            evaluated on all sentences; each time on half as many.
         verify_top: Candidates that are measured together on the device.
         verify_most: Candidates that are measured before giving up.
     """
@@ -63,5 +67,21 @@ class SearchSettings(EvolutionSettings):
     max_params: Limit = None
     max_active_params: Limit = None
     max_memory_mb: Limit = None
+    pareto: bool = False
+    halvings: Annotated[int, Field(ge=0, le=6)] = 0
     verify_top: Count = 5
     verify_most: Count = 20
+
+    @model_validator(mode="after")
+    def _check_halvings(self) -> "SearchSettings":
+        if self.pareto and self.halvings:
+            raise ValueError(
+                f"halvings must be 0 with pareto: a half that is dropped for its loss may hold "
+                f"the fastest. Got {self.halvings}"
+            )
+        if self.population < self.parents << self.halvings:
+            raise ValueError(
+                f"halvings must leave parents={self.parents} of population={self.population}. "
+                f"Got {self.halvings}"
+            )
+        return self

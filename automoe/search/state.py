@@ -9,7 +9,7 @@ from automoe.architecture import Architecture
 
 SCHEMA_VERSION = 1
 
-Generation = Mapping[Architecture, float]
+Generation = Mapping[Architecture, float | None]
 
 
 class SearchStateError(ValueError):
@@ -43,7 +43,7 @@ class SearchState:
         partial.write_text(json.dumps(content), encoding="utf-8")
         partial.replace(self.path)
 
-    def load(self) -> list[dict[Architecture, float]]:
+    def load(self) -> list[dict[Architecture, float | None]]:
         """The generations saved; none when there is no file.
 
         Raises:
@@ -55,7 +55,7 @@ class SearchState:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             written_by = content["fingerprint"]
             generations = [
-                {Architecture.from_dict(x["architecture"]): float(x["fitness"]) for x in told}
+                {Architecture.from_dict(x["architecture"]): _fitness(x["fitness"]) for x in told}
                 for told in content["generations"]
             ]
         except (KeyError, TypeError, ValueError) as error:
@@ -68,3 +68,9 @@ class SearchState:
                 "Choose another output, or delete it to search again."
             )
         return generations
+
+
+def _fitness(value: object) -> float | None:
+    if value is None or isinstance(value, (int, float)):
+        return None if value is None else float(value)
+    raise TypeError(f"a fitness is {value!r}")

@@ -2,10 +2,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from automoe.architecture import Architecture
 from automoe.budget import InfeasibleBudgetError
-from automoe.search import SearchSettings, SearchStateError, search
+from automoe.search import Evaluator, SearchSettings, SearchStateError, search
 from automoe.search.state import SearchState
 from automoe.space import SearchSpace
 
@@ -25,7 +26,7 @@ SMALL: dict[str, Any] = {
 
 
 def settings(budget_ms: float, **limits: Any) -> SearchSettings:
-    return SearchSettings(budget_ms=budget_ms, **SMALL, **limits)
+    return SearchSettings(budget_ms=budget_ms, **{**SMALL, **limits})
 
 
 def fitness(a: Architecture) -> float:
@@ -41,10 +42,10 @@ def run(
     limits: dict[str, Any] | None = None,
     **more: Any,
 ) -> Any:
-    given = {"fitness": fitness, **more}
+    evaluator = Evaluator(more.pop("fitness", fitness))
     state = SearchState(path, "this search")
     chosen = settings(budget_ms, **(limits or {}))
-    return search(space, chosen, latency=latency, state=state, **given)
+    return search(space, chosen, latency=latency, state=state, evaluator=evaluator, **more)
 
 
 def test_every_candidate_is_within_the_budget_and_the_best_comes_first(
@@ -209,7 +210,7 @@ def test_the_state_of_another_search_is_refused(
             space,
             settings(200),
             latency=latency,
-            fitness=fitness,
+            evaluator=Evaluator(fitness),
             state=SearchState(tmp_path / "s.json", "another search"),
         )
 
@@ -230,3 +231,67 @@ def test_a_damaged_state_is_refused(
     (tmp_path / "s.json").write_text(text)
     with pytest.raises(SearchStateError, match="is damaged .* Delete it to search again"):
         run(space, latency, tmp_path / "s.json")
+
+
+def test_a_front_holds_every_trade_off_that_was_found(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    outcome = run(
+        space, latency, tmp_path / "s.json", 400, limits={"pareto": True, "generations": 8}
+    )
+    found = outcome.front
+    assert [c.loss for c in found] == sorted(c.loss for c in found)
+    for candidate in outcome.candidates:
+        beaten = any(c.loss <= candidate.loss and c.upper_ms <= candidate.upper_ms for c in found)
+        assert beaten, "a candidate that no member of the front matches"
+    # Loss is minus the widths and latency their sum: every sum is a trade-off of its own.
+    sums = {size_of(c.architecture) for c in outcome.candidates}
+    assert {size_of(c.architecture) for c in found} == sums
+    assert len(sums) > 10
+
+
+def test_a_search_for_trade_offs_keeps_the_fast_and_the_good(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    limits = {"generations": 8}
+    least = run(space, latency, tmp_path / "a.json", 400, limits=limits)
+    both = run(space, latency, tmp_path / "b.json", 400, limits={**limits, "pareto": True})
+    reference = (0.0, 440.0)
+    assert both.hypervolume(reference) > least.hypervolume(reference)
+
+
+def test_halving_evaluates_few_on_all_of_the_text(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    asked: dict[str, list[Architecture]] = {"half": [], "all": []}
+
+    def on(part: str) -> Any:
+        def measured(a: Architecture) -> float:
+            asked[part].append(a)
+            return fitness(a)
+
+        measured.__qualname__ = part
+        return measured
+
+    outcome = search(
+        space,
+        settings(400, halvings=1),
+        latency=latency,
+        evaluator=Evaluator(on("half"), on("all")),
+        state=SearchState(tmp_path / "s.json", "this search"),
+    )
+    assert len(asked["half"]) == len(set(asked["half"])) == 12 + 3 * 10
+    assert len(asked["all"]) == len(set(asked["all"])) == 6 + 3 * 5
+    assert {c.architecture for c in outcome.candidates} == set(asked["all"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"halvings": 2}, "halvings must leave parents=4 of population=12"),
+        ({"halvings": 1, "pareto": True}, "halvings must be 0 with pareto"),
+    ],
+)
+def test_halvings_that_leave_too_little_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(200, **wrong)

@@ -1,0 +1,85 @@
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from automoe.architecture import Architecture
+from automoe.search import Evaluator, FitnessCache
+from automoe.space import SearchSpace
+
+
+@pytest.fixture
+def some(space: SearchSpace) -> list[Architecture]:
+    rng = Random(0)
+    return list(dict.fromkeys(space.sample(rng) for _ in range(8)))
+
+
+class Counted:
+    """A fitness that is the architecture's place in a list, and counts its calls."""
+
+    def __init__(self, known: list[Architecture], digest: str, sign: int = 1) -> None:
+        self.digest, self.asked = digest, 0
+        self._known, self._sign = known, sign
+
+    def __call__(self, architecture: Architecture) -> float:
+        self.asked += 1
+        return float(self._sign * self._known.index(architecture))
+
+
+def test_values_come_in_the_order_asked(some: list[Architecture]) -> None:
+    seen: list[float] = []
+    found = Evaluator(Counted(some, "a"))(some[::-1], seen.append)
+    assert list(found.items()) == [(a, float(some.index(a))) for a in some[::-1]]
+    assert seen == list(found.values())
+
+
+def test_nothing_is_evaluated_twice(some: list[Architecture], tmp_path: Path) -> None:
+    fitness = Counted(some, "a")
+    Evaluator(fitness, cache=FitnessCache(tmp_path / "f"))(some[:5])
+    found = Evaluator(fitness, cache=FitnessCache(tmp_path / "f"))(some)
+    assert fitness.asked == len(some)
+    assert found == {a: float(n) for n, a in enumerate(some)}
+
+
+def test_another_fitness_does_not_take_its_values(some: list[Architecture], tmp_path: Path) -> None:
+    cache = FitnessCache(tmp_path / "f")
+    Evaluator(Counted(some, "a"), cache=cache)(some)
+    found = Evaluator(Counted(some, "b", sign=-1), cache=cache)(some)
+    assert found == {a: -float(n) for n, a in enumerate(some)}
+
+
+def test_what_was_evaluated_before_a_failure_is_kept(
+    some: list[Architecture], tmp_path: Path
+) -> None:
+    def stops(architecture: Architecture) -> float:
+        if architecture == some[3]:
+            raise KeyboardInterrupt
+        return 1.0
+
+    with pytest.raises(KeyboardInterrupt):
+        Evaluator(stops, cache=FitnessCache(tmp_path / "f"))(some)
+    kept = FitnessCache(tmp_path / "f")
+    names = [f"{stops.__module__}:{stops.__qualname__}"] * len(some)
+    assert [kept.get(n, a) for n, a in zip(names, some, strict=True)] == [
+        *[1.0] * 3,
+        *[None] * (len(some) - 3),
+    ]
+
+
+def test_halving_keeps_the_better_half_each_time(some: list[Architecture]) -> None:
+    # The first stage likes the end of the list, the second its beginning.
+    stages = [Counted(some, "quarter", sign=-1), Counted(some, "half"), Counted(some, "all")]
+    seen: list[float] = []
+    found = Evaluator(*stages)(some, seen.append)
+    assert [stage.asked for stage in stages] == [8, 4, 2]
+    assert {a: loss for a, loss in found.items() if loss is not None} == {
+        some[4]: 4.0,
+        some[5]: 5.0,
+    }
+    assert list(found) == some
+    assert len(seen) == 8
+
+
+def test_a_search_without_a_fitness_is_refused() -> None:
+    with pytest.raises(ValueError, match="'fitness' must be given at least once"):
+        Evaluator()

@@ -30,12 +30,20 @@ class Feasibility:
         median_ms: Of random architectures.
         highest_ms: The largest found.
         fastest: The architecture with ``lowest_ms``.
+        typical: A random architecture with ``median_ms``, or next to it.
+        slowest: The architecture with ``highest_ms``.
     """
 
     lowest_ms: float
     median_ms: float
     highest_ms: float
     fastest: Architecture
+    typical: Architecture
+    slowest: Architecture
+
+    def is_slack(self, budget_ms: float) -> bool:
+        """Whether a budget excludes nothing that was looked at."""
+        return budget_ms >= self.highest_ms
 
     def require(self, budget_ms: float, space_name: str) -> None:
         """Refuse a budget that no architecture is known to fit.
@@ -70,7 +78,16 @@ def survey(space: SearchSpace, upper_bound: UpperBound, *, seed: int = 0) -> Fea
         best = int(child_bounds.argmin())
         if child_bounds[best] < lowest:
             fastest, lowest = children[best], float(child_bounds[best])
-    return Feasibility(lowest, float(np.median(bounds[2:])), float(bounds.max()), fastest)
+    sampled_bounds = bounds[2:]
+    by_bound = sampled_bounds.argsort()
+    return Feasibility(
+        lowest_ms=lowest,
+        median_ms=float(np.median(sampled_bounds)),
+        highest_ms=float(bounds.max()),
+        fastest=fastest,
+        typical=sampled[int(by_bound[len(by_bound) // 2])],
+        slowest=pool[int(bounds.argmax())],
+    )
 
 
 def _rounded_up(value_ms: float) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automoe.architecture import Architecture
 from automoe.features import feature_table
 from automoe.workload import TranslationWorkload, WorkloadTextError
-from predictors import Predictor, PredictorFileError
+from predictors import Predictor, PredictorFileError, refitted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +67,21 @@ class LatencyModel:
         """
         table = self.table(architectures)
         return self.predictor.predict(table, confidence=confidence, searched=searched)
+
+    def refitted(
+        self, architectures: Sequence[Architecture], latency_ms: Sequence[float]
+    ) -> "LatencyModel":
+        """With more measurements of the same sentence, see `predictors.refitted`.
+
+        Args:
+            architectures: At least one.
+            latency_ms: Their latencies in milliseconds, above 0.
+
+        Raises:
+            ValueError: There is none, or a latency is not above 0.
+        """
+        table = self.table(architectures)
+        return LatencyModel(refitted(self.predictor, table, latency_ms), self.workload)
 
     def upper_ms(
         self, architectures: Sequence[Architecture], *, confidence: float = 0.95

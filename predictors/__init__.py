@@ -3,6 +3,7 @@
 from predictors.features import Feature, FeatureSchema
 from predictors.fitting import fit_log
 from predictors.predictor import Predictor
+from predictors.refitting import refitted
 from predictors.report import Coverage, FitReport
 from predictors.scores import ModelScore
 from predictors.storage import PredictorFileError
@@ -19,4 +20,5 @@ __all__ = [
     "TableError",
     "fit_log",
     "read_table",
+    "refitted",
 ]

@@ -56,7 +56,7 @@ class Measurement:
         cpu_mhz: Lowest clock seen; None where the kernel does not say.
         temperature_c: Highest temperature seen; None where the kernel does not say.
         load_ms: Median time to open the sessions.
-        stop_reason: Why no more blocks were taken: `target`, `rounds` or `time`.
+        stop_reason: Why no more blocks were taken: `target`, `decided`, `rounds` or `time`.
         flags: What to mind: `ci_unmet`, `contended`, `throttled`, `slow_clock`, `threads`,
             `unsettled`, `sentinel_drift`, `restarted`.
         quality: A, B or C, see `grade`.
@@ -260,14 +260,26 @@ def _corrections(block: PointBlock, track: SentinelTrack) -> list[tuple[Sample, 
 
 
 def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Protocol) -> str | None:
-    """Why no more blocks are needed: `target`, `rounds` or `time`; None when they are."""
+    """Why no more blocks are needed, see `Measurement`; None when they are."""
     if len(blocks) >= protocol.min_rounds:
         if relative_half_width(interval) <= protocol.target_half_width:
             return "target"
+        if protocol.decide_ms is not None and _is_decided(interval, protocol.decide_ms):
+            return "decided"
         if len(blocks) >= protocol.max_rounds:
             return "rounds"
     is_late = sum(block.seconds for block in blocks) >= protocol.max_point_seconds
     return "time" if is_late else None
+
+
+def _is_decided(interval: Interval, latency_ms: float) -> bool:
+    """Whether more blocks would not change on which side of a latency the interval lies.
+
+    Asked again and again, an interval ends up on the good side by chance more often than it
+    says; hence the width that it has to keep away.
+    """
+    width = interval.high - interval.low
+    return interval.low > latency_ms or interval.high + width <= latency_ms
 
 
 def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:

@@ -23,6 +23,8 @@ class Protocol:
         max_rounds: Blocks per point after which it is given up with the flag `ci_unmet`.
         max_point_seconds: Measuring time per point after which it is given up likewise.
         target_half_width: A point is done when its 95 % interval is this narrow, relative.
+        decide_ms: A latency to decide against: a point is done as well when its interval lies
+            above it, or below it by more than its own width. None for no such latency.
         chunk_size: Points interleaved with each other in one process.
         warmup_seconds: Least time a point runs before its block.
         max_warmup_seconds: Longest time it runs before its block, settled or not.
@@ -50,6 +52,7 @@ class Protocol:
     max_rounds: int = 6
     max_point_seconds: float = 120.0
     target_half_width: float = 0.02
+    decide_ms: float | None = None
     chunk_size: int = 8
     warmup_seconds: float = 0.3
     max_warmup_seconds: float = 20.0
@@ -74,7 +77,7 @@ class Protocol:
         }
         for name in self.__dataclass_fields__:
             value, at_least = getattr(self, name), least.get(name, 0)
-            if not (at_least <= value < inf):
+            if value is not None and not (at_least <= value < inf):
                 raise ValueError(f"{name!r} must be at least {at_least} and finite. Got {value}.")
 
     @classmethod
@@ -93,9 +96,17 @@ class Protocol:
         )
 
     @classmethod
-    def verification(cls, *, threads: int = 1, seed: int = 0) -> "Protocol":
-        """For a verdict: a 1 % interval from up to ten processes."""
-        return cls(threads=threads, target_half_width=0.01, max_rounds=10, seed=seed)
+    def verification(
+        cls, *, budget_ms: float | None = None, threads: int = 1, seed: int = 0
+    ) -> "Protocol":
+        """For a verdict: a 1 % interval from up to ten processes, or one decided earlier."""
+        return cls(
+            threads=threads,
+            target_half_width=0.01,
+            decide_ms=budget_ms,
+            max_rounds=10,
+            seed=seed,
+        )
 
     def samples_of(self, run_ms: float) -> int:
         """How many samples a block has when one of them takes `run_ms`."""

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,12 @@ from automoe.cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from automoe.latency_model import LatencyModel
-    from automoe.search import Candidate, Fitness, SearchSettings
+    from automoe.search import Evaluator, Fitness, SearchOutcome, SearchSettings
+    from automoe.search.state import SearchState
+    from automoe.search.verification import Bench
     from automoe.space import SearchSpace
     from automoe.text import Corpus
+    from devices import Device
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +64,9 @@ def search(
         str, typer.Option(help="loss, or MODULE:FUNCTION of an architecture; less is better.")
     ] = "loss",
     verify_top: Annotated[int, typer.Option(min=1, help="Measured together.")] = 5,
+    device_minutes: Annotated[
+        float, typer.Option(help="With --device: no more is measured after these.")
+    ] = 30.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
@@ -67,11 +74,17 @@ def search(
     # torch takes seconds to import
     from pydantic import ValidationError
 
+    from automoe.budget import survey
     from automoe.latency_model import LatencyModel
     from automoe.model_folder import TrainedModel
-    from automoe.search import Evaluator, FitnessCache, SearchSettings, write_result
-    from automoe.search import search as run_search
-    from automoe.search.state import SearchState
+    from automoe.search import (
+        Evaluator,
+        FitnessCache,
+        SearchSettings,
+        feasibility_of,
+        front_of,
+        write_result,
+    )
     from automoe.text import open_corpus
     from automoe.training import remembered_corpus
     from automoe.validation import explain
@@ -94,6 +107,7 @@ def search(
             pareto=pareto,
             halvings=halvings,
             verify_top=verify_top,
+            device_minutes=device_minutes,
             seed=seed,
         )
     except ValidationError as error:
@@ -107,23 +121,24 @@ def search(
         corpus or open_corpus(data, source=source, target=target),
         halvings=halvings,
     )
-    state = SearchState(
-        out.with_suffix(".state.json"),
-        _fingerprint(f"{settings.model_dump_json()} {objective}", predictor, supernet),
+    fingerprint = _fingerprint(f"{settings.model_dump_json()} {objective}", predictor, supernet)
+    feasibility = survey(
+        space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
     )
-    evaluator = Evaluator(*fitness, cache=FitnessCache(supernet / "fitness.jsonl"))
-    with progress_bar("Search") as on_progress:
-        outcome = run_search(
-            space,
-            settings,
-            latency=latency,
-            evaluator=evaluator,
-            state=state,
-            on_progress=on_progress,
-        )
-    result = _verified(
-        list(outcome.candidates), settings, latency=latency, space=space, device=device, out=out
+    preflight = feasibility_of(feasibility, latency, confidence)
+    say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
+    search_here = _Search(
+        space=space,
+        settings=settings,
+        latency=latency,
+        evaluator=Evaluator(*fitness, cache=FitnessCache(supernet / "fitness.jsonl")),
+        fingerprint=fingerprint,
+        out=out,
     )
+    outcome, result = search_here.certified(device) if device else search_here.predicted()
+    result["feasibility"] = preflight
+    if pareto:
+        result |= front_of(outcome)
     write_result(out, result)
     if as_json:
         print_json(result)
@@ -153,58 +168,112 @@ def _fitness(
     return [imported_fitness(objective)]
 
 
-def _verified(
-    candidates: "list[Candidate]",
-    settings: "SearchSettings",
-    *,
-    latency: "LatencyModel",
-    space: "SearchSpace",
-    device: str | None,
-    out: Path,
-) -> dict[str, Any]:
-    """The result, measured when a device is given."""
-    from automoe.search import result_of, verify
-    from automoe.search.verification import Bench
-    from devices import get_device
-    from profilers import Protocol
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """A search with and without a device."""
 
-    if device is None:
-        return result_of(
-            candidates[0],
-            settings,
-            space=space,
-            workload=latency.workload,
+    space: "SearchSpace"
+    settings: "SearchSettings"
+    latency: "LatencyModel"
+    evaluator: "Evaluator"
+    fingerprint: str
+    out: Path
+
+    def predicted(self) -> "tuple[SearchOutcome, dict[str, Any]]":
+        """What was found, and the result without a measurement."""
+        from automoe.search import result_of, search
+
+        with progress_bar("Search") as on_progress:
+            outcome = search(
+                self.space,
+                self.settings,
+                latency=self.latency,
+                evaluator=self.evaluator,
+                state=self._state(0),
+                on_progress=on_progress,
+            )
+        result = result_of(
+            outcome.candidates[0],
+            self.settings,
+            space=self.space,
+            workload=self.latency.workload,
             certified=False,
             reason="not measured; give --device to have the budget verified",
             measured=None,
             device=None,
         )
-    plugin = get_device(device)
-    info = plugin.info()
-    fitted_on = latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
-    if fitted_on != info.fingerprint:
-        say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
-    threads = int(float(latency.predictor.conditions.get("threads", "1")))
-    bench = Bench(
-        device=plugin,
-        protocol=Protocol.verification(threads=threads),
-        workload=latency.workload,
-        space=space,
-        log=out.with_suffix(".verification.csv"),
-        graphs=out.with_suffix(".graphs"),
+        return outcome, result
+
+    def certified(self, device: str) -> "tuple[SearchOutcome, dict[str, Any]]":
+        """What was found, and the result as the device judges it."""
+        from automoe.search import result_of, verified_search
+        from devices import get_device
+
+        plugin = get_device(device)
+        info = plugin.info()
+        fitted_on = self.latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
+        if fitted_on != info.fingerprint:
+            say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
+        searched = verified_search(
+            self.space,
+            self.settings,
+            latency=self.latency,
+            evaluator=self.evaluator,
+            state=self._state,
+            bench=self._bench(plugin),
+            stage=progress_bar,
+        )
+        verification = searched.verification
+        result = result_of(
+            verification.winner,
+            self.settings,
+            space=self.space,
+            workload=self.latency.workload,
+            certified=verification.certified,
+            reason=verification.reason,
+            measured=verification.measured.get(verification.winner.architecture),
+            device={**asdict(info), "fingerprint": info.fingerprint},
+        )
+        result["n_measured"] = len(verification.measured)
+        result["search_rounds"] = searched.rounds
+        return searched.outcome, result
+
+    def _state(self, n: int) -> "SearchState":
+        from automoe.search.state import SearchState
+
+        suffix = f".state{n or ''}.json"
+        return SearchState(self.out.with_suffix(suffix), self.fingerprint)
+
+    def _bench(self, plugin: "Device") -> "Bench":
+        from automoe.search.verification import Bench
+        from profilers import Protocol
+
+        threads = int(float(self.latency.predictor.conditions.get("threads", "1")))
+        return Bench(
+            device=plugin,
+            protocol=Protocol.verification(budget_ms=self.settings.budget_ms, threads=threads),
+            workload=self.latency.workload,
+            space=self.space,
+            log=self.out.with_suffix(".verification.csv"),
+            graphs=self.out.with_suffix(".graphs"),
+        )
+
+
+def _preflight_line(
+    preflight: dict[str, Any], settings: "SearchSettings", space: "SearchSpace", *, is_slack: bool
+) -> str:
+    """What the space offers, for a person."""
+    shown = ", ".join(
+        f"{name} {row['predicted_ms']:.4g} ms ({row['lower_ms']:.4g} to {row['upper_ms']:.4g})"
+        for name, row in preflight.items()
     )
-    with progress_bar("Verify") as on_progress:
-        verification = verify(candidates, settings, bench=bench, on_progress=on_progress)
-    return result_of(
-        verification.winner,
-        settings,
-        space=space,
-        workload=latency.workload,
-        certified=verification.certified,
-        reason=verification.reason,
-        measured=verification.measured.get(verification.winner.architecture),
-        device={**asdict(info), "fingerprint": info.fingerprint},
-    )
+    line = f"Predicted latencies of '{space.name}': {shown}."
+    if is_slack:
+        line += (
+            f" The budget of {settings.budget_ms:g} ms excludes nothing seen: what is returned is "
+            f"the best of the whole space, at most {preflight['largest']['upper_ms']:.4g} ms."
+        )
+    return line
 
 
 def _fingerprint(settings: str, predictor: Path, supernet: Path) -> str:

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automoe.routing_pattern import RoutingPattern
-from automoe.search.settings import Count, EvolutionSettings, SearchSettings
+from automoe.search.settings import Count, LimitedSettings, SearchSettings
 from automoe.space import SearchSpace
 from automoe.training import TrainingSettings
 from automoe.validation import explain
@@ -72,14 +72,11 @@ class ProfileSection(_Section):
     threads: Count = 1
 
 
-class SearchSection(EvolutionSettings):
+class SearchSection(LimitedSettings):
     """The search; its budget in milliseconds or relative to the largest dense architecture."""
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    verify_top: Count = 5
-    verify_most: Count = 20
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

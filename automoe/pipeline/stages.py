@@ -28,14 +28,14 @@ from automoe.progress import OnProgress, no_progress
 from automoe.search import (
     Evaluator,
     FitnessCache,
-    SearchOutcome,
     SearchSettings,
-    Verification,
+    VerifiedSearch,
     describe,
+    feasibility_of,
+    front_of,
     result_of,
-    search,
     supernet_fitness,
-    verify,
+    verified_search,
     write_result,
 )
 from automoe.search.state import SearchState
@@ -104,13 +104,12 @@ class _Run:
         latency = self._fit()
         self._train()
         settings = self._settings(latency)
-        outcome = self._search(latency, settings)
-        verification = self._verify(outcome, settings)
-        models = {"winner": verification.winner.architecture, "baseline": self.baseline}
+        searched = self._search(latency, settings)
+        models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
         for name, architecture in models.items():
             self._finetune(name, architecture)
         scores = {name: self._evaluate(name) for name in models}
-        result = self._result(verification, settings, latency, scores)
+        result = self._result(searched, settings, scores)
         write_result(self.folder / RESULT, result)
         return self._report(result)
 
@@ -172,42 +171,36 @@ class _Run:
         bounds = latency.predict([self.baseline], confidence=self.config.search.confidence)
         return self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
 
-    def _search(self, latency: LatencyModel, settings: SearchSettings) -> SearchOutcome:
+    def _search(self, latency: LatencyModel, settings: SearchSettings) -> VerifiedSearch:
         evaluator = Evaluator(
             *supernet_fitness(self._supernet, self.corpus, settings.halvings),
             cache=FitnessCache(self.folder / "fitness.jsonl"),
         )
-        with self.stage("Search") as on_progress:
-            outcome = search(
-                self.space,
-                settings,
-                latency=latency,
-                evaluator=evaluator,
-                state=SearchState(self.folder / "search.json", settings.model_dump_json()),
-                on_progress=on_progress,
-            )
-        keep_candidates(self.folder, outcome.candidates)
-        return outcome
-
-    def _verify(self, outcome: SearchOutcome, settings: SearchSettings) -> Verification:
+        threads, seed = self.config.profile.threads, self.config.seed
         bench = Bench(
             device=self.device,
             protocol=Protocol.verification(
-                threads=self.config.profile.threads, seed=self.config.seed
+                budget_ms=settings.budget_ms, threads=threads, seed=seed
             ),
             workload=self.workload,
             space=self.space,
             log=self.folder / "verification.csv",
             graphs=self.folder / "graphs",
         )
-        with self.stage("Verify") as on_progress:
-            return verify(
-                outcome.candidates,
-                settings,
-                bench=bench,
-                also=[self.baseline],
-                on_progress=on_progress,
-            )
+        searched = verified_search(
+            self.space,
+            settings,
+            latency=latency,
+            evaluator=evaluator,
+            state=lambda n: SearchState(
+                self.folder / f"search{n or ''}.json", settings.model_dump_json()
+            ),
+            bench=bench,
+            also=[self.baseline],
+            stage=self.stage,
+        )
+        keep_candidates(self.folder, searched.outcome.candidates)
+        return searched
 
     def _finetune(self, name: str, architecture: Architecture) -> None:
         with self.stage(f"Finetune {name}") as on_progress:
@@ -246,11 +239,11 @@ class _Run:
 
     def _result(
         self,
-        verification: Verification,
+        searched: VerifiedSearch,
         settings: SearchSettings,
-        latency: LatencyModel,
         scores: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:
+        verification, latency = searched.verification, searched.latency
         winner = verification.winner
         info = self.device.info()
         result = result_of(
@@ -272,6 +265,10 @@ class _Run:
         )
         return {
             **result,
+            "feasibility": feasibility_of(
+                searched.outcome.feasibility, latency, settings.confidence
+            ),
+            **(front_of(searched.outcome) if settings.pareto else {}),
             **_quality(scores["winner"]),
             "baseline": {**baseline, **_quality(scores["baseline"])},
         }

@@ -11,10 +11,18 @@ from automoe.search.fitness import (
     supernet_fitness,
 )
 from automoe.search.fitness_cache import FitnessCache
-from automoe.search.result import SCHEMA_VERSION, describe, result_of, write_result
+from automoe.search.result import (
+    SCHEMA_VERSION,
+    describe,
+    feasibility_of,
+    front_of,
+    result_of,
+    write_result,
+)
 from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
 from automoe.search.verification import Measured, Verification, verify
+from automoe.search.verified_search import VerifiedSearch, verified_search
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -31,11 +39,15 @@ __all__ = [
     "SupernetFitness",
     "ValidationFitness",
     "Verification",
+    "VerifiedSearch",
     "describe",
+    "feasibility_of",
+    "front_of",
     "imported_fitness",
     "result_of",
     "search",
     "supernet_fitness",
+    "verified_search",
     "verify",
     "write_result",
 ]

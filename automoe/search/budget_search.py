@@ -76,6 +76,7 @@ def search(
     latency: LatencyModel,
     evaluator: Evaluator,
     state: SearchState,
+    known: Mapping[Architecture, float] | None = None,
     on_progress: OnProgress = no_progress,
 ) -> SearchOutcome:
     """Search, going on from ``state`` when it holds generations.
@@ -86,6 +87,8 @@ def search(
         latency: Predicts milliseconds, with an upper bound.
         evaluator: Gives architectures their fitness; less is better.
         state: Where each generation is kept.
+        known: The fitness of architectures of an earlier search: those that fit are the first
+            generation, unless they are too few to be its parents.
         on_progress: Called after every evaluation, in units of evaluations.
 
     Raises:
@@ -100,14 +103,15 @@ def search(
         raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
     feasibility = survey(space, upper_ms, seed=settings.seed)
     feasibility.require(settings.budget_ms, space.name)
+    are_feasible = _feasibility(settings, latency)
     evolution = Evolution(
         space,
         settings,
-        are_feasible=_feasibility(settings, latency),
+        are_feasible=are_feasible,
         start=(feasibility.fastest, space.smallest()),
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
-    generations = state.load()
+    generations = state.load() or _first_generation(known or {}, settings, are_feasible)
     for told in generations:
         evolution.tell(told)
     progress = _Progress(settings, generations, on_progress)
@@ -122,6 +126,18 @@ def search(
             f"{settings.budget_ms:g} and all limits together. Raise one of them."
         )
     return SearchOutcome(_ranked(generations, latency, settings.confidence), feasibility)
+
+
+def _first_generation(
+    known: Mapping[Architecture, float], settings: SearchSettings, are_feasible: AreFeasible
+) -> list[dict[Architecture, float | None]]:
+    """What is known and fits, as if it had been evaluated; nothing when it is too little."""
+    some = list(known)
+    fits = are_feasible(some) if some else []
+    kept: dict[Architecture, float | None] = {
+        a: known[a] for a, is_fit in zip(some, fits, strict=True) if is_fit
+    }
+    return [kept] if len(kept) >= settings.parents else []
 
 
 class TradeOffs:

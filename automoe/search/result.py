@@ -6,7 +6,9 @@ from typing import Any
 
 from automoe import __version__
 from automoe.architecture import Architecture
-from automoe.search.budget_search import Candidate
+from automoe.budget import Feasibility
+from automoe.latency_model import LatencyModel
+from automoe.search.budget_search import Candidate, SearchOutcome
 from automoe.search.settings import SearchSettings
 from automoe.search.verification import Measured
 from automoe.space import SearchSpace
@@ -45,6 +47,55 @@ def describe(
         },
         **{
             name: figures[name] for name in ("params", "active_params", "embedding_params", "flops")
+        },
+    }
+
+
+def feasibility_of(
+    feasibility: Feasibility, latency: LatencyModel, confidence: float
+) -> dict[str, Any]:
+    """The fastest, the typical and the slowest architecture of a space, with their bounds.
+
+    Args:
+        feasibility: Of the space.
+        latency: Predicts them.
+        confidence: Of each bound by itself; upper bounds are those that a search keeps.
+    """
+    shown = {
+        "smallest": feasibility.fastest,
+        "median": feasibility.typical,
+        "largest": feasibility.slowest,
+    }
+    bounds = latency.predict(list(shown.values()), confidence=confidence, searched=True)
+    return {
+        name: {"architecture_id": architecture.id, **row}
+        for (name, architecture), row in zip(shown.items(), bounds.to_dict("records"), strict=True)
+    }
+
+
+def front_of(outcome: SearchOutcome) -> dict[str, Any]:
+    """All trade-offs found, and the area that they dominate.
+
+    Its reference point is the largest loss that was evaluated and the largest upper bound.
+    """
+    reference = tuple(
+        max(getattr(candidate, name) for candidate in outcome.candidates)
+        for name in ("loss", "upper_ms")
+    )
+    return {
+        "front": [
+            {
+                "architecture_id": candidate.architecture.id,
+                "architecture": candidate.architecture.to_dict(),
+                "valid_loss": candidate.loss,
+                "predicted_ms": candidate.predicted_ms,
+                "upper_ms": candidate.upper_ms,
+            }
+            for candidate in outcome.front
+        ],
+        "hypervolume": {
+            "value": outcome.hypervolume((reference[0], reference[1])),
+            "reference": {"valid_loss": reference[0], "upper_ms": reference[1]},
         },
     }
 

@@ -43,11 +43,10 @@ class EvolutionSettings(BaseModel):
         return self
 
 
-class SearchSettings(EvolutionSettings):
-    """An evolution under a latency budget.
+class LimitedSettings(EvolutionSettings):
+    """An evolution under limits, of which the latency budget is given apart.
 
     Attributes:
-        budget_ms: Latency that no returned architecture may exceed.
         confidence: Of the predictor's upper bound, which must be within the budget.
         max_flops: Of one sentence, without the vocabulary projection; None for any, as below.
         max_params: Without the embeddings.
@@ -58,10 +57,10 @@ class SearchSettings(EvolutionSettings):
         halvings: How often the worse half of a generation is dropped before the rest is
             evaluated on all sentences; each time on half as many.
         verify_top: Candidates that are measured together on the device.
-        verify_most: Candidates that are measured before giving up.
+        verify_most: Candidates after which no more are measured.
+        device_minutes: Time on the device after which no more are measured.
     """
 
-    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     max_flops: Limit = None
     max_params: Limit = None
@@ -71,9 +70,10 @@ class SearchSettings(EvolutionSettings):
     halvings: Annotated[int, Field(ge=0, le=6)] = 0
     verify_top: Count = 5
     verify_most: Count = 20
+    device_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
 
     @model_validator(mode="after")
-    def _check_halvings(self) -> "SearchSettings":
+    def _check_halvings(self) -> "LimitedSettings":
         if self.pareto and self.halvings:
             raise ValueError(
                 f"halvings must be 0 with pareto: a half that is dropped for its loss may hold "
@@ -85,3 +85,13 @@ class SearchSettings(EvolutionSettings):
                 f"Got {self.halvings}"
             )
         return self
+
+
+class SearchSettings(LimitedSettings):
+    """An evolution under limits and a latency budget.
+
+    Attributes:
+        budget_ms: Latency that no returned architecture may exceed.
+    """
+
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]

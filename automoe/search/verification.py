@@ -1,9 +1,8 @@
 """The budget is a promise: candidates are measured on the device before one is returned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from automoe.architecture import Architecture
 from automoe.profiling import profile_architectures
@@ -48,13 +47,13 @@ class Verification:
             was measured when none is.
         certified: Whether the winner fits.
         reason: Why it is certified or not, for a person.
-        measured: Everything measured, by architecture.
+        measured: Everything measured, by architecture; None for what failed.
     """
 
     winner: Candidate
     certified: bool
     reason: str
-    measured: dict[Architecture, Measured]
+    measured: Mapping[Architecture, Measured | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +78,8 @@ class Bench:
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: OnProgress
-    ) -> dict[Architecture, Measured]:
-        """Measure together, interleaved; what failed is missing.
+    ) -> dict[Architecture, Measured | None]:
+        """Measure together, interleaved; None for what failed.
 
         Raises:
             DeviceUnavailableError: The device cannot be used.
@@ -98,7 +97,7 @@ class Bench:
             on_progress=on_progress,
         )
         rows = {row["point_id"]: row for row in read_log(self.log)}
-        return {a: _measured(rows[a.id]) for a in architectures if a.id in rows}
+        return {a: _measured(rows[a.id]) if a.id in rows else None for a in architectures}
 
 
 def verify(
@@ -106,19 +105,18 @@ def verify(
     settings: SearchSettings,
     *,
     bench: Bench,
+    known: Mapping[Architecture, Measured | None] | None = None,
     also: Sequence[Architecture] = (),
     on_progress: OnProgress = no_progress,
 ) -> Verification:
-    """Measure the best candidates until one fits, a few at a time.
-
-    What was measured tells how far the predictor is off: candidates whose corrected prediction
-    exceeds the budget are passed over.
+    """Measure the best candidates that were not measured before, and judge all that were.
 
     Args:
         candidates: At least one, best first.
-        settings: Budget and how many to measure.
+        settings: Budget, and how many to measure together.
         bench: Where and how.
-        also: Architectures to measure beside the first candidates, such as a baseline.
+        known: What was measured before.
+        also: Architectures to measure beside the candidates, such as a baseline.
         on_progress: Called as points are finished.
 
     Raises:
@@ -128,53 +126,33 @@ def verify(
     """
     if not candidates:
         raise ValueError("'candidates' must hold at least one. Got none.")
-    measured: dict[Architecture, Measured] = {}
-    tried: list[Candidate] = []
-    extra = list(also)
-    while together := _next(candidates, tried, measured, settings):
-        measured |= bench.measure([*(c.architecture for c in together), *extra], on_progress)
-        tried, extra = [*tried, *together], []
-        for candidate in tried:
-            found = measured.get(candidate.architecture)
-            if found and found.fits(settings.budget_ms):
-                return Verification(candidate, True, _fits(found, settings), measured)
-    n_measured = sum(candidate.architecture in measured for candidate in tried)
-    n_failed = len(tried) - n_measured
-    reason = (
-        f"none of {n_measured} measured candidates has its whole 95 % interval within "
-        f"{settings.budget_ms:g} ms"
-        + (f", {n_failed} could not be measured" if n_failed else "")
-        + "; measure more, or raise the budget or the confidence"
-    )
-    best = next((c for c in tried if c.architecture in measured), candidates[0])
-    return Verification(best, False, reason, measured)
-
-
-def _next(
-    candidates: Sequence[Candidate],
-    tried: Sequence[Candidate],
-    measured: dict[Architecture, Measured],
-    settings: SearchSettings,
-) -> list[Candidate]:
-    """The best candidates not tried yet that may fit after all."""
-    ratios = [
-        measured[c.architecture].latency_ms / c.predicted_ms
-        for c in tried
-        if c.architecture in measured
-    ]
-    correction = median(ratios) if ratios else 0.0  # before the first measurement all may fit
-    left = [
-        c
-        for c in candidates
-        if c not in tried and c.predicted_ms * correction <= settings.budget_ms
-    ]
-    return left[: min(settings.verify_top, settings.verify_most - len(tried))]
+    measured = dict(known or {})
+    fresh = [c.architecture for c in candidates if c.architecture not in measured]
+    together = [*fresh[: settings.verify_top], *(a for a in also if a not in measured)]
+    if together:
+        measured |= bench.measure(together, on_progress)
+    tried = [c for c in candidates if c.architecture in measured]
+    for candidate in tried:
+        found = measured[candidate.architecture]
+        if found and found.fits(settings.budget_ms):
+            return Verification(candidate, True, _fits(found, settings), measured)
+    best = next((c for c in tried if measured[c.architecture]), candidates[0])
+    return Verification(best, False, _fits_not(measured, settings), measured)
 
 
 def _fits(found: Measured, settings: SearchSettings) -> str:
     return (
         f"measured {found.latency_ms:.4g} ms, 95 % interval {found.ci_low_ms:.4g} to "
         f"{found.ci_high_ms:.4g} ms, within {settings.budget_ms:g} ms"
+    )
+
+
+def _fits_not(measured: Mapping[Architecture, Measured | None], settings: SearchSettings) -> str:
+    n_failed = sum(found is None for found in measured.values())
+    return (
+        f"none of {len(measured) - n_failed} measured architectures has its whole 95 % interval "
+        f"within {settings.budget_ms:g} ms"
+        + (f", {n_failed} could not be measured" if n_failed else "")
     )
 
 

@@ -59,6 +59,12 @@ def test_the_smallest_is_found_when_every_part_costs(tiny: SearchSpace) -> None:
     assert found.lowest_ms == 128 + 128 + 3 * (128 + 2) + (128 + 2 + 2 + 1)
     assert found.fastest == tiny.smallest()
     assert found.lowest_ms < found.median_ms < found.highest_ms == additive([tiny.largest()])[0]
+    assert found.slowest == tiny.largest()
+    # Of 500 samples the median lies between the 250th and the 251st.
+    assert additive([found.typical])[0] == pytest.approx(found.median_ms, rel=0.01)
+    assert additive([found.typical])[0] >= found.median_ms
+    assert found.is_slack(found.highest_ms)
+    assert not found.is_slack(found.highest_ms - 1)
 
 
 def test_a_survey_depends_on_its_seed_alone(tiny: SearchSpace) -> None:
@@ -74,7 +80,14 @@ SMALLEST = SearchSpace.preset("tiny").smallest()
 
 @given(lowest_ms=st.floats(1e-3, 1e6))
 def test_the_budget_that_is_named_is_always_feasible(lowest_ms: float) -> None:
-    found = Feasibility(lowest_ms, 2 * lowest_ms, 3 * lowest_ms, SMALLEST)
+    found = Feasibility(
+        lowest_ms=lowest_ms,
+        median_ms=2 * lowest_ms,
+        highest_ms=3 * lowest_ms,
+        fastest=SMALLEST,
+        typical=SMALLEST,
+        slowest=SMALLEST,
+    )
     with pytest.raises(InfeasibleBudgetError) as refused:
         found.require(lowest_ms / 2, "tiny")
     named = re.search(r"nearest feasible budget is (\S+) ms", str(refused.value))

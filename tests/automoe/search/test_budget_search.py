@@ -253,9 +253,22 @@ def test_a_front_holds_every_trade_off_that_was_found(
 def test_a_search_for_trade_offs_keeps_the_fast_and_the_good(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
+    def heads_cost_nothing(a: Architecture) -> float:
+        stacks = (a.encoder, a.decoder)
+        return -sum(50 * x.heads + sum(x.experts) for stack in stacks for x in stack.layers)
+
     limits = {"generations": 8}
-    least = run(space, latency, tmp_path / "a.json", 400, limits=limits)
-    both = run(space, latency, tmp_path / "b.json", 400, limits={**limits, "pareto": True})
+    least, both = (
+        run(
+            space,
+            latency,
+            tmp_path / f"{pareto}.json",
+            400,
+            limits={**limits, "pareto": pareto},
+            fitness=heads_cost_nothing,
+        )
+        for pareto in (False, True)
+    )
     reference = (0.0, 440.0)
     assert both.hypervolume(reference) > least.hypervolume(reference)
 

@@ -1,0 +1,162 @@
+"""Search, measure, learn from it and search on, until something fits or the device time is up."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import count
+
+from automoe.architecture import Architecture
+from automoe.budget import InfeasibleBudgetError
+from automoe.latency_model import LatencyModel
+from automoe.progress import OnProgress, no_progress
+from automoe.search.budget_search import SearchOutcome, search
+from automoe.search.evaluation import Evaluator
+from automoe.search.settings import SearchSettings
+from automoe.search.state import SearchState
+from automoe.search.verification import Bench, Measured, Verification, verify
+from automoe.space import SearchSpace
+
+StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
+
+# A search that goes on knows good candidates already.
+_LATER_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSearch:
+    """What a search found and the device confirmed.
+
+    Attributes:
+        outcome: Of the last round of the search.
+        verification: The device's verdict on all rounds.
+        latency: The predictor, with what was measured.
+        rounds: How often it was searched.
+    """
+
+    outcome: SearchOutcome
+    verification: Verification
+    latency: LatencyModel
+    rounds: int
+
+
+def verified_search(
+    space: SearchSpace,
+    settings: SearchSettings,
+    *,
+    latency: LatencyModel,
+    evaluator: Evaluator,
+    state: Callable[[int], SearchState],
+    bench: Bench,
+    also: Sequence[Architecture] = (),
+    stage: StageReporter | None = None,
+) -> VerifiedSearch:
+    """Search, and measure the best until one fits.
+
+    After each verdict against all of them the predictor is fitted to what was measured as well,
+    and the search goes on from what it has evaluated.
+
+    Args:
+        space: Where to search.
+        settings: How; with the limits on what is measured.
+        latency: Predicts milliseconds, with an upper bound.
+        evaluator: Gives architectures their fitness.
+        state: Where each round's generations are kept, by its number from 0.
+        bench: Where and how candidates are measured.
+        also: Architectures to measure beside the first candidates, such as a baseline.
+        stage: Called with the title of each step; gives where to report its progress.
+
+    Raises:
+        InfeasibleBudgetError: Nothing is predicted to fit before anything was measured.
+        SearchStateError: A state is damaged or of another search.
+        DeviceUnavailableError, ProfilingError, LogError: Nothing can be measured.
+    """
+    stage = stage or (lambda title: nullcontext(no_progress))
+    first = latency
+    with stage("Search") as on_progress:
+        outcome = search(
+            space,
+            settings,
+            latency=latency,
+            evaluator=evaluator,
+            state=state(0),
+            on_progress=on_progress,
+        )
+    clock = _DeviceClock(settings)
+    measured: Mapping[Architecture, Measured | None] = {}
+    for n in count(1):
+        with stage("Verify") as on_progress, clock:
+            verification = verify(
+                outcome.candidates,
+                settings,
+                bench=bench,
+                known=measured,
+                also=also,
+                on_progress=on_progress,
+            )
+        ended = clock.why_over(verification, len(also), len(measured))
+        measured = verification.measured
+        if ended is not None:
+            break
+        latency = _learnt(first, verification)
+        try:
+            with stage("Search on") as on_progress:
+                outcome = search(
+                    space,
+                    _later(settings),
+                    latency=latency,
+                    evaluator=evaluator,
+                    state=state(n),
+                    known={c.architecture: c.loss for c in outcome.candidates},
+                    on_progress=on_progress,
+                )
+        except InfeasibleBudgetError as error:
+            ended = f"with these measurements {_uncapitalised(str(error))}"
+            break
+    if not verification.certified:
+        verification = replace(verification, reason=f"{verification.reason}; {ended}")
+    return VerifiedSearch(outcome, verification, latency, rounds=n)
+
+
+class _DeviceClock:
+    """Adds up the time spent on the device."""
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._settings = settings
+        self._seconds = 0.0
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds += time.monotonic() - self._start
+
+    def why_over(self, verification: Verification, n_also: int, n_before: int) -> str | None:
+        """Why nothing more is measured; '' when something fits, None to go on."""
+        most, minutes = self._settings.verify_most, self._settings.device_minutes
+        n_measured = len(verification.measured)
+        if verification.certified:
+            return ""
+        if n_measured == n_before:
+            return "the search found no other candidate"
+        if n_measured - n_also >= most:
+            return f"raise 'verify_most' {most}, the budget or the confidence"
+        if self._seconds >= 60 * minutes:
+            return f"the {minutes:g} minutes of device time are used up; give more or a larger one"
+        return None
+
+
+def _learnt(first: LatencyModel, verification: Verification) -> LatencyModel:
+    """The predictor fitted to everything measured so far."""
+    found = {a: m.latency_ms for a, m in verification.measured.items() if m is not None}
+    return first.refitted(list(found), list(found.values())) if found else first
+
+
+def _later(settings: SearchSettings) -> SearchSettings:
+    generations = max(2, round(settings.generations * _LATER_SHARE))
+    return settings.model_copy(update={"generations": min(generations, settings.generations)})
+
+
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]

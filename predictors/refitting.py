@@ -1,0 +1,50 @@
+"""More measurements for a predictor that is in use."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from predictors.predictor import Predictor, matrix_of
+from predictors.selection import unseen
+
+
+def refitted(
+    predictor: Predictor, frame: pd.DataFrame, latency_ms: Sequence[float], *, seed: int = 0
+) -> Predictor:
+    """The same kind of model fitted to the rows it knew and to new ones.
+
+    A device need not run at the level that it had when the log was measured: the old latencies
+    are taken times the median of new latencies over what was predicted for them.
+
+    Args:
+        predictor: What has been fitted; left as it is.
+        frame: The features of the new rows.
+        latency_ms: Their latencies, above 0, shape (rows,).
+        seed: Of the folds that give the errors on unseen rows.
+
+    Returns:
+        A predictor with the bounds of all rows. Its report's scores stay those of the log.
+
+    Raises:
+        TableError: A feature is missing or not a number.
+        ValueError: There is no row, or a latency is not above 0.
+    """
+    fresh_ms = np.asarray(latency_ms, dtype=np.float64)
+    if not len(fresh_ms) or not (fresh_ms > 0).all():
+        raise ValueError(f"'latency_ms' must hold latencies above 0. Got {list(latency_ms)}.")
+    fresh = matrix_of(frame, predictor.schema, predictor.base)
+    level = float(np.median(fresh_ms / predictor.model.predict(fresh)))
+    X = np.vstack([predictor.rows, fresh])
+    y = np.concatenate([predictor.unseen_ms * predictor.ratios * level, fresh_ms])
+    unseen_ms = unseen(predictor.model, X, y, seed=seed)
+    return replace(
+        predictor,
+        model=clone(predictor.model).fit(X, y),
+        rows=X,
+        unseen_ms=unseen_ms,
+        ratios=y / unseen_ms,
+        report=replace(predictor.report, n_rows=len(y)),
+    )

@@ -1,0 +1,189 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from automoe.architecture import Architecture
+from automoe.features import feature_table
+from automoe.latency_model import LatencyModel
+from automoe.search import (
+    Evaluator,
+    Measured,
+    SearchSettings,
+    VerifiedSearch,
+    search,
+    verified_search,
+)
+from automoe.search.state import SearchState
+from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
+from predictors import fit_log
+
+SIZES = {"population": 20, "parents": 5, "mutants": 10, "crossovers": 10, "generations": 6}
+BUDGET_MS = 30.0
+
+
+def size_of(architecture: Architecture) -> float:
+    stacks = (architecture.encoder, architecture.decoder)
+    return float(sum(w for stack in stacks for layer in stack.layers for w in layer.experts))
+
+
+def milliseconds(architecture: Architecture) -> float:
+    """The true latency in the log that the predictor is fitted to."""
+    return 5 + size_of(architecture) / 10
+
+
+class Bench:
+    """A device on which everything takes a multiple of what the log says."""
+
+    def __init__(self, slowness: float, noise: float = 0.005) -> None:
+        self._slowness, self._noise = slowness, noise
+        self.measured: list[Architecture] = []
+
+    def measure(
+        self, architectures: Sequence[Architecture], on_progress: Any
+    ) -> dict[Architecture, Measured | None]:
+        self.measured += architectures
+        found: dict[Architecture, Measured | None] = {}
+        for a in architectures:
+            ms = self._slowness * milliseconds(a)
+            found[a] = Measured(ms, (1 - self._noise) * ms, (1 + self._noise) * ms, ms, ())
+        return found
+
+
+@pytest.fixture(scope="module")
+def latency() -> LatencyModel:
+    from support.small_text import small_space
+
+    space = small_space()
+    workload, rng = TranslationWorkload.of(space), Random(0)
+    drawn = list(dict.fromkeys(space.sample(rng) for _ in range(60)))
+    frame = feature_table(drawn, workload)[["feature_encoder_ffn_mflops"]]
+    frame["feature_width"] = [size_of(a) for a in drawn]
+    noise = [rng.gauss(1, 0.01) for _ in drawn]
+    frame["latency_ms"] = [n * milliseconds(a) for n, a in zip(noise, drawn, strict=True)]
+    return WidthModel(fit_log(frame), workload)
+
+
+class WidthModel(LatencyModel):
+    """A latency model that sees the width which the true latency is made of."""
+
+    def table(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        frame = feature_table(architectures, self.workload)
+        return frame.assign(feature_width=[size_of(a) for a in architectures])
+
+    def refitted(
+        self, architectures: Sequence[Architecture], latency_ms: Sequence[float]
+    ) -> LatencyModel:
+        found = super().refitted(architectures, latency_ms)
+        return WidthModel(found.predictor, found.workload)
+
+
+Run = Callable[..., tuple[VerifiedSearch, Bench]]
+
+
+@pytest.fixture
+def run(space: SearchSpace, latency: LatencyModel, tmp_path: Path) -> Run:
+    def searched(slowness: float, **settings: Any) -> tuple[VerifiedSearch, Bench]:
+        bench = Bench(slowness)
+        found = verified_search(
+            space,
+            SearchSettings(budget_ms=BUDGET_MS, **{**SIZES, "verify_top": 3, **settings}),
+            latency=latency,
+            evaluator=Evaluator(lambda a: -size_of(a)),
+            state=lambda n: SearchState(tmp_path / f"{n}.json", f"{slowness} {settings}"),
+            bench=bench,  # type: ignore[arg-type]
+        )
+        return found, bench
+
+    return searched
+
+
+def test_what_fits_at_once_ends_the_search(run: Run) -> None:
+    found, bench = run(0.9)
+    assert found.verification.certified
+    assert found.rounds == 1
+    assert len(bench.measured) == 3
+    assert found.verification.winner is found.outcome.candidates[0]
+
+
+@pytest.mark.parametrize("slowness", [1.1, 1.3])
+def test_a_device_slower_than_its_log_is_learnt_and_the_budget_kept(
+    run: Run, slowness: float
+) -> None:
+    found, bench = run(slowness)
+    assert found.verification.certified
+    assert found.rounds == 2, "the level of the device is known after one round"
+    winner = found.verification.winner.architecture
+    assert slowness * milliseconds(winner) <= BUDGET_MS
+    assert len(bench.measured) == len(set(bench.measured)) <= 6
+    # Within a few percent of what fits there, though the log said otherwise.
+    assert slowness * milliseconds(winner) > 0.85 * BUDGET_MS
+
+
+def test_a_device_on_which_nothing_fits_is_told_so(run: Run) -> None:
+    found, bench = run(5.0)
+    assert not found.verification.certified
+    assert "with these measurements no architecture of 'small' fits" in found.verification.reason
+    assert len(bench.measured) == 3
+
+
+def test_no_more_is_measured_than_allowed(run: Run) -> None:
+    found, bench = run(1.3, verify_most=3)
+    assert not found.verification.certified
+    assert len(bench.measured) == 3
+    assert "raise 'verify_most' 3" in found.verification.reason
+
+
+def test_no_more_is_measured_once_the_time_is_up(run: Run) -> None:
+    found, bench = run(1.3, device_minutes=1e-9)
+    assert not found.verification.certified
+    assert len(bench.measured) == 3
+    assert "1e-09 minutes of device time are used up" in found.verification.reason
+
+
+def test_a_round_that_goes_on_evaluates_nothing_again(
+    space: SearchSpace, latency: LatencyModel, tmp_path: Path
+) -> None:
+    asked: list[Architecture] = []
+
+    def fitness(architecture: Architecture) -> float:
+        asked.append(architecture)
+        return -size_of(architecture)
+
+    verified_search(
+        space,
+        SearchSettings(budget_ms=BUDGET_MS, verify_top=3, **SIZES),
+        latency=latency,
+        evaluator=Evaluator(fitness),
+        state=lambda n: SearchState(tmp_path / f"{n}.json", "this"),
+        bench=Bench(1.2),  # type: ignore[arg-type]
+    )
+    assert len(asked) == len(set(asked))
+
+
+def test_known_architectures_are_the_first_generation(
+    space: SearchSpace, latency: LatencyModel, tmp_path: Path
+) -> None:
+    settings = SearchSettings(budget_ms=BUDGET_MS, **SIZES)
+    first = search(
+        space,
+        settings,
+        latency=latency,
+        evaluator=Evaluator(lambda a: -size_of(a)),
+        state=SearchState(tmp_path / "a.json", "a"),
+    )
+    known = {c.architecture: c.loss for c in first.candidates}
+    again = search(
+        space,
+        settings.model_copy(update={"generations": 2}),
+        latency=latency,
+        evaluator=Evaluator(lambda a: -size_of(a)),
+        state=SearchState(tmp_path / "b.json", "b"),
+        known=known,
+    )
+    assert known.keys() < {c.architecture for c in again.candidates}
+    assert len(again.candidates) == len(known) + 20

@@ -61,7 +61,8 @@ def search(
         int, typer.Option(min=0, help="Drop the worse half so often before all text is read.")
     ] = 0,
     objective: Annotated[
-        str, typer.Option(help="loss, or MODULE:FUNCTION of an architecture; less is better.")
+        str,
+        typer.Option(help="loss, bleu, or MODULE:FUNCTION; less is better."),
     ] = "loss",
     verify_top: Annotated[int, typer.Option(min=1, help="Measured together.")] = 5,
     device_minutes: Annotated[
@@ -136,7 +137,7 @@ def search(
         out=out,
     )
     outcome, result = search_here.certified(device) if device else search_here.predicted()
-    result["feasibility"] = preflight
+    result |= {"objective": objective, "feasibility": preflight}
     if pareto:
         result |= front_of(outcome)
     write_result(out, result)
@@ -146,7 +147,7 @@ def search(
         bounds = result["latency_ms"]
         print(
             f"{out}: {result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-            f"(at most {bounds['upper']:.4g}), loss {result['valid_loss']:.4f}; "
+            f"(at most {bounds['upper']:.4g}), {objective} {result['valid_loss']:.4f}; "
             f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
         )
     if device is not None and not result["certified"]:
@@ -157,7 +158,7 @@ def _fitness(
     objective: str, supernet: Path, corpus: "Corpus", *, halvings: int
 ) -> "Sequence[Fitness]":
     """What the search minimises, one for each stage of halving."""
-    from automoe.search import imported_fitness, supernet_fitness
+    from automoe.search import BleuFitness, imported_fitness, supernet_fitness
 
     if objective == "loss":
         return supernet_fitness(supernet, corpus, halvings)
@@ -165,7 +166,7 @@ def _fitness(
         raise ValueError(
             f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
         )
-    return [imported_fitness(objective)]
+    return [BleuFitness(supernet, corpus) if objective == "bleu" else imported_fitness(objective)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +242,7 @@ class _Search:
     def _state(self, n: int) -> "SearchState":
         from automoe.search.state import SearchState
 
-        suffix = f".state{n or ''}.json"
+        suffix = f".state{n or ''}.jsonl"
         return SearchState(self.out.with_suffix(suffix), self.fingerprint)
 
     def _bench(self, plugin: "Device") -> "Bench":

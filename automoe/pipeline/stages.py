@@ -193,7 +193,7 @@ class _Run:
             latency=latency,
             evaluator=evaluator,
             state=lambda n: SearchState(
-                self.folder / f"search{n or ''}.json", settings.model_dump_json()
+                self.folder / f"search{n or ''}.jsonl", settings.model_dump_json()
             ),
             bench=bench,
             also=[self.baseline],

@@ -1,5 +1,6 @@
 """Evolution under a latency budget, and the check on the device that keeps its promise."""
 
+from automoe.search.bleu_fitness import BleuFitness
 from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import Evolution
@@ -26,6 +27,7 @@ from automoe.search.verified_search import VerifiedSearch, verified_search
 
 __all__ = [
     "SCHEMA_VERSION",
+    "BleuFitness",
     "Candidate",
     "Evaluator",
     "Evolution",

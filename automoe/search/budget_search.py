@@ -111,7 +111,10 @@ def search(
         start=(feasibility.fastest, space.smallest()),
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
-    generations = state.load() or _first_generation(known or {}, settings, are_feasible)
+    generations = state.load()
+    if not generations and (first := _first_generation(known or {}, settings, are_feasible)):
+        generations = [first]
+        state.append(first)
     for told in generations:
         evolution.tell(told)
     progress = _Progress(settings, generations, on_progress)
@@ -119,7 +122,7 @@ def search(
         evaluated = evaluator(evolution.ask(), progress)
         evolution.tell(evaluated)
         generations.append(evaluated)
-        state.save(generations)
+        state.append(evaluated)
     if not any(generations):
         raise InfeasibleBudgetError(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
@@ -130,14 +133,14 @@ def search(
 
 def _first_generation(
     known: Mapping[Architecture, float], settings: SearchSettings, are_feasible: AreFeasible
-) -> list[dict[Architecture, float | None]]:
+) -> dict[Architecture, float | None]:
     """What is known and fits, as if it had been evaluated; nothing when it is too little."""
     some = list(known)
     fits = are_feasible(some) if some else []
     kept: dict[Architecture, float | None] = {
         a: known[a] for a, is_fit in zip(some, fits, strict=True) if is_fit
     }
-    return [kept] if len(kept) >= settings.parents else []
+    return kept if len(kept) >= settings.parents else {}
 
 
 class TradeOffs:

@@ -69,15 +69,15 @@ class Evaluator:
         architectures: Sequence[Architecture],
         on_evaluated: OnEvaluated = ignore,
     ) -> dict[Architecture, float]:
-        known = {a: self._cache.get(name, a) for a in architectures}
-        missing = [a for a in architectures if known[a] is None]
+        ids = [a.id for a in architectures]
+        known = [self._cache.get(name, each) for each in ids]
+        missing = [a for a, loss in zip(architectures, known, strict=True) if loss is None]
         fresh = Parallel(return_as="generator")(delayed(fitness)(a) for a in missing)
         losses: dict[Architecture, float] = {}
-        for architecture in architectures:
-            loss = known[architecture]
+        for architecture, architecture_id, loss in zip(architectures, ids, known, strict=True):
             if loss is None:
                 loss = _finite(next(fresh), architecture)
-                self._cache.put(name, architecture, loss)
+                self._cache.put(name, architecture_id, loss)
             losses[architecture] = loss
             on_evaluated(loss)
         return losses

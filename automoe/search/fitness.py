@@ -64,7 +64,7 @@ class SupernetFitness:
             CorpusError: The text cannot be read.
         """
         with _one_thread():
-            return _validation_fitness(self, _version(self.supernet))(architecture)
+            return _validation_fitness(self, _trained_at(self.supernet))(architecture)
 
     @property
     def digest(self) -> str:
@@ -91,7 +91,7 @@ def imported_fitness(name: str) -> Fitness:
     """
     module_name, _, function_name = name.partition(":")
     if not module_name or not function_name:
-        raise ValueError(f"'objective' must be loss or MODULE:FUNCTION. Got '{name}'.")
+        raise ValueError(f"'objective' must be loss, bleu or MODULE:FUNCTION. Got '{name}'.")
     try:
         found = getattr(import_module(module_name), function_name)
     except ImportError as error:
@@ -106,24 +106,33 @@ def imported_fitness(name: str) -> Fitness:
     return fitness
 
 
-def _version(supernet: Path) -> int:
-    """Changes when a supernet is trained anew under the same name."""
-    return (supernet / WEIGHTS).stat().st_mtime_ns
+def loaded_supernet(folder: Path) -> TrainedModel:
+    """The supernet of a folder, read again when it was trained anew.
+
+    Raises:
+        ModelFolderError: The folder holds no model, or a damaged one.
+    """
+    return _supernet(folder, _trained_at(folder))
+
+
+def _trained_at(folder: Path) -> int:
+    weights = folder / WEIGHTS
+    return weights.stat().st_mtime_ns if weights.exists() else 0
+
+
+@lru_cache(maxsize=1)
+def _supernet(folder: Path, _trained_at: int) -> TrainedModel:
+    return TrainedModel.load(folder)
 
 
 @lru_cache(maxsize=8)
-def _validation_fitness(described: SupernetFitness, version: int) -> ValidationFitness:
-    trained = _supernet(described.supernet, version)
+def _validation_fitness(described: SupernetFitness, _trained_at: int) -> ValidationFitness:
+    trained = loaded_supernet(described.supernet)
     text = described.corpus.split("valid")
     pairs = encode_pairs(
         text, trained.vocabulary, max_tokens=_MAX_SENTENCE, overlong="truncate"
     ).pairs[:: described.every]
     return ValidationFitness(trained.model, list(evaluation_batches(pairs, max_tokens=_MAX_TOKENS)))
-
-
-@lru_cache(maxsize=1)
-def _supernet(folder: Path, _version: int) -> TrainedModel:
-    return TrainedModel.load(folder)
 
 
 @contextmanager

@@ -4,8 +4,6 @@ import json
 import os
 from pathlib import Path
 
-from automoe.architecture import Architecture
-
 
 class FitnessCache:
     """What was evaluated, by the content of the architecture and of what it was evaluated with.
@@ -26,21 +24,21 @@ class FitnessCache:
             for line in lines[:-1]:
                 self._read(line)
 
-    def get(self, fitness: str, architecture: Architecture) -> float | None:
+    def get(self, fitness: str, architecture_id: str) -> float | None:
         """The value known; None when it has to be computed.
 
         Args:
             fitness: Tells one fitness from another, such as the digest of a supernet.
-            architecture: What it is the fitness of.
+            architecture_id: What it is the fitness of.
         """
-        return self._known.get((fitness, architecture.id))
+        return self._known.get((fitness, architecture_id))
 
-    def put(self, fitness: str, architecture: Architecture, value: float) -> None:
+    def put(self, fitness: str, architecture_id: str, value: float) -> None:
         """Remember a value; it is on disk when this returns."""
-        self._known[fitness, architecture.id] = value
+        self._known[fitness, architecture_id] = value
         if self._path is None:
             return
-        entry = {"fitness": fitness, "architecture": architecture.id, "value": value}
+        entry = {"fitness": fitness, "architecture": architecture_id, "value": value}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")

@@ -1,13 +1,15 @@
-"""What a search has found so far, on disk: one JSON file, replaced after every generation."""
+"""What a search has found so far, on disk: a line per generation, appended when it is over."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from automoe.architecture import Architecture
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Generation = Mapping[Architecture, float | None]
 
@@ -21,43 +23,42 @@ class SearchState:
     """The generations of one search.
 
     Attributes:
-        path: The file.
+        path: The file, JSON lines: what wrote it, then the generations.
         fingerprint: Identifies space, settings, supernet and predictor.
     """
 
     path: Path
     fingerprint: str
 
-    def save(self, generations: Sequence[Generation]) -> None:
-        """Replace the file at once or not at all."""
-        content = {
-            "schema_version": SCHEMA_VERSION,
-            "fingerprint": self.fingerprint,
-            "generations": [
-                [{"architecture": a.to_dict(), "fitness": fitness} for a, fitness in told.items()]
-                for told in generations
-            ],
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.partial")
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        partial.replace(self.path)
+    def append(self, generation: Generation) -> None:
+        """Keep one more generation; it is on disk when this returns."""
+        told = [{"architecture": a.to_dict(), "fitness": x} for a, x in generation.items()]
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._write({"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint})
+        self._write(told)
 
     def load(self) -> list[dict[Architecture, float | None]]:
-        """The generations saved; none when there is no file.
+        """The generations kept; none when there is no file.
+
+        A line that a killed search left unfinished is taken off the file.
 
         Raises:
             SearchStateError: The file is damaged or another search wrote it.
         """
         if not self.path.exists():
             return []
+        content = self.path.read_bytes()
+        complete = content[: content.rfind(b"\n") + 1]
+        if complete != content:
+            os.truncate(self.path, len(complete))
+        if not complete:
+            self.path.unlink()
+            return []
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            written_by = content["fingerprint"]
-            generations = [
-                {Architecture.from_dict(x["architecture"]): _fitness(x["fitness"]) for x in told}
-                for told in content["generations"]
-            ]
+            header, *lines = map(json.loads, complete.splitlines())
+            written_by = header["fingerprint"]
+            generations = [dict(map(_evaluated, told)) for told in lines]
         except (KeyError, TypeError, ValueError) as error:
             raise SearchStateError(
                 f"'{self.path}' is damaged ({error}). Delete it to search again."
@@ -69,8 +70,15 @@ class SearchState:
             )
         return generations
 
+    def _write(self, content: object) -> None:
+        with self.path.open("ab") as file:
+            file.write(json.dumps(content).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
-def _fitness(value: object) -> float | None:
-    if value is None or isinstance(value, (int, float)):
-        return None if value is None else float(value)
-    raise TypeError(f"a fitness is {value!r}")
+
+def _evaluated(entry: Mapping[str, Any]) -> tuple[Architecture, float | None]:
+    fitness = entry["fitness"]
+    return Architecture.from_dict(entry["architecture"]), None if fitness is None else float(
+        fitness
+    )

@@ -1,6 +1,7 @@
 """Non-negative costs per unit of work, alone or corrected by what the circumstances explain."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -137,10 +138,9 @@ class RooflineBoost(Roofline):
 
     def _predict(self, X: Matrix) -> Vector:
         prior = self._prior(X)
-        booster = xgb.Booster({"nthread": 1})
-        booster.load_model(bytearray(self.booster_json_.encode()))
         table = xgb.DMatrix(np.column_stack([X, prior]), nthread=1)
-        return np.asarray(prior * np.exp(booster.predict(table).astype(np.float64)))
+        residual = _booster(self.booster_json_).predict(table)
+        return np.asarray(prior * np.exp(residual.astype(np.float64)))
 
     def _settings(self) -> dict[str, float]:
         return {
@@ -154,6 +154,13 @@ class RooflineBoost(Roofline):
             "seed": self.seed,
             "subsample": 0.8,
         }
+
+
+@lru_cache(maxsize=8)  # a search predicts hundreds of times with the same trees
+def _booster(json_text: str) -> xgb.Booster:
+    booster = xgb.Booster({"nthread": 1})
+    booster.load_model(bytearray(json_text.encode()))
+    return booster
 
 
 def _kernels() -> Iterator[Any]:

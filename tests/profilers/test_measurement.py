@@ -135,6 +135,25 @@ def test_the_grade(n_blocks: int, half_width: float, flags: tuple[str, ...], exp
     assert grade(flags, Interval(1.0, 1 + half_width, 1.0), n_blocks) == expected
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "reason"),
+    [
+        (10.1, 12.0, "decided"),  # wholly above ten
+        (9.9, 10.1, None),
+        (9.0, 9.9, None),  # below it by less than its width
+        (9.0, 9.5, "decided"),
+    ],
+)
+def test_an_interval_decided_against_a_budget_needs_no_more_blocks(
+    low: float, high: float, reason: str | None
+) -> None:
+    protocol = Protocol(decide_ms=10.0, target_half_width=0.001)
+    interval = Interval(low, high, (low + high) / 2)
+    block = point_block([10.0])
+    assert stop_reason([block] * 2, interval, protocol) is None
+    assert stop_reason([block] * 3, interval, protocol) == reason
+
+
 def test_measuring_stops_at_the_target_or_at_a_limit() -> None:
     protocol = Protocol(min_rounds=3, max_rounds=4, max_point_seconds=60)
     narrow, wide = Interval(1.0, 1.0, 1.0), Interval(0.9, 1.1, 1.0)

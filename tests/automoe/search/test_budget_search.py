@@ -51,7 +51,7 @@ def run(
 def test_every_candidate_is_within_the_budget_and_the_best_comes_first(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
-    outcome = run(space, latency, tmp_path / "s.json")
+    outcome = run(space, latency, tmp_path / "s.jsonl")
     assert len(outcome.candidates) == 12 + 3 * 10
     assert all(1.1 * size_of(c.architecture) <= 200 for c in outcome.candidates)
     losses = [c.loss for c in outcome.candidates]
@@ -75,7 +75,7 @@ def test_every_candidate_keeps_a_limit(
 ) -> None:
     smallest, largest = (of(latency.workload.cost(a)) for a in (space.smallest(), space.largest()))
     limit = smallest + 0.3 * (largest - smallest)
-    outcome = run(space, latency, tmp_path / "s.json", 1000, limits={name: limit})
+    outcome = run(space, latency, tmp_path / "s.jsonl", 1000, limits={name: limit})
     found = [of(latency.workload.cost(c.architecture)) for c in outcome.candidates]
     assert len(found) > 12
     assert max(found) <= limit
@@ -89,7 +89,7 @@ def test_a_limit_that_nothing_keeps_is_refused_with_one_that_works(
     least = latency.workload.cost(space.smallest()).params
     message = rf"'max_params' must be at least {least}, what the smallest .* takes. Got {least - 1}"
     with pytest.raises(InfeasibleBudgetError, match=message):
-        run(space, latency, tmp_path / "s.json", limits={"max_params": least - 1})
+        run(space, latency, tmp_path / "s.jsonl", limits={"max_params": least - 1})
     kept = run(space, latency, tmp_path / "t.json", limits={"max_params": least}).candidates
     assert {latency.workload.cost(c.architecture).params for c in kept} == {least}
 
@@ -120,7 +120,7 @@ def test_an_infeasible_budget_is_refused_at_once_with_one_that_works(
 
     # The smallest has three layers of one expert 16 wide, plus a tenth: 52.8.
     with pytest.raises(InfeasibleBudgetError, match="nearest feasible budget is 52.8 ms"):
-        run(space, latency, tmp_path / "s.json", budget_ms=50, fitness=never)
+        run(space, latency, tmp_path / "s.jsonl", budget_ms=50, fitness=never)
     assert run(space, latency, tmp_path / "t.json", budget_ms=52.81).candidates
 
 
@@ -137,7 +137,7 @@ def test_an_interrupted_search_ends_like_one_that_was_not(
         return fitness(a)
 
     with pytest.raises(KeyboardInterrupt):
-        run(space, latency, tmp_path / "s.json", fitness=interrupted)
+        run(space, latency, tmp_path / "s.jsonl", fitness=interrupted)
     kept = set(scored[:12])
     later: list[Architecture] = []
 
@@ -145,7 +145,7 @@ def test_an_interrupted_search_ends_like_one_that_was_not(
         later.append(a)
         return fitness(a)
 
-    assert run(space, latency, tmp_path / "s.json", fitness=counted) == whole
+    assert run(space, latency, tmp_path / "s.jsonl", fitness=counted) == whole
     assert not kept & set(later)
 
 
@@ -154,7 +154,7 @@ def test_progress_counts_up_to_its_total(space: SearchSpace, latency: Any, tmp_p
     run(
         space,
         latency,
-        tmp_path / "s.json",
+        tmp_path / "s.jsonl",
         on_progress=lambda done, total, note="": seen.append((done, total)),
     )
     assert seen == [(n, 42) for n in range(1, 43)]
@@ -172,12 +172,12 @@ def test_progress_of_a_resumed_search_goes_on_where_it_stood(
 
     left = 25  # the first generation has 12, each other 10
     with pytest.raises(KeyboardInterrupt):
-        run(space, latency, tmp_path / "s.json", fitness=stops)
+        run(space, latency, tmp_path / "s.jsonl", fitness=stops)
     seen: list[tuple[int, int]] = []
     run(
         space,
         latency,
-        tmp_path / "s.json",
+        tmp_path / "s.jsonl",
         on_progress=lambda done, total, note="": seen.append((done, total)),
     )
     assert seen == [(n, 42) for n in range(23, 43)]
@@ -189,8 +189,8 @@ def test_a_finished_search_scores_nothing_again(
     def never(a: Architecture) -> float:
         raise AssertionError("scored although it is finished")
 
-    whole = run(space, latency, tmp_path / "s.json")
-    assert run(space, latency, tmp_path / "s.json", fitness=never) == whole
+    whole = run(space, latency, tmp_path / "s.jsonl")
+    assert run(space, latency, tmp_path / "s.jsonl", fitness=never) == whole
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
@@ -198,46 +198,59 @@ def test_a_loss_that_cannot_be_ranked_is_refused(
     loss: float, space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=f"must be finite. Got {loss}; train the supernet"):
-        run(space, latency, tmp_path / "s.json", fitness=lambda a: loss)
+        run(space, latency, tmp_path / "s.jsonl", fitness=lambda a: loss)
 
 
 def test_the_state_of_another_search_is_refused(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
-    run(space, latency, tmp_path / "s.json")
+    run(space, latency, tmp_path / "s.jsonl")
     with pytest.raises(SearchStateError, match="belongs to a search with other settings"):
         search(
             space,
             settings(200),
             latency=latency,
             evaluator=Evaluator(fitness),
-            state=SearchState(tmp_path / "s.json", "another search"),
+            state=SearchState(tmp_path / "s.jsonl", "another search"),
         )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '{"fingerprint": "this search", "generations": [[{',
+        "not json",
         "[]",
         "{}",
-        '{"fingerprint": "this search", "generations": [[{"fitness": 1}]]}',
-        '{"fingerprint": "this search", "generations": [[{"architecture": 1, "fitness": 1}]]}',
+        '{"fingerprint": "this search"}\n[{"fitness": 1}]',
+        '{"fingerprint": "this search"}\n[{"architecture": 1, "fitness": 1}]',
+        '{"fingerprint": "this search"}\n[[',
     ],
 )
 def test_a_damaged_state_is_refused(
     text: str, space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
-    (tmp_path / "s.json").write_text(text)
+    (tmp_path / "s.jsonl").write_text(f"{text}\n")
     with pytest.raises(SearchStateError, match="is damaged .* Delete it to search again"):
-        run(space, latency, tmp_path / "s.json")
+        run(space, latency, tmp_path / "s.jsonl")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.999])
+def test_a_state_cut_short_is_gone_on_from(
+    share: float, space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.jsonl"
+    whole = run(space, latency, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert run(space, latency, path) == whole
+    assert path.read_bytes() == content
 
 
 def test_a_front_holds_every_trade_off_that_was_found(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
     outcome = run(
-        space, latency, tmp_path / "s.json", 400, limits={"pareto": True, "generations": 8}
+        space, latency, tmp_path / "s.jsonl", 400, limits={"pareto": True, "generations": 8}
     )
     found = outcome.front
     assert [c.loss for c in found] == sorted(c.loss for c in found)
@@ -291,7 +304,7 @@ def test_halving_evaluates_few_on_all_of_the_text(
         settings(400, halvings=1),
         latency=latency,
         evaluator=Evaluator(on("half"), on("all")),
-        state=SearchState(tmp_path / "s.json", "this search"),
+        state=SearchState(tmp_path / "s.jsonl", "this search"),
     )
     assert len(asked["half"]) == len(set(asked["half"])) == 12 + 3 * 10
     assert len(asked["all"]) == len(set(asked["all"])) == 6 + 3 * 5

@@ -60,7 +60,7 @@ def test_what_was_evaluated_before_a_failure_is_kept(
         Evaluator(stops, cache=FitnessCache(tmp_path / "f"))(some)
     kept = FitnessCache(tmp_path / "f")
     names = [f"{stops.__module__}:{stops.__qualname__}"] * len(some)
-    assert [kept.get(n, a) for n, a in zip(names, some, strict=True)] == [
+    assert [kept.get(n, a.id) for n, a in zip(names, some, strict=True)] == [
         *[1.0] * 3,
         *[None] * (len(some) - 3),
     ]

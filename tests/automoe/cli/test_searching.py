@@ -1,0 +1,177 @@
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+from support.small_text import small_space, write_corpus
+
+from automoe.architecture import Architecture
+from automoe.cli.main import main
+from automoe.features import feature_table
+from automoe.model_folder import VOCABULARY, TrainedModel
+from automoe.supernet import Transformer, TransformerConfig
+from automoe.training import vocabulary_for
+from automoe.training.supernet_run import remember_corpus
+from automoe.workload import TranslationWorkload
+from predictors import fit_log
+
+Capture = pytest.CaptureFixture[str]
+SPACE = small_space()
+WORKLOAD = TranslationWorkload.of(SPACE)
+
+
+def n_experts(architecture: Architecture) -> float:
+    """An objective of our own: few experts are good."""
+    stacks = (architecture.encoder, architecture.decoder)
+    return float(sum(len(layer.experts) for stack in stacks for layer in stack.layers))
+
+
+def milliseconds(architecture: Architecture) -> float:
+    return 1 + n_experts(architecture)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """An untrained supernet with its text, and a predictor."""
+    folder = tmp_path_factory.mktemp("search")
+    corpus = write_corpus(folder / "text")
+    supernet = folder / "supernet"
+    supernet.mkdir()
+    vocabulary = vocabulary_for(corpus, supernet / VOCABULARY, size=40)
+    model = Transformer(TransformerConfig.for_space(SPACE)).eval()
+    TrainedModel(model, vocabulary, SPACE).save(supernet)
+    remember_corpus(supernet, corpus)
+    rng = Random(0)
+    drawn = list(dict.fromkeys(SPACE.sample(rng) for _ in range(60)))
+    frame = feature_table(drawn, WORKLOAD)[["feature_encoder_experts", "feature_decoder_experts"]]
+    frame["latency_ms"] = [rng.gauss(1, 0.01) * milliseconds(a) for a in drawn]
+    frame["workload"] = str(WORKLOAD)
+    fit_log(frame).save(folder / "predictor")
+    return str(supernet), str(folder / "predictor")
+
+
+@pytest.fixture
+def search(files: tuple[str, str], tmp_path: Path) -> list[str]:
+    supernet, predictor = files
+    sizes = "--generations 3 --population 12 --parents 4 --mutants 5 --crossovers 5"
+    out = str(tmp_path / "best.json")
+    return [
+        "search",
+        "--supernet",
+        supernet,
+        "--predictor",
+        predictor,
+        "-o",
+        out,
+        *sizes.split(" "),
+    ]
+
+
+def result(tmp_path: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads((tmp_path / "best.json").read_text())
+    return content
+
+
+def test_the_range_of_the_space_is_told_before_the_search(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    assert main([*search, "--budget-ms", "10"]) == 0
+    told = capsys.readouterr().err
+    assert "Predicted latencies of 'small': smallest" in told
+    assert "excludes nothing" not in told
+    found = result(tmp_path)["feasibility"]
+    assert isinstance(found, dict)
+    upper = [found[name]["upper_ms"] for name in ("smallest", "median", "largest")]
+    assert upper == sorted(upper)
+    # Three layers of one expert, and at most four of three.
+    assert found["smallest"]["predicted_ms"] == pytest.approx(1 + 3, rel=0.1)
+    assert found["largest"]["predicted_ms"] == pytest.approx(1 + 12, rel=0.1)
+
+
+def test_a_budget_above_everything_is_told_so(search: list[str], capsys: Capture) -> None:
+    assert main([*search, "--budget-ms", "1000"]) == 0
+    assert "The budget of 1000 ms excludes nothing seen" in capsys.readouterr().err
+
+
+def test_a_budget_below_everything_is_refused_with_the_nearest(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    assert main([*search, "--budget-ms", "1"]) == 6
+    refusal = capsys.readouterr().err
+    assert "The nearest feasible budget is" in refusal
+    nearest = refusal.partition("nearest feasible budget is ")[2].split()[0]
+    assert main([*search, "--budget-ms", nearest]) == 0
+    assert result(tmp_path)["certified"] is False
+
+
+def test_trade_offs_are_in_the_result(search: list[str], tmp_path: Path) -> None:
+    assert main([*search, "--budget-ms", "12", "--pareto"]) == 0
+    content = result(tmp_path)
+    front = content["front"]
+    assert isinstance(front, list)
+    losses = [point["valid_loss"] for point in front]
+    upper = [point["upper_ms"] for point in front]
+    assert losses == sorted(losses)
+    assert upper == sorted(upper, reverse=True)
+    assert losses[0] == content["valid_loss"]
+    volume = content["hypervolume"]
+    assert isinstance(volume, dict)
+    assert volume["value"] > 0
+    assert volume["reference"]["upper_ms"] >= upper[0]
+
+
+def test_an_objective_of_ones_own(search: list[str], tmp_path: Path) -> None:
+    name = f"{__name__}:n_experts"
+    assert main([*search, "--budget-ms", "12", "--objective", name]) == 0
+    # The smallest architecture is among the first that are evaluated.
+    assert result(tmp_path)["valid_loss"] == 3
+
+
+def test_bleu_is_an_objective(search: list[str], tmp_path: Path) -> None:
+    sizes = ["--generations", "1", "--population", "3", "--parents", "1"]
+    assert main([*search, "--budget-ms", "12", "--objective", "bleu", *sizes]) == 0
+    content = result(tmp_path)
+    assert content["objective"] == "bleu"
+    loss = content["valid_loss"]
+    assert isinstance(loss, float)
+    assert -100 <= loss <= 0
+
+
+def test_another_budget_computes_no_loss_again(
+    search: list[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    cache = Path(files[0]) / "fitness.jsonl"
+    assert main([*search, "--budget-ms", "9"]) == 0
+    first = cache.read_text().splitlines()
+    (tmp_path / "best.state.jsonl").unlink()
+    assert main([*search, "--budget-ms", "9"]) == 0
+    assert cache.read_text().splitlines() == first
+    assert len(set(first)) == len(first)
+
+
+def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path) -> None:
+    assert main([*search, "--budget-ms", "12", "--halvings", "1"]) == 0
+    lines = (tmp_path / "best.state.jsonl").read_text().splitlines()[1:]
+    told = [entry["fitness"] for line in lines for entry in json.loads(line)]
+    assert len(told) == 12 + 2 * 10
+    assert told.count(None) == 6 + 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--objective", "blue"], "'objective' must be loss, bleu or MODULE:FUNCTION. Got 'blue'"),
+        (["--halvings", "2"], "halvings must leave parents=4 of population=12"),
+        (["--halvings", "1", "--pareto"], "halvings must be 0 with pareto"),
+        (["--device-minutes", "0"], "device_minutes"),
+        (
+            ["--halvings", "1", "--objective", f"{__name__}:n_experts"],
+            "'--halvings' needs the objective loss",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    wrong: list[str], message: str, search: list[str], capsys: Capture
+) -> None:
+    assert main([*search, "--budget-ms", "10", *wrong]) == 2
+    assert message in capsys.readouterr().err

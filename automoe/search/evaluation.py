@@ -1,8 +1,8 @@
 """The fitness of a generation: in parallel, never twice, and on less text where that decides.
 
 Successive halving (Jamieson & Talwalkar 2016, "Non-stochastic best arm identification and
-hyperparameter optimization"): all are evaluated on a part of the text, the better half on twice
-as much, until those that are left are evaluated on all of it.
+hyperparameter optimization"): all are evaluated on a part of the text, the better half on
+more of it, until those that are left are evaluated on all of it.
 """
 
 import math

@@ -79,8 +79,11 @@ class SupernetFitness:
 def supernet_fitness(
     supernet: Path, corpus: Corpus, halvings: int = 0
 ) -> tuple[SupernetFitness, ...]:
-    """The stages of successive halving, the last of which reads all sentences."""
-    return tuple(SupernetFitness(supernet, corpus, 2**n) for n in range(halvings, -1, -1))
+    """The stages of successive halving: each reads four times as much, the last everything.
+
+    A generation then takes 0.75, 0.44 or 0.23 of the time with 1, 2 or 3 halvings.
+    """
+    return tuple(SupernetFitness(supernet, corpus, 4**n) for n in range(halvings, -1, -1))
 
 
 def imported_fitness(name: str) -> Fitness:

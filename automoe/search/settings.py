@@ -55,7 +55,7 @@ class LimitedSettings(EvolutionSettings):
         pareto: Whether to look for all trade-offs of loss and latency up to the budget, instead
             of the least loss.
         halvings: How often the worse half of a generation is dropped before the rest is
-            evaluated on all sentences; each time on half as many.
+            evaluated on all sentences; each time on a quarter as many.
         verify_top: Candidates that are measured together on the device.
         verify_most: Candidates after which no more are measured.
         device_minutes: Time on the device after which no more are measured.

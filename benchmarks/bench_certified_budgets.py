@@ -1,0 +1,128 @@
+"""Claim: no certified result exceeds its budget by more than the interval it was certified with.
+
+    python benchmarks/bench_certified_budgets.py LOG -o FOLDER [--budgets 6] [--seeds 3]
+
+LOG is one of `automoe profile` of a preset, measured on this machine. Budgets lie between the 10th
+and the 90th percentile of what random architectures of its space are predicted to take. Each search
+maximises parameters (a proxy: large is good and slow), is verified on the device, and its winner is
+measured once more in a session of its own: once as it is seen, once at the level that the machine
+had when it was certified. The same command goes on with what FOLDER lacks.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from automoe.architecture import Architecture
+from automoe.latency_model import LatencyModel
+from automoe.profiling import profile_architectures
+from automoe.search import Evaluator, SearchSettings, verified_search
+from automoe.search.state import SearchState
+from automoe.search.verification import Bench
+from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
+from devices import get_device
+from predictors import fit_log, read_table
+from profilers import Protocol, read_log
+
+
+def searched(
+    space: SearchSpace, latency: LatencyModel, budget_ms: float, seed: int, folder: Path
+) -> dict[str, object]:
+    """One search, certified or not, and its winner measured again."""
+
+    def proxy(architecture: Architecture) -> float:
+        return -float(latency.workload.cost(architecture).params)
+
+    log = folder / "verification.csv"
+    found = verified_search(
+        space,
+        SearchSettings(budget_ms=budget_ms, seed=seed, device_minutes=5),
+        latency=latency,
+        evaluator=Evaluator(proxy),
+        state=lambda n: SearchState(folder / f"search{n}.jsonl", str(budget_ms)),
+        bench=Bench(
+            device=get_device("cpu"),
+            protocol=Protocol.verification(budget_ms=budget_ms, seed=seed),
+            workload=latency.workload,
+            space=space,
+            log=log,
+            graphs=folder / "graphs",
+        ),
+    )
+    verification = found.verification
+    line = {
+        "budget_ms": round(budget_ms, 3),
+        "seed": seed,
+        "certified": verification.certified,
+        "rounds": found.rounds,
+        "measured": len(verification.measured),
+        "reason": verification.reason,
+    }
+    measured = verification.measured.get(verification.winner.architecture)
+    if not verification.certified or measured is None:
+        return line
+    again = folder / "again.csv"
+    profile_architectures(
+        [verification.winner.architecture],
+        device=get_device("cpu"),
+        protocol=Protocol.verification(seed=seed + 1000),
+        workload=latency.workload,
+        space=space,
+        reference=log,
+        log=again,
+        graphs=folder / "graphs",
+    )
+    row = read_log(again)[0]
+    width_ms = measured.ci_high_ms - measured.ci_low_ms
+    return line | {
+        "certified_ms": round(measured.latency_ms, 3),
+        "interval_ms": [round(measured.ci_low_ms, 3), round(measured.ci_high_ms, 3)],
+        "again_ms": round(float(row["latency_ms"]), 3),
+        "again_seen_ms": round(float(row["raw_latency_ms"]), 3),
+        "over": float(row["latency_ms"]) > budget_ms,
+        "over_by_more_than_interval": float(row["latency_ms"]) - budget_ms > width_ms,
+        "seen_over": float(row["raw_latency_ms"]) > budget_ms,
+        "seen_over_by_more_than_interval": float(row["raw_latency_ms"]) - budget_ms > width_ms,
+    }
+
+
+def main() -> None:
+    """Print one JSON line per search, then one with the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--max-experts", type=int, default=6)
+    parser.add_argument("--budgets", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    table = read_table(arguments.log)
+    predictor = fit_log(table)
+    latency = LatencyModel(predictor, TranslationWorkload.parse(predictor.conditions["workload"]))
+    name = str(table["space"].iloc[0])
+    space = SearchSpace.preset(name, max_experts=arguments.max_experts, fractional=True)
+    rng = Random(0)
+    typical_ms = latency.predict([space.sample(rng) for _ in range(500)])["predicted_ms"]
+    budgets_ms = np.quantile(typical_ms, np.linspace(0.1, 0.9, arguments.budgets))
+    lines = []
+    for seed in range(arguments.seeds):
+        for n, budget_ms in enumerate(budgets_ms):
+            folder = arguments.out / f"{n}-{seed}"
+            path = folder / "result.json"
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                line = searched(space, latency, float(budget_ms), seed, folder)
+                path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+            lines.append(json.loads(path.read_text(encoding="utf-8")))
+            print(json.dumps(lines[-1]), flush=True)
+    certified = [line for line in lines if line["certified"]]
+    counted = [name for name in certified[0] if "over" in name] if certified else []
+    summary = {name: sum(line[name] for line in certified) for name in counted}
+    print(json.dumps({"searches": len(lines), "certified": len(certified), **summary}))
+
+
+if __name__ == "__main__":
+    main()

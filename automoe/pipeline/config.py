@@ -14,6 +14,8 @@ from automoe.training import TrainingSettings
 from automoe.validation import explain
 from automoe.workload import TranslationWorkload
 
+_WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
+
 
 class ConfigError(ValueError):
     """A run's configuration that cannot be used; file, field and value are named."""
@@ -73,10 +75,18 @@ class ProfileSection(_Section):
 
 
 class SearchSection(LimitedSettings):
-    """The search; its budget in milliseconds or relative to the largest dense architecture."""
+    """The search; its budget in milliseconds or relative to the largest dense architecture.
+
+    Attributes:
+        jobs: Processes that evaluate. What is found does not depend on it, nor on the cluster, so
+            both may change between two calls of one run.
+        cluster: Evaluates instead; see `automoe.search.workers`.
+    """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    jobs: Count = 1
+    cluster: str | None = None
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -88,7 +98,7 @@ class SearchSection(LimitedSettings):
         """The settings, once the largest dense architecture's latency is known."""
         relative_ms = (self.budget_share or 1.0) * largest_dense_ms
         budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # never rounds to zero
-        fields = self.model_dump(exclude={"budget_ms", "budget_share"})
+        fields = self.model_dump(exclude={"budget_ms", "budget_share", *_WHERE})
         return SearchSettings(**fields, budget_ms=budget_ms)
 
 
@@ -151,7 +161,8 @@ class RunConfig(_Section):
             ConfigError: The folder belongs to a run with another configuration.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        path, own = self.folder / "config.json", self.model_dump(mode="json", exclude={"output"})
+        path = self.folder / "config.json"
+        own = self.model_dump(mode="json", exclude={"output": True, "search": _WHERE})
         if not path.exists():
             path.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
             return

@@ -30,12 +30,14 @@ from automoe.search import (
     FitnessCache,
     SearchSettings,
     VerifiedSearch,
+    Workers,
     describe,
     feasibility_of,
     front_of,
     result_of,
     supernet_fitness,
     verified_search,
+    workers,
     write_result,
 )
 from automoe.search.state import SearchState
@@ -104,7 +106,8 @@ class _Run:
         latency = self._fit()
         self._train()
         settings = self._settings(latency)
-        searched = self._search(latency, settings)
+        with workers(self.config.search.jobs, self.config.search.cluster) as found:
+            searched = self._search(latency, settings, found)
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
         for name, architecture in models.items():
             self._finetune(name, architecture)
@@ -171,10 +174,13 @@ class _Run:
         bounds = latency.predict([self.baseline], confidence=self.config.search.confidence)
         return self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
 
-    def _search(self, latency: LatencyModel, settings: SearchSettings) -> VerifiedSearch:
+    def _search(
+        self, latency: LatencyModel, settings: SearchSettings, found: Workers
+    ) -> VerifiedSearch:
         evaluator = Evaluator(
             *supernet_fitness(self._supernet, self.corpus, settings.halvings),
             cache=FitnessCache(self.folder / "fitness.jsonl"),
+            workers=found,
         )
         threads, seed = self.config.profile.threads, self.config.seed
         bench = Bench(

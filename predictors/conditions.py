@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.table import TableError, source
-from predictors.words import CONDITIONS, words
+from profilers.words import CONDITIONS, words
 
 FLAGS: Final = "flags"
 BAD_FLAGS: Final = frozenset({"failed"})

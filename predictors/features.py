@@ -12,7 +12,7 @@ from predictors.cells import LIST_SUFFIXES, list_statistics
 from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, source
 from predictors.targets import absent_column
-from predictors.words import is_known_before_measuring, words
+from profilers.words import is_known_before_measuring, words
 
 PREFIX = "feature_"
 _MAX_LEVELS = 20  # of a text; with more it names things instead of describing them
@@ -62,7 +62,7 @@ class FeatureSchema:
 
         Those named in `features`; else every column whose name begins with `feature_`, when
         there is one; else every column that varies, can be known before the measurement by its
-        name (see `predictors.words`) and is not a text with more than 20 levels or than half the
+        name (see `profilers.words`) and is not a text with more than 20 levels or than half the
         rows.
         A recognised table (see `predictors.physics`) adds derived columns, unless `features`
         leaves out a column that they need.

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, positive_column, source
-from predictors.words import is_duration
+from profilers.words import is_duration
 
 DEFAULT_TARGET = "latency_ms"
 _LATENCY = "a target must be a finite number of milliseconds above 0"

@@ -117,7 +117,7 @@ def audit_log(
     """
     log = read_any_log(path)
     names = find_targets(log, targets)
-    features = find_features(log, names)
+    features = find_features(log, names, varied)
     conditions = [x for x in find_conditions(log, condition_columns) if x not in varied]
     problems = [
         *row_checks.malformed(log),

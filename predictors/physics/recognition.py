@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from predictors.physics import dense_transformer, moe_layer
 from predictors.physics.role import Role
 from predictors.table import TableError, positive_column, source
-from predictors.words import words
+from profilers.words import words
 
 Kind = Literal["moe_layer", "dense_transformer"]
 _SIZE = "a size must be a finite number above 0"

@@ -11,7 +11,6 @@ from predictors.table import TableError, positive_column, source
 from profilers.words import is_duration
 
 DEFAULT_TARGET = "latency_ms"
-_LATENCY = "a target must be a finite number of milliseconds above 0"
 
 
 def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
@@ -39,11 +38,11 @@ def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float6
     """The sum of the target columns, shape (rows,), in milliseconds.
 
     Raises:
-        TableError: When a cell is not a finite number above 0.
+        TableError: When a cell is not a number above 0.
     """
     total = np.zeros(len(frame))
     for target in targets:
-        total += positive_column(frame, target, must_be=_LATENCY)
+        total += positive_column(frame, target, what="a latency in milliseconds")
     return total
 
 
@@ -59,5 +58,6 @@ def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:
     listed = ", ".join(durations or names)
     return (
         f"{source(frame)}: no column '{DEFAULT_TARGET}' and no target named. "
-        f"Name one or more of: {listed}."
+        f"Name one or more of: {listed}. They are taken as milliseconds; a unit in a name, such as "
+        "latency_s, is refused with the factor that brings it there."
     )

@@ -14,7 +14,7 @@ from predictors.table import TableError, positive_column, source
 from profilers.words import words
 
 Kind = Literal["moe_layer", "dense_transformer"]
-_SIZE = "a size must be a finite number above 0"
+_LARGEST_SIZE = 1e8  # arrays as long as there are experts must fit in memory
 _MODULES = {"moe_layer": moe_layer, "dense_transformer": dense_transformer}
 
 
@@ -52,7 +52,7 @@ class Physics:
         """The derived columns of every row, shape (rows, len(self.columns)).
 
         Raises:
-            TableError: A column is missing, or a quantity is not a finite number above 0.
+            TableError: A column is missing, or a quantity is not a number above 0.
         """
         _require_columns(frame, self.roles.values())
         module = _MODULES[self.kind]
@@ -60,7 +60,7 @@ class Physics:
         values = {
             name: _text(frame, column)
             if known[name].is_text
-            else positive_column(frame, column, must_be=_SIZE)
+            else positive_column(frame, column, what="a size", most=_LARGEST_SIZE)
             for name, column in self.roles.items()
         }
         return module.derive(values) if len(frame) else np.empty((0, len(self.columns)))

@@ -3,6 +3,7 @@
 from predictors.features import Feature, FeatureSchema
 from predictors.fitting import fit_log
 from predictors.predictor import Predictor
+from predictors.preparation import fit_problems
 from predictors.report import Coverage, FitReport
 from predictors.scores import ModelScore
 from predictors.storage import PredictorFileError
@@ -18,5 +19,6 @@ __all__ = [
     "PredictorFileError",
     "TableError",
     "fit_log",
+    "fit_problems",
     "read_table",
 ]

@@ -22,7 +22,7 @@ def is_number(cell: str) -> bool:
 
 
 def parse_list(cell: object) -> list[float]:
-    """The numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`; none if it is no list."""
+    """The numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`; none if no list."""
     text = " ".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell).strip()
     bracketed = _BRACKETED.fullmatch(text)
     body = (bracketed[1] or bracketed[2] or "") if bracketed else text

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from predictors.cells import LIST_SUFFIXES, kind_of, list_statistics
 from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, numbers, require, source
-from predictors.targets import absent_column
+from predictors.targets import absent_columns
 from profilers.any_log import LARGEST
 from profilers.words import is_known_before_measuring, words
 
@@ -131,8 +131,19 @@ class FeatureSchema:
             TableError: When a column is missing, a cell is not a number or not a list of
                 numbers, or a categorical level is not among those known.
         """
+        if absent := self._absent(frame):
+            message = absent_columns(absent, [str(column) for column in frame.columns])
+            raise TableError(
+                f"{source(frame)}: {message} A predictor needs every column it was fitted with."
+            )
         own = [_encode(frame, feature) for feature in self.features]
         return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
+
+    def _absent(self, frame: pd.DataFrame) -> list[str]:
+        """The columns that are needed and not there."""
+        own = [f.name for f in self.features if not _is_expanded_list(frame, f.name)]
+        needed = [*own, *(self.physics.roles.values() if self.physics else ())]
+        return [name for name in dict.fromkeys(needed) if name not in frame]
 
 
 def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
@@ -184,7 +195,7 @@ def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature
     if _is_expanded_list(frame, name):
         return Feature(name, "list")
     if name not in frame:
-        missing = absent_column(name, [str(column) for column in frame.columns])
+        missing = absent_columns([name], [str(column) for column in frame.columns])
         raise TableError(f"{source(frame)}: {missing}")
     kind = _kind(frame[name])
     levels = sorted(set(map(str, frame[name]))) if kind == "categorical" else ()
@@ -194,9 +205,6 @@ def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature
 def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
     if feature.kind == "list" and _is_expanded_list(frame, feature.name):
         return np.column_stack([_numbers(frame, column) for column in feature.columns])
-    if feature.name not in frame:
-        missing = absent_column(feature.name, [str(column) for column in frame.columns])
-        raise TableError(f"{source(frame)}: {missing} The predictor was fitted with it.")
     if feature.kind == "list":
         return _lists(frame, feature)
     if feature.kind == "numeric":

@@ -15,6 +15,7 @@ from predictors.models import LatencyModel
 from predictors.report import FitReport
 from predictors.search_bound import search_factor
 from predictors.storage import load_parts, save_parts
+from predictors.table import TableError
 
 BASE_COLUMN: Final = "base_ms"
 
@@ -136,7 +137,14 @@ def matrix_of(
     own = schema.matrix(frame)
     if base is None:
         return own
-    return np.column_stack([own, base.predict(frame, confidence=0.5)["predicted_ms"]])
+    try:
+        predicted = base.predict(frame, confidence=0.5)["predicted_ms"]
+    except TableError as error:
+        of = base.conditions.get("device", "another device")
+        raise TableError(
+            f"'base', the predictor of {of}, cannot predict these rows: {error}"
+        ) from None
+    return np.column_stack([own, predicted])
 
 
 @lru_cache(maxsize=16)

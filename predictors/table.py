@@ -90,9 +90,7 @@ def positive_column(
     return values
 
 
-def require(
-    frame: pd.DataFrame, name: str, is_good: NDArray[np.bool_], must_be: str
-) -> None:
+def require(frame: pd.DataFrame, name: str, is_good: NDArray[np.bool_], must_be: str) -> None:
     """Check the cells of a column.
 
     Args:

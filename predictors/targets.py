@@ -30,7 +30,7 @@ def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple
         raise TableError(_no_default(frame, names))
     for target in targets:
         if target not in names:
-            raise TableError(f"{source(frame)}: {absent_column(target, names)}")
+            raise TableError(f"{source(frame)}: {absent_columns([target], names)}")
     return tuple(dict.fromkeys(targets))
 
 
@@ -46,11 +46,11 @@ def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float6
     return total
 
 
-def absent_column(name: str, names: Sequence[str]) -> str:
-    """The message for a column that is not there: the nearest name, and all names."""
-    near = get_close_matches(name, names, n=1)
+def absent_columns(absent: Sequence[str], names: Sequence[str]) -> str:
+    """The message for columns that are not there: the name nearest to the first, and all names."""
+    near = get_close_matches(absent[0], names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"no column '{name}'.{hint} Columns: {', '.join(names)}."
+    return f"no column {', '.join(map(repr, absent))}.{hint} Columns: {', '.join(names)}."
 
 
 def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:

@@ -73,9 +73,18 @@ def test_an_unknown_level_is_refused() -> None:
         schema.matrix(frame)
 
 
+def test_missing_columns_are_all_named() -> None:
+    sizes = {"num_tokens": [1, 2], "hidden_size": 8, "inter_size": 8, "num_experts": 4}
+    frame = pd.DataFrame({**sizes, "latency_ms": [1.0, 2.0]})
+    schema = FeatureSchema.infer(frame, ["latency_ms"])
+    message = "no column 'num_tokens', 'inter_size'. Columns: hidden_size, num_experts. A pred"
+    with pytest.raises(TableError, match=message):
+        schema.matrix(frame[["hidden_size", "num_experts"]])
+
+
 def test_a_missing_column_is_refused() -> None:
     schema = FeatureSchema.infer(log(), ["latency_ms"])
-    with pytest.raises(TableError, match=r"no column 'layers'\..*The predictor was fitted with it"):
+    with pytest.raises(TableError, match=r"no column 'layers'\..*A predictor needs every column"):
         schema.matrix(log().drop(columns="layers"))
 
 

@@ -11,12 +11,16 @@ def test_latency_ms_is_the_default() -> None:
 
 def test_without_a_default_the_candidates_are_listed() -> None:
     frame = pd.DataFrame({"a": [1], "latency_mean_encoder": [2], "time_ms": [3]})
-    with pytest.raises(TableError, match=r"Name one or more of: latency_mean_encoder, time_ms\. They"):
+    with pytest.raises(
+        TableError, match=r"Name one or more of: latency_mean_encoder, time_ms\. They"
+    ):
         resolve_targets(frame, None)
 
 
 def test_the_hint_for_seconds_says_what_a_target_is_in() -> None:
-    match = r"latency_s\. They are taken as milliseconds; a unit in a name, such as latency_s, is ref"
+    match = (
+        r"latency_s\. They are taken as milliseconds; a unit in a name, such as latency_s, is ref"
+    )
     with pytest.raises(TableError, match=match):
         resolve_targets(pd.DataFrame({"a": [1], "latency_s": [2]}), None)
 

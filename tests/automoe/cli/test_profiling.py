@@ -34,8 +34,9 @@ def test_profile_then_log_then_check(capsys: Capture, tmp_path: Path) -> None:
     assert json.loads(capsys.readouterr().out)["n_measured"] == 3
     assert {row["space"] for row in read_log(log)} == {"tiny"}
     assert not list(tmp_path.glob("*.graphs"))
-    assert main(["log", "check", str(log), "--json"]) == 0  # flags are warnings
-    capsys.readouterr()
+    assert main(["log", "check", str(log), "--json"]) == 4  # three rows cannot be fitted
+    problems = json.loads(capsys.readouterr().out)
+    assert [x["check"] for x in problems if x["severity"] == "problem"] == ["fit"]
     # All three are there, and still another workload is not taken for measured.
     assert main(["profile", *flags, "--log", str(log), "--beam", "2"]) == 2
     assert "'workload' must be" in capsys.readouterr().err

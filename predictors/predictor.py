@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from predictors.conditions import other_conditions
 from predictors.conformal import ratio_bounds
 from predictors.features import FeatureSchema
 from predictors.models import LatencyModel
@@ -97,6 +98,10 @@ class Predictor:
             values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
             found |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
         return pd.Series(found, index=frame.index)
+
+    def other_conditions(self, frame: pd.DataFrame) -> tuple[str, ...]:
+        """In which conditions, such as the device, rows differ from the log; one line each."""
+        return other_conditions(frame, self.conditions)
 
     def save(self, path: str | Path) -> None:
         """Write one versioned file; see `predictors.storage`."""

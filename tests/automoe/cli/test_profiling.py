@@ -146,3 +146,10 @@ def test_profiling_until_a_predictor_is_good_enough(capsys: Capture, tmp_path: P
     assert found["is_reached"]
     assert found["n_rows"] == len(read_log(log)) == 24
     assert found["mape"] < 0.4
+
+
+def test_a_number_out_of_range_is_named(capsys: Capture, tmp_path: Path) -> None:
+    flags = ["--device", "cpu", "--space", "tiny", "--log", str(tmp_path / "l.csv")]
+    assert main(["profile", *flags, "--rounds", "1"]) == 2
+    message = "for '--rounds': Input should be greater than or equal to 2. Got 1."
+    assert message in capsys.readouterr().err

@@ -14,8 +14,8 @@ from automoe.profiling import ProfileSummary
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from predictors import FitReport, fit_log, read_table
-from predictors.fitting import MIN_ROWS
 from predictors.next_rows import most_informative
+from predictors.preparation import MIN_ROWS
 
 _POOL = 500
 _BATCH = 8

@@ -3,6 +3,7 @@
 from predictors.features import Feature, FeatureSchema
 from predictors.fitting import fit_log
 from predictors.predictor import Predictor
+from predictors.preparation import fit_problems
 from predictors.refitting import refitted
 from predictors.report import Coverage, FitReport
 from predictors.scores import ModelScore
@@ -19,6 +20,7 @@ __all__ = [
     "PredictorFileError",
     "TableError",
     "fit_log",
+    "fit_problems",
     "read_table",
     "refitted",
 ]

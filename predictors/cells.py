@@ -3,40 +3,52 @@
 import re
 from collections.abc import Sequence
 from math import nan
+from typing import Literal
 
 # Python's own float() also takes underscores, which separate list entries here.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.I)
 LIST_SUFFIXES = (".mean", ".sum", ".count")
 
+_MOST = 0.9
+_LEAST_LISTS = 0.5  # so that lists of lists, or of words, stay text
+
 _BRACKETED = re.compile(r"\[(.*)\]|\((.*)\)", re.S)
 _SEPARATOR = re.compile(r"[\s,;_]+")
 
 
-def parse_list(cell: object) -> list[float] | None:
-    """The numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`; None if it is none."""
-    if isinstance(cell, list | tuple):
-        return [float(entry) for entry in cell]
-    text = str(cell).strip()
+def is_number(cell: str) -> bool:
+    """Whether a cell reads as a number."""
+    return NUMBER.fullmatch(cell) is not None
+
+
+def parse_list(cell: object) -> list[float]:
+    """The numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`; none if no list."""
+    text = " ".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell).strip()
     bracketed = _BRACKETED.fullmatch(text)
-    body = (bracketed[1] or bracketed[2] or "").strip() if bracketed else text
+    body = (bracketed[1] or bracketed[2] or "") if bracketed else text
     entries = [entry for entry in _SEPARATOR.split(body) if entry]
-    if not (bracketed or entries) or not all(NUMBER.fullmatch(entry) for entry in entries):
-        return None
-    return [float(entry) for entry in entries]
+    return [float(entry) for entry in entries] if all(map(is_number, entries)) else []
 
 
-def is_list_column(cells: Sequence[str]) -> bool:
-    """Whether every one of these cells reads as a list of numbers."""
-    return all(parse_list(cell) is not None for cell in cells)
+def kind_of(cells: Sequence[str]) -> Literal["numeric", "list", "categorical"]:
+    """What a column holds: what nine in ten of its cells that are not blank look like.
+
+    The others are then mistakes, to be named rather than taken for categories.
+    """
+    filled = [cell for cell in cells if cell]
+    if not filled:
+        return "categorical"
+    if sum(map(is_number, filled)) >= _MOST * len(filled):
+        return "numeric"
+    n_lists = sum(map(bool, map(parse_list, filled)))
+    n_alike = sum(cell[0] == "[" or bool(parse_list(cell)) for cell in filled)
+    is_list = n_lists >= _LEAST_LISTS * len(filled) and n_alike >= _MOST * len(filled)
+    return "list" if is_list else "categorical"
 
 
 def list_statistics(cell: object) -> tuple[float, float, float]:
-    """Mean, sum and count of the numbers in a cell.
-
-    An empty list has mean 0; a cell that holds no list gives NaN three times.
-    """
+    """Mean, sum and count of the numbers in a cell; NaN three times when it holds none."""
     entries = parse_list(cell)
-    if entries is None:
+    if not entries:
         return nan, nan, nan
-    total = sum(entries)
-    return (total / len(entries) if entries else 0.0), total, float(len(entries))
+    return sum(entries) / len(entries), sum(entries), float(len(entries))

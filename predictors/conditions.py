@@ -1,13 +1,13 @@
 """What a log was measured under, and which of its rows count."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from predictors.table import TableError, source
-from predictors.words import CONDITIONS, words
+from profilers.words import CONDITIONS, words
 
 FLAGS: Final = "flags"
 BAD_FLAGS: Final = frozenset({"failed"})
@@ -44,6 +44,25 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
     return found
 
 
+def other_conditions(frame: pd.DataFrame, held: Mapping[str, str]) -> tuple[str, ...]:
+    """The conditions in which rows differ from those of a log, one line each.
+
+    Args:
+        frame: Rows to predict; a condition that they do not tell is passed over.
+        held: What the log was measured under, by column.
+    """
+    found = []
+    for name in [name for name in held if name in frame]:
+        values = dict.fromkeys(map(_text, frame[name].dropna()))
+        others = [value for value in values if value not in ("", held[name])]
+        if others:
+            found.append(
+                f"column '{name}' was '{held[name]}' in the log that was fitted and is "
+                f"{_listed(others)} in {source(frame)}"
+            )
+    return tuple(found)
+
+
 def noise_floor(frame: pd.DataFrame, latency_ms: np.ndarray) -> float | None:
     """Median half-width of the rows' confidence intervals over their latency.
 
@@ -63,9 +82,12 @@ def _text(value: object) -> str:
 
 
 def _mixed(frame: pd.DataFrame, name: str, values: list[str]) -> str:
-    shown = ", ".join(f"'{value}'" for value in values[:_SHOWN])
-    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
     return (
-        f"{source(frame)} mixes measurements: column '{name}' has {shown}{more}. "
+        f"{source(frame)} mixes measurements: column '{name}' has {_listed(values)}. "
         f"Keep the rows of one value, or name all features and '{name}' among them."
     )
+
+
+def _listed(values: list[str]) -> str:
+    shown = ", ".join(f"'{value}'" for value in values[:_SHOWN])
+    return shown + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")

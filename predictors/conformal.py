@@ -89,6 +89,31 @@ def block_coverage(ratios: ArrayLike, confidence: float, *, n_blocks: int = 10) 
     return covered / len(values)
 
 
+def left_out_coverage(ratios: ArrayLike, confidence: float) -> float | None:
+    """The share of rows under the upper bound that all other rows give.
+
+    `block_coverage` with as many blocks as rows, from one sort: without a row, the k-th smallest
+    of the others is the k-th of all, or the one after it when the row is among the first k.
+
+    Args:
+        ratios: Actual over predicted, shape (rows,).
+        confidence: Of the upper bound.
+
+    Returns:
+        A share in [0, 1]; None when the rows less one are too few for the confidence.
+    """
+    logs = np.log(np.sort(np.asarray(ratios, dtype=np.float64)))
+    n_others = len(logs) - 1
+    if n_others < least_rows(confidence):
+        return None
+    rank = np.arange(len(logs))
+    k = (n_others + 1) * _exact(confidence)
+    low, share = floor(k) - 1, float(k - floor(k))
+    high = min(low + 1, n_others - 1)
+    upper = (1 - share) * logs[low + (rank <= low)] + share * logs[high + (rank <= high)]
+    return float(np.mean(logs <= np.maximum(upper, 0.0)))
+
+
 def _exact(confidence: float) -> Fraction:
     """The decimal that was meant: in floats, 0.95 / 0.05 is more than 19."""
     if not 0 < confidence < 1:

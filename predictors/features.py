@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictors.cells import LIST_SUFFIXES, list_statistics
+from predictors.cells import LIST_SUFFIXES, kind_of, list_statistics
 from predictors.physics import Physics, recognise
-from predictors.table import TableError, locate, source
-from predictors.targets import absent_column
-from predictors.words import is_known_before_measuring, words
+from predictors.table import TableError, locate, numbers, require, source
+from predictors.targets import absent_columns
+from profilers.any_log import LARGEST
+from profilers.words import is_known_before_measuring, words
 
 PREFIX = "feature_"
+_NUMBER = f"a feature must be a number from {-LARGEST:g} to {LARGEST:g}"
+_LIST = f"a list must hold numbers up to {LARGEST:g}, and at least one"
 _MAX_LEVELS = 20  # of a text; with more it names things instead of describing them
 
 
@@ -62,7 +65,7 @@ class FeatureSchema:
 
         Those named in `features`; else every column whose name begins with `feature_`, when
         there is one; else every column that varies, can be known before the measurement by its
-        name (see `predictors.words`) and is not a text with more than 20 levels or than half the
+        name (see `profilers.words`) and is not a text with more than 20 levels or than half the
         rows.
         A recognised table (see `predictors.physics`) adds derived columns, unless `features`
         leaves out a column that they need.
@@ -125,11 +128,22 @@ class FeatureSchema:
         """The features of every row, shape (rows, len(self.columns)).
 
         Raises:
-            TableError: When a column is missing, a cell is not a finite number, or a
-                categorical level is not among those known.
+            TableError: When a column is missing, a cell is not a number or not a list of
+                numbers, or a categorical level is not among those known.
         """
+        if absent := self._absent(frame):
+            message = absent_columns(absent, [str(column) for column in frame.columns])
+            raise TableError(
+                f"{source(frame)}: {message} A predictor needs every column it was fitted with."
+            )
         own = [_encode(frame, feature) for feature in self.features]
         return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
+
+    def _absent(self, frame: pd.DataFrame) -> list[str]:
+        """The columns that are needed and not there."""
+        own = [f.name for f in self.features if not _is_expanded_list(frame, f.name)]
+        needed = [*own, *(self.physics.roles.values() if self.physics else ())]
+        return [name for name in dict.fromkeys(needed) if name not in frame]
 
 
 def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
@@ -165,15 +179,14 @@ def _is_expanded_list(frame: pd.DataFrame, base: str) -> bool:
 
 
 def _varies(column: pd.Series) -> bool:
-    if _is_lists(column):
-        return bool(column.map(str).nunique() > 1)
-    levels = column.nunique(dropna=False)
+    levels = column.map(str).nunique()
+    is_text = _kind(column) == "categorical"
+    return bool(1 < levels <= (min(_MAX_LEVELS, len(column) / 2) if is_text else len(column)))
+
+
+def _kind(column: pd.Series) -> Literal["numeric", "categorical", "list"]:
     is_number = pd.api.types.is_numeric_dtype(column)
-    return bool(1 < levels <= (len(column) if is_number else min(_MAX_LEVELS, len(column) / 2)))
-
-
-def _is_lists(column: pd.Series) -> bool:
-    return len(column) > 0 and all(isinstance(cell, list | tuple) for cell in column)
+    return "numeric" if is_number else kind_of([str(cell) for cell in column])
 
 
 def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature:
@@ -182,21 +195,16 @@ def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature
     if _is_expanded_list(frame, name):
         return Feature(name, "list")
     if name not in frame:
-        missing = absent_column(name, [str(column) for column in frame.columns])
+        missing = absent_columns([name], [str(column) for column in frame.columns])
         raise TableError(f"{source(frame)}: {missing}")
-    if _is_lists(frame[name]):
-        return Feature(name, "list")
-    if pd.api.types.is_numeric_dtype(frame[name]):
-        return Feature(name, "numeric")
-    return Feature(name, "categorical", tuple(sorted(set(map(str, frame[name])))))
+    kind = _kind(frame[name])
+    levels = sorted(set(map(str, frame[name]))) if kind == "categorical" else ()
+    return Feature(name, kind, tuple(levels))
 
 
 def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
     if feature.kind == "list" and _is_expanded_list(frame, feature.name):
         return np.column_stack([_numbers(frame, column) for column in feature.columns])
-    if feature.name not in frame:
-        missing = absent_column(feature.name, [str(column) for column in frame.columns])
-        raise TableError(f"{source(frame)}: {missing} The predictor was fitted with it.")
     if feature.kind == "list":
         return _lists(frame, feature)
     if feature.kind == "numeric":
@@ -205,25 +213,15 @@ def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-    _check_finite(frame, name, values)
+    values = numbers(frame, name)
+    require(frame, name, np.abs(values) <= LARGEST, _NUMBER)
     return values
 
 
 def _lists(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
     values = np.array([list_statistics(cell) for cell in frame[feature.name]]).reshape(-1, 3)
-    _check_finite(frame, feature.name, values[:, 1])
+    require(frame, feature.name, np.abs(values[:, 1]) <= LARGEST, _LIST)
     return values
-
-
-def _check_finite(frame: pd.DataFrame, name: str, values: NDArray[np.float64]) -> None:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        row = int(bad[0])
-        raise TableError(
-            f"{locate(frame, row, name)}: a feature must be a finite number. "
-            f"Got {str(frame[name].iloc[row])!r}. Correct or delete the line."
-        )
 
 
 def _indicators(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from predictors.conformal import block_coverage
+from predictors.conformal import left_out_coverage
 from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
 from predictors.predictor import Predictor
@@ -67,7 +67,7 @@ def draw_residuals(axes: Axes, ratios: NDArray[np.float64]) -> None:
 
 def draw_calibration(axes: Axes, ratios: NDArray[np.float64]) -> None:
     """The share of rows under the bound that the other rows give, by its confidence."""
-    found = {c: block_coverage(ratios, float(c), n_blocks=len(ratios)) for c in _CONFIDENCES}
+    found = {c: left_out_coverage(ratios, float(c)) for c in _CONFIDENCES}
     known = {c: share for c, share in found.items() if share is not None}
     axes.plot([0.5, 1], [0.5, 1], color=INK, linewidth=1)
     axes.plot(list(known), list(known.values()), ".-", color=BLUE)

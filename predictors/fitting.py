@@ -2,30 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from predictors.conditions import conditions, noise_floor, usable_rows
+from predictors.conditions import noise_floor
 from predictors.conformal import block_coverage
 from predictors.effects import effects
 from predictors.features import FeatureSchema, constants
-from predictors.grouping import groups_of
 from predictors.learning_curve import learning_curve
 from predictors.log_quality import judge, quality_counts
 from predictors.models import competitors
-from predictors.predictor import Predictor, matrix_columns, matrix_of
+from predictors.predictor import Predictor, matrix_columns
+from predictors.preparation import MIN_ROWS, MIN_ROWS_WITH_BASE, prepare
 from predictors.report import Coverage, FitReport
 from predictors.roles import roles_of
 from predictors.selection import select
-from predictors.table import TableError, read_table, source
-from predictors.targets import latency_ms, resolve_targets
-
-MIN_ROWS: Final = 20
-MIN_ROWS_WITH_BASE: Final = 8
+from predictors.table import read_table
 
 _REPORTED_CONFIDENCES = (0.9, 0.95)
 
@@ -57,43 +52,46 @@ def fit_log(
             fewer than 20 rows that did not fail.
     """
     frame = log if isinstance(log, pd.DataFrame) else read_table(log)
-    names = resolve_targets(frame, targets)
-    usable = usable_rows(frame)
-    _check_rows(frame, usable, MIN_ROWS if base is None else MIN_ROWS_WITH_BASE)
-    y = latency_ms(usable, names)
-    held = conditions(usable, varied=features or ())
-    _check_base(base, held)
+    ready = prepare(
+        frame,
+        targets=targets,
+        features=features,
+        groups=groups,
+        base=base,
+        least=MIN_ROWS if base is None else MIN_ROWS_WITH_BASE,
+    )
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):
-        warnings = judge(Path(log), names, lines=list(usable.index), varied=features or ())
-    schema = FeatureSchema.infer(usable, names, features)
-    X = matrix_of(usable, schema, base)
+        lines = list(ready.usable.index)
+        warnings = judge(Path(log), ready.targets, lines=lines, varied=features or ())
+    schema, X, y = ready.schema, ready.matrix, ready.latency_ms
     models = competitors(
         len(y),
         work_columns=_work_columns(schema, base),
         flops_columns=schema.flops_columns,
         seed=seed,
     )
-    codes = groups_of(usable, groups, schema.architecture, X)
-    selection = select(models, X, y, groups=codes, seed=seed)
+    selection = select(models, X, y, groups=ready.groups, seed=seed)
     ratios = y / selection.unseen_ms
     model = clone(models[selection.winner]).fit(X, y)
     columns = matrix_columns(schema, base)
     report = FitReport(
         winner=selection.winner,
-        n_rows=len(usable),
-        n_excluded=len(frame) - len(usable),
-        n_groups=None if codes is None else len(np.unique(codes)),
-        targets=names,
+        n_rows=len(y),
+        n_excluded=len(frame) - len(y),
+        n_groups=None if ready.groups is None else len(np.unique(ready.groups)),
+        targets=ready.targets,
         features=columns,
-        roles=roles_of(frame, schema, names, groups or schema.architecture),
+        roles=roles_of(frame, schema, ready.targets, groups or schema.architecture),
         physics=schema.physics.kind if schema.physics else None,
         models=selection.scores,
         coverage=_coverage(ratios),
-        noise_floor=noise_floor(usable, y),
-        learning_curve=learning_curve(models[selection.winner], X, y, groups=codes, seed=seed),
+        noise_floor=noise_floor(ready.usable, y),
+        learning_curve=learning_curve(
+            models[selection.winner], X, y, groups=ready.groups, seed=seed
+        ),
         effects=effects(model, X, columns),
-        quality=quality_counts(usable),
+        quality=quality_counts(ready.usable),
         warnings=warnings,
     )
     return Predictor(
@@ -104,29 +102,9 @@ def fit_log(
         unseen_ms=selection.unseen_ms,
         ratios=ratios,
         report=report,
-        conditions=held,
-        constants=constants(usable, names),
+        conditions=ready.conditions,
+        constants=constants(ready.usable, ready.targets),
     )
-
-
-def _check_rows(frame: pd.DataFrame, usable: pd.DataFrame, least: int) -> None:
-    if len(usable) < least:
-        raise TableError(
-            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
-            f"{least}. Measure {least - len(usable)} more."
-        )
-
-
-def _check_base(base: Predictor | None, held: dict[str, str]) -> None:
-    """Refuse a base that may have been fitted to the very rows it would be tested on."""
-    names = ("device_fingerprint", "power_mode", "threads", "workload")
-    if base is None or names[0] not in held:
-        return
-    if all(base.conditions.get(name) == held.get(name) for name in names):
-        raise TableError(
-            f"'base' must be of another device or workload. Got one of device "
-            f"{held[names[0]]} with this workload, which may have seen these rows."
-        )
 
 
 def _work_columns(schema: FeatureSchema, base: Predictor | None) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, source
-from predictors.targets import absent_column
+from predictors.targets import absent_columns
 
 _MIN_GROUPS = 5
 
@@ -17,6 +17,8 @@ def groups_of(
     named: Sequence[str] | None,
     architecture: Sequence[str] = (),
     X: NDArray[np.float64] | None = None,
+    *,
+    targets: Sequence[str] = (),
 ) -> NDArray[np.int64] | None:
     """The group of every row, shape (rows,); None when every row stands alone.
 
@@ -27,15 +29,21 @@ def groups_of(
             count when they make at least five groups.
         X: Features, shape (rows, features). Failing both, rows alike in all of them are repeated
             measurements of one thing, and a group.
+        targets: The latency; no group.
 
     Raises:
-        TableError: A named column is absent, or the named columns make one group only.
+        TableError: A named column is absent or a target, or the named columns make one group only.
     """
     columns = list(named if named is not None else architecture)
     for name in columns:
         if name not in frame:
-            missing = absent_column(name, [str(column) for column in frame.columns])
+            missing = absent_columns([name], [str(column) for column in frame.columns])
             raise TableError(f"{source(frame)}: {missing}")
+        if name in targets:
+            raise TableError(
+                f"{source(frame)}: '{name}' is a target and cannot group rows too. Name a column "
+                "that is known before measuring."
+            )
     if not columns:
         return None if X is None else _repeats(X)
     codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)

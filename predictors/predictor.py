@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from predictors.conditions import other_conditions
 from predictors.conformal import ratio_bounds
 from predictors.features import FeatureSchema
 from predictors.models import LatencyModel
 from predictors.report import FitReport
 from predictors.search_bound import search_factor
 from predictors.storage import load_parts, save_parts
+from predictors.table import TableError
 
 BASE_COLUMN: Final = "base_ms"
 
@@ -97,6 +99,10 @@ class Predictor:
             found |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
         return pd.Series(found, index=frame.index)
 
+    def other_conditions(self, frame: pd.DataFrame) -> tuple[str, ...]:
+        """In which conditions, such as the device, rows differ from the log; one line each."""
+        return other_conditions(frame, self.conditions)
+
     def save(self, path: str | Path) -> None:
         """Write one versioned file; see `predictors.storage`."""
         save_parts(self._parts(), path)
@@ -136,7 +142,14 @@ def matrix_of(
     own = schema.matrix(frame)
     if base is None:
         return own
-    return np.column_stack([own, base.predict(frame, confidence=0.5)["predicted_ms"]])
+    try:
+        predicted = base.predict(frame, confidence=0.5)["predicted_ms"]
+    except TableError as error:
+        of = base.conditions.get("device", "another device")
+        raise TableError(
+            f"'base', the predictor of {of}, cannot predict these rows: {error}"
+        ) from None
+    return np.column_stack([own, predicted])
 
 
 @lru_cache(maxsize=16)

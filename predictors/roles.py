@@ -6,7 +6,7 @@ import pandas as pd
 
 from predictors.conditions import FLAGS
 from predictors.features import FeatureSchema, name_in_file
-from predictors.words import CONDITIONS, is_known_before_measuring
+from profilers.words import CONDITIONS, is_known_before_measuring
 
 
 def roles_of(

@@ -2,12 +2,16 @@
 
 Arrays and scikit-learn estimators are stored by skops, everything else as JSON, and our own
 models as a name and a dictionary, so that a file survives a rename of our modules. Types outside
-scikit-learn's own and those trusted below are refused: nothing in a file is run.
+scikit-learn's own and those trusted below are refused: nothing in a file is run. The versions that
+a file was made with stand beside the archive's own members, to be read when those cannot be.
 """
 
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +31,8 @@ _TRUSTED = [
     *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
 ]
+_VERSIONS = "made_with.json"
+_LIBRARIES = ("automoe", "scikit-learn", "skops", "xgboost")
 _AGAIN = "Fit the log again to make a new one."
 
 
@@ -38,8 +44,35 @@ def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
     """Write the fields of a predictor to one file, replacing it at once or not at all."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(skops.io.dumps(_stored(parts)))
+    archive = io.BytesIO(skops.io.dumps(_stored(parts)))
+    with zipfile.ZipFile(archive, "a") as members:
+        members.writestr(_VERSIONS, json.dumps(_versions_here()))
+    partial.write_bytes(archive.getvalue())
     partial.replace(path)
+
+
+def made_with(path: str | Path) -> dict[str, str]:
+    """The versions of the libraries that made a predictor's file; empty when it tells none."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            return TypeAdapter(dict[str, str]).validate_json(members.read(_VERSIONS))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return {}
+
+
+def _versions_here() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def _other_versions(path: Path) -> str:
+    """Which libraries are not those that made a file, as a sentence; empty when all are."""
+    here = _versions_here()
+    other = [
+        f"{name} {theirs} (here {here.get(name, 'none')})"
+        for name, theirs in made_with(path).items()
+        if here.get(name) != theirs
+    ]
+    return f" It was made with {', '.join(other)}." if other else ""
 
 
 def _stored(parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,15 +103,16 @@ def load_parts(path: str | Path) -> dict[str, Any]:
     content = _content(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise PredictorFileError(f"{path} is not a predictor. Give a file made by `fit`.")
-    version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
+    found = content.get("schema_version")
+    if found != SCHEMA_VERSION:
         raise PredictorFileError(
-            f"{path} has schema_version {version!r}; this release reads {SCHEMA_VERSION}. {_AGAIN}"
+            f"{path} has schema_version {found!r}; this release reads {SCHEMA_VERSION}."
+            f"{_other_versions(path)} {_AGAIN}"
         )
     try:
         return _parts(content)
     except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
-        raise PredictorFileError(f"{path} is damaged: {error!r}. {_AGAIN}") from error
+        raise PredictorFileError(f"{path} {_unreadable(path)}") from error
 
 
 def _content(path: Path) -> Any:
@@ -91,7 +125,15 @@ def _content(path: Path) -> Any:
     except UntrustedTypesFoundException as error:
         raise PredictorFileError(f"{path} is refused: {error} Only load files you made.") from None
     except Exception as error:  # an archive can be broken in any way
-        raise PredictorFileError(f"{path} is not a predictor: {error!r}. {_AGAIN}") from error
+        raise PredictorFileError(f"{path} {_unreadable(path)}") from error
+
+
+def _unreadable(path: Path) -> str:
+    if not zipfile.is_zipfile(path):
+        return "is not a predictor, or only a part of one. Give a file made by `fit`."
+    versions = _other_versions(path)
+    why = "by these versions" if versions else "because it is damaged"
+    return f"cannot be read {why}.{versions} {_AGAIN}"
 
 
 def _parts(content: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictors.cells import LIST_SUFFIXES, NUMBER, is_list_column, list_statistics
+from predictors.cells import LIST_SUFFIXES, is_number, list_statistics, parse_list
+from profilers.any_log import LARGEST
 
 LINE = "line"
 
@@ -23,7 +24,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     A column of numbers becomes numeric, with NaN for an empty cell. A column of lists, written
     `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric columns: `<name>.mean`,
-    `<name>.sum` and `<name>.count`. Anything else stays text.
+    `<name>.sum` and `<name>.count`. Anything else stays text, also a column of which not every
+    cell is such a list.
 
     Args:
         path: A UTF-8 file, separated by commas.
@@ -48,7 +50,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         lines.append(line)
         rows.append(row)
     if not rows:
-        raise TableError(f"{path} has a header and no rows. Add measurements to it.")
+        raise TableError(f"{path} has a header and no rows. Add rows below it.")
     cells = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE), dtype=object)
     frame = pd.concat([_typed(cells[name]) for name in header], axis=1)
     frame.attrs["source"] = str(path)
@@ -63,26 +65,50 @@ def locate(frame: pd.DataFrame, row: int, column: str) -> str:
     return f"{prefix}{word} {frame.index[row]}, column '{column}'"
 
 
-def positive_column(frame: pd.DataFrame, name: str, *, must_be: str) -> NDArray[np.float64]:
+def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """The cells of a column as numbers, shape (rows,); NaN where one is none."""
+    return np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
+
+
+def positive_column(
+    frame: pd.DataFrame, name: str, *, what: str, most: float = LARGEST
+) -> NDArray[np.float64]:
     """The numbers of a column, shape (rows,).
 
     Args:
         frame: The table.
         name: A column of it.
-        must_be: What a cell has to be, for the message: `a size must be a finite number above 0`.
+        what: Each cell is, for the message.
+        most: The largest number allowed.
 
     Raises:
-        TableError: A cell is not a finite number above 0.
+        TableError: A cell is not a number above 0, or larger than allowed.
     """
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    values = numbers(frame, name)
+    must_be = f"{what} must be a number above 0, at most {most:g}"
+    require(frame, name, (values > 0) & (values <= most), must_be)
+    return values
+
+
+def require(frame: pd.DataFrame, name: str, is_good: NDArray[np.bool_], must_be: str) -> None:
+    """Check the cells of a column.
+
+    Args:
+        frame: The table.
+        name: A column of it.
+        is_good: Whether each cell is what it has to be, shape (rows,).
+        must_be: What that is, for the message.
+
+    Raises:
+        TableError: One is not; the message names place and value.
+    """
+    bad = np.flatnonzero(~is_good)
     if bad.size:
         row = int(bad[0])
         raise TableError(
             f"{locate(frame, row, name)}: {must_be}. Got {str(frame[name].iloc[row])!r}. "
             "Correct or delete the line."
         )
-    return values
 
 
 def source(frame: pd.DataFrame) -> str:
@@ -94,7 +120,7 @@ def _text(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise TableError(f"{path} does not exist. Check the path of the log.") from None
+        raise TableError(f"{path} does not exist. Check the path.") from None
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}. Check the path.") from None
     except UnicodeDecodeError as error:
@@ -143,9 +169,9 @@ def _typed(cells: pd.Series) -> pd.DataFrame:
     """One column of text as numbers, as the three statistics of its lists, or as it is."""
     name = str(cells.name)
     filled = [cell for cell in cells if cell]
-    if filled and all(NUMBER.fullmatch(cell) for cell in filled):
+    if filled and all(map(is_number, filled)):
         return pd.to_numeric(cells.where(cells != ""), errors="coerce").to_frame()
-    if filled and is_list_column(filled):
+    if all(map(parse_list, cells)):
         statistics = [list_statistics(cell) for cell in cells]
         columns = [name + suffix for suffix in LIST_SUFFIXES]
         return pd.DataFrame(statistics, index=cells.index, columns=columns, dtype=float)

@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, positive_column, source
-from predictors.words import is_duration
+from profilers.words import is_duration
 
 DEFAULT_TARGET = "latency_ms"
-_LATENCY = "a target must be a finite number of milliseconds above 0"
 
 
 def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple
         raise TableError(_no_default(frame, names))
     for target in targets:
         if target not in names:
-            raise TableError(f"{source(frame)}: {absent_column(target, names)}")
+            raise TableError(f"{source(frame)}: {absent_columns([target], names)}")
     return tuple(dict.fromkeys(targets))
 
 
@@ -39,19 +38,19 @@ def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float6
     """The sum of the target columns, shape (rows,), in milliseconds.
 
     Raises:
-        TableError: When a cell is not a finite number above 0.
+        TableError: When a cell is not a number above 0.
     """
     total = np.zeros(len(frame))
     for target in targets:
-        total += positive_column(frame, target, must_be=_LATENCY)
+        total += positive_column(frame, target, what="a latency in milliseconds")
     return total
 
 
-def absent_column(name: str, names: Sequence[str]) -> str:
-    """The message for a column that is not there: the nearest name, and all names."""
-    near = get_close_matches(name, names, n=1)
+def absent_columns(absent: Sequence[str], names: Sequence[str]) -> str:
+    """The message for columns that are not there: the name nearest to the first, and all names."""
+    near = get_close_matches(absent[0], names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"no column '{name}'.{hint} Columns: {', '.join(names)}."
+    return f"no column {', '.join(map(repr, absent))}.{hint} Columns: {', '.join(names)}."
 
 
 def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:
@@ -59,5 +58,6 @@ def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:
     listed = ", ".join(durations or names)
     return (
         f"{source(frame)}: no column '{DEFAULT_TARGET}' and no target named. "
-        f"Name one or more of: {listed}."
+        f"Name one or more of: {listed}. They are taken as milliseconds; a unit in a name, such as "
+        "latency_s, is refused with the factor that brings it there."
     )

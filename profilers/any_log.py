@@ -7,11 +7,16 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
+from typing import Final
 
 from profilers.log import require_existing
 from profilers.table import LogError
+
+# No size, count or latency of a log is larger. Its square fits in double precision, and itself in
+# the single precision of XGBoost.
+LARGEST: Final = 1e20
 
 _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
 
@@ -29,7 +34,7 @@ class Row:
     cells: Mapping[str, str]
 
     def number(self, column: str) -> float:
-        """The cell as a finite number; NaN when it is none or the column is absent."""
+        """The cell as a number up to `LARGEST`; NaN when it is none or the column is absent."""
         return number(self.cells.get(column, ""))
 
 
@@ -58,12 +63,12 @@ class AnyLog:
 
 
 def number(text: str) -> float:
-    """The text as a finite number, NaN when it is none."""
+    """The text as a number up to `LARGEST`; NaN when it is none."""
     try:
         value = float(text)
     except ValueError:
         return nan
-    return value if isfinite(value) else nan
+    return value if abs(value) <= LARGEST else nan
 
 
 def read_any_log(path: Path) -> AnyLog:
@@ -77,8 +82,8 @@ def read_any_log(path: Path) -> AnyLog:
     columns = tuple(records[0][2] or ())
     if len(columns) < 2:
         raise LogError(
-            f"{path}, line 1: a log must be a CSV with a header of column names. "
-            f"Got {content[:40]!r}. Separate the columns with commas."
+            f"{path}, line 1: a log must have a latency and what it depends on, in columns "
+            f"separated by commas. Got {len(columns)} column, {content.strip()[:40]!r}."
         )
     log = AnyLog(path, columns, (), (), None)
     torn = None

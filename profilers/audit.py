@@ -20,7 +20,7 @@ from profilers.log import (
 )
 from profilers.log_columns import encode, find_conditions, find_features, find_targets
 from profilers.problem import Problem
-from profilers.residuals import residuals, thousands
+from profilers.residuals import thousands
 from profilers.row_order import MIN_ROWS
 from profilers.table import CONDITION_COLUMNS, LogError, format_line, require_same
 
@@ -117,7 +117,7 @@ def audit_log(
     """
     log = read_any_log(path)
     names = find_targets(log, targets)
-    features = find_features(log, names)
+    features = find_features(log, names, varied)
     conditions = [x for x in find_conditions(log, condition_columns) if x not in varied]
     problems = [
         *row_checks.malformed(log),
@@ -192,15 +192,12 @@ def _unexplained(
     if problems or not rows:
         return problems
     table = encode(rows, features) if len(rows) >= MIN_ROWS else {}
-    left = residuals(latency, list(table.values()))
-    factors = thousands(left)
+    factors, left = thousands(latency, list(table.values()))
     problems += trend_checks.mixed_units(rows, factors)
-    if factors.any():
-        same = factors == 0
-        rows = [row for row, is_same in zip(rows, same, strict=True) if is_same]
-        table = encode(rows, features) if len(rows) >= MIN_ROWS else {}
-        left = residuals(latency[same], list(table.values()))
-    return problems + trend_checks.drift_in_order(rows, left.tolist(), table)
+    same = factors == 0
+    rows = [row for row, is_same in zip(rows, same, strict=True) if is_same]
+    table = {name: values[same] for name, values in table.items()}
+    return problems + trend_checks.drift_in_order(rows, left[same].tolist(), table)
 
 
 def _device(row: dict[str, str]) -> str:

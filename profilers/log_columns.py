@@ -1,26 +1,20 @@
 """Which columns of any log are its latency, its features and its conditions."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from profilers.any_log import AnyLog, Row
 from profilers.table import CONDITION_COLUMNS, REQUIRED_COLUMNS, LogError
+from profilers.words import is_duration, is_known_before_measuring, words
 
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
-_TIMES = {"latency", "duration", "elapsed", "time", "ms", "us", "ns"}
 _MEANS = ("total", "mean", "median", "avg", "average")
 _NO_MEAN = {
     *("std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"),
     *("min", "max", "p50", "p90", "p95", "p99", "raw", "cpu", "load", "sentinel"),
-}
-_NO_FEATURE = {
-    *("id", "uid", "uuid", "hash", "index", "timestamp", "date", "seed", "commit", "flags"),
-    *("power", "energy", "mj", "watts", "temperature", "mhz", "throughput", "drift", "quality"),
-    *("samples", "status", "note", "comment", "host", "hostname", "at"),
 }
 _CONDITIONS = {
     *("device", "device_name", "device_model", "device_fingerprint", "gpu", "gpu_name", "cpu"),
@@ -28,11 +22,6 @@ _CONDITIONS = {
     *("framework_version", "runtime_version", "driver", "precision", "dtype", "workload"),
     *("threads", "n_threads", "num_threads", "intra_op_threads"),
 }
-
-
-def words(name: str) -> tuple[str, ...]:
-    """The words of a column name in lower case: `latency_std_Encoder` has three."""
-    return tuple(word for word in re.split(r"[^a-z0-9µ]+", name.lower()) if word)
 
 
 def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
@@ -53,7 +42,7 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
         return ("latency_ms",)
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
     found = [name for name in typical if "latency" in words(name)]
-    found = found or [name for name in typical if not _TIMES.isdisjoint(words(name))]
+    found = found or [name for name in typical if is_duration(name)]
     for kind in _MEANS:
         found = [name for name in found if kind in words(name)] or found
     if not found:
@@ -72,20 +61,23 @@ def find_conditions(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(name for name in log.columns if name.lower() in names)
 
 
-def find_features(log: AnyLog, targets: Sequence[str]) -> tuple[str, ...]:
+def find_features(
+    log: AnyLog, targets: Sequence[str], varied: Collection[str] = ()
+) -> tuple[str, ...]:
     """The columns that were known before the measurement and differ between the rows.
 
     Columns named `feature_*` are, where there are some. Otherwise it is every column of numbers
-    or of at most 20 different words, but for times, spreads, bookkeeping and what `automoe
-    profile` writes itself.
+    or of at most 20 different words that `profilers.words` allows, or that varies on purpose, but
+    for what `automoe profile` writes itself.
     """
     marked = [name for name in log.columns if name.startswith(_FEATURE_PREFIX)]
     own = set(REQUIRED_COLUMNS) if log.is_ours else set()
-    results = _TIMES | _NO_MEAN - {"cpu", "low", "high", "min", "max"} | _NO_FEATURE
     candidates = marked or [
         name
         for name in log.columns
-        if name not in own and name not in targets and results.isdisjoint(words(name))
+        if name not in own
+        and name not in targets
+        and (name in varied or is_known_before_measuring(name, targets))
     ]
     return tuple(name for name in candidates if _encoded(log.rows, name) is not None)
 

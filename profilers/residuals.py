@@ -11,6 +11,8 @@ _MAX_SQUARED = 30  # columns whose products are features too
 _FAR = np.log(20)  # a gap this wide in the residuals separates groups of rows
 _ALIKE = np.log(5)
 _THOUSAND = np.log(1000)
+_MOST_THOUSANDS = 2
+_ROUNDS = 5
 
 Vector = NDArray[np.float64]
 
@@ -38,26 +40,45 @@ def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
     return min(found, key=lambda values: float(np.median(np.abs(values))))
 
 
-def thousands(values: Vector) -> NDArray[np.int64]:
-    """By how many factors of 1000 each row is off the rows that most agree with each other.
+def thousands(latency: Vector, features: Sequence[Vector]) -> tuple[Vector, Vector]:
+    """By how many factors of 1000 each row is off the rows that agree, and the residuals.
 
-    Rows form groups where the sorted residuals leave a gap of more than a factor of 20. Groups
-    that lie a factor of 1000 (200 to 5000) or a million off the largest are counted as such.
+    Rows form groups where the sorted residuals leave a gap of more than a factor of 20. The
+    predictors are disturbed by rows that are far off, so all groups are brought to the level of
+    the largest and the residuals computed again, until nothing is far off any more.
 
     Args:
-        values: Residuals of log(latency).
+        latency: As of `residuals`.
+        features: As of `residuals`.
+
+    Returns:
+        Per row 0, or 1, -1, 2, -2 for a row 200 to 5000 times as slow or fast, or that squared;
+        infinity for other factors above 200. And the residuals of log(latency) as if no row were
+        off.
     """
+    off = np.zeros(len(latency))
+    for _ in range(_ROUNDS):
+        left = residuals(latency / np.exp(off), features)
+        step = _offsets(left)
+        if not step.any():
+            break
+        off += step
+    factors = np.round(off / _THOUSAND)
+    is_unit = (np.abs(factors) <= _MOST_THOUSANDS) & (np.abs(off - factors * _THOUSAND) < _ALIKE)
+    is_far = np.abs(off) > _THOUSAND - _ALIKE
+    return np.where(is_unit, factors, np.where(is_far, np.copysign(np.inf, off), 0.0)), left
+
+
+def _offsets(values: Vector) -> Vector:
+    """How far the group of each row is off the largest group."""
     order = np.argsort(values, kind="stable")
     edges = np.flatnonzero(np.diff(values[order]) > _FAR) + 1
     groups = np.split(order, edges)
     # Of two equal groups the slower is the reference: seconds among milliseconds are the rule.
     reference = max(reversed(groups), key=len)
-    off = np.zeros(len(values), dtype=np.int64)
+    off = np.zeros(len(values))
     for group in groups:
-        distance = np.median(values[group]) - np.median(values[reference])
-        factor = round(float(distance / _THOUSAND))
-        if factor and abs(distance - factor * _THOUSAND) < _ALIKE:
-            off[group] = factor
+        off[group] = np.median(values[group]) - np.median(values[reference])
     return off
 
 

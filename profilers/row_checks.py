@@ -6,9 +6,9 @@ from itertools import pairwise
 from math import isnan
 
 from profilers.any_log import AnyLog, Row, number
-from profilers.log_columns import words
 from profilers.problem import Problem
 from profilers.table import NUMBER_COLUMNS, OPTIONAL_NUMBER_COLUMNS, REQUIRED_COLUMNS
+from profilers.words import words
 
 _MAX_FLAGGED_SHARE = 0.2
 _MIN_ROWS_FOR_CONSTANT = 3

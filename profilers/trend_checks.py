@@ -1,7 +1,7 @@
 """Checks that look at the rows together: a drifting machine, and units that differ by row."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import inf, sqrt
 from statistics import median
 
 import numpy as np
@@ -21,10 +21,12 @@ _SHOWN_SPANS = 4
 _LEAST_OFFSET = 0.01
 
 _FACTORS = {
-    -2: "1 000 000 times below, like seconds among microseconds",
-    -1: "1000 times below, like seconds among milliseconds",
-    1: "1000 times above, like microseconds among milliseconds",
-    2: "1 000 000 times above, like nanoseconds among milliseconds",
+    -inf: "more than 200 times below",
+    -2.0: "about 1 000 000 times below, like seconds among microseconds,",
+    -1.0: "about 1000 times below, like seconds among milliseconds,",
+    1.0: "about 1000 times above, like microseconds among milliseconds,",
+    2.0: "about 1 000 000 times above, like nanoseconds among milliseconds,",
+    inf: "more than 200 times above",
 }
 
 
@@ -52,20 +54,20 @@ def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
     return [Problem.at(off, "drift", "problem", message=message, remedy=remedy)]
 
 
-def mixed_units(rows: Sequence[Row], factors: NDArray[np.int64]) -> list[Problem]:
-    """Rows that are off by a factor of 1000 or more.
+def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Problem]:
+    """Rows that are far off, as by a factor of 1000.
 
     Args:
         rows: The rows.
         factors: By how many factors of 1000 each is off, see `thousands`.
     """
     problems = []
-    for factor in sorted({int(factor) for factor in factors} - {0}):
+    for factor, found in _FACTORS.items():
         lines = [row.line for row, own in zip(rows, factors, strict=True) if own == factor]
-        found = _FACTORS.get(factor, f"a factor of 1000 to the power {factor} off")
-        message = f"{len(lines)} latencies are about {found}, of what the other rows make likely"
-        remedy = "bring them to milliseconds, or delete the lines"
-        problems.append(Problem.at(lines, "unit", "problem", message=message, remedy=remedy))
+        if lines:
+            message = f"{len(lines)} latencies are {found} what the other rows make likely"
+            remedy = "bring them to milliseconds, or delete the lines"
+            problems.append(Problem.at(lines, "unit", "problem", message=message, remedy=remedy))
     return problems
 
 

@@ -8,6 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 
 import typer
+from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from automoe.budget import InfeasibleBudgetError
@@ -87,5 +88,9 @@ def _is_raised_by_us(error: BaseException) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    text = error.format_message() if isinstance(error, TyperException) else str(error)
+    text = str(error)
+    if isinstance(error, TyperException):
+        text = error.format_message()
+        if isinstance(error.__cause__, ValidationError):  # typer leaves the value out
+            text += f". Got {error.__cause__.errors()[0]['input']}."
     return " ".join(text.split()) or type(error).__name__

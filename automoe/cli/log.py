@@ -2,12 +2,17 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from profilers import Problem
 
 Log = Annotated[Path, typer.Argument(help="A latency log, CSV.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
@@ -44,16 +49,21 @@ def check(
     from profilers import audit_log  # scipy takes a moment to import
 
     found = audit_log(log, targets=target or (), condition_columns=_CONDITIONS)
+    problems = found.problems
+    if not _forbid_a_fit(problems):
+        from predictors import fit_problems  # scikit-learn takes seconds to import
+
+        problems += fit_problems(log, found.targets)
     say(f"{log}: {found.rows} rows, latency: {' + '.join(found.targets)}")
     if as_json:
-        print_json([asdict(problem) for problem in found.problems])
-    elif found.problems:
-        for problem in found.problems:
+        print_json([asdict(problem) for problem in problems])
+    elif problems:
+        for problem in problems:
             print(f"{problem.severity} [{problem.check}] {problem.message}")
             print(f"    {problem.remedy}")
     else:
         print(f"{log}: nothing to object to")
-    if any(problem.severity == "problem" for problem in found.problems):
+    if _forbid_a_fit(problems):
         raise typer.Exit(ExitCode.QUALITY)
 
 
@@ -66,3 +76,7 @@ def merge(
 
     n_rows = merge_logs(logs, out, condition_columns=_CONDITIONS)
     print(f"{out}: {n_rows} rows")
+
+
+def _forbid_a_fit(problems: "Sequence[Problem]") -> bool:
+    return any(problem.severity == "problem" for problem in problems)

@@ -10,6 +10,7 @@ import typer
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.outputs import require_writable
 from automoe.cli.share import parse_share
 
 if TYPE_CHECKING:
@@ -55,12 +56,15 @@ def fit(
 ) -> None:
     """Fit a latency model: models compete by cross-validation, the best one gets a bound."""
     wanted = None if goal is None else parse_share(goal, "--goal")
+    if out.resolve() == log.resolve():
+        raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
+    for written in (out, *([plots / "parity.png"] if plots else [])):
+        require_writable(written)
     from automoe.architecture_effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
     known = None if base is None else Predictor.load(base)
     predictor = fit_log(log, targets=target, features=feature, groups=group, base=known, seed=seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
     predictor.save(out)
     report, changes = predictor.report, architecture_effects(predictor, log)
     for warning in report.warnings:
@@ -92,6 +96,8 @@ def predict(
     confidence: Annotated[float, typer.Option(help="Of each bound by itself.")] = 0.95,
 ) -> None:
     """Latency in milliseconds with bounds, for architectures or for the rows of a CSV."""
+    if out is not None:
+        require_writable(out)
     import pandas as pd
 
     from automoe.architecture_files import read_architectures
@@ -107,6 +113,8 @@ def predict(
         model, rows = Predictor.load(predictor), read_table(table)
         shown = _as_written(table)
     bounds = model.predict(rows, confidence=confidence)
+    for difference in model.other_conditions(rows):
+        say(f"warning: {difference}; the prediction is for the former")
     _warn_of_extrapolation(model, rows)
     clash = [name for name in bounds.columns if name in shown.columns]
     text = (
@@ -118,7 +126,6 @@ def predict(
     if out is None:
         sys.stdout.write(text)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Which tables are recognised, and by which columns."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from predictors.physics import dense_transformer, moe_layer
 from predictors.physics.role import Role
-from predictors.table import TableError, positive_column, source
-from predictors.words import words
+from predictors.table import positive_column
+from profilers.words import words
 
 Kind = Literal["moe_layer", "dense_transformer"]
-_SIZE = "a size must be a finite number above 0"
+_LARGEST_SIZE = 1e8  # arrays as long as there are experts must fit in memory
 _MODULES = {"moe_layer": moe_layer, "dense_transformer": dense_transformer}
 
 
@@ -52,15 +52,14 @@ class Physics:
         """The derived columns of every row, shape (rows, len(self.columns)).
 
         Raises:
-            TableError: A column is missing, or a quantity is not a finite number above 0.
+            TableError: A quantity is not a number above 0.
         """
-        _require_columns(frame, self.roles.values())
         module = _MODULES[self.kind]
         known = {role.name: role for role in module.ROLES}
         values = {
             name: _text(frame, column)
             if known[name].is_text
-            else positive_column(frame, column, must_be=_SIZE)
+            else positive_column(frame, column, what="a size", most=_LARGEST_SIZE)
             for name, column in self.roles.items()
         }
         return module.derive(values) if len(frame) else np.empty((0, len(self.columns)))
@@ -92,11 +91,3 @@ def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str]
 
 def _text(frame: pd.DataFrame, column: str) -> NDArray[np.object_]:
     return np.array([str(cell) for cell in frame[column]], dtype=object)
-
-
-def _require_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:
-    for column in columns:
-        if column not in frame:
-            raise TableError(
-                f"{source(frame)}: no column '{column}'. The predictor was fitted with it."
-            )

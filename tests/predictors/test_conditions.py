@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from predictors import TableError
-from predictors.conditions import conditions, noise_floor, usable_rows
+from predictors.conditions import conditions, noise_floor, other_conditions, usable_rows
 
 
 def test_failed_rows_are_left_out() -> None:
@@ -34,6 +34,18 @@ def test_many_values_are_cut_short() -> None:
 
 def test_a_condition_that_is_a_feature_may_vary() -> None:
     assert conditions(pd.DataFrame({"threads": [1, 2]}), varied=["threads"]) == {}
+
+
+def test_conditions_other_than_those_of_the_log_are_told() -> None:
+    held = {"device": "board", "threads": "4", "runtime": "ort", "workload": "w"}
+    frame = pd.DataFrame(
+        {"device": ["board", "pi", "nano"], "threads": [4.0, 4.0, np.nan], "runtime": ["", "", ""]}
+    )
+    frame.attrs["source"] = "rows.csv"
+    assert other_conditions(frame, held) == (
+        "column 'device' was 'board' in the log that was fitted and is 'pi', 'nano' in rows.csv",
+    )
+    assert other_conditions(frame.assign(threads=2), held)[1].startswith("column 'threads' was '4'")
 
 
 def test_noise_floor_by_hand() -> None:

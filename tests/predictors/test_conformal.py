@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from predictors.conformal import block_coverage, least_rows, ratio_bounds
+from predictors.conformal import block_coverage, least_rows, left_out_coverage, ratio_bounds
 
 
 @pytest.mark.parametrize(("confidence", "rows"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19)])
@@ -59,3 +59,17 @@ def test_bounds_widen_with_confidence() -> None:
     ratios = np.exp(np.random.default_rng(1).normal(size=99))
     uppers = [ratio_bounds(ratios, c)[1] for c in (0.5, 0.8, 0.9, 0.95, 0.99)]
     assert all(a <= b for a, b in pairwise(uppers))
+
+
+@pytest.mark.parametrize("n_rows", [19, 20, 21, 60])
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95])
+def test_leaving_every_row_out_is_blocks_of_one(n_rows: int, confidence: float) -> None:
+    ratios = np.random.default_rng(0).lognormal(0, 0.1, n_rows).round(2)  # with ties
+    blocks = block_coverage(ratios, confidence, n_blocks=n_rows)
+    assert left_out_coverage(ratios, confidence) == blocks
+
+
+def test_leaving_every_row_out_takes_one_sort() -> None:
+    # One bound per row, as `block_coverage` computes it, would take many minutes.
+    ratios = np.random.default_rng(0).lognormal(0, 0.1, 200_000)
+    assert left_out_coverage(ratios, 0.9) == pytest.approx(0.9, abs=1e-4)

@@ -1,7 +1,10 @@
+import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from predictors import Feature, FeatureSchema, TableError
+from predictors import Feature, FeatureSchema, TableError, read_table
 
 
 def log() -> pd.DataFrame:
@@ -70,25 +73,59 @@ def test_an_unknown_level_is_refused() -> None:
         schema.matrix(frame)
 
 
+def test_missing_columns_are_all_named() -> None:
+    sizes = {"num_tokens": [1, 2], "hidden_size": 8, "inter_size": 8, "num_experts": 4}
+    frame = pd.DataFrame({**sizes, "latency_ms": [1.0, 2.0]})
+    schema = FeatureSchema.infer(frame, ["latency_ms"])
+    message = "no column 'num_tokens', 'inter_size'. Columns: hidden_size, num_experts. A pred"
+    with pytest.raises(TableError, match=message):
+        schema.matrix(frame[["hidden_size", "num_experts"]])
+
+
 def test_a_missing_column_is_refused() -> None:
     schema = FeatureSchema.infer(log(), ["latency_ms"])
-    with pytest.raises(TableError, match=r"no column 'layers'\..*The predictor was fitted with it"):
+    with pytest.raises(TableError, match=r"no column 'layers'\..*A predictor needs every column"):
         schema.matrix(log().drop(columns="layers"))
 
 
-@pytest.mark.parametrize("cell", [None, float("inf"), "many"])
+@pytest.mark.parametrize("cell", [None, float("inf"), 1e308, "many"])
 def test_a_feature_that_is_no_number_is_refused(cell: object) -> None:
     schema = FeatureSchema.infer(log(), ["latency_ms"])
     frame = log().astype({"layers": object})
     frame.loc[2, "layers"] = cell
-    with pytest.raises(TableError, match=r"row 2, column 'layers': a feature must be a finite"):
+    with pytest.raises(TableError, match=r"row 2, column 'layers': a feature must be a number"):
         schema.matrix(frame)
 
 
-def test_a_list_that_is_no_list_is_refused() -> None:
+@pytest.mark.parametrize("cell", ["wide", "[]", "[13, x]", [], [13, "x"], "1e200_1"])
+def test_a_list_that_is_no_list_is_refused(cell: object) -> None:
     schema = FeatureSchema((Feature("ffn", "list"),))
-    with pytest.raises(TableError, match=r"row 0, column 'ffn'.*Got 'wide'"):
-        schema.matrix(pd.DataFrame({"ffn": ["wide"]}))
+    match = r"row 0, column 'ffn': a list must hold numbers .* and at least one\. Got "
+    with pytest.raises(TableError, match=match + re.escape(repr(str(cell)))):
+        schema.matrix(pd.DataFrame({"ffn": [cell]}))
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd"), [("[{}, 8]", "[]"), ("[{}, 8]", "[13, x]"), ("{}_8", ""), ("{}", "1O")]
+)
+def test_a_cell_unlike_the_others_of_its_column_is_named(
+    tmp_path: Path, usual: str, odd: str
+) -> None:
+    cells = [usual.format(n) for n in range(20)]
+    cells[4] = odd
+    path = tmp_path / "lat.csv"
+    pd.DataFrame({"ffn": cells, "latency_ms": range(1, 21)}).to_csv(path, index=False)
+    log = read_table(path)
+    schema = FeatureSchema.infer(log, ["latency_ms"])
+    message = rf"lat\.csv, line 6, column 'ffn': a (list|feature) must .*Got '{re.escape(odd)}'\."
+    with pytest.raises(TableError, match=message):
+        schema.matrix(log)
+
+
+def test_lists_of_lists_and_of_words_are_text() -> None:
+    cells = [f"[[{n}], [2]]" for n in range(10)] + ['["a"]'] * 10
+    frame = pd.DataFrame({"arch": cells, "layers": range(20)})
+    assert FeatureSchema.infer(frame, []).features == (Feature("layers", "numeric"),)
 
 
 def test_named_features_must_exist_and_differ_from_the_target() -> None:

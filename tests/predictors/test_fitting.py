@@ -125,6 +125,17 @@ def test_a_predictor_takes_its_base_along(roofline_log: Maker, tmp_path: Path) -
     assert not loaded.extrapolates(roofline_log(30, seed=1)).any()
 
 
+def test_a_base_of_other_columns_is_refused_with_their_names(roofline_log: Maker) -> None:
+    base = fit_log(roofline_log(25, seed=0))
+    lacking = ["feature_encoder_gflops", "feature_experts"]
+    message = (
+        "'base', the predictor of board, cannot predict these rows: the table: no column "
+        "'feature_encoder_gflops', 'feature_experts'"
+    )
+    with pytest.raises(TableError, match=message):
+        fit_log(roofline_log(10, seed=1).drop(columns=lacking), base=base)
+
+
 def test_groups_are_kept_together(roofline_log: Maker) -> None:
     log = roofline_log(60, seed=0)
     log["family"] = np.arange(60) // 10

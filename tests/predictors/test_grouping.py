@@ -26,6 +26,8 @@ def test_a_column_that_cannot_group_is_refused() -> None:
         groups_of(FRAME, ["c"])
     with pytest.raises(TableError, match=r"the columns \['b'\] make one group"):
         groups_of(FRAME, ["b"])
+    with pytest.raises(TableError, match="'a' is a target and cannot group rows too. Name a"):
+        groups_of(FRAME, ["a"], targets=["a"])
 
 
 def test_repeated_measurements_are_one_group() -> None:

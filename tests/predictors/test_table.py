@@ -33,9 +33,10 @@ def test_a_list_becomes_mean_sum_and_count(tmp_path: Path, cell: str) -> None:
     assert frame.iloc[1, :3].tolist() == [1024.0, 1024.0, 1.0]
 
 
-def test_an_empty_list_counts_nothing(tmp_path: Path) -> None:
-    frame = read_table(write(tmp_path, "ffn,y\n[],1\n[7],2\n"))
-    assert frame.iloc[0, :3].tolist() == [0.0, 0.0, 0.0]
+@pytest.mark.parametrize("cell", ["[]", '"[13, x]"', ""])
+def test_a_column_with_something_else_than_a_list_stays_as_it_is(tmp_path: Path, cell: str) -> None:
+    frame = read_table(write(tmp_path, f"ffn,y\n{cell},1\n[7],2\n"))
+    assert frame["ffn"].tolist() == [cell.strip('"'), "[7]"]
 
 
 def test_a_date_is_text(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_date_is_text(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", r"lat\.csv is empty"),
-        ("a,b\n", r"has a header and no rows"),
+        ("a,b\n", r"has a header and no rows\. Add rows below it"),
         ("a,a\n1,2\n", r"line 1: column 'a' appears twice\. Rename one"),
         ("a,\n1,2\n", r"line 1: column 2 has no name"),
         ("a,b\n1\n2,3\n", r"line 2: 1 fields, expected 2; 'b' is the first one missing\. Complete"),

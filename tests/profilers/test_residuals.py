@@ -33,12 +33,14 @@ def test_no_row_predicts_itself() -> None:
 
 
 def test_rows_a_factor_of_a_thousand_off_are_counted_by_factor() -> None:
-    values = np.log([1.0, 1.2, 0.9e-3, 1.1, 1.3e3, 0.8e-6, 0.9])
-    assert thousands(values).tolist() == [0, 0, -1, 0, 1, -2, 0]
+    latency = np.array([1.0, 1.2, 0.9e-3, 1.1, 1.3e3, 0.8e-6, 0.9, 1e11, 30.0])
+    factors, left = thousands(latency, [])
+    assert factors.tolist() == [0, 0, -1, 0, 1, -2, 0, np.inf, 0]
+    assert np.abs(left).max() < np.log(40)
 
 
 def test_of_two_equal_groups_the_faster_is_off() -> None:
-    assert thousands(np.log([1.0, 1e-3, 2.0, 2e-3])).tolist() == [0, -1, 0, -1]
+    assert thousands(np.array([1.0, 1e-3, 2.0, 2e-3]), [])[0].tolist() == [0, -1, 0, -1]
 
 
 @pytest.mark.parametrize(
@@ -49,4 +51,14 @@ def test_of_two_equal_groups_the_faster_is_off() -> None:
     ],
 )
 def test_other_spreads_are_no_units(ratios: list[float]) -> None:
-    assert not thousands(np.log(ratios)).any()
+    assert not thousands(np.array(ratios), [])[0].any()
+
+
+@pytest.mark.parametrize("odd", [1e9, 1e20, 1e-15])
+def test_one_latency_far_off_is_not_the_unit_of_the_others(odd: float) -> None:
+    rng = np.random.default_rng(0)
+    width, depth = rng.uniform(1, 9, 40), rng.integers(1, 9, 40).astype(float)
+    latency = (width + 2 * depth) * rng.lognormal(0, 0.03, 40)
+    latency[5] = odd
+    factors, _ = thousands(latency, [width, depth])
+    assert np.flatnonzero(factors).tolist() == [5]

@@ -76,7 +76,7 @@ def test_a_column_without_a_unit_is_a_problem(path: Path) -> None:
     assert problem.message == "column 'Energy' has no unit"
 
 
-@pytest.mark.parametrize("value", ["nan", "", "-1.0", "0.0", "inf", "fast"])
+@pytest.mark.parametrize("value", ["nan", "", "-1.0", "0.0", "inf", "1e+300", "fast"])
 def test_an_impossible_latency_is_a_problem_of_its_line(path: Path, value: str) -> None:
     write_log(path, {}, {"latency_ms": value}, {})
     problem = named(check(path))["impossible"]

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.measurements import made_up
 
@@ -17,11 +18,22 @@ def write(path: Path, *point_ids: str, workload: str = "w") -> Path:
     return path
 
 
+def write_sound(path: Path, n_rows: int = 20) -> Path:
+    """A log that can be fitted."""
+    log, rng = LatencyLog(path), np.random.default_rng(0)
+    for n, noise in enumerate(rng.uniform(0.98, 1.02, n_rows)):
+        latency_ms = float((5 + n % 7) * noise)
+        interval = {"ci_low_ms": 0.99 * latency_ms, "ci_high_ms": 1.01 * latency_ms}
+        columns = {"workload": "w", "feature_layers": n % 7}
+        log.append(made_up(f"p{n}", latency_ms=latency_ms, **interval, columns=columns))
+    return path
+
+
 def test_a_sound_log_is_shown_and_passes(capsys: Capture, tmp_path: Path) -> None:
-    log = write(tmp_path / "a.csv", "a", "b")
+    log = write_sound(tmp_path / "a.csv")
     assert main(["log", "show", str(log), "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
-    assert (summary["points"], summary["qualities"]) == (2, {"A": 2})
+    assert (summary["points"], summary["qualities"]) == (20, {"A": 20})
     assert main(["log", "check", str(log), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
@@ -37,9 +49,45 @@ def test_mixed_workloads_fail_the_check(capsys: Capture, tmp_path: Path) -> None
 
 
 def test_a_warning_passes_the_check(capsys: Capture, tmp_path: Path) -> None:
-    log = write(tmp_path / "a.csv", "a", "a")
+    log = write_sound(tmp_path / "a.csv", 10)
+    log.write_text(log.read_text() + log.read_text().splitlines(keepends=True)[-1])
     assert main(["log", "check", str(log)]) == 0
-    assert "duplicates" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "warning [duplicates]" in out
+    assert "warning [rows] 11 usable rows; a fit needs 20, or 8 with a base\n    measure 9" in out
+
+
+ROWS = [f"{n % 6},{n}.5,{10 + n % 6}.{n}\n" for n in range(24)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (ROWS[:7], "has 7 usable rows of 7; a predictor needs 8. Measure 1 more."),
+        ([], "has a header and no rows. Add rows below it."),
+        ([*ROWS, "nan,1.5,12.0\n"], "line 26, column 'layers': a feature must be a number from"),
+        ([*ROWS, "1e308,1.5,12.0\n"], "line 26, column 'layers': a feature must be a number from"),
+    ],
+)
+def test_what_a_fit_refuses_fails_the_check(
+    capsys: Capture, tmp_path: Path, lines: list[str], message: str
+) -> None:
+    log = tmp_path / "other.csv"
+    log.write_text("layers,width,latency_ms\n" + "".join(lines))
+    assert main(["log", "check", str(log), "--json"]) == 4
+    (problem,) = json.loads(capsys.readouterr().out)
+    assert (problem["check"], problem["severity"]) == ("fit", "problem")
+    assert message in problem["message"]
+    assert main(["fit", str(log), "-o", str(tmp_path / "p")]) == 2
+    if len(lines) != 7:  # a fit without a base needs more still
+        assert message in capsys.readouterr().err
+
+
+def test_a_column_without_a_name_fails_the_check(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "other.csv"
+    log.write_text("layers,,latency_ms\n" + "".join(ROWS))
+    assert main(["log", "check", str(log)]) == 4
+    assert "line 1: column 2 has no name. Name it." in capsys.readouterr().out
 
 
 def test_a_log_of_others_is_judged_by_the_columns_named(capsys: Capture, tmp_path: Path) -> None:

@@ -73,6 +73,21 @@ def test_input_columns_come_back_as_they_were_written(
         assert 0 < low <= predicted <= high
 
 
+def test_rows_of_another_device_are_warned_of(capsys: Capture, tmp_path: Path) -> None:
+    log, rows = tmp_path / "lat.csv", tmp_path / "rows.csv"
+    noise = np.random.default_rng(0).uniform(0.98, 1.02, 20)
+    lines = [f"{n % 7},board,{(n % 7 + 5) * factor}" for n, factor in enumerate(noise)]
+    log.write_text("\n".join(["layers,device,latency_ms", *lines]))
+    rows.write_text("layers,device\n3,board\n4,pi\n")
+    assert main(["fit", str(log), "-o", str(tmp_path / "p")]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "p"), str(rows)]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: column 'device' was 'board' in the log that was fitted and is 'pi' in {rows}; "
+        "the prediction is for the former\n"
+    )
+
+
 def test_a_predictor_of_other_things_refuses_architectures(
     predictor: Path, capsys: Capture, tmp_path: Path
 ) -> None:
@@ -87,6 +102,8 @@ def test_a_predictor_of_other_things_refuses_architectures(
     ("text", "flags", "message"),
     [
         ("gflops\n1\n", [], "no column 'widths'"),
+        ("gflops,widths\n", [], "has a header and no rows. Add rows below it."),
+        ("gflops,widths\n1e308,16_16\n", [], "column 'gflops': a feature must be a number from"),
         ("gflops,widths\n1\n", [], "line 2: 1 fields, expected 2"),
         ("gflops,widths\n1,16_16\n", ["--confidence", "0.99"], "needs at least 99 measured rows"),
         ("gflops,widths\n1,16_16\n", ["--confidence", "2"], "must be between 0 and 1. Got 2"),
@@ -139,3 +156,37 @@ def test_a_base_must_be_a_predictor(log: Path, capsys: Capture, tmp_path: Path) 
     command = ["fit", str(log), "-o", str(tmp_path / "p"), "--target", "encoder_ms"]
     assert main([*command, "--base", str(log)]) == 2
     assert "is not a predictor" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "folder"], "folder': Is a directory. Check the path."),
+        (["-o", "file/p"], "file': File exists. Check the path."),
+        (["-o", "p", "--plots", "file"], "file': File exists. Check the path."),
+        (["-o", "lat.csv"], "'--out' must not be the log, which it would replace. Got lat.csv."),
+    ],
+)
+def test_a_fit_that_could_not_be_written_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    tmp_path: Path,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("predictors.fit_log", pytest.fail)
+    Path("folder").mkdir()
+    Path("file").write_text("mine")
+    assert main(["fit", "lat.csv", *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+
+
+def test_a_prediction_that_could_not_be_written_is_not_begun(
+    predictor: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    command = ["predict", str(predictor), str(tmp_path / "none.csv"), "-o", str(tmp_path)]
+    assert main(command) == 2
+    assert "Is a directory. Check the path." in capsys.readouterr().err

@@ -34,8 +34,9 @@ def test_profile_then_log_then_check(capsys: Capture, tmp_path: Path) -> None:
     assert json.loads(capsys.readouterr().out)["n_measured"] == 3
     assert {row["space"] for row in read_log(log)} == {"tiny"}
     assert not list(tmp_path.glob("*.graphs"))
-    assert main(["log", "check", str(log), "--json"]) == 0  # flags are warnings
-    capsys.readouterr()
+    assert main(["log", "check", str(log), "--json"]) == 4  # three rows cannot be fitted
+    problems = json.loads(capsys.readouterr().out)
+    assert [x["check"] for x in problems if x["severity"] == "problem"] == ["fit"]
     # All three are there, and still another workload is not taken for measured.
     assert main(["profile", *flags, "--log", str(log), "--beam", "2"]) == 2
     assert "'workload' must be" in capsys.readouterr().err
@@ -145,3 +146,10 @@ def test_profiling_until_a_predictor_is_good_enough(capsys: Capture, tmp_path: P
     assert found["is_reached"]
     assert found["n_rows"] == len(read_log(log)) == 24
     assert found["mape"] < 0.4
+
+
+def test_a_number_out_of_range_is_named(capsys: Capture, tmp_path: Path) -> None:
+    flags = ["--device", "cpu", "--space", "tiny", "--log", str(tmp_path / "l.csv")]
+    assert main(["profile", *flags, "--rounds", "1"]) == 2
+    message = "for '--rounds': Input should be greater than or equal to 2. Got 1."
+    assert message in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 A feature is known before a measurement. A result is not, and would leak the answer into the
 features, so columns are told apart by the words of their names, split at anything that is not a
-letter or a digit.
+letter or a digit, and before a capital.
 """
 
 import re
@@ -19,9 +19,12 @@ CONDITIONS = (
     "precision",
 )
 _TIME = frozenset({"time", "times", "milliseconds", "microseconds", "seconds"})
+_SECONDS = frozenset({"s", "sec", "secs"})
 
-_DURATION = frozenset({"latency", "duration", "elapsed", "ms", "us", "ns"})
-_SPREAD = frozenset({"std", "stdev", "stddev", "variance", "stderr", "sem", "iqr", "mad", "ci"})
+_DURATION = frozenset({"latency", "duration", "elapsed", "ms", "us", "µs", "ns"})
+_SPREAD = frozenset(
+    {"std", "stdev", "stddev", "var", "variance", "stderr", "sem", "iqr", "mad", "ci"}
+)
 _RESULT = (
     _DURATION
     | _SPREAD
@@ -32,20 +35,21 @@ _RESULT = (
 _BOOKKEEPING = frozenset(
     {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}
     | {"version", "flag", "flags", "status", "path", "file", "host", "hostname", "note", "notes"}
-    | {"comment", "schema"}
+    | {"comment", "schema", "at"}
 )
 
 
 def words(name: str) -> tuple[str, ...]:
     """The words of a column name, in lower case: `latency_std_Encoder` has three."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
-    return tuple(word for word in re.split(r"[^a-z0-9]+", apart) if word)
+    return tuple(word for word in re.split(r"[^a-z0-9µ]+", apart) if word)
 
 
 def is_duration(name: str) -> bool:
     """Whether a column name speaks of a time that was measured."""
     own = words(name)
-    return not _DURATION.isdisjoint(own) or (bool(own) and own[-1] in _TIME)
+    quantity = own[:-1] if _SECONDS.issuperset(own[-1:]) else own
+    return not _DURATION.isdisjoint(own) or (bool(quantity) and quantity[-1] in _TIME)
 
 
 def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:

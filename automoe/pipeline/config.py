@@ -14,6 +14,7 @@ from automoe.training import TrainingSettings
 from automoe.validation import explain
 from automoe.workload import TranslationWorkload
 
+CONFIG = "config.json"
 _WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
 
 
@@ -160,11 +161,20 @@ class RunConfig(_Section):
         Raises:
             ConfigError: The folder belongs to a run with another configuration.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "config.json"
-        own = self.model_dump(mode="json", exclude={"output": True, "search": _WHERE})
+        self.require_own_folder()
+        path = self.folder / CONFIG
         if not path.exists():
-            path.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self._claimed(), indent=2) + "\n", encoding="utf-8")
+
+    def require_own_folder(self) -> None:
+        """Write nothing, but accept only a folder that this configuration may claim.
+
+        Raises:
+            ConfigError: The folder belongs to a run with another configuration.
+        """
+        path, own = self.folder / CONFIG, self._claimed()
+        if not path.exists():
             return
         try:
             found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -178,3 +188,6 @@ class RunConfig(_Section):
                 f"'{self.folder}' holds a run with another '{different[0]}': "
                 f"{found.get(different[0])}. Give this one another 'name', or delete the folder."
             )
+
+    def _claimed(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"output": True, "search": _WHERE})

@@ -82,34 +82,37 @@ class Architecture:
     qkv_dim: int = 512
 
     def __post_init__(self) -> None:
-        _check_positive("qkv_dim", self.qkv_dim)
+        # A search makes thousands: names of fields are put together only for a refusal.
+        _check_positive(self.qkv_dim, "qkv_dim")
         for side, part in (("encoder", self.encoder), ("decoder", self.decoder)):
-            _check_positive(f"{side}.embed_dim", part.embed_dim)
+            _check_positive(part.embed_dim, side, "embed_dim")
             if not part.layers:
                 raise ArchitectureError(f"'{side}.layers' must hold at least one layer. Got none.")
             for i, layer in enumerate(part.layers):
-                self._check_layer(f"{side}.layers[{i}]", layer)
+                self._check_layer(layer, side, i)
 
-    def _check_layer(self, where: str, layer: EncoderLayer) -> None:
-        self._check_heads(f"{where}.heads", layer.heads)
+    def _check_layer(self, layer: EncoderLayer, *where: str | int) -> None:
+        self._check_heads(layer.heads, *where, "heads")
         if not layer.experts:
-            raise ArchitectureError(f"'{where}.experts' must list at least one width. Got none.")
+            raise ArchitectureError(
+                f"'{_named(*where, 'experts')}' must list at least one width. Got none."
+            )
         for width in layer.experts:
-            _check_positive(f"{where}.experts", width)
+            _check_positive(width, *where, "experts")
         if isinstance(layer, DecoderLayer):
-            self._check_heads(f"{where}.cross_heads", layer.cross_heads)
+            self._check_heads(layer.cross_heads, *where, "cross_heads")
             span = layer.cross_span
             if span not in (1, 2, 3) or span > len(self.encoder.layers):
                 raise ArchitectureError(
-                    f"'{where}.cross_span' must be 1, 2 or 3 and at most the number of encoder "
-                    f"layers ({len(self.encoder.layers)}). Got {span}."
+                    f"'{_named(*where, 'cross_span')}' must be 1, 2 or 3 and at most the number "
+                    f"of encoder layers ({len(self.encoder.layers)}). Got {span}."
                 )
 
-    def _check_heads(self, where: str, heads: int) -> None:
-        _check_positive(where, heads)
+    def _check_heads(self, heads: int, *where: str | int) -> None:
+        _check_positive(heads, *where)
         if self.qkv_dim % heads:
             raise ArchitectureError(
-                f"'{where}' must divide qkv_dim={self.qkv_dim}. Got {heads}; "
+                f"'{_named(*where)}' must divide qkv_dim={self.qkv_dim}. Got {heads}; "
                 "choose a divisor or set the architecture's own 'qkv_dim'."
             )
 
@@ -226,6 +229,14 @@ def _integer(where: str, value: Any) -> int:
     return value
 
 
-def _check_positive(where: str, value: int) -> None:
-    if _integer(where, value) < 1:
-        raise ArchitectureError(f"'{where}' must be at least 1. Got {value}.")
+def _check_positive(value: int, *where: str | int) -> None:
+    if type(value) is int and value >= 1:
+        return
+    if _integer(_named(*where), value) < 1:
+        raise ArchitectureError(f"'{_named(*where)}' must be at least 1. Got {value}.")
+
+
+def _named(*where: str | int) -> str:
+    """``encoder.layers[3].heads`` for ``encoder``, 3 and ``heads``."""
+    parts = (f"layers[{part}]" if isinstance(part, int) else part for part in where)
+    return ".".join(parts)

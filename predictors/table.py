@@ -67,7 +67,10 @@ def locate(frame: pd.DataFrame, row: int, column: str) -> str:
 
 def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """The cells of a column as numbers, shape (rows,); NaN where one is none."""
-    return np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
+    column = frame[name]
+    if column.dtype != np.float64:  # else there is nothing to parse, and searches ask often
+        column = pd.to_numeric(column, errors="coerce")
+    return np.asarray(column, dtype=np.float64)
 
 
 def positive_column(

@@ -15,6 +15,7 @@ AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
 Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]
 
 _MAX_DRAWS = 60  # batches of draws per request; what is not found by then is left out
+_DRAWS_PER_MISSING = 2  # one call of a predictor costs as much as dozens of rows of it
 _FALLBACK_PROBABILITY = 0.1
 
 
@@ -122,7 +123,8 @@ class Evolution:
         for _ in range(_MAX_DRAWS):
             if len(found) == n:
                 break
-            fresh = [a for a in dict.fromkeys(draw() for _ in range(n)) if a not in seen]
+            drawn = dict.fromkeys(draw() for _ in range(_DRAWS_PER_MISSING * (n - len(found))))
+            fresh = [a for a in drawn if a not in seen]
             seen.update(fresh)
             found += [a for a, fits in self._checked(fresh) if fits][: n - len(found)]
         return found

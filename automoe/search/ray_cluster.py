@@ -48,7 +48,8 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
             ray.init(address=address, log_to_driver=False, logging_level="warning")
         except (OSError, RayError, RuntimeError, ValueError) as error:
             raise WorkersUnavailableError(
-                f"No Ray cluster at '{address or 'RAY_ADDRESS'}': {one_line(error)}"
+                f"No Ray cluster at '{address or 'RAY_ADDRESS'}': {one_line(error)}. Check the "
+                "address, Ray's version there, and RAY_AUTH_MODE=token if it asks for a token."
             ) from None
     try:
         n_workers = int(ray.cluster_resources().get("CPU", 0))

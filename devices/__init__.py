@@ -1,5 +1,6 @@
 """Machines we can run on: what each is, how healthy it is, and how to open it."""
 
+from devices.host import Host, Kernel, LocalHost
 from devices.registry import (
     DeviceStatus,
     UnknownDeviceError,
@@ -15,6 +16,9 @@ __all__ = [
     "DeviceStatus",
     "DeviceUnavailableError",
     "Finding",
+    "Host",
+    "Kernel",
+    "LocalHost",
     "UnknownDeviceError",
     "describe_devices",
     "device_names",

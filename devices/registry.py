@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
+from devices.host import Host
 from devices.spec import Device, DeviceInfo, DeviceUnavailableError
 
 GROUP = "automoe.devices"
@@ -38,8 +39,12 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(_plugins()))
 
 
-def get_device(name: str) -> Device:
+def get_device(name: str, host: Host | None = None) -> Device:
     """The device called `name`, whether or not it can be used now.
+
+    Args:
+        name: The plugin's name.
+        host: The machine it describes; this one without it.
 
     Raises:
         UnknownDeviceError: No plugin has that name.
@@ -49,7 +54,7 @@ def get_device(name: str) -> Device:
     if name not in plugins:
         installed = ", ".join(sorted(plugins)) or "none"
         raise UnknownDeviceError(f"Unknown device {name!r}. Installed devices: {installed}.")
-    return _load(plugins[name])
+    return _load(plugins[name], host)
 
 
 def describe_devices() -> list[DeviceStatus]:
@@ -69,10 +74,10 @@ def _plugins() -> dict[str, EntryPoint]:
     return plugins
 
 
-def _load(plugin: EntryPoint) -> Device:
+def _load(plugin: EntryPoint, host: Host | None = None) -> Device:
     try:
-        factory = cast("Callable[[], Device]", plugin.load())
-        device = factory()
+        factory = cast("Callable[..., Device]", plugin.load())
+        device = factory() if host is None else factory(host)
     except Exception as error:  # a plugin is foreign code: whatever it raises, it is unusable
         raise DeviceUnavailableError(
             f"Device {plugin.name!r} ({plugin.value}) cannot be loaded. "

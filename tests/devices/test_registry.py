@@ -5,6 +5,7 @@ import pytest
 import devices.registry
 from devices import (
     DeviceUnavailableError,
+    LocalHost,
     UnknownDeviceError,
     describe_devices,
     device_names,
@@ -86,3 +87,11 @@ def test_a_plugin_that_is_no_device_is_refused(install):
     install(("odd", "builtins:dict"))
     with pytest.raises(DeviceUnavailableError, match=r"'odd' must implement devices\.Device"):
         get_device("odd")
+
+
+def test_a_device_is_told_which_machine_it_describes(install):
+    install(("dict", "builtins:dict"), ("takes", "devices.testing:RecordedHost"))
+    with pytest.raises(DeviceUnavailableError, match=r"'takes' must implement"):
+        get_device("takes", LocalHost())
+    with pytest.raises(DeviceUnavailableError, match=r"'dict' .* cannot be loaded\. TypeError"):
+        get_device("dict", LocalHost())

@@ -8,7 +8,7 @@ from devices.registry import (
     device_names,
     get_device,
 )
-from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding, HardwareRuns
 
 __all__ = [
     "Device",
@@ -16,6 +16,7 @@ __all__ = [
     "DeviceStatus",
     "DeviceUnavailableError",
     "Finding",
+    "HardwareRuns",
     "Host",
     "Kernel",
     "LocalHost",

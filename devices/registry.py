@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from devices.host import Host
-from devices.spec import Device, DeviceInfo, DeviceUnavailableError
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError, HardwareRuns
 
 GROUP = "automoe.devices"
 
@@ -23,11 +23,13 @@ class DeviceStatus:
         name: The plugin's name.
         reason: Why the device cannot be used; None when it can.
         info: What the machine is; None when `reason` is given.
+        run_on_hardware: Whether the plugin has been, see `Device`; None when it cannot be loaded.
     """
 
     name: str
     reason: str | None
     info: DeviceInfo | None
+    run_on_hardware: HardwareRuns | None = None
 
 
 def device_names() -> tuple[str, ...]:
@@ -94,9 +96,11 @@ def _load(plugin: EntryPoint, host: Host | None = None) -> Device:
 def _describe(plugin: EntryPoint) -> DeviceStatus:
     try:
         device = _load(plugin)
-        reason = device.unavailable_reason()
-        return DeviceStatus(plugin.name, reason, None if reason else device.info())
     except DeviceUnavailableError as error:
         return DeviceStatus(plugin.name, str(error), None)
+    runs = device.run_on_hardware
+    try:
+        reason = device.unavailable_reason()
+        return DeviceStatus(plugin.name, reason, None if reason else device.info(), runs)
     except Exception as error:  # foreign code again, see _load
-        return DeviceStatus(plugin.name, f"{type(error).__name__}: {error}", None)
+        return DeviceStatus(plugin.name, f"{type(error).__name__}: {error}", None, runs)

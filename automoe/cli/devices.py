@@ -7,7 +7,7 @@ import typer
 
 from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
-from devices import DeviceUnavailableError, describe_devices, get_device
+from devices import DeviceInfo, DeviceUnavailableError, describe_devices, get_device
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -28,7 +28,8 @@ def list_devices(as_json: AsJson = False) -> None:
                     "name": status.name,
                     "available": status.reason is None,
                     "reason": status.reason,
-                    "info": asdict(status.info) if status.info else None,
+                    "run_on_hardware": status.run_on_hardware,
+                    "info": status.info.to_dict() if status.info else None,
                     "fingerprint": status.info.fingerprint if status.info else None,
                 }
                 for status in found
@@ -36,9 +37,14 @@ def list_devices(as_json: AsJson = False) -> None:
         )
         return
     print_table(
-        ("device", "available", "what it is, or why not"),
+        ("device", "available", "run on hardware", "what it is, or why not"),
         [
-            (status.name, "no" if status.reason else "yes", status.reason or _summary(status.info))
+            (
+                status.name,
+                "no" if status.reason else "yes",
+                status.run_on_hardware or "",
+                _summary(status.info) if status.info else str(status.reason),
+            )
             for status in found
         ],
     )
@@ -64,6 +70,6 @@ def doctor(
         raise typer.Exit(ExitCode.QUALITY)
 
 
-def _summary(info: object) -> str:
-    model, cores, memory_mb = (getattr(info, name) for name in ("model", "cores", "memory_mb"))
-    return f"{model}, {cores} cores, {memory_mb} MB"
+def _summary(info: DeviceInfo) -> str:
+    traits = "".join(f", {name} {value}" for name, value in info.traits)
+    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}"

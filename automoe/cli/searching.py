@@ -1,7 +1,6 @@
 """``automoe search``."""
 
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,7 +172,7 @@ def _verified(
         certified=verification.certified,
         reason=verification.reason,
         measured=verification.measured.get(verification.winner.architecture),
-        device={**asdict(info), "fingerprint": info.fingerprint},
+        device=info.to_dict(),
     )
 
 

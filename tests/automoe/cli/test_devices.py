@@ -47,5 +47,5 @@ def test_an_unavailable_device_is_not_examined(
 def test_the_fields_of_a_device(capsys: Capture) -> None:
     assert main(["devices", "--json"]) == 0
     (cpu,) = [d for d in json.loads(capsys.readouterr().out) if d["name"] == "cpu"]
-    assert cpu.keys() == {"name", "available", "reason", "info", "fingerprint"}
+    assert cpu.keys() == {"name", "available", "reason", "run_on_hardware", "info", "fingerprint"}
     assert cpu["available"] is (cpu["reason"] is None)

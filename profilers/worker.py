@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
 
@@ -252,7 +253,7 @@ class Worker:
                 taken = burst(sentinel, request["burst_ms"])
                 readings_ms.append([sample["wall_ms"] for sample in taken])
 
-        before, busy_before = self.sensors(), busy_ms_of_threads()
+        before, busy_before = self.sensors(), self.busy_ms()
         read_sentinel()
         group, n_runs, energy_mj = 0, workload.n_runs, 0.0
         while len(samples) < request["samples"]:
@@ -264,7 +265,7 @@ class Worker:
             samples += [dict(sample, group=group) for sample in taken]
             read_sentinel()
             group += 1
-        busy = busy_ms_of_threads()
+        busy = self.busy_ms()
         return {
             "samples": samples,
             "sentinel_ms": readings_ms,
@@ -309,6 +310,10 @@ class Worker:
     def sensors(self) -> Dict[str, Any]:
         """The sensors at this moment."""
         return read_sensors(self.gpu)
+
+    def busy_ms(self) -> Dict[str, float]:
+        """CPU time of every thread so far."""
+        return busy_ms_of_threads()
 
     def find(self, request: Request) -> LoadedWorkload:
         """The workload a request is about."""
@@ -460,8 +465,8 @@ class IntegratedPower:
 def find_meter(gpu: Any = None) -> Any:
     """The best that can be read: a board's input, else the GPU, else the processor's packages."""
     rails = board_rails()
-    whole = [name for name in ("VDD_IN", "POM_5V_IN", "VIN") if name in rails][:1]
-    names = whole or sorted(rails)
+    inputs: List[str] = [name for name in ("VDD_IN", "POM_5V_IN", "VIN") if name in rails]
+    names = inputs[:1] or sorted(rails)
     if names:
         name = "INA3221 " + "+".join(names)
         return IntegratedPower(name, lambda: sum(rails[name]() for name in names))
@@ -475,11 +480,16 @@ def find_meter(gpu: Any = None) -> Any:
         if read_text(folder + "/name").startswith("package") and read_text(folder + "/energy_uj")
     ]
     counters = [
-        (lambda file=folder + "/energy_uj": number(file) / 1000, number(folder + RANGE) / 1000)
+        (partial(millijoules, folder + "/energy_uj"), millijoules(folder + RANGE))
         for folder in folders
     ]
     name = "RAPL " + "+".join(read_text(folder + "/name").strip() for folder in folders)
     return CountedEnergy(name, counters) if counters else None
+
+
+def millijoules(path: str) -> float:
+    """Of a file in microjoules."""
+    return number(path) / 1000
 
 
 def board_rails() -> Dict[str, Callable[[], float]]:
@@ -488,11 +498,16 @@ def board_rails() -> Dict[str, Callable[[], float]]:
     for label in glob.glob("/sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/in[1-3]_label"):
         volts = label.replace("_label", "_input")
         amperes = "%s/curr%s" % (os.path.dirname(label), os.path.basename(volts)[2:])
-        rails[read_text(label).strip()] = lambda v=volts, a=amperes: number(v) * number(a) / 1000
+        rails[read_text(label).strip()] = partial(product_mw, volts, amperes)
     for label in glob.glob("/sys/bus/i2c/drivers/ina3221x/*/iio:device*/rail_name_[0-2]"):
         watts = "%s/in_power%s_input" % (os.path.dirname(label), label[-1])
-        rails[read_text(label).strip()] = lambda w=watts: number(w)
+        rails[read_text(label).strip()] = partial(number, watts)
     return {name: read for name, read in rails.items() if name not in ("", "NC")}
+
+
+def product_mw(millivolts: str, milliamperes: str) -> float:
+    """The power that two files give."""
+    return number(millivolts) * number(milliamperes) / 1000
 
 
 class Gpu:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.devices import usable_device
 from automoe.cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from automoe.latency_model import LatencyModel
     from automoe.search import Candidate, SearchSettings
     from automoe.space import SearchSpace
+    from devices import Device
 
 
 def register(app: typer.Typer) -> None:
@@ -84,6 +86,7 @@ def search(
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
+    plugin = None if device is None else usable_device(device)
     latency = LatencyModel.open(predictor)
     trained, space = TrainedModel.load_supernet(supernet)
     corpus = remembered_corpus(supernet) if data is None else None
@@ -106,7 +109,7 @@ def search(
             on_progress=on_progress,
         )
     result = _verified(
-        list(outcome.candidates), settings, latency=latency, space=space, device=device, out=out
+        list(outcome.candidates), settings, latency=latency, space=space, plugin=plugin, out=out
     )
     write_result(out, result)
     if as_json:
@@ -128,16 +131,15 @@ def _verified(
     *,
     latency: "LatencyModel",
     space: "SearchSpace",
-    device: str | None,
+    plugin: "Device | None",
     out: Path,
 ) -> dict[str, Any]:
     """The result, measured when a device is given."""
     from automoe.search import result_of, verify
     from automoe.search.verification import Bench
-    from devices import get_device
     from profilers import Protocol
 
-    if device is None:
+    if plugin is None:
         return result_of(
             candidates[0],
             settings,
@@ -148,7 +150,6 @@ def _verified(
             measured=None,
             device=None,
         )
-    plugin = get_device(device)
     info = plugin.info()
     fitted_on = latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
     if fitted_on != info.fingerprint:

@@ -16,6 +16,7 @@ from automoe.cli import (
     pipeline,
     predicting,
     profiling,
+    ranking,
     searching,
     training,
     translating,
@@ -39,6 +40,7 @@ for module in (
     predicting,
     training,
     searching,
+    ranking,
     translating,
     pipeline,
 ):

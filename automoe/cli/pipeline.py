@@ -1,12 +1,16 @@
 """``automoe run`` and ``automoe report``."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from automoe.cli.console import print_json, progress_bar
 from automoe.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from automoe.pipeline import StagePlan
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +21,15 @@ def register(app: typer.Typer) -> None:
 
 def run(
     config: Annotated[Path, typer.Argument(help="YAML file, see examples/quickstart.yaml.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is left to do and how long it takes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
     """Every stage, from profiling to the report; run it again to continue."""
+    if dry_run:
+        _show_plan(config, as_json=as_json)
+        return
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
 
@@ -44,6 +54,43 @@ def report(
 
     draw_report(folder, out)
     print(out)
+
+
+def _show_plan(config: Path, *, as_json: bool) -> None:
+    """What is done, what is left, and how long that takes."""
+    from automoe.pipeline import RunConfig, plan_run  # torch takes seconds to import
+
+    loaded = RunConfig.load(config)
+    with progress_bar("Plan") as on_progress:
+        found = plan_run(loaded, on_progress=on_progress)
+    if as_json:
+        stages = [asdict(stage) for stage in found.stages]
+        content = {"stages": stages, "total_s": found.total_s, "missing": found.missing}
+        print_json({"name": loaded.name, "folder": str(loaded.folder), **content})
+        return
+    for stage in found.stages:
+        print(
+            f"{stage.stage:<18} {_duration(stage.estimate_s):>10}  {_state(stage)}; {stage.basis}"
+        )
+    print(f"{'total':<18} {_duration(found.total_s):>10}  of what is estimated")
+    for line in found.missing:
+        print(f"missing: {line}")
+
+
+def _state(stage: "StagePlan") -> str:
+    if stage.is_done or not stage.done:
+        return "finished" if stage.is_done else "to do"
+    return f"{stage.done} of {stage.total} done"
+
+
+def _duration(seconds: float | None) -> str:
+    """Seconds as a person says them."""
+    if seconds is None:
+        return "?"
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def _verdict(result: dict[str, Any]) -> list[str]:

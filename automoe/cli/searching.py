@@ -69,6 +69,10 @@ def search(
     device_minutes: Annotated[
         float, typer.Option(help="With --device: no more is measured after these.")
     ] = 30.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
@@ -85,6 +89,7 @@ def search(
         SearchSettings,
         feasibility_of,
         front_of,
+        workers,
         write_result,
     )
     from automoe.text import open_corpus
@@ -130,15 +135,17 @@ def search(
     )
     preflight = feasibility_of(feasibility, latency, confidence)
     say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-    search_here = _Search(
-        space=space,
-        settings=settings,
-        latency=latency,
-        evaluator=Evaluator(*fitness, cache=FitnessCache(supernet / "fitness.jsonl")),
-        fingerprint=fingerprint,
-        out=out,
-    )
-    outcome, result = search_here.certified(plugin) if plugin else search_here.predicted()
+    cache = FitnessCache(supernet / "fitness.jsonl")
+    with workers(jobs, cluster) as found:
+        search_here = _Search(
+            space=space,
+            settings=settings,
+            latency=latency,
+            evaluator=Evaluator(*fitness, cache=cache, workers=found),
+            fingerprint=fingerprint,
+            out=out,
+        )
+        outcome, result = search_here.certified(plugin) if plugin else search_here.predicted()
     result |= {"objective": objective, "feasibility": preflight}
     if pareto:
         result |= front_of(outcome)

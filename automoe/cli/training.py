@@ -142,7 +142,7 @@ def training_settings(file: Path | None, **flags: Any) -> "TrainingSettings":
             raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
         if not isinstance(given, dict):
             raise SettingsError(f"{file}: must be a mapping of settings. Got {given!r:.60}.")
-    return TrainingSettings.of(**given, **{k: v for k, v in flags.items() if v is not None})
+    return TrainingSettings.of(**(given | {k: v for k, v in flags.items() if v is not None}))
 
 
 def _conclude(out: Path, resumed_at: int, valid_loss: float | None) -> None:

@@ -1,7 +1,17 @@
 """Every stage from profiling to the report, resumable, one folder per run."""
 
 from automoe.pipeline.config import ConfigError, RunConfig
+from automoe.pipeline.plan import Plan, StagePlan, plan_run
 from automoe.pipeline.reporting import draw_report
 from automoe.pipeline.stages import RunSummary, run
 
-__all__ = ["ConfigError", "RunConfig", "RunSummary", "draw_report", "run"]
+__all__ = [
+    "ConfigError",
+    "Plan",
+    "RunConfig",
+    "RunSummary",
+    "StagePlan",
+    "draw_report",
+    "plan_run",
+    "run",
+]

@@ -14,6 +14,9 @@ from automoe.training import TrainingSettings
 from automoe.validation import explain
 from automoe.workload import TranslationWorkload
 
+CONFIG = "config.json"
+_WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
+
 
 class ConfigError(ValueError):
     """A run's configuration that cannot be used; file, field and value are named."""
@@ -73,10 +76,18 @@ class ProfileSection(_Section):
 
 
 class SearchSection(LimitedSettings):
-    """The search; its budget in milliseconds or relative to the largest dense architecture."""
+    """The search; its budget in milliseconds or relative to the largest dense architecture.
+
+    Attributes:
+        jobs: Processes that evaluate. What is found does not depend on it, nor on the cluster, so
+            both may change between two calls of one run.
+        cluster: Evaluates instead; see `automoe.search.workers`.
+    """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    jobs: Count = 1
+    cluster: str | None = None
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -88,7 +99,7 @@ class SearchSection(LimitedSettings):
         """The settings, once the largest dense architecture's latency is known."""
         relative_ms = (self.budget_share or 1.0) * largest_dense_ms
         budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # never rounds to zero
-        fields = self.model_dump(exclude={"budget_ms", "budget_share"})
+        fields = self.model_dump(exclude={"budget_ms", "budget_share", *_WHERE})
         return SearchSettings(**fields, budget_ms=budget_ms)
 
 
@@ -150,10 +161,20 @@ class RunConfig(_Section):
         Raises:
             ConfigError: The folder belongs to a run with another configuration.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path, own = self.folder / "config.json", self.model_dump(mode="json", exclude={"output"})
+        self.require_own_folder()
+        path = self.folder / CONFIG
         if not path.exists():
-            path.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self._claimed(), indent=2) + "\n", encoding="utf-8")
+
+    def require_own_folder(self) -> None:
+        """Write nothing, but accept only a folder that this configuration may claim.
+
+        Raises:
+            ConfigError: The folder belongs to a run with another configuration.
+        """
+        path, own = self.folder / CONFIG, self._claimed()
+        if not path.exists():
             return
         try:
             found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -167,3 +188,6 @@ class RunConfig(_Section):
                 f"'{self.folder}' holds a run with another '{different[0]}': "
                 f"{found.get(different[0])}. Give this one another 'name', or delete the folder."
             )
+
+    def _claimed(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"output": True, "search": _WHERE})

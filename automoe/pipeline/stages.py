@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from automoe.architecture import Architecture
@@ -23,6 +22,7 @@ from automoe.pipeline.reporting import (
     draw_report,
     keep_candidates,
 )
+from automoe.pipeline.sample import profile_protocol, profiled_architectures
 from automoe.profiling import profile_architectures
 from automoe.progress import OnProgress, no_progress
 from automoe.search import (
@@ -30,12 +30,14 @@ from automoe.search import (
     FitnessCache,
     SearchSettings,
     VerifiedSearch,
+    Workers,
     describe,
     feasibility_of,
     front_of,
     result_of,
     supernet_fitness,
     verified_search,
+    workers,
     write_result,
 )
 from automoe.search.state import SearchState
@@ -104,7 +106,8 @@ class _Run:
         latency = self._fit()
         self._train()
         settings = self._settings(latency)
-        searched = self._search(latency, settings)
+        with workers(self.config.search.jobs, self.config.search.cluster) as found:
+            searched = self._search(latency, settings, found)
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
         for name, architecture in models.items():
             self._finetune(name, architecture)
@@ -116,33 +119,15 @@ class _Run:
     def _profile(self) -> None:
         with self.stage("Profile") as on_progress:
             profile_architectures(
-                self._sampled(),
+                profiled_architectures(self.config, self.space),
                 device=self.device,
-                protocol=self._protocol(),
+                protocol=profile_protocol(self.config),
                 workload=self.workload,
                 log=self.folder / LATENCY_LOG,
                 space=self.space,
                 graphs=self.folder / "graphs",
                 on_progress=on_progress,
             )
-
-    def _sampled(self) -> list[Architecture]:
-        """The corners of the space first, so that the predictor has seen its range."""
-        rng = Random(f"profile {self.config.seed}")
-        wanted = self.config.profile.architectures
-        corners = (self.space.smallest(), self.baseline, self.space.largest())
-        drawn = (self.space.sample(rng) for _ in range(100 * wanted))
-        distinct: dict[Architecture, None] = dict.fromkeys(corners)
-        for architecture in drawn:
-            if len(distinct) >= wanted:
-                break
-            distinct[architecture] = None
-        return list(distinct)
-
-    def _protocol(self) -> Protocol:
-        profile = self.config.profile
-        make = Protocol.fast if profile.fast else Protocol
-        return make(threads=profile.threads, seed=self.config.seed)
 
     def _fit(self) -> LatencyModel:
         path = self.folder / PREDICTOR
@@ -171,10 +156,13 @@ class _Run:
         bounds = latency.predict([self.baseline], confidence=self.config.search.confidence)
         return self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
 
-    def _search(self, latency: LatencyModel, settings: SearchSettings) -> VerifiedSearch:
+    def _search(
+        self, latency: LatencyModel, settings: SearchSettings, found: Workers
+    ) -> VerifiedSearch:
         evaluator = Evaluator(
             *supernet_fitness(self._supernet, self.corpus, settings.halvings),
             cache=FitnessCache(self.folder / "fitness.jsonl"),
+            workers=found,
         )
         threads, seed = self.config.profile.threads, self.config.seed
         bench = Bench(

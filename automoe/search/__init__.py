@@ -2,6 +2,7 @@
 
 from automoe.search.bleu_fitness import BleuFitness
 from automoe.search.budget_search import Candidate, SearchOutcome, search
+from automoe.search.cluster_backend import WorkersUnavailableError
 from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import Evolution
 from automoe.search.fitness import (
@@ -24,6 +25,7 @@ from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
 from automoe.search.verification import Measured, Verification, verify
 from automoe.search.verified_search import VerifiedSearch, verified_search
+from automoe.search.workers import Workers, workers
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -42,6 +44,8 @@ __all__ = [
     "ValidationFitness",
     "Verification",
     "VerifiedSearch",
+    "Workers",
+    "WorkersUnavailableError",
     "describe",
     "feasibility_of",
     "front_of",
@@ -51,5 +55,6 @@ __all__ = [
     "supernet_fitness",
     "verified_search",
     "verify",
+    "workers",
     "write_result",
 ]

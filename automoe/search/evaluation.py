@@ -7,13 +7,13 @@ more of it, until those that are left are evaluated on all of it.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
-
-from joblib import Parallel, delayed
 
 from automoe.architecture import Architecture
 from automoe.search.fitness import Fitness
 from automoe.search.fitness_cache import FitnessCache
+from automoe.search.workers import HERE, Workers
 
 OnEvaluated = Callable[[float], None]
 
@@ -23,19 +23,23 @@ def ignore(_loss: float) -> None:
 
 
 class Evaluator:
-    """Evaluates architectures where joblib's current backend runs them.
+    """Evaluates architectures, many at once where there are workers for it.
 
     Args:
         fitness: Of one architecture; one for each stage of halving, from little text to all of
             it. A ``digest`` attribute names it in the cache; without one its name does.
         cache: What is known already.
+        workers: Who evaluates; what they find does not depend on it.
     """
 
-    def __init__(self, *fitness: Fitness, cache: FitnessCache | None = None) -> None:
+    def __init__(
+        self, *fitness: Fitness, cache: FitnessCache | None = None, workers: Workers = HERE
+    ) -> None:
         if not fitness:
             raise ValueError("'fitness' must be given at least once. Got none.")
         self._stages = [(_name(each), each) for each in fitness]
         self._cache = cache or FitnessCache()
+        self._workers = workers
 
     def __call__(
         self, architectures: Sequence[Architecture], on_evaluated: OnEvaluated = ignore
@@ -48,6 +52,7 @@ class Evaluator:
 
         Raises:
             ValueError: A fitness is not a finite number; nothing could be ranked.
+            WorkersUnavailableError: Workers keep dying; what was evaluated is in the cache.
         """
         left, told = list(architectures), dict.fromkeys(architectures, None)
         result: dict[Architecture, float | None] = dict(told)
@@ -69,18 +74,22 @@ class Evaluator:
         architectures: Sequence[Architecture],
         on_evaluated: OnEvaluated = ignore,
     ) -> dict[Architecture, float]:
-        ids = [a.id for a in architectures]
-        known = [self._cache.get(name, each) for each in ids]
-        missing = [a for a, loss in zip(architectures, known, strict=True) if loss is None]
-        fresh = Parallel(return_as="generator")(delayed(fitness)(a) for a in missing)
         losses: dict[Architecture, float] = {}
-        for architecture, architecture_id, loss in zip(architectures, ids, known, strict=True):
-            if loss is None:
-                loss = _finite(next(fresh), architecture)
-                self._cache.put(name, architecture_id, loss)
-            losses[architecture] = loss
-            on_evaluated(loss)
-        return losses
+        missing: list[tuple[str, Architecture]] = []
+        for architecture in architectures:
+            architecture_id = architecture.id
+            if (known := self._cache.get(name, architecture_id)) is None:
+                missing.append((architecture_id, architecture))
+            else:
+                losses[architecture] = known
+                on_evaluated(known)
+        with closing(self._workers.run_all(fitness, [a for _, a in missing])) as outcomes:
+            for place, value in outcomes:
+                architecture_id, architecture = missing[place]
+                losses[architecture] = _finite(value, architecture)
+                self._cache.put(name, architecture_id, losses[architecture])
+                on_evaluated(losses[architecture])
+        return {a: losses[a] for a in architectures}
 
 
 def _finite(loss: float, architecture: Architecture) -> float:

@@ -13,7 +13,7 @@ import torch
 from automoe.architecture import Architecture
 from automoe.model_folder import WEIGHTS, TrainedModel
 from automoe.supernet import Transformer
-from automoe.text import Batch, Corpus, encode_pairs, evaluation_batches
+from automoe.text import Batch, Corpus, Vocabulary, encode_pairs, evaluation_batches
 from automoe.training import validation_loss
 
 Fitness = Callable[[Architecture], float]
@@ -86,6 +86,17 @@ def supernet_fitness(
     return tuple(SupernetFitness(supernet, corpus, 4**n) for n in range(halvings, -1, -1))
 
 
+def validation_batches(corpus: Corpus, vocabulary: Vocabulary, *, every: int = 1) -> list[Batch]:
+    """The valid split, or every so many of its sentences; those that are too long are cut.
+
+    Raises:
+        CorpusError: The text cannot be read.
+    """
+    text = corpus.split("valid")
+    encoded = encode_pairs(text, vocabulary, max_tokens=_MAX_SENTENCE, overlong="truncate")
+    return list(evaluation_batches(encoded.pairs[::every], max_tokens=_MAX_TOKENS))
+
+
 def imported_fitness(name: str) -> Fitness:
     """A Python callable by its name, such as ``my_package.my_module:my_function``.
 
@@ -131,11 +142,8 @@ def _supernet(folder: Path, _trained_at: int) -> TrainedModel:
 @lru_cache(maxsize=8)
 def _validation_fitness(described: SupernetFitness, _trained_at: int) -> ValidationFitness:
     trained = loaded_supernet(described.supernet)
-    text = described.corpus.split("valid")
-    pairs = encode_pairs(
-        text, trained.vocabulary, max_tokens=_MAX_SENTENCE, overlong="truncate"
-    ).pairs[:: described.every]
-    return ValidationFitness(trained.model, list(evaluation_batches(pairs, max_tokens=_MAX_TOKENS)))
+    batches = validation_batches(described.corpus, trained.vocabulary, every=described.every)
+    return ValidationFitness(trained.model, batches)
 
 
 @contextmanager

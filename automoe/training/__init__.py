@@ -1,6 +1,6 @@
 """Training: the supernet, and the model that a search found."""
 
-from automoe.training.checkpoint import CheckpointError, Record
+from automoe.training.checkpoint import CheckpointError, Record, updates_done
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.finetuning import ONNX, finetune
 from automoe.training.loss import validation_loss
@@ -25,6 +25,7 @@ __all__ = [
     "train",
     "train_supernet",
     "uniform",
+    "updates_done",
     "validation_loss",
     "vocabulary_for",
 ]

@@ -94,6 +94,24 @@ class Checkpoint:
         )
 
 
+def updates_done(folder: Path) -> int:
+    """How far the run in ``folder`` is; 0 without a checkpoint. No weight is read.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            return int(file.metadata()["update"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"'{path}' is damaged ({error}). Delete it to start this run again."
+        ) from None
+
+
 def optimiser_state(optimiser: torch.optim.Optimizer, names: dict[int, str]) -> dict[str, Tensor]:
     """Adam's moments and step counts by parameter name; ``names`` maps ``id(parameter)``."""
     return {

@@ -85,16 +85,16 @@ def test_a_session_on_the_simulated_device_is_marked_and_repeatable(
 ) -> None:
     rows = []
     for name in ("a.csv", "b.csv"):
-        command = ["profile", "--device", "simulated", "--space", "tiny", "-n", "2", "--fast"]
+        command = ["profile", "--device", "simulated", "--space", "tiny", "-n", "8", "--fast"]
         assert main([*command, "--log", str(tmp_path / name)]) == 0
         assert "SIMULATED: times are computed" in capsys.readouterr().err
         rows.append([{**row, "measured_at": ""} for row in read_log(tmp_path / name)])
     assert rows[0] == rows[1]
-    assert len(rows[0]) == 2
+    assert len(rows[0]) == 8
     for row in rows[0]:
         assert row["device"] == "simulated"
         assert row["device_model"].startswith("SIMULATED")
         assert row["runtime"].startswith("SIMULATED")
         assert float(row["energy_mj"]) > 0
     assert main(["log", "check", str(tmp_path / "a.csv")]) == 0
-    assert "2 rows are SIMULATED" in capsys.readouterr().out
+    assert "8 rows are SIMULATED" in capsys.readouterr().out

@@ -120,3 +120,14 @@ def test_a_damaged_claim_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ConfigError, match="config.json' is damaged. Delete"):
         load(tmp_path, output=str(tmp_path)).claim()
+
+
+def test_where_a_search_runs_may_change_between_two_calls(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output, search={"budget_ms": 3, "jobs": 2}).claim()
+    load(tmp_path, output=output).claim()
+    load(tmp_path, output=output, search={"budget_ms": 3, "cluster": "ray"}).claim()
+    with pytest.raises(ConfigError, match="holds a run with another 'search'"):
+        load(tmp_path, output=output, search={"budget_ms": 4}).claim()
+    parallel = load(tmp_path, search={"budget_ms": 3, "jobs": 2}).search
+    assert parallel.settings(1.0) == load(tmp_path).search.settings(1.0)

@@ -14,6 +14,7 @@ from automoe.training.checkpoint import (
     Record,
     optimiser_state,
     restore_optimiser,
+    updates_done,
 )
 
 
@@ -123,3 +124,12 @@ def test_a_restored_optimiser_steps_like_the_original() -> None:
     step(optimiser, original)
     step(again, restored)
     assert all(torch.equal(original[name], restored[name]) for name in original)
+
+
+def test_how_far_a_run_is_can_be_read_without_its_weights(tmp_path: Path) -> None:
+    assert updates_done(tmp_path) == 0
+    Checkpoint(7, {"w": torch.ones(2)}, {}, (), "this run").save(tmp_path)
+    assert updates_done(tmp_path) == 7
+    (tmp_path / FILE).write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match="is damaged .* Delete it to start this run again"):
+        updates_done(tmp_path)

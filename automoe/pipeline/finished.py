@@ -1,0 +1,53 @@
+"""How far the run in a folder is; nothing is written there."""
+
+from pathlib import Path
+
+from automoe.pipeline.config import RunConfig
+from automoe.pipeline.reporting import LATENCY_LOG, PREDICTOR, RESULT, SUPERNET
+from automoe.pipeline.sample import profiled_architectures
+from automoe.space import SearchSpace
+from automoe.training import updates_done
+from profilers import read_log
+
+MODELS = ("winner", "baseline")
+
+
+def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, int]]:
+    """Pieces of work done and in all, of every stage in its order.
+
+    Raises:
+        LogError, CheckpointError: A file of the run is damaged.
+    """
+    folder, search = config.folder, config.search
+    later = search.mutants + search.crossovers
+    n_generations = min(_lines(folder / "search.jsonl") - 1, search.generations)
+    n_evaluated = search.population + (n_generations - 1) * later if n_generations > 0 else 0
+    n_evaluations = search.population + (search.generations - 1) * later
+    is_verified = (folder / MODELS[0]).exists()
+    return {
+        "profile": _profiled(config, space),
+        "fit": (int((folder / PREDICTOR).exists()), 1),
+        "supernet": (updates_done(folder / SUPERNET), config.train.updates),
+        "search": (n_evaluations if is_verified else n_evaluated, n_evaluations),
+        "verify": (int(is_verified), 1),
+        **{
+            f"finetune {name}": (updates_done(folder / name), config.finetune.updates)
+            for name in MODELS
+        },
+        **{
+            f"evaluate {name}": (int((folder / name / "evaluation.json").exists()), 1)
+            for name in MODELS
+        },
+        "report": (int((folder / RESULT).exists() and (folder / "report.html").exists()), 1),
+    }
+
+
+def _profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
+    wanted = {architecture.id for architecture in profiled_architectures(config, space)}
+    log = config.folder / LATENCY_LOG
+    found = {row["point_id"] for row in read_log(log)} if log.exists() else set()
+    return len(wanted & found), len(wanted)
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0

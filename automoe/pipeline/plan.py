@@ -1,0 +1,246 @@
+"""What a run would do and how long it would take, without doing it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from random import Random
+
+import torch
+
+from automoe.pipeline.config import RunConfig
+from automoe.pipeline.finished import MODELS, pieces_done
+from automoe.pipeline.sample import profile_protocol
+from automoe.pipeline.throughput import (
+    MADE_UP_TOKENS,
+    N_BLOCKS,
+    N_UPDATES,
+    Profiled,
+    profiled,
+    seconds_per_token,
+    seconds_per_update,
+)
+from automoe.progress import OnProgress, no_progress
+from automoe.space import SearchSpace
+from automoe.supernet import TransformerConfig
+from automoe.text import CorpusError, open_corpus
+from automoe.training import full_shape, sandwich, uniform
+from devices import Device, DeviceUnavailableError, get_device
+from profilers import ProfilingError, Protocol
+
+_ASSUMED_SENTENCES = 3000  # of a split whose text is not there; newstest2014 has 3003
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage.
+
+    Attributes:
+        stage: Its name.
+        done: Pieces of work that the run's folder holds.
+        total: All of them: architectures, updates, evaluations, or 1.
+        estimate_s: Seconds for the rest; None where nothing was measured.
+        basis: How it was estimated, for a person.
+    """
+
+    stage: str
+    done: int
+    total: int
+    estimate_s: float | None
+    basis: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that was not started.
+
+    Attributes:
+        stages: In their order.
+        missing: What has to be there before it can run, for a person.
+    """
+
+    stages: tuple[StagePlan, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of all stages that have an estimate."""
+        return sum(stage.estimate_s or 0.0 for stage in self.stages)
+
+
+def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Plan:
+    """Look at what is done and time a little of what is left; the run's folder stays as it is.
+
+    Args:
+        config: The run.
+        on_progress: Called after each stage.
+
+    Raises:
+        ConfigError: The folder belongs to another configuration.
+        LogError, CheckpointError: A file of the run is damaged.
+        SpaceError, UnknownDeviceError: There is no such space or device.
+    """
+    config.require_own_folder()
+    space = config.space.open()
+    estimates = _Estimates(config, space, get_device(config.device))
+    of_stage: dict[str, Callable[[int], tuple[float | None, str]]] = {
+        "profile": estimates.profile,
+        "fit": lambda left: (None, "not estimated: mostly less than a minute"),
+        "supernet": estimates.supernet,
+        "search": estimates.search,
+        "verify": estimates.verify,
+        **{f"finetune {name}": estimates.finetune for name in MODELS},
+        **{f"evaluate {name}": estimates.evaluate for name in MODELS},
+        "report": lambda left: (None, "not estimated: seconds"),
+    }
+    stages = []
+    for name, (done, total) in pieces_done(config, space).items():
+        left = total - done
+        estimate_s, basis = of_stage[name](left) if left > 0 else (0.0, "done")
+        stages.append(StagePlan(name, done, total, estimate_s, basis))
+        on_progress(len(stages), len(of_stage), name)
+    return Plan(tuple(stages), tuple(estimates.missing()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Target tokens to validate on, sentences to test on, and where these figures are from."""
+
+    n_valid_tokens: int
+    n_test: int
+    what: str
+
+
+@dataclass(eq=False)
+class _Estimates:
+    """Seconds for what is left of a stage, and how they were found; each is timed once."""
+
+    config: RunConfig
+    space: SearchSpace
+    device: Device
+    problems: list[str] = field(default_factory=list)
+
+    def missing(self) -> list[str]:
+        """What the run cannot do without."""
+        precisions = {name: getattr(self.config, name).precision for name in ("train", "finetune")}
+        gpu = [
+            f"'{name}.precision' is fp16, which needs a CUDA device; none is here."
+            for name, precision in precisions.items()
+            if precision == "fp16" and not torch.cuda.is_available()
+        ]
+        _ = self._text  # looked at, so that its problem is known
+        reason = self.device.unavailable_reason()
+        unavailable = [f"Device '{self.device.name}' is unavailable: {reason}."] if reason else []
+        return [*self.problems, *unavailable, *gpu]
+
+    def profile(self, left: int) -> tuple[float | None, str]:
+        rounds = profile_protocol(self.config)
+        return self._measured(left, rounds)
+
+    def supernet(self, left: int) -> tuple[float | None, str]:
+        sampling = sandwich if self.config.train.sampling == "sandwich" else uniform
+        settings = self.config.train
+        each_s = seconds_per_update(
+            self._supernet, settings, self.space, sampling(self.space, settings.seed)
+        )
+        return left * each_s, self._trained(each_s, "random subnets")
+
+    def search(self, left: int) -> tuple[float | None, str]:
+        search, n_tokens = self.config.search, self._text.n_valid_tokens
+        share = sum(2.0**-n * 4.0 ** (n - search.halvings) for n in range(search.halvings + 1))
+        subnet = self.space.sample(Random("plan"))
+        each_s = share * n_tokens * seconds_per_token(self._supernet, self.space, subnet)
+        where = "on a cluster less, by its workers" if search.cluster else f"{search.jobs} at once"
+        basis = (
+            f"{each_s:.3g} s for each: {MADE_UP_TOKENS} made-up tokens timed on one thread with "
+            f"one random subnet, scaled to {n_tokens} tokens ({self._text.what}); {where}"
+        )
+        return left * each_s / search.jobs, basis
+
+    def verify(self, left: int) -> tuple[float | None, str]:
+        search = self.config.search
+        protocol = Protocol.verification(
+            budget_ms=search.budget_ms, threads=self.config.profile.threads
+        )
+        estimate_s, basis = self._measured(search.verify_top + 1, protocol)
+        if estimate_s is None:
+            return None, basis
+        most_s = 60 * search.device_minutes
+        return min(estimate_s, most_s), f"{basis}; one round, at most {most_s:.0f} s in all"
+
+    def finetune(self, left: int) -> tuple[float | None, str]:
+        return left * self._finetuned_s, self._trained(
+            self._finetuned_s, "the largest dense architecture"
+        )
+
+    def evaluate(self, left: int) -> tuple[float | None, str]:
+        if self._block is None:
+            return None, "not estimated: nothing could be measured"
+        settings = self.config.evaluate
+        n = settings.sentences or self._text.n_test
+        beams = settings.beam / self.config.workload.beam
+        basis = (
+            f"{n} sentences of {self._block.latency_ms:.3g} ms, one architecture's latency, "
+            f"times {beams:g} for the beam"
+        )
+        return n * beams * self._block.latency_ms / 1000, basis
+
+    def _measured(self, n: int, protocol: Protocol) -> tuple[float | None, str]:
+        if self._block is None:
+            return None, "not estimated: nothing could be measured"
+        each_s = protocol.min_rounds * self._block.block_s
+        return n * each_s, (
+            f"{n} architectures of {each_s:.3g} s: {N_BLOCKS} blocks of one timed, "
+            f"{protocol.min_rounds} taken for each, where up to {protocol.max_rounds} may be needed"
+        )
+
+    def _trained(self, each_s: float, what: str) -> str:
+        where = "CUDA" if torch.cuda.is_available() else "CPU"
+        return (
+            f"{each_s:.3g} s an update: {N_UPDATES} timed with {what} on at most {MADE_UP_TOKENS} "
+            f"made-up tokens, scaled to the batch; one process, float32, this {where}"
+        )
+
+    @cached_property
+    def _supernet(self) -> TransformerConfig:
+        return TransformerConfig.for_space(self.space)
+
+    @cached_property
+    def _finetuned_s(self) -> float:
+        config = replace(self._supernet, architecture=self.space.largest(experts=1))
+        return seconds_per_update(config, self.config.finetune, self.space, full_shape)
+
+    @cached_property
+    def _block(self) -> Profiled | None:
+        if self.device.unavailable_reason() is not None:
+            return None
+        try:
+            return profiled(
+                self.space.sample(Random("plan")),
+                device=self.device,
+                protocol=profile_protocol(self.config),
+                workload=self.config.workload.of(self.space),
+                space=self.space,
+            )
+        except (DeviceUnavailableError, ProfilingError) as error:
+            self.problems.append(f"Nothing can be measured on '{self.device.name}': {error}")
+            return None
+
+    @cached_property
+    def _text(self) -> _Text:
+        data = self.config.data
+        try:
+            corpus = open_corpus(data.folder, source=data.source, target=data.target)
+            valid, n_test = corpus.split("valid"), len(corpus.split("test"))
+        except CorpusError as error:
+            self.problems.append(str(error))
+            n_tokens = _ASSUMED_SENTENCES * self.space.tgt_len
+            return _Text(n_tokens, _ASSUMED_SENTENCES, f"{_ASSUMED_SENTENCES} assumed sentences")
+        n_tokens = sum(map(len, valid.target)) // _CHARACTERS_PER_TOKEN + len(valid)
+        what = f"{len(valid)} sentences, {_CHARACTERS_PER_TOKEN} characters taken for a token"
+        return _Text(n_tokens, n_test, what)

@@ -1,0 +1,143 @@
+"""How fast this machine is at what a run does, from a few seconds of each.
+
+Training and evaluation are timed on made-up sentences of the space's lengths, so that neither
+text nor a vocabulary is needed.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+
+from automoe.architecture import Architecture
+from automoe.profiling import profile_architectures
+from automoe.space import SearchSpace
+from automoe.supernet import Transformer, TransformerConfig
+from automoe.text import Batch, Pair, evaluation_batches
+from automoe.text.special_tokens import EOS
+from automoe.training import SubnetsOfUpdate, TrainingSettings, validation_loss
+from automoe.training.loss import training_loss
+from automoe.workload import TranslationWorkload
+from devices import Device
+from profilers import Protocol, read_log
+
+MADE_UP_TOKENS = 1024
+N_UPDATES = 3  # after one that warms up
+N_BLOCKS = 2
+_FIRST_PIECE = EOS + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What measuring one architecture took.
+
+    Attributes:
+        block_s: Seconds of one block, its process included.
+        latency_ms: Of the architecture.
+    """
+
+    block_s: float
+    latency_ms: float
+
+
+def seconds_per_update(
+    config: TransformerConfig,
+    settings: TrainingSettings,
+    space: SearchSpace,
+    subnets: SubnetsOfUpdate,
+) -> float:
+    """Seconds of one update of one process, in float32.
+
+    A batch has `MADE_UP_TOKENS` at most; the time of its gradients is scaled to the settings'
+    batch, that of the optimiser's step is not.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = Transformer(config, seed=0).to(device).train()
+    batch = made_up_batch(space, min(settings.max_tokens, MADE_UP_TOKENS)).to(device)
+    optimiser = torch.optim.Adam(model.parameters())
+    gradients_s: list[float] = []
+    steps_s: list[float] = []
+    for update in range(1 + N_UPDATES):
+        with _timed(gradients_s):
+            for subnet in subnets(update):
+                output = model(batch.source_BS, batch.target_in_BT, subnet)
+                training_loss(output, batch.target_out_BT, settings).backward()  # type: ignore[no-untyped-call] # torch
+        with _timed(steps_s):
+            optimiser.step()
+            optimiser.zero_grad()
+    scale = float(settings.accumulate * settings.max_tokens / batch.source_BS.numel())
+    return scale * median(gradients_s[1:]) + median(steps_s[1:])
+
+
+def seconds_per_token(config: TransformerConfig, space: SearchSpace, subnet: Architecture) -> float:
+    """Seconds in which a subnet of an untrained supernet is evaluated on one target token.
+
+    On one thread, as in a search.
+    """
+    model = Transformer(config, seed=0).eval()
+    batch = made_up_batch(space, MADE_UP_TOKENS)
+    before = torch.get_num_threads()
+    seconds: list[float] = []
+    torch.set_num_threads(1)
+    try:
+        for _ in range(2):
+            with _timed(seconds):
+                validation_loss(model, [batch], subnet)
+    finally:
+        torch.set_num_threads(before)
+    return seconds[-1] / batch.n_tokens
+
+
+def profiled(
+    architecture: Architecture,
+    *,
+    device: Device,
+    protocol: Protocol,
+    workload: TranslationWorkload,
+    space: SearchSpace,
+) -> Profiled | None:
+    """Measure one architecture in `N_BLOCKS` blocks; None when it cannot be measured.
+
+    Raises:
+        DeviceUnavailableError, ProfilingError: As `profile_architectures`.
+    """
+    seconds: list[float] = []
+    with TemporaryDirectory(prefix="automoe-plan-") as folder, _timed(seconds):
+        log = Path(folder) / "latency.csv"
+        profile_architectures(
+            [architecture],
+            device=device,
+            protocol=replace(protocol, min_rounds=N_BLOCKS, max_rounds=N_BLOCKS),
+            workload=workload,
+            log=log,
+            space=space,
+            graphs=Path(folder) / "graphs",
+        )
+        rows = read_log(log)
+    if not rows:
+        return None
+    return Profiled(seconds[0] / N_BLOCKS, float(rows[0]["latency_ms"]))
+
+
+def made_up_batch(space: SearchSpace, max_tokens: int) -> Batch:
+    """One batch of sentences of the space's lengths that are not longer than a batch may be."""
+    src_len, tgt_len = (min(n, max_tokens - 1) for n in (space.src_len, space.tgt_len))
+    length = max(src_len, tgt_len + 1)
+    piece = _FIRST_PIECE % space.vocab_size
+    pair = Pair((*[piece] * (src_len - 1), EOS), (piece,) * tgt_len)
+    n_pairs = max(1, max_tokens // length)
+    return next(evaluation_batches([pair] * n_pairs, max_tokens=n_pairs * length))
+
+
+@contextmanager
+def _timed(seconds: list[float]) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    seconds.append(time.perf_counter() - started)

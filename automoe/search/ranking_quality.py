@@ -1,0 +1,257 @@
+"""Whether a supernet ranks its subnets as training each of them alone does.
+
+A search believes the losses that subnets have with shared weights. What they are worth is the
+rank correlation with the losses of the same subnets trained alone (Yu et al., 2020, "Evaluating
+the search phase of neural architecture search").
+
+Legend: N subnets.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from shutil import rmtree
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau, spearmanr
+
+from automoe.architecture import Architecture
+from automoe.model_folder import TrainedModel
+from automoe.progress import OnProgress, no_progress
+from automoe.search.evaluation import Evaluator
+from automoe.search.fitness import SupernetFitness, ValidationFitness, validation_batches
+from automoe.search.fitness_cache import FitnessCache
+from automoe.space import SearchSpace
+from automoe.supernet import Transformer
+from automoe.text import Corpus
+from automoe.training import TrainingData, TrainingSettings, train
+
+LOSSES = "losses.jsonl"
+CONFIDENCE = 0.95
+_FEWEST = 3
+_RESAMPLES = 1000
+
+Losses = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedSubnet:
+    """One subnet and its two losses, in nats per target token.
+
+    Attributes:
+        architecture: Its description.
+        supernet_loss: With the supernet's weights.
+        alone_loss: After a training of its own.
+    """
+
+    architecture: Architecture
+    supernet_loss: float
+    alone_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A rank correlation and its bootstrap interval.
+
+    Attributes:
+        value: 1 where the order is the same, -1 where it is reversed.
+        low: Lower end of the 95 % interval over subnets.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankingQuality:
+    """How well a supernet ranks.
+
+    Attributes:
+        subnets: In the order in which they were drawn.
+        spearman: Correlation of the ranks.
+        kendall: Pairs in the same order less pairs in the other, as a share (tau-b).
+    """
+
+    subnets: tuple[RankedSubnet, ...]
+    spearman: Correlation
+    kendall: Correlation
+
+
+@dataclass(frozen=True, slots=True)
+class AloneFitness:
+    """Loss of a subnet that is trained alone, from new weights, and validated as the supernet is.
+
+    Attributes:
+        supernet: Its folder; gives shape and vocabulary, no weight.
+        corpus: What to train and to validate on.
+        settings: How; the place of the norm is the supernet's.
+        folder: Where checkpoints are kept until a subnet is finished.
+    """
+
+    supernet: Path
+    corpus: Corpus
+    settings: TrainingSettings
+    folder: Path
+
+    @property
+    def digest(self) -> str:
+        """What the losses depend on besides the architecture."""
+        text = self.corpus.split("train")
+        settings = self.settings.model_dump_json(exclude={"save_every", "validate_every", "norm"})
+        digest = hashlib.sha256(settings.encode())
+        for sentence in (*text.source, *text.target):
+            digest.update(sentence.encode() + b"\n")
+        return f"alone/{digest.hexdigest()}/{SupernetFitness(self.supernet, self.corpus).digest}"
+
+    def __call__(self, architecture: Architecture) -> float:
+        """The loss of one subnet; a killed training goes on where it stopped.
+
+        Raises:
+            ModelFolderError: The folder holds no supernet.
+            CorpusError: The text cannot be used.
+            CheckpointError: A checkpoint is damaged or of another training.
+        """
+        trained, settings = TrainedModel.load(self.supernet), self.settings
+        config = replace(
+            trained.model.config,
+            architecture=architecture,
+            dropout=settings.dropout,
+            attention_dropout=settings.attention_dropout,
+            router_jitter=settings.router_jitter,
+        )
+        model = Transformer(config, seed=settings.seed)
+        data = TrainingData.prepare(
+            self.corpus, trained.vocabulary, max_sentence=settings.max_sentence
+        )
+        folder = self.folder / architecture.id
+        train(model, data, settings, folder=folder)
+        batches = validation_batches(self.corpus, trained.vocabulary)
+        loss = ValidationFitness(model.cpu(), batches)(architecture)
+        rmtree(folder)
+        return loss
+
+
+def ranking_quality(
+    supernet: Path,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    n: int = 8,
+    seed: int = 0,
+    on_progress: OnProgress = no_progress,
+) -> RankingQuality:
+    """Train random subnets alone and compare their order with the supernet's.
+
+    What is finished is kept in ``folder``: the same call goes on, and a larger ``n`` adds subnets.
+
+    Args:
+        supernet: Folder of `automoe train`.
+        corpus: What to train and to validate on.
+        settings: Of each subnet's training.
+        folder: Where losses and checkpoints go.
+        n: Subnets; 3 at least.
+        seed: Of the subnets that are drawn and of the bootstrap.
+        on_progress: Called after each subnet.
+
+    Raises:
+        ValueError: There are fewer than three subnets, or all have the same loss.
+        ModelFolderError: The folder holds no supernet.
+        CorpusError: The text cannot be used.
+    """
+    if n < _FEWEST:
+        raise ValueError(f"'n' must be at least {_FEWEST}. Got {n}.")
+    _, space = TrainedModel.load_supernet(supernet)
+    drawn = _drawn(space, n, seed)
+    cache = FitnessCache(folder / LOSSES)
+    shared = Evaluator(SupernetFitness(supernet, corpus), cache=cache)(drawn)
+    alone = Evaluator(AloneFitness(supernet, corpus, settings, folder), cache=cache)
+    trained: dict[Architecture, float | None] = {}
+    for architecture in drawn:
+        trained |= alone([architecture])
+        on_progress(len(trained), n, f"{architecture.id} {trained[architecture]:.3f}")
+    subnets = tuple(RankedSubnet(a, _known(shared[a]), _known(trained[a])) for a in drawn)
+    shared_N = np.array([subnet.supernet_loss for subnet in subnets])
+    alone_N = np.array([subnet.alone_loss for subnet in subnets])
+    return RankingQuality(
+        subnets,
+        correlation(spearman, shared_N, alone_N, seed=seed),
+        correlation(kendall, shared_N, alone_N, seed=seed),
+    )
+
+
+def spearman(first_N: Losses, second_N: Losses) -> float:
+    """Spearman's rank correlation."""
+    return float(spearmanr(first_N, second_N).statistic)
+
+
+def kendall(first_N: Losses, second_N: Losses) -> float:
+    """Kendall's tau-b."""
+    return float(kendalltau(first_N, second_N).statistic)
+
+
+def correlation(
+    of: Callable[[Losses, Losses], float], first_N: Losses, second_N: Losses, *, seed: int = 0
+) -> Correlation:
+    """A rank correlation with its percentile bootstrap over pairs (Efron, 1979).
+
+    A resample in which one side is all the same has no ranks and is left out.
+
+    Raises:
+        ValueError: One side is all the same.
+    """
+    if not (np.ptp(first_N) and np.ptp(second_N)):
+        raise ValueError(
+            f"The losses of {len(first_N)} subnets must differ. Got the same for all; "
+            "train longer, or draw more subnets."
+        )
+    rng = np.random.default_rng(seed)
+    rows_RN = rng.integers(len(first_N), size=(_RESAMPLES, len(first_N)))
+    values = [
+        of(first_N[rows], second_N[rows])
+        for rows in rows_RN
+        if np.ptp(first_N[rows]) and np.ptp(second_N[rows])
+    ]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Correlation(of(first_N, second_N), float(low), float(high))
+
+
+def report(quality: RankingQuality) -> dict[str, object]:
+    """The content as JSON types; losses are in nats per target token."""
+    return {
+        "n": len(quality.subnets),
+        "confidence": CONFIDENCE,
+        "spearman": asdict(quality.spearman),
+        "kendall": asdict(quality.kendall),
+        "subnets": [
+            {
+                "architecture_id": subnet.architecture.id,
+                "architecture": subnet.architecture.to_dict(),
+                "supernet_loss": subnet.supernet_loss,
+                "alone_loss": subnet.alone_loss,
+            }
+            for subnet in quality.subnets
+        ],
+    }
+
+
+def _drawn(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
+    """Distinct ones; the first of them are the same for every ``n``."""
+    rng = Random(f"ranking {seed}")
+    distinct = list(dict.fromkeys(space.sample(rng) for _ in range(100 * n)))[:n]
+    if len(distinct) < n:
+        raise ValueError(
+            f"'n' must be at most {len(distinct)}, the subnets found in '{space.name}'. Got {n}."
+        )
+    return distinct
+
+
+def _known(loss: float | None) -> float:
+    assert loss is not None  # only halving leaves one out
+    return loss

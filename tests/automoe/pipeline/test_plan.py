@@ -1,0 +1,160 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.small_text import small_space, write_corpus
+
+from automoe.cli.main import main
+from automoe.pipeline import ConfigError, RunConfig
+from automoe.pipeline import plan as plan_module
+from automoe.pipeline.plan import plan_run
+from automoe.pipeline.throughput import Profiled
+from automoe.training import train_supernet
+
+STAGES = [
+    "profile",
+    "fit",
+    "supernet",
+    "search",
+    "verify",
+    "finetune winner",
+    "finetune baseline",
+    "evaluate winner",
+    "evaluate baseline",
+    "report",
+]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A short run whose text is there."""
+    write_corpus(tmp_path / "text")
+    space = small_space().model_dump(mode="json")
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
+    training = {"updates": 6, "max_tokens": 200, "warmup_updates": 2, "max_sentence": 40}
+    content = {
+        "name": "short",
+        "output": str(tmp_path / "run"),
+        "space": {"name": str(tmp_path / "space.yaml")},
+        "data": {"folder": str(tmp_path / "text")},
+        "profile": {"architectures": 20, "fast": True},
+        "train": training,
+        "search": {"budget_ms": 5, "population": 10, "parents": 3, "generations": 4},
+        "finetune": {**training, "updates": 12},
+        "evaluate": {"beam": 3},
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Round figures in the place of this machine's."""
+    found = Profiled(block_s=3.0, latency_ms=50.0)
+    monkeypatch.setattr(plan_module, "profiled", lambda *_, **__: found)
+    monkeypatch.setattr(plan_module, "seconds_per_update", lambda *_: 2.0)
+    monkeypatch.setattr(plan_module, "seconds_per_token", lambda *_: 0.01)
+
+
+def changed(config: Path, **changes: Any) -> RunConfig:
+    content = yaml.safe_load(config.read_text())
+    for section, values in changes.items():
+        content[section] |= values
+    config.write_text(yaml.safe_dump(content))
+    return RunConfig.load(config)
+
+
+def estimates(config: RunConfig) -> dict[str, float | None]:
+    return {stage.stage: stage.estimate_s for stage in plan_run(config).stages}
+
+
+def test_estimates_are_what_is_left_times_what_each_takes(config: Path, timed: None) -> None:
+    found = estimates(RunConfig.load(config))
+    assert list(found) == STAGES
+    assert found["profile"] == 20 * 2 * 3.0  # two blocks each in the fast protocol
+    assert found["supernet"] == 6 * 2.0
+    assert found["finetune winner"] == found["finetune baseline"] == 12 * 2.0
+    # A token for four characters, and an EOS for each sentence.
+    target = (config.parent / "text" / "valid.de").read_text().splitlines()
+    n_tokens = sum(map(len, target)) // 4 + 20
+    assert found["search"] == pytest.approx((10 + 3 * 100) * n_tokens * 0.01)
+    assert found["verify"] == 6 * 3 * 3.0  # the best five and the baseline
+    assert found["evaluate winner"] == pytest.approx(20 * 3 * 0.050)
+    assert (found["fit"], found["report"]) == (None, None)
+    whole = plan_run(RunConfig.load(config))
+    assert whole.total_s == pytest.approx(sum(s for s in found.values() if s is not None))
+    assert whole.missing == ()
+
+
+def test_processes_and_halvings_shorten_the_search(config: Path, timed: None) -> None:
+    alone = estimates(RunConfig.load(config))["search"]
+    assert alone is not None
+    halved = estimates(changed(config, search={"jobs": 4, "halvings": 1}))["search"]
+    # A quarter of the text for all, all of it for half: 1/4 + 1/2.
+    assert halved == pytest.approx(alone * 0.75 / 4)
+
+
+def test_verification_takes_no_longer_than_it_may(config: Path, timed: None) -> None:
+    assert estimates(changed(config, search={"device_minutes": 0.5}))["verify"] == 30
+
+
+def test_what_is_done_is_told_and_not_timed(
+    config: Path, timed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = RunConfig.load(config)
+    loaded.claim()
+    corpus = write_corpus(config.parent / "text")
+    train_supernet(small_space(), corpus, loaded.train, folder=loaded.folder / "supernet")
+    lines = [{"fingerprint": ""}, [], []]  # two generations
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (loaded.folder / "search.jsonl").write_text(text)
+    (loaded.folder / "predictor.skops").touch()
+    asked: list[object] = []
+    monkeypatch.setattr(plan_module, "seconds_per_update", lambda *given: asked.append(given) or 2)
+    before = {p: p.read_bytes() for p in config.parent.rglob("*") if p.is_file()}
+    stages = {stage.stage: stage for stage in plan_run(loaded).stages}
+    assert (stages["supernet"].done, stages["supernet"].estimate_s) == (6, 0)
+    assert stages["fit"].is_done
+    assert (stages["search"].done, stages["search"].total) == (10 + 100, 10 + 3 * 100)
+    assert stages["profile"].done == 0
+    assert len(asked) == 1  # for both models, which are as large; not for the supernet
+    assert {p: p.read_bytes() for p in config.parent.rglob("*") if p.is_file()} == before
+
+
+def test_a_plan_makes_no_folder(config: Path, timed: None) -> None:
+    plan_run(RunConfig.load(config))
+    assert not (config.parent / "run").exists()
+
+
+def test_a_plan_for_the_folder_of_another_run_is_refused(config: Path, timed: None) -> None:
+    RunConfig.load(config).claim()
+    with pytest.raises(ConfigError, match="holds a run with another 'seed'"):
+        plan_run(RunConfig.load(config).model_copy(update={"seed": 1}))
+
+
+def test_the_example_of_the_paper_is_planned_without_its_text(
+    timed: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    example = Path(__file__).parents[3] / "examples" / "wmt14_en_de.yaml"
+    assert main(["run", str(example), "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    by_stage = {stage["stage"]: stage for stage in found["stages"]}
+    assert by_stage["search"]["total"] == 125 + 14 * 100
+    assert "3000 assumed sentences" in by_stage["search"]["basis"]
+    assert "'data/wmt14_en_de' does not exist" in found["missing"][0]
+    assert "'train.precision' is fp16, which needs a CUDA device" in found["missing"][1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_is_really_timed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(config), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:18].strip() for line in lines] == [*STAGES, "total"]
+    unknown = [line[:18].strip() for line in lines if line[18:30].strip() == "?"]
+    assert unknown == ["fit", "report"]
+    assert "to do" in lines[0]

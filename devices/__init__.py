@@ -1,5 +1,6 @@
 """Machines we can run on: what each is, how healthy it is, and how to open it."""
 
+from devices.host import Host, Kernel, LocalHost
 from devices.registry import (
     DeviceStatus,
     UnknownDeviceError,
@@ -7,7 +8,7 @@ from devices.registry import (
     device_names,
     get_device,
 )
-from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding, HardwareRuns
 
 __all__ = [
     "Device",
@@ -15,6 +16,10 @@ __all__ = [
     "DeviceStatus",
     "DeviceUnavailableError",
     "Finding",
+    "HardwareRuns",
+    "Host",
+    "Kernel",
+    "LocalHost",
     "UnknownDeviceError",
     "describe_devices",
     "device_names",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from devices.spec import Device, DeviceInfo, DeviceUnavailableError
+from devices.host import Host
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError, HardwareRuns
 
 GROUP = "automoe.devices"
 
@@ -22,11 +23,13 @@ class DeviceStatus:
         name: The plugin's name.
         reason: Why the device cannot be used; None when it can.
         info: What the machine is; None when `reason` is given.
+        run_on_hardware: Whether the plugin has been, see `Device`; None when it cannot be loaded.
     """
 
     name: str
     reason: str | None
     info: DeviceInfo | None
+    run_on_hardware: HardwareRuns | None = None
 
 
 def device_names() -> tuple[str, ...]:
@@ -38,8 +41,12 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(_plugins()))
 
 
-def get_device(name: str) -> Device:
+def get_device(name: str, host: Host | None = None) -> Device:
     """The device called `name`, whether or not it can be used now.
+
+    Args:
+        name: The plugin's name.
+        host: The machine it describes; this one without it.
 
     Raises:
         UnknownDeviceError: No plugin has that name.
@@ -49,7 +56,7 @@ def get_device(name: str) -> Device:
     if name not in plugins:
         installed = ", ".join(sorted(plugins)) or "none"
         raise UnknownDeviceError(f"Unknown device {name!r}. Installed devices: {installed}.")
-    return _load(plugins[name])
+    return _load(plugins[name], host)
 
 
 def describe_devices() -> list[DeviceStatus]:
@@ -69,10 +76,10 @@ def _plugins() -> dict[str, EntryPoint]:
     return plugins
 
 
-def _load(plugin: EntryPoint) -> Device:
+def _load(plugin: EntryPoint, host: Host | None = None) -> Device:
     try:
-        factory = cast("Callable[[], Device]", plugin.load())
-        device = factory()
+        factory = cast("Callable[..., Device]", plugin.load())
+        device = factory() if host is None else factory(host)
     except Exception as error:  # a plugin is foreign code: whatever it raises, it is unusable
         raise DeviceUnavailableError(
             f"Device {plugin.name!r} ({plugin.value}) cannot be loaded. "
@@ -89,9 +96,11 @@ def _load(plugin: EntryPoint) -> Device:
 def _describe(plugin: EntryPoint) -> DeviceStatus:
     try:
         device = _load(plugin)
-        reason = device.unavailable_reason()
-        return DeviceStatus(plugin.name, reason, None if reason else device.info())
     except DeviceUnavailableError as error:
         return DeviceStatus(plugin.name, str(error), None)
+    runs = device.run_on_hardware
+    try:
+        reason = device.unavailable_reason()
+        return DeviceStatus(plugin.name, reason, None if reason else device.info(), runs)
     except Exception as error:  # foreign code again, see _load
-        return DeviceStatus(plugin.name, f"{type(error).__name__}: {error}", None)
+        return DeviceStatus(plugin.name, f"{type(error).__name__}: {error}", None, runs)

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Severity = Literal["ok", "warning", "problem"]
+HardwareRuns = Literal["yes", "never", "simulated"]
+SIMULATED = "simulated"
+Facts = tuple[tuple[str, str], ...]
 
 
 class DeviceUnavailableError(RuntimeError):
@@ -26,6 +29,10 @@ class DeviceInfo:
         memory_mb: Physical memory in MiB.
         system: Operating system and kernel release.
         power_mode: The cpufreq governor or the board's mode, or "unknown".
+        traits: What else timings there depend on, as pairs of name and value: the GPU, its
+            driver, the board's release.
+        details: What is good to know but changes no timing by itself, or has a column of its
+            own: kinds of cores, caches, container limits, runtimes.
     """
 
     name: str
@@ -36,6 +43,8 @@ class DeviceInfo:
     memory_mb: int
     system: str
     power_mode: str
+    traits: Facts = ()
+    details: Facts = ()
 
     @property
     def fingerprint(self) -> str:
@@ -46,7 +55,18 @@ class DeviceInfo:
         """
         memory_gib = round(self.memory_mb / 1024)
         stable = [self.kind, self.model, self.machine, self.cores, memory_gib, self.system]
+        stable += [list(trait) for trait in self.traits]
         return hashlib.sha256(json.dumps(stable).encode()).hexdigest()[:12]
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether times on it are computed, so that they say nothing about any machine."""
+        return self.kind == SIMULATED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field and the fingerprint, as JSON values."""
+        pairs = {"traits": dict(self.traits), "details": dict(self.details)}
+        return {**asdict(self), **pairs, "fingerprint": self.fingerprint}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +88,19 @@ class Finding:
 
 @runtime_checkable
 class Device(Protocol):
-    """A machine that can run the worker. Plugins are classes that need no arguments."""
+    """A machine that can run the worker.
+
+    Plugins are classes that need no arguments, and take the `Host` to describe where it is not
+    this one.
+
+    Attributes:
+        name: As in `--device cpu`.
+        run_on_hardware: "yes" once somebody has measured with this plugin on such a machine and
+            looked at the result, "never" before that, "simulated" when there is no such machine.
+    """
 
     name: str
+    run_on_hardware: HardwareRuns
 
     def unavailable_reason(self) -> str | None:
         """Why this device cannot be used here and now; None when it can."""
@@ -86,6 +116,10 @@ class Device(Protocol):
 
     def worker_environment(self) -> dict[str, str]:
         """The variables to add to the child's environment; it must disable ORT telemetry."""
+        ...
+
+    def sensors(self) -> dict[str, float]:
+        """What its sensors say now, by name and unit, e.g. {"temperature_cpu_c": 48.1}."""
         ...
 
     def doctor(self) -> tuple[Finding, ...]:

@@ -1,18 +1,72 @@
-"""The contract every device keeps, as a test class: subclass it and give it your device.
+"""The contract every device keeps, as a test class, and a machine of files to test it on.
 
 class TestMyDevice(DeviceContract):
     @pytest.fixture
     def device(self):
-        return MyDevice()
+        return MyDevice(RecordedHost(Path("tests/my_board")))
 """
 
 import re
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from devices.host import Kernel, read_file
 from devices.spec import Device
 
 _WORKER = Path("/somewhere/worker.py")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedHost:
+    """A machine as recorded: a tree of its files and what its commands print.
+
+    Attributes:
+        root: The folder that stands for "/".
+        machine: The instruction set.
+        cpus: The processors that may be used.
+        outputs: What each command prints, by its argv; others are not installed.
+        packages: The Python distributions there, with their versions.
+        release: The kernel's release.
+        system: The operating system.
+        label: How messages name it.
+        is_local: Whether it stands for the machine that runs this program.
+    """
+
+    root: Path
+    machine: str = "x86_64"
+    cpus: tuple[int, ...] = (0,)
+    outputs: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    release: str = "6.1"
+    system: str = "Linux"
+    label: str = "this machine"
+    is_local: bool = True
+
+    def kernel(self) -> Kernel:
+        """See `Host`."""
+        return Kernel(self.system, self.release, self.machine)
+
+    def usable_cpus(self) -> tuple[int, ...]:
+        """See `Host`."""
+        return self.cpus
+
+    def read_text(self, path: str) -> str | None:
+        """See `Host`."""
+        return read_file(self.root / path.lstrip("/"))
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """See `Host`."""
+        found = self.root.glob(pattern.lstrip("/"))
+        return tuple(sorted(f"/{path.relative_to(self.root)}" for path in found))
+
+    def run(self, argv: Sequence[str]) -> str | None:
+        """See `Host`."""
+        return self.outputs.get(tuple(argv))
+
+    def package_version(self, name: str) -> str | None:
+        """See `Host`."""
+        return self.packages.get(name)
 
 
 class DeviceContract:
@@ -51,6 +105,16 @@ class DeviceContract:
     def test_worker_never_sends_telemetry(self, device: Device) -> None:
         """ONNX Runtime uploads usage data unless it is told not to before its import."""
         assert device.worker_environment()["ORT_DISABLE_TELEMETRY"] == "1"
+
+    def test_says_whether_it_ran_on_hardware(self, device: Device) -> None:
+        """Nobody may take a plugin that was never tried for one that was."""
+        assert device.run_on_hardware in ("yes", "never", "simulated")
+
+    def test_sensors_are_numbers_with_units(self, device: Device) -> None:
+        """A name ends in its unit; a machine without sensors answers nothing."""
+        for name, value in device.sensors().items():
+            assert re.fullmatch(r"[a-z0-9][a-z0-9_.-]*_(c|mhz|mw)", name), name
+            assert isinstance(value, int | float)
 
     def test_doctor_gives_a_remedy_for_everything_it_minds(self, device: Device) -> None:
         """A complaint without a remedy is only noise."""

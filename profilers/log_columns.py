@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers.any_log import AnyLog, Row
-from profilers.table import CONDITION_COLUMNS, REQUIRED_COLUMNS, LogError
+from profilers.table import CONDITION_COLUMNS, METER_COLUMNS, REQUIRED_COLUMNS, LogError
 from profilers.words import is_duration, is_known_before_measuring, words
 
 _MAX_LEVELS = 20
@@ -71,7 +71,7 @@ def find_features(
     for what `automoe profile` writes itself.
     """
     marked = [name for name in log.columns if name.startswith(_FEATURE_PREFIX)]
-    own = set(REQUIRED_COLUMNS) if log.is_ours else set()
+    own = {*REQUIRED_COLUMNS, *METER_COLUMNS} if log.is_ours else set()
     candidates = marked or [
         name
         for name in log.columns

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from automoe.cli.console import print_json, print_table
+from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from devices import DeviceUnavailableError, describe_devices, get_device
+from devices import Device, DeviceInfo, DeviceUnavailableError, describe_devices, get_device
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -16,6 +16,21 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("devices")(list_devices)
     app.command("doctor")(doctor)
+
+
+def usable_device(name: str) -> Device:
+    """The device called `name`; standard error says so when it is simulated.
+
+    Raises:
+        UnknownDeviceError: No plugin has that name.
+        DeviceUnavailableError: It cannot be used here and now.
+    """
+    plugin = get_device(name)
+    if (reason := plugin.unavailable_reason()) is not None:
+        raise DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.")
+    if plugin.info().is_simulated:
+        say(f"{name.upper()}: times are computed and say nothing about any real device.")
+    return plugin
 
 
 def list_devices(as_json: AsJson = False) -> None:
@@ -28,7 +43,8 @@ def list_devices(as_json: AsJson = False) -> None:
                     "name": status.name,
                     "available": status.reason is None,
                     "reason": status.reason,
-                    "info": asdict(status.info) if status.info else None,
+                    "run_on_hardware": status.run_on_hardware,
+                    "info": status.info.to_dict() if status.info else None,
                     "fingerprint": status.info.fingerprint if status.info else None,
                 }
                 for status in found
@@ -36,9 +52,14 @@ def list_devices(as_json: AsJson = False) -> None:
         )
         return
     print_table(
-        ("device", "available", "what it is, or why not"),
+        ("device", "available", "run on hardware", "what it is, or why not"),
         [
-            (status.name, "no" if status.reason else "yes", status.reason or _summary(status.info))
+            (
+                status.name,
+                "no" if status.reason else "yes",
+                status.run_on_hardware or "",
+                _summary(status.info) if status.info else str(status.reason),
+            )
             for status in found
         ],
     )
@@ -49,9 +70,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
-    plugin = get_device(device)
-    if (reason := plugin.unavailable_reason()) is not None:
-        raise DeviceUnavailableError(f"Device {device!r} is unavailable: {reason}.")
+    plugin = usable_device(device)
     findings = plugin.doctor()
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -64,6 +83,6 @@ def doctor(
         raise typer.Exit(ExitCode.QUALITY)
 
 
-def _summary(info: object) -> str:
-    model, cores, memory_mb = (getattr(info, name) for name in ("model", "cores", "memory_mb"))
-    return f"{model}, {cores} cores, {memory_mb} MB"
+def _summary(info: DeviceInfo) -> str:
+    traits = "".join(f", {name} {value}" for name, value in info.traits)
+    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}"

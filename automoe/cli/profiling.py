@@ -12,10 +12,11 @@ import typer
 from automoe.architecture import Architecture
 from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.devices import usable_device
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
 from automoe.cli.share import parse_share
-from devices import Device, DeviceUnavailableError, get_device
+from devices import Device, DeviceUnavailableError
 
 if TYPE_CHECKING:
     from automoe.profiling import ProfileSummary
@@ -160,10 +161,7 @@ def _device(name: str, host: str | None) -> Device:
         raise DeviceUnavailableError(
             f"'--host' cannot be used in this release. Got '{host}'; run automoe on that machine."
         )
-    plugin = get_device(name)
-    if (reason := plugin.unavailable_reason()) is not None:
-        raise DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.")
-    return plugin
+    return usable_device(name)
 
 
 def _workload(

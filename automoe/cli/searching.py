@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.devices import usable_device
 from automoe.cli.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def search(
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
+    plugin = None if device is None else usable_device(device)
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
     corpus = remembered_corpus(supernet) if data is None else None
@@ -143,7 +145,7 @@ def search(
             fingerprint=fingerprint,
             out=out,
         )
-        outcome, result = search_here.certified(device) if device else search_here.predicted()
+        outcome, result = search_here.certified(plugin) if plugin else search_here.predicted()
     result |= {"objective": objective, "feasibility": preflight}
     if pareto:
         result |= front_of(outcome)
@@ -212,12 +214,10 @@ class _Search:
         )
         return outcome, result
 
-    def certified(self, device: str) -> "tuple[SearchOutcome, dict[str, Any]]":
+    def certified(self, plugin: "Device") -> "tuple[SearchOutcome, dict[str, Any]]":
         """What was found, and the result as the device judges it."""
         from automoe.search import result_of, verified_search
-        from devices import get_device
 
-        plugin = get_device(device)
         info = plugin.info()
         fitted_on = self.latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
         if fitted_on != info.fingerprint:
@@ -240,7 +240,7 @@ class _Search:
             certified=verification.certified,
             reason=verification.reason,
             measured=verification.measured.get(verification.winner.architecture),
-            device={**asdict(info), "fingerprint": info.fingerprint},
+            device=info.to_dict(),
         )
         result["n_measured"] = len(verification.measured)
         result["search_rounds"] = searched.rounds

@@ -6,7 +6,7 @@ profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +242,7 @@ class _Run:
             certified=verification.certified,
             reason=verification.reason,
             measured=verification.measured.get(winner.architecture),
-            device={**asdict(info), "fingerprint": info.fingerprint},
+            device=info.to_dict(),
         )
         bounds = latency.predict([self.baseline], confidence=settings.confidence)
         baseline = describe(

@@ -1,24 +1,26 @@
 import pytest
 
 from devices import linux
+from devices.testing import RecordedHost
 
 
 @pytest.fixture
 def tree(tmp_path):
-    def write(files):
+    def write(files, cpus=(0,)):
         for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        return tmp_path
+        return RecordedHost(tmp_path, cpus=cpus)
 
     return write
 
 
-def test_a_bare_tree_answers_unknown(tmp_path):
-    assert linux.cpu_model(tmp_path) == "unknown"
-    assert linux.governor(tmp_path) == "unknown"
-    assert linux.memory_mb(tmp_path) == 0
+def test_a_bare_tree_answers_unknown(tree):
+    host = tree({})
+    assert linux.cpu_model(host) == "unknown"
+    assert linux.governor(host) == "unknown"
+    assert linux.memory_mb(host) == 0
     for read in (
         linux.available_memory_mb,
         linux.load_average,
@@ -36,7 +38,7 @@ def test_a_bare_tree_answers_unknown(tmp_path):
         linux.swapped_mb,
         linux.runnable_tasks,
     ):
-        assert read(tmp_path) is None
+        assert read(host) is None
 
 
 def test_cpu_model_on_x86_is_the_first_processors_name(tree):
@@ -52,9 +54,21 @@ def test_cpu_model_on_arm_is_the_board(tree):
     assert linux.cpu_model(tree(files)) == "Raspberry Pi 5 Model B"
 
 
-def test_cpu_model_on_an_arm_server_is_the_part_number(tree):
+def test_cpu_model_on_an_arm_server_is_that_of_its_cores(tree):
     root = tree({"proc/cpuinfo": "processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n"})
-    assert linux.cpu_model(root) == "implementer 0x41 part 0xd0c"
+    assert linux.cpu_model(root) == "Neoverse-N1"
+
+
+def test_what_an_arm_kernel_calls_model_name_is_no_name(tree):
+    text = "model name : ARMv8 Processor rev 1 (v8l)\nCPU implementer : 0x41\nCPU part : 0xd42\n"
+    assert linux.cpu_model(tree({"proc/cpuinfo": text})) == "Cortex-A78AE"
+
+
+def test_the_governor_is_that_of_every_usable_core(tree):
+    names = {0: "performance", 1: "schedutil", 2: "powersave"}
+    files = {f"{CPUS}/cpu{n}/cpufreq/scaling_governor": f"{x}\n" for n, x in names.items()}
+    assert linux.governor(tree(files, (0,))) == "performance"
+    assert linux.governor(tree(files, (0, 1))) == "performance+schedutil"
 
 
 def test_memory_is_in_mebibytes(tree):
@@ -96,12 +110,12 @@ def test_quota_v1(tree):
     assert linux.cpu_quota(tree(files)) == 0.5
 
 
-def test_usable_cores_are_bounded_by_the_quota_and_at_least_one(tree, monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+def test_usable_cores_are_bounded_by_the_quota_and_at_least_one(tree):
+    eight = tuple(range(8))
     files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000\n"}
-    assert linux.usable_cores(tree(files)) == 2
-    assert linux.usable_cores(tree({"sys/fs/cgroup/cpu.max": "50000 100000\n"})) == 1
-    assert linux.usable_cores(tree({"sys/fs/cgroup/cpu.max": "max 100000\n"})) == 8
+    assert linux.usable_cores(tree(files, eight)) == 2
+    assert linux.usable_cores(tree({"sys/fs/cgroup/cpu.max": "50000 100000\n"}, eight)) == 1
+    assert linux.usable_cores(tree({"sys/fs/cgroup/cpu.max": "max 100000\n"}, eight)) == 8
 
 
 CPUS = "sys/devices/system/cpu"
@@ -189,13 +203,11 @@ def test_container(tree, files, kind):
     assert linux.container(tree(files)) == kind
 
 
-def test_shared_cores_are_those_of_usable_processors_only(tree, monkeypatch):
+def test_shared_cores_are_those_of_usable_processors_only(tree):
     siblings = {0: "0,4", 4: "0,4", 1: "1,5", 5: "1,5", 2: "2-3", 3: "2-3", 6: "6"}
-    root = tree({f"{CPUS}/cpu{n}/topology/thread_siblings_list": x for n, x in siblings.items()})
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 4, 1, 2, 3, 6})
-    assert linux.shared_cores(root) == ((0, 4), (2, 3))
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
-    assert linux.shared_cores(root) == ()
+    files = {f"{CPUS}/cpu{n}/topology/thread_siblings_list": x for n, x in siblings.items()}
+    assert linux.shared_cores(tree(files, (0, 1, 2, 3, 4, 6))) == ((0, 4), (2, 3))
+    assert linux.shared_cores(tree(files, (0, 1, 2))) == ()
 
 
 def test_swap_is_what_is_not_free(tree):

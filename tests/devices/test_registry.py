@@ -5,6 +5,7 @@ import pytest
 import devices.registry
 from devices import (
     DeviceUnavailableError,
+    LocalHost,
     UnknownDeviceError,
     describe_devices,
     device_names,
@@ -61,6 +62,15 @@ def test_the_same_entry_found_twice_is_one_device(install):
     assert device_names() == ("cpu",)
 
 
+def test_built_in_devices_are_registered_and_say_where_they_ran():
+    runs = {status.name: status.run_on_hardware for status in describe_devices()}
+    assert runs == {
+        **dict.fromkeys(("arm", "cuda", "jetson", "raspberry-pi"), "never"),
+        "cpu": "yes",
+        "simulated": "simulated",
+    }
+
+
 def test_a_broken_plugin_is_reported_and_harms_no_other(install):
     install(CPU, BROKEN)
     broken, cpu = describe_devices()
@@ -86,3 +96,11 @@ def test_a_plugin_that_is_no_device_is_refused(install):
     install(("odd", "builtins:dict"))
     with pytest.raises(DeviceUnavailableError, match=r"'odd' must implement devices\.Device"):
         get_device("odd")
+
+
+def test_a_device_is_told_which_machine_it_describes(install):
+    install(("dict", "builtins:dict"), ("takes", "devices.testing:RecordedHost"))
+    with pytest.raises(DeviceUnavailableError, match=r"'takes' must implement"):
+        get_device("takes", LocalHost())
+    with pytest.raises(DeviceUnavailableError, match=r"'dict' .* cannot be loaded\. TypeError"):
+        get_device("dict", LocalHost())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from devices import DeviceInfo, Finding
+from devices import DeviceInfo, Finding, HardwareRuns
 
 INFO = DeviceInfo(
     name="scripted",
@@ -25,6 +25,7 @@ class CommandDevice:
     """A device whose worker is any Python program, given as its source."""
 
     name = "scripted"
+    run_on_hardware: HardwareRuns = "simulated"
 
     def __init__(self, source: str) -> None:
         self.command = [sys.executable, "-I", "-S", "-c", source]
@@ -41,6 +42,9 @@ class CommandDevice:
 
     def worker_environment(self) -> dict[str, str]:
         return self.environment
+
+    def sensors(self) -> dict[str, float]:
+        return {}
 
     def doctor(self) -> tuple[Finding, ...]:
         return ()

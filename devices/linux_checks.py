@@ -1,12 +1,12 @@
 """What disturbs measurements on a Linux host: one check each, with its remedy.
 
-Every check takes the root of the file system and answers with one finding.
+Every check takes the host to ask and answers with one finding.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from devices import linux
+from devices.host import Host
 from devices.spec import Finding, Severity
 
 _MIN_AVAILABLE_MB = 512
@@ -17,9 +17,9 @@ _MAX_SWAPPED_MB = 100  # less is what the kernel tidies away on an idle host
 _BOARD_BITS = ("too little voltage", "capped clock", "throttling", "temperature limit")
 
 
-def check_load(root: Path) -> Finding:
+def check_load(host: Host) -> Finding:
     """Work over the last minute."""
-    load, cores = linux.load_average(root), linux.usable_cores(root)
+    load, cores = linux.load_average(host), linux.usable_cores(host)
     if load is None:
         return unknown("load", "the load average")
     message = f"load average {load:.2f} on {cores} usable cores"
@@ -27,9 +27,9 @@ def check_load(root: Path) -> Finding:
     return finding("load", severity, message, "stop other programs before measuring")
 
 
-def check_runnable(root: Path) -> Finding:
+def check_runnable(host: Host) -> Finding:
     """Work at this moment."""
-    others, cores = linux.runnable_tasks(root), linux.usable_cores(root)
+    others, cores = linux.runnable_tasks(host), linux.usable_cores(host)
     if others is None:
         return unknown("runnable", "its runnable tasks")
     message = f"{others} other tasks are running or waiting, for {cores} usable cores"
@@ -37,18 +37,18 @@ def check_runnable(root: Path) -> Finding:
     return finding("runnable", severity, message, "find them with 'top' and stop them")
 
 
-def check_governor(root: Path) -> Finding:
+def check_governor(host: Host) -> Finding:
     """Whether the clock follows the load."""
-    mode = linux.governor(root)
+    mode = linux.governor(host)
     if mode == "unknown":
         return unknown("governor", "the cpufreq governor (usual in a virtual machine)")
     remedy = "sudo cpupower frequency-set -g performance"
     return finding("governor", _warn_if(mode != "performance"), f"governor {mode}", remedy)
 
 
-def check_turbo(root: Path) -> Finding:
+def check_turbo(host: Host) -> Finding:
     """Whether the clock follows temperature and the work of other cores."""
-    on = linux.turbo(root)
+    on = linux.turbo(host)
     if on is None:
         return unknown("turbo", "whether turbo is on")
     message = "turbo is on: the clock depends on heat and on other cores" if on else "turbo is off"
@@ -59,9 +59,9 @@ def check_turbo(root: Path) -> Finding:
     return finding("turbo", _warn_if(on), message, remedy)
 
 
-def check_throttling(root: Path) -> Finding:
+def check_throttling(host: Host) -> Finding:
     """Whether the processor slowed down for heat."""
-    events = linux.throttle_events(root)
+    events = linux.throttle_events(host)
     if events is None:
         return unknown("throttling", "thermal throttling")
     message = f"slowed down for heat {events} times since boot"
@@ -69,9 +69,9 @@ def check_throttling(root: Path) -> Finding:
     return finding("throttling", _warn_if(events > 0), message, remedy)
 
 
-def check_board(root: Path) -> Finding:
+def check_board(host: Host) -> Finding:
     """Voltage and heat as a Raspberry Pi's firmware sees them."""
-    bits = linux.board_state(root)
+    bits = linux.board_state(host)
     if bits is None:
         return unknown("board", "the state of a Raspberry Pi")
     now = [name for i, name in enumerate(_BOARD_BITS) if bits >> i & 1]
@@ -84,9 +84,9 @@ def check_board(root: Path) -> Finding:
     return Finding("board", "ok", f"enough voltage and never too hot ({bits:#x})")
 
 
-def check_temperature(root: Path) -> Finding:
+def check_temperature(host: Host) -> Finding:
     """The hottest sensor."""
-    degrees = linux.temperature_c(root)
+    degrees = linux.temperature_c(host)
     if degrees is None:
         return unknown("temperature", "its temperature")
     severity = _warn_if(degrees >= _MAX_TEMPERATURE_C)
@@ -94,18 +94,18 @@ def check_temperature(root: Path) -> Finding:
     return finding("temperature", severity, f"{degrees:.1f} °C", remedy)
 
 
-def check_quota(root: Path) -> Finding:
+def check_quota(host: Host) -> Finding:
     """Whether a container may use only a part of each moment."""
-    quota = linux.cpu_quota(root)
+    quota = linux.cpu_quota(host)
     if quota is None:
         return Finding("quota", "ok", "no cgroup CPU quota")
     remedy = "pin cores (docker --cpuset-cpus) instead of a quota, which pauses the process"
     return Finding("quota", "warning", f"a cgroup quota grants {quota:.2f} cores", remedy)
 
 
-def check_quota_stops(root: Path) -> Finding:
+def check_quota_stops(host: Host) -> Finding:
     """Whether a quota did pause processes of this container."""
-    stops = linux.quota_stops(root)
+    stops = linux.quota_stops(host)
     if stops is None:
         return unknown("quota-stops", "pauses by a CPU quota")
     message = f"a quota paused this cgroup {stops.n_stops} times, {stops.seconds:.1f} s in all"
@@ -113,9 +113,9 @@ def check_quota_stops(root: Path) -> Finding:
     return finding("quota-stops", _warn_if(stops.n_stops > 0), message, remedy)
 
 
-def check_host(root: Path) -> Finding:
+def check_host(host: Host) -> Finding:
     """Virtual machine, container or neither."""
-    virtual, container = linux.hypervisor(root), linux.container(root)
+    virtual, container = linux.hypervisor(host), linux.container(host)
     inside = f", in a container ({container})" if container else ""
     if virtual is None and not container:
         return unknown("host", "whether it is a virtual machine")
@@ -126,9 +126,9 @@ def check_host(root: Path) -> Finding:
     return Finding("host", "ok", f"{kind}{inside}")
 
 
-def check_siblings(root: Path) -> Finding:
+def check_siblings(host: Host) -> Finding:
     """Whether two usable processors are one core."""
-    cores = linux.shared_cores(root)
+    cores = linux.shared_cores(host)
     if cores is None:
         return unknown("siblings", "which processors share a core")
     if not cores:
@@ -139,18 +139,18 @@ def check_siblings(root: Path) -> Finding:
     return Finding("siblings", "warning", message, remedy)
 
 
-def check_memory(root: Path) -> Finding:
+def check_memory(host: Host) -> Finding:
     """Room for a model."""
-    available = linux.available_memory_mb(root)
+    available = linux.available_memory_mb(host)
     if available is None:
         return unknown("memory", "the available memory")
     severity: Severity = "problem" if available < _MIN_AVAILABLE_MB else "ok"
     return finding("memory", severity, f"{available} MB available", "free some memory")
 
 
-def check_swap(root: Path) -> Finding:
+def check_swap(host: Host) -> Finding:
     """Memory that must be read back from a disk."""
-    swapped = linux.swapped_mb(root)
+    swapped = linux.swapped_mb(host)
     if swapped is None:
         return unknown("swap", "its swap")
     severity = _warn_if(swapped > _MAX_SWAPPED_MB)
@@ -158,9 +158,9 @@ def check_swap(root: Path) -> Finding:
     return finding("swap", severity, f"{swapped} MB in swap", remedy)
 
 
-def check_steal(root: Path) -> Finding:
+def check_steal(host: Host) -> Finding:
     """Time that a hypervisor gave to others."""
-    share = linux.steal_share(root)
+    share = linux.steal_share(host)
     if share is None:
         return unknown("steal", "stolen CPU time")
     message = f"{share:.1%} of CPU time since boot was stolen by the hypervisor"
@@ -168,9 +168,9 @@ def check_steal(root: Path) -> Finding:
     return finding("steal", severity, message, "use a dedicated or a bare-metal host")
 
 
-def check_pressure(root: Path) -> Finding:
+def check_pressure(host: Host) -> Finding:
     """Time that tasks waited for a core."""
-    percent = linux.cpu_pressure(root)
+    percent = linux.cpu_pressure(host)
     if percent is None:
         return unknown("pressure", "CPU pressure (PSI)")
     message = f"tasks waited for a core in {percent:.1f} % of the last 10 s"
@@ -178,7 +178,7 @@ def check_pressure(root: Path) -> Finding:
     return finding("pressure", severity, message, "stop other programs before measuring")
 
 
-CHECKS: tuple[Callable[[Path], Finding], ...] = (
+CHECKS: tuple[Callable[[Host], Finding], ...] = (
     check_load,
     check_runnable,
     check_governor,

@@ -1,0 +1,141 @@
+"""What NVIDIA's driver says of its GPUs, through `nvidia-smi`, which needs no root."""
+
+import os
+from dataclasses import dataclass
+
+from devices.host import Host
+
+_FIELDS = (
+    *("index", "uuid", "name", "driver_version", "memory.total", "compute_cap", "power.limit"),
+    *("power.draw", "temperature.gpu", "clocks.sm", "clocks.max.sm", "persistence_mode"),
+    "mig.mode.current",
+)
+_CSV = "--format=csv,noheader,nounits"
+_GPUS = ("nvidia-smi", f"--query-gpu={','.join(_FIELDS)}", _CSV)
+# Drivers from 535 on call it an event, and later ones may forget the older name.
+_THROTTLING = (
+    ("nvidia-smi", "--query-gpu=uuid,clocks_event_reasons.active", _CSV),
+    ("nvidia-smi", "--query-gpu=uuid,clocks_throttle_reasons.active", _CSV),
+)
+_PROGRAMS = ("nvidia-smi", "--query-compute-apps=gpu_uuid,pid,process_name", _CSV)
+# nvml.h: nvmlClocksThrottleReason*. Idle and settings of the user's are no throttling.
+_THROTTLE_BITS = {
+    0x4: "power limit",
+    0x8: "hardware slowdown",
+    0x20: "temperature",
+    0x40: "temperature (hardware)",
+    0x80: "power brake",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One GPU at one moment; None where the driver does not say.
+
+    Attributes:
+        index: Its place on the bus.
+        uuid: Its identity for CUDA and NVML; it stands in no log.
+        name: What it is sold as.
+        driver: The driver's version.
+        memory_mb: Its memory in MiB.
+        compute_capability: Which instructions it has, e.g. "9.0".
+        power_limit_w: The limit in force.
+        power_w: What it draws now.
+        temperature_c: Of the chip.
+        clock_mhz: Of its multiprocessors, now.
+        max_clock_mhz: The highest.
+        is_persistent: Whether the driver stays loaded between programs.
+        is_shared: Whether it is cut into instances (MIG).
+    """
+
+    index: int
+    uuid: str
+    name: str
+    driver: str
+    memory_mb: int
+    compute_capability: str
+    power_limit_w: float | None
+    power_w: float | None
+    temperature_c: float | None
+    clock_mhz: float | None
+    max_clock_mhz: float | None
+    is_persistent: bool
+    is_shared: bool
+
+
+def query_gpus(host: Host) -> tuple[Gpu, ...] | str:
+    """The GPUs in the order of their bus, or why there is none to be seen."""
+    text = host.run(_GPUS)
+    if text is None:
+        return f"no NVIDIA driver answers on {host.label}: nvidia-smi is missing or hangs"
+    rows = _rows(text)
+    gpus = tuple(_gpu(dict(zip(_FIELDS, row, strict=True))) for row in rows if _is_gpu(row))
+    if gpus:
+        return gpus
+    said = " ".join(text.split())[:200] or "nothing"
+    return f"nvidia-smi finds no GPU on {host.label}. It says: {said}"
+
+
+def chosen_gpu(host: Host) -> Gpu | str:
+    """The first that CUDA_VISIBLE_DEVICES names, else the first; or why there is none."""
+    gpus = query_gpus(host)
+    if isinstance(gpus, str):
+        return gpus
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "") if host.is_local else ""
+    first = wanted.split(",")[0].strip()
+    if not first:
+        return gpus[0]
+    found = [gpu for gpu in gpus if first == str(gpu.index) or gpu.uuid.startswith(first)]
+    if found:
+        return found[0]
+    return f"CUDA_VISIBLE_DEVICES must name one of {len(gpus)} GPUs. Got '{wanted}'"
+
+
+def other_programs(host: Host, gpu: Gpu) -> tuple[str, ...]:
+    """The programs that compute on it."""
+    rows = _rows(host.run(_PROGRAMS) or "")
+    return tuple(row[2] for row in rows if len(row) == 3 and row[0] == gpu.uuid)
+
+
+def throttled_by(host: Host, gpu: Gpu) -> tuple[str, ...] | None:
+    """What slows it down now; None where the driver does not say."""
+    for query in _THROTTLING:
+        for row in _rows(host.run(query) or ""):
+            if len(row) == 2 and row[0] == gpu.uuid and row[1].startswith("0x"):
+                bits = int(row[1], 16)
+                return tuple(name for bit, name in _THROTTLE_BITS.items() if bits & bit)
+    return None
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split(",")] for line in text.splitlines()]
+
+
+def _is_gpu(row: list[str]) -> bool:
+    return len(row) == len(_FIELDS) and row[0].isdigit()
+
+
+def _gpu(cells: dict[str, str]) -> Gpu:
+    return Gpu(
+        index=int(cells["index"]),
+        uuid=cells["uuid"],
+        name=cells["name"],
+        driver=cells["driver_version"],
+        memory_mb=int(_number(cells["memory.total"]) or 0),
+        compute_capability=cells["compute_cap"],
+        power_limit_w=_number(cells["power.limit"]),
+        power_w=_number(cells["power.draw"]),
+        temperature_c=_number(cells["temperature.gpu"]),
+        clock_mhz=_number(cells["clocks.sm"]),
+        max_clock_mhz=_number(cells["clocks.max.sm"]),
+        is_persistent=cells["persistence_mode"] == "Enabled",
+        is_shared=cells["mig.mode.current"] == "Enabled",
+    )
+
+
+def _number(text: str) -> float | None:
+    """None for what the driver writes instead, such as "[N/A]"."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

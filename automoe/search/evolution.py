@@ -74,7 +74,10 @@ class Evolution:
         children = self._distinct(
             lambda: self._child(parents, rng), self._settings.crossovers, mutants
         )
-        return [*mutants, *children]
+        born = [*mutants, *children]
+        # Parents that have become alike have few new children: a generation would be cut short.
+        n_missing = self._settings.crossovers - len(children)
+        return [*born, *self._distinct(lambda: self._mutant(parents, rng), n_missing, born)]
 
     def tell(self, fitness: Mapping[Architecture, float | None]) -> None:
         """The fitness of what was asked; the generation is over.

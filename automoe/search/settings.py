@@ -16,7 +16,8 @@ class EvolutionSettings(BaseModel):
         population: Architectures of the first generation.
         parents: The best of all so far, from which the next generation comes.
         mutants: Children with mutated choices, per generation.
-        crossovers: Children of two parents, per generation.
+        crossovers: Children of two parents, per generation; mutants instead of those that the
+            parents have no more of.
         mutation_probability: That a mutant draws a choice anew.
         generations: Including the first, random one.
         random: Whether every generation is drawn at random, as the baseline of evolution.

@@ -44,6 +44,17 @@ def test_generations_are_feasible_distinct_and_of_the_papers_sizes(space: Search
         space.check(architecture)
 
 
+def test_crossovers_that_the_parents_have_no_more_of_are_replaced_by_mutants(
+    space: SearchSpace,
+) -> None:
+    # One parent crossed with itself is itself.
+    alone = SETTINGS.model_copy(update={"parents": 1})
+    generations = run(space, alone, 250)
+    assert [len(asked) for asked in generations] == [20, *[16] * 5]
+    everything = [a for asked in generations for a in asked]
+    assert len(set(everything)) == len(everything)
+
+
 def test_the_same_seed_asks_the_same(space: SearchSpace) -> None:
     assert run(space, SETTINGS, 250) == run(space, SETTINGS, 250)
     other = SETTINGS.model_copy(update={"seed": 4})

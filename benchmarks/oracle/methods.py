@@ -1,0 +1,151 @@
+"""The searches that are compared, each in its own way of stating choices and a constraint.
+
+Whoever repeats an architecture gets the known loss for nothing; proposals are bounded, as a
+library that repeats itself would never use up its evaluations.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import optuna
+import pandas as pd
+from oracle.genes import Genome
+from oracle.problem import Problem
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.soo.nonconvex.ga import GA
+from pymoo.core.evaluator import Evaluator as PymooEvaluator
+from pymoo.core.problem import ElementwiseProblem
+from pymoo.core.repair import Repair
+from pymoo.operators.crossover.sbx import SBX
+from pymoo.operators.mutation.pm import PM
+from pymoo.operators.repair.rounding import RoundingRepair
+from pymoo.operators.sampling.rnd import IntegerRandomSampling
+
+from automoe.architecture import Architecture
+from automoe.search import Evaluator, SearchSettings, search
+from automoe.search.state import SearchState
+from automoe.workload import TranslationWorkload
+
+Method = Callable[[Problem, int], None]
+
+_MAX_PROPOSALS = 10  # for each evaluation
+
+
+def automoe(problem: Problem, seed: int, **settings: bool) -> None:
+    """Our search with the paper's sizes, for as many generations as the evaluations last."""
+    paper = SearchSettings(budget_ms=problem.budget_ms)
+    later = -(-(problem.limit - paper.population) // (paper.mutants + paper.crossovers))
+    given = {"generations": 1 + later, "seed": seed, "pareto": problem.is_pareto, **settings}
+
+    def loss(architecture: Architecture) -> float:
+        return problem.evaluate(architecture)[0]
+
+    with TemporaryDirectory() as folder:
+        search(
+            problem.oracle.space,
+            SearchSettings(budget_ms=problem.budget_ms, **given),
+            latency=_TableLatency(problem),
+            evaluator=Evaluator(loss),
+            state=SearchState(Path(folder) / "state.json", ""),
+        )
+
+
+class _TableLatency:
+    """The oracle's latencies in place of a `LatencyModel`; its bounds are the latencies."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._oracle = problem.oracle
+        self.workload = TranslationWorkload.of(problem.oracle.space)
+
+    def upper_ms(self, architectures: Sequence[Architecture], *, confidence: float) -> np.ndarray:
+        return self._oracle.latency_ms_N[[self._oracle.rows[a] for a in architectures]]
+
+    def predict(
+        self, architectures: Sequence[Architecture], *, confidence: float, searched: bool
+    ) -> pd.DataFrame:
+        latency_ms = self.upper_ms(architectures, confidence=confidence)
+        return pd.DataFrame(dict.fromkeys(("predicted_ms", "lower_ms", "upper_ms"), latency_ms))
+
+
+def pymoo(problem: Problem, seed: int) -> None:
+    """GA, or NSGA-II for trade-offs, with the operators that pymoo documents for integers."""
+    genome = Genome(problem.oracle.space)
+    algorithm = (NSGA2 if problem.is_pareto else GA)(
+        pop_size=100,
+        sampling=IntegerRandomSampling(),
+        crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
+        mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
+        repair=_Canonical(genome),
+        eliminate_duplicates=True,
+    )
+    algorithm.setup(
+        _PymooProblem(problem, genome),
+        seed=seed,
+        termination=("n_eval", _MAX_PROPOSALS * problem.limit),
+    )
+    evaluator = PymooEvaluator()
+    while algorithm.has_next() and not problem.is_over:
+        proposed = algorithm.ask()
+        evaluator.eval(algorithm.problem, proposed)
+        algorithm.tell(infills=proposed)
+
+
+class _Canonical(Repair):
+    """Makes what is the same architecture the same genes, so that duplicates are eliminated."""
+
+    def __init__(self, genome: Genome) -> None:
+        super().__init__()
+        self._genome = genome
+
+    def _do(self, problem: object, X: np.ndarray, **_: object) -> np.ndarray:
+        return np.array([self._genome.canonical(genes) for genes in X])
+
+
+class _PymooProblem(ElementwiseProblem):
+    def __init__(self, problem: Problem, genome: Genome) -> None:
+        highest = np.array(genome.sizes) - 1
+        super().__init__(
+            n_var=len(highest),
+            n_obj=1 + problem.is_pareto,
+            n_ieq_constr=1,
+            xl=0,
+            xu=highest,
+            vtype=int,
+        )
+        self._problem = problem
+        self._genome = genome
+
+    def _evaluate(self, x: np.ndarray, out: dict[str, object], *_: object, **__: object) -> None:
+        loss, latency_ms = self._problem.evaluate(self._genome.decode(x))
+        out["F"] = [loss, latency_ms][: self.n_obj]
+        out["G"] = [latency_ms - self._problem.budget_ms]
+
+
+def optuna_search(
+    sampler: Callable[..., optuna.samplers.BaseSampler], problem: Problem, seed: int
+) -> None:
+    """An Optuna study with a constraint, on whole numbers."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    genome = Genome(problem.oracle.space)
+    n_objectives = 1 + problem.is_pareto
+    study = optuna.create_study(sampler=sampler(seed=seed), directions=["minimize"] * n_objectives)
+    for _ in range(_MAX_PROPOSALS * problem.limit):
+        if problem.is_over:
+            break
+        trial = study.ask()
+        genes = [trial.suggest_int(f"gene_{i}", 0, n - 1) for i, n in enumerate(genome.sizes)]
+        loss, latency_ms = problem.evaluate(genome.decode(genes))
+        trial.set_constraint("latency_ms", latency_ms - problem.budget_ms)
+        study.tell(trial, [loss, latency_ms][:n_objectives])
+
+
+METHODS: dict[str, Method] = {
+    "automoe": automoe,
+    "automoe_random": partial(automoe, random=True),
+    "pymoo": pymoo,
+    "optuna_nsga2": partial(optuna_search, optuna.samplers.NSGAIISampler),
+    "optuna_tpe": partial(optuna_search, optuna.samplers.TPESampler),
+}

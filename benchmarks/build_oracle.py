@@ -13,11 +13,11 @@ import argparse
 import csv
 from pathlib import Path
 
-from joblib import parallel_config
 from oracle.table import FOLDER, SPACE, TABLE, every_architecture
 
 from automoe.latency_model import LatencyModel
 from automoe.search import Evaluator, FitnessCache, SupernetFitness
+from automoe.search.workers import workers
 from automoe.space import SearchSpace
 from automoe.text import open_corpus
 from automoe.workload import TranslationWorkload
@@ -34,11 +34,12 @@ def main() -> None:
     arguments = parser.parse_args()
     space = SearchSpace.load(str(SPACE))
     architectures = list(every_architecture(space))
-    evaluator = Evaluator(
-        SupernetFitness(arguments.supernet, open_corpus(), _EVERY),
-        cache=FitnessCache(arguments.supernet / "fitness.jsonl"),
-    )
-    with parallel_config(n_jobs=arguments.jobs):
+    with workers(arguments.jobs) as found:
+        evaluator = Evaluator(
+            SupernetFitness(arguments.supernet, open_corpus(), _EVERY),
+            cache=FitnessCache(arguments.supernet / "fitness.jsonl"),
+            workers=found,
+        )
         losses = evaluator(architectures)
     predictor = fit_log(read_table(FOLDER / "latency.csv"))
     latency = LatencyModel(predictor, TranslationWorkload.of(space))

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
-from automoe.cli.console import print_json, print_table
+from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from devices import DeviceInfo, DeviceUnavailableError, describe_devices, get_device
+from automoe.cli.opened_device import Host, opened_device, resolve_host
+from devices import DeviceInfo, DeviceStatus, describe_devices
+from devices.remote_address import RemoteAddress
+from devices.remote_host import RemoteHost
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -18,9 +21,9 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def list_devices(as_json: AsJson = False) -> None:
-    """The device plugins, what each finds here, and why one is unavailable."""
-    found = describe_devices()
+def list_devices(host: Host = None, as_json: AsJson = False) -> None:
+    """The device plugins, what each finds here or at a host, and why one is unavailable."""
+    found = _found_at(resolve_host(host)) if host else describe_devices()
     if as_json:
         print_json(
             [
@@ -52,13 +55,12 @@ def list_devices(as_json: AsJson = False) -> None:
 
 def doctor(
     device: Annotated[str, typer.Option("--device", help="The device to look at.")] = "cpu",
+    host: Host = None,
     as_json: AsJson = False,
 ) -> None:
     """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
-    plugin = get_device(device)
-    if (reason := plugin.unavailable_reason()) is not None:
-        raise DeviceUnavailableError(f"Device {device!r} is unavailable: {reason}.")
-    findings = plugin.doctor()
+    with opened_device(device, host) as opened:
+        findings = opened.doctor()
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -68,6 +70,11 @@ def doctor(
         )
     if any(finding.severity == "problem" for finding in findings):
         raise typer.Exit(ExitCode.QUALITY)
+
+
+def _found_at(address: RemoteAddress) -> list[DeviceStatus]:
+    with RemoteHost(address, say=say) as there:
+        return describe_devices(there)
 
 
 def _summary(info: DeviceInfo) -> str:

@@ -8,6 +8,8 @@ import typer
 
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.opened_device import Host, opened_device
+from devices import Device
 
 if TYPE_CHECKING:
     from automoe.latency_model import LatencyModel
@@ -29,6 +31,7 @@ def search(
     device: Annotated[
         str | None, typer.Option("--device", help="Measure the winner there.")
     ] = None,
+    host: Host = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
     ] = None,
@@ -52,6 +55,11 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
+    if host is not None and device is None:
+        raise ValueError(f"'--host' says where '--device' is: give both. Got '--host {host}'.")
+    if device is not None:
+        with opened_device(device, host):
+            pass  # better now than after the search
     # torch takes seconds to import
     from pydantic import ValidationError
 
@@ -105,9 +113,14 @@ def search(
             state=state,
             on_progress=on_progress,
         )
-    result = _verified(
-        list(outcome.candidates), settings, latency=latency, space=space, device=device, out=out
-    )
+    candidates = list(outcome.candidates)
+    if device is None:
+        result = _unverified(candidates, settings, latency=latency, space=space)
+    else:
+        with opened_device(device, host) as opened:
+            result = _verified(
+                candidates, settings, latency=latency, space=space, device=opened, out=out
+            )
     write_result(out, result)
     if as_json:
         print_json(result)
@@ -122,40 +135,49 @@ def search(
         raise typer.Exit(ExitCode.QUALITY)
 
 
+def _unverified(
+    candidates: "list[Candidate]",
+    settings: "SearchSettings",
+    *,
+    latency: "LatencyModel",
+    space: "SearchSpace",
+) -> dict[str, Any]:
+    """The result, predicted only."""
+    from automoe.search import result_of
+
+    return result_of(
+        candidates[0],
+        settings,
+        space=space,
+        workload=latency.workload,
+        certified=False,
+        reason="not measured; give --device to have the budget verified",
+        measured=None,
+        device=None,
+    )
+
+
 def _verified(
     candidates: "list[Candidate]",
     settings: "SearchSettings",
     *,
     latency: "LatencyModel",
     space: "SearchSpace",
-    device: str | None,
+    device: Device,
     out: Path,
 ) -> dict[str, Any]:
-    """The result, measured when a device is given."""
+    """The result, measured."""
     from automoe.search import result_of, verify
     from automoe.search.verification import Bench
-    from devices import get_device
     from profilers import Protocol
 
-    if device is None:
-        return result_of(
-            candidates[0],
-            settings,
-            space=space,
-            workload=latency.workload,
-            certified=False,
-            reason="not measured; give --device to have the budget verified",
-            measured=None,
-            device=None,
-        )
-    plugin = get_device(device)
-    info = plugin.info()
+    info = device.info()
     fitted_on = latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
     if fitted_on != info.fingerprint:
         say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
     threads = int(float(latency.predictor.conditions.get("threads", "1")))
     bench = Bench(
-        device=plugin,
+        device=device,
         protocol=Protocol.verification(threads=threads),
         workload=latency.workload,
         space=space,

@@ -7,7 +7,7 @@ shunt voltages" is none; both are left out.
 from devices.host import Host
 
 _NO_RAILS = ("NC", "sum of shunt voltages")
-_RAPL = "/sys/class/powercap/intel-rapl:*"
+_RAPL = "/sys/class/powercap/intel-rapl:*"  # parts of a package are there too: intel-rapl:0:0
 # The rail through which a whole Jetson module is fed, by release and module.
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN", "VIN")
 
@@ -20,7 +20,11 @@ def rails_mw(host: Host) -> dict[str, float]:
 def rapl_counters(host: Host) -> dict[str, str]:
     """The name of each RAPL package with the file that counts its microjoules."""
     names = {folder: host.read_text(f"{folder}/name") for folder in host.glob(_RAPL)}
-    return {name: f"{folder}/energy_uj" for folder, name in names.items() if name}
+    return {
+        name: f"{folder}/energy_uj"
+        for folder, name in names.items()
+        if name and name.startswith("package")
+    }
 
 
 def describe_meter(host: Host) -> str | None:

@@ -106,6 +106,16 @@ class DeviceContract:
         """ONNX Runtime uploads usage data unless it is told not to before its import."""
         assert device.worker_environment()["ORT_DISABLE_TELEMETRY"] == "1"
 
+    def test_says_whether_it_ran_on_hardware(self, device: Device) -> None:
+        """Nobody may take a plugin that was never tried for one that was."""
+        assert device.run_on_hardware in ("yes", "never", "simulated")
+
+    def test_sensors_are_numbers_with_units(self, device: Device) -> None:
+        """A name ends in its unit; a machine without sensors answers nothing."""
+        for name, value in device.sensors().items():
+            assert re.fullmatch(r"[a-z0-9][a-z0-9_.-]*_(c|mhz|mw)", name), name
+            assert isinstance(value, int | float)
+
     def test_doctor_gives_a_remedy_for_everything_it_minds(self, device: Device) -> None:
         """A complaint without a remedy is only noise."""
         findings = device.doctor()

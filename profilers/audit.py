@@ -121,6 +121,7 @@ def audit_log(
     conditions = [x for x in find_conditions(log, condition_columns) if x not in varied]
     problems = [
         *row_checks.malformed(log),
+        *row_checks.simulated(log),
         *row_checks.impossible(log, names),
         *row_checks.units(log, names),
         *row_checks.mixed(log.rows, conditions),

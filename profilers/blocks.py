@@ -43,6 +43,7 @@ class Block:
         busy_threads: Threads that really worked; None when the kernel does not say.
         sentinel_ms: The runs of each reading of the sentinel; group g lies between g and g + 1.
         disturbances: What disturbed it, once that is judged.
+        energy_mj: Energy per run of the workload; None without a meter.
     """
 
     samples: tuple[Sample, ...]
@@ -52,6 +53,7 @@ class Block:
     busy_threads: int | None = None
     sentinel_ms: tuple[tuple[float, ...], ...] = ()
     disturbances: tuple[str, ...] = ()
+    energy_mj: float | None = None
 
     @property
     def sentinel_pairs_ms(self) -> list[tuple[float, float]]:
@@ -111,14 +113,21 @@ class Block:
         return min(self._readings("cpu_mhz"), default=None)
 
     @property
+    def gpu_mhz(self) -> float | None:
+        """As `cpu_mhz`, of the GPU that ran it; None on a CPU."""
+        return min(self._readings("gpu_mhz"), default=None)
+
+    @property
     def temperature_c(self) -> float | None:
-        """The higher one of the temperatures before and after."""
-        return max(self._readings("temperature_c"), default=None)
+        """The highest one before and after, of the machine and its GPU."""
+        machine, gpu = self._readings("temperature_c"), self._readings("gpu_temperature_c")
+        return max([*machine, *gpu], default=None)
 
     @property
     def was_throttled(self) -> bool:
         """Whether the processor slowed itself down, from heat or from lack of power."""
-        return self._increase("throttle_events") > 0 or any(self._readings("throttled_now"))
+        now = (*self._readings("throttled_now"), *self._readings("gpu_throttled"))
+        return self._increase("throttle_events") > 0 or any(now)
 
     def _readings(self, sensor: str) -> list[float]:
         readings = (self.before.get(sensor), self.after.get(sensor))
@@ -160,6 +169,7 @@ class PointBlock:
         pid: The process that ran it.
         restarted: Whether a worker died on the way.
         tokens_per_expert: By router, counted in an untimed sample; None when not asked for.
+        energy_meter: What energy was read from; empty without a meter.
     """
 
     attempts: tuple[Block, ...]
@@ -169,6 +179,7 @@ class PointBlock:
     pid: int
     restarted: bool = False
     tokens_per_expert: Mapping[str, tuple[int, ...]] | None = None
+    energy_meter: str = ""
 
     @property
     def kept(self) -> Block:
@@ -222,4 +233,5 @@ def run_block(
         protocol.threads,
         reply.get("busy_threads"),
         tuple(tuple(runs_ms) for runs_ms in reply["sentinel_ms"]),
+        energy_mj=reply.get("energy_mj"),
     )

@@ -28,7 +28,7 @@ class Referee:
 
     def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
-        self._clocks_mhz: list[float] = []
+        self._clocks_mhz: dict[str, list[float]] = {"cpu": [], "gpu": []}
         self._were_disturbed: deque[bool] = deque(maxlen=_RECENT)
 
     @property
@@ -42,11 +42,11 @@ class Referee:
         found = {
             CONTENDED: self._is_contended(block),
             THROTTLED: block.was_throttled,
-            SLOW_CLOCK: self._is_slow(block.cpu_mhz),
+            SLOW_CLOCK: any(
+                [self._is_slow("cpu", block.cpu_mhz), self._is_slow("gpu", block.gpu_mhz)]
+            ),
             THREADS: block.busy_threads is not None and block.busy_threads > block.threads,
         }
-        if block.cpu_mhz is not None:
-            self._clocks_mhz.append(block.cpu_mhz)
         names = tuple(name for name, is_so in found.items() if is_so)
         self._were_disturbed.append(bool(names))
         return replace(block, disturbances=names)
@@ -55,7 +55,12 @@ class Referee:
         limit = self.protocol.contention_limit
         return block.contention > limit or max(block.pressure, block.others) > limit - 1
 
-    def _is_slow(self, mhz: float | None) -> bool:
-        if mhz is None or len(self._clocks_mhz) < _MIN_CLOCKS:
+    def _is_slow(self, processor: str, mhz: float | None) -> bool:
+        """Compared with the earlier clocks, which it joins."""
+        usual = self._clocks_mhz[processor]
+        if mhz is None:
             return False
-        return mhz < self.protocol.clock_limit * median(self._clocks_mhz)
+        is_known = len(usual) >= _MIN_CLOCKS
+        is_slow = is_known and mhz < self.protocol.clock_limit * median(usual)
+        usual.append(mhz)
+        return is_slow

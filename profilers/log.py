@@ -13,6 +13,7 @@ from profilers.measurement import Measurement
 from profilers.table import (
     CONDITION_COLUMNS,
     IDENTITY_COLUMNS,
+    METER_COLUMNS,
     LogError,
     format_line,
     parse_header,
@@ -121,7 +122,7 @@ class LatencyLog:
         }
         with _locked(self.path):
             header = self._require_fits(row)
-            line = format_line([row[name] for name in header or row])
+            line = format_line([row.get(name, "") for name in header or row])
             _append(samples_path(self.path), json.dumps(samples).encode() + b"\n")
             _append(self.path, line if header else format_line(list(row)) + line)
 
@@ -131,7 +132,8 @@ class LatencyLog:
         if not lines:
             return None
         header = parse_header(lines[0], self.path)
-        odd = sorted(set(header) ^ set(row))
+        # A meter that may be read today need not have been there yesterday.
+        odd = sorted((set(header) ^ set(row)) - set(METER_COLUMNS))
         if odd:
             where = "the log has" if odd[0] in header else "the row has"
             raise LogError(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers.any_log import AnyLog, Row
-from profilers.table import CONDITION_COLUMNS, REQUIRED_COLUMNS, LogError
+from profilers.table import CONDITION_COLUMNS, METER_COLUMNS, REQUIRED_COLUMNS, LogError
 
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
@@ -80,7 +80,7 @@ def find_features(log: AnyLog, targets: Sequence[str]) -> tuple[str, ...]:
     profile` writes itself.
     """
     marked = [name for name in log.columns if name.startswith(_FEATURE_PREFIX)]
-    own = set(REQUIRED_COLUMNS) if log.is_ours else set()
+    own = {*REQUIRED_COLUMNS, *METER_COLUMNS} if log.is_ours else set()
     results = _TIMES | _NO_MEAN - {"cpu", "low", "high", "min", "max"} | _NO_FEATURE
     candidates = marked or [
         name

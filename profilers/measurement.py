@@ -56,6 +56,10 @@ class Measurement:
         cpu_mhz: Lowest clock seen; None where the kernel does not say.
         temperature_c: Highest temperature seen; None where the kernel does not say.
         load_ms: Median time to open the sessions.
+        energy_mj: Median over blocks of the energy of one run; None without a meter. Idle power
+            is part of it.
+        energy_meter: What that was read from, which says of what it is the energy: of a board,
+            a GPU, or a processor's packages.
         stop_reason: Why no more blocks were taken: `target`, `rounds` or `time`.
         flags: What to mind: `ci_unmet`, `contended`, `throttled`, `slow_clock`, `threads`,
             `unsettled`, `sentinel_drift`, `restarted`.
@@ -91,6 +95,8 @@ class Measurement:
     cpu_mhz: float | None
     temperature_c: float | None
     load_ms: float
+    energy_mj: float | None = None
+    energy_meter: str = ""
     stop_reason: str
     flags: tuple[str, ...]
     quality: str
@@ -155,12 +161,19 @@ class Measurement:
             "n_blocks": self.n_blocks,
             "n_processes": self.n_processes,
             "load_ms": self.load_ms,
+            **self._energy(),
             "tokens_per_expert": json.dumps(by_router) if by_router else "",
             "stop_reason": self.stop_reason,
             "quality": self.quality,
             "flags": ";".join(self.flags),
             "measured_at": self.measured_at,
         }
+
+    def _energy(self) -> dict[str, Cell]:
+        """Nothing without a meter: most machines have none."""
+        if not self.energy_meter:
+            return {}
+        return {"energy_mj": _known(self.energy_mj), "energy_meter": self.energy_meter}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +218,9 @@ def measurement_of(
     walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
     sentinel_ms = _sentinel_ms(blocks)
     flags = _flags(blocks, protocol, interval, track.reference_ms)
-    mhz, degrees = (
+    mhz, degrees, energies_mj = (
         [value for block in blocks if (value := getattr(block.kept, name)) is not None]
-        for name in ("cpu_mhz", "temperature_c")
+        for name in ("cpu_mhz", "temperature_c", "energy_mj")
     )
     return Measurement(
         point_id=point.point_id,
@@ -231,6 +244,8 @@ def measurement_of(
         cpu_mhz=min(mhz, default=None),
         temperature_c=max(degrees, default=None),
         load_ms=median(block.load_ms for block in blocks),
+        energy_mj=median(energies_mj) if energies_mj else None,
+        energy_meter=blocks[0].energy_meter,
         stop_reason=stop_reason(blocks, interval, protocol) or "rounds",
         flags=flags,
         quality=grade(flags, interval, len(blocks)),

@@ -117,6 +117,7 @@ class Round:
             pid=int(worker.hello["pid"]),
             restarted=point.point_id in self._crashes,
             tokens_per_expert=tokens,
+            energy_meter=str(worker.hello.get("energy_meter", "")),
         )
 
     def _tokens_per_expert(self, worker: OpenWorker) -> dict[str, tuple[int, ...]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import isnan
 
+from devices.spec import SIMULATED
 from profilers.any_log import AnyLog, Row, number
 from profilers.log_columns import words
 from profilers.problem import Problem
@@ -55,6 +56,16 @@ def malformed(log: AnyLog) -> list[Problem]:
         remedy = "measure again into another log, or fit with the version that wrote it"
         problems.append(Problem("columns", "problem", message, remedy))
     return problems
+
+
+def simulated(log: AnyLog) -> list[Problem]:
+    """Rows of our logs that were computed and not measured."""
+    lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
+    if not log.is_ours or not lines:
+        return []
+    message = f"{len(lines)} rows are SIMULATED and say nothing about any real device"
+    remedy = "use what comes of them for trying out only"
+    return [Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)]
 
 
 def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:

@@ -19,6 +19,8 @@ NUMBER_COLUMNS = (
 )
 # Blank where there are too few samples or the kernel does not say.
 OPTIONAL_NUMBER_COLUMNS = ("p90_ms", "p95_ms", "p99_ms", "cpu_mhz", "temperature_c")
+# There on machines with a meter only. Energies of different meters are of different things.
+METER_COLUMNS = ("energy_mj", "energy_meter")
 TEXT_COLUMNS = (
     *("sentinel", "tokens_per_expert", "stop_reason", "quality", "flags", "measured_at"),
 )
@@ -86,8 +88,9 @@ def parse_row(line: bytes, header: Sequence[str], *, path: Path, number: int) ->
             f"Got {len(cells)}. Delete the line; resuming measures its point again."
         )
     row = dict(zip(header, cells, strict=True))
-    for name in (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS):
-        may_be_blank = name in OPTIONAL_NUMBER_COLUMNS
+    optional = (*OPTIONAL_NUMBER_COLUMNS, *(x for x in ("energy_mj",) if x in row))
+    for name in (*NUMBER_COLUMNS, *optional):
+        may_be_blank = name in optional
         if not _is_number(row[name]) and not (may_be_blank and row[name] == ""):
             raise LogError(
                 f"{path}, line {number}: {name!r} must be a finite number from 0 up. "

@@ -12,12 +12,18 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 import traceback
+from functools import partial
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
 
 PARENT = os.getppid()
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+PROVIDER = os.environ.get("AUTOMOE_PROVIDER", CPU)  # nothing else may run a model
+MEMORY = "cuda" if PROVIDER == CUDA else "cpu"
+RANGE = "/max_energy_range_uj"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +65,7 @@ class PreparedCall:
         named: Feeds = {}
         for step in self.steps:
             feeds.update(step)
-            values = self.session.run_with_ort_values(self.outputs, feeds)
-            named = dict(zip(self.outputs, values))  # noqa: B905  strict= needs Python 3.10
+            named = dict(zip(self.outputs, self.outputs_of(feeds)))  # noqa: B905  strict= needs Python 3.10
             if see is not None:
                 see(named)
             for output, name in self.carry:
@@ -69,9 +74,22 @@ class PreparedCall:
                 laps_ns.append(time.perf_counter_ns())
         return named
 
+    def outputs_of(self, feeds: Feeds) -> Any:
+        """The outputs of one run, left in the memory of the processor that made them."""
+        if PROVIDER == CPU:
+            return self.session.run_with_ort_values(self.outputs, feeds)
+        binding = self.session.io_binding()
+        for name, value in feeds.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self.outputs:
+            binding.bind_output(name, MEMORY)
+        self.session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return binding.get_outputs()
+
 
 class LoadedWorkload:
-    """A workload ready to be sampled."""
+    """A workload ready to be sampled; `n_runs` counts how often it was."""
 
     def __init__(self, path: str, threads: int, options: Dict[str, Any]) -> None:
         with open(path, encoding="utf-8") as file:
@@ -82,6 +100,7 @@ class LoadedWorkload:
             for name, graph in document["graphs"].items()
         }
         self.calls = [PreparedCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
+        self.n_runs = 0
 
     def run(self) -> Dict[str, Feeds]:
         """The outputs of every call, by call."""
@@ -131,6 +150,7 @@ class LoadedWorkload:
                 step_ms = [(laps_ns[i + 1] - laps_ns[i]) / 1e6 for i in steps]
                 call_ms[call.name + "_step"] = median(step_ms)
             before = after
+        self.n_runs += 1
         cpu_ns = time.process_time_ns() - cpu_before
         return {"wall_ms": (before - start) / 1e6, "cpu_ms": cpu_ns / 1e6, "call_ms": call_ms}
 
@@ -138,7 +158,9 @@ class LoadedWorkload:
 class Worker:
     """Answers requests while `running`; holds the loaded workloads by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Any = None, gpu: Any = None) -> None:
+        self.meter = meter
+        self.gpu = gpu
         self.loaded: Dict[str, LoadedWorkload] = {}
         self.operations: Dict[str, Callable[[Request], Reply]] = {
             "hello": self.hello,
@@ -171,22 +193,23 @@ class Worker:
         import onnxruntime
 
         return {
-            "runtime": "onnxruntime",
+            "runtime": "onnxruntime" if PROVIDER == CPU else "onnxruntime-" + MEMORY,
             "runtime_version": onnxruntime.__version__,
             "providers": onnxruntime.get_available_providers(),
             "python": sys.version.split()[0],
             "numpy": numpy.__version__,
             "pid": os.getpid(),
             "cores": len(os.sched_getaffinity(0)),
+            "energy_meter": self.meter.name if self.meter else "",
         }
 
     def load(self, request: Request) -> Reply:
         """Open a workload's sessions and make its inputs; `load_ms` is the time that took."""
-        start = time.perf_counter_ns()
+        start = self.clock_ms()
         self.loaded.pop(request["id"], None)
         threads, options = int(request["threads"]), dict(request.get("options") or {})
-        self.loaded[request["id"]] = LoadedWorkload(request["workload"], threads, options)
-        return {"load_ms": (time.perf_counter_ns() - start) / 1e6}
+        self.loaded[request["id"]] = self.open_workload(request["workload"], threads, options)
+        return {"load_ms": self.clock_ms() - start}
 
     def warmup(self, request: Request) -> Reply:
         """Run until both minima are reached and runs no longer get faster, or time is up.
@@ -195,13 +218,13 @@ class Worker:
         it by more than `tolerance`; `run_ms` is the median of the last quarter.
         """
         workload = self.find(request)
-        start = time.perf_counter()
+        start = self.clock_ms()
         runs_ms: List[float] = []
         settled = False
         seconds = 0.0
         while not runs_ms or (seconds < request["max_seconds"] and not settled):
             runs_ms.append(workload.sample()["wall_ms"])
-            seconds = time.perf_counter() - start
+            seconds = (self.clock_ms() - start) / 1000
             if len(runs_ms) >= request["min_runs"] and seconds >= request["min_seconds"]:
                 settled = has_settled(runs_ms, request["tolerance"])
         return {
@@ -217,7 +240,8 @@ class Worker:
 
         A group ends after `group_ms`, a reading after `burst_ms`. Group g, to be found in every
         sample, lies between the entries g and g + 1 of `sentinel_ms`, each the runs of a reading.
-        Without a sentinel all is one group.
+        Without a sentinel all is one group. `energy_mj` is what the meter saw within groups, per
+        run; None without a meter.
         """
         workload = self.find(request)
         sentinel = self.loaded[request["sentinel"]] if "sentinel" in request else None
@@ -229,22 +253,26 @@ class Worker:
                 taken = burst(sentinel, request["burst_ms"])
                 readings_ms.append([sample["wall_ms"] for sample in taken])
 
-        before, busy_before = read_sensors(), busy_ms_of_threads()
+        before, busy_before = self.sensors(), self.busy_ms()
         read_sentinel()
-        group = 0
+        group, n_runs, energy_mj = 0, workload.n_runs, 0.0
         while len(samples) < request["samples"]:
             group_ms = request["group_ms"] if sentinel is not None else float("inf")
+            if self.meter:
+                self.meter.start()
             taken = burst(workload, group_ms, request["samples"] - len(samples))
+            energy_mj += self.meter.stop_mj() if self.meter else 0.0
             samples += [dict(sample, group=group) for sample in taken]
             read_sentinel()
             group += 1
-        busy = busy_ms_of_threads()
+        busy = self.busy_ms()
         return {
             "samples": samples,
             "sentinel_ms": readings_ms,
             "before": before,
-            "after": read_sensors(),
+            "after": self.sensors(),
             "busy_threads": count_busy(busy_before, busy),
+            "energy_mj": energy_mj / (workload.n_runs - n_runs) if self.meter else None,
         }
 
     def routing(self, request: Request) -> Reply:
@@ -271,6 +299,22 @@ class Worker:
         self.running = False
         return {}
 
+    def open_workload(self, path: str, threads: int, options: Dict[str, Any]) -> Any:
+        """What is sampled for a workload file."""
+        return LoadedWorkload(path, threads, options)
+
+    def clock_ms(self) -> float:
+        """The time by which everything here is measured."""
+        return time.perf_counter() * 1000
+
+    def sensors(self) -> Dict[str, Any]:
+        """The sensors at this moment."""
+        return read_sensors(self.gpu)
+
+    def busy_ms(self) -> Dict[str, float]:
+        """CPU time of every thread so far."""
+        return busy_ms_of_threads()
+
     def find(self, request: Request) -> LoadedWorkload:
         """The workload a request is about."""
         if request["id"] not in self.loaded:
@@ -279,7 +323,7 @@ class Worker:
 
 
 def open_session(path: str, threads: int, options: Dict[str, Any]) -> Any:
-    """A CPU session with an explicit number of threads; spinning only when all have a core."""
+    """A session with an explicit number of threads; spinning only when all have a core."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -288,7 +332,13 @@ def open_session(path: str, threads: int, options: Dict[str, Any]) -> Any:
     settings.log_severity_level = 3
     spinning = options.get("allow_spinning", threads <= len(os.sched_getaffinity(0)))
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    return onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, settings, providers=[PROVIDER])
+    if session.get_providers()[0] != PROVIDER:  # it falls back to the CPU without an error
+        raise RuntimeError(
+            "onnxruntime %s cannot use %s here and would run on %s; install a build that has it, "
+            "and its driver" % (onnxruntime.__version__, PROVIDER, session.get_providers()[0])
+        )
+    return session
 
 
 def make_tensor(spec: Dict[str, Any]) -> Any:
@@ -302,7 +352,7 @@ def make_tensor(spec: Dict[str, Any]) -> Any:
     else:
         values = numpy.asarray(spec["values"], dtype=dtype)
         array = numpy.full(shape, values[0], dtype) if values.size == 1 else values.reshape(shape)
-    return onnxruntime.OrtValue.ortvalue_from_numpy(numpy.ascontiguousarray(array))
+    return onnxruntime.OrtValue.ortvalue_from_numpy(numpy.ascontiguousarray(array), MEMORY, 0)
 
 
 def describe_tensor(value: Any) -> Dict[str, Any]:
@@ -319,7 +369,7 @@ def describe_tensor(value: Any) -> Dict[str, Any]:
     }
 
 
-def burst(workload: LoadedWorkload, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
+def burst(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
     """Samples in a row until their time is up or there are enough.
 
     When many fit in, a first one that only refills the caches is left out.
@@ -362,7 +412,143 @@ def count_busy(before: Dict[str, float], after: Dict[str, float]) -> Any:
     return sum(ms > max(spent) / 20 for ms in spent) if spent else None
 
 
-def read_sensors() -> Dict[str, Any]:
+class CountedEnergy:
+    """Energy from counters of millijoules, each with the value at which it starts again."""
+
+    def __init__(self, name: str, counters: List[Tuple[Any, float]]) -> None:
+        self.name = name
+        self.counters = counters
+        self.started_mj: List[float] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self.started_mj = [read() for read, _ in self.counters]
+
+    def stop_mj(self) -> float:
+        """What was added since the start."""
+        total_mj = 0.0
+        for (read, range_mj), started_mj in zip(self.counters, self.started_mj):  # noqa: B905
+            added_mj = read() - started_mj
+            total_mj += added_mj if added_mj >= 0 else added_mj + range_mj
+        return total_mj
+
+
+class IntegratedPower:
+    """Energy from readings of power in milliwatts, taken by a thread of its own."""
+
+    def __init__(self, name: str, read_mw: Callable[[], float], every_s: float = 0.02) -> None:
+        self.name = name
+        self.read_mw = read_mw
+        self.every_s = every_s
+
+    def start(self) -> None:
+        """Begin."""
+        self.readings = [(time.perf_counter(), self.read_mw())]
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self) -> None:
+        """Read until stopped."""
+        while not self.stopped.wait(self.every_s):
+            self.readings.append((time.perf_counter(), self.read_mw()))
+
+    def stop_mj(self) -> float:
+        """The energy since the start, by the trapezoidal rule."""
+        self.stopped.set()
+        self.thread.join()
+        self.readings.append((time.perf_counter(), self.read_mw()))
+        pairs = zip(self.readings, self.readings[1:])  # noqa: B905
+        return sum((t - t0) * (mw0 + mw) / 2 for (t0, mw0), (t, mw) in pairs)
+
+
+def find_meter(gpu: Any = None) -> Any:
+    """The best that can be read: a board's input, else the GPU, else the processor's packages."""
+    rails = board_rails()
+    inputs: List[str] = [name for name in ("VDD_IN", "POM_5V_IN", "VIN") if name in rails]
+    names = inputs[:1] or sorted(rails)
+    if names:
+        name = "INA3221 " + "+".join(names)
+        return IntegratedPower(name, lambda: sum(rails[name]() for name in names))
+    if gpu is not None:
+        read_mj = gpu.nvml.nvmlDeviceGetTotalEnergyConsumption
+        known = gpu.ask(read_mj) is not None
+        return CountedEnergy("NVML GPU", [(lambda: gpu.ask(read_mj), 0.0)]) if known else None
+    folders = [
+        folder
+        for folder in sorted(glob.glob("/sys/class/powercap/intel-rapl:*"))
+        if read_text(folder + "/name").startswith("package") and read_text(folder + "/energy_uj")
+    ]
+    counters = [
+        (partial(millijoules, folder + "/energy_uj"), millijoules(folder + RANGE))
+        for folder in folders
+    ]
+    name = "RAPL " + "+".join(read_text(folder + "/name").strip() for folder in folders)
+    return CountedEnergy(name, counters) if counters else None
+
+
+def millijoules(path: str) -> float:
+    """Of a file in microjoules."""
+    return number(path) / 1000
+
+
+def board_rails() -> Dict[str, Callable[[], float]]:
+    """What reads the milliwatts of each rail of a Jetson's INA3221, by the rail's name."""
+    rails: Dict[str, Callable[[], float]] = {}
+    for label in glob.glob("/sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/in[1-3]_label"):
+        volts = label.replace("_label", "_input")
+        amperes = "%s/curr%s" % (os.path.dirname(label), os.path.basename(volts)[2:])
+        rails[read_text(label).strip()] = partial(product_mw, volts, amperes)
+    for label in glob.glob("/sys/bus/i2c/drivers/ina3221x/*/iio:device*/rail_name_[0-2]"):
+        watts = "%s/in_power%s_input" % (os.path.dirname(label), label[-1])
+        rails[read_text(label).strip()] = partial(number, watts)
+    return {name: read for name, read in rails.items() if name not in ("", "NC")}
+
+
+def product_mw(millivolts: str, milliamperes: str) -> float:
+    """The power that two files give."""
+    return number(millivolts) * number(milliamperes) / 1000
+
+
+class Gpu:
+    """The GPU that the models run on, asked through NVML: by its UUID, else the first."""
+
+    def __init__(self) -> None:
+        import pynvml
+
+        self.nvml = pynvml
+        pynvml.nvmlInit()
+        uuid = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        by_uuid = uuid.startswith("GPU-")
+        find = pynvml.nvmlDeviceGetHandleByUUID if by_uuid else pynvml.nvmlDeviceGetHandleByIndex
+        self.handle = find(uuid if by_uuid else 0)
+
+    def ask(self, question: Any, *arguments: Any) -> Any:
+        """The answer; None where this GPU has none."""
+        try:
+            return question(self.handle, *arguments)
+        except self.nvml.NVMLError:
+            return None
+
+    def sensors(self) -> Dict[str, Any]:
+        """Clock, heat, and whether heat or the power supply slows it; its limit is a setting."""
+        bits = self.ask(self.nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
+        return {
+            "gpu_mhz": self.ask(self.nvml.nvmlDeviceGetClockInfo, self.nvml.NVML_CLOCK_SM),
+            "gpu_temperature_c": self.ask(self.nvml.nvmlDeviceGetTemperature, 0),
+            "gpu_throttled": None if bits is None else bool(bits & (0x8 | 0x20 | 0x40 | 0x80)),
+        }
+
+
+def find_gpu() -> Any:
+    """The GPU; None for the CPU, and without nvidia-ml-py, a driver or such a GPU."""
+    try:
+        return Gpu() if PROVIDER == CUDA else None
+    except Exception:  # of several packages; the sensors then say nothing
+        return None
+
+
+def read_sensors(gpu: Any = None) -> Dict[str, Any]:
     """The state of the machine and of this process; None where the kernel does not say.
 
     Every `_ms` and `throttle_events` is a counter that only grows.
@@ -381,6 +567,7 @@ def read_sensors() -> Dict[str, Any]:
         "quota_ms": quota_ms(),
         "throttle_events": throttle_events(),
         "throttled_now": throttled_now(),
+        **(gpu.sensors() if gpu else {"gpu_mhz": board_gpu_mhz()}),
     }
 
 
@@ -389,6 +576,16 @@ def cpu_mhz() -> Any:
     paths = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
     khz = [int(text) for text in map(read_text, paths) if text]
     return max(khz) / 1000 if khz else None
+
+
+def board_gpu_mhz() -> Any:
+    """The clock of a Jetson's GPU, under the names that releases gave it."""
+    paths = [
+        path
+        for name in ("gpu", "ga10b", "gv11b", "gp10b")
+        for path in glob.glob("/sys/class/devfreq/*.%s/cur_freq" % name)
+    ]
+    return number(paths[0]) / 1e6 if paths else None
 
 
 def temperature_c() -> Any:
@@ -452,6 +649,14 @@ def throttled_now() -> Any:
         return None
 
 
+def number(path: str) -> float:
+    """The number in a kernel file, 0 when it cannot be read."""
+    try:
+        return float(read_text(path))
+    except ValueError:
+        return 0.0
+
+
 def read_text(path: str) -> str:
     """The content of a kernel file, empty when it cannot be read."""
     try:
@@ -470,13 +675,15 @@ def take_over_pipes() -> Tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-def main() -> None:
+def main(worker: Any = None) -> None:
     """Answer requests until told to quit or until stdin ends."""
     # Python puts this file's folder first, where our statistics.py would hide the standard one.
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
     requests, replies = take_over_pipes()
-    worker = Worker()
+    if worker is None:
+        gpu = find_gpu()
+        worker = Worker(find_meter(gpu), gpu)
     while worker.running:
         line = requests.readline()
         if not line:  # the host is gone

@@ -37,6 +37,19 @@ def costs_of_workload(path: Path) -> GraphCosts:
         WorkloadError: The file is no workload, or does not suit its graphs.
         OSError: A file cannot be read.
     """
+    return _sample_of(path).costs()
+
+
+def costs_of_runs(path: Path) -> dict[str, tuple[GraphCosts, ...]]:
+    """The costs of every run of one sample of the workload at `path`, by call, in order.
+
+    Raises:
+        WorkloadError, OSError: As `costs_of_workload`.
+    """
+    return {name: tuple(runs) for name, runs in _sample_of(path).runs.items()}
+
+
+def _sample_of(path: Path) -> "_Sample":
     from profilers.graph_shapes import OpenedGraph
 
     workload = Workload.load(path)
@@ -44,7 +57,7 @@ def costs_of_workload(path: Path) -> GraphCosts:
     sample = _Sample()
     for call in workload.calls:
         sample.run(call, graphs[call.graph])
-    return sample.costs()
+    return sample
 
 
 class _Sample:
@@ -52,7 +65,7 @@ class _Sample:
 
     def __init__(self) -> None:
         self._produced: dict[str, Mapping[str, Value]] = {}
-        self._runs: list[GraphCosts] = []
+        self.runs: dict[str, list[GraphCosts]] = {}
         self._weights: dict[Place, int] = {}
         self._unknown: dict[str, None] = {}
 
@@ -70,7 +83,7 @@ class _Sample:
             inputs = {name: feeds[name] for name in _given(graph, feeds, call)}
             nodes = graph.shaped_nodes(inputs, _DecidedRows(graph, specs))
             costs = costs_of_nodes(graph, nodes, inputs)
-            self._runs.append(costs)
+            self.runs.setdefault(call.name, []).append(costs)
             self._unknown |= dict.fromkeys(f"{call.name}: {x}" for x in costs.unknown_nodes)
             named = _named(nodes)
             self._produced[call.name] = named
@@ -80,16 +93,17 @@ class _Sample:
     def costs(self) -> GraphCosts:
         """The sums, and the highest peak."""
         weight_bytes = sum(self._weights.values())
+        all_runs = [run for runs in self.runs.values() for run in runs]
         operators: Counter[str] = Counter()
-        for run in self._runs:
+        for run in all_runs:
             operators.update(run.operators)
         return GraphCosts(
-            flops=sum(run.flops for run in self._runs),
+            flops=sum(run.flops for run in all_runs),
             weight_bytes=weight_bytes,
-            touched_weight_bytes=sum(run.touched_weight_bytes for run in self._runs),
-            activation_bytes=sum(run.activation_bytes for run in self._runs),
+            touched_weight_bytes=sum(run.touched_weight_bytes for run in all_runs),
+            activation_bytes=sum(run.activation_bytes for run in all_runs),
             peak_memory_bytes=weight_bytes
-            + max(run.peak_memory_bytes - run.weight_bytes for run in self._runs),
+            + max(run.peak_memory_bytes - run.weight_bytes for run in all_runs),
             operators=dict(operators.most_common()),
             unknown_nodes=tuple(self._unknown),
         )

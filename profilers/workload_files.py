@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from profilers.fields import WorkloadError
-from profilers.graph_bodies import constants, initialisers
 from profilers.onnx_workload import load_onnx
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ def external_locations(graph: Path) -> tuple[str, ...]:
 
 
 def _locations(model: "ModelProto") -> Iterator[str]:
+    from profilers.graph_bodies import constants, initialisers  # onnx takes a moment to import
+
     for tensor in (*initialisers(model.graph), *constants(model.graph)):
         for entry in tensor.external_data:
             if entry.key == "location":

@@ -78,4 +78,6 @@ def _of_named_device(name: str, found: NamedDevice, host: str | None) -> tuple[s
 def _available(device: Device) -> Device:
     if (reason := device.unavailable_reason()) is not None:
         raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
+    if device.info().is_simulated:
+        say(f"{device.name.upper()}: times are computed and say nothing about any real device.")
     return device

@@ -57,9 +57,6 @@ def search(
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     if host is not None and device is None:
         raise ValueError(f"'--host' says where '--device' is: give both. Got '--host {host}'.")
-    if device is not None:
-        with opened_device(device, host):
-            pass  # better now than after the search
     # torch takes seconds to import
     from pydantic import ValidationError
 
@@ -92,6 +89,9 @@ def search(
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
+    if device is not None:
+        with opened_device(device, host):
+            pass  # better now than after the search
     latency = LatencyModel.open(predictor)
     trained, space = TrainedModel.load_supernet(supernet)
     corpus = remembered_corpus(supernet) if data is None else None

@@ -73,6 +73,9 @@ class Keeper:
         """Serve until told to end, or until nobody came back."""
         self.blobs.tidy()
         while not self.is_over:
+            if self.wire and self.wire.has_line():  # it came together with an earlier one
+                self.serve(self.wire)
+                continue
             ready = select.select(self.sources(), [], [], self.patience())[0]
             if self.worker in ready:
                 self.collect()
@@ -127,11 +130,9 @@ class Keeper:
         wire.close()
 
     def serve(self, wire: Wire) -> None:
-        """Answer the requests that are here."""
+        """Answer the next request."""
         try:
             self.take(wire)
-            while b"\n" in wire.unread and not self.is_over:
-                self.take(wire)
         except (Gone, ValueError):
             self.hang_up()
 

@@ -40,6 +40,10 @@ class Wire:
         line, _, self.unread = self.unread.partition(b"\n")
         return line
 
+    def has_line(self) -> bool:
+        """Whether the next line has come already."""
+        return b"\n" in self.unread
+
     def raw(self, size: int) -> bytes:
         """The next bytes."""
         parts, missing = [self.unread[:size]], size - len(self.unread)

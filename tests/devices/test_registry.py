@@ -62,6 +62,15 @@ def test_the_same_entry_found_twice_is_one_device(install):
     assert device_names() == ("cpu",)
 
 
+def test_built_in_devices_are_registered_and_say_where_they_ran():
+    runs = {status.name: status.run_on_hardware for status in describe_devices()}
+    assert runs == {
+        **dict.fromkeys(("arm", "cuda", "jetson", "raspberry-pi"), "never"),
+        "cpu": "yes",
+        "simulated": "simulated",
+    }
+
+
 def test_a_broken_plugin_is_reported_and_harms_no_other(install):
     install(CPU, BROKEN)
     broken, cpu = describe_devices()

@@ -65,3 +65,23 @@ def test_a_clock_is_compared_with_what_is_usual_in_the_session() -> None:
     found = [referee.judge(block(before={"cpu_mhz": mhz})).disturbances for mhz in clocks]
     # The first one is slow as well, but nobody could know.
     assert found == [(), (), (), (), (), ("slow_clock",)]
+
+
+def test_a_gpus_clock_is_judged_beside_the_processors() -> None:
+    referee = Referee(Protocol())
+    usual = {"cpu_mhz": 3000.0, "gpu_mhz": 1000.0}
+    for _ in range(4):
+        assert referee.judge(block(before=usual, after=usual)).disturbances == ()
+    slow = {"cpu_mhz": 3000.0, "gpu_mhz": 899.0}  # below 90 %
+    assert referee.judge(block(before=usual, after=slow)).disturbances == ("slow_clock",)
+
+
+def test_a_gpu_slowed_down_by_heat_is_throttled() -> None:
+    assert judged(block(before={"gpu_throttled": False}, after={"gpu_throttled": False})) == ()
+    hot = {"gpu_throttled": True}
+    assert judged(block(before=hot, after={"gpu_throttled": False})) == ("throttled",)
+
+
+def test_the_temperature_is_that_of_the_hotter_processor() -> None:
+    taken = block(before={"temperature_c": 50.0}, after={"gpu_temperature_c": 71.0})
+    assert taken.temperature_c == 71.0

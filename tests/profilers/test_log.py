@@ -223,6 +223,28 @@ def test_a_row_of_other_columns_is_refused(
         log.append(made_up("b", columns=columns))
 
 
+METER = {"energy_mj": 12.5, "energy_meter": "RAPL package-0"}
+
+
+def test_a_meter_that_comes_later_does_not_end_a_log(path: Path) -> None:
+    written(path, "a").append(made_up("b", **METER))
+    assert [row["point_id"] for row in read_log(path)] == ["a", "b"]
+    assert "energy_mj" not in read_log(path)[1]
+
+
+def test_a_meter_that_is_gone_leaves_its_cells_blank(path: Path) -> None:
+    written(path, "a", **METER).append(made_up("b"))
+    rows = [(row["energy_mj"], row["energy_meter"]) for row in read_log(path)]
+    assert rows == [("12.5", "RAPL package-0"), ("", "")]
+
+
+def test_an_energy_that_is_no_number_is_named(path: Path) -> None:
+    written(path, "a", **METER)
+    path.write_text(path.read_text().replace("12.5", "much"))
+    with pytest.raises(LogError, match="'energy_mj' must be a finite number from 0 up. Got 'much'"):
+        read_log(path)
+
+
 def test_a_row_finds_its_columns_in_a_log_that_orders_them_otherwise(path: Path) -> None:
     written(path, "a")
     header, row = (line.split(",") for line in path.read_text().splitlines())

@@ -188,3 +188,23 @@ def test_flags_share_a_cell() -> None:
 def test_a_callers_column_must_not_hide_one_of_ours(name: str) -> None:
     with pytest.raises(ValueError, match=rf"'columns' must not reuse .* names. Got \['{name}'\]."):
         made_up(columns={name: 1}).row()
+
+
+def test_energy_is_in_the_row_where_there_is_a_meter() -> None:
+    without = made_up()
+    assert not {"energy_mj", "energy_meter"} & without.row().keys()
+    row = replace(without, energy_mj=12.5, energy_meter="RAPL package-0").row()
+    assert (row["energy_mj"], row["energy_meter"]) == (12.5, "RAPL package-0")
+    row = replace(without, energy_mj=None, energy_meter="RAPL package-0").row()
+    assert row["energy_mj"] == ""
+
+
+def test_energy_is_the_median_of_the_blocks_that_know_it() -> None:
+    blocks = []
+    for energy_mj in (30.0, 10.0, None, 20.0):
+        block = point_block([10.0])
+        attempts = (replace(block.attempts[0], energy_mj=energy_mj),)
+        blocks.append(replace(block, attempts=attempts, energy_meter="RAPL package-0"))
+    measured = condense(*blocks)
+    assert (measured.energy_mj, measured.energy_meter) == (20.0, "RAPL package-0")
+    assert condense(point_block([10.0]), point_block([10.0])).energy_mj is None

@@ -36,6 +36,14 @@ def test_mixed_conditions_are_a_problem(
     assert "split the log" in problem.remedy
 
 
+def test_simulated_rows_are_a_warning(path: Path) -> None:
+    device = {"device": replace(INFO, name="simulated")}
+    (problem,) = check(write_log(path, device, device))
+    assert (problem.check, problem.severity) == ("simulated", "warning")
+    assert "2 rows are SIMULATED" in problem.message
+    assert problem.rows == (2, 3)
+
+
 def test_the_callers_conditions_are_checked_when_named(path: Path) -> None:
     write_log(path, {"columns": {"workload": "short"}}, {"columns": {"workload": "long"}})
     assert check(path) == ()

@@ -244,10 +244,13 @@ def test_a_block_holds_its_samples_between_two_readings_of_the_sensors(loaded: W
 class TimedWorkload:
     """Stands for a loaded workload; says how long each of its samples took."""
 
+    n_runs = 0
+
     def __init__(self, *walls_ms: float) -> None:
         self.walls_ms = list(walls_ms)
 
     def sample(self) -> dict[str, float]:
+        self.n_runs += 1
         return {"wall_ms": self.walls_ms.pop(0)}
 
 
@@ -320,6 +323,11 @@ def test_sensors_are_read_in_their_units(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (sensors["temperature_c"], sensors["cpu_mhz"]) == (61.0, 1500.0)
     assert sensors["throttle_events"] == 7
     assert sensors["throttled_now"] is True  # bits 0 and 2 are set
+
+
+def test_the_clock_of_a_jetsons_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/sys/class/devfreq/17000000.gpu/cur_freq"
+    assert read_sensors_of({path: "624750000\n"}, monkeypatch)["gpu_mhz"] == 624.75
 
 
 def test_throttling_in_the_past_is_not_now(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,3 +447,63 @@ def test_telemetry_is_off_before_the_runtime_can_be_imported() -> None:
         command, capture_output=True, text=True, env={"ORT_DISABLE_TELEMETRY": "0"}
     )
     assert finished.stdout.split() == ["1", "False"]
+
+
+class Meter:
+    """Counts 8 mJ from every start to the stop after it."""
+
+    name = "a meter"
+    n_started = 0
+
+    def start(self) -> None:
+        self.n_started += 1
+
+    def stop_mj(self) -> float:
+        return 8.0
+
+
+def test_energy_is_that_of_the_groups_over_their_runs(doubling: Path) -> None:
+    worker = Worker(Meter())
+    assert ask(worker, "hello")["energy_meter"] == "a meter"
+    for name in ("w", "s"):
+        ask(worker, "load", id=name, workload=str(doubling), threads=1)
+    reply = ask(worker, "block", id="w", sentinel="s", samples=3, group_ms=0.0, burst_ms=0.0)
+    # Every group is one sample: three groups of 8 mJ over three runs; the sentinel is left out.
+    assert worker.meter.n_started == 3
+    assert reply["energy_mj"] == 8.0
+
+
+def test_the_run_that_only_refills_caches_takes_energy_too(doubling: Path) -> None:
+    worker = Worker(Meter())
+    load(worker, doubling)
+    reply = ask(worker, "block", id="w", samples=3, group_ms=1.0, burst_ms=0.0)
+    assert len(reply["samples"]) == 3
+    assert reply["energy_mj"] == 2.0  # one group of 8 mJ over the three samples and a first run
+
+
+def test_without_a_meter_there_is_no_energy(loaded: Worker) -> None:
+    assert ask(loaded, "hello")["energy_meter"] == ""
+    reply = ask(loaded, "block", id="w", samples=1, group_ms=1.0, burst_ms=0.0)
+    assert reply["energy_mj"] is None
+
+
+def test_a_provider_that_is_not_there_is_refused_and_not_replaced(
+    doubling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profilers.worker.PROVIDER", "CUDAExecutionProvider")
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):  # all that onnxruntime says
+        reply = load(Worker(), doubling)
+    assert (
+        "cannot use CUDAExecutionProvider here and would run on CPUExecutionProvider"
+        in (reply["error"])
+    )
+
+
+def test_outputs_bound_to_memory_are_those_of_plain_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Any provider but the CPU's goes through bindings. The plain wheel has this one, which leaves
+    # the work to the CPU, so that the way is that of a GPU and the memory is not.
+    monkeypatch.setattr("profilers.worker.PROVIDER", "AzureExecutionProvider")
+    test_calls_hand_on_outputs_and_carry_their_own(tmp_path)
+    assert ask(Worker(), "hello")["runtime"] == "onnxruntime-cpu"

@@ -24,7 +24,7 @@ GREETING = b"automoe-agent "
 GREETING_SECONDS = 60.0
 _MAX_BEFORE_GREETING = 1 << 16
 _NO_PYTHON = 98
-_TOO_OLD = 99
+_TOO_OLD = 99  # beside 126 and 127, which the shell says of what it cannot run
 _PYTHONS = " ".join(["python3", *(f"python3.{minor}" for minor in range(14, 7, -1))])
 _LOADER = (
     f"import sys; sys.version_info < (3, 8) and sys.exit({_TOO_OLD}); "
@@ -33,7 +33,8 @@ _LOADER = (
 # For any login shell: nothing within the single quotes means anything to one.
 REMOTE_COMMAND = (
     f"exec /bin/sh -c 'for p in {_PYTHONS}; do command -v $p >/dev/null 2>&1 || continue; "
-    f'$p -c "{_LOADER}"; s=$?; [ $s = {_TOO_OLD} ] || exit $s; done; exit {_NO_PYTHON}\''
+    f'$p -c "{_LOADER}"; s=$?; case $s in {_TOO_OLD}|126|127) ;; *) exit $s ;; esac; done; '
+    f"exit {_NO_PYTHON}'"
 )
 # As scp does: what the user's configuration may ask for a terminal would harm a data connection.
 _OPTIONS = (
@@ -41,7 +42,7 @@ _OPTIONS = (
     *("-o", "ClearAllForwardings=yes", "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no"),
     *("-o", "RemoteCommand=none"),
 )
-_ALWAYS_FAILS = ("host key verification failed", "could not resolve hostname", "bad configuration")
+_ALWAYS_FAILS = ("host key verification failed", "bad configuration")  # names may come back
 
 
 class ConnectionFailedError(DeviceUnavailableError):

@@ -22,7 +22,7 @@ def missing_ssh() -> str | None:
     return f"no {' and no '.join(missing)} here; install openssh-server" if missing else None
 
 
-@dataclass(slots=True)
+@dataclass
 class LoopbackServer:
     """An sshd that accepts this user on a port of its own, as host `board`.
 
@@ -32,6 +32,7 @@ class LoopbackServer:
         options: Lines of sshd_config besides ours.
         client_options: Lines of ssh_config for the host, besides ours.
         user: Who logs in.
+        launcher: What starts sshd, in place of ourselves.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class LoopbackServer:
     client_options: tuple[str, ...] = ()
     user: str = field(default_factory=lambda: pwd.getpwuid(os.getuid()).pw_name)
     port: int = 0
+    launcher: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -112,7 +114,7 @@ class LoopbackServer:
         configuration = self.folder / "sshd_config"
         configuration.write_text("\n".join(lines) + "\n")
         log = self.folder / "sshd.log"
-        argv = [SSHD, "-D", "-f", str(configuration), "-E", str(log)]
+        argv = [*self.launcher, SSHD, "-D", "-f", str(configuration), "-E", str(log)]
         self.process = subprocess.Popen(argv, start_new_session=True)
         deadline = time.monotonic() + _UP_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -136,15 +138,14 @@ class LoopbackServer:
                 os.kill(pid, signal.SIGKILL)
         return len(connections)
 
+    @property
+    def cache_argument(self) -> str:
+        """The cache as programs on the "board" see it."""
+        return str(self.cache)
+
     def keepers(self) -> list[int]:
         """The processes that keep sessions on the "board"."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                words = path.read_bytes().split(b"\0")
-                if any(word.startswith(bytes(self.cache)) for word in words):
-                    found.append(int(path.parent.name))
-        return found
+        return processes_with(self.cache_argument)
 
     def reset(self) -> None:
         """End everything on the "board" at once, as a restart of it would."""
@@ -162,5 +163,16 @@ def children(pid: int) -> list[int]:
         with suppress(OSError):
             fields = path.read_text().rpartition(")")[2].split()
             if int(fields[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
+def processes_with(argument: str) -> list[int]:
+    """Those that were started with an argument that begins like this."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if any(word.startswith(argument.encode()) for word in words):
                 found.append(int(path.parent.name))
     return found

@@ -5,7 +5,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from support.loopback import children
+from support.loopback import children, processes_with
 
 # As sshd does, it gives the command a session of its own, so that the end of one is not the
 # other's. A file `broken` makes it fail like a machine that is off.
@@ -71,14 +71,3 @@ class SshInPlace:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self.cut()
-
-
-def processes_with(argument: str) -> list[int]:
-    """Those that were started with an argument that begins like this."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            if any(word.startswith(argument.encode()) for word in words):
-                found.append(int(path.parent.name))
-    return found

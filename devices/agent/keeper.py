@@ -7,7 +7,6 @@ request sent again after a lost connection is answered again and not carried out
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import select
@@ -17,9 +16,9 @@ import time
 
 from devices.agent.blobs import Blobs
 from devices.agent.child import Child
-from devices.agent.lock import describe_holder, open_lock, try_lock
+from devices.agent.lock import take_lock
 from devices.agent.questions import QUESTIONS
-from devices.agent.wire import NAME, Gone, Refused, Wire, dial, listen
+from devices.agent.wire import Gone, Refused, Wire, listen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     Message = Dict[str, Any]
 
 OLDEST_PYTHON = (3, 8)
-TAKE_OVER_SECONDS = 5.0
 
 
 class Keeper:
@@ -45,7 +43,7 @@ class Keeper:
     def __init__(self, folder: str, cache: str, settings: Message) -> None:
         self.work = os.path.join(folder, "work")
         self.blobs = Blobs(os.path.join(cache, "blobs"))
-        self.sessions = os.path.dirname(folder)
+        self.folder = folder
         self.settings = settings
         self.listener = listen()
         self.wire: Optional[Wire] = None
@@ -214,31 +212,8 @@ class Keeper:
         """Keep others from measuring here until the session ends; `holder` is who does already."""
         if self.lock is not None:
             return {"holder": None}
-        descriptor = open_lock()
-        is_ours = try_lock(descriptor) or (
-            self.take_over() and try_lock(descriptor, seconds=TAKE_OVER_SECONDS)
-        )
-        if not is_ours:
-            holder = describe_holder(descriptor)
-            os.close(descriptor)
-            return {"holder": holder}
-        self.lock = descriptor
-        return {"holder": None}
-
-    def take_over(self) -> bool:
-        """Whether a session of the same owner that was left alone ends for this one."""
-        for path in glob.glob(os.path.join(glob.escape(self.sessions), "*", NAME)):
-            folder = os.path.dirname(path)
-            if folder == os.path.dirname(self.work):
-                continue
-            try:
-                other = dial(folder)
-                other.send({"purpose": "take over", "owner": self.settings["owner"]})
-                if json.loads(other.line())["is_over"]:
-                    return True
-            except (OSError, Gone, ValueError):
-                continue
-        return False
+        self.lock, holder = take_lock(self.folder, self.settings["owner"])
+        return {"holder": holder}
 
     def start(self, request: Message, data: bytes) -> Message:
         """Start a worker in place of any other."""

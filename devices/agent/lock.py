@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import fcntl
+import glob
+import json
 import os
 import pwd
 import time
 
-from devices.agent.wire import Refused
+from devices.agent.wire import NAME, Gone, Refused, dial
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional, Tuple
+
+TAKE_OVER_SECONDS = 5.0
 LOCK_FOLDERS = ("/run/lock", "/tmp")
+
+
+def take_lock(folder: str, owner: str) -> Tuple[Optional[int], Optional[str]]:
+    """The lock, for a session with this folder and owner; else who holds it."""
+    lock = open_lock()
+    if try_lock(lock) or (take_over(folder, owner) and try_lock(lock, TAKE_OVER_SECONDS)):
+        return lock, None
+    holder = describe_holder(lock)
+    os.close(lock)
+    return None, holder
+
+
+def take_over(folder: str, owner: str) -> bool:
+    """Whether another session of the owner, which was left alone, ends for this one."""
+    sessions = os.path.dirname(folder)
+    for path in glob.glob(os.path.join(glob.escape(sessions), "*", NAME)):
+        if os.path.dirname(path) == folder:
+            continue
+        try:
+            other = dial(os.path.dirname(path))
+            other.send({"purpose": "take over", "owner": owner})
+            if json.loads(other.line())["is_over"]:
+                return True
+        except (OSError, Gone, ValueError):
+            continue
+    return False
 
 
 def open_lock() -> int:

@@ -1,13 +1,15 @@
 """Connections through a real SSH server on the loopback address."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.loopback import LoopbackServer, missing_ssh
+from support.loopback import LoopbackServer, children, missing_ssh
 
 from devices.remote_address import RemoteAddress
 from devices.remote_host import RemoteHost
@@ -94,6 +96,22 @@ def test_what_a_configuration_asks_for_terminals_does_no_harm(serve: Serve) -> N
     with RemoteHost(ADDRESS) as host:
         assert host.kernel().system == "Linux"
     assert server.keepers() is not None
+
+
+@needs_sshd
+@pytest.mark.slow
+def test_a_connection_that_falls_silent_is_given_up_and_replaced(serve: Serve) -> None:
+    server = serve(client_options=("ServerAliveInterval 1", "ServerAliveCountMax 2"))
+    said: list[str] = []
+    with RemoteHost(ADDRESS, say=said.append) as host:
+        host.session.ask("lock")
+        assert server.process is not None
+        for pid in children(server.process.pid):
+            os.kill(pid, signal.SIGSTOP)  # to the client as if the network were gone
+        # The keeper still has the old connection when the new one comes.
+        assert host.session.ask("lock")["holder"] is None
+    assert len(said) == 2
+    assert "not responding" in said[0]
 
 
 @needs_sshd

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test check slow format wheel clean
+.PHONY: demo test check slow emulated-board format wheel clean
 
 demo: $(READY)
 	$(BIN)/automoe run examples/quickstart.yaml
@@ -22,6 +22,9 @@ check: $(READY)
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+emulated-board:
+	tests/emulation/build.sh "$${AUTOMOE_EMULATED_BOARD:-$$HOME/.cache/automoe-emulated-board}"
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -104,7 +104,7 @@ class LinuxDevice:
         """What to do about a wrong machine."""
         if self.host.is_local:
             return f"reach one with --device {self.name} --host user@address"
-        return "give the address of one, or see 'automoe devices'"
+        return f"see what it is with: automoe devices --host {self.host.label}"
 
     def _details(self) -> Facts:
         quota = linux.cpu_quota(self.host)

@@ -59,9 +59,12 @@ def get_device(name: str, host: Host | None = None) -> Device:
     return _load(plugins[name], host)
 
 
-def describe_devices() -> list[DeviceStatus]:
-    """Every installed device; one that fails is reported with its error and harms no other."""
-    return [_describe(plugin) for _, plugin in sorted(_plugins().items())]
+def describe_devices(host: Host | None = None) -> list[DeviceStatus]:
+    """Every installed device as a host shows it, this machine without one.
+
+    A plugin that fails is reported with its error and harms no other.
+    """
+    return [_describe(plugin, host) for _, plugin in sorted(_plugins().items())]
 
 
 def _plugins() -> dict[str, EntryPoint]:
@@ -93,9 +96,9 @@ def _load(plugin: EntryPoint, host: Host | None = None) -> Device:
     return device
 
 
-def _describe(plugin: EntryPoint) -> DeviceStatus:
+def _describe(plugin: EntryPoint, host: Host | None) -> DeviceStatus:
     try:
-        device = _load(plugin)
+        device = _load(plugin, host)
     except DeviceUnavailableError as error:
         return DeviceStatus(plugin.name, str(error), None)
     runs = device.run_on_hardware

@@ -16,6 +16,7 @@ from profilers.measurement import SCHEMA_VERSION, FailedPoint, Measurement
 from profilers.onnx_workload import workload_for_onnx
 from profilers.problem import Problem
 from profilers.protocol import Point, Progress, Protocol, Sentinel
+from profilers.remote_worker import RemoteWorker
 from profilers.session import measure_one, measure_points
 from profilers.statistics import Interval, median_interval, relative_half_width
 from profilers.table import LogError
@@ -42,6 +43,7 @@ __all__ = [
     "ProfilingError",
     "Progress",
     "Protocol",
+    "RemoteWorker",
     "Sentinel",
     "TensorSpec",
     "WorkerDied",

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
+from onnx import NodeProto, TensorProto
 
+from profilers.graph_bodies import bodies, initialisers
 from profilers.graph_shapes import OpenedGraph
 from profilers.graph_values import ShapedNode, Value
 
@@ -31,7 +32,7 @@ class Weights:
         self.n_bytes: dict[Place, int] = {}
         self.unknown: list[str] = []
         self._places: dict[str, Place] = {}
-        for tensor in _initialisers(graph.graph):
+        for tensor in initialisers(graph.graph):
             self._add(tensor.name, _place(tensor, graph.path), _tensor_bytes(tensor))
         for node in filter(is_constant, nodes):
             name = node.proto.output[0]
@@ -100,27 +101,9 @@ def _output_bytes(node: ShapedNode) -> list[int]:
 def _uses(node: NodeProto) -> Iterator[str]:
     """The values a node takes, those of its bodies included."""
     yield from node.input
-    for graph in _bodies(node):
+    for graph in bodies(node):
         for inner in graph.node:
             yield from _uses(inner)
-
-
-def _bodies(node: NodeProto) -> Iterator[GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
-            yield attribute.g
-        yield from attribute.graphs
-
-
-def _initialisers(graph: GraphProto) -> Iterator[TensorProto]:
-    """Those of the bodies of loops and branches too."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield sparse.values
-        yield sparse.indices
-    for node in graph.node:
-        for body in _bodies(node):
-            yield from _initialisers(body)
 
 
 def _place(tensor: TensorProto, graph: Path) -> Place:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from devices import Device, DeviceUnavailableError
+from devices.remote_device import RemoteDevice
 from profilers.blocks import PointBlock
 from profilers.disturbance import Referee
 from profilers.drift import SentinelTrack
@@ -18,6 +20,7 @@ from profilers.measurement import (
     stop_reason,
 )
 from profilers.protocol import NO_SENTINEL, Point, Progress, Protocol, Sentinel
+from profilers.remote_worker import RemoteWorker
 from profilers.rounds import Round
 from profilers.statistics import NO_SPREAD, Spread, median_interval
 from profilers.worker_process import OpensWorker, ProfilingError, SentinelError, WorkerProcess
@@ -46,7 +49,7 @@ def measure_points(
         protocol: How.
         sentinel: What is measured throughout every block, to see the machine drift.
         on_progress: Called after every block.
-        open_worker: Starts a fresh worker; without it, a child process on `device`.
+        open_worker: Starts a fresh worker; without it, one on `device`, here or elsewhere.
 
     Raises:
         ValueError: Two points share an id, or there are more threads than cores.
@@ -81,6 +84,12 @@ def measure_one(
     return outcome
 
 
+def _worker_on(device: Device, timeout_s: float) -> WorkerProcess | RemoteWorker:
+    if isinstance(device, RemoteDevice):
+        return RemoteWorker(device, timeout_s=timeout_s)
+    return WorkerProcess(device, timeout_s=timeout_s)
+
+
 def _require_cores(threads: int, cores: int) -> None:
     if threads > cores:
         raise ValueError(
@@ -102,9 +111,7 @@ class _Session:
     ) -> None:
         self.info = device.info()
         self._protocol = protocol
-        self._open_worker = open_worker or (
-            lambda: WorkerProcess(device, timeout_s=protocol.timeout_s)
-        )
+        self._open_worker = open_worker or partial(_worker_on, device, protocol.timeout_s)
         self._on_progress = on_progress
         self._referee = Referee(protocol)
         self._rng = np.random.default_rng(protocol.seed)

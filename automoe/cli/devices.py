@@ -7,7 +7,10 @@ import typer
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from devices import Device, DeviceInfo, DeviceUnavailableError, describe_devices, get_device
+from automoe.cli.opened_device import Host, opened_device, resolve_host
+from devices import DeviceInfo, DeviceStatus, describe_devices
+from devices.remote_address import RemoteAddress
+from devices.remote_host import RemoteHost
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -18,24 +21,9 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def usable_device(name: str) -> Device:
-    """The device called `name`; standard error says so when it is simulated.
-
-    Raises:
-        UnknownDeviceError: No plugin has that name.
-        DeviceUnavailableError: It cannot be used here and now.
-    """
-    plugin = get_device(name)
-    if (reason := plugin.unavailable_reason()) is not None:
-        raise DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.")
-    if plugin.info().is_simulated:
-        say(f"{name.upper()}: times are computed and say nothing about any real device.")
-    return plugin
-
-
-def list_devices(as_json: AsJson = False) -> None:
-    """The device plugins, what each finds here, and why one is unavailable."""
-    found = describe_devices()
+def list_devices(host: Host = None, as_json: AsJson = False) -> None:
+    """The device plugins, what each finds here or at a host, and why one is unavailable."""
+    found = _found_at(resolve_host(host)) if host else describe_devices()
     if as_json:
         print_json(
             [
@@ -67,11 +55,12 @@ def list_devices(as_json: AsJson = False) -> None:
 
 def doctor(
     device: Annotated[str, typer.Option("--device", help="The device to look at.")] = "cpu",
+    host: Host = None,
     as_json: AsJson = False,
 ) -> None:
     """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
-    plugin = usable_device(device)
-    findings = plugin.doctor()
+    with opened_device(device, host) as opened:
+        findings = opened.doctor()
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -81,6 +70,11 @@ def doctor(
         )
     if any(finding.severity == "problem" for finding in findings):
         raise typer.Exit(ExitCode.QUALITY)
+
+
+def _found_at(address: RemoteAddress) -> list[DeviceStatus]:
+    with RemoteHost(address, say=say) as there:
+        return describe_devices(there)
 
 
 def _summary(info: DeviceInfo) -> str:

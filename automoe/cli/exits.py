@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from automoe.budget import InfeasibleBudgetError
 from devices import DeviceUnavailableError
+from devices.remote_session import ConnectionLostError
 from profilers import ProfilingError
 
 _OURS = ("automoe", "predictors", "profilers", "devices")
@@ -63,6 +64,9 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
         )
     if isinstance(error, TyperException):
         return f"Error: {_one_line(error)} See automoe {arguments[0] if arguments else ''} --help."
+    if isinstance(error, ConnectionLostError):
+        command = shlex.join(["automoe", *arguments])
+        return f"Error: {_one_line(error)} What is finished is kept; continue with: {command}"
     if isinstance(error, OSError) and error.filename:
         return f"Error: '{error.filename}': {error.strerror}. Check the path."
     return f"Error: {_one_line(error)}"

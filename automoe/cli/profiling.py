@@ -12,11 +12,11 @@ import typer
 from automoe.architecture import Architecture
 from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.devices import usable_device
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.opened_device import Host, opened_device
 from automoe.cli.share import parse_share
-from devices import Device, DeviceUnavailableError
+from devices import Device
 
 if TYPE_CHECKING:
     from automoe.profiling import ProfileSummary
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def profile(
     device: Annotated[str, typer.Option("--device", help="See 'automoe devices'.")],
     log: Annotated[Path, typer.Option("--log", help="CSV to append to; resumes by default.")],
-    host: Annotated[str | None, typer.Option("--host", help="Not in this release.")] = None,
+    host: Host = None,
     space: Annotated[
         str | None, typer.Option("--space", help="Preset or file to sample from.")
     ] = None,
@@ -102,7 +102,6 @@ def profile(
     if minutes is not None and until is None:
         raise ValueError("'--minutes' is the limit of '--until': give both.")
     goal = None if until is None else parse_share(until, "--until")
-    plugin = _device(device, host)
     from automoe.architecture_files import read_architectures
     from automoe.space import SearchSpace
     from profilers import Protocol  # scipy takes a moment to import
@@ -113,38 +112,41 @@ def profile(
     if rounds is not None:
         least = min(rounds, protocol.min_rounds)
         protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
-    if model is not None:
-        summary = _measure_model(model, input_shape or [], plugin, protocol, log)
-    else:
-        source = (
-            SearchSpace.load(space, max_experts=max_experts, fractional=fractional)
-            if space
-            else None
-        )
-        sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
-        workload = _workload(
-            source, sizes, beam=beam, batch=batch, routing=routing, precision=precision
-        )
-        measure = partial(
-            _measure,
-            space=source,
-            workload=workload,
-            device=plugin,
-            protocol=protocol,
-            log=log,
-            reference=reference,
-        )
-        if source is not None and goal is not None:
-            limits = {"mape": goal, "most": n or 200, "minutes": minutes}
-            _measure_until(
-                limits, source, workload, log=log, measure=measure, seed=seed, as_json=as_json
+    with opened_device(device, host) as plugin:
+        if model is not None:
+            summary = _measure_model(model, input_shape or [], plugin, protocol, log)
+        else:
+            source = (
+                SearchSpace.load(space, max_experts=max_experts, fractional=fractional)
+                if space
+                else None
             )
-            return
-        chosen = (
-            draw_distinct(source, n or 50, seed) if source else read_architectures(archs or Path())
-        )
-        summary = measure(chosen)
-    _conclude(summary, log, as_json=as_json)
+            sizes = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
+            workload = _workload(
+                source, sizes, beam=beam, batch=batch, routing=routing, precision=precision
+            )
+            measure = partial(
+                _measure,
+                space=source,
+                workload=workload,
+                device=plugin,
+                protocol=protocol,
+                log=log,
+                reference=reference,
+            )
+            if source is not None and goal is not None:
+                limits = {"mape": goal, "most": n or 200, "minutes": minutes}
+                _measure_until(
+                    limits, source, workload, log=log, measure=measure, seed=seed, as_json=as_json
+                )
+                return
+            chosen = (
+                draw_distinct(source, n or 50, seed)
+                if source
+                else read_architectures(archs or Path())
+            )
+            summary = measure(chosen)
+        _conclude(summary, log, as_json=as_json)
 
 
 def _refuse_with(source: str, given: Path | None, options: Mapping[str, object]) -> None:
@@ -154,14 +156,6 @@ def _refuse_with(source: str, given: Path | None, options: Mapping[str, object])
         raise ValueError(
             f"{', '.join(map(repr, ignored))} cannot be combined with '{source}'. Leave out one."
         )
-
-
-def _device(name: str, host: str | None) -> Device:
-    if host is not None:
-        raise DeviceUnavailableError(
-            f"'--host' cannot be used in this release. Got '{host}'; run automoe on that machine."
-        )
-    return usable_device(name)
 
 
 def _workload(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.devices import usable_device
 from automoe.cli.exits import ExitCode
+from automoe.cli.opened_device import Host, opened_device
+from devices import Device
 
 if TYPE_CHECKING:
     from automoe.latency_model import LatencyModel
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from automoe.search.verification import Bench
     from automoe.space import SearchSpace
     from automoe.text import Corpus
-    from devices import Device
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +38,7 @@ def search(
     device: Annotated[
         str | None, typer.Option("--device", help="Measure the winner there.")
     ] = None,
+    host: Host = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
     ] = None,
@@ -77,6 +79,8 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
+    if host is not None and device is None:
+        raise ValueError(f"'--host' says where '--device' is: give both. Got '--host {host}'.")
     # torch takes seconds to import
     from pydantic import ValidationError
 
@@ -119,7 +123,6 @@ def search(
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
-    plugin = None if device is None else usable_device(device)
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
     corpus = remembered_corpus(supernet) if data is None else None
@@ -136,7 +139,8 @@ def search(
     preflight = feasibility_of(feasibility, latency, confidence)
     say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
     cache = FitnessCache(supernet / "fitness.jsonl")
-    with workers(jobs, cluster) as found:
+    opening = nullcontext() if device is None else opened_device(device, host)
+    with opening as plugin, workers(jobs, cluster) as found:
         search_here = _Search(
             space=space,
             settings=settings,
@@ -214,7 +218,7 @@ class _Search:
         )
         return outcome, result
 
-    def certified(self, plugin: "Device") -> "tuple[SearchOutcome, dict[str, Any]]":
+    def certified(self, plugin: Device) -> "tuple[SearchOutcome, dict[str, Any]]":
         """What was found, and the result as the device judges it."""
         from automoe.search import result_of, verified_search
 
@@ -252,7 +256,7 @@ class _Search:
         suffix = f".state{n or ''}.jsonl"
         return SearchState(self.out.with_suffix(suffix), self.fingerprint)
 
-    def _bench(self, plugin: "Device") -> "Bench":
+    def _bench(self, plugin: Device) -> "Bench":
         from automoe.search.verification import Bench
         from profilers import Protocol
 

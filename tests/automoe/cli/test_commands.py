@@ -63,9 +63,9 @@ def test_samples_are_distinct_and_have_costs(capsys: Capture, tmp_path: Path) ->
             "Unknown device 'toaster'. Installed devices:",
         ),
         (
-            ["profile", "--device", "cpu", "--host", "a@b", "--space", "tiny", "--log", "l"],
-            7,
-            "'--host' cannot be used in this release. Got 'a@b'",
+            ["profile", "--device", "cpu", "--host", "-oX=y", "--space", "tiny", "--log", "l"],
+            2,
+            "A host must be one of your ssh configuration, user@board or ssh://",
         ),
         (["train", "--space", "tiny", "-o", "r", "--data", "missing"], 2, "'missing' does not"),
         (

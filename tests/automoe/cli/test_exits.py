@@ -16,6 +16,7 @@ from automoe.cli.exits import (
 from automoe.cli.main import main
 from automoe.space import SearchSpace, SpaceError
 from devices import DeviceUnavailableError
+from devices.remote_session import ConnectionLostError
 from profilers import ProfilingError
 
 
@@ -73,6 +74,15 @@ def test_an_interruption_names_the_command_that_continues() -> None:
     command = said.rpartition("continue with: ")[2]
     assert command.startswith("automoe run 'my config.yaml' -o ")
     assert shlex.split(command) == ["automoe", *arguments]
+
+
+def test_a_lost_connection_names_the_command_that_continues() -> None:
+    error = ConnectionLostError("The connection to pi@board was lost.")
+    assert exit_code_of(error) is ExitCode.NO_DEVICE
+    assert explain_exit(error, ["profile", "--log", "my log.csv"]) == (
+        "Error: The connection to pi@board was lost. What is finished is kept; "
+        "continue with: automoe profile --log 'my log.csv'"
+    )
 
 
 def test_a_file_is_named_with_what_is_wrong() -> None:

@@ -1,0 +1,113 @@
+"""Where a remote machine is, and the names that `devices.yaml` gives to such machines."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "devices.yaml"
+_DESTINATION = re.compile(r"(ssh://)?([\w.+-]+@)?(\[[0-9A-Fa-f:.%\w]+\]|[\w.:%-]+)(:\d+)?/?", re.A)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FIELDS = ("host", "device", "python")
+
+
+class RemoteAddressError(ValueError):
+    """An address or a file of addresses that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAddress:
+    """A machine that OpenSSH can reach.
+
+    Attributes:
+        destination: As typed after `ssh`: a host of its configuration, `user@board` or
+            `ssh://user@board:2222`.
+        python: The interpreter there that has the runtime, such as `~/venv/bin/python`; empty for
+            the first of python3, python3.14, ... that is at least 3.8.
+
+    Raises:
+        RemoteAddressError: The destination could be taken for an option or for a command.
+    """
+
+    destination: str
+    python: str = ""
+
+    def __post_init__(self) -> None:
+        is_option = self.destination.startswith("-") or "@-" in self.destination
+        if is_option or not _DESTINATION.fullmatch(self.destination):
+            raise RemoteAddressError(
+                f"A host must be one of your ssh configuration, user@board or "
+                f"ssh://user@board:port. Got {self.destination!r}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDevice:
+    """A machine of `devices.yaml`.
+
+    Attributes:
+        address: Where it is.
+        device: The plugin that measures it; None when it does not say.
+    """
+
+    address: RemoteAddress
+    device: str | None
+
+
+def read_named_devices(path: Path | None = None) -> dict[str, NamedDevice]:
+    """The machines of a file, by name; without a path, of the first that there is.
+
+    That is `devices.yaml` in the current folder, else `automoe/devices.yaml` in
+    `$XDG_CONFIG_HOME` or `~/.config`. Without one there are no names.
+
+    Raises:
+        RemoteAddressError: The file is not YAML, or a field is unknown or of the wrong type.
+        OSError: The file given cannot be read.
+    """
+    found = path or next((place for place in _places() if place.is_file()), None)
+    if found is None:
+        return {}
+    content = _parse(found)
+    return {name: _named_device(name, entry, found) for name, entry in content.items()}
+
+
+def _places() -> tuple[Path, ...]:
+    config = os.environ.get("XDG_CONFIG_HOME")
+    folder = Path(config) if config else Path.home() / ".config"
+    return Path(FILE_NAME), folder / "automoe" / FILE_NAME
+
+
+def _parse(path: Path) -> Mapping[Any, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RemoteAddressError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, Mapping):
+        raise RemoteAddressError(
+            f"{path} must hold 'name: {{host: ...}}' entries. Got {content!r}."
+        )
+    return content
+
+
+def _named_device(name: object, entry: object, path: Path) -> NamedDevice:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise RemoteAddressError(
+            f"{path}: a name must be of letters, digits, '.', '_' and '-'. Got {name!r}."
+        )
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("host"), str):
+        raise RemoteAddressError(f"{path}: {name!r} must have a 'host', such as user@board.")
+    for field, value in entry.items():
+        if field not in _FIELDS or not isinstance(value, str):
+            raise RemoteAddressError(
+                f"{path}: the fields of {name!r} are texts named {', '.join(_FIELDS)}. "
+                f"Got {field!r}: {value!r}."
+            )
+    try:
+        address = RemoteAddress(entry["host"], entry.get("python", ""))
+    except RemoteAddressError as error:
+        raise RemoteAddressError(f"{path}: {name!r}: {error}") from None
+    return NamedDevice(address, entry.get("device"))

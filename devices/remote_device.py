@@ -1,0 +1,86 @@
+"""A device on another machine: its plugin, asked over a connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devices.registry import get_device
+from devices.remote_address import RemoteAddress
+from devices.remote_host import RemoteHost, say_nothing
+from devices.remote_session import PATIENCE_SECONDS, Say
+from devices.spec import Device, DeviceInfo, Finding
+
+
+class RemoteDevice:
+    """What a plugin says of another machine. A worker is not started by a command of this one.
+
+    Args:
+        plugin: Describes the machine.
+        host: The machine.
+
+    Attributes:
+        host: The machine; `host.session` starts workers there.
+    """
+
+    def __init__(self, plugin: Device, host: RemoteHost) -> None:
+        self._plugin = plugin
+        self.host = host
+        self.name = plugin.name
+        self.run_on_hardware = plugin.run_on_hardware
+
+    def unavailable_reason(self) -> str | None:
+        """See `Device`."""
+        return self._plugin.unavailable_reason()
+
+    def info(self) -> DeviceInfo:
+        """See `Device`."""
+        return self._plugin.info()
+
+    def worker_command(self, worker: Path) -> list[str]:
+        """None can be given: the worker's file is not there yet.
+
+        Raises:
+            NotImplementedError: Always; `profilers.RemoteWorker` starts workers elsewhere.
+        """
+        raise NotImplementedError(
+            f"No command of this machine starts a worker on {self.host.label}. "
+            f"Use profilers.RemoteWorker."
+        )
+
+    def worker_environment(self) -> dict[str, str]:
+        """See `Device`."""
+        return self._plugin.worker_environment()
+
+    def sensors(self) -> dict[str, float]:
+        """See `Device`."""
+        return self._plugin.sensors()
+
+    def doctor(self) -> tuple[Finding, ...]:
+        """See `Device`."""
+        return self._plugin.doctor()
+
+
+@contextmanager
+def open_remote_device(
+    name: str,
+    address: RemoteAddress,
+    *,
+    say: Say = say_nothing,
+    patience_s: float = PATIENCE_SECONDS,
+) -> Iterator[RemoteDevice]:
+    """The device called `name` at an address, for as long as the `with` block lasts.
+
+    Args:
+        name: The plugin's name.
+        address: Where the machine is.
+        say: Told when a connection is lost and when it is back.
+        patience_s: How long a lost connection is tried anew.
+
+    Raises:
+        UnknownDeviceError: No plugin has that name; nothing was connected.
+        ConnectionFailedError: The machine cannot be reached or has no usable Python.
+    """
+    host = RemoteHost(address, say=say, patience_s=patience_s)
+    plugin = get_device(name, host)
+    with host:
+        yield RemoteDevice(plugin, host)

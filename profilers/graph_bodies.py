@@ -1,0 +1,35 @@
+"""The graphs within a graph, and the tensors that all of them store."""
+
+from collections.abc import Iterator
+
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
+
+
+def bodies(node: NodeProto) -> Iterator[GraphProto]:
+    """The bodies of a loop or a branch."""
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.GRAPH:
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
+    """Those of a graph and of all its bodies."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+        yield sparse.indices
+    for node in graph.node:
+        for body in bodies(node):
+            yield from initialisers(body)
+
+
+def constants(graph: GraphProto) -> Iterator[TensorProto]:
+    """Tensors that the nodes of a graph and of all its bodies hold."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.TENSOR:
+                yield attribute.t
+            yield from attribute.tensors
+        for body in bodies(node):
+            yield from constants(body)

@@ -93,6 +93,7 @@ def search(
         SearchSettings,
         feasibility_of,
         front_of,
+        source_digest,
         workers,
         write_result,
     )
@@ -132,7 +133,8 @@ def search(
         corpus or open_corpus(data, source=source, target=target),
         halvings=halvings,
     )
-    fingerprint = _fingerprint(f"{settings.model_dump_json()} {objective}", predictor, supernet)
+    what = f"{settings.model_dump_json()} {objective} {source_digest(fitness[-1])}"
+    fingerprint = _fingerprint(what, predictor, supernet)
     feasibility = survey(
         space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
     )

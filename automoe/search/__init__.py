@@ -10,6 +10,7 @@ from automoe.search.fitness import (
     SupernetFitness,
     ValidationFitness,
     imported_fitness,
+    source_digest,
     supernet_fitness,
 )
 from automoe.search.fitness_cache import FitnessCache
@@ -52,6 +53,7 @@ __all__ = [
     "imported_fitness",
     "result_of",
     "search",
+    "source_digest",
     "supernet_fitness",
     "verified_search",
     "verify",

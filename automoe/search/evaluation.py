@@ -8,7 +8,6 @@ more of it, until those that are left are evaluated on all of it.
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
 
 from automoe.architecture import Architecture
 from automoe.search.fitness import Fitness
@@ -27,8 +26,9 @@ class Evaluator:
 
     Args:
         fitness: Of one architecture; one for each stage of halving, from little text to all of
-            it. A ``digest`` attribute names it in the cache; without one its name does.
-        cache: What is known already.
+            it. A ``digest`` attribute says what its values depend on; without one they are
+            kept for as long as this evaluator only.
+        cache: What is known already of fitnesses with a digest.
         workers: Who evaluates; what they find does not depend on it.
     """
 
@@ -37,8 +37,9 @@ class Evaluator:
     ) -> None:
         if not fitness:
             raise ValueError("'fitness' must be given at least once. Got none.")
-        self._stages = [(_name(each), each) for each in fitness]
+        self._fitness = fitness
         self._cache = cache or FitnessCache()
+        self._volatile = FitnessCache()
         self._workers = workers
 
     def __call__(
@@ -56,29 +57,30 @@ class Evaluator:
         """
         left, told = list(architectures), dict.fromkeys(architectures, None)
         result: dict[Architecture, float | None] = dict(told)
-        for name, fitness in self._stages[:-1]:
-            losses = self._evaluated(name, fitness, left)
+        for fitness in self._fitness[:-1]:
+            losses = self._evaluated(fitness, left)
             ranked = sorted(left, key=losses.__getitem__)
             kept = set(ranked[: math.ceil(len(ranked) / 2)])
             for dropped in ranked[len(kept) :]:
                 on_evaluated(losses[dropped])
             left = [a for a in left if a in kept]
-        name, fitness = self._stages[-1]
-        result |= self._evaluated(name, fitness, left, on_evaluated)
+        result |= self._evaluated(self._fitness[-1], left, on_evaluated)
         return result
 
     def _evaluated(
         self,
-        name: str,
         fitness: Fitness,
         architectures: Sequence[Architecture],
         on_evaluated: OnEvaluated = ignore,
     ) -> dict[Architecture, float]:
+        digest = getattr(fitness, "digest", None)
+        cache = self._volatile if digest is None else self._cache
+        name = str(id(fitness)) if digest is None else digest
         losses: dict[Architecture, float] = {}
         missing: list[tuple[str, Architecture]] = []
         for architecture in architectures:
             architecture_id = architecture.id
-            if (known := self._cache.get(name, architecture_id)) is None:
+            if (known := cache.get(name, architecture_id)) is None:
                 missing.append((architecture_id, architecture))
             else:
                 losses[architecture] = known
@@ -87,7 +89,7 @@ class Evaluator:
             for place, value in outcomes:
                 architecture_id, architecture = missing[place]
                 losses[architecture] = _finite(value, architecture)
-                self._cache.put(name, architecture_id, losses[architecture])
+                cache.put(name, architecture_id, losses[architecture])
                 on_evaluated(losses[architecture])
         return {a: losses[a] for a in architectures}
 
@@ -99,9 +101,3 @@ def _finite(loss: float, architecture: Architecture) -> float:
             "train the supernet with a lower learning rate, or mend the objective."
         )
     return float(loss)
-
-
-def _name(fitness: Fitness) -> str:
-    inner = fitness.func if isinstance(fitness, partial) else fitness
-    named = getattr(fitness, "digest", None)
-    return named or f"{inner.__module__}:{getattr(inner, '__qualname__', type(inner).__name__)}"

@@ -1,6 +1,7 @@
 """How good an architecture is; less is better."""
 
 import hashlib
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,6 +119,18 @@ def imported_fitness(name: str) -> Fitness:
         raise ValueError(f"'objective' {name} must be callable. Got {type(found).__name__}.")
     fitness: Fitness = found
     return fitness
+
+
+def source_digest(fitness: Fitness) -> str:
+    """Changes when the module that defines a callable does; '' where there is no source.
+
+    A search must not go on with values of another function of the same name.
+    """
+    try:
+        source = inspect.getsource(inspect.getmodule(fitness) or fitness)
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def loaded_supernet(folder: Path) -> TrainedModel:

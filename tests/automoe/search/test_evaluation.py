@@ -51,19 +51,35 @@ def test_another_fitness_does_not_take_its_values(some: list[Architecture], tmp_
 def test_what_was_evaluated_before_a_failure_is_kept(
     some: list[Architecture], tmp_path: Path
 ) -> None:
-    def stops(architecture: Architecture) -> float:
-        if architecture == some[3]:
-            raise KeyboardInterrupt
-        return 1.0
+    class Stops(Counted):
+        def __call__(self, architecture: Architecture) -> float:
+            if architecture == some[3]:
+                raise KeyboardInterrupt
+            return 1.0
+
+    stops = Stops(some, "a")
 
     with pytest.raises(KeyboardInterrupt):
         Evaluator(stops, cache=FitnessCache(tmp_path / "f"))(some)
     kept = FitnessCache(tmp_path / "f")
-    names = [f"{stops.__module__}:{stops.__qualname__}"] * len(some)
-    assert [kept.get(n, a.id) for n, a in zip(names, some, strict=True)] == [
-        *[1.0] * 3,
-        *[None] * (len(some) - 3),
-    ]
+    assert [kept.get("a", a.id) for a in some] == [*[1.0] * 3, *[None] * (len(some) - 3)]
+
+
+def test_values_of_a_function_that_may_change_are_not_kept(
+    some: list[Architecture], tmp_path: Path
+) -> None:
+    asked: list[Architecture] = []
+
+    def fitness(architecture: Architecture) -> float:
+        asked.append(architecture)
+        return 1.0
+
+    first = Evaluator(fitness, cache=FitnessCache(tmp_path / "f"))
+    first(some)
+    first(some)
+    assert len(asked) == len(some)
+    Evaluator(lambda a: 2.0, cache=FitnessCache(tmp_path / "f"))(some)
+    assert not (tmp_path / "f").exists()
 
 
 def test_halving_keeps_the_better_half_each_time(some: list[Architecture]) -> None:

@@ -1,9 +1,11 @@
-import pickle
+import linecache
+import sys
 from pathlib import Path
 from random import Random
 
 import pytest
 import torch
+from joblib.externals import cloudpickle
 from support.small_text import small_space, write_corpus
 
 from automoe.model_folder import VOCABULARY, TrainedModel
@@ -11,6 +13,7 @@ from automoe.search import (
     SupernetFitness,
     ValidationFitness,
     imported_fitness,
+    source_digest,
     supernet_fitness,
 )
 from automoe.space import SearchSpace
@@ -65,7 +68,7 @@ def test_another_process_needs_names_only(corpus: Corpus, tmp_path: Path) -> Non
     supernet(tmp_path / "run", corpus)
     described = SupernetFitness(tmp_path / "run", corpus)
     described(small_space().smallest())
-    assert len(pickle.dumps(described)) < 2000  # the way joblib sends it
+    assert len(cloudpickle.dumps(described)) < 2000  # the way joblib sends it
 
 
 def test_a_supernet_trained_anew_is_read_anew(
@@ -100,6 +103,21 @@ def test_the_threads_of_torch_are_left_as_they_were(
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+def test_the_source_of_a_function_tells_whether_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    digests = []
+    for value in (1, 2):
+        (tmp_path / "own_objective.py").write_text(f"def score(a):\n    return {value}.0\n")
+        sys.modules.pop("own_objective", None)
+        linecache.clearcache()
+        digests.append(source_digest(imported_fitness("own_objective:score")))
+    assert digests[0] != digests[1]
+    assert all(digests)
 
 
 def test_a_callable_by_its_name() -> None:

@@ -124,34 +124,36 @@ def search(
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
-    latency = LatencyModel.open(predictor)
-    _, space = TrainedModel.load_supernet(supernet)
-    corpus = remembered_corpus(supernet) if data is None else None
-    fitness = _fitness(
-        objective,
-        supernet,
-        corpus or open_corpus(data, source=source, target=target),
-        halvings=halvings,
-    )
-    what = f"{settings.model_dump_json()} {objective} {source_digest(fitness[-1])}"
-    fingerprint = _fingerprint(what, predictor, supernet)
-    feasibility = survey(
-        space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
-    )
-    preflight = feasibility_of(feasibility, latency, confidence)
-    say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-    cache = FitnessCache(supernet / "fitness.jsonl")
+    # Better no device now than after the search.
     opening = nullcontext() if device is None else opened_device(device, host)
-    with opening as plugin, workers(jobs, cluster) as found:
-        search_here = _Search(
-            space=space,
-            settings=settings,
-            latency=latency,
-            evaluator=Evaluator(*fitness, cache=cache, workers=found),
-            fingerprint=fingerprint,
-            out=out,
+    with opening as plugin:
+        latency = LatencyModel.open(predictor)
+        _, space = TrainedModel.load_supernet(supernet)
+        corpus = remembered_corpus(supernet) if data is None else None
+        fitness = _fitness(
+            objective,
+            supernet,
+            corpus or open_corpus(data, source=source, target=target),
+            halvings=halvings,
         )
-        outcome, result = search_here.certified(plugin) if plugin else search_here.predicted()
+        what = f"{settings.model_dump_json()} {objective} {source_digest(fitness[-1])}"
+        fingerprint = _fingerprint(what, predictor, supernet)
+        feasibility = survey(
+            space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
+        )
+        preflight = feasibility_of(feasibility, latency, confidence)
+        say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
+        cache = FitnessCache(supernet / "fitness.jsonl")
+        with workers(jobs, cluster) as found:
+            search_here = _Search(
+                space=space,
+                settings=settings,
+                latency=latency,
+                evaluator=Evaluator(*fitness, cache=cache, workers=found),
+                fingerprint=fingerprint,
+                out=out,
+            )
+            outcome, result = search_here.certified(plugin) if plugin else search_here.predicted()
     result |= {"objective": objective, "feasibility": preflight}
     if pareto:
         result |= front_of(outcome)

@@ -26,7 +26,6 @@ class Genome:
         self._space = space
         self._choices = [*_choices(space, space.encoder), *_choices(space, space.decoder)]
         self._known: dict[Genes, Architecture] = {}
-        self._first: dict[Architecture, Genes] = {}
         self.sizes = tuple(len(choices) for choices in self._choices if len(choices) > 1)
 
     def decode(self, genes: Sequence[int]) -> Architecture:
@@ -35,10 +34,6 @@ class Genome:
         if key not in self._known:
             self._known[key] = self._built(key)
         return self._known[key]
-
-    def canonical(self, genes: Sequence[int]) -> Genes:
-        """The same genes for the same architecture: those that it was first seen with."""
-        return self._first.setdefault(self.decode(genes), tuple(map(int, genes)))
 
     def _built(self, genes: Genes) -> Architecture:
         space, given = self._space, iter(genes)

@@ -1,5 +1,7 @@
 """One search in a space of which everything is known, and how close it came."""
 
+from collections import Counter
+
 import numpy as np
 from oracle.table import Oracle
 
@@ -7,6 +9,10 @@ from automoe.architecture import Architecture
 from automoe.search import pareto
 
 _MARGIN = 0.1  # of the true front's range, from its worst ends to the reference point
+
+
+class SearchIsOver(Exception):  # noqa: N818 - it is no error
+    """Nothing that a search does from now on can change its result."""
 
 
 class Problem:
@@ -19,7 +25,7 @@ class Problem:
         oracle: What is known.
         budget_ms: Latency not to exceed.
         is_pareto: Whether all trade-offs are wanted.
-        limit: Distinct architectures that may be evaluated.
+        limit: Distinct architectures that may be evaluated; at most those that fit.
     """
 
     def __init__(self, oracle: Oracle, budget_ms: float, *, is_pareto: bool, limit: int) -> None:
@@ -27,35 +33,38 @@ class Problem:
         self.budget_ms = budget_ms
         self.is_pareto = is_pareto
         self._fits_N = oracle.latency_ms_N <= budget_ms
-        self._limit = min(limit, int(self._fits_N.sum()))
+        self.limit = min(limit, int(self._fits_N.sum()))
+        self._least = oracle.loss_N[self._fits_N].min()
+        self._has_best = False
         self._found: dict[int, None] = {}  # in the order of the evaluations
-
-    @property
-    def limit(self) -> int:
-        """Distinct architectures that may be evaluated, no more than fit."""
-        return self._limit
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all evaluations are used up."""
-        return len(self._found) >= self._limit
+        self._proposed: Counter[int] = Counter()
 
     def evaluate(self, architecture: Architecture) -> tuple[float, float]:
-        """The loss and the latency in ms; forgotten when all evaluations are used up."""
+        """The loss and the latency in ms.
+
+        Raises:
+            SearchIsOver: Evaluations are used up, or the best there is was found before.
+        """
         row = self.oracle.rows[architecture]
-        if self._fits_N[row] and not self.is_over:
+        self._proposed[row] += 1
+        if self._fits_N[row] and row not in self._found:
+            if len(self._found) == self.limit or self._has_best:
+                raise SearchIsOver
             self._found[row] = None
+            self._has_best = not self.is_pareto and self.oracle.loss_N[row] == self._least
         return float(self.oracle.loss_N[row]), float(self.oracle.latency_ms_N[row])
+
+    def knows(self, architecture: Architecture) -> bool:
+        """Whether it was proposed before, within the budget or not."""
+        return self.oracle.rows[architecture] in self._proposed
 
     def figures(self) -> dict[str, float]:
         """The evaluations used, and the regret or the share of the true front's hypervolume."""
         found = np.array(list(self._found))
+        used = {"evaluations": len(found), "proposals": self._proposed.total()}
         if self.is_pareto:
-            return {"evaluations": len(found), "hypervolume": self._hypervolume(found)}
-        loss_N = self.oracle.loss_N
-        regret = loss_N[found].min() - loss_N[self._fits_N].min()
-        best_after = loss_N[found].argmin() + 1
-        return {"evaluations": len(found), "regret": float(regret), "best_after": int(best_after)}
+            return {**used, "hypervolume": self._hypervolume(found)}
+        return {**used, "regret": float(self.oracle.loss_N[found].min() - self._least)}
 
     def _hypervolume(self, rows: np.ndarray) -> float:
         points_N2 = np.stack([self.oracle.loss_N, self.oracle.latency_ms_N], axis=1)

@@ -136,7 +136,10 @@ def search(
             corpus or open_corpus(data, source=source, target=target),
             halvings=halvings,
         )
-        what = f"{settings.model_dump_json()} {objective} {source_digest(fitness[-1])}"
+        # More time on the device is no other search.
+        asked = settings.model_dump_json(exclude={"verify_top", "verify_most", "device_minutes"})
+        values = [getattr(each, "digest", None) or source_digest(each) for each in fitness]
+        what = f"{asked} {objective} {values}"
         fingerprint = _fingerprint(what, predictor, supernet)
         feasibility = survey(
             space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed

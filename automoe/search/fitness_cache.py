@@ -8,7 +8,7 @@ from pathlib import Path
 class FitnessCache:
     """What was evaluated, by the content of the architecture and of what it was evaluated with.
 
-    A line that a killed process left unfinished is dropped; so is one that is no entry.
+    A line that a killed process left unfinished is passed over; so is one that is no entry.
 
     Args:
         path: JSON lines, appended to; None keeps the values in memory only.
@@ -18,10 +18,7 @@ class FitnessCache:
         self._path = path
         self._known: dict[tuple[str, str], float] = {}
         if path is not None and path.exists():
-            lines = path.read_bytes().split(b"\n")
-            if lines[-1]:
-                path.write_bytes(b"\n".join(lines[:-1]) + b"\n" if lines[:-1] else b"")
-            for line in lines[:-1]:
+            for line in path.read_bytes().split(b"\n"):
                 self._read(line)
 
     def get(self, fitness: str, architecture_id: str) -> float | None:
@@ -41,7 +38,8 @@ class FitnessCache:
         entry = {"fitness": fitness, "architecture": architecture_id, "value": value}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
+            # What was cut short before stays on a line of its own: another search may append too.
+            file.write(b"\n" + json.dumps(entry).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -146,7 +146,20 @@ def test_another_budget_computes_no_loss_again(
     (tmp_path / "best.state.jsonl").unlink()
     assert main([*search, "--budget-ms", "9"]) == 0
     assert cache.read_text().splitlines() == first
-    assert len(set(first)) == len(first)
+    entries = [line for line in first if line]
+    assert len(set(entries)) == len(entries) > 0
+
+
+def test_a_search_on_other_text_does_not_go_on(
+    search: list[str], files: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    assert main([*search, "--budget-ms", "9"]) == 0
+    other = write_corpus(tmp_path / "other").folder
+    valid = other / "valid.en"
+    valid.write_text(valid.read_text().replace("house", "horse"))
+    assert main([*search, "--budget-ms", "9", "--data", str(other)]) == 2
+    assert "belongs to a search with other settings" in capsys.readouterr().err
+    assert main([*search, "--budget-ms", "9", "--device-minutes", "60"]) == 0
 
 
 def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path) -> None:

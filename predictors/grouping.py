@@ -45,7 +45,7 @@ def groups_of(
                 "that is known before measuring."
             )
     if not columns:
-        return None if X is None else _repeats(X)
+        return None if X is None else repeats(X)
     codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)
     n_groups = len(set(codes.tolist()))
     if named is not None and n_groups < 2:
@@ -54,11 +54,15 @@ def groups_of(
             "Name other columns, or none."
         )
     if n_groups == len(frame) or (named is None and n_groups < _MIN_GROUPS):
-        return None if X is None else _repeats(X)
+        return None if X is None else repeats(X)
     return codes
 
 
-def _repeats(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
+def repeats(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """Rows alike in all features as groups, shape (rows,).
+
+    None when there are no such rows, or too few groups to test on.
+    """
     _, codes = np.unique(X, axis=0, return_inverse=True)
     n_groups = int(codes.max()) + 1
     return codes.ravel() if _MIN_GROUPS <= n_groups < len(X) else None

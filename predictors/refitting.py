@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from predictors.grouping import repeats
 from predictors.predictor import Predictor, matrix_of
 from predictors.selection import unseen
 
@@ -17,7 +18,9 @@ def refitted(
     """The same kind of model fitted to the rows it knew and to new ones.
 
     A device need not run at the level that it had when the log was measured: the old latencies
-    are taken times the median of new latencies over what was predicted for them.
+    are taken times the median of new latencies over what was predicted for them. But new rows are
+    often picked because their prediction was low, and so take longer than predicted on the same
+    device too: the level counts only when no old row was ever that far off.
 
     Args:
         predictor: What has been fitted; left as it is.
@@ -37,9 +40,11 @@ def refitted(
         raise ValueError(f"'latency_ms' must hold latencies above 0. Got {list(latency_ms)}.")
     fresh = matrix_of(frame, predictor.schema, predictor.base)
     level = float(np.median(fresh_ms / predictor.model.predict(fresh)))
+    if predictor.ratios.min() <= level <= predictor.ratios.max():
+        level = 1.0
     X = np.vstack([predictor.rows, fresh])
     y = np.concatenate([predictor.unseen_ms * predictor.ratios * level, fresh_ms])
-    unseen_ms = unseen(predictor.model, X, y, seed=seed)
+    unseen_ms = unseen(predictor.model, X, y, groups=repeats(X), seed=seed)
     return replace(
         predictor,
         model=clone(predictor.model).fit(X, y),

@@ -41,6 +41,27 @@ def test_a_few_rows_at_another_level_move_all(predictor: Predictor, level: float
     assert error(found, unseen, level) < 0.02
 
 
+def test_rows_picked_for_their_low_prediction_do_not_pass_for_a_slower_device(
+    predictor: Predictor,
+) -> None:
+    pool, unseen = table(2000, seed=5), table(200, seed=6)
+    slower = (pool["latency_ms"] / predictor.predict(pool)["predicted_ms"]).sort_values()
+    # All are slower than predicted, as chance has it in one row of twenty or so.
+    picked = pool.loc[slower.index[-100:-40:6]]
+    found = refitted(predictor, picked, list(picked["latency_ms"]))
+    predicted = found.predict(unseen)["predicted_ms"]
+    assert (predicted / unseen["latency_ms"]).median() == pytest.approx(1, abs=0.01)
+    rescaled = float((picked["latency_ms"] / predictor.predict(picked)["predicted_ms"]).median())
+    assert rescaled > 1.015, "taken for the device's level, the error would be larger than that"
+
+
+def test_what_was_measured_twice_is_not_tested_on_itself(predictor: Predictor) -> None:
+    # One architecture again and again, at a latency that nothing but its repeats can foretell.
+    plain, odd = table(6, seed=7), pd.concat([table(1, seed=8)] * 4)
+    found = refitted(predictor, pd.concat([plain, odd]), [*plain["latency_ms"], *[100.0] * 4])
+    assert found.ratios[-4:].min() > 2
+
+
 def test_the_predictor_is_left_as_it_was(predictor: Predictor) -> None:
     more, unseen = table(5, seed=3), table(20, seed=4)
     before = predictor.predict(unseen)

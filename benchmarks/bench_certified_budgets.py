@@ -20,8 +20,8 @@ from automoe.architecture import Architecture
 from automoe.latency_model import LatencyModel
 from automoe.profiling import profile_architectures
 from automoe.search import Evaluator, SearchSettings, verified_search
+from automoe.search.bench import Bench
 from automoe.search.state import SearchState
-from automoe.search.verification import Bench
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import get_device
@@ -43,7 +43,7 @@ def searched(
         SearchSettings(budget_ms=budget_ms, seed=seed, device_minutes=5),
         latency=latency,
         evaluator=Evaluator(proxy),
-        state=lambda n: SearchState(folder / f"search{n}.jsonl", str(budget_ms)),
+        state=SearchState(folder / "search.jsonl", str(budget_ms)),
         bench=Bench(
             device=get_device("cpu"),
             protocol=Protocol.verification(budget_ms=budget_ms, seed=seed),
@@ -65,7 +65,7 @@ def searched(
     measured = verification.measured.get(verification.winner.architecture)
     if not verification.certified or measured is None:
         return line
-    again = folder / "again.csv"
+    fresh = folder / "fresh.csv"
     profile_architectures(
         [verification.winner.architecture],
         device=get_device("cpu"),
@@ -73,10 +73,10 @@ def searched(
         workload=latency.workload,
         space=space,
         reference=log,
-        log=again,
+        log=fresh,
         graphs=folder / "graphs",
     )
-    row = read_log(again)[0]
+    row = read_log(fresh)[0]
     width_ms = measured.ci_high_ms - measured.ci_low_ms
     return line | {
         "certified_ms": round(measured.latency_ms, 3),

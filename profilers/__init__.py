@@ -12,7 +12,7 @@ from profilers.log import (
     require_conditions,
     samples_path,
 )
-from profilers.measurement import SCHEMA_VERSION, FailedPoint, Measurement
+from profilers.measurement import SCHEMA_VERSION, FailedPoint, Measurement, is_decided
 from profilers.onnx_workload import workload_for_onnx
 from profilers.problem import Problem
 from profilers.protocol import Point, Progress, Protocol, Sentinel
@@ -56,6 +56,7 @@ __all__ = [
     "compare",
     "costs_of_graph",
     "costs_of_workload",
+    "is_decided",
     "measure_one",
     "measure_points",
     "median_interval",

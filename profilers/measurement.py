@@ -279,7 +279,7 @@ def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Prot
     if len(blocks) >= protocol.min_rounds:
         if relative_half_width(interval) <= protocol.target_half_width:
             return "target"
-        if protocol.decide_ms is not None and _is_decided(interval, protocol.decide_ms):
+        if protocol.decide_ms is not None and is_decided(interval, protocol.decide_ms):
             return "decided"
         if len(blocks) >= protocol.max_rounds:
             return "rounds"
@@ -287,7 +287,7 @@ def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Prot
     return "time" if is_late else None
 
 
-def _is_decided(interval: Interval, latency_ms: float) -> bool:
+def is_decided(interval: Interval, latency_ms: float) -> bool:
     """Whether more blocks would not change on which side of a latency the interval lies.
 
     Asked again and again, an interval ends up on the good side by chance more often than it

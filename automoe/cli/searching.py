@@ -18,8 +18,8 @@ from devices import Device
 if TYPE_CHECKING:
     from automoe.latency_model import LatencyModel
     from automoe.search import Evaluator, Fitness, SearchOutcome, SearchSettings
+    from automoe.search.bench import Bench
     from automoe.search.state import SearchState
-    from automoe.search.verification import Bench
     from automoe.space import SearchSpace
     from automoe.text import Corpus
 
@@ -264,7 +264,7 @@ class _Search:
         return SearchState(self.out.with_suffix(suffix), self.fingerprint)
 
     def _bench(self, plugin: Device) -> "Bench":
-        from automoe.search.verification import Bench
+        from automoe.search.bench import Bench
         from profilers import Protocol
 
         threads = int(float(self.latency.predictor.conditions.get("threads", "1")))

@@ -40,8 +40,8 @@ from automoe.search import (
     workers,
     write_result,
 )
+from automoe.search.bench import Bench
 from automoe.search.state import SearchState
-from automoe.search.verification import Bench
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.translation import Translator, evaluate
@@ -180,9 +180,7 @@ class _Run:
             settings,
             latency=latency,
             evaluator=evaluator,
-            state=lambda n: SearchState(
-                self.folder / f"search{n or ''}.jsonl", settings.model_dump_json()
-            ),
+            state=SearchState(self.folder / "search.jsonl", settings.model_dump_json()),
             bench=bench,
             also=[self.baseline],
             stage=self.stage,

@@ -1,5 +1,6 @@
 """Evolution under a latency budget, and the check on the device that keeps its promise."""
 
+from automoe.search.bench import Bench, Measured
 from automoe.search.bleu_fitness import BleuFitness
 from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.cluster_backend import WorkersUnavailableError
@@ -24,12 +25,13 @@ from automoe.search.result import (
 )
 from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
-from automoe.search.verification import Measured, Verification, verify
+from automoe.search.verification import Verification, verify
 from automoe.search.verified_search import VerifiedSearch, verified_search
 from automoe.search.workers import Workers, workers
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Bench",
     "BleuFitness",
     "Candidate",
     "Evaluator",

@@ -88,7 +88,7 @@ def search(
         evaluator: Gives architectures their fitness; less is better.
         state: Where each generation is kept.
         known: The fitness of architectures of an earlier search: those that fit are the first
-            generation, unless they are too few to be its parents.
+            generation, or a part of it when they are too few to be its parents.
         on_progress: Called after every evaluation, in units of evaluations.
 
     Raises:
@@ -104,17 +104,18 @@ def search(
     feasibility = survey(space, upper_ms, seed=settings.seed)
     feasibility.require(settings.budget_ms, space.name)
     are_feasible = _feasibility(settings, latency)
+    begun = _that_fit(known or {}, are_feasible)
     evolution = Evolution(
         space,
         settings,
         are_feasible=are_feasible,
-        start=(feasibility.fastest, space.smallest()),
+        start=(*begun, feasibility.fastest, space.smallest()),
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
     generations = state.load()
-    if not generations and (first := _first_generation(known or {}, settings, are_feasible)):
-        generations = [first]
-        state.append(first)
+    if not generations and len(begun) >= settings.parents:
+        generations = [begun]
+        state.append(begun)
     for told in generations:
         evolution.tell(told)
     progress = _Progress(settings, generations, on_progress)
@@ -131,16 +132,13 @@ def search(
     return SearchOutcome(_ranked(generations, latency, settings.confidence), feasibility)
 
 
-def _first_generation(
-    known: Mapping[Architecture, float], settings: SearchSettings, are_feasible: AreFeasible
+def _that_fit(
+    known: Mapping[Architecture, float], are_feasible: AreFeasible
 ) -> dict[Architecture, float | None]:
-    """What is known and fits, as if it had been evaluated; nothing when it is too little."""
+    """What is known and fits, as if it had been evaluated."""
     some = list(known)
     fits = are_feasible(some) if some else []
-    kept: dict[Architecture, float | None] = {
-        a: known[a] for a, is_fit in zip(some, fits, strict=True) if is_fit
-    }
-    return kept if len(kept) >= settings.parents else {}
+    return {a: known[a] for a, is_fit in zip(some, fits, strict=True) if is_fit}
 
 
 class TradeOffs:

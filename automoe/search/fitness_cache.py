@@ -1,25 +1,27 @@
 """Fitness values on disk: one line per evaluation, so that none is lost or computed twice."""
 
-import json
-import os
 from pathlib import Path
+
+from automoe.json_lines import append_line, read_lines
 
 
 class FitnessCache:
     """What was evaluated, by the content of the architecture and of what it was evaluated with.
 
-    A line that a killed process left unfinished is passed over; so is one that is no entry.
+    A line that is no entry is passed over.
 
     Args:
-        path: JSON lines, appended to; None keeps the values in memory only.
+        path: JSON lines, which several searches may append to; None keeps the values in memory.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._known: dict[tuple[str, str], float] = {}
-        if path is not None and path.exists():
-            for line in path.read_bytes().split(b"\n"):
-                self._read(line)
+        for entry in [] if path is None else read_lines(path):
+            try:
+                self._known[entry["fitness"], entry["architecture"]] = float(entry["value"])
+            except (KeyError, TypeError, ValueError):
+                continue
 
     def get(self, fitness: str, architecture_id: str) -> float | None:
         """The value known; None when it has to be computed.
@@ -33,19 +35,6 @@ class FitnessCache:
     def put(self, fitness: str, architecture_id: str, value: float) -> None:
         """Remember a value; it is on disk when this returns."""
         self._known[fitness, architecture_id] = value
-        if self._path is None:
-            return
-        entry = {"fitness": fitness, "architecture": architecture_id, "value": value}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            # What was cut short before stays on a line of its own: another search may append too.
-            file.write(b"\n" + json.dumps(entry).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _read(self, line: bytes) -> None:
-        try:
-            entry = json.loads(line)
-            self._known[entry["fitness"], entry["architecture"]] = float(entry["value"])
-        except (KeyError, TypeError, ValueError):
-            return
+        if self._path is not None:
+            entry = {"fitness": fitness, "architecture": architecture_id, "value": value}
+            append_line(self._path, entry)

@@ -8,9 +8,9 @@ from automoe import __version__
 from automoe.architecture import Architecture
 from automoe.budget import Feasibility
 from automoe.latency_model import LatencyModel
+from automoe.search.bench import Measured
 from automoe.search.budget_search import Candidate, SearchOutcome
 from automoe.search.settings import SearchSettings
-from automoe.search.verification import Measured
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 

@@ -1,5 +1,6 @@
 """What a search has found so far, on disk: a line per generation, appended when it is over."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture import Architecture
+from automoe.json_lines import append_line
 
 SCHEMA_VERSION = 2
 
@@ -34,9 +36,28 @@ class SearchState:
         """Keep one more generation; it is on disk when this returns."""
         told = [{"architecture": a.to_dict(), "fitness": x} for a, x in generation.items()]
         if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._write({"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint})
-        self._write(told)
+            header = {"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint}
+            append_line(self.path, header)
+        append_line(self.path, told)
+
+    def of_round(self, n: int, measured_ms: Mapping[Architecture, float]) -> "SearchState":
+        """The state of a later round, which begins from measurements.
+
+        What a round that began from others left there is removed: it is no part of this search.
+
+        Args:
+            n: The round, from 1.
+            measured_ms: What was known of the device when it began.
+        """
+        known = sorted((a.id, ms) for a, ms in measured_ms.items())
+        digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
+        path = self.path.with_name(f"{self.path.stem}{n}{self.path.suffix}")
+        state = SearchState(path, f"{self.fingerprint} {digest}")
+        try:
+            state.load()
+        except SearchStateError:
+            path.unlink()
+        return state
 
     def load(self) -> list[dict[Architecture, float | None]]:
         """The generations kept; none when there is no file.
@@ -57,24 +78,23 @@ class SearchState:
             return []
         try:
             header, *lines = map(json.loads, complete.splitlines())
-            written_by = header["fingerprint"]
+            version, written_by = header["schema_version"], header["fingerprint"]
             generations = [dict(map(_evaluated, told)) for told in lines]
         except (KeyError, TypeError, ValueError) as error:
             raise SearchStateError(
                 f"'{self.path}' is damaged ({error}). Delete it to search again."
             ) from None
+        if version != SCHEMA_VERSION:
+            raise SearchStateError(
+                f"'{self.path}' has layout {version}, and this release reads {SCHEMA_VERSION}. "
+                "Delete it to search again."
+            )
         if written_by != self.fingerprint:
             raise SearchStateError(
                 f"'{self.path}' belongs to a search with other settings, supernet or predictor. "
                 "Choose another output, or delete it to search again."
             )
         return generations
-
-    def _write(self, content: object) -> None:
-        with self.path.open("ab") as file:
-            file.write(json.dumps(content).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _evaluated(entry: Mapping[str, Any]) -> tuple[Architecture, float | None]:

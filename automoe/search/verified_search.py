@@ -1,6 +1,5 @@
 """Search, measure, learn from it and search on, until something fits or the device time is up."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -10,11 +9,12 @@ from automoe.architecture import Architecture
 from automoe.budget import InfeasibleBudgetError
 from automoe.latency_model import LatencyModel
 from automoe.progress import OnProgress, no_progress
+from automoe.search.bench import Bench, Measured
 from automoe.search.budget_search import SearchOutcome, search
 from automoe.search.evaluation import Evaluator
 from automoe.search.settings import SearchSettings
 from automoe.search.state import SearchState
-from automoe.search.verification import Bench, Measured, Verification, verify
+from automoe.search.verification import Verification, verify
 from automoe.space import SearchSpace
 
 StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
@@ -46,7 +46,7 @@ def verified_search(
     *,
     latency: LatencyModel,
     evaluator: Evaluator,
-    state: Callable[[int], SearchState],
+    state: SearchState,
     bench: Bench,
     also: Sequence[Architecture] = (),
     stage: StageReporter | None = None,
@@ -61,8 +61,8 @@ def verified_search(
         settings: How; with the limits on what is measured.
         latency: Predicts milliseconds, with an upper bound.
         evaluator: Gives architectures their fitness.
-        state: Where each round's generations are kept, by its number from 0.
-        bench: Where and how candidates are measured.
+        state: Where the first search's generations are kept; those of later ones go beside it.
+        bench: Where and how candidates are measured, and the time that took so far.
         also: Architectures to measure beside the first candidates, such as a baseline.
         stage: Called with the title of each step; gives where to report its progress.
 
@@ -79,13 +79,12 @@ def verified_search(
             settings,
             latency=latency,
             evaluator=evaluator,
-            state=state(0),
+            state=state,
             on_progress=on_progress,
         )
-    clock = _DeviceClock(settings)
     measured: Mapping[Architecture, Measured | None] = {}
     for n in count(1):
-        with stage("Verify") as on_progress, clock:
+        with stage("Verify") as on_progress:
             verification = verify(
                 outcome.candidates,
                 settings,
@@ -94,11 +93,12 @@ def verified_search(
                 also=also,
                 on_progress=on_progress,
             )
-        ended = clock.why_over(verification, len(also), len(measured))
+        ended = _why_over(settings, verification, bench.seconds, len(also), len(measured))
         measured = verification.measured
         if ended is not None:
             break
-        latency = _learnt(first, verification)
+        measured_ms = {a: m.latency_ms for a, m in measured.items() if m is not None}
+        latency = _learnt(first, measured_ms)
         try:
             with stage("Search on") as on_progress:
                 outcome = search(
@@ -106,7 +106,7 @@ def verified_search(
                     _later(settings),
                     latency=latency,
                     evaluator=evaluator,
-                    state=state(n),
+                    state=state.of_round(n, measured_ms),
                     known={c.architecture: c.loss for c in outcome.candidates},
                     on_progress=on_progress,
                 )
@@ -118,39 +118,30 @@ def verified_search(
     return VerifiedSearch(outcome, verification, latency, rounds=n)
 
 
-class _DeviceClock:
-    """Adds up the time spent on the device."""
-
-    def __init__(self, settings: SearchSettings) -> None:
-        self._settings = settings
-        self._seconds = 0.0
-        self._start = 0.0
-
-    def __enter__(self) -> None:
-        self._start = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds += time.monotonic() - self._start
-
-    def why_over(self, verification: Verification, n_also: int, n_before: int) -> str | None:
-        """Why nothing more is measured; '' when something fits, None to go on."""
-        most, minutes = self._settings.verify_most, self._settings.device_minutes
-        n_measured = len(verification.measured)
-        if verification.certified:
-            return ""
-        if n_measured == n_before:
-            return "the search found no other candidate"
-        if n_measured - n_also >= most:
-            return f"raise 'verify_most' {most}, the budget or the confidence"
-        if self._seconds >= 60 * minutes:
-            return f"the {minutes:g} minutes of device time are used up; give more or a larger one"
-        return None
+def _why_over(
+    settings: SearchSettings,
+    verification: Verification,
+    seconds: float,
+    n_also: int,
+    n_before: int,
+) -> str | None:
+    """Why nothing more is measured; '' when something fits, None to go on."""
+    most, minutes = settings.verify_most, settings.device_minutes
+    n_measured = len(verification.measured)
+    if verification.certified:
+        return ""
+    if n_measured == n_before:
+        return "the search found no other candidate"
+    if n_measured - n_also >= most:
+        return f"raise 'verify_most' {most}, the budget or the confidence"
+    if seconds >= 60 * minutes:
+        return f"the {minutes:g} minutes of device time are used up; give more or a larger one"
+    return None
 
 
-def _learnt(first: LatencyModel, verification: Verification) -> LatencyModel:
+def _learnt(first: LatencyModel, measured_ms: Mapping[Architecture, float]) -> LatencyModel:
     """The predictor fitted to everything measured so far."""
-    found = {a: m.latency_ms for a, m in verification.measured.items() if m is not None}
-    return first.refitted(list(found), list(found.values())) if found else first
+    return first.refitted(list(measured_ms), list(measured_ms.values())) if measured_ms else first
 
 
 def _later(settings: SearchSettings) -> SearchSettings:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from support.small_text import small_space
 
 from automoe.architecture import Architecture
 from automoe.features import feature_table
@@ -37,27 +38,34 @@ def milliseconds(architecture: Architecture) -> float:
 
 
 class Bench:
-    """A device on which everything takes a multiple of what the log says."""
+    """A device on which everything takes a multiple of what the log says, and a second each."""
 
     def __init__(self, slowness: float, noise: float = 0.005) -> None:
         self._slowness, self._noise = slowness, noise
         self.measured: list[Architecture] = []
+        self.again: list[Architecture] = []
+
+    @property
+    def seconds(self) -> float:
+        return float(len(self.measured) + len(self.again))
+
+    def measure_again(self, architecture: Architecture, on_progress: Any) -> Measured | None:
+        self.again.append(architecture)
+        return self._measured(architecture)
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: Any
     ) -> dict[Architecture, Measured | None]:
         self.measured += architectures
-        found: dict[Architecture, Measured | None] = {}
-        for a in architectures:
-            ms = self._slowness * milliseconds(a)
-            found[a] = Measured(ms, (1 - self._noise) * ms, (1 + self._noise) * ms, ms, ())
-        return found
+        return {a: self._measured(a) for a in architectures}
+
+    def _measured(self, architecture: Architecture) -> Measured:
+        ms = self._slowness * milliseconds(architecture)
+        return Measured(ms, (1 - self._noise) * ms, (1 + self._noise) * ms, ms, ())
 
 
 @pytest.fixture(scope="module")
 def latency() -> LatencyModel:
-    from support.small_text import small_space
-
     space = small_space()
     workload, rng = TranslationWorkload.of(space), Random(0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(60)))
@@ -94,7 +102,7 @@ def run(space: SearchSpace, latency: LatencyModel, tmp_path: Path) -> Run:
             SearchSettings(budget_ms=BUDGET_MS, **{**SIZES, "verify_top": 3, **settings}),
             latency=latency,
             evaluator=Evaluator(lambda a: -size_of(a)),
-            state=lambda n: SearchState(tmp_path / f"{n}.json", f"{slowness} {settings}"),
+            state=SearchState(tmp_path / "s.jsonl", f"{slowness} {settings}"),
             bench=bench,  # type: ignore[arg-type]
         )
         return found, bench
@@ -139,30 +147,65 @@ def test_no_more_is_measured_than_allowed(run: Run) -> None:
 
 
 def test_no_more_is_measured_once_the_time_is_up(run: Run) -> None:
-    found, bench = run(1.3, device_minutes=1e-9)
+    found, bench = run(1.3, device_minutes=0.05)
     assert not found.verification.certified
     assert len(bench.measured) == 3
-    assert "1e-09 minutes of device time are used up" in found.verification.reason
+    assert "0.05 minutes of device time are used up" in found.verification.reason
 
 
-def test_a_round_that_goes_on_evaluates_nothing_again(
+def test_a_search_that_goes_on_evaluates_nothing_again_and_ends_the_same(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = run(1.3)
+    assert whole.rounds == 2
+    state, later = tmp_path / "s.jsonl", tmp_path / "s1.jsonl"
+    assert len(later.read_bytes().splitlines()) == 1 + 2
+    kept = state.read_bytes()
+    asked: list[Architecture] = []
+    monkeypatch.setattr(Evaluator, "__call__", lambda self, some, *_: asked.extend(some) or {})
+    again, _ = run(1.3)
+    assert again.outcome == whole.outcome
+    assert again.verification == whole.verification
+    assert asked == []
+    assert state.read_bytes() == kept
+
+
+def test_a_later_round_is_searched_anew_when_other_things_were_measured(
+    run: Run, tmp_path: Path
+) -> None:
+    run(1.3)
+    before = (tmp_path / "s1.jsonl").read_bytes()
+    # As if the first log had been lost, and measured again on a slower day.
+    state = SearchState(tmp_path / "s.jsonl", "1.3 {}")
+    other = state.of_round(1, {small_space().smallest(): 3.0})
+    assert other.load() == []
+    assert not other.path.exists()
+    found, _ = run(1.3)
+    assert found.verification.certified
+    assert (tmp_path / "s1.jsonl").read_bytes() == before
+
+
+def test_the_few_that_fit_still_are_where_it_goes_on_from(
     space: SearchSpace, latency: LatencyModel, tmp_path: Path
 ) -> None:
-    asked: list[Architecture] = []
+    known = {space.smallest(): -1.0}
+    assert len(known) < SIZES["parents"]
+    first: list[Architecture] = []
 
     def fitness(architecture: Architecture) -> float:
-        asked.append(architecture)
+        first.append(architecture)
         return -size_of(architecture)
 
-    verified_search(
+    outcome = search(
         space,
-        SearchSettings(budget_ms=BUDGET_MS, verify_top=3, **SIZES),
+        SearchSettings(budget_ms=BUDGET_MS, **{**SIZES, "generations": 1}),
         latency=latency,
         evaluator=Evaluator(fitness),
-        state=lambda n: SearchState(tmp_path / f"{n}.json", "this"),
-        bench=Bench(1.2),  # type: ignore[arg-type]
+        state=SearchState(tmp_path / "s.jsonl", "this"),
+        known=known,
     )
-    assert len(asked) == len(set(asked))
+    assert first[0] == space.smallest()
+    assert len(outcome.candidates) == SIZES["population"]
 
 
 def test_known_architectures_are_the_first_generation(

@@ -1,0 +1,125 @@
+import csv
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from automoe.architecture import Architecture
+from automoe.progress import no_progress
+from automoe.search import Bench
+from automoe.search import bench as module
+from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
+from devices import get_device
+from profilers import FailedPoint, LogError, Protocol, read_log
+
+
+@pytest.fixture
+def bench(space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.01")
+    protocol = replace(
+        Protocol.fast(), min_rounds=2, max_rounds=2, warmup_seconds=0.0, decide_ms=1e6
+    )
+    return Bench(
+        device=get_device("simulated"),
+        protocol=protocol,
+        workload=TranslationWorkload.of(space),
+        space=space,
+        log=tmp_path / "verification.csv",
+        graphs=tmp_path / "graphs",
+    )
+
+
+@pytest.fixture
+def drawn(space: SearchSpace) -> list[Architecture]:
+    rng = Random(0)
+    return list(dict.fromkeys(space.sample(rng) for _ in range(4)))[:2]
+
+
+def test_what_the_log_holds_is_not_measured_again(bench: Bench, drawn: list[Architecture]) -> None:
+    first = bench.measure(drawn, no_progress)
+    rows = {row["point_id"]: row for row in read_log(bench.log)}
+    for architecture, found in first.items():
+        assert found is not None
+        assert found.latency_ms == float(rows[architecture.id]["latency_ms"])
+        assert found.ci_low_ms < found.latency_ms < found.ci_high_ms
+    before = bench.log.read_bytes()
+    assert bench.measure(drawn, no_progress) == first
+    assert bench.log.read_bytes() == before
+
+
+def test_the_second_time_is_a_session_of_its_own_at_the_same_level(
+    bench: Bench, drawn: list[Architecture]
+) -> None:
+    first = bench.measure(drawn, no_progress)
+    again = bench.measure_again(drawn[0], no_progress)
+    assert again is not None
+    assert again != first[drawn[0]]
+    assert again.latency_ms == pytest.approx(first[drawn[0]].latency_ms, rel=0.05)  # type: ignore[union-attr]
+    second = bench.log.with_name("verification-again.csv")
+    levels = {row["sentinel_reference_ms"] for log in (bench.log, second) for row in read_log(log)}
+    assert len(levels) == 1
+    assert len(read_log(second)) == 1
+    assert bench.measure_again(drawn[0], no_progress) == again
+
+
+def test_the_time_it_took_is_remembered(bench: Bench, drawn: list[Architecture]) -> None:
+    assert bench.seconds == 0
+    bench.measure(drawn, no_progress)
+    first = bench.seconds
+    bench.measure_again(drawn[0], no_progress)
+    assert 0 < first < bench.seconds == replace(bench).seconds
+
+
+def test_the_time_counts_when_the_device_goes_away(
+    bench: Bench, drawn: list[Architecture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "profile_architectures", lost)
+    with pytest.raises(KeyboardInterrupt):
+        bench.measure(drawn, no_progress)
+    assert bench.seconds > 0
+
+
+def test_what_failed_is_not_tried_again(
+    bench: Bench, drawn: list[Architecture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = module.profile_architectures, list[list[Architecture]]()
+
+    def one_fails(some: Any, **more: Any) -> Any:
+        asked.append(list(some))
+        done = real([a for a in some if a != drawn[0]], **more)
+        failed = (FailedPoint(drawn[0].id, "it crashed", {}),) if drawn[0] in some else ()
+        return replace(done, failed=failed)
+
+    monkeypatch.setattr(module, "profile_architectures", one_fails)
+    found = bench.measure(drawn, no_progress)
+    assert found[drawn[0]] is None
+    assert found[drawn[1]] is not None
+    assert bench.measure(drawn, no_progress) == found
+    assert asked == [drawn, drawn[1:]]
+
+
+def test_what_another_budget_decided_is_refused(bench: Bench, drawn: list[Architecture]) -> None:
+    (found,) = bench.measure(drawn[:1], no_progress).values()
+    assert found is not None
+    with bench.log.open() as file:
+        header, row = csv.reader(file)
+    row[header.index("stop_reason")] = "decided"
+    with bench.log.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, row])
+    near = replace(bench, protocol=replace(bench.protocol, decide_ms=found.latency_ms))
+    with pytest.raises(LogError, match="was measured for another budget, which decided"):
+        near.measure(drawn[:1], no_progress)
+    far = replace(bench, protocol=replace(bench.protocol, decide_ms=2 * found.latency_ms))
+    assert far.measure(drawn[:1], no_progress) == {drawn[0]: found}
+
+
+def test_a_damaged_journal_is_refused(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "verification.journal.jsonl").write_text('{"seconds": 1}\n')
+    with pytest.raises(LogError, match=r"verification.journal.jsonl' is damaged .* Delete it"):
+        bench.seconds  # noqa: B018 - it reads a file

@@ -1,25 +1,21 @@
 """``automoe search``."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.console import print_json, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, opened_device
-from devices import Device
+from automoe.cli.outputs import require_writable
 
 if TYPE_CHECKING:
-    from automoe.latency_model import LatencyModel
-    from automoe.search import Evaluator, Fitness, SearchOutcome, SearchSettings
-    from automoe.search.bench import Bench
-    from automoe.search.state import SearchState
+    from automoe.search import Fitness, SearchSettings
     from automoe.space import SearchSpace
     from automoe.text import Corpus
 
@@ -42,8 +38,12 @@ def search(
     data: Annotated[
         Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
     ] = None,
-    source: Annotated[str, typer.Option(help="Suffix of the language to translate from.")] = "en",
-    target: Annotated[str, typer.Option(help="Suffix of the language to translate into.")] = "de",
+    source: Annotated[
+        str | None, typer.Option(help="With --data: suffix to translate from; default: en.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --data: suffix to translate into; default: de.")
+    ] = None,
     generations: Annotated[int, typer.Option(min=1)] = 30,
     population: Annotated[int, typer.Option(min=1)] = 125,
     parents: Annotated[int, typer.Option(min=1)] = 25,
@@ -67,10 +67,16 @@ def search(
         str,
         typer.Option(help="loss, bleu, or MODULE:FUNCTION; less is better."),
     ] = "loss",
-    verify_top: Annotated[int, typer.Option(min=1, help="Measured together.")] = 5,
+    verify_top: Annotated[
+        int | None, typer.Option(min=1, help="With --device: measured together; default: 5.")
+    ] = None,
+    verify_most: Annotated[
+        int | None, typer.Option(min=1, help="With --device: measured in all; default: 20.")
+    ] = None,
     device_minutes: Annotated[
-        float, typer.Option(help="With --device: no more is measured after these.")
-    ] = 30.0,
+        float | None,
+        typer.Option(help="With --device: no more is measured after these; default: 30."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
@@ -79,12 +85,23 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
-    if host is not None and device is None:
-        raise ValueError(f"'--host' says where '--device' is: give both. Got '--host {host}'.")
+    measuring = {
+        "verify_top": verify_top,
+        "verify_most": verify_most,
+        "device_minutes": device_minutes,
+    }
+    given = {name: value for name, value in measuring.items() if value is not None}
+    _require("--device", device, {"host": host, **given})
+    _require("--data", data, {"source": source, "target": target})
+    if data is not None and objective not in ("loss", "bleu"):
+        raise ValueError(
+            f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
+        )
     # torch takes seconds to import
     from pydantic import ValidationError
 
     from automoe.budget import survey
+    from automoe.cli.prepared_search import PreparedSearch
     from automoe.latency_model import LatencyModel
     from automoe.model_folder import TrainedModel
     from automoe.search import (
@@ -93,7 +110,6 @@ def search(
         SearchSettings,
         feasibility_of,
         front_of,
-        source_digest,
         workers,
         write_result,
     )
@@ -118,27 +134,23 @@ def search(
             max_memory_mb=max_memory_mb,
             pareto=pareto,
             halvings=halvings,
-            verify_top=verify_top,
-            device_minutes=device_minutes,
             seed=seed,
+            **given,
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
+    require_writable(out)
     # Better no device now than after the search.
     opening = nullcontext() if device is None else opened_device(device, host)
     with opening as plugin:
         latency = LatencyModel.open(predictor)
         _, space = TrainedModel.load_supernet(supernet)
         corpus = remembered_corpus(supernet) if data is None else None
-        fitness = _fitness(
-            objective,
-            supernet,
-            corpus or open_corpus(data, source=source, target=target),
-            halvings=halvings,
-        )
+        corpus = corpus or open_corpus(data, source=source or "en", target=target or "de")
+        fitness = _fitness(objective, supernet, corpus, halvings=halvings)
         # More time on the device is no other search.
         asked = settings.model_dump_json(exclude={"verify_top", "verify_most", "device_minutes"})
-        values = [getattr(each, "digest", None) or source_digest(each) for each in fitness]
+        values = [getattr(x, "digest", None) or getattr(x, "source_digest", "") for x in fitness]
         what = f"{asked} {objective} {values}"
         fingerprint = _fingerprint(what, predictor, supernet)
         feasibility = survey(
@@ -148,18 +160,28 @@ def search(
         say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
         cache = FitnessCache(supernet / "fitness.jsonl")
         with workers(jobs, cluster) as found:
-            search_here = _Search(
+            evaluator = Evaluator(*fitness, cache=cache, workers=found)
+            prepared = PreparedSearch(
                 space=space,
                 settings=settings,
                 latency=latency,
-                evaluator=Evaluator(*fitness, cache=cache, workers=found),
+                evaluator=evaluator,
+                objective=objective,
                 fingerprint=fingerprint,
                 out=out,
             )
-            outcome, result = search_here.certified(plugin) if plugin else search_here.predicted()
-    result |= {"objective": objective, "feasibility": preflight}
-    if pareto:
-        result |= front_of(outcome)
+            outcome, measured, result = (
+                prepared.certified(plugin) if plugin else prepared.predicted()
+            )
+            if pareto:
+                result |= front_of(
+                    outcome,
+                    space=space,
+                    evaluator=evaluator,
+                    budget_ms=budget_ms,
+                    measured=measured,
+                )
+    result["feasibility"] = preflight
     write_result(out, result)
     if as_json:
         print_json(result)
@@ -167,18 +189,26 @@ def search(
         bounds = result["latency_ms"]
         print(
             f"{out}: {result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-            f"(at most {bounds['upper']:.4g}), {objective} {result['valid_loss']:.4f}; "
+            f"(at most {bounds['upper']:.4g}), {objective} {result['fitness']:.4f}; "
             f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
         )
     if device is not None and not result["certified"]:
         raise typer.Exit(ExitCode.QUALITY)
 
 
+def _require(option: str, value: object, given: Mapping[str, object]) -> None:
+    """Refuse options that say something about another one which is not there."""
+    for name, said in given.items():
+        if said is not None and value is None:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"'{flag}' is about '{option}': give both. Got '{flag} {said}' alone.")
+
+
 def _fitness(
     objective: str, supernet: Path, corpus: "Corpus", *, halvings: int
 ) -> "Sequence[Fitness]":
     """What the search minimises, one for each stage of halving."""
-    from automoe.search import BleuFitness, imported_fitness, supernet_fitness
+    from automoe.search import BleuFitness, ImportedFitness, supernet_fitness
 
     if objective == "loss":
         return supernet_fitness(supernet, corpus, halvings)
@@ -186,96 +216,9 @@ def _fitness(
         raise ValueError(
             f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
         )
-    return [BleuFitness(supernet, corpus) if objective == "bleu" else imported_fitness(objective)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Search:
-    """A search with and without a device."""
-
-    space: "SearchSpace"
-    settings: "SearchSettings"
-    latency: "LatencyModel"
-    evaluator: "Evaluator"
-    fingerprint: str
-    out: Path
-
-    def predicted(self) -> "tuple[SearchOutcome, dict[str, Any]]":
-        """What was found, and the result without a measurement."""
-        from automoe.search import result_of, search
-
-        with progress_bar("Search") as on_progress:
-            outcome = search(
-                self.space,
-                self.settings,
-                latency=self.latency,
-                evaluator=self.evaluator,
-                state=self._state(0),
-                on_progress=on_progress,
-            )
-        result = result_of(
-            outcome.candidates[0],
-            self.settings,
-            space=self.space,
-            workload=self.latency.workload,
-            certified=False,
-            reason="not measured; give --device to have the budget verified",
-            measured=None,
-            device=None,
-        )
-        return outcome, result
-
-    def certified(self, plugin: Device) -> "tuple[SearchOutcome, dict[str, Any]]":
-        """What was found, and the result as the device judges it."""
-        from automoe.search import result_of, verified_search
-
-        info = plugin.info()
-        fitted_on = self.latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
-        if fitted_on != info.fingerprint:
-            say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
-        searched = verified_search(
-            self.space,
-            self.settings,
-            latency=self.latency,
-            evaluator=self.evaluator,
-            state=self._state,
-            bench=self._bench(plugin),
-            stage=progress_bar,
-        )
-        verification = searched.verification
-        result = result_of(
-            verification.winner,
-            self.settings,
-            space=self.space,
-            workload=self.latency.workload,
-            certified=verification.certified,
-            reason=verification.reason,
-            measured=verification.measured.get(verification.winner.architecture),
-            device=info.to_dict(),
-        )
-        result["n_measured"] = len(verification.measured)
-        result["search_rounds"] = searched.rounds
-        return searched.outcome, result
-
-    def _state(self, n: int) -> "SearchState":
-        from automoe.search.state import SearchState
-
-        suffix = f".state{n or ''}.jsonl"
-        return SearchState(self.out.with_suffix(suffix), self.fingerprint)
-
-    def _bench(self, plugin: Device) -> "Bench":
-        from automoe.search.bench import Bench
-        from profilers import Protocol
-
-        threads = int(float(self.latency.predictor.conditions.get("threads", "1")))
-        return Bench(
-            device=plugin,
-            protocol=Protocol.verification(budget_ms=self.settings.budget_ms, threads=threads),
-            workload=self.latency.workload,
-            space=self.space,
-            log=self.out.with_suffix(".verification.csv"),
-            graphs=self.out.with_suffix(".graphs"),
-        )
+    if objective == "bleu":
+        return [BleuFitness(supernet, corpus)]
+    return [ImportedFitness(objective)]
 
 
 def _preflight_line(
@@ -288,9 +231,12 @@ def _preflight_line(
     )
     line = f"Predicted latencies of '{space.name}': {shown}."
     if is_slack:
+        limits = ("max_flops", "max_params", "max_active_params", "max_memory_mb")
+        is_limited = any(getattr(settings, name) is not None for name in limits)
         line += (
             f" The budget of {settings.budget_ms:g} ms excludes nothing seen: what is returned is "
-            f"the best of the whole space, at most {preflight['largest']['upper_ms']:.4g} ms."
+            f"the best {'within the other limits' if is_limited else 'of the whole space'}, at "
+            f"most {preflight['largest']['upper_ms']:.4g} ms."
         )
     return line
 

@@ -42,6 +42,7 @@ from automoe.search import (
 )
 from automoe.search.bench import Bench
 from automoe.search.state import SearchState
+from automoe.search.workers import HERE
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.translation import Translator, evaluate
@@ -111,7 +112,7 @@ class _Run:
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
         for name, architecture in models.items():
             self._finetune(name, architecture)
-        scores = {name: self._evaluate(name) for name in models}
+        scores = {name: self._evaluate(name, a) for name, a in models.items()}
         result = self._result(searched, settings, scores)
         write_result(self.folder / RESULT, result)
         return self._report(result)
@@ -159,11 +160,6 @@ class _Run:
     def _search(
         self, latency: LatencyModel, settings: SearchSettings, found: Workers
     ) -> VerifiedSearch:
-        evaluator = Evaluator(
-            *supernet_fitness(self._supernet, self.corpus, settings.halvings),
-            cache=FitnessCache(self.folder / "fitness.jsonl"),
-            workers=found,
-        )
         threads, seed = self.config.profile.threads, self.config.seed
         bench = Bench(
             device=self.device,
@@ -179,7 +175,7 @@ class _Run:
             self.space,
             settings,
             latency=latency,
-            evaluator=evaluator,
+            evaluator=self._evaluator(settings, found),
             state=SearchState(self.folder / "search.jsonl", settings.model_dump_json()),
             bench=bench,
             also=[self.baseline],
@@ -187,6 +183,13 @@ class _Run:
         )
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched
+
+    def _evaluator(self, settings: SearchSettings, found: Workers = HERE) -> Evaluator:
+        return Evaluator(
+            *supernet_fitness(self._supernet, self.corpus, settings.halvings),
+            cache=FitnessCache(self.folder / "fitness.jsonl"),
+            workers=found,
+        )
 
     def _finetune(self, name: str, architecture: Architecture) -> None:
         with self.stage(f"Finetune {name}") as on_progress:
@@ -199,11 +202,11 @@ class _Run:
                 on_progress=on_progress,
             )
 
-    def _evaluate(self, name: str) -> dict[str, Any]:
+    def _evaluate(self, name: str, architecture: Architecture) -> dict[str, Any]:
         path = self.folder / name / "evaluation.json"
         settings = self.config.evaluate
         with self.stage(f"Evaluate {name}") as on_progress:
-            if path.exists():
+            if path.exists() and _read(path).get("architecture_id") == architecture.id:
                 on_progress(1, 1)
             else:
                 translator = Translator.open(
@@ -219,9 +222,8 @@ class _Run:
                     ParallelText(text.source[:n], text.target[:n]),
                     on_progress=on_progress,
                 )
-                write_result(path, score.to_dict())
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
+                write_result(path, {"architecture_id": architecture.id, **score.to_dict()})
+        return _read(path)
 
     def _result(
         self,
@@ -254,10 +256,19 @@ class _Run:
             "feasibility": feasibility_of(
                 searched.outcome.feasibility, latency, settings.confidence
             ),
-            **(front_of(searched.outcome) if settings.pareto else {}),
+            **(self._front(searched, settings) if settings.pareto else {}),
             **_quality(scores["winner"]),
             "baseline": {**baseline, **_quality(scores["baseline"])},
         }
+
+    def _front(self, searched: VerifiedSearch, settings: SearchSettings) -> dict[str, Any]:
+        return front_of(
+            searched.outcome,
+            space=self.space,
+            evaluator=self._evaluator(settings),
+            budget_ms=settings.budget_ms,
+            measured=searched.verification.measured,
+        )
 
     def _report(self, result: dict[str, Any]) -> RunSummary:
         path = self.folder / "report.html"
@@ -265,6 +276,11 @@ class _Run:
             draw_report(self.folder, path)
             on_progress(1, 1)
         return RunSummary(result, self.folder / RESULT, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def _quality(score: dict[str, Any]) -> dict[str, Any]:

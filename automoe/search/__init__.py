@@ -10,11 +10,10 @@ from automoe.search.fitness import (
     Fitness,
     SupernetFitness,
     ValidationFitness,
-    imported_fitness,
-    source_digest,
     supernet_fitness,
 )
 from automoe.search.fitness_cache import FitnessCache
+from automoe.search.objective import ImportedFitness, ObjectiveError
 from automoe.search.result import (
     SCHEMA_VERSION,
     describe,
@@ -39,7 +38,9 @@ __all__ = [
     "EvolutionSettings",
     "Fitness",
     "FitnessCache",
+    "ImportedFitness",
     "Measured",
+    "ObjectiveError",
     "SearchOutcome",
     "SearchSettings",
     "SearchStateError",
@@ -52,10 +53,8 @@ __all__ = [
     "describe",
     "feasibility_of",
     "front_of",
-    "imported_fitness",
     "result_of",
     "search",
-    "source_digest",
     "supernet_fitness",
     "verified_search",
     "verify",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from automoe.architecture import Architecture
-from automoe.search.fitness import Fitness
+from automoe.search.fitness import Fitness, SupernetFitness
 from automoe.search.fitness_cache import FitnessCache
 from automoe.search.workers import HERE, Workers
 
@@ -88,16 +88,19 @@ class Evaluator:
         with closing(self._workers.run_all(fitness, [a for _, a in missing])) as outcomes:
             for place, value in outcomes:
                 architecture_id, architecture = missing[place]
-                losses[architecture] = _finite(value, architecture)
+                losses[architecture] = _finite(value, architecture, fitness)
                 cache.put(name, architecture_id, losses[architecture])
                 on_evaluated(losses[architecture])
         return {a: losses[a] for a in architectures}
 
 
-def _finite(loss: float, architecture: Architecture) -> float:
-    if not math.isfinite(loss):
-        raise ValueError(
-            f"The loss of architecture {architecture.id} must be finite. Got {loss}; "
-            "train the supernet with a lower learning rate, or mend the objective."
+def _finite(value: float, architecture: Architecture, fitness: Fitness) -> float:
+    if not math.isfinite(value):
+        is_loss = isinstance(fitness, SupernetFitness)
+        remedy = (
+            "train the supernet with a lower learning rate" if is_loss else "mend the objective"
         )
-    return float(loss)
+        raise ValueError(
+            f"The fitness of architecture {architecture.id} must be finite. Got {value}; {remedy}."
+        )
+    return float(value)

@@ -1,13 +1,12 @@
 """How good an architecture is; less is better."""
 
 import hashlib
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
+from threading import Lock
 
 import torch
 
@@ -21,6 +20,9 @@ Fitness = Callable[[Architecture], float]
 
 _MAX_SENTENCE = 250
 _MAX_TOKENS = 4096
+_TURN = Lock()  # of a cluster's threads: torch has one number of threads for all of them
+
+Version = tuple[tuple[int, int], ...]
 
 
 class ValidationFitness:
@@ -64,8 +66,9 @@ class SupernetFitness:
             ModelFolderError: The folder holds no supernet.
             CorpusError: The text cannot be read.
         """
-        with _one_thread():
-            return _validation_fitness(self, _trained_at(self.supernet))(architecture)
+        files = (self.supernet / WEIGHTS, *self.corpus.files("valid"))
+        with _TURN, _one_thread():
+            return _validation_fitness(self, _version(*files))(architecture)
 
     @property
     def digest(self) -> str:
@@ -98,62 +101,28 @@ def validation_batches(corpus: Corpus, vocabulary: Vocabulary, *, every: int = 1
     return list(evaluation_batches(encoded.pairs[::every], max_tokens=_MAX_TOKENS))
 
 
-def imported_fitness(name: str) -> Fitness:
-    """A Python callable by its name, such as ``my_package.my_module:my_function``.
-
-    Raises:
-        ValueError: There is no such module, or no such callable in it.
-    """
-    module_name, _, function_name = name.partition(":")
-    if not module_name or not function_name:
-        raise ValueError(f"'objective' must be loss, bleu or MODULE:FUNCTION. Got '{name}'.")
-    try:
-        found = getattr(import_module(module_name), function_name)
-    except ImportError as error:
-        raise ValueError(f"'objective' {name}: {error}. Check the name and PYTHONPATH.") from None
-    except AttributeError:
-        raise ValueError(
-            f"'objective' {name}: the module '{module_name}' has no '{function_name}'."
-        ) from None
-    if not callable(found):
-        raise ValueError(f"'objective' {name} must be callable. Got {type(found).__name__}.")
-    fitness: Fitness = found
-    return fitness
-
-
-def source_digest(fitness: Fitness) -> str:
-    """Changes when the module that defines a callable does; '' where there is no source.
-
-    A search must not go on with values of another function of the same name.
-    """
-    try:
-        source = inspect.getsource(inspect.getmodule(fitness) or fitness)
-    except (OSError, TypeError):
-        return ""
-    return hashlib.sha256(source.encode()).hexdigest()
-
-
 def loaded_supernet(folder: Path) -> TrainedModel:
     """The supernet of a folder, read again when it was trained anew.
 
     Raises:
         ModelFolderError: The folder holds no model, or a damaged one.
     """
-    return _supernet(folder, _trained_at(folder))
+    return _supernet(folder, _version(folder / WEIGHTS))
 
 
-def _trained_at(folder: Path) -> int:
-    weights = folder / WEIGHTS
-    return weights.stat().st_mtime_ns if weights.exists() else 0
+def _version(*files: Path) -> Version:
+    """Changes when a file does; a process that lives long must not answer from old ones."""
+    found = [file.stat() for file in files if file.exists()]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in found)
 
 
 @lru_cache(maxsize=1)
-def _supernet(folder: Path, _trained_at: int) -> TrainedModel:
+def _supernet(folder: Path, _of: Version) -> TrainedModel:
     return TrainedModel.load(folder)
 
 
 @lru_cache(maxsize=8)
-def _validation_fitness(described: SupernetFitness, _trained_at: int) -> ValidationFitness:
+def _validation_fitness(described: SupernetFitness, _of: Version) -> ValidationFitness:
     trained = loaded_supernet(described.supernet)
     batches = validation_batches(described.corpus, trained.vocabulary, every=described.every)
     return ValidationFitness(trained.model, batches)

@@ -90,7 +90,7 @@ class AloneFitness:
         supernet: Its folder; gives shape and vocabulary, no weight.
         corpus: What to train and to validate on.
         settings: How; the place of the norm is the supernet's.
-        folder: Where checkpoints are kept until a subnet is finished.
+        folder: Where checkpoints are kept.
     """
 
     supernet: Path
@@ -131,9 +131,7 @@ class AloneFitness:
         folder = self.folder / architecture.id
         train(model, data, settings, folder=folder)
         batches = validation_batches(self.corpus, trained.vocabulary)
-        loss = ValidationFitness(model.cpu(), batches)(architecture)
-        rmtree(folder)
-        return loss
+        return ValidationFitness(model.cpu(), batches)(architecture)
 
 
 def ranking_quality(
@@ -174,6 +172,7 @@ def ranking_quality(
     trained: dict[Architecture, float | None] = {}
     for architecture in drawn:
         trained |= alone([architecture])
+        rmtree(folder / architecture.id, ignore_errors=True)  # its loss is on disk now
         on_progress(len(trained), n, f"{architecture.id} {trained[architecture]:.3f}")
     subnets = tuple(RankedSubnet(a, _known(shared[a]), _known(trained[a])) for a in drawn)
     shared_N = np.array([subnet.supernet_loss for subnet in subnets])

@@ -1,6 +1,7 @@
 """The result of a search as JSON: what was promised, predicted and measured."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from automoe.budget import Feasibility
 from automoe.latency_model import LatencyModel
 from automoe.search.bench import Measured
 from automoe.search.budget_search import Candidate, SearchOutcome
+from automoe.search.evaluation import Evaluator
 from automoe.search.settings import SearchSettings
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
@@ -73,29 +75,48 @@ def feasibility_of(
     }
 
 
-def front_of(outcome: SearchOutcome) -> dict[str, Any]:
+def front_of(
+    outcome: SearchOutcome,
+    *,
+    space: SearchSpace,
+    evaluator: Evaluator,
+    budget_ms: float,
+    measured: Mapping[Architecture, Measured | None] | None = None,
+) -> dict[str, Any]:
     """All trade-offs found, and the area that they dominate.
 
-    Its reference point is the largest loss that was evaluated and the largest upper bound.
+    Its reference point is the fitness of the smallest architecture and the budget, the same for
+    every search of a space under a budget, so that areas compare.
+
+    Args:
+        outcome: Of a search without halving.
+        space: That was searched.
+        evaluator: Gives the smallest architecture its fitness.
+        budget_ms: Of the search.
+        measured: What the device said of some of them.
+
+    Raises:
+        ValueError: The fitness is not a finite number.
     """
-    reference = tuple(
-        max(getattr(candidate, name) for candidate in outcome.candidates)
-        for name in ("loss", "upper_ms")
-    )
+    smallest = space.smallest()
+    worst = evaluator([smallest])[smallest]
+    assert worst is not None  # only halving leaves one out
+    said = {a: found.latency_ms for a, found in (measured or {}).items() if found is not None}
     return {
         "front": [
             {
                 "architecture_id": candidate.architecture.id,
                 "architecture": candidate.architecture.to_dict(),
-                "valid_loss": candidate.loss,
+                "fitness": candidate.loss,
                 "predicted_ms": candidate.predicted_ms,
                 "upper_ms": candidate.upper_ms,
+                "measured_ms": said.get(candidate.architecture),
             }
             for candidate in outcome.front
         ],
         "hypervolume": {
-            "value": outcome.hypervolume((reference[0], reference[1])),
-            "reference": {"valid_loss": reference[0], "upper_ms": reference[1]},
+            "value": outcome.hypervolume((worst, budget_ms)),
+            "reference": {"fitness": worst, "upper_ms": budget_ms},
         },
     }
 
@@ -110,6 +131,7 @@ def result_of(
     reason: str,
     measured: Measured | None,
     device: dict[str, Any] | None,
+    objective: str = "loss",
 ) -> dict[str, Any]:
     """The content of the result file.
 
@@ -122,6 +144,7 @@ def result_of(
         reason: Why, or why not.
         measured: What the device said of the winner.
         device: The device's description; None when nothing was measured.
+        objective: What the winner's fitness is.
     """
     bounds = {
         "predicted_ms": winner.predicted_ms,
@@ -145,7 +168,9 @@ def result_of(
         },
         "seed": settings.seed,
         **describe(winner.architecture, workload, bounds=bounds, measured=measured),
-        "valid_loss": winner.loss,
+        "objective": objective,
+        "fitness": winner.loss,
+        "valid_loss": winner.loss if objective == "loss" else None,
     }
 
 

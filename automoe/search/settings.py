@@ -87,6 +87,14 @@ class LimitedSettings(EvolutionSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_verification(self) -> "LimitedSettings":
+        if self.verify_top > self.verify_most:
+            raise ValueError(
+                f"verify_top must be at most verify_most={self.verify_most}. Got {self.verify_top}"
+            )
+        return self
+
 
 class SearchSettings(LimitedSettings):
     """An evolution under limits and a latency budget.

@@ -89,7 +89,7 @@ class Corpus:
         """
         if name not in get_args(Split):
             raise CorpusError(f"'split' must be one of train, valid, test. Got {name!r}.")
-        paths = self._path(name, self.source), self._path(name, self.target)
+        paths = self.files(name)
         source, target = (_read_lines(path) for path in paths)
         if len(source) != len(target):
             raise CorpusError(
@@ -97,6 +97,10 @@ class Corpus:
                 f"Got {len(source)} and {len(target)}; align the two files line by line."
             )
         return ParallelText(source, target)
+
+    def files(self, name: Split) -> tuple[Path, Path]:
+        """The files of a split: what to translate, and the translations."""
+        return self._path(name, self.source), self._path(name, self.target)
 
     def _path(self, split: str, language: str) -> Path:
         return self.folder / f"{split}.{language}"

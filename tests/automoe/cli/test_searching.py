@@ -26,6 +26,11 @@ def n_experts(architecture: Architecture) -> float:
     return float(sum(len(layer.experts) for stack in stacks for layer in stack.layers))
 
 
+def fails(architecture: Architecture) -> float:
+    """An objective of our own that does not work."""
+    return 1 / 0
+
+
 def milliseconds(architecture: Architecture) -> float:
     return 1 + n_experts(architecture)
 
@@ -109,22 +114,25 @@ def test_trade_offs_are_in_the_result(search: list[str], tmp_path: Path) -> None
     content = result(tmp_path)
     front = content["front"]
     assert isinstance(front, list)
-    losses = [point["valid_loss"] for point in front]
+    losses = [point["fitness"] for point in front]
     upper = [point["upper_ms"] for point in front]
     assert losses == sorted(losses)
     assert upper == sorted(upper, reverse=True)
     assert losses[0] == content["valid_loss"]
     volume = content["hypervolume"]
     assert isinstance(volume, dict)
-    assert volume["value"] > 0
-    assert volume["reference"]["upper_ms"] >= upper[0]
+    # Untrained, no subnet is much better than another: the smallest need not be the worst.
+    assert volume["reference"]["upper_ms"] == 12
+    assert volume["reference"]["fitness"] == pytest.approx(losses[-1], rel=0.1)
+    assert [point["measured_ms"] for point in front] == [None] * len(front)
 
 
 def test_an_objective_of_ones_own(search: list[str], tmp_path: Path) -> None:
     name = f"{__name__}:n_experts"
     assert main([*search, "--budget-ms", "12", "--objective", name]) == 0
     # The smallest architecture is among the first that are evaluated.
-    assert result(tmp_path)["valid_loss"] == 3
+    content = result(tmp_path)
+    assert (content["objective"], content["fitness"], content["valid_loss"]) == (name, 3, None)
 
 
 def test_bleu_is_an_objective(search: list[str], tmp_path: Path) -> None:
@@ -132,9 +140,9 @@ def test_bleu_is_an_objective(search: list[str], tmp_path: Path) -> None:
     assert main([*search, "--budget-ms", "12", "--objective", "bleu", *sizes]) == 0
     content = result(tmp_path)
     assert content["objective"] == "bleu"
-    loss = content["valid_loss"]
-    assert isinstance(loss, float)
-    assert -100 <= loss <= 0
+    assert content["valid_loss"] is None
+    assert isinstance(content["fitness"], float)
+    assert -100 <= content["fitness"] <= 0
 
 
 def test_another_budget_computes_no_loss_again(
@@ -143,11 +151,30 @@ def test_another_budget_computes_no_loss_again(
     cache = Path(files[0]) / "fitness.jsonl"
     assert main([*search, "--budget-ms", "9"]) == 0
     first = cache.read_text().splitlines()
-    (tmp_path / "best.state.jsonl").unlink()
+    (tmp_path / "best.json.state.jsonl").unlink()
     assert main([*search, "--budget-ms", "9"]) == 0
     assert cache.read_text().splitlines() == first
     entries = [line for line in first if line]
     assert len(set(entries)) == len(entries) > 0
+
+
+def test_results_whose_names_differ_after_a_dot_share_no_file(
+    search: list[str], tmp_path: Path
+) -> None:
+    for budget in ("9", "9.5"):
+        out = str(tmp_path / f"best-{budget}")
+        assert main([*search, "--budget-ms", budget, "-o", out]) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"best-9.state.jsonl", "best-9.5.state.jsonl"} < names
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_the_search(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "best.json").mkdir()
+    assert main([*search, "--budget-ms", "9"]) == 2
+    assert "Is a directory" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["best.json"]
 
 
 def test_a_search_on_other_text_does_not_go_on(
@@ -159,12 +186,11 @@ def test_a_search_on_other_text_does_not_go_on(
     valid.write_text(valid.read_text().replace("house", "horse"))
     assert main([*search, "--budget-ms", "9", "--data", str(other)]) == 2
     assert "belongs to a search with other settings" in capsys.readouterr().err
-    assert main([*search, "--budget-ms", "9", "--device-minutes", "60"]) == 0
 
 
 def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path) -> None:
     assert main([*search, "--budget-ms", "12", "--halvings", "1"]) == 0
-    lines = (tmp_path / "best.state.jsonl").read_text().splitlines()[1:]
+    lines = (tmp_path / "best.json.state.jsonl").read_text().splitlines()[1:]
     told = [entry["fitness"] for line in lines for entry in json.loads(line)]
     assert len(told) == 12 + 2 * 10
     assert told.count(None) == 6 + 2 * 5
@@ -176,7 +202,17 @@ def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path
         (["--objective", "blue"], "'objective' must be loss, bleu or MODULE:FUNCTION. Got 'blue'"),
         (["--halvings", "2"], "halvings must leave parents=4 of population=12"),
         (["--halvings", "1", "--pareto"], "halvings must be 0 with pareto"),
-        (["--device-minutes", "0"], "device_minutes"),
+        (["--device", "cpu", "--device-minutes", "0"], "device_minutes"),
+        (["--device-minutes", "9"], "'--device-minutes' is about '--device': give both"),
+        (["--verify-top", "9"], "'--verify-top' is about '--device': give both"),
+        (["--host", "me@board"], "Got '--host me@board' alone"),
+        (["--source", "de"], "'--source' is about '--data': give both"),
+        (["--device", "cpu", "--verify-top", "21"], "verify_top must be at most verify_most=20"),
+        (
+            ["--data", ".", "--objective", f"{__name__}:n_experts"],
+            "'--data' is read by the objectives loss and bleu",
+        ),
+        (["--objective", f"{__name__}:fails"], "fails failed for architecture"),
         (
             ["--halvings", "1", "--objective", f"{__name__}:n_experts"],
             "'--halvings' needs the objective loss",

@@ -15,7 +15,7 @@ def test_a_supernet_that_knows_its_text_scores_better_than_one_that_does_not(
 ) -> None:
     corpus, space = write_corpus(tmp_path / "text"), small_space()
     settings = TrainingSettings.of(
-        updates=250, max_tokens=120, learning_rate=0.01, warmup_updates=20, max_sentence=40
+        updates=500, max_tokens=120, learning_rate=0.005, warmup_updates=20, max_sentence=40
     )
     train_supernet(space, corpus, settings, folder=tmp_path / "knows")
     unable = tmp_path / "unable"

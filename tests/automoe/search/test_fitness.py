@@ -1,6 +1,5 @@
 import io
-import linecache
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -10,13 +9,7 @@ import torch
 from support.small_text import small_space, write_corpus
 
 from automoe.model_folder import VOCABULARY, TrainedModel
-from automoe.search import (
-    SupernetFitness,
-    ValidationFitness,
-    imported_fitness,
-    source_digest,
-    supernet_fitness,
-)
+from automoe.search import SupernetFitness, ValidationFitness, supernet_fitness
 from automoe.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Corpus
@@ -85,6 +78,31 @@ def test_a_supernet_trained_anew_is_read_anew(
     assert fitness.digest != digest
 
 
+def test_a_text_that_changed_is_read_anew(
+    corpus: Corpus, space: SearchSpace, tmp_path: Path
+) -> None:
+    supernet(tmp_path / "run", corpus)
+    fitness, architecture = SupernetFitness(tmp_path / "run", corpus), space.smallest()
+    first = fitness(architecture)
+    valid = corpus.folder / "valid.en"
+    valid.write_text(valid.read_text().replace("house", "horse"))
+    assert fitness(architecture) != first
+
+
+def test_threads_of_a_worker_take_turns(corpus: Corpus, space: SearchSpace, tmp_path: Path) -> None:
+    supernet(tmp_path / "run", corpus)
+    fitness, rng = SupernetFitness(tmp_path / "run", corpus), Random(1)
+    some = [space.sample(rng) for _ in range(8)]
+    alone = [fitness(a) for a in some]
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(fitness, some)) == alone
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_the_digest_tells_texts_and_parts_apart(corpus: Corpus, tmp_path: Path) -> None:
     supernet(tmp_path / "run", corpus)
     whole = SupernetFitness(tmp_path / "run", corpus)
@@ -106,38 +124,3 @@ def test_the_threads_of_torch_are_left_as_they_were(
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
-
-
-def test_the_source_of_a_function_tells_whether_it_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    digests = []
-    for value in (1, 2):
-        (tmp_path / "own_objective.py").write_text(f"def score(a):\n    return {value}.0\n")
-        sys.modules.pop("own_objective", None)
-        linecache.clearcache()
-        digests.append(source_digest(imported_fitness("own_objective:score")))
-    assert digests[0] != digests[1]
-    assert all(digests)
-
-
-def test_a_callable_by_its_name() -> None:
-    found = imported_fitness("automoe.search.evaluation:ignore")
-    assert found.__name__ == "ignore"
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("blue", "'objective' must be loss, bleu or MODULE:FUNCTION. Got 'blue'"),
-        (":f", "'objective' must be loss, bleu or MODULE:FUNCTION. Got ':f'"),
-        ("no_such_module:f", "No module named 'no_such_module'. Check the name and PYTHONPATH"),
-        ("automoe.space:missing", "the module 'automoe.space' has no 'missing'"),
-        ("automoe.space:PRESETS", "must be callable. Got tuple"),
-    ],
-)
-def test_a_name_that_is_no_callable_is_refused(name: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        imported_fitness(name)

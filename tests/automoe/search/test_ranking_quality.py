@@ -91,7 +91,6 @@ def test_a_subnet_alone_has_the_loss_of_the_same_training_elsewhere(
     # The supernet's vocabulary has its size, its text and its seed, and so is the same.
     result = finetune(largest, corpus, SETTINGS, folder=tmp_path / "model", vocab_size=40)
     assert found == pytest.approx(result.history[-1].valid_loss, rel=1e-5)
-    assert list((tmp_path / "alone").iterdir()) == []
 
 
 def test_an_interrupted_ranking_trains_nothing_again(
@@ -110,7 +109,7 @@ def test_an_interrupted_ranking_trains_nothing_again(
     monkeypatch.setattr(module, "train", stops)
     with pytest.raises(KeyboardInterrupt):
         ranking_quality(folder / "net", corpus, SETTINGS, folder=tmp_path / "cut", n=4)
-    assert len((tmp_path / "cut" / LOSSES).read_bytes().split(b"\n{")) - 1 == 4 + 2
+    assert len((tmp_path / "cut" / LOSSES).read_bytes().splitlines()) == 4 + 2
     told: list[tuple[int, int]] = []
     again = ranking_quality(
         folder / "net",

@@ -18,6 +18,7 @@ from profilers.problem import Problem
 from profilers.protocol import Point, Progress, Protocol, Sentinel
 from profilers.remote_worker import RemoteWorker
 from profilers.session import measure_one, measure_points
+from profilers.shared_queue import measure_on_several
 from profilers.statistics import Interval, median_interval, relative_half_width
 from profilers.table import LogError
 from profilers.worker_process import ProfilingError, WorkerDied, WorkerError, WorkerProcess
@@ -57,6 +58,7 @@ __all__ = [
     "costs_of_graph",
     "costs_of_workload",
     "is_decided",
+    "measure_on_several",
     "measure_one",
     "measure_points",
     "median_interval",

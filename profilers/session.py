@@ -1,6 +1,7 @@
 """A measuring session: points in chunks, chunks in rounds, until each point is known well."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,16 +57,9 @@ def measure_points(
         DeviceUnavailableError: The device cannot be used.
         ProfilingError: Raised while iterating, when no worker starts or the sentinel fails.
     """
-    ids = [point.point_id for point in points]
-    twice = sorted({point_id for point_id in ids if ids.count(point_id) > 1})
-    if twice:
-        raise ValueError(f"'points' must have unique ids. Got {twice[:3]} more than once.")
-    reason = device.unavailable_reason()
-    if reason is not None:
-        raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
-    session = _Session(device, protocol, open_worker=open_worker, on_progress=on_progress)
-    _require_cores(protocol.threads, session.info.cores)
-    return session.run(points, sentinel)
+    require_unique_ids(points)
+    session = Session(device, protocol, open_worker=open_worker, on_progress=on_progress)
+    return session.run(chunks_of(points, protocol.chunk_size), sentinel, total=len(points))
 
 
 def measure_one(
@@ -84,6 +78,22 @@ def measure_one(
     return outcome
 
 
+def require_unique_ids(points: Sequence[Point]) -> None:
+    """Refuse points of which two could not be told apart in the log.
+
+    Raises:
+        ValueError: Two points share an id.
+    """
+    twice = sorted(name for name, n in Counter(p.point_id for p in points).items() if n > 1)
+    if twice:
+        raise ValueError(f"'points' must have unique ids. Got {twice[:3]} more than once.")
+
+
+def chunks_of(points: Sequence[Point], size: int) -> Iterator[Sequence[Point]]:
+    """The points in order, so many at a time."""
+    return (points[start : start + size] for start in range(0, len(points), size))
+
+
 def _worker_on(device: Device, timeout_s: float) -> WorkerProcess | RemoteWorker:
     if isinstance(device, RemoteDevice):
         return RemoteWorker(device, timeout_s=timeout_s)
@@ -98,18 +108,22 @@ def _require_cores(threads: int, cores: int) -> None:
         )
 
 
-class _Session:
-    """What a session remembers between rounds."""
+class Session:
+    """What a session remembers between rounds; arguments as `measure_points`."""
 
     def __init__(
         self,
         device: Device,
         protocol: Protocol,
         *,
-        open_worker: OpensWorker | None,
-        on_progress: ProgressCallback | None,
+        open_worker: OpensWorker | None = None,
+        on_progress: ProgressCallback | None = None,
     ) -> None:
+        reason = device.unavailable_reason()
+        if reason is not None:
+            raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
         self.info = device.info()
+        _require_cores(protocol.threads, self.info.cores)
         self._protocol = protocol
         self._open_worker = open_worker or partial(_worker_on, device, protocol.timeout_s)
         self._on_progress = on_progress
@@ -120,13 +134,21 @@ class _Session:
         self._done = 0
         self._total = 0
 
-    def run(self, points: Sequence[Point], sentinel: Sentinel) -> Iterator[Outcome]:
-        self._total = len(points)
+    def run(
+        self, chunks: Iterable[Sequence[Point]], sentinel: Sentinel, *, total: int
+    ) -> Iterator[Outcome]:
+        """The outcome of every point, of a chunk as soon as it stands.
+
+        Args:
+            chunks: Points that are interleaved with each other; asked for one chunk at a time.
+            sentinel: What is measured throughout.
+            total: How many points there will be, for the progress.
+        """
+        self._total = total
         self._track = SentinelTrack(sentinel.reference_ms)
-        size = self._protocol.chunk_size
-        for start in range(0, len(points), size):
+        for points in chunks:
             ready = []
-            for point in points[start : start + size]:
+            for point in points:
                 failure = self._prepare(point)
                 if failure is None:
                     ready.append(point)

@@ -85,9 +85,11 @@ class WorkerProcess:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
         try:
             self._child = self._start()
-        except OSError as error:
+        except BaseException as error:
             self._stderr.close()
-            raise self._starts_not(error) from error
+            if isinstance(error, OSError):
+                raise self._starts_not(error) from error
+            raise
         try:
             self.hello = self.request("hello")
         except BaseException as error:

@@ -28,6 +28,7 @@ from profilers import (
     Progress,
     Protocol,
     Sentinel,
+    measure_on_several,
     measure_points,
     reference_level_ms,
     require_conditions,
@@ -51,6 +52,7 @@ class ProfileSummary:
         failed: Architectures that could not be measured, with the reason.
         quality: Rows appended, by their grade.
         repaired: What was wrong with the log and has been mended.
+        lost: Why devices went away while others went on.
     """
 
     n_measured: int
@@ -59,6 +61,7 @@ class ProfileSummary:
     failed: tuple[FailedPoint, ...]
     quality: Mapping[str, int]
     repaired: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def profile_architectures(
@@ -71,6 +74,7 @@ def profile_architectures(
     graphs: Path,
     space: SearchSpace | None = None,
     reference: Path | None = None,
+    more_devices: Sequence[Device] = (),
     on_progress: OnProgress = no_progress,
 ) -> ProfileSummary:
     """Append a row to ``log`` for each architecture that it does not hold yet.
@@ -87,12 +91,14 @@ def profile_architectures(
             first of ``architectures``. A fifth of the sentence suffices for it.
         reference: A log of the same conditions. Latencies are corrected to the state the machine
             was in then, so that the two logs can be compared.
+        more_devices: Devices like ``device``, which share the work with it.
         on_progress: Called after every block, in units of architectures.
 
     Raises:
         DeviceUnavailableError: The device cannot be used.
         LogError: The log is damaged or holds measurements of other conditions.
         ProfilingError: Nothing can be measured.
+        ValueError: ``more_devices`` are not like ``device``.
     """
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     conditions = _conditions(device, protocol, str(workload))
@@ -111,14 +117,17 @@ def profile_architectures(
         # Not left[0]: a resumed session must compare itself with the same sentinel.
         typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
         sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
-        outcomes = measure_points(
-            [_point(architecture, writer, space) for architecture in left],
-            device=device,
-            protocol=protocol,
-            sentinel=sentinel,
-            on_progress=_SessionProgress(on_progress, n_skipped),
-        )
-        return _append_all(_tidied(outcomes, graphs), opened, n_skipped)
+        points = [_point(architecture, writer, space) for architecture in left]
+        told = _SessionProgress(on_progress, n_skipped)
+        lost: list[str] = []
+        measure = partial(measure_points, device=device)
+        if more_devices:
+            measure = partial(
+                measure_on_several, devices=[device, *more_devices], on_lost=lost.append
+            )
+        outcomes = measure(points, protocol=protocol, sentinel=sentinel, on_progress=told)
+        summary = _append_all(_tidied(outcomes, graphs), opened, n_skipped)
+        return replace(summary, lost=tuple(lost))
 
 
 def profile_model(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.opened_device import Host, opened_device
+from automoe.cli.opened_device import opened_device
 from automoe.cli.share import parse_share
 from devices import Device
 
@@ -33,7 +34,14 @@ def register(app: typer.Typer) -> None:
 def profile(
     device: Annotated[str, typer.Option("--device", help="See 'automoe devices'.")],
     log: Annotated[Path, typer.Option("--log", help="CSV to append to; resumes by default.")],
-    host: Host = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            help="Where it is: user@board, over SSH, or a name of devices.yaml; several alike "
+            "share the work.",
+        ),
+    ] = None,
     space: Annotated[
         str | None, typer.Option("--space", help="Preset or file to sample from.")
     ] = None,
@@ -99,6 +107,10 @@ def profile(
         raise ValueError(f"'--input-shape' is for '--model'. Got {input_shape} with {given[0]}.")
     if until is not None and space is None:
         raise ValueError("'--until' chooses architectures itself: give '--space' with it.")
+    if host and len(host) > 1 and model is not None:
+        raise ValueError(f"'--model' is measured on one host. Got {len(host)}: {host}.")
+    if twice := sorted({each for each in host or [] if (host or []).count(each) > 1}):
+        raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
     if minutes is not None and until is None:
         raise ValueError("'--minutes' is the limit of '--until': give both.")
     goal = None if until is None else parse_share(until, "--until")
@@ -112,7 +124,10 @@ def profile(
     if rounds is not None:
         least = min(rounds, protocol.min_rounds)
         protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
-    with opened_device(device, host) as plugin:
+    with ExitStack() as opened:
+        plugin, *more = [
+            opened.enter_context(opened_device(device, each)) for each in host or [None]
+        ]
         if model is not None:
             summary = _measure_model(model, input_shape or [], plugin, protocol, log)
         else:
@@ -130,6 +145,7 @@ def profile(
                 space=source,
                 workload=workload,
                 device=plugin,
+                more_devices=more,
                 protocol=protocol,
                 log=log,
                 reference=reference,
@@ -190,6 +206,7 @@ def _measure(
     space: "SearchSpace | None",
     workload: "TranslationWorkload",
     device: Device,
+    more_devices: Sequence[Device],
     protocol: "Protocol",
     log: Path,
     reference: Path | None,
@@ -206,6 +223,7 @@ def _measure(
             graphs=log.with_name(f"{log.name}.graphs"),
             space=space,
             reference=reference,
+            more_devices=more_devices,
             on_progress=on_progress,
         )
 
@@ -260,8 +278,8 @@ def _conclude(
     as_json: bool,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    for repaired in summary.repaired:
-        say(repaired)
+    for message in (*summary.repaired, *summary.lost):
+        say(message)
     for failed in summary.failed:
         say(f"{failed.point_id} could not be measured: {failed.reason}")
     if as_json:

@@ -14,7 +14,7 @@ from automoe.architecture import Architecture
 from automoe.features import features
 from automoe.profiling import ProfileSummary, profile_architectures, profile_model
 from automoe.workload import TranslationWorkload
-from devices import Device
+from devices import Device, get_device
 from profilers import FailedPoint, LogError, Measurement, Point, Protocol, read_log
 
 SPACE = small_space()
@@ -229,3 +229,30 @@ def test_another_sentinel_than_the_logs_is_refused(
     profile(chosen[:2], tmp_path)
     with pytest.raises(LogError, match="'sentinel' must be .* Use another --log"):
         profile(chosen, tmp_path, space=None)
+
+
+def test_several_devices_share_the_work(
+    chosen: list[Architecture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.01")
+    first, second = (get_device("simulated") for _ in range(2))
+    how = {"protocol": replace(Protocol.fast(), chunk_size=1), "device": first}
+    summary = profile(chosen, tmp_path, more_devices=[second], **how)
+    assert (summary.n_measured, summary.failed, summary.lost) == (4, (), ())
+    rows = read_log(tmp_path / "lat.csv")
+    assert {row["point_id"] for row in rows} == {a.id for a in chosen}
+    assert len({row["sentinel_reference_ms"] for row in rows}) == 1
+    assert not (tmp_path / "graphs").exists()
+    # Resumed, they have the level that is in the log.
+    more = [SPACE.largest(), SPACE.smallest()]
+    profile(more, tmp_path, more_devices=[second], **how)
+    rows = read_log(tmp_path / "lat.csv")
+    assert len(rows) == 6
+    assert len({row["sentinel_reference_ms"] for row in rows}) == 1
+
+
+def test_devices_that_differ_cannot_share_a_log(chosen: list[Architecture], tmp_path: Path) -> None:
+    other = CommandDevice("")
+    other.info = lambda: replace(DEVICE.info(), machine="aarch64")  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="'devices' must be alike to share one log"):
+        profile(chosen, tmp_path, more_devices=[other])

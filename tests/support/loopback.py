@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -137,6 +138,22 @@ class LoopbackServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(connections)
+
+    def automoe(self, *command: str) -> subprocess.Popen[str]:
+        """`automoe` beside the server's folder, which reaches this server as host `board`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "automoe", *command],
+            cwd=self.folder.parent,
+            env={**os.environ, "PATH": f"{self.program_folder}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def n_workloads(self) -> int:
+        """Workloads that a session has there: the sentinel, and a point once blocks are taken."""
+        return len(list(self.cache.glob("sessions/*/work/*.workload.json")))
 
     @property
     def cache_argument(self) -> str:

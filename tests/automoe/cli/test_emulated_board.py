@@ -4,9 +4,6 @@ What it measures is an emulator; that it can be measured, interrupted and resume
 """
 
 import csv
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,32 +31,16 @@ def board(tmp_path: Path) -> Iterator[EmulatedBoard]:
         board.stop()
 
 
-def start(board: EmulatedBoard, *command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "automoe", *command],
-        cwd=board.folder.parent,
-        env={**os.environ, "PATH": f"{board.program_folder}:{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def blocks(board: EmulatedBoard) -> int:
-    return len(list(board.cache.glob("sessions/*/work/*.workload.json")))
-
-
 def test_a_pi_is_profiled_over_ssh_interrupted_and_resumed(board: EmulatedBoard) -> None:
-    listed = start(board, "devices", "--host", "board", "--json")
+    listed = board.automoe("devices", "--host", "board", "--json")
     out, err = listed.communicate(timeout=120)
     assert '"Raspberry Pi 4 Model B Rev 1.5"' in out, err
-    process = start(
-        board,
+    process = board.automoe(
         *("profile", "--device", "raspberry-pi", "--host", "board", "--space", "tiny"),
         *("-n", "2", "--fast", "--rounds", "2", "--src-len", "3", "--tgt-len", "3"),
         *("--vocab-size", "500", "--log", "pi.csv"),
     )
-    wait_until(lambda: blocks(board) > 1 or process.poll() is not None, seconds=200)
+    wait_until(lambda: board.n_workloads > 1 or process.poll() is not None, seconds=200)
     assert board.cut() >= 1
     out, err = process.communicate(timeout=280)
     assert process.returncode == 0, err

@@ -120,6 +120,8 @@ def test_bad_flags_are_one_clear_line(
         (["--space", "tiny", "--input-shape", "x=1"], "'--input-shape' is for '--model'. Got"),
         (["--space", "tiny", "--until", "3"], "'--until' must be a share such as 3% or 0.03"),
         (["--space", "tiny", "--reference", "no.csv"], "no.csv does not exist"),
+        (["--space", "tiny", "--host", "a@b", "--host", "a@b"], "each machine once. Got a@b again"),
+        (["--model", "m.onnx", "--host", "a", "--host", "b"], "is measured on one host. Got 2"),
     ],
 )
 def test_flags_that_do_not_fit_together(

@@ -1,11 +1,11 @@
 """`automoe profile --host` through a real SSH server, whose connections are killed meanwhile."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,37 +23,27 @@ N = 4
 SPACE = ["--space", "tiny", "--max-experts", "4", "--fractional", "-n", str(N), "--fast"]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LoopbackServer]:
-    (tmp_path / "server").mkdir()
-    server = LoopbackServer(tmp_path / "server")
+@contextmanager
+def running(server: LoopbackServer) -> Iterator[LoopbackServer]:
+    server.folder.mkdir()
     server.prepare()
     server.start()
-    named = {"board": {"host": "board", "device": "cpu", "python": sys.executable}}
-    (tmp_path / "devices.yaml").write_text(json.dumps(named))
     yield server
     server.reset()
     server.stop()
 
 
-def start(server: LoopbackServer, *command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "automoe", *command],
-        cwd=server.folder.parent,
-        env={**os.environ, "PATH": f"{server.program_folder}:{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LoopbackServer]:
+    board = {"device": "cpu", "python": sys.executable}
+    named = {name: {"host": name, **board} for name in ("board", "other")}
+    (tmp_path / "devices.yaml").write_text(json.dumps(named))
+    with running(LoopbackServer(tmp_path / "server")) as server:
+        yield server
 
 
 def profile(server: LoopbackServer) -> subprocess.Popen[str]:
-    return start(server, "profile", "--device", "board", *SPACE, "--log", "lat.csv")
-
-
-def is_measuring(server: LoopbackServer) -> bool:
-    """Whether the sentinel and a first point are there, so that blocks are being taken."""
-    return len(list(server.cache.glob("sessions/*/work/*.workload.json"))) > 1
+    return server.automoe("profile", "--device", "board", *SPACE, "--log", "lat.csv")
 
 
 def has_seen(server: LoopbackServer, n_connections: int) -> bool:
@@ -75,7 +65,7 @@ def test_a_session_goes_on_after_its_connection_or_the_board_was_killed(
     server: LoopbackServer, accident: str
 ) -> None:
     process = profile(server)
-    wait_until(lambda: is_measuring(server), seconds=120)
+    wait_until(lambda: server.n_workloads > 1, seconds=120)
     for n_connections in (2, 3) if accident == "cut" else (2,):
         getattr(server, accident)()
         wait_until(partial(has_seen, server, n_connections), seconds=60)
@@ -89,7 +79,7 @@ def test_a_session_goes_on_after_its_connection_or_the_board_was_killed(
 
 def test_a_session_that_was_stopped_says_how_to_resume_and_does(server: LoopbackServer) -> None:
     process = profile(server)
-    wait_until(lambda: is_measuring(server), seconds=120)
+    wait_until(lambda: server.n_workloads > 1, seconds=120)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -98,7 +88,7 @@ def test_a_session_that_was_stopped_says_how_to_resume_and_does(server: Loopback
     wait_until(lambda: server.keepers() == [])  # it ended in order there
 
     process = profile(server)
-    wait_until(lambda: is_measuring(server), seconds=120)
+    wait_until(lambda: server.n_workloads > 1, seconds=120)
     process.kill()
     process.communicate()
     # Nobody said that it was over. The same user's next command takes over at once.
@@ -108,10 +98,29 @@ def test_a_session_that_was_stopped_says_how_to_resume_and_does(server: Loopback
 
 def test_a_second_session_is_refused_with_who_is_there(server: LoopbackServer) -> None:
     process = profile(server)
-    wait_until(lambda: is_measuring(server), seconds=120)
-    other = start(server, "profile", "--device", "board", *SPACE, "--log", "other.csv")
+    wait_until(lambda: server.n_workloads > 1, seconds=120)
+    other = server.automoe("profile", "--device", "board", *SPACE, "--log", "other.csv")
     _, err = other.communicate(timeout=60)
     assert other.returncode == 7
     assert "Another session measures on board (process " in err
     finished(process)
     assert len(measured(server)) == N
+
+
+def test_two_boards_share_the_work(server: LoopbackServer, tmp_path: Path) -> None:
+    with running(LoopbackServer(tmp_path / "second")) as other:
+        server.client_options = (
+            f"Host other\n  HostName 127.0.0.1\n  Port {other.port}\n  User {other.user}",
+            f"IdentityFile {other.folder}/id\n  IdentitiesOnly yes\n  IdentityAgent none",
+            f"UserKnownHostsFile {other.folder}/known_hosts",
+        )
+        server.write_client_configuration()
+        hosts = ["--host", "board", "--host", "other"]
+        process = server.automoe(
+            *("profile", "--device", "cpu", *hosts, *SPACE, "-n", "12", "--log", "lat.csv")
+        )
+        wait_until(lambda: other.n_workloads > 1, seconds=200)
+        finished(process)
+    assert len(set(measured(server))) == len(measured(server)) == 12
+    rows = read_log(tmp_path / "lat.csv")
+    assert len({row["sentinel_reference_ms"] for row in rows}) == 1

@@ -18,6 +18,7 @@ from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
 
 _ROUNDS = 8
 _SMALL_ERROR = 0.02
+_LEAST_WORK = 1e-290  # less of it would have a price beyond all numbers
 _RESIDUAL_ALPHAS = np.logspace(0, 2, 9)
 _LENGTHS = (1.0, 3.0, 10.0)  # of standardised features
 _AMPLITUDES = (1e-2, 1e-1)  # variance of the log residual
@@ -173,8 +174,9 @@ def _prices(work: Matrix, y: Vector) -> Vector:
     """Non-negative prices that minimise the sum of absolute relative errors."""
     relative = work / y[:, None]
     unit = np.abs(relative).max(axis=0)
-    unit[unit == 0] = 1.0
-    relative /= unit
+    is_none = unit < _LEAST_WORK
+    unit[is_none] = 1.0
+    relative = np.where(is_none, 0.0, relative / unit)
     weight = np.ones(len(y))
     for _ in range(_ROUNDS):
         price, _ = nnls(relative * weight[:, None], weight, maxiter=100 * work.shape[1])

@@ -22,6 +22,13 @@ def test_no_price_is_negative() -> None:
     assert (model.price_ >= 0).all()
 
 
+def test_work_too_little_for_a_price_has_none() -> None:
+    X = np.random.default_rng(0).uniform(1, 9, (30, 2)) * [1e-310, 1.0]
+    model = Roofline().fit(X, 3 + 2 * X[:, 1] + X[:, 0] * 1e300 * 1e10)
+    assert model.price_[1] == 0
+    assert np.isfinite(model.predict(X)).all()
+
+
 def test_the_flops_line_adds_its_columns() -> None:
     X = np.array([[1.0, 9, 2], [2, 1, 2], [3, 5, 4], [5, 0, 1]])
     model = FlopsLine((0, 2)).fit(X, 10 + 2 * (X[:, 0] + X[:, 2]))

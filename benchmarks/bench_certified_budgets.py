@@ -11,6 +11,7 @@ had when it was certified. The same command goes on with what FOLDER lacks.
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -25,6 +26,7 @@ from automoe.search.state import SearchState
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import get_device
+from devices.opening import opened_device
 from predictors import fit_log, read_table
 from profilers import Protocol, read_log
 
@@ -45,7 +47,7 @@ def searched(
         evaluator=Evaluator(proxy),
         state=SearchState(folder / "search.jsonl", str(budget_ms)),
         bench=Bench(
-            device=get_device("cpu"),
+            opened=partial(opened_device, "cpu"),
             protocol=Protocol.verification(budget_ms=budget_ms, seed=seed),
             workload=latency.workload,
             space=space,

@@ -7,8 +7,9 @@ import typer
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.opened_device import Host, opened_device, resolve_host
+from automoe.cli.opened_device import Host, opened_device
 from devices import DeviceInfo, DeviceStatus, describe_devices
+from devices.opening import resolve_host
 from devices.remote_address import RemoteAddress
 from devices.remote_host import RemoteHost
 
@@ -59,7 +60,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
-    with opened_device(device, host) as opened:
+    with opened_device(device, host, is_measured=False) as opened:
         findings = opened.doctor()
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automoe.cli.console import print_json, progress_bar
+from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
 
-    summary = run_stages(RunConfig.load(config), stage=progress_bar)
+    summary = run_stages(RunConfig.load(config), stage=progress_bar, say=say)
     result = summary.result
     if as_json:
         print_json(result)

@@ -1,6 +1,7 @@
 """A search whose files are open, with and without a device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from automoe.search import (
 )
 from automoe.search.state import SearchState
 from automoe.space import SearchSpace
-from devices import Device
+from devices import Device, DeviceInfo
 from profilers import Protocol
 
+OpensDevice = Callable[[], AbstractContextManager[Device]]
 Found = tuple[SearchOutcome, Mapping[Architecture, Measured | None], dict[str, Any]]
 
 
@@ -72,9 +74,13 @@ class PreparedSearch:
         )
         return outcome, {}, result
 
-    def certified(self, plugin: Device) -> Found:
-        """What was found, and the result as the device judges it."""
-        info = plugin.info()
+    def certified(self, opened: OpensDevice, info: DeviceInfo) -> Found:
+        """What was found, and the result as the device judges it.
+
+        Args:
+            opened: Opens the device for as long as it is measured.
+            info: What it is.
+        """
         fitted_on = self.latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
         if fitted_on != info.fingerprint:
             say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
@@ -84,7 +90,7 @@ class PreparedSearch:
             latency=self.latency,
             evaluator=self.evaluator,
             state=self._state(),
-            bench=self._bench(plugin),
+            bench=self._bench(opened),
             stage=progress_bar,
         )
         verification = searched.verification
@@ -110,10 +116,10 @@ class PreparedSearch:
     def _state(self) -> SearchState:
         return SearchState(self._beside("state.jsonl"), self.fingerprint)
 
-    def _bench(self, plugin: Device) -> Bench:
+    def _bench(self, opened: OpensDevice) -> Bench:
         threads = int(float(self.latency.predictor.conditions.get("threads", "1")))
         return Bench(
-            device=plugin,
+            opened=opened,
             protocol=Protocol.verification(budget_ms=self.settings.budget_ms, threads=threads),
             workload=self.latency.workload,
             space=self.space,

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from automoe.cli.console import print_json, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, opened_device
 from automoe.cli.outputs import require_writable
+from devices import opening
 
 if TYPE_CHECKING:
     from automoe.search import Fitness, SearchSettings
@@ -140,47 +140,51 @@ def search(
     except ValidationError as error:
         raise ValueError(explain(error)) from None
     require_writable(out)
-    # Better no device now than after the search.
-    opening = nullcontext() if device is None else opened_device(device, host)
-    with opening as plugin:
-        latency = LatencyModel.open(predictor)
-        _, space = TrainedModel.load_supernet(supernet)
-        corpus = remembered_corpus(supernet) if data is None else None
-        corpus = corpus or open_corpus(data, source=source or "en", target=target or "de")
-        fitness = _fitness(objective, supernet, corpus, halvings=halvings)
-        # More time on the device is no other search.
-        asked = settings.model_dump_json(exclude={"verify_top", "verify_most", "device_minutes"})
-        values = [getattr(x, "digest", None) or getattr(x, "source_digest", "") for x in fitness]
-        what = f"{asked} {objective} {values}"
-        fingerprint = _fingerprint(what, predictor, supernet)
-        feasibility = survey(
-            space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
+    # Better no device now than after the search, which leaves it to others until it measures.
+    info = None
+    if device is not None:
+        with opened_device(device, host) as found_device:
+            info = found_device.info()
+    latency = LatencyModel.open(predictor)
+    _, space = TrainedModel.load_supernet(supernet)
+    corpus = remembered_corpus(supernet) if data is None else None
+    corpus = corpus or open_corpus(data, source=source or "en", target=target or "de")
+    fitness = _fitness(objective, supernet, corpus, halvings=halvings)
+    # More time on the device is no other search.
+    asked = settings.model_dump_json(exclude={"verify_top", "verify_most", "device_minutes"})
+    values = [getattr(x, "digest", None) or getattr(x, "source_digest", "") for x in fitness]
+    what = f"{asked} {objective} {values}"
+    fingerprint = _fingerprint(what, predictor, supernet)
+    feasibility = survey(
+        space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
+    )
+    preflight = feasibility_of(feasibility, latency, confidence)
+    say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
+    cache = FitnessCache(supernet / "fitness.jsonl")
+    with workers(jobs, cluster) as found:
+        evaluator = Evaluator(*fitness, cache=cache, workers=found)
+        prepared = PreparedSearch(
+            space=space,
+            settings=settings,
+            latency=latency,
+            evaluator=evaluator,
+            objective=objective,
+            fingerprint=fingerprint,
+            out=out,
         )
-        preflight = feasibility_of(feasibility, latency, confidence)
-        say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-        cache = FitnessCache(supernet / "fitness.jsonl")
-        with workers(jobs, cluster) as found:
-            evaluator = Evaluator(*fitness, cache=cache, workers=found)
-            prepared = PreparedSearch(
+        if device is None or info is None:
+            outcome, measured, result = prepared.predicted()
+        else:
+            opened = partial(opening.opened_device, device, host, say=say)
+            outcome, measured, result = prepared.certified(opened, info)
+        if pareto:
+            result |= front_of(
+                outcome,
                 space=space,
-                settings=settings,
-                latency=latency,
                 evaluator=evaluator,
-                objective=objective,
-                fingerprint=fingerprint,
-                out=out,
+                budget_ms=budget_ms,
+                measured=measured,
             )
-            outcome, measured, result = (
-                prepared.certified(plugin) if plugin else prepared.predicted()
-            )
-            if pareto:
-                result |= front_of(
-                    outcome,
-                    space=space,
-                    evaluator=evaluator,
-                    budget_ms=budget_ms,
-                    measured=measured,
-                )
     result["feasibility"] = preflight
     write_result(out, result)
     if as_json:

@@ -116,13 +116,15 @@ class RunConfig(_Section):
 
     Attributes:
         name: Of the run; its folder is ``runs/<name>`` unless ``output`` is given.
-        device: The plugin that measures.
+        device: The plugin that measures, or a machine of ``devices.yaml``.
+        host: Where it is: a destination of ssh; None for this machine.
         seed: Of the sampled architectures.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
     output: Path | None = None
     device: str = "cpu"
+    host: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     space: SpaceSection
     data: DataSection = DataSection()
@@ -190,4 +192,6 @@ class RunConfig(_Section):
             )
 
     def _claimed(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"output": True, "search": _WHERE})
+        return self.model_dump(
+            mode="json", exclude={"output": True, "host": True, "search": _WHERE}
+        )

@@ -1,7 +1,8 @@
 """What a run would do and how long it would take, without doing it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 
@@ -24,7 +25,8 @@ from automoe.space import SearchSpace
 from automoe.supernet import TransformerConfig
 from automoe.text import CorpusError, open_corpus
 from automoe.training import full_shape, sandwich, uniform
-from devices import Device, DeviceUnavailableError, get_device
+from devices import Device, DeviceUnavailableError
+from devices.opening import opened_device
 from profilers import ProfilingError, Protocol
 
 _ASSUMED_SENTENCES = 3000  # of a split whose text is not there; newstest2014 has 3003
@@ -87,7 +89,16 @@ def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Pla
     """
     config.require_own_folder()
     space = config.space.open()
-    estimates = _Estimates(config, space, get_device(config.device))
+    with ExitStack() as opened:
+        device, problems = None, []
+        try:
+            device = opened.enter_context(opened_device(config.device, config.host))
+        except DeviceUnavailableError as error:
+            problems = [str(error)]
+        return _plan(_Estimates(config, space, device, problems), on_progress)
+
+
+def _plan(estimates: "_Estimates", on_progress: OnProgress) -> Plan:
     of_stage: dict[str, Callable[[int], tuple[float | None, str]]] = {
         "profile": estimates.profile,
         "fit": lambda left: (None, "not estimated: mostly less than a minute"),
@@ -99,7 +110,7 @@ def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Pla
         "report": lambda left: (None, "not estimated: seconds"),
     }
     stages = []
-    for name, (done, total) in pieces_done(config, space).items():
+    for name, (done, total) in pieces_done(estimates.config, estimates.space).items():
         left = total - done
         estimate_s, basis = of_stage[name](left) if left > 0 else (0.0, "done")
         stages.append(StagePlan(name, done, total, estimate_s, basis))
@@ -122,8 +133,8 @@ class _Estimates:
 
     config: RunConfig
     space: SearchSpace
-    device: Device
-    problems: list[str] = field(default_factory=list)
+    device: Device | None
+    problems: list[str]
 
     def missing(self) -> list[str]:
         """What the run cannot do without."""
@@ -134,9 +145,7 @@ class _Estimates:
             if precision == "fp16" and not torch.cuda.is_available()
         ]
         _ = self._text  # looked at, so that its problem is known
-        reason = self.device.unavailable_reason()
-        unavailable = [f"Device '{self.device.name}' is unavailable: {reason}."] if reason else []
-        return [*self.problems, *unavailable, *gpu]
+        return [*self.problems, *gpu]
 
     def profile(self, left: int) -> tuple[float | None, str]:
         rounds = profile_protocol(self.config)
@@ -217,7 +226,7 @@ class _Estimates:
 
     @cached_property
     def _block(self) -> Profiled | None:
-        if self.device.unavailable_reason() is not None:
+        if self.device is None:
             return None
         try:
             return profiled(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ from automoe.search.workers import HERE
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.translation import Translator, evaluate
-from devices import DeviceUnavailableError, get_device
+from devices.opening import opened_device
+from devices.remote_host import say_nothing
+from devices.remote_session import Say
 from predictors import fit_log
 from profilers import Protocol
 
@@ -68,12 +71,15 @@ class RunSummary:
     report_path: Path
 
 
-def run(config: RunConfig, *, stage: StageReporter | None = None) -> RunSummary:
+def run(
+    config: RunConfig, *, stage: StageReporter | None = None, say: Say = say_nothing
+) -> RunSummary:
     """Run every stage, or what is left of them.
 
     Args:
         config: What to do.
         stage: Called with each stage's title; gives where to report its progress.
+        say: Told when the connection to the device is lost and when it is back.
 
     Raises:
         ConfigError: The folder belongs to another configuration.
@@ -81,13 +87,13 @@ def run(config: RunConfig, *, stage: StageReporter | None = None) -> RunSummary:
         InfeasibleBudgetError: No architecture is predicted to fit the budget.
         ValueError: Text, space or a file of the run cannot be used.
     """
-    return _Run(config, stage or (lambda title: nullcontext(no_progress))).go()
+    return _Run(config, stage or (lambda title: nullcontext(no_progress)), say).go()
 
 
 class _Run:
     """The values that stages hand on."""
 
-    def __init__(self, config: RunConfig, stage: StageReporter) -> None:
+    def __init__(self, config: RunConfig, stage: StageReporter, say: Say) -> None:
         self.config = config
         self.stage = stage
         self.folder = config.folder
@@ -96,12 +102,13 @@ class _Run:
         self.corpus = open_corpus(
             config.data.folder, source=config.data.source, target=config.data.target
         )
-        self.device = get_device(config.device)
+        # For as long as it is measured only: trainings take days.
+        self.opened = partial(opened_device, config.device, config.host, say=say)
         self.baseline = self.space.largest(experts=1)
 
     def go(self) -> RunSummary:
-        if (reason := self.device.unavailable_reason()) is not None:
-            raise DeviceUnavailableError(f"Device {self.device.name!r} is unavailable: {reason}.")
+        with self.opened() as device:
+            self.device_info = device.info()
         self.config.claim()
         self._profile()
         latency = self._fit()
@@ -118,10 +125,10 @@ class _Run:
         return self._report(result)
 
     def _profile(self) -> None:
-        with self.stage("Profile") as on_progress:
+        with self.stage("Profile") as on_progress, self.opened() as device:
             profile_architectures(
                 profiled_architectures(self.config, self.space),
-                device=self.device,
+                device=device,
                 protocol=profile_protocol(self.config),
                 workload=self.workload,
                 log=self.folder / LATENCY_LOG,
@@ -162,7 +169,7 @@ class _Run:
     ) -> VerifiedSearch:
         threads, seed = self.config.profile.threads, self.config.seed
         bench = Bench(
-            device=self.device,
+            opened=self.opened,
             protocol=Protocol.verification(
                 budget_ms=settings.budget_ms, threads=threads, seed=seed
             ),
@@ -233,7 +240,6 @@ class _Run:
     ) -> dict[str, Any]:
         verification, latency = searched.verification, searched.latency
         winner = verification.winner
-        info = self.device.info()
         result = result_of(
             winner,
             settings,
@@ -242,7 +248,7 @@ class _Run:
             certified=verification.certified,
             reason=verification.reason,
             measured=verification.measured.get(winner.architecture),
-            device=info.to_dict(),
+            device=self.device_info.to_dict(),
         )
         bounds = latency.predict([self.baseline], confidence=settings.confidence)
         baseline = describe(

@@ -1,8 +1,8 @@
 """Where candidates are measured, and everything known of that on disk."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Bench:
     that all this took and of what could not be measured.
 
     Attributes:
-        device: The device.
+        opened: Opens the device, for each session anew: between them it is free for others.
         protocol: How precisely.
         workload: The sentence that is timed.
         space: Gives the sentinel.
@@ -55,7 +55,7 @@ class Bench:
         graphs: Folder for the graphs, removed afterwards.
     """
 
-    device: Device
+    opened: Callable[[], AbstractContextManager[Device]]
     protocol: Protocol
     workload: TranslationWorkload
     space: SearchSpace
@@ -116,18 +116,19 @@ class Bench:
         reference: Path | None,
         on_progress: OnProgress,
     ) -> ProfileSummary:
-        return profile_architectures(
-            architectures,
-            device=self.device,
-            # All of them interleaved, however many there are.
-            protocol=replace(self.protocol, chunk_size=max(1, len(architectures))),
-            workload=self.workload,
-            log=log,
-            space=self.space,
-            graphs=self.graphs,
-            reference=reference,
-            on_progress=on_progress,
-        )
+        with self.opened() as device:
+            return profile_architectures(
+                architectures,
+                device=device,
+                # All of them interleaved, however many there are.
+                protocol=replace(self.protocol, chunk_size=max(1, len(architectures))),
+                workload=self.workload,
+                log=log,
+                space=self.space,
+                graphs=self.graphs,
+                reference=reference,
+                on_progress=on_progress,
+            )
 
     def _measured(self, row: dict[str, str], log: Path) -> Measured:
         names = ("latency_ms", "ci_low_ms", "ci_high_ms", "raw_latency_ms")

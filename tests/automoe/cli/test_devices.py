@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 from support.scripted import CommandDevice
 
-from automoe.cli import opened_device
 from automoe.cli.main import main
-from devices import Finding
+from devices import Finding, opening
 from profilers import read_log
 
 Capture = pytest.CaptureFixture[str]
@@ -30,7 +29,7 @@ def test_only_a_problem_fails_the_doctor(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, severity: str, code: int
 ) -> None:
     finding = Finding("load", severity, "busy", "stop it")  # type: ignore[arg-type]
-    monkeypatch.setattr(opened_device, "get_device", lambda name: Unwell(finding))
+    monkeypatch.setattr(opening, "get_device", lambda name: Unwell(finding))
     assert main(["doctor", "--json"]) == code
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["check"], found["severity"], found["remedy"]) == ("load", severity, "stop it")
@@ -41,7 +40,7 @@ def test_only_a_problem_fails_the_doctor(
 def test_an_unavailable_device_is_not_examined(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opened_device, "get_device", lambda name: Unwell(reason="no power"))
+    monkeypatch.setattr(opening, "get_device", lambda name: Unwell(reason="no power"))
     assert main(["doctor", "--device", "board"]) == 7
     assert "Device 'scripted' is unavailable: no power." in capsys.readouterr().err
 

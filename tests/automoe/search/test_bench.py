@@ -1,5 +1,6 @@
 import csv
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ from automoe.search import Bench
 from automoe.search import bench as module
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
-from devices import get_device
+from devices.opening import opened_device
 from profilers import FailedPoint, LogError, Protocol, read_log
 
 
@@ -23,7 +24,7 @@ def bench(space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         Protocol.fast(), min_rounds=2, max_rounds=2, warmup_seconds=0.0, decide_ms=1e6
     )
     return Bench(
-        device=get_device("simulated"),
+        opened=partial(opened_device, "simulated"),
         protocol=protocol,
         workload=TranslationWorkload.of(space),
         space=space,

@@ -1,0 +1,109 @@
+"""The device that a name and a host mean, opened so that nobody else measures on it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devices.agent.lock import describe_holder, open_lock, try_lock
+from devices.agent.wire import Refused
+from devices.registry import device_names, get_device
+from devices.remote_address import (
+    NamedDevice,
+    RemoteAddress,
+    RemoteAddressError,
+    read_named_devices,
+)
+from devices.remote_device import open_remote_device
+from devices.remote_host import say_nothing
+from devices.remote_session import Say
+from devices.spec import Device, DeviceUnavailableError
+
+
+@contextmanager
+def opened_device(
+    device: str, host: str | None = None, *, say: Say = say_nothing, is_measured: bool = True
+) -> Iterator[Device]:
+    """The device, ready for as long as the `with` block lasts.
+
+    Args:
+        device: A plugin, or a machine of `devices.yaml`.
+        host: A destination of ssh, or a machine of `devices.yaml`; None for this machine.
+        say: Told when a connection is lost and when it is back.
+        is_measured: Whether other sessions must keep off this machine meanwhile; they always
+            keep off another one.
+
+    Raises:
+        UnknownDeviceError: There is no such plugin or machine.
+        RemoteAddressError: `devices.yaml` or the destination cannot be used.
+        DeviceUnavailableError: The device cannot be used, the machine cannot be reached, or
+            another session measures on it.
+    """
+    name, address = resolve_device(device, host)
+    if address is not None:
+        with open_remote_device(name, address, say=say) as opened:
+            yield _available(opened)
+        return
+    local = _available(get_device(name))
+    if local.info().is_simulated or not is_measured:
+        yield local
+        return
+    with _locked(name):
+        yield local
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """The lock that a session from another machine takes here as well."""
+    try:
+        lock = open_lock()
+    except Refused as error:
+        raise DeviceUnavailableError(
+            f"Device '{name}' cannot be locked: {error}. Name a folder in AUTOMOE_LOCK_FOLDER."
+        ) from None
+    try:
+        if not try_lock(lock):
+            raise DeviceUnavailableError(
+                f"Another session measures on this machine ({describe_holder(lock)}). Two at once "
+                "would disturb each other: wait for it to end."
+            )
+        yield
+    finally:
+        os.close(lock)
+
+
+def resolve_device(device: str, host: str | None) -> tuple[str, RemoteAddress | None]:
+    """The plugin that is meant, and where; see `opened_device`."""
+    named = read_named_devices()
+    if device in named:
+        return _of_named_device(device, named[device], host)
+    return device, None if host is None else resolve_host(host, named)
+
+
+def resolve_host(host: str, named: dict[str, NamedDevice] | None = None) -> RemoteAddress:
+    """The address that is meant: a machine of `devices.yaml`, else a destination of ssh."""
+    known = read_named_devices() if named is None else named
+    return known[host].address if host in known else RemoteAddress(host)
+
+
+def _of_named_device(name: str, found: NamedDevice, host: str | None) -> tuple[str, RemoteAddress]:
+    if name in device_names():
+        raise RemoteAddressError(
+            f"'{name}' is a device plugin and a machine of devices.yaml. Rename the machine."
+        )
+    if host is not None:
+        raise RemoteAddressError(
+            f"'{name}' of devices.yaml has a host already, '{found.address.destination}'. "
+            f"Got '--host {host}' too; leave it out."
+        )
+    if found.device is None:
+        raise RemoteAddressError(
+            f"'{name}' of devices.yaml does not say which plugin measures it. Add a line "
+            f"'device:' with one of {', '.join(device_names())}."
+        )
+    return found.device, found.address
+
+
+def _available(device: Device) -> Device:
+    if (reason := device.unavailable_reason()) is not None:
+        raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
+    return device

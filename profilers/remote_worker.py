@@ -10,7 +10,15 @@ from devices import DeviceUnavailableError
 from devices.remote_device import RemoteDevice
 from devices.remote_session import NoAnswerError, SessionLostError
 from profilers.fields import WorkloadError
-from profilers.worker_process import WORKER, ProfilingError, WorkerDied, WorkerError
+from profilers.worker_process import (
+    WORKER,
+    ProfilingError,
+    WorkerDied,
+    WorkerError,
+    died,
+    read_reply,
+    starts_not,
+)
 from profilers.workload_files import workload_files
 
 _NAME = "worker.py"
@@ -90,7 +98,10 @@ class RemoteWorker:
             raise self._died(f"by not answering {op!r} within {self._timeout_s:g} s") from error
         if "died" in answer:
             raise self._died(f"during {op!r}", answer["died"])
-        return self._reply(op, answer["line"])
+        try:
+            return read_reply(answer["line"], op, self._place_name())
+        except ValueError as error:
+            raise self._died(f"during {op!r} ({error})") from error
 
     def _start(self) -> None:
         holder = self._session.ask("lock")["holder"]
@@ -113,26 +124,10 @@ class RemoteWorker:
             raise WorkerError(f"{path} cannot be sent to {self._place_name()}. {error}") from error
         return f"{folder}/{name}"
 
-    def _reply(self, op: str, line: str) -> dict[str, Any]:
-        try:
-            reply = json.loads(line)
-            if not isinstance(reply, dict):
-                raise ValueError(f"it answered {reply!r:.40}, which is no object")
-        except ValueError as error:
-            raise self._died(f"during {op!r} ({error})") from error
-        if "error" in reply:
-            raise WorkerError(
-                f"The worker on {self._place_name()} failed in {op!r}: {reply['error']}"
-            )
-        return reply
-
     def _died(self, how: str, end: dict[str, Any] | None = None) -> WorkerDied:
         """The error to raise, once the worker is surely dead."""
         end = end or self._stop()
-        return WorkerDied(
-            f"The worker on {self._place_name()} died {how}, exit status {end.get('status')}. "
-            f"Its last words: {end.get('tail') or '(none)'}"
-        )
+        return died(self._place_name(), how, end.get("status"), end.get("tail"))
 
     def _stop(self) -> dict[str, Any]:
         """Its end; without a connection the next worker, or the session's end, replaces it."""
@@ -140,11 +135,8 @@ class RemoteWorker:
         return dict(answer.get("died") or {})
 
     def _starts_not(self, error: object) -> ProfilingError:
-        host = self._device.host.label
-        return ProfilingError(
-            f"No worker starts on {self._place_name()}; run "
-            f"`automoe doctor --device {self._device.name} --host {host}`. {error}"
-        )
+        options = f"--device {self._device.name} --host {self._device.host.label}"
+        return starts_not(self._place_name(), options, error)
 
     def _place_name(self) -> str:
         return f"{self._device.name!r} at {self._device.host.label}"

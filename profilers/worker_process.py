@@ -56,6 +56,39 @@ class OpenWorker(Protocol):
         ...
 
 
+def read_reply(line: bytes | str, op: str, place: str) -> dict[str, Any]:
+    """What a worker answered.
+
+    Args:
+        line: Its answer.
+        op: What it was asked for.
+        place: Where it runs, as a message names that.
+
+    Raises:
+        WorkerError: It reports an error.
+        ValueError: It is no answer.
+    """
+    reply = json.loads(line)
+    if not isinstance(reply, dict):
+        raise ValueError(f"it answered {reply!r:.40}, which is no object")
+    if "error" in reply:
+        raise WorkerError(f"The worker on {place} failed in {op!r}: {reply['error']}")
+    return reply
+
+
+def died(place: str, how: str, status: object, tail: str | None) -> WorkerDied:
+    """The error of a worker that is dead, with its exit status and the end of its stderr."""
+    return WorkerDied(
+        f"The worker on {place} died {how}, exit status {status}. "
+        f"Its last words: {tail or '(none)'}"
+    )
+
+
+def starts_not(place: str, options: str, error: object) -> ProfilingError:
+    """The error of a worker that does not start; `options` name its device to `automoe doctor`."""
+    return ProfilingError(f"No worker starts on {place}; run `automoe doctor {options}`. {error}")
+
+
 OpensWorker = Callable[[], AbstractContextManager[OpenWorker]]
 
 
@@ -119,16 +152,9 @@ class WorkerProcess:
         """
         try:
             self._send({"op": op, **fields})
-            reply = json.loads(self._read_line(op))
-            if not isinstance(reply, dict):
-                raise ValueError(f"it answered {reply!r:.40}, which is no object")
+            return read_reply(self._read_line(op), op, self._place)
         except (OSError, ValueError) as error:
             raise self._died(f"during {op!r} ({error})") from error
-        if "error" in reply:
-            raise WorkerError(
-                f"The worker on {self._device.name!r} failed in {op!r}: {reply['error']}"
-            )
-        return reply
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -141,11 +167,12 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is for the host, which ends the worker in order
         )
 
+    @property
+    def _place(self) -> str:
+        return repr(self._device.name)
+
     def _starts_not(self, error: Exception) -> ProfilingError:
-        return ProfilingError(
-            f"No worker starts on device {self._device.name!r}; run "
-            f"`automoe doctor --device {self._device.name}`. {error}"
-        )
+        return starts_not(self._place, f"--device {self._device.name}", error)
 
     def _send(self, message: dict[str, object]) -> None:
         assert self._child.stdin is not None  # we asked for a pipe
@@ -171,10 +198,7 @@ class WorkerProcess:
         status = self._kill()
         self._stderr.seek(0)
         tail = self._stderr.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
-        return WorkerDied(
-            f"The worker on {self._device.name!r} died {how}, exit status {status}. "
-            f"Its last words: {tail or '(none)'}"
-        )
+        return died(self._place, how, status, tail)
 
     def _quit(self) -> None:
         with contextlib.suppress(WorkerDied, WorkerError, subprocess.TimeoutExpired):

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.ssh_in_place import SshInPlace
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -9,3 +11,15 @@ def _a_lock_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOMOE_LOCK_FOLDER", str(tmp_path_factory.mktemp("lock")))
         yield
+
+
+@pytest.fixture
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshInPlace]:
+    """An `ssh` in PATH that runs what it is told in this machine's own processes."""
+    place = SshInPlace(tmp_path / "remote")
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("devices.remote_session._FIRST_PAUSE_SECONDS", 0.05)
+    yield place
+    if (place.folder / "connections").exists():
+        place.reset()

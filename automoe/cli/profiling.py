@@ -124,10 +124,9 @@ def profile(
     if rounds is not None:
         least = min(rounds, protocol.min_rounds)
         protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
+    hosts: list[str | None] = [*host] if host else [None]
     with ExitStack() as opened:
-        plugin, *more = [
-            opened.enter_context(opened_device(device, each)) for each in host or [None]
-        ]
+        plugin, *more = [opened.enter_context(opened_device(device, each)) for each in hosts]
         if model is not None:
             summary = _measure_model(model, input_shape or [], plugin, protocol, log)
         else:

@@ -28,16 +28,6 @@ ADDRESS = RemoteAddress("pi@board", sys.executable)
 
 
 @pytest.fixture
-def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshInPlace]:
-    place = SshInPlace(tmp_path / "remote")
-    for name, value in place.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("devices.remote_session._FIRST_PAUSE_SECONDS", 0.05)
-    yield place
-    place.reset()
-
-
-@pytest.fixture
 def board(ssh: SshInPlace) -> Iterator[RemoteDevice]:
     with open_remote_device("cpu", ADDRESS, patience_s=30.0) as device:
         yield device

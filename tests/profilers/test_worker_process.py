@@ -148,7 +148,7 @@ def test_what_the_workers_command_started_is_killed_with_it() -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["/no/such/program"], "No worker starts on device 'scripted'; .* No such file"),
+        (["/no/such/program"], "No worker starts on 'scripted'; .* No such file"),
         ([sys.executable, "/no/such/worker.py"], "No worker starts .* can't open file"),
         (
             ["sh", "-c", 'read hello; echo "{\\"error\\": \\"no runtime\\"}"'],

@@ -212,22 +212,27 @@ class SearchSpace(BaseModel):
 
         Layers that only one parent has come from that parent.
         """
+        either = partial(_either, rng=rng)
         return Architecture(
             Encoder(
-                rng.choice((left.encoder.embed_dim, right.encoder.embed_dim)),
+                either(left.encoder.embed_dim, right.encoder.embed_dim),
                 tuple(
-                    EncoderLayer(rng.choice((a.heads, b.heads)), rng.choice((a.experts, b.experts)))
+                    a
+                    if a == b
+                    else EncoderLayer(either(a.heads, b.heads), either(a.experts, b.experts))
                     for a, b in _paired(left.encoder.layers, right.encoder.layers, rng)
                 ),
             ),
             Decoder(
-                rng.choice((left.decoder.embed_dim, right.decoder.embed_dim)),
+                either(left.decoder.embed_dim, right.decoder.embed_dim),
                 tuple(
-                    DecoderLayer(
-                        rng.choice((a.heads, b.heads)),
-                        rng.choice((a.experts, b.experts)),
-                        rng.choice((a.cross_heads, b.cross_heads)),
-                        rng.choice((a.cross_span, b.cross_span)),
+                    a
+                    if a == b
+                    else DecoderLayer(
+                        either(a.heads, b.heads),
+                        either(a.experts, b.experts),
+                        either(a.cross_heads, b.cross_heads),
+                        either(a.cross_span, b.cross_span),
                     )
                     for a, b in _paired(left.decoder.layers, right.decoder.layers, rng)
                 ),
@@ -338,12 +343,17 @@ def _redraw(value: T, choices: Sequence[T], *, rng: Random, probability: float) 
     return rng.choice(choices) if rng.random() < probability else value
 
 
+def _either(left: T, right: T, *, rng: Random) -> T:
+    """One of two; parents that have become alike need no draw."""
+    return left if left == right else rng.choice((left, right))
+
+
 def _resized(layers: tuple[L, ...], depth: int, sample: Callable[[], L]) -> tuple[L, ...]:
     return layers[:depth] + tuple(sample() for _ in range(depth - len(layers)))
 
 
 def _paired(left: tuple[L, ...], right: tuple[L, ...], rng: Random) -> Iterator[tuple[L, L]]:
-    for i in range(len(rng.choice((left, right)))):
+    for i in range(_either(len(left), len(right), rng=rng)):
         yield (
             left[i] if i < len(left) else right[i],
             right[i] if i < len(right) else left[i],

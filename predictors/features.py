@@ -136,7 +136,8 @@ class FeatureSchema:
             raise TableError(
                 f"{source(frame)}: {message} A predictor needs every column it was fitted with."
             )
-        own = [_encode(frame, feature) for feature in self.features]
+        plain = _plain_numbers(frame, self.features)
+        own = [_encode(frame, x) for x in self.features] if plain is None else [plain]
         return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
 
     def _absent(self, frame: pd.DataFrame) -> list[str]:
@@ -210,6 +211,18 @@ def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
     if feature.kind == "numeric":
         return _numbers(frame, feature.name)[:, None]
     return _indicators(frame, feature)
+
+
+def _plain_numbers(frame: pd.DataFrame, features: Sequence[Feature]) -> NDArray[np.float64] | None:
+    """All features at once, as a search needs them; None where a cell needs a closer look."""
+    if not features or any(feature.kind != "numeric" for feature in features):
+        return None
+    columns = frame[[feature.name for feature in features]]
+    if not all(dtype.kind in "iuf" for dtype in columns.dtypes):
+        return None
+    values = columns.to_numpy(dtype=np.float64)
+    is_plain = values.shape[1] == len(features) and bool((np.abs(values) <= LARGEST).all())
+    return values if is_plain else None
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
 Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]
 
 _MAX_DRAWS = 60  # batches of draws per request; what is not found by then is left out
+_MAX_CHILD_DRAWS = 20  # the same of children, of which alike parents have few that are new
 _DRAWS_PER_MISSING = 2  # one call of a predictor costs as much as dozens of rows of it
 _FALLBACK_PROBABILITY = 0.1
 
@@ -72,7 +73,10 @@ class Evolution:
             return []
         mutants = self._distinct(lambda: self._mutant(parents, rng), self._settings.mutants, ())
         children = self._distinct(
-            lambda: self._child(parents, rng), self._settings.crossovers, mutants
+            lambda: self._child(parents, rng),
+            self._settings.crossovers,
+            mutants,
+            max_draws=_MAX_CHILD_DRAWS,
         )
         born = [*mutants, *children]
         # Parents that have become alike have few new children: a generation would be cut short.
@@ -118,12 +122,17 @@ class Evolution:
         return self._space.crossover(rng.choice(parents), rng.choice(parents), rng)
 
     def _distinct(
-        self, draw: Callable[[], Architecture], n: int, taken: Iterable[Architecture]
+        self,
+        draw: Callable[[], Architecture],
+        n: int,
+        taken: Iterable[Architecture],
+        *,
+        max_draws: int = _MAX_DRAWS,
     ) -> list[Architecture]:
         """Up to ``n`` feasible architectures that were neither told nor ``taken``."""
         seen = {*self._fitness, *self._dropped, *taken}
         found: list[Architecture] = []
-        for _ in range(_MAX_DRAWS):
+        for _ in range(max_draws):
             if len(found) == n:
                 break
             drawn = dict.fromkeys(draw() for _ in range(_DRAWS_PER_MISSING * (n - len(found))))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from devices import runtimes, tegra
+from devices.held_clocks import ClockCommands, as_root
 from devices.linux_checks import finding, unknown
 from devices.linux_device import LinuxDevice
 from devices.nvidia_smi import Gpu, chosen_gpu, other_programs, throttled_by
@@ -33,6 +34,7 @@ class CudaDevice(LinuxDevice):
         if gpu is None:
             return beside
         limit = "unknown" if gpu.power_limit_w is None else f"{gpu.power_limit_w:g} W"
+        clocks = ", clocks held" if self.has_held_clocks else ""  # the driver does not say
         cuda = next(filter(None, map(self.host.package_version, _CUDA_PACKAGES)), None)
         traits = {
             "gpu memory": f"{gpu.memory_mb} MB",
@@ -44,8 +46,21 @@ class CudaDevice(LinuxDevice):
         return replace(
             beside,
             model=gpu.name,
-            power_mode=f"{limit} limit, {beside.power_mode} governor",
+            power_mode=f"{limit} limit, {beside.power_mode} governor{clocks}",
             traits=tuple((name, value) for name, value in traits.items() if value),
+        )
+
+    def clock_commands(self) -> ClockCommands | str | None:
+        """The GPU at its highest clock; below that it is slowed down, which blocks report."""
+        gpu = self._gpu()
+        if gpu is None or gpu.max_clock_mhz is None:
+            return "nvidia-smi does not say how high they may be"
+        clock = f"{gpu.max_clock_mhz:.0f}"
+        return as_root(
+            'nvidia-smi -i "$0" -lgc "$1,$1" > /dev/null',
+            'nvidia-smi -i "$0" -rgc > /dev/null',
+            gpu.uuid,
+            clock,
         )
 
     def worker_environment(self) -> dict[str, str]:

@@ -2,10 +2,17 @@
 
 from devices import device_tree, linux, runtimes, tegra
 from devices.cores import are_clocks_pinned
+from devices.held_clocks import ClockCommands, as_root
 from devices.linux_checks import finding, unknown
 from devices.linux_device import LinuxDevice
 from devices.power_meters import describe_meter
 from devices.spec import Facts, Finding, HardwareRuns, Severity
+
+_CLOCKS = as_root(
+    'rm -f "$0" && jetson_clocks --store "$0" && jetson_clocks',
+    'jetson_clocks --restore "$0" && rm -f "$0"',
+    "/run/automoe-clocks.conf",
+)
 
 
 class JetsonDevice(LinuxDevice):
@@ -30,6 +37,10 @@ class JetsonDevice(LinuxDevice):
         """The mode of `nvpmodel`, and whether `jetson_clocks` has pinned all clocks in it."""
         mode = tegra.power_mode(self.host) or "unknown mode"
         return f"{mode}, {'clocks pinned' if self._is_pinned() else linux.governor(self.host)}"
+
+    def clock_commands(self) -> ClockCommands | str | None:
+        """`jetson_clocks` pins all clocks in the power mode, and remembers what they were."""
+        return None if self._is_pinned() else _CLOCKS
 
     def traits(self) -> Facts:
         """What is fixed by module and release."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devices import linux, runtimes
 from devices.cores import describe_caches, describe_cores
+from devices.held_clocks import ClockCommands, governor_commands
 from devices.host import Host, LocalHost
 from devices.linux_checks import CHECKS
 from devices.sensors import check_sensors, read_sensors
@@ -32,6 +33,7 @@ class LinuxDevice:
     kind: str = "cpu"
     provider: str = runtimes.CPU
     run_on_hardware: HardwareRuns = "never"
+    has_held_clocks: bool = False
 
     def __init__(self, host: Host | None = None) -> None:
         self.host = host or LocalHost()
@@ -51,6 +53,10 @@ class LinuxDevice:
     def traits(self) -> Facts:
         """What else timings depend on; the fingerprint holds it."""
         return ()
+
+    def clock_commands(self) -> ClockCommands | str | None:
+        """See `devices.held_clocks.HoldsClocks`."""
+        return governor_commands(linux.governor(self.host))
 
     def unavailable_reason(self) -> str | None:
         """Why it cannot be measured here and now; None when it can."""

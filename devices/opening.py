@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from devices.agent.lock import describe_holder, open_lock, try_lock
 from devices.agent.wire import Refused
+from devices.held_clocks import held_clocks
+from devices.host import Host, LocalHost
 from devices.registry import device_names, get_device
 from devices.remote_address import (
     NamedDevice,
@@ -21,7 +23,12 @@ from devices.spec import Device, DeviceUnavailableError
 
 @contextmanager
 def opened_device(
-    device: str, host: str | None = None, *, say: Say = say_nothing, is_measured: bool = True
+    device: str,
+    host: str | None = None,
+    *,
+    say: Say = say_nothing,
+    is_measured: bool = True,
+    holds_clocks: bool = False,
 ) -> Iterator[Device]:
     """The device, ready for as long as the `with` block lasts.
 
@@ -31,24 +38,29 @@ def opened_device(
         say: Told when a connection is lost and when it is back.
         is_measured: Whether other sessions must keep off this machine meanwhile; they always
             keep off another one.
+        holds_clocks: Whether to hold its clocks meanwhile, which takes root.
 
     Raises:
         UnknownDeviceError: There is no such plugin or machine.
         RemoteAddressError: `devices.yaml` or the destination cannot be used.
-        DeviceUnavailableError: The device cannot be used, the machine cannot be reached, or
-            another session measures on it.
+        DeviceUnavailableError: The device cannot be used, the machine cannot be reached, another
+            session measures on it, or its clocks cannot be held.
     """
     name, address = resolve_device(device, host)
-    if address is not None:
-        with open_remote_device(name, address, say=say) as opened:
-            yield _available(opened)
-        return
-    local = _available(get_device(name))
-    if local.info().is_simulated or not is_measured:
-        yield local
-        return
-    with _locked(name):
-        yield local
+    opened: Device
+    machine: Host
+    with ExitStack() as stack:
+        if address is not None:
+            remote = stack.enter_context(open_remote_device(name, address, say=say))
+            opened, plugin, machine = _available(remote), remote.plugin, remote.host
+        else:
+            opened = plugin = _available(get_device(name))
+            machine = LocalHost()
+            if is_measured and not opened.info().is_simulated:
+                stack.enter_context(_locked(name))
+        if holds_clocks:
+            stack.enter_context(held_clocks(plugin, machine, say))
+        yield opened
 
 
 @contextmanager

@@ -19,22 +19,23 @@ class RemoteDevice:
         host: The machine.
 
     Attributes:
+        plugin: Describes the machine.
         host: The machine; `host.session` starts workers there.
     """
 
     def __init__(self, plugin: Device, host: RemoteHost) -> None:
-        self._plugin = plugin
+        self.plugin = plugin
         self.host = host
         self.name = plugin.name
         self.run_on_hardware = plugin.run_on_hardware
 
     def unavailable_reason(self) -> str | None:
         """See `Device`."""
-        return self._plugin.unavailable_reason()
+        return self.plugin.unavailable_reason()
 
     def info(self) -> DeviceInfo:
         """See `Device`."""
-        return self._plugin.info()
+        return self.plugin.info()
 
     def worker_command(self, worker: Path) -> list[str]:
         """None can be given: the worker's file is not there yet.
@@ -49,15 +50,15 @@ class RemoteDevice:
 
     def worker_environment(self) -> dict[str, str]:
         """See `Device`."""
-        return self._plugin.worker_environment()
+        return self.plugin.worker_environment()
 
     def sensors(self) -> dict[str, float]:
         """See `Device`."""
-        return self._plugin.sensors()
+        return self.plugin.sensors()
 
     def doctor(self) -> tuple[Finding, ...]:
         """See `Device`."""
-        return self._plugin.doctor()
+        return self.plugin.doctor()
 
 
 @contextmanager

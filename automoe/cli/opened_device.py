@@ -14,12 +14,18 @@ Host = Annotated[
     str | None,
     typer.Option("--host", help="Where it is: user@board, over SSH, or a name of devices.yaml."),
 ]
+LockClocks = Annotated[
+    bool, typer.Option("--lock-clocks", help="Hold its clocks meanwhile, with sudo; undone.")
+]
 
 
 @contextmanager
-def opened_device(device: str, host: str | None, *, is_measured: bool = True) -> Iterator[Device]:
+def opened_device(
+    device: str, host: str | None, *, is_measured: bool = True, holds_clocks: bool = False
+) -> Iterator[Device]:
     """As `devices.opening.opened_device`; on stderr, what there is to say of it."""
-    with opened(device, host, say=say, is_measured=is_measured) as found:
+    opening = opened(device, host, say=say, is_measured=is_measured, holds_clocks=holds_clocks)
+    with opening as found:
         if found.info().is_simulated:
             say(f"{found.name.upper()}: times are computed and say nothing about any real device.")
         yield found

@@ -15,7 +15,7 @@ from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.opened_device import opened_device
+from automoe.cli.opened_device import LockClocks, opened_device
 from automoe.cli.share import parse_share
 from devices import Device
 
@@ -86,6 +86,7 @@ def profile(
     reference: Annotated[
         Path | None, typer.Option("--reference", help="Log to whose machine level to correct.")
     ] = None,
+    lock_clocks: LockClocks = False,
     seed: Annotated[int, typer.Option(min=0, help="Of sampling and order.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
@@ -126,7 +127,10 @@ def profile(
         protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
     hosts: list[str | None] = [*host] if host else [None]
     with ExitStack() as opened:
-        plugin, *more = [opened.enter_context(opened_device(device, each)) for each in hosts]
+        plugin, *more = [
+            opened.enter_context(opened_device(device, each, holds_clocks=lock_clocks))
+            for each in hosts
+        ]
         if model is not None:
             summary = _measure_model(model, input_shape or [], plugin, protocol, log)
         else:

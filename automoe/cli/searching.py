@@ -10,7 +10,7 @@ import typer
 
 from automoe.cli.console import print_json, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.opened_device import Host, opened_device
+from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
 from devices import opening
 
@@ -77,6 +77,7 @@ def search(
         float | None,
         typer.Option(help="With --device: no more is measured after these; default: 30."),
     ] = None,
+    lock_clocks: LockClocks = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
@@ -91,7 +92,7 @@ def search(
         "device_minutes": device_minutes,
     }
     given = {name: value for name, value in measuring.items() if value is not None}
-    _require("--device", device, {"host": host, **given})
+    _require("--device", device, {"host": host, "lock_clocks": lock_clocks or None, **given})
     _require("--data", data, {"source": source, "target": target})
     if data is not None and objective not in ("loss", "bleu"):
         raise ValueError(
@@ -143,7 +144,7 @@ def search(
     # Better no device now than after the search, which leaves it to others until it measures.
     info = None
     if device is not None:
-        with opened_device(device, host) as found_device:
+        with opened_device(device, host, holds_clocks=lock_clocks) as found_device:
             info = found_device.info()
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
@@ -175,7 +176,7 @@ def search(
         if device is None or info is None:
             outcome, measured, result = prepared.predicted()
         else:
-            opened = partial(opening.opened_device, device, host, say=say)
+            opened = partial(opening.opened_device, device, host, say=say, holds_clocks=lock_clocks)
             outcome, measured, result = prepared.certified(opened, info)
         if pareto:
             result |= front_of(

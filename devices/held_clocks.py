@@ -1,0 +1,111 @@
+"""Clocks held still while something is measured. It takes root, so it is asked for, and undone."""
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from devices.host import Host
+from devices.spec import DeviceUnavailableError
+
+_HELD, _UNDONE = "held", "undone"
+_ROOT = ("sudo", "-n", "sh", "-c")  # -n: nobody is there to type a password
+_GOVERNORS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"
+
+
+@dataclass(frozen=True, slots=True)
+class ClockCommands:
+    """How the clocks of a machine are held, and how that is undone.
+
+    Attributes:
+        hold: An argv that prints "held" once they are.
+        undo: An argv that prints "undone" once they follow the load again.
+    """
+
+    hold: tuple[str, ...]
+    undo: tuple[str, ...]
+
+
+@runtime_checkable
+class HoldsClocks(Protocol):
+    """A device that can hold its clocks.
+
+    Attributes:
+        has_held_clocks: Whether that is being done; part of its power mode, as all is that
+            somebody can set.
+    """
+
+    has_held_clocks: bool
+
+    def clock_commands(self) -> ClockCommands | str | None:
+        """The commands; why there are none, or None when the clocks are held already."""
+        ...
+
+
+def as_root(hold: str, undo: str, *words: str) -> ClockCommands:
+    """Commands for a root shell.
+
+    Args:
+        hold: A constant script, which fails when it cannot.
+        undo: The same for undoing it.
+        words: What the scripts call $0, $1 and so on.
+    """
+    return ClockCommands(
+        (*_ROOT, f"{hold} && echo {_HELD}", *words), (*_ROOT, f"{undo} && echo {_UNDONE}", *words)
+    )
+
+
+def governor_commands(governor: str) -> ClockCommands | str | None:
+    """Those of a processor whose cpufreq governor is this one now; see `HoldsClocks`."""
+    if governor == "performance":
+        return None
+    if governor == "unknown" or not governor.isidentifier():  # there may be several
+        return f"its cores must have one cpufreq governor to return to. Got '{governor}'"
+    script = f'for file in {_GOVERNORS}; do echo "$1" > "$file" || exit 1; done'
+    return ClockCommands(
+        (*_ROOT, f"{script} && echo {_HELD}", "-", "performance"),
+        (*_ROOT, f"{script} && echo {_UNDONE}", "-", governor),
+    )
+
+
+@contextmanager
+def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the clocks of a device for as long as the block lasts.
+
+    Args:
+        device: The device's plugin.
+        host: Its machine.
+        say: Told how to undo it by hand, in case nobody lives to do it, and when it is undone.
+
+    Raises:
+        DeviceUnavailableError: They cannot be held.
+    """
+    can_hold = isinstance(device, HoldsClocks)
+    found = device.clock_commands() if can_hold else "its plugin has no command for it"
+    if found is None:
+        yield
+        return
+    if not can_hold or isinstance(found, str):
+        raise DeviceUnavailableError(
+            f"The clocks of {host.label} cannot be held: {found}. Leave out --lock-clocks."
+        )
+    try:
+        if host.run(found.hold) != _HELD:
+            raise DeviceUnavailableError(
+                f"The clocks of {host.label} cannot be held: allow it without a password, run "
+                f"{_shown(found.hold)} yourself, or leave out --lock-clocks."
+            )
+        say(f"The clocks of {host.label} are held; to undo it by hand: {_shown(found.undo)}")
+        device.has_held_clocks = True
+        yield
+    finally:
+        device.has_held_clocks = False
+        if host.run(found.undo) == _UNDONE:
+            say(f"The clocks of {host.label} follow the load again.")
+        else:
+            say(f"The clocks of {host.label} may still be held. Run: {_shown(found.undo)}")
+
+
+def _shown(argv: Sequence[str]) -> str:
+    return shlex.join(word for word in argv if word != "-n")

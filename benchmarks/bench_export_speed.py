@@ -81,10 +81,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 def trace(architecture: Architecture, space: SearchSpace, folder: Path) -> Callable[[], None]:
     """What `torch.onnx.export` has to do; making the module is not counted."""
-    config = TransformerConfig(
-        architecture=architecture,
+    config = TransformerConfig.of(
+        architecture,
         vocab_size=space.vocab_size,
-        position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
     )
     model = make_static(Transformer(config).eval())
     source_BS = torch.randint(4, space.vocab_size, (1, space.src_len))

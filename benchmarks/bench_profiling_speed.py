@@ -40,10 +40,9 @@ def eager_seconds(
     architecture: Architecture, workload: TranslationWorkload, runs: int
 ) -> tuple[float, float]:
     """Seconds that the published protocol takes, and the naive interval's relative half-width."""
-    config = TransformerConfig(
-        architecture=architecture,
+    config = TransformerConfig.of(
+        architecture,
         vocab_size=workload.vocab_size,
-        position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
     )
     model = Transformer(config).eval()
     rng = torch.Generator().manual_seed(0)

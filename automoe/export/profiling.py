@@ -38,10 +38,9 @@ class WorkloadWriter:
     def write(self, architecture: Architecture) -> Path:
         """Write graphs and workload, and return the workload's path."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        config = TransformerConfig(
-            architecture=architecture,
+        config = TransformerConfig.of(
+            architecture,
             vocab_size=self.sentence.vocab_size,
-            position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
             shared_embeddings=self.sentence.shared_embeddings,
         )
         blob = RandomBlob(self.folder / "weights.bin")

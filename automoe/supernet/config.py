@@ -1,6 +1,6 @@
 """Everything that fixes a model's shape and regularisation, as plain data."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from automoe.architecture import Architecture
@@ -42,16 +42,19 @@ class TransformerConfig:
             raise ValueError(f"'top_k' must be at least 1. Got {self.top_k}.")
 
     @classmethod
+    def of(cls, architecture: Architecture, *, vocab_size: int, **more: Any) -> "TransformerConfig":
+        """A model of this architecture alone; its positions are as wide as its wider side."""
+        widest = max(architecture.encoder.embed_dim, architecture.decoder.embed_dim)
+        return cls(architecture=architecture, vocab_size=vocab_size, position_dim=widest, **more)
+
+    @classmethod
     def for_space(cls, space: SearchSpace, **changes: Any) -> "TransformerConfig":
         """The supernet of a space: its largest architecture with every expert."""
-        widest = max(*space.encoder.embed_dim, *space.decoder.embed_dim)
-        config = cls(
-            architecture=space.largest(),
-            vocab_size=space.vocab_size,
-            position_dim=widest,
-            shared_embeddings=space.shared_embeddings,
-        )
-        return replace(config, **changes)
+        fixed = {
+            "vocab_size": space.vocab_size,
+            "shared_embeddings": space.shared_embeddings,
+        }
+        return cls.of(space.largest(), **{**fixed, **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """The content as JSON types."""

@@ -74,10 +74,9 @@ def _export(finished: TrainedModel, folder: Path) -> None:
 def _from_scratch(
     architecture: Architecture, settings: TrainingSettings, vocab_size: int
 ) -> Transformer:
-    config = TransformerConfig(
-        architecture=architecture,
+    config = TransformerConfig.of(
+        architecture,
         vocab_size=vocab_size,
-        position_dim=max(architecture.encoder.embed_dim, architecture.decoder.embed_dim),
         dropout=settings.dropout,
         attention_dropout=settings.attention_dropout,
         pre_norm=settings.norm == "pre",

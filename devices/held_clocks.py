@@ -81,15 +81,14 @@ def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Itera
     Raises:
         DeviceUnavailableError: They cannot be held.
     """
-    can_hold = isinstance(device, HoldsClocks)
-    found = device.clock_commands() if can_hold else "its plugin has no command for it"
+    if not isinstance(device, HoldsClocks):
+        raise _cannot_be_held(host, "its plugin has no command for it")
+    found = device.clock_commands()
+    if isinstance(found, str):
+        raise _cannot_be_held(host, found)
     if found is None:
         yield
         return
-    if not can_hold or isinstance(found, str):
-        raise DeviceUnavailableError(
-            f"The clocks of {host.label} cannot be held: {found}. Leave out --lock-clocks."
-        )
     try:
         if host.run(found.hold) != _HELD:
             raise DeviceUnavailableError(
@@ -105,6 +104,12 @@ def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Itera
             say(f"The clocks of {host.label} follow the load again.")
         else:
             say(f"The clocks of {host.label} may still be held. Run: {_shown(found.undo)}")
+
+
+def _cannot_be_held(host: Host, why: str) -> DeviceUnavailableError:
+    return DeviceUnavailableError(
+        f"The clocks of {host.label} cannot be held: {why}. Leave out --lock-clocks."
+    )
 
 
 def _shown(argv: Sequence[str]) -> str:

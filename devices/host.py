@@ -67,7 +67,8 @@ class Host(Protocol):
     def run(self, argv: Sequence[str]) -> str | None:
         """The stripped standard output of a program, whatever its exit status.
 
-        `argv` is constant in the plugin's code: it is never made of what a user or a file says.
+        `argv` is constant in the plugin's code, or holds besides a number or an identifier that
+        was checked; no other text of a user or a file.
         None when there is no such program, or when it takes longer than ten seconds.
         """
         ...

@@ -140,5 +140,4 @@ def _added(first: ProfileSummary, second: ProfileSummary) -> ProfileSummary:
         failed=(*first.failed, *second.failed),
         quality={g: first.quality.get(g, 0) + second.quality.get(g, 0) for g in grades},
         repaired=(*first.repaired, *second.repaired),
-        lost=(*first.lost, *second.lost),
     )

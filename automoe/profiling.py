@@ -2,8 +2,8 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
@@ -41,6 +41,9 @@ _TYPICAL = 7
 _SHORTER = 5
 
 
+Outcomes = Generator[Measurement | FailedPoint]
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileSummary:
     """What a profiling session did.
@@ -52,7 +55,6 @@ class ProfileSummary:
         failed: Architectures that could not be measured, with the reason.
         quality: Rows appended, by their grade.
         repaired: What was wrong with the log and has been mended.
-        lost: Why devices went away while others went on.
     """
 
     n_measured: int
@@ -61,7 +63,6 @@ class ProfileSummary:
     failed: tuple[FailedPoint, ...]
     quality: Mapping[str, int]
     repaired: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
 
 
 def profile_architectures(
@@ -76,6 +77,8 @@ def profile_architectures(
     reference: Path | None = None,
     more_devices: Sequence[Device] = (),
     on_progress: OnProgress = no_progress,
+    on_failed: Callable[[FailedPoint], None] = lambda point: None,
+    on_lost: Callable[[str], None] = lambda message: None,
 ) -> ProfileSummary:
     """Append a row to ``log`` for each architecture that it does not hold yet.
 
@@ -93,6 +96,8 @@ def profile_architectures(
             was in then, so that the two logs can be compared.
         more_devices: Devices like ``device``, which share the work with it.
         on_progress: Called after every block, in units of architectures.
+        on_failed: Called with each architecture that could not be measured.
+        on_lost: Called with the reason when one of several devices goes away.
 
     Raises:
         DeviceUnavailableError: The device cannot be used.
@@ -119,15 +124,11 @@ def profile_architectures(
         sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
         points = [_point(architecture, writer, space) for architecture in left]
         told = _SessionProgress(on_progress, n_skipped)
-        lost: list[str] = []
         measure = partial(measure_points, device=device)
         if more_devices:
-            measure = partial(
-                measure_on_several, devices=[device, *more_devices], on_lost=lost.append
-            )
+            measure = partial(measure_on_several, devices=[device, *more_devices], on_lost=on_lost)
         outcomes = measure(points, protocol=protocol, sentinel=sentinel, on_progress=told)
-        summary = _append_all(_tidied(outcomes, graphs), opened, n_skipped)
-        return replace(summary, lost=tuple(lost))
+        return _append_all(_tidied(outcomes, graphs), opened, n_skipped, on_failed)
 
 
 def profile_model(
@@ -225,30 +226,34 @@ def _removed_at_the_end(folder: Path) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tidied(
-    outcomes: Iterator[Measurement | FailedPoint], graphs: Path
-) -> Iterator[Measurement | FailedPoint]:
+def _tidied(outcomes: Outcomes, graphs: Path) -> Outcomes:
     """The outcomes; the files of each are removed once the caller is done with it."""
-    for outcome in outcomes:
-        yield outcome
-        for file in graphs.glob(f"{outcome.point_id}.*"):
-            file.unlink()
+    with closing(outcomes):
+        for outcome in outcomes:
+            yield outcome
+            for file in graphs.glob(f"{outcome.point_id}.*"):
+                file.unlink()
 
 
 def _append_all(
-    outcomes: Iterator[Measurement | FailedPoint], log: LatencyLog, n_skipped: int
+    outcomes: Outcomes,
+    log: LatencyLog,
+    n_skipped: int,
+    on_failed: Callable[[FailedPoint], None] = lambda point: None,
 ) -> ProfileSummary:
-    """Write each row as soon as it stands."""
+    """Write each row as soon as it stands; when that fails, nothing more is measured."""
     failed, n_flagged, n_measured = [], 0, 0
     quality: Counter[str] = Counter()
-    for outcome in outcomes:
-        if isinstance(outcome, FailedPoint):
-            failed.append(outcome)
-            continue
-        log.append(outcome)
-        n_measured += 1
-        n_flagged += bool(outcome.flags)
-        quality[outcome.quality] += 1
+    with closing(outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, FailedPoint):
+                failed.append(outcome)
+                on_failed(outcome)
+                continue
+            log.append(outcome)
+            n_measured += 1
+            n_flagged += bool(outcome.flags)
+            quality[outcome.quality] += 1
     grades = dict(sorted(quality.items()))
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), grades, log.repaired)
 

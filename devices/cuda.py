@@ -51,7 +51,11 @@ class CudaDevice(LinuxDevice):
         )
 
     def clock_commands(self) -> ClockCommands | str | None:
-        """The GPU at its highest clock; below that it is slowed down, which blocks report."""
+        """The GPU at its highest clock; below that it is slowed down, which blocks report.
+
+        Undoing it takes back a lock that somebody else has set as well: the driver does not say
+        whether there was one.
+        """
         gpu = self._gpu()
         if gpu is None or gpu.max_clock_mhz is None:
             return "nvidia-smi does not say how high they may be"

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -89,18 +89,26 @@ def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Itera
     if found is None:
         yield
         return
+    if host.run((*_ROOT, "echo root")) != "root":
+        raise DeviceUnavailableError(
+            f"The clocks of {host.label} cannot be held: its user may not run sudo without a "
+            f"password. Allow it, run {_shown(found.hold)} yourself, or leave out --lock-clocks."
+        )
     try:
         if host.run(found.hold) != _HELD:
             raise DeviceUnavailableError(
-                f"The clocks of {host.label} cannot be held: allow it without a password, run "
-                f"{_shown(found.hold)} yourself, or leave out --lock-clocks."
+                f"The clocks of {host.label} cannot be held: {_shown(found.hold)} fails. Run it "
+                "yourself to see why, or leave out --lock-clocks."
             )
         say(f"The clocks of {host.label} are held; to undo it by hand: {_shown(found.undo)}")
         device.has_held_clocks = True
         yield
     finally:
         device.has_held_clocks = False
-        if host.run(found.undo) == _UNDONE:
+        is_undone = False
+        with suppress(DeviceUnavailableError):  # of a connection that is lost
+            is_undone = host.run(found.undo) == _UNDONE
+        if is_undone:
             say(f"The clocks of {host.label} follow the load again.")
         else:
             say(f"The clocks of {host.label} may still be held. Run: {_shown(found.undo)}")

@@ -36,8 +36,7 @@ def opened_device(
         device: A plugin, or a machine of `devices.yaml`.
         host: A destination of ssh, or a machine of `devices.yaml`; None for this machine.
         say: Told when a connection is lost and when it is back.
-        is_measured: Whether other sessions must keep off this machine meanwhile; they always
-            keep off another one.
+        is_measured: Whether other sessions must keep off the machine meanwhile.
         holds_clocks: Whether to hold its clocks meanwhile, which takes root.
 
     Raises:
@@ -53,6 +52,8 @@ def opened_device(
         if address is not None:
             remote = stack.enter_context(open_remote_device(name, address, say=say))
             opened, plugin, machine = _available(remote), remote.plugin, remote.host
+            if is_measured:
+                remote.host.lock()
         else:
             opened = plugin = _available(get_device(name))
             machine = LocalHost()

@@ -7,6 +7,7 @@ from devices.host import Kernel
 from devices.remote_address import RemoteAddress
 from devices.remote_files import RemoteFiles
 from devices.remote_session import PATIENCE_SECONDS, RemoteSession, Say
+from devices.spec import DeviceUnavailableError
 
 
 def say_nothing(message: str) -> None:
@@ -56,6 +57,19 @@ class RemoteHost:
     ) -> None:
         """End the session there."""
         self.session.__exit__(kind, error, trace)
+
+    def lock(self) -> None:
+        """Keep other sessions off the machine until this one ends; again is no matter.
+
+        Raises:
+            DeviceUnavailableError: Another session measures there.
+        """
+        holder = self.session.ask("lock")["holder"]
+        if holder is not None:
+            raise DeviceUnavailableError(
+                f"Another session measures on {self.label} ({holder}). "
+                f"Wait for its end, or stop it: two at once would disturb each other."
+            )
 
     def kernel(self) -> Kernel:
         """See `Host`."""

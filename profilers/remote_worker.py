@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from devices import DeviceUnavailableError
 from devices.remote_device import RemoteDevice
 from devices.remote_session import NoAnswerError, SessionLostError
 from profilers.fields import WorkloadError
@@ -104,12 +103,7 @@ class RemoteWorker:
             raise self._died(f"during {op!r} ({error})") from error
 
     def _start(self) -> None:
-        holder = self._session.ask("lock")["holder"]
-        if holder is not None:
-            raise DeviceUnavailableError(
-                f"Another session measures on {self._device.host.label} ({holder}). "
-                f"Wait for its end, or stop it: two at once would disturb each other."
-            )
+        self._device.host.lock()
         self._files.place({_NAME: WORKER})
         environment = self._device.worker_environment()
         self._session.ask("start", worker=_NAME, environment=environment)

@@ -1,7 +1,7 @@
 """A measuring session: points in chunks, chunks in rounds, until each point is known well."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ def measure_points(
     sentinel: Sentinel = NO_SENTINEL,
     on_progress: ProgressCallback | None = None,
     open_worker: OpensWorker | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Measure every point; each outcome is yielded as soon as it stands.
 
     Every round runs in a fresh process, in a new order. A point that cannot be measured is
@@ -136,7 +136,7 @@ class Session:
 
     def run(
         self, chunks: Iterable[Sequence[Point]], sentinel: Sentinel, *, total: int
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome]:
         """The outcome of every point, of a chunk as soon as it stands.
 
         Args:

@@ -1,7 +1,8 @@
 """Several devices of one kind at one queue of points, each measuring whenever it is free."""
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -28,7 +29,7 @@ def measure_on_several(
     sentinel: Sentinel,
     on_progress: ProgressCallback | None = None,
     on_lost: OnLost = lambda message: None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Measure every point on one of several devices; each outcome is yielded once it stands.
 
     All latencies are at one level: the sentinel's in the first chunk, which the first device
@@ -85,9 +86,14 @@ class _Queue:
         self._told: Queue[Outcome | Exception | None] = Queue()
         self._is_stopped = False
 
-    def run(self, sessions: Sequence[Session]) -> Iterator[Outcome]:
-        if self._sentinel.reference_ms is None:
-            yield from self._until_level_is_known(sessions[0])
+    def run(self, sessions: Sequence[Session]) -> Generator[Outcome]:
+        sessions = list(sessions)
+        while self._left and self._sentinel.reference_ms is None:
+            try:
+                yield from self._first_chunk(sessions[0])
+            except _GONE as error:
+                sessions.pop(0)
+                self._lose(error, n_left=len(sessions))
         threads = [
             Thread(target=self._work, args=[session, len(sessions)], daemon=True)
             for session in sessions
@@ -100,43 +106,50 @@ class _Queue:
             with self._changed:
                 self._is_stopped = True
                 self._changed.notify_all()
+            deadline = time.monotonic() + _JOIN_SECONDS
             for thread in threads:
-                thread.join(_JOIN_SECONDS)
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def progress(self, event: Progress) -> None:
         """What sessions call after each block."""
         if self._is_stopped:
             raise _Stopped
+        with self._changed:
+            self._done += event.event in ("done", "failed")
         if self._on_progress is not None:
             self._on_progress(replace(event, done=self._done, total=self._total))
 
-    def _until_level_is_known(self, session: Session) -> Iterator[Outcome]:
-        while self._left and self._sentinel.reference_ms is None:
-            chunk = self._next_chunk(n_devices=1)
+    def _first_chunk(self, session: Session) -> Iterator[Outcome]:
+        """Measured by one device alone; its first row gives the level."""
+        chunk = self._next_chunk(n_devices=1)
+        try:
             for outcome in session.run([chunk], self._sentinel, total=self._total):
                 self._forget(outcome.point_id)
-                self._done += 1
                 if isinstance(outcome, Measurement):
                     level_ms = outcome.sentinel_reference_ms
                     self._sentinel = replace(self._sentinel, reference_ms=level_ms)
                 yield outcome
+        except _GONE:
+            self._give_back(chunk)
+            raise
+
+    def _lose(self, error: Exception, *, n_left: int) -> None:
+        """Go on without a device, or raise when it was the last."""
+        if n_left == 0:
+            raise error
+        self._on_lost(f"{error} The others go on.")
 
     def _outcomes(self, n_working: int) -> Iterator[Outcome]:
-        error: Exception | None = None
         while n_working:
             told = self._told.get()
             if told is None:
                 n_working -= 1
             elif isinstance(told, _GONE):
-                error = told
-                self._on_lost(f"{told} The others go on." if n_working > 1 else str(told))
+                self._lose(told, n_left=n_working - 1)
             elif isinstance(told, Exception):
                 raise told
             else:
-                self._done += 1
                 yield told
-        if self._left and error is not None:
-            raise error
 
     def _work(self, session: Session, n_devices: int) -> None:
         """One device, until nothing is left or it goes away."""

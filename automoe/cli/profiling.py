@@ -228,6 +228,7 @@ def _measure(
             reference=reference,
             more_devices=more_devices,
             on_progress=on_progress,
+            on_lost=say,
         )
 
 
@@ -281,8 +282,8 @@ def _conclude(
     as_json: bool,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    for message in (*summary.repaired, *summary.lost):
-        say(message)
+    for repaired in summary.repaired:
+        say(repaired)
     for failed in summary.failed:
         say(f"{failed.point_id} could not be measured: {failed.reason}")
     if as_json:

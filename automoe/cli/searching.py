@@ -144,7 +144,7 @@ def search(
     # Better no device now than after the search, which leaves it to others until it measures.
     info = None
     if device is not None:
-        with opened_device(device, host, holds_clocks=lock_clocks) as found_device:
+        with opened_device(device, host, is_measured=False) as found_device:
             info = found_device.info()
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)

@@ -25,7 +25,7 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     n_evaluations = search.population + (search.generations - 1) * later
     is_verified = (folder / MODELS[0]).exists()
     return {
-        "profile": _profiled(config, space),
+        "profile": n_profiled(config, space),
         "fit": (int((folder / PREDICTOR).exists()), 1),
         "supernet": (updates_done(folder / SUPERNET), config.train.updates),
         "search": (n_evaluations if is_verified else n_evaluated, n_evaluations),
@@ -42,7 +42,12 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     }
 
 
-def _profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
+def n_profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
+    """Architectures in the log, and in all.
+
+    Raises:
+        LogError: The log is damaged.
+    """
     wanted = {architecture.id for architecture in profiled_architectures(config, space)}
     log = config.folder / LATENCY_LOG
     found = {row["point_id"] for row in read_log(log)} if log.exists() else set()

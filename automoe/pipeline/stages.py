@@ -15,6 +15,7 @@ from automoe.architecture import Architecture
 from automoe.latency_model import LatencyModel
 from automoe.model_folder import TrainedModel
 from automoe.pipeline.config import RunConfig
+from automoe.pipeline.finished import n_profiled
 from automoe.pipeline.reporting import (
     LATENCY_LOG,
     PREDICTOR,
@@ -107,7 +108,7 @@ class _Run:
         self.baseline = self.space.largest(experts=1)
 
     def go(self) -> RunSummary:
-        with self.opened() as device:
+        with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         self.config.claim()
         self._profile()
@@ -125,7 +126,9 @@ class _Run:
         return self._report(result)
 
     def _profile(self) -> None:
-        with self.stage("Profile") as on_progress, self.opened() as device:
+        done, total = n_profiled(self.config, self.space)
+        opened = self.opened(is_measured=done < total)
+        with self.stage("Profile") as on_progress, opened as device:
             profile_architectures(
                 profiled_architectures(self.config, self.space),
                 device=device,

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from automoe.architecture import Architecture
 from automoe.json_lines import append_line, read_lines
-from automoe.profiling import ProfileSummary, profile_architectures
+from automoe.profiling import profile_architectures
 from automoe.progress import OnProgress
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device
 from profilers import Interval, LogError, Protocol, is_decided, read_log
+
+_NOTE_SECONDS = 10.0  # of measuring that a kill may cost the journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,22 @@ class Bench:
             ProfilingError: Nothing can be measured there.
             LogError: The log holds measurements of other conditions, or of another budget.
         """
-        return self._measure(architectures, self.log, None, on_progress)
+        return self._measure(architectures, self.log, self.protocol, on_progress)
 
     def measure_again(self, architecture: Architecture, on_progress: OnProgress) -> Measured | None:
         """What a second session says, of the same level of the machine as the first.
+
+        It measures until the interval is narrow, whatever it decides.
 
         Raises:
             As `measure`.
         """
         again = self.log.with_name(f"{self.log.stem}-again.csv")
-        return self._measure([architecture], again, self.log, on_progress)[architecture]
+        levels = {row["sentinel_reference_ms"] for row in (*_rows(self.log), *_rows(again))}
+        if len(levels) > 1:
+            raise LogError(f"'{again}' is of another search than '{self.log}'. {self._remedy}")
+        protocol = replace(self.protocol, decide_ms=None)
+        return self._measure([architecture], again, protocol, on_progress)[architecture]
 
     @property
     def seconds(self) -> float:
@@ -92,42 +100,46 @@ class Bench:
     def _journal(self) -> "_Journal":
         return _Journal(self.log.with_suffix(".journal.jsonl"))
 
+    @property
+    def _remedy(self) -> str:
+        return f"Choose another output, or delete all files named '{self.log.stem}*'."
+
     def _measure(
         self,
         architectures: Sequence[Architecture],
         log: Path,
-        reference: Path | None,
+        protocol: Protocol,
         on_progress: OnProgress,
     ) -> dict[Architecture, Measured | None]:
-        failed = self._journal.failed(log.name)
-        with self._journal.timed(log.name) as fail:
-            summary = self._profiled(
-                [a for a in architectures if a.id not in failed], log, reference, on_progress
-            )
-            fail += [point.point_id for point in summary.failed]
-        rows = {row["point_id"]: row for row in read_log(log)} if log.exists() else {}
+        known = {row["point_id"] for row in _rows(log)} | self._journal.failed(log.name)
+        left = [a for a in architectures if a.id not in known]
+        if left:
+            self._profile(left, log, protocol, on_progress)
+        rows = {row["point_id"]: row for row in _rows(log)}
         wanted = {a: rows.get(a.id) for a in architectures}
         return {a: self._measured(row, log) if row else None for a, row in wanted.items()}
 
-    def _profiled(
+    def _profile(
         self,
         architectures: Sequence[Architecture],
         log: Path,
-        reference: Path | None,
+        protocol: Protocol,
         on_progress: OnProgress,
-    ) -> ProfileSummary:
-        with self.opened() as device:
-            return profile_architectures(
+    ) -> None:
+        journal = self._journal
+        with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
+            profile_architectures(
                 architectures,
                 device=device,
                 # All of them interleaved, however many there are.
-                protocol=replace(self.protocol, chunk_size=max(1, len(architectures))),
+                protocol=replace(protocol, chunk_size=len(architectures)),
                 workload=self.workload,
                 log=log,
                 space=self.space,
                 graphs=self.graphs,
-                reference=reference,
-                on_progress=on_progress,
+                reference=None if log == self.log else self.log,
+                on_progress=progressed,
+                on_failed=lambda point: journal.fail(log.name, point.point_id),
             )
 
     def _measured(self, row: dict[str, str], log: Path) -> Measured:
@@ -140,41 +152,59 @@ class Bench:
         ):
             raise LogError(
                 f"'{log}' was measured for another budget, which decided {row['point_id']} at "
-                f"{low_ms:.4g} to {high_ms:.4g} ms. Choose another output, or delete it."
+                f"{low_ms:.4g} to {high_ms:.4g} ms. {self._remedy}"
             )
         flags = tuple(flag for flag in row["flags"].split(";") if flag)
         return Measured(latency_ms, low_ms, high_ms, raw_ms, flags)
 
 
+def _rows(log: Path) -> list[dict[str, str]]:
+    return read_log(log) if log.exists() else []
+
+
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """A line for each session: its log, its seconds, and the points that failed in it."""
+    """Lines with seconds spent, and with points that failed, each with the log it belongs to."""
 
     path: Path
 
     def seconds(self) -> float:
-        return sum(seconds for _, seconds, _ in self._sessions())
+        return sum(seconds for _, seconds, _ in self._lines())
 
     def failed(self, log: str) -> set[str]:
-        return {point for of, _, failed in self._sessions() if of == log for point in failed}
+        return {point for of, _, point in self._lines() if of == log and point}
+
+    def fail(self, log: str, point_id: str) -> None:
+        append_line(self.path, {"log": log, "failed": point_id})
 
     @contextmanager
-    def timed(self, log: str) -> Iterator[list[str]]:
-        """Write the line when the block ends; what the block puts into the list has failed."""
-        start, failed = time.monotonic(), list[str]()
-        try:
-            yield failed
-        finally:
-            seconds = time.monotonic() - start
-            append_line(self.path, {"log": log, "seconds": seconds, "failed": failed})
+    def timed(self, log: str, on_progress: OnProgress) -> Iterator[OnProgress]:
+        """Write how long the block takes; what is reported to it is when that is written."""
+        since = time.monotonic()
 
-    def _sessions(self) -> list[tuple[str, float, list[str]]]:
+        def note() -> None:
+            nonlocal since
+            now = time.monotonic()
+            append_line(self.path, {"log": log, "seconds": now - since})
+            since = now
+
+        def progressed(done: int, total: int, text: str = "") -> None:
+            on_progress(done, total, text)
+            if time.monotonic() - since >= _NOTE_SECONDS:
+                note()
+
+        try:
+            yield progressed
+        finally:
+            note()
+
+    def _lines(self) -> list[tuple[str, float, str]]:
         try:
             return [
-                (line["log"], float(line["seconds"]), list(line["failed"]))
+                (line["log"], float(line.get("seconds", 0.0)), str(line.get("failed", "")))
                 for line in read_lines(self.path)
             ]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LogError(
                 f"'{self.path}' is damaged ({error}). Delete it; the time on the device is counted "
                 "anew then, and what failed is tried again."

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import Any
 
 from automoe.architecture import Architecture
-from automoe.search.fitness import Fitness
 
 
 class ObjectiveError(ValueError):
@@ -40,14 +39,14 @@ class ImportedFitness:
         function = _imported(self.name)
         try:
             value = function(architecture)
-        except Exception as error:  # of the user's code
+        except (Exception, SystemExit) as error:  # of the user's code
             raise ObjectiveError(
                 f"'objective' {self.name} failed for architecture {architecture.id} with "
-                f"{type(error).__name__}: {error}. Mend it; finished generations are kept."
+                f"{type(error).__name__}: {error}. Mend it."
             ) from error
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except Exception:  # whatever a library's own type raises
             raise ObjectiveError(
                 f"'objective' {self.name} must return a number for architecture "
                 f"{architecture.id}. Got {type(value).__name__}."
@@ -55,9 +54,18 @@ class ImportedFitness:
 
     @property
     def digest(self) -> str | None:
-        """What the callable says its values depend on; None when it has no such attribute."""
-        found: str | None = getattr(_imported(self.name), "digest", None)
-        return found
+        """What the callable says its values depend on; None when it has no such attribute.
+
+        Raises:
+            ObjectiveError: It is no text.
+        """
+        found = getattr(_imported(self.name), "digest", None)
+        if found is None or isinstance(found, str):
+            return found and f"{self.name}/{found}"
+        raise ObjectiveError(
+            f"'objective' {self.name}: its attribute 'digest' must be text that names all its "
+            f"values depend on. Got {type(found).__name__}."
+        )
 
     @property
     def source_digest(self) -> str:
@@ -80,20 +88,21 @@ def _imported(name: str) -> Any:
     if not module_name or not function_name:
         raise ObjectiveError(f"'objective' must be loss, bleu or MODULE:FUNCTION. Got '{name}'.")
     try:
-        found: Fitness = getattr(import_module(module_name), function_name)
+        module = import_module(module_name)
     except ImportError as error:
         raise ObjectiveError(
             f"'objective' {name}: {error}. Check the name and PYTHONPATH."
         ) from None
-    except AttributeError:
-        raise ObjectiveError(
-            f"'objective' {name}: the module '{module_name}' has no '{function_name}'."
-        ) from None
-    except Exception as error:  # of the user's code
+    except (Exception, SystemExit) as error:  # of the user's code
         raise ObjectiveError(
             f"'objective' {name}: importing '{module_name}' failed with "
             f"{type(error).__name__}: {error}. Mend it."
         ) from error
+    found = getattr(module, function_name, None)
+    if found is None:
+        raise ObjectiveError(
+            f"'objective' {name}: the module '{module_name}' has no '{function_name}'."
+        )
     if not callable(found):
         raise ObjectiveError(f"'objective' {name} must be callable. Got {type(found).__name__}.")
     return found

@@ -91,7 +91,8 @@ class SearchState:
             )
         if written_by != self.fingerprint:
             raise SearchStateError(
-                f"'{self.path}' belongs to a search with other settings, supernet or predictor. "
+                f"'{self.path}' belongs to a search with other settings, objective, text, "
+                "supernet or predictor. "
                 "Choose another output, or delete it to search again."
             )
         return generations

@@ -61,7 +61,9 @@ def verify(
         raise ValueError("'candidates' must hold at least one. Got none.")
     measured = dict(known or {})
     fresh = [c.architecture for c in candidates if c.architecture not in measured]
-    together = [*fresh[: settings.verify_top], *(a for a in also if a not in measured)]
+    n_left = settings.verify_most - len(measured.keys() - set(also))
+    chosen = fresh[: max(0, min(settings.verify_top, n_left))]
+    together = [*chosen, *(a for a in also if a not in measured)]
     if together:
         measured |= bench.measure(together, on_progress)
     tried = [c for c in candidates if c.architecture in measured]

@@ -93,11 +93,14 @@ def verified_search(
                 also=also,
                 on_progress=on_progress,
             )
-        ended = _why_over(settings, verification, bench.seconds, len(also), len(measured))
+        measured_ms = {a: m.latency_ms for a, m in verification.measured.items() if m is not None}
+        later = state.of_round(n, measured_ms)
+        # A search that had gone on when it was stopped has spent time since, and goes on again.
+        seconds = 0.0 if later.load() else bench.seconds
+        ended = _why_over(settings, verification, seconds, len(also), len(measured))
         measured = verification.measured
         if ended is not None:
             break
-        measured_ms = {a: m.latency_ms for a, m in measured.items() if m is not None}
         latency = _learnt(first, measured_ms)
         try:
             with stage("Search on") as on_progress:
@@ -106,7 +109,7 @@ def verified_search(
                     _later(settings),
                     latency=latency,
                     evaluator=evaluator,
-                    state=state.of_round(n, measured_ms),
+                    state=later,
                     known={c.architecture: c.loss for c in outcome.candidates},
                     on_progress=on_progress,
                 )

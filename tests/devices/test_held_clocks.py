@@ -28,6 +28,7 @@ class Rooted:
     def __init__(self, host: RecordedHost, *, holds: bool = True, undoes: bool = True) -> None:
         self._host = host
         self._answers = {"held": holds, "undone": undoes}
+        self.is_root = True
         self.asked: list[tuple[str, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -36,8 +37,10 @@ class Rooted:
     def run(self, argv: Any) -> str | None:
         if argv[0] != "sudo":
             return self._host.run(argv)
-        self.asked.append(tuple(argv))
         assert argv[1:4] == ("-n", "sh", "-c")
+        if argv[4] == "echo root":
+            return "root" if self.is_root else ""
+        self.asked.append(tuple(argv))
         said = argv[4].rpartition("&& echo ")[2]
         return said if self._answers[said] else ""
 
@@ -88,10 +91,33 @@ def test_clocks_that_are_held_already_stay_so(tmp_path: Path) -> None:
     assert host.asked == []
 
 
-def test_who_may_not_is_told_what_to_run_and_nothing_stays_held(tmp_path: Path) -> None:
+def test_who_may_not_is_told_what_to_run_and_nothing_is_touched(tmp_path: Path) -> None:
+    host, said = Rooted(RASPBERRY_PI_5.host(tmp_path)), list[str]()
+    host.is_root = False
+    with (
+        pytest.raises(DeviceUnavailableError, match=r"may not run sudo .* run sudo sh -c"),
+        held_clocks(RaspberryPiDevice(host), host, said.append),
+    ):
+        pytest.fail("nothing may be measured")
+    assert host.asked == []
+    assert said == []
+
+
+def test_a_connection_that_is_lost_leaves_the_command_to_undo_it(tmp_path: Path) -> None:
+    host, said = Rooted(RASPBERRY_PI_5.host(tmp_path)), list[str]()
+    with held_clocks(RaspberryPiDevice(host), host, said.append):
+        host.run = lost  # type: ignore[method-assign]
+    assert "may still be held. Run: sudo sh -c " in said[1]
+
+
+def lost(argv: Any) -> str | None:
+    raise DeviceUnavailableError("The connection is lost.")
+
+
+def test_what_was_held_in_part_is_undone(tmp_path: Path) -> None:
     host = Rooted(RASPBERRY_PI_5.host(tmp_path), holds=False)
     with (
-        pytest.raises(DeviceUnavailableError, match="allow it without a password, run sudo sh -c"),
+        pytest.raises(DeviceUnavailableError, match="fails. Run it yourself to see why"),
         held_clocks(RaspberryPiDevice(host), host, lambda message: None),
     ):
         pytest.fail("nothing may be measured")

@@ -13,6 +13,7 @@ from automoe.search import Bench
 from automoe.search import bench as module
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
+from devices import DeviceUnavailableError
 from devices.opening import opened_device
 from profilers import FailedPoint, LogError, Protocol, read_log
 
@@ -93,16 +94,54 @@ def test_what_failed_is_not_tried_again(
 
     def one_fails(some: Any, **more: Any) -> Any:
         asked.append(list(some))
-        done = real([a for a in some if a != drawn[0]], **more)
-        failed = (FailedPoint(drawn[0].id, "it crashed", {}),) if drawn[0] in some else ()
-        return replace(done, failed=failed)
+        more["on_failed"](FailedPoint(drawn[0].id, "it crashed", {}))
+        real([a for a in some if a != drawn[0]], **more)
+        raise KeyboardInterrupt  # what failed before is known all the same
 
     monkeypatch.setattr(module, "profile_architectures", one_fails)
+    with pytest.raises(KeyboardInterrupt):
+        bench.measure(drawn, no_progress)
     found = bench.measure(drawn, no_progress)
     assert found[drawn[0]] is None
     assert found[drawn[1]] is not None
-    assert bench.measure(drawn, no_progress) == found
-    assert asked == [drawn, drawn[1:]]
+    assert asked == [drawn]
+
+
+def test_what_is_known_needs_no_device_and_no_time(bench: Bench, drawn: list[Architecture]) -> None:
+    first = bench.measure(drawn, no_progress)
+    again = bench.measure_again(drawn[0], no_progress)
+    seconds = bench.seconds
+
+    def gone() -> Any:
+        raise DeviceUnavailableError("It is gone.")
+
+    without = replace(bench, opened=gone)
+    assert without.measure(drawn, no_progress) == first
+    assert without.measure_again(drawn[0], no_progress) == again
+    assert without.seconds == seconds
+
+
+def test_a_kill_costs_no_more_than_the_last_seconds(
+    bench: Bench, drawn: list[Architecture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_NOTE_SECONDS", 0.0)
+    seen: list[float] = []
+    bench.measure(drawn, lambda done, total, note="": seen.append(bench.seconds))
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] < bench.seconds
+
+
+def test_a_second_log_of_another_search_is_refused(bench: Bench, drawn: list[Architecture]) -> None:
+    bench.measure(drawn[:1], no_progress)
+    bench.measure_again(drawn[0], no_progress)
+    rows = bench.log.read_text().splitlines()
+    level = rows[0].split(",").index("sentinel_reference_ms")
+    cells = next(csv.reader([rows[1]]))
+    cells[level] = str(2 * float(cells[level]))
+    with bench.log.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([rows[0].split(","), cells])
+    with pytest.raises(LogError, match=r"is of another search .* delete all files named"):
+        bench.measure_again(drawn[0], no_progress)
 
 
 def test_what_another_budget_decided_is_refused(bench: Bench, drawn: list[Architecture]) -> None:

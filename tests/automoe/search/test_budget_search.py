@@ -205,7 +205,9 @@ def test_the_state_of_another_search_is_refused(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
     run(space, latency, tmp_path / "s.jsonl")
-    with pytest.raises(SearchStateError, match="belongs to a search with other settings"):
+    with pytest.raises(
+        SearchStateError, match="belongs to a search with other settings, objective"
+    ):
         search(
             space,
             settings(200),

@@ -37,6 +37,16 @@ class Told:
 
 
 told = Told()
+counted = Told()
+counted.digest = 1  # type: ignore[assignment]
+
+
+def is_huge(architecture: Architecture) -> int:
+    return 10**400
+
+
+def leaves(architecture: Architecture) -> float:
+    sys.exit(3)
 
 
 @pytest.mark.parametrize(("name", "factor"), [("n_layers", 1), ("twice", 2)])
@@ -53,13 +63,18 @@ def test_another_process_needs_its_name_only(space: SearchSpace) -> None:
 
 
 def test_what_a_callable_says_of_its_values_is_believed() -> None:
-    assert ImportedFitness(f"{__name__}:told").digest == "told/1"
+    # Another function may call its values the same.
+    assert ImportedFitness(f"{__name__}:told").digest == f"{__name__}:told/told/1"
+    with pytest.raises(ObjectiveError, match="'digest' must be text .* Got int"):
+        _ = ImportedFitness(f"{__name__}:counted").digest
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("fails", r":fails failed for architecture \w+ with KeyError: 'width'. Mend it"),
+        ("leaves", r":leaves failed for architecture \w+ with SystemExit: 3"),
+        ("is_huge", r":is_huge must return a number for \w+ \w+. Got int"),
         ("says_nothing", r":says_nothing must return a number for \w+ \w+. Got NoneType"),
     ],
 )
@@ -107,7 +122,11 @@ def test_a_name_that_is_no_callable_is_refused(name: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("def score(:\n", "failed with SyntaxError"), ("1 / 0\n", "failed with ZeroDivisionError")],
+    [
+        ("def score(:\n", "failed with SyntaxError"),
+        ("1 / 0\n", "failed with ZeroDivisionError"),
+        ("import math\nmath.missing\n", "failed with AttributeError"),
+    ],
 )
 def test_a_module_that_cannot_be_imported_is_named(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

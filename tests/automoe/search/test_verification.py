@@ -59,11 +59,12 @@ def check(
     *,
     slowness: float = 1.0,
     second: float = 1.0,
+    most: int = 20,
     **more: Any,
 ) -> Any:
     known = zip(candidates, latencies_ms, strict=False)
     bench = Bench({c.architecture: ms for c, ms in known if ms is not None}, slowness, second)
-    settings = SearchSettings(budget_ms=BUDGET_MS, verify_top=3)
+    settings = SearchSettings(budget_ms=BUDGET_MS, verify_top=3, verify_most=most)
     return verify(candidates, settings, bench=bench, **more), bench  # type: ignore[arg-type]
 
 
@@ -122,6 +123,15 @@ def test_what_was_measured_before_is_judged_and_not_measured_again(
     assert found.winner is candidates[4]
     assert bench.calls == [[c.architecture for c in candidates[3:6]]]
     assert len(found.measured) == 6
+
+
+def test_the_last_round_measures_no_more_than_is_left(
+    candidates: list[Candidate], space: SearchSpace
+) -> None:
+    baseline = space.largest(experts=1)
+    first, _ = check(candidates, [9.9] * 12, most=4, also=[baseline])
+    _, bench = check(candidates, [9.9] * 12, most=4, also=[baseline], known=first.measured)
+    assert bench.calls == [[candidates[3].architecture]]
 
 
 def test_nothing_is_certified_when_nothing_fits(candidates: list[Candidate]) -> None:

@@ -40,14 +40,14 @@ def milliseconds(architecture: Architecture) -> float:
 class Bench:
     """A device on which everything takes a multiple of what the log says, and a second each."""
 
-    def __init__(self, slowness: float, noise: float = 0.005) -> None:
-        self._slowness, self._noise = slowness, noise
+    def __init__(self, slowness: float, noise: float = 0.005, spent: float = 0.0) -> None:
+        self._slowness, self._noise, self._spent = slowness, noise, spent
         self.measured: list[Architecture] = []
         self.again: list[Architecture] = []
 
     @property
     def seconds(self) -> float:
-        return float(len(self.measured) + len(self.again))
+        return self._spent + len(self.measured) + len(self.again)
 
     def measure_again(self, architecture: Architecture, on_progress: Any) -> Measured | None:
         self.again.append(architecture)
@@ -95,11 +95,13 @@ Run = Callable[..., tuple[VerifiedSearch, Bench]]
 
 @pytest.fixture
 def run(space: SearchSpace, latency: LatencyModel, tmp_path: Path) -> Run:
-    def searched(slowness: float, **settings: Any) -> tuple[VerifiedSearch, Bench]:
-        bench = Bench(slowness)
+    def searched(
+        slowness: float, *, spent: float = 0.0, **settings: Any
+    ) -> tuple[VerifiedSearch, Bench]:
+        bench = Bench(slowness, spent=spent)
         found = verified_search(
             space,
-            SearchSettings(budget_ms=BUDGET_MS, **{**SIZES, "verify_top": 3, **settings}),
+            SearchSettings(**{"budget_ms": BUDGET_MS, **SIZES, "verify_top": 3, **settings}),
             latency=latency,
             evaluator=Evaluator(lambda a: -size_of(a)),
             state=SearchState(tmp_path / "s.jsonl", f"{slowness} {settings}"),
@@ -156,14 +158,16 @@ def test_no_more_is_measured_once_the_time_is_up(run: Run) -> None:
 def test_a_search_that_goes_on_evaluates_nothing_again_and_ends_the_same(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, _ = run(1.3)
+    # Seven seconds in all; the first round, after which it is asked, takes three.
+    whole, bench = run(1.3, device_minutes=5 / 60)
     assert whole.rounds == 2
+    assert bench.seconds == 7
     state, later = tmp_path / "s.jsonl", tmp_path / "s1.jsonl"
     assert len(later.read_bytes().splitlines()) == 1 + 2
     kept = state.read_bytes()
     asked: list[Architecture] = []
     monkeypatch.setattr(Evaluator, "__call__", lambda self, some, *_: asked.extend(some) or {})
-    again, _ = run(1.3)
+    again, _ = run(1.3, device_minutes=5 / 60, spent=7)
     assert again.outcome == whole.outcome
     assert again.verification == whole.verification
     assert asked == []

@@ -182,21 +182,21 @@ class _Journal:
         """Write how long the block takes; what is reported to it is when that is written."""
         since = time.monotonic()
 
-        def note() -> None:
+        def write() -> None:
             nonlocal since
             now = time.monotonic()
             append_line(self.path, {"log": log, "seconds": now - since})
             since = now
 
-        def progressed(done: int, total: int, text: str = "") -> None:
-            on_progress(done, total, text)
+        def progressed(done: int, total: int, note: str = "") -> None:
+            on_progress(done, total, note)
             if time.monotonic() - since >= _NOTE_SECONDS:
-                note()
+                write()
 
         try:
             yield progressed
         finally:
-            note()
+            write()
 
     def _lines(self) -> list[tuple[str, float, str]]:
         try:

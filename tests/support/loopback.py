@@ -168,7 +168,7 @@ class LoopbackServer:
         """End everything on the "board" at once, as a restart of it would."""
         self.cut()
         for keeper in self.keepers():
-            for pid in (*children(keeper), keeper):
+            for pid in (keeper, *children(keeper)):  # it must not tell of its end
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 

@@ -67,7 +67,7 @@ class SshInPlace:
     def reset(self) -> None:
         """End everything that runs there, as a restart would."""
         for keeper in self.keepers():
-            for pid in (*children(keeper), keeper):
+            for pid in (keeper, *children(keeper)):  # it must not tell of its end
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self.cut()

@@ -90,7 +90,7 @@ def embedded(
 def _with_first_positions(
     graph: GraphBuilder, x_TD: str, tokens: str, table_PD: str, *, batch: int, dim: int
 ) -> str:
-    """Add the first positions to each sentence; the parsers of TensorRT 8 have no Mod."""
+    """Add the first positions to each sentence, with neither Range nor Mod."""
     length = graph.op("Shape", tokens)
     if batch > 1:
         length = graph.op("Div", length, graph.integers(batch))

@@ -18,6 +18,7 @@ from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device
+from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers import (
     SCHEMA_VERSION,
     FailedPoint,
@@ -94,6 +95,7 @@ def profile_architectures(
         LogError: The log is damaged or holds measurements of other conditions.
         ProfilingError: Nothing can be measured.
     """
+    _writer(graphs, workload, device)  # refuses a precision before anything is locked or made
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     conditions = _conditions(device, protocol, str(workload))
     opened.require(conditions)
@@ -107,7 +109,7 @@ def profile_architectures(
         if not left:
             on_progress(n_skipped, n_skipped, "all measured before")
             return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-        writer = WorkloadWriter(graphs, workload)
+        writer = _writer(graphs, workload, device)
         # Not left[0]: a resumed session must compare itself with the same sentinel.
         typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
         sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
@@ -182,6 +184,10 @@ def _conditions(device: Device, protocol: Protocol, workload: str) -> dict[str, 
     }
 
 
+def _writer(graphs: Path, workload: TranslationWorkload, device: Device) -> WorkloadWriter:
+    return WorkloadWriter(graphs, workload, tensorrt=runtime_of(device) != ONNXRUNTIME)
+
+
 def _sentinel(
     architecture: Architecture, writer: WorkloadWriter, *, level_of: Callable[[str], float | None]
 ) -> Sentinel:
@@ -190,7 +196,7 @@ def _sentinel(
     )
     short = replace(writer.sentence, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
     name = f"{architecture.id} src={src_len} tgt={tgt_len}"
-    path = WorkloadWriter(writer.folder, short, prefix="sentinel-").write(architecture)
+    path = replace(writer, sentence=short, prefix="sentinel-").write(architecture)
     return Sentinel(name=name, workload=path, reference_ms=level_of(name))
 
 

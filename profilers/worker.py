@@ -35,15 +35,19 @@ if TYPE_CHECKING:
 
 
 class PreparedCall:
-    """One call of a workload with its session open and its inputs made."""
+    """One call of a workload with its session open and its inputs made.
+
+    `gpu_ms` is what the GPU took for all runs of the last sample; None where it is not asked.
+    """
 
     def __init__(self, spec: Dict[str, Any], session: Any) -> None:
         self.name = spec["name"]
         self.session = session
-        self.inputs = {name: make_tensor(item) for name, item in spec["inputs"].items()}
+        self.gpu_ms: Any = None
+        self.inputs = {name: self.tensor(name, item) for name, item in spec["inputs"].items()}
         # A list of {input: tensor}, one per run.
         self.steps = [
-            {name: make_tensor(items[step]) for name, items in spec["step_inputs"].items()}
+            {name: self.tensor(name, items[step]) for name, items in spec["step_inputs"].items()}
             for step in range(spec["repeat"])
         ]
         self.from_calls = [
@@ -52,6 +56,10 @@ class PreparedCall:
         self.carry = list(spec["carry"].items())
         self.outputs = [output.name for output in session.get_outputs()]
         self.routing_outputs = spec.get("routing_outputs", [])
+
+    def tensor(self, name: str, spec: Dict[str, Any]) -> Any:
+        """The runtime's tensor for an input."""
+        return make_tensor(spec)
 
     def run(self, produced: Dict[str, Feeds], see: Any = None, laps_ns: Any = None) -> Feeds:
         """The outputs of the last run; values stay where the runtime put them, none is copied.
@@ -95,12 +103,16 @@ class LoadedWorkload:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
         folder = os.path.dirname(os.path.abspath(path))
-        sessions = {
-            name: open_session(os.path.join(folder, graph), threads, options)
-            for name, graph in document["graphs"].items()
-        }
-        self.calls = [PreparedCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
+        files = {name: os.path.join(folder, graph) for name, graph in document["graphs"].items()}
+        self.calls = self.prepare(document, files, threads, options)
         self.n_runs = 0
+
+    def prepare(
+        self, document: Dict[str, Any], files: Dict[str, str], threads: int, options: Dict[str, Any]
+    ) -> List[Any]:
+        """The calls of a workload's document, its graphs opened once each."""
+        sessions = {name: open_session(file, threads, options) for name, file in files.items()}
+        return [PreparedCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
 
     def run(self) -> Dict[str, Feeds]:
         """The outputs of every call, by call."""
@@ -132,7 +144,8 @@ class LoadedWorkload:
     def sample(self) -> Dict[str, Any]:
         """One timed run: wall and process CPU milliseconds, and wall milliseconds per call.
 
-        A call that is repeated has a second entry "NAME_step", the median of its runs.
+        A call that is repeated has a second entry "NAME_step", the median of its runs. Where the
+        GPU is asked, "NAME_gpu" is its time for a call and "gpu" that for all.
         """
         if os.getppid() != PARENT:
             os._exit(1)  # nobody waits for an answer; a new session must not be disturbed
@@ -152,6 +165,10 @@ class LoadedWorkload:
             before = after
         self.n_runs += 1
         cpu_ns = time.process_time_ns() - cpu_before
+        gpu_ms = {call.name: call.gpu_ms for call in self.calls if call.gpu_ms is not None}
+        if gpu_ms:
+            call_ms.update((name + "_gpu", value) for name, value in gpu_ms.items())
+            call_ms["gpu"] = sum(gpu_ms.values())
         return {"wall_ms": (before - start) / 1e6, "cpu_ms": cpu_ns / 1e6, "call_ms": call_ms}
 
 
@@ -342,9 +359,15 @@ def open_session(path: str, threads: int, options: Dict[str, Any]) -> Any:
 
 
 def make_tensor(spec: Dict[str, Any]) -> Any:
-    """The runtime's tensor for one entry of a workload file."""
-    import numpy
+    """ONNX Runtime's tensor for one entry of a workload file."""
     import onnxruntime
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy(make_array(spec), MEMORY, 0)
+
+
+def make_array(spec: Dict[str, Any]) -> Any:
+    """The NumPy array for one entry of a workload file."""
+    import numpy
 
     shape, dtype = tuple(spec["shape"]), numpy.dtype(spec["dtype"])
     if spec.get("values") is None:
@@ -352,7 +375,7 @@ def make_tensor(spec: Dict[str, Any]) -> Any:
     else:
         values = numpy.asarray(spec["values"], dtype=dtype)
         array = numpy.full(shape, values[0], dtype) if values.size == 1 else values.reshape(shape)
-    return onnxruntime.OrtValue.ortvalue_from_numpy(numpy.ascontiguousarray(array), MEMORY, 0)
+    return numpy.ascontiguousarray(array)
 
 
 def describe_tensor(value: Any) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ from devices.remote_address import (
     read_named_devices,
 )
 from devices.remote_device import open_remote_device
+from devices.runtimes import ONNXRUNTIME, choose_runtime
 
 Host = Annotated[
     str | None,
@@ -22,24 +23,35 @@ Host = Annotated[
 ]
 
 
+Runtime = Annotated[
+    str,
+    typer.Option("--runtime", help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
+]
+
+
 @contextmanager
-def opened_device(device: str, host: str | None) -> Iterator[Device]:
+def opened_device(device: str, host: str | None, runtime: str = ONNXRUNTIME) -> Iterator[Device]:
     """The device, ready to be measured, for as long as the `with` block lasts.
 
     Args:
         device: A plugin, or a machine of `devices.yaml`.
         host: A destination of ssh, or a machine of `devices.yaml`; None for this machine.
+        runtime: What it is to be measured with.
 
     Raises:
         UnknownDeviceError: There is no such plugin or machine.
+        UnknownRuntimeError: The device is not measured with that runtime.
         RemoteAddressError: `devices.yaml` or the destination cannot be used.
         DeviceUnavailableError: The device cannot be used, or the machine cannot be reached.
     """
     name, address = resolve_device(device, host)
     if address is None:
-        yield _available(get_device(name))
+        plugin = get_device(name)
+        choose_runtime(plugin, runtime)
+        yield _available(plugin)
         return
     with open_remote_device(name, address, say=say) as opened:
+        choose_runtime(opened, runtime)
         yield _available(opened)
 
 

@@ -14,9 +14,10 @@ from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.opened_device import Host, opened_device
+from automoe.cli.opened_device import Host, Runtime, opened_device
 from automoe.cli.share import parse_share
 from devices import Device
+from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
     from automoe.profiling import ProfileSummary
@@ -34,6 +35,7 @@ def profile(
     device: Annotated[str, typer.Option("--device", help="See 'automoe devices'.")],
     log: Annotated[Path, typer.Option("--log", help="CSV to append to; resumes by default.")],
     host: Host = None,
+    runtime: Runtime = ONNXRUNTIME,
     space: Annotated[
         str | None, typer.Option("--space", help="Preset or file to sample from.")
     ] = None,
@@ -63,7 +65,9 @@ def profile(
     routing: Annotated[
         str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
     ] = "balanced",
-    precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="fp32; onnxruntime: or int8; tensorrt: or fp16.")
+    ] = "fp32",
     src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
@@ -112,7 +116,7 @@ def profile(
     if rounds is not None:
         least = min(rounds, protocol.min_rounds)
         protocol = replace(protocol, min_rounds=least, max_rounds=rounds)
-    with opened_device(device, host) as plugin:
+    with opened_device(device, host, runtime) as plugin:
         if model is not None:
             summary = _measure_model(model, input_shape or [], plugin, protocol, log)
         else:

@@ -9,6 +9,7 @@ from automoe.cli.main import main
 from automoe.model_folder import TrainedModel
 from automoe.supernet import Transformer, TransformerConfig, extract
 from automoe.text import Vocabulary
+from automoe.translation import Translator
 
 Capture = pytest.CaptureFixture[str]
 SPACE = small_space()
@@ -91,3 +92,6 @@ def test_a_bundle_for_tensorrt_says_what_an_engine_is_built_for(
         json.loads((out / "tensorrt.json").read_text())["graphs"]
     )
     assert not [file for file in out.iterdir() if file.suffix in (".plan", ".engine", ".trt")]
+    # ONNX Runtime translates with it too.
+    translation = Translator.open(out, beam=2).translate("a b")
+    assert translation.target_tokens > 0

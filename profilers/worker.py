@@ -24,6 +24,13 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PROVIDER = os.environ.get("AUTOMOE_PROVIDER", CPU)  # nothing else may run a model
 MEMORY = "cuda" if PROVIDER == CUDA else "cpu"
 RANGE = "/max_energy_range_uj"
+# What ONNX Runtime leaves on the CPU by choice: it computes shapes, whose values are needed there.
+SHAPE_OPERATORS = frozenset(
+    (
+        *("Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Identity", "Mod", "Mul"),
+        *("Range", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze"),
+    )
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -340,22 +347,71 @@ class Worker:
 
 
 def open_session(path: str, threads: int, options: Dict[str, Any]) -> Any:
-    """A session with an explicit number of threads; spinning only when all have a core."""
+    """A session in which the provider computes everything but, at most, shapes.
+
+    ONNX Runtime moves nodes to the CPU without an error, and a session as a whole where it cannot
+    use the provider: times of the CPU would pass for the GPU's.
+    """
+    import onnxruntime
+
+    is_strict = PROVIDER != CPU
+    try:
+        session = make_session(path, threads, options, is_strict)
+    except Exception as error:  # of a class of onnxruntime's own
+        if not is_strict or "CPU EP" not in str(error):
+            raise
+        session = make_session(path, threads, options, False)
+        is_strict = False
+    if session.get_providers()[0] != PROVIDER:
+        raise RuntimeError(
+            "onnxruntime %s cannot use %s here and would run on %s; install a build that has it, "
+            "and its driver" % (onnxruntime.__version__, PROVIDER, session.get_providers()[0])
+        )
+    if PROVIDER != CPU and not is_strict:
+        require_shapes_only(session, onnxruntime.__version__)
+    return session
+
+
+def make_session(path: str, threads: int, options: Dict[str, Any], is_strict: bool) -> Any:
+    """A session with an explicit number of threads; spinning only when all have a core.
+
+    A strict one is refused when any node would be on the CPU.
+    """
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4 if is_strict else 3
     spinning = options.get("allow_spinning", threads <= len(os.sched_getaffinity(0)))
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    session = onnxruntime.InferenceSession(path, settings, providers=[PROVIDER])
-    if session.get_providers()[0] != PROVIDER:  # it falls back to the CPU without an error
+    if is_strict:
+        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    elif PROVIDER != CPU:
+        settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return onnxruntime.InferenceSession(path, settings, providers=[PROVIDER])
+
+
+def require_shapes_only(session: Any, version: str) -> None:
+    """Refuse a session that has more on the CPU than shapes, or that cannot tell."""
+    tell = getattr(session, "get_provider_graph_assignment_info", None)
+    if tell is None:
         raise RuntimeError(
-            "onnxruntime %s cannot use %s here and would run on %s; install a build that has it, "
-            "and its driver" % (onnxruntime.__version__, PROVIDER, session.get_providers()[0])
+            "onnxruntime %s keeps nodes on the CPU and cannot tell which; install a newer one, or "
+            "measure with --runtime tensorrt" % version
         )
-    return session
+    placed: Dict[str, List[str]] = {}
+    for part in tell():
+        placed.setdefault(part.ep_name, []).extend(node.op_type for node in part.get_nodes())
+    there = sorted(set(placed.get(CPU, [])))
+    others = [name for name in there if name not in SHAPE_OPERATORS or PROVIDER not in placed]
+    if others:
+        raise RuntimeError(
+            "onnxruntime %s keeps %s on the CPU, which would pass for time of %s; measure with "
+            "--runtime tensorrt, or replace these operators"
+            % (version, ", ".join(others), PROVIDER)
+        )
+    sys.stderr.write("On the CPU, for shapes: %s\n" % ", ".join(there))
 
 
 def make_tensor(spec: Dict[str, Any]) -> Any:

@@ -30,8 +30,8 @@ class TranslationWorkload:
         beam: Hypotheses of each sentence that the decoder extends together.
         batch: Sentences of these lengths that are translated together.
         routing: Which experts the tokens go to.
-        precision: Of the matrix products: ``fp32``; ``int8`` by dynamic quantisation in ONNX
-            Runtime; ``fp16``, of everything but what is delicate, in TensorRT.
+        precision: Of the matrix products: ``fp32``; ``int8``, in ONNX Runtime by dynamic
+            quantisation; ``fp16``, of everything but what is delicate, in TensorRT.
 
     Raises:
         ValueError: A number is below one, or the precision is another one.

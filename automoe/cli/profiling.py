@@ -65,9 +65,7 @@ def profile(
     routing: Annotated[
         str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
     ] = "balanced",
-    precision: Annotated[
-        str, typer.Option(help="fp32; onnxruntime: or int8; tensorrt: or fp16.")
-    ] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32 or int8; tensorrt: or fp16.")] = "fp32",
     src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,

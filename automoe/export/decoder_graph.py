@@ -59,7 +59,7 @@ def decoder_graph(
     if config.pre_norm:
         x_BD = graph.norm(x_BD, "decoder_norm", dim)
     table_VD = graph.weight(TABLE, config.vocab_size, dim)
-    logits_BV = graph.op("Gemm", x_BD, table_VD, transB=1)
+    logits_BV = graph.product(x_BD, table_VD)
     logits_BV = graph.as_float32(logits_BV)
     graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
     return graph

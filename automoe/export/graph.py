@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -16,6 +17,9 @@ from automoe.export.weights import WeightSource
 
 OPSET = 17  # the first with LayerNormalization
 EPSILON = 1e-5
+# The random weights of profiling are drawn with a standard deviation of 0.02, norms included, so
+# that nothing between them goes beyond these times 127.
+ACTIVATION_SCALE, WEIGHT_SCALE = 0.5 / 127, 0.1 / 127
 Dimension = int | str
 Range = tuple[int, int, int]  # least, typical, greatest
 ShapeRange = tuple[tuple[int, ...], ...]  # the same of a shape
@@ -28,9 +32,12 @@ class TensorRtForm:
     Attributes:
         n_tokens: Tokens of a typical run; decides how experts are chosen, see
             ``automoe/export/tensorrt_experts.py``.
+        int8: Whether products with weights take 8-bit integers, with scales that suit the random
+            weights that profiling uses and no others. Gathered experts stay as they are.
     """
 
     n_tokens: int
+    int8: bool = False
 
 
 class GraphBuilder:
@@ -129,7 +136,22 @@ class GraphBuilder:
     def linear(self, x_TI: str, name: str, in_dim: int, out_dim: int) -> str:
         """``[T, I]`` to ``[T, O]`` with the weight ``[O, I]`` and the bias of a module."""
         weight_OI = self.weight(f"{name}.weight", out_dim, in_dim)
-        return self.op("Gemm", x_TI, weight_OI, self.weight(f"{name}.bias", out_dim), transB=1)
+        return self.product(x_TI, weight_OI, self.weight(f"{name}.bias", out_dim))
+
+    def product(self, x_TI: str, weight_OI: str, *bias_O: str) -> str:
+        """``[T, I]`` times the transpose of ``[O, I]``, with a bias where one is given."""
+        x_TI, weight_OI = self.quantised(x_TI, weight_OI)
+        return self.op("Gemm", x_TI, weight_OI, *bias_O, transB=1)
+
+    def quantised(self, x: str, weight: str) -> tuple[str, str]:
+        """Both factors rounded to what 8-bit integers can say, where the graph is to be int8."""
+        if self.tensorrt is None or not self.tensorrt.int8:
+            return x, weight
+        return self._rounded(x, ACTIVATION_SCALE), self._rounded(weight, WEIGHT_SCALE)
+
+    def _rounded(self, x: str, scale: float) -> str:
+        step, zero = self.scalar(scale), self.constant("int8_0", np.array(0, np.int8))
+        return self.op("DequantizeLinear", self.op("QuantizeLinear", x, step, zero), step, zero)
 
     def norm(self, x_TD: str, name: str, dim: int) -> str:
         """Layer norm over D."""

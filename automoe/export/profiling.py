@@ -19,11 +19,7 @@ from automoe.text.special_tokens import UNK
 from automoe.workload import TranslationWorkload
 from profilers.workload import Call, TensorSpec, Workload
 
-_PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16")}
-_REMEDIES = {
-    "onnxruntime": "processors have no kernels for it: use '--runtime tensorrt' on a GPU",
-    "tensorrt": "it takes no dynamic quantisation: use '--runtime onnxruntime'",
-}
+_PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16", "int8")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,8 @@ class WorkloadWriter:
         if precision not in _PRECISIONS[runtime]:
             raise ValueError(
                 f"'precision' with runtime {runtime} must be {' or '.join(_PRECISIONS[runtime])}. "
-                f"Got '{precision}'; {_REMEDIES[runtime]}."
+                f"Got '{precision}'; processors have no kernels for it: use '--runtime tensorrt' "
+                "on a GPU."
             )
 
     def write(self, architecture: Architecture) -> Path:
@@ -84,19 +81,22 @@ class WorkloadWriter:
                 max_positions=length,
                 forced_routing=True,
                 batch=self.sentence.batch,
-                tensorrt=TensorRtForm(n_tokens) if self.tensorrt else None,
+                tensorrt=self._form(n_tokens),
             )
             if self.tensorrt:
                 ranges[name] = graph.shape_ranges(sizes)
             graphs[name] = f"{self.prefix}{architecture.id}.{name}.onnx"
             graph.save(self.folder / graphs[name])
-            if self.sentence.precision == "int8":
+            if self.sentence.precision == "int8" and not self.tensorrt:
                 quantize_graph(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
         path = self.folder / f"{self.prefix}{architecture.id}.workload.json"
         calls = (self._encoder_call(architecture), self._decoder_call(architecture))
         Workload(graphs, calls, ranges).save(path)
         return path
+
+    def _form(self, n_tokens: int) -> TensorRtForm | None:
+        return TensorRtForm(n_tokens, self.sentence.precision == "int8") if self.tensorrt else None
 
     def _dimensions(self, architecture: Architecture) -> dict[str, Range]:
         """Those of the sentence, of which only the cache grows."""

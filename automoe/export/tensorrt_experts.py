@@ -69,12 +69,13 @@ def serve_masked(
     prefix = f"{name}.experts.joined"
     weight_HD = graph.weight(f"{prefix}.expand.weight", total, dim)
     bias_H = graph.weight(f"{prefix}.expand.bias", total)
-    hidden_TH = graph.op("Relu", graph.op("Gemm", x_TD, weight_HD, bias_H, transB=1))
+    hidden_TH = graph.op("Relu", graph.product(x_TD, weight_HD, bias_H))
     widths = "_".join(map(str, layer.experts))
     owner_H = graph.constant(f"owner_{widths}", np.repeat(np.arange(n), layer.experts))
     is_own_TH = graph.op("Equal", expert_T1, owner_H)
     kept_TH = graph.op("Where", is_own_TH, hidden_TH, graph.scalar(0.0))
-    out_TD = graph.op("MatMul", kept_TH, graph.weight(f"{prefix}.contract.weight", total, dim))
+    contract_HD = graph.weight(f"{prefix}.contract.weight", total, dim)
+    out_TD = graph.op("MatMul", *graph.quantised(kept_TH, contract_HD))
     bias_ND = graph.weight(f"{prefix}.contract.bias", n, dim)
     return graph.op("Add", out_TD, graph.op("Gather", bias_ND, expert_T, axis=0))
 

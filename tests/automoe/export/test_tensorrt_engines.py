@@ -6,11 +6,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from support.fake_tensorrt import VERSIONS, FakeCuda, fake_tensorrt
 
 from automoe.architecture import Architecture
 from automoe.export import Bundle, WorkloadWriter, export_model
+from automoe.export.parity import run_named
+from automoe.export.runtime import open_session
 from automoe.export.tensorrt_profiles import PROFILES
 from automoe.routing_pattern import RoutingPattern
 from automoe.space import PRESETS, SearchSpace
@@ -39,7 +43,7 @@ def results(worker: Any, path: Path) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_the_worker_runs_them_as_onnxruntime_does(
     tmp_path: Path, sparse: Architecture, version: str, batch: int, precision: str
 ) -> None:
@@ -88,7 +92,7 @@ def test_only_the_cache_may_grow(tmp_path: Path, sparse: Architecture) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_every_dialect_takes_them(
     tmp_path: Path, sparse: Architecture, dialect: str, precision: str
 ) -> None:
@@ -99,18 +103,44 @@ def test_every_dialect_takes_them(
         assert refusals == []
 
 
-@pytest.mark.parametrize(
-    ("tensorrt", "precision", "message"),
-    [
-        (True, "int8", "runtime tensorrt must be fp32 or fp16. Got 'int8'; it takes no dynamic"),
-        (False, "fp16", "onnxruntime must be fp32 or int8. Got 'fp16'; processors have no"),
-    ],
-)
-def test_a_precision_that_a_runtime_lacks_is_refused(
-    tmp_path: Path, tensorrt: bool, precision: str, message: str
-) -> None:
+def test_a_precision_that_a_runtime_lacks_is_refused(tmp_path: Path) -> None:
+    message = "onnxruntime must be fp32 or int8. Got 'fp16'; processors have no"
     with pytest.raises(ValueError, match=message):
-        WorkloadWriter(tmp_path, replace(SENTENCE, precision=precision), tensorrt=tensorrt)
+        WorkloadWriter(tmp_path, replace(SENTENCE, precision="fp16"))
+
+
+def last_outputs(path: Path) -> dict[str, Any]:
+    """Of the encoder, by name."""
+    workload = Workload.load(path)
+    (encoder, _) = workload.calls
+    feeds = {
+        name: np.array(spec.values, spec.dtype).reshape(spec.shape)
+        for name, spec in encoder.inputs.items()
+    }
+    return run_named(open_session(path.parent / workload.graphs["encoder"]), feeds)
+
+
+def test_integers_of_8_bits_stay_close(tmp_path: Path, sparse: Architecture) -> None:
+    def encoded(precision: str) -> dict[str, Any]:
+        sentence = replace(SENTENCE, precision=precision)
+        return last_outputs(
+            WorkloadWriter(tmp_path / precision, sentence, tensorrt=True).write(sparse)
+        )
+
+    exact, rounded = encoded("fp32"), encoded("int8")
+    for name, value in exact.items():
+        error, scale = np.abs(rounded[name] - value).mean(), np.abs(value).mean()
+        if name.startswith("expert_"):
+            assert np.array_equal(rounded[name], value)  # the workload decides the routing
+        else:
+            assert 0 < error < 0.1 * scale
+    kinds = {
+        node.op_type
+        for file in (tmp_path / "int8").glob("*.onnx")
+        for node in onnx.load(file, load_external_data=False).graph.node
+    }
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    assert not kinds & {"DynamicQuantizeLinear", "MatMulInteger"}
 
 
 def built(workload: Path) -> dict[str, int]:
@@ -136,8 +166,8 @@ def rtx(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("rtx")
 @pytest.mark.parametrize(
     "changes",
-    [{"tgt_len": 1}, {"precision": "fp16", "beam": 1}, {"batch": 2}],
-    ids=["one step", "halves", "two sentences"],
+    [{"tgt_len": 1}, {"precision": "fp16", "beam": 1}, {"batch": 2}, {"precision": "int8"}],
+    ids=["one step", "halves", "two sentences", "integers"],
 )
 def test_engines_are_built(tmp_path: Path, sparse: Architecture, changes: dict[str, Any]) -> None:
     sentence = replace(SENTENCE, **changes)
@@ -177,7 +207,7 @@ def test_an_engine_is_not_built_without_shapes(tmp_path: Path, sparse: Architect
 @pytest.mark.slow
 @needs_rtx
 @pytest.mark.usefixtures("rtx")
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_engines_of_every_preset_are_built(tmp_path: Path, name: str, precision: str) -> None:
     space = SearchSpace.preset(name, max_experts=6, fractional=True)

@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -351,6 +352,31 @@ def test_every_name_that_is_listed_is_one_of_the_real_module() -> None:
     ]
     assert len(listed) > 15
     assert missing == []
+
+
+def test_every_function_of_cuda_is_one_of_the_real_library() -> None:
+    try:
+        library = tensorrt_worker.open_cuda()
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    called = set(re.findall(r"\bcuda[A-Z]\w+", FILE.read_text())) - {"cudaError"}
+    called -= {"cudaMemcpyKind", "cudaDeviceAttr"}  # enumerations
+    assert len(called) > 10
+    assert [name for name in sorted(called) if not hasattr(library, name)] == []
+    played = vars(FakeCuda) | vars(FakeCuda())
+    assert [name for name in sorted(called) if name not in played] == []
+
+
+def test_every_name_of_tensorrt_is_listed() -> None:
+    touched = {
+        node.attr
+        for node in ast.walk(ast.parse(FILE.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "trt"
+    }
+    listed = {kind for kinds in VERSIONS.values() for kind in kinds}
+    assert touched - listed == {"__version__"}
 
 
 def child(runtime: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:

@@ -99,6 +99,7 @@ def profile_architectures(
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     conditions = _conditions(device, protocol, str(workload))
     opened.require(conditions)
+    opened.require_runtime(runtime_of(device))
     if reference is not None:
         require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
     with opened.measuring(), _removed_at_the_end(graphs):
@@ -153,6 +154,7 @@ def profile_model(
     sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
     workload = sizes or "as declared"
     opened.require(_conditions(device, protocol, workload))
+    opened.require_runtime(runtime_of(device))
     if point_id in opened.done():
         return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
     path = log.with_name(f"{log.name}.workload.json")

@@ -91,5 +91,5 @@ def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: PlayedGpu)
     assert float(row["gpu_ms"]) == pytest.approx(total, rel=0.01)
     assert list((tmp_path / "caches/automoe/engines").glob("*.engine"))
     # Rows of another runtime do not join it.
-    with pytest.raises(LogError, match="Only the log has 'decoder_gpu_ms'. Use another --log"):
-        profile("onnxruntime", tiny.smallest(), tiny.largest())
+    with pytest.raises(LogError, match="'runtime' must be 'tensorrt' as in .* Got 'onnxruntime'"):
+        profile("onnxruntime", tiny.smallest())

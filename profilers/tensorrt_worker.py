@@ -21,7 +21,7 @@ import tempfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     from profilers import worker as protocol
 
@@ -288,7 +288,7 @@ class TensorRtWorker(protocol.Worker):
         self.given_trt = trt
         self.given_cuda = cuda
         self.folder = folder
-        self.made: List[Any] = []
+        self.made: Optional[Tuple[Cuda, Engines]] = None
 
     @property
     def trt(self) -> Any:
@@ -305,12 +305,12 @@ class TensorRtWorker(protocol.Worker):
         """What builds and keeps engines here."""
         return self.opened()[1]
 
-    def opened(self) -> List[Any]:
+    def opened(self) -> Tuple[Cuda, Engines]:
         """CUDA and the engines."""
-        if not self.made:
+        if self.made is None:
             trt = self.trt
             cuda = Cuda(self.given_cuda)
-            self.made = [cuda, Engines(trt, cuda.gpu(), self.folder or cache_folder())]
+            self.made = (cuda, Engines(trt, cuda.gpu(), self.folder or cache_folder()))
         return self.made
 
     def hello(self, request: Dict[str, Any]) -> Dict[str, Any]:
@@ -536,7 +536,7 @@ def first_error(parser: Any) -> str:
 def make_log(trt: Any) -> Any:
     """A logger that remembers the last error; warnings and errors go to stderr."""
 
-    class Log(trt.ILogger):  # type: ignore[name-defined,misc]
+    class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: List[str] = []

@@ -48,6 +48,12 @@ RUNTIME = os.environ.get("AUTOMOE_RUNTIME", "tensorrt")
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
 MAJOR, MINOR, PROCESSORS = 75, 76, 16  # cudaDeviceAttr
+STICKY = 700  # a kernel failed: from this cudaError on, every later call fails too
+REMEDIES = {
+    2: "free memory of the GPU",
+    35: "the NVIDIA driver must fit the CUDA runtime, see nvidia-smi",
+    100: "the NVIDIA driver finds no GPU, see nvidia-smi",
+}
 CACHE_BYTES = 4 << 30
 CUDA_LIBRARIES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0")
 # The wheels of NVIDIA, then the toolkit.
@@ -67,13 +73,17 @@ class Cuda:
             raise RuntimeError("CUDA finds no GPU here; look at nvidia-smi")
 
     def check(self, function: str, status: int) -> None:
-        """Raise what a function's status says."""
-        if status:
-            text = self.library.cudaGetErrorString(status).decode(errors="replace")
-            raise RuntimeError(
-                "%s failed: %s (cudaError %d); the NVIDIA driver must fit the CUDA runtime, see "
-                "nvidia-smi" % (function, text, status)
-            )
+        """Raise what a function's status says; end the process when it can do nothing more."""
+        if not status:
+            return
+        text = self.library.cudaGetErrorString(status).decode(errors="replace")
+        remedy = REMEDIES.get(status, "see nvidia-smi")
+        message = "%s failed: %s (cudaError %d); %s" % (function, text, status, remedy)
+        if status >= STICKY:
+            sys.stderr.write(message + "\n")
+            sys.stderr.flush()
+            os._exit(1)
+        raise RuntimeError(message)
 
     def handle(self, function: str, *arguments: Any) -> int:
         """The pointer that a function makes."""

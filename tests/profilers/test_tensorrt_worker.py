@@ -297,6 +297,34 @@ class TestRefusals:
         assert "cudaGetDeviceCount failed: CUDA driver version is insufficient" in reply["error"]
         assert "(cudaError 35)" in reply["error"]
 
+    def test_without_memory(self, tmp_path: Path, digits: Path) -> None:
+        cuda = FakeCuda()
+        worker = open_worker(NEWEST, tmp_path / "engines", cuda)
+        ask(worker, "hello")
+        cuda.status = 2
+        error = load(worker, digits)["error"]
+        assert "(cudaError 2); free memory of the GPU" in error
+
+    def test_a_gpu_that_failed_ends_the_process(
+        self,
+        tmp_path: Path,
+        digits: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        # Everything after it would fail too; the host starts a new one.
+        def leave(code: int) -> None:
+            raise SystemExit(code)
+
+        monkeypatch.setattr(os, "_exit", leave)
+        cuda = FakeCuda()
+        worker = open_worker(NEWEST, tmp_path / "engines", cuda)
+        load(worker, digits)
+        cuda.cudaStreamSynchronize = lambda stream: 700  # type: ignore[method-assign,assignment]
+        with pytest.raises(SystemExit, match="1"):
+            ask(worker, "block", id="w", samples=1)
+        assert "cudaStreamSynchronize failed" in capsys.readouterr().err
+
     @EVERY_VERSION
     def test_a_graph_that_the_parser_refuses(self, version: str, tmp_path: Path) -> None:
         write_graph(tmp_path / "g.onnx", "g (float[n] x) => (int64[1, m] y) { y = NonZero(x) }")

@@ -165,11 +165,11 @@ class DeviceTensor:
 class Session:
     """An engine with one execution context on one stream."""
 
-    def __init__(self, trt: Any, cuda: Cuda, engine: Any) -> None:
-        self.trt = trt
+    def __init__(self, trt: Any, cuda: Cuda, engine: Any, kernels: str = "") -> None:
         self.cuda = cuda
         self.engine = engine
-        self.context = open_context(trt, engine)
+        self.kernels = kernels
+        self.context, self.compiled = open_context(trt, engine, kernels)
         if self.context is None:
             raise RuntimeError("TensorRT gives no execution context; free memory of the GPU")
         self.stream = cuda.handle("cudaStreamCreate")
@@ -217,6 +217,11 @@ class Session:
         self.cuda.call("cudaEventRecord", ctypes.c_void_p(self.end), stream)
         self.cuda.call("cudaStreamSynchronize", stream)
         return made, self.cuda.elapsed_ms(self.start, self.end)
+
+    def keep_kernels(self) -> None:
+        """Spare later processes the compiling of this one, where the runtime compiles."""
+        if self.compiled is not None and not os.path.exists(self.kernels):
+            write_own(self.kernels, bytes(self.compiled.serialize()))
 
     def bind(self, name: str, tensor: DeviceTensor) -> None:
         """Make a tensor an input of the next runs."""
@@ -280,14 +285,16 @@ class TensorRtWorkload(protocol.LoadedWorkload):
         self, document: Dict[str, Any], files: Dict[str, str], threads: int, options: Dict[str, Any]
     ) -> List[Any]:
         """See `LoadedWorkload`."""
-        machine = self.machine
-        sessions = {
-            name: Session(machine.trt, machine.cuda, machine.engines.open(file, ranges))
-            for name, file, ranges in (
-                (name, file, shape_ranges(document, name)) for name, file in files.items()
-            )
-        }
+        machine, sessions = self.machine, {}
+        for name, path in files.items():
+            engine, kept = machine.engines.open(path, shape_ranges(document, name))
+            sessions[name] = Session(machine.trt, machine.cuda, engine, kept + ".kernels")
         return [TensorRtCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
+
+    def keep_kernels(self) -> None:
+        """See `Session`."""
+        for call in self.calls:
+            call.session.keep_kernels()
 
 
 class TensorRtWorker(protocol.Worker):
@@ -341,6 +348,13 @@ class TensorRtWorker(protocol.Worker):
             "gpu": gpu,
         }
 
+    def unload(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Forget a workload; its kernels have been compiled by now."""
+        workload: Any = self.find(request)
+        workload.keep_kernels()
+        del workload  # it holds the device's memory
+        return dict(super().unload(request))
+
     def open_workload(self, path: str, threads: int, options: Dict[str, Any]) -> Any:
         """What is sampled for a workload file; TensorRT has no threads of its own to set."""
         return TensorRtWorkload(path, self)
@@ -357,22 +371,22 @@ class Engines:
         self.digests: Dict[str, str] = {}
         self.runtime = trt.Runtime(self.log)
 
-    def open(self, path: str, ranges: Ranges) -> Any:
-        """The engine of a graph, built unless it was built here before."""
+    def open(self, path: str, ranges: Ranges) -> Tuple[Any, str]:
+        """The engine of a graph, built unless it was built here before, and where it is kept."""
         file = os.path.join(self.folder, self.key(path, ranges) + ".engine")
         plan = read_own(file)
         if plan is not None:
             os.utime(file)
             engine = self.runtime.deserialize_cuda_engine(plan)
             if engine is not None:
-                return engine  # else the driver has changed without telling: build it anew
+                return engine, file  # else the driver has changed without telling: build it anew
         plan = bytes(self.build(path, ranges))
         make_room(self.folder, len(plan))
         write_own(file, plan)
         engine = self.runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise RuntimeError("TensorRT cannot load what it built: %s" % self.log.last())
-        return engine
+        return engine, file
 
     def key(self, path: str, ranges: Ranges) -> str:
         """Twenty digits of everything that an engine depends on."""
@@ -510,14 +524,22 @@ def give_shapes(network: Any, profile: Any, ranges: Ranges) -> bool:
     return is_open
 
 
-def open_context(trt: Any, engine: Any) -> Any:
-    """The execution context; kernels for a shape are made when it is first seen, not meanwhile."""
+def open_context(trt: Any, engine: Any, kernels: str) -> Tuple[Any, Any]:
+    """The execution context, and what keeps the kernels that it compiles, if it does.
+
+    TensorRT for RTX compiles: for a shape when it is first seen, not meanwhile.
+    """
     strategies = getattr(trt, "DynamicShapesKernelSpecializationStrategy", None)
     if strategies is None:
-        return engine.create_execution_context()
+        return engine.create_execution_context(), None
     config = engine.create_runtime_config()
     config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
-    return engine.create_execution_context(config)
+    compiled = config.create_runtime_cache()
+    known = read_own(kernels)
+    if known and not compiled.deserialize(known):
+        os.unlink(kernels)  # of another driver
+    config.set_runtime_cache(compiled)
+    return engine.create_execution_context(config), compiled
 
 
 def numpy_dtype(trt: Any, dtype: Any) -> Any:
@@ -629,7 +651,9 @@ def make_room(folder: str, n_bytes: int) -> None:
     for _, size, path in kept:
         if total <= CACHE_BYTES:
             break
-        os.unlink(path)
+        for file in (path, path + ".kernels"):
+            if os.path.exists(file):
+                os.unlink(file)
         total -= size
 
 

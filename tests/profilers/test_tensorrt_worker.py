@@ -288,6 +288,24 @@ class TestEngines:
         assert worker.trt.timings_given == [b"", b"timed;"]
         assert [path.suffix for path in (tmp_path / "engines").glob("*.timings")] == [".timings"]
 
+    def test_kernels_are_compiled_once(self, tmp_path: Path, doubling: Path) -> None:
+        folder, given = tmp_path / "engines", []
+        for content in (None, None, b"of another driver"):
+            if content:
+                (kernels,) = folder.glob("*.kernels")
+                kernels.write_bytes(content)
+            worker = open_worker("tensorrt_rtx 1.7.1.116", folder)
+            load(worker, doubling)
+            given += worker.trt.kernels_given
+            assert ask(worker, "unload", id="w") == {}
+        assert given == [b"", b"compiled", b"of another driver"]
+        (kernels,) = folder.glob("*.kernels")
+        assert kernels.read_bytes() == b"compiled"  # compiled anew, and kept
+        worker = open_worker(NEWEST, tmp_path / "others")
+        load(worker, doubling)
+        ask(worker, "unload", id="w")
+        assert not list((tmp_path / "others").glob("*.kernels"))
+
 
 class TestRefusals:
     """Each is an answer, and the worker lives on."""

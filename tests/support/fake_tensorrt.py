@@ -116,7 +116,8 @@ def fake_tensorrt(version: str, cuda: FakeCuda) -> FakeTensorRt:
     """The module of a version, a key of ``VERSIONS``."""
     listed = VERSIONS[version]
     name, _, number = version.partition(" ")
-    module = FakeTensorRt(__version__=number, built=[], timings_given=[], flags_set=[])
+    module = FakeTensorRt(__version__=number, built=[], flags_set=[])
+    module.timings_given, module.kernels_given = [], []
     module._is_rtx, module._cuda = name == "tensorrt_rtx", cuda
     module._has_int64 = "INT64" in listed["DataType"]
     for kind in (
@@ -375,9 +376,32 @@ class _RtxRuntime(_Runtime):
         raise NotImplementedError
 
 
+class _RuntimeCache:
+    def __init__(self) -> None:
+        self._content = b""
+
+    def deserialize(self, content: bytes) -> bool:
+        self._content = content
+        return content.startswith(b"compiled")
+
+    def serialize(self) -> bytes:
+        return b"compiled"
+
+
 class _RuntimeConfig:
+    _trt: FakeTensorRt
+
     def __init__(self) -> None:
         self._strategy: Any = None
+        self._cache: Any = None
+
+    def create_runtime_cache(self) -> Any:
+        return self._trt._make("IRuntimeCache")
+
+    def set_runtime_cache(self, cache: Any) -> bool:
+        self._trt.kernels_given.append(cache._content)
+        self._cache = cache
+        return True
 
     @property
     def dynamic_shapes_kernel_specialization_strategy(self) -> Any:
@@ -423,6 +447,7 @@ class _Engine:
     def create_execution_context(self, config: Any = None) -> Any:
         if self._trt._is_rtx:
             assert config.dynamic_shapes_kernel_specialization_strategy.name == "EAGER"
+            assert config._cache is not None
         return self._trt._make("IExecutionContext", self)
 
 
@@ -499,6 +524,7 @@ _MADE: Mapping[str, type] = {
     "IBuilderConfig": _Config,
     "IOptimizationProfile": _Profile,
     "INetworkDefinition": _Network,
+    "IRuntimeCache": _RuntimeCache,
     "IRuntimeConfig": _RuntimeConfig,
     "ITensor": _Named,
     "ILayer": _Layer,

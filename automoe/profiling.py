@@ -18,6 +18,7 @@ from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device
+from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers import (
     SCHEMA_VERSION,
     FailedPoint,
@@ -105,9 +106,11 @@ def profile_architectures(
         ProfilingError: Nothing can be measured.
         ValueError: ``more_devices`` are not like ``device``.
     """
+    _writer(graphs, workload, device)  # refuses a precision before anything is locked or made
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     conditions = _conditions(device, protocol, str(workload))
     opened.require(conditions)
+    opened.require_runtime(runtime_of(device))
     if reference is not None:
         require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
     with opened.measuring(), _removed_at_the_end(graphs):
@@ -118,7 +121,7 @@ def profile_architectures(
         if not left:
             on_progress(n_skipped, n_skipped, "all measured before")
             return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-        writer = WorkloadWriter(graphs, workload)
+        writer = _writer(graphs, workload, device)
         # Not left[0]: a resumed session must compare itself with the same sentinel.
         typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
         sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
@@ -161,6 +164,7 @@ def profile_model(
     sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
     workload = sizes or "as declared"
     opened.require(_conditions(device, protocol, workload))
+    opened.require_runtime(runtime_of(device))
     if point_id in opened.done():
         return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
     path = log.with_name(f"{log.name}.workload.json")
@@ -192,6 +196,10 @@ def _conditions(device: Device, protocol: Protocol, workload: str) -> dict[str, 
     }
 
 
+def _writer(graphs: Path, workload: TranslationWorkload, device: Device) -> WorkloadWriter:
+    return WorkloadWriter(graphs, workload, tensorrt=runtime_of(device) != ONNXRUNTIME)
+
+
 def _sentinel(
     architecture: Architecture, writer: WorkloadWriter, *, level_of: Callable[[str], float | None]
 ) -> Sentinel:
@@ -200,7 +208,7 @@ def _sentinel(
     )
     short = replace(writer.sentence, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
     name = f"{architecture.id} src={src_len} tgt={tgt_len}"
-    path = WorkloadWriter(writer.folder, short, prefix="sentinel-").write(architecture)
+    path = replace(writer, sentence=short, prefix="sentinel-").write(architecture)
     return Sentinel(name=name, workload=path, reference_ms=level_of(name))
 
 

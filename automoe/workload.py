@@ -10,7 +10,7 @@ from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 
 _NUMBERS = {"src": "src_len", "tgt": "tgt_len", "vocab": "vocab_size", "beam": "beam"}
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "fp16", "int8")
 _FORM = "src=30 tgt=30 vocab=32768 tables=1 beam=1 routing=balanced"
 
 
@@ -30,7 +30,8 @@ class TranslationWorkload:
         beam: Hypotheses of each sentence that the decoder extends together.
         batch: Sentences of these lengths that are translated together.
         routing: Which experts the tokens go to.
-        precision: Of the matrix products: ``fp32``, or ``int8`` by dynamic quantisation.
+        precision: Of the matrix products: ``fp32``; ``int8``, in ONNX Runtime by dynamic
+            quantisation; ``fp16``, of everything but what is delicate, in TensorRT.
 
     Raises:
         ValueError: A number is below one, or the precision is another one.
@@ -51,8 +52,7 @@ class TranslationWorkload:
                 raise ValueError(f"'{name}' must be at least 1. Got {getattr(self, name)}.")
         if self.precision not in PRECISIONS:
             raise ValueError(
-                f"'precision' must be {' or '.join(PRECISIONS)}: CPUs have no kernels for others. "
-                f"Got '{self.precision}'."
+                f"'precision' must be {' or '.join(PRECISIONS)}. Got '{self.precision}'."
             )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""An NVIDIA GPU in a server or a desktop, through ONNX Runtime's CUDA provider."""
+"""An NVIDIA GPU in a server or a desktop, through ONNX Runtime's CUDA provider or TensorRT."""
 
 from dataclasses import replace
 
@@ -19,6 +19,7 @@ class CudaDevice(LinuxDevice):
     name = "cuda"
     kind = "gpu"
     provider = runtimes.CUDA
+    runtime_choices = runtimes.RUNTIMES
     run_on_hardware: HardwareRuns = "never"
 
     def wrong_machine(self) -> str | None:

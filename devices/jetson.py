@@ -1,4 +1,4 @@
-"""An NVIDIA Jetson: its GPU, through ONNX Runtime's CUDA provider."""
+"""An NVIDIA Jetson: its GPU, through ONNX Runtime's CUDA provider or TensorRT."""
 
 from devices import device_tree, linux, runtimes, tegra
 from devices.cores import are_clocks_pinned
@@ -21,6 +21,7 @@ class JetsonDevice(LinuxDevice):
     name = "jetson"
     kind = "gpu"
     provider = runtimes.CUDA
+    runtime_choices = (runtimes.ONNXRUNTIME, runtimes.TENSORRT)
     run_on_hardware: HardwareRuns = "never"
 
     def wrong_machine(self) -> str | None:

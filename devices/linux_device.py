@@ -26,12 +26,16 @@ class LinuxDevice:
         name: As in `--device cpu`.
         kind: The sort of processor measured.
         provider: ONNX Runtime's execution provider; nothing else may run a model.
+        runtime_choices: Which runtimes it can be measured with.
+        runtime: The one it is measured with.
         run_on_hardware: See `Device`.
     """
 
     name: str = ""
     kind: str = "cpu"
     provider: str = runtimes.CPU
+    runtime_choices: tuple[str, ...] = (runtimes.ONNXRUNTIME,)
+    runtime: str = runtimes.ONNXRUNTIME
     run_on_hardware: HardwareRuns = "never"
     has_held_clocks: bool = False
 
@@ -63,7 +67,16 @@ class LinuxDevice:
         system = self.host.kernel().system
         if system != "Linux":
             return f"measuring needs Linux's /proc; {self.host.label} is {system}"
-        return self.wrong_machine() or runtimes.missing_runtime(self.host, self.provider)
+        if (reason := self.wrong_machine()) is not None:
+            return reason
+        missing = {
+            runtime: runtimes.missing_runtime(self.host, self.provider, runtime)
+            for runtime in self.runtime_choices
+        }
+        others = [f"--runtime {name}" for name, reason in missing.items() if reason is None]
+        if (reason := missing[self.runtime]) is not None and others:
+            return f"{reason}, or use {' or '.join(others)}"
+        return reason
 
     def info(self) -> DeviceInfo:
         """What the machine is, read afresh."""
@@ -87,7 +100,7 @@ class LinuxDevice:
 
     def worker_environment(self) -> dict[str, str]:
         """The variables to add to the child's environment."""
-        return runtimes.worker_environment(self.provider)
+        return runtimes.worker_environment(self.provider, self.runtime)
 
     def sensors(self) -> dict[str, float]:
         """What the sensors say now, by name and unit."""
@@ -96,7 +109,7 @@ class LinuxDevice:
     def doctor(self) -> tuple[Finding, ...]:
         """What would disturb a measurement there."""
         return (
-            runtimes.check_runtime(self.host, self.provider),
+            runtimes.check_runtime(self.host, self.provider, self.runtime),
             runtimes.check_telemetry(self.host),
             *(check(self.host) for check in CHECKS),
             check_sensors(self.sensors()),

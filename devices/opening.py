@@ -18,6 +18,7 @@ from devices.remote_address import (
 from devices.remote_device import open_remote_device
 from devices.remote_host import say_nothing
 from devices.remote_session import Say
+from devices.runtimes import ONNXRUNTIME, choose_runtime
 from devices.spec import Device, DeviceUnavailableError
 
 
@@ -25,6 +26,7 @@ from devices.spec import Device, DeviceUnavailableError
 def opened_device(
     device: str,
     host: str | None = None,
+    runtime: str = ONNXRUNTIME,
     *,
     say: Say = say_nothing,
     is_measured: bool = True,
@@ -35,12 +37,14 @@ def opened_device(
     Args:
         device: A plugin, or a machine of `devices.yaml`.
         host: A destination of ssh, or a machine of `devices.yaml`; None for this machine.
+        runtime: What it is to be measured with.
         say: Told when a connection is lost and when it is back.
         is_measured: Whether other sessions must keep off the machine meanwhile.
         holds_clocks: Whether to hold its clocks meanwhile, which takes root.
 
     Raises:
         UnknownDeviceError: There is no such plugin or machine.
+        UnknownRuntimeError: The device is not measured with that runtime.
         RemoteAddressError: `devices.yaml` or the destination cannot be used.
         DeviceUnavailableError: The device cannot be used, the machine cannot be reached, another
             session measures on it, or its clocks cannot be held.
@@ -51,11 +55,14 @@ def opened_device(
     with ExitStack() as stack:
         if address is not None:
             remote = stack.enter_context(open_remote_device(name, address, say=say))
+            choose_runtime(remote, runtime)
             opened, plugin, machine = _available(remote), remote.plugin, remote.host
             if is_measured:
                 remote.host.lock()
         else:
-            opened = plugin = _available(get_device(name))
+            opened = plugin = get_device(name)
+            choose_runtime(plugin, runtime)
+            _available(plugin)
             machine = LocalHost()
             if is_measured and not opened.info().is_simulated:
                 stack.enter_context(_locked(name))

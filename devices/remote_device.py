@@ -8,6 +8,7 @@ from devices.registry import get_device
 from devices.remote_address import RemoteAddress
 from devices.remote_host import RemoteHost, say_nothing
 from devices.remote_session import PATIENCE_SECONDS, Say
+from devices.runtimes import ONNXRUNTIME, choose_runtime, runtime_of
 from devices.spec import Device, DeviceInfo, Finding
 
 
@@ -28,6 +29,20 @@ class RemoteDevice:
         self.host = host
         self.name = plugin.name
         self.run_on_hardware = plugin.run_on_hardware
+
+    @property
+    def runtime_choices(self) -> tuple[str, ...]:
+        """Which runtimes it can be measured with."""
+        return tuple(getattr(self.plugin, "runtime_choices", (ONNXRUNTIME,)))
+
+    @property
+    def runtime(self) -> str:
+        """The one it is measured with."""
+        return runtime_of(self.plugin)
+
+    @runtime.setter
+    def runtime(self, runtime: str) -> None:
+        choose_runtime(self.plugin, runtime)
 
     def unavailable_reason(self) -> str | None:
         """See `Device`."""

@@ -5,10 +5,12 @@ import re
 
 from devices.host import Host
 from devices.linux_checks import finding, unknown
-from devices.spec import Facts, Finding, Severity
+from devices.spec import Device, Facts, Finding, Severity
 
 TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
 PROVIDER_VARIABLE = "AUTOMOE_PROVIDER"  # read by profilers/worker.py
+RUNTIME_VARIABLE = "AUTOMOE_RUNTIME"  # read by profilers/tensorrt_worker.py
+ONNXRUNTIME, TENSORRT, TENSORRT_RTX = RUNTIMES = ("onnxruntime", "tensorrt", "tensorrt-rtx")
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 _FIRST_WITH_TELEMETRY = (1, 29)
@@ -16,6 +18,33 @@ _WHEELS = {
     CPU: ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "ort-nightly"),
     CUDA: ("onnxruntime-gpu", "ort-nightly-gpu"),
 }
+_TENSORRT_WHEELS = {TENSORRT: "tensorrt", TENSORRT_RTX: "tensorrt_rtx"}
+# Of Debian packages: the Python module, as JetPack brings it.
+_TENSORRT_MODULE = "python3-libnvinfer"
+
+
+class UnknownRuntimeError(ValueError):
+    """A device does not measure with the runtime asked for."""
+
+
+def runtime_of(device: Device) -> str:
+    """What a device measures with."""
+    return str(getattr(device, "runtime", ONNXRUNTIME))
+
+
+def choose_runtime(device: Device, runtime: str) -> None:
+    """Make a device measure with another runtime.
+
+    Raises:
+        UnknownRuntimeError: It cannot.
+    """
+    choices = tuple(getattr(device, "runtime_choices", (ONNXRUNTIME,)))
+    if runtime not in choices:
+        raise UnknownRuntimeError(
+            f"'runtime' of device {device.name!r} must be {' or '.join(choices)}. Got {runtime!r}."
+        )
+    if runtime != runtime_of(device):
+        device.runtime = runtime  # type: ignore[attr-defined]  # it has choices
 
 
 def onnxruntime_version(host: Host, provider: str = CPU) -> str | None:
@@ -24,8 +53,24 @@ def onnxruntime_version(host: Host, provider: str = CPU) -> str | None:
     return next((version for version in versions if version), None)
 
 
-def missing_runtime(host: Host, provider: str = CPU) -> str | None:
-    """Why nothing can be run there, and the remedy; None when a runtime is installed."""
+def tensorrt_version(host: Host, runtime: str = TENSORRT) -> str | None:
+    """Of TensorRT, or of TensorRT for RTX, for Python."""
+    version = host.package_version(_TENSORRT_WHEELS[runtime])
+    if version is None and runtime == TENSORRT:
+        return _debian_version(host, _TENSORRT_MODULE)
+    return version
+
+
+def missing_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -> str | None:
+    """Why nothing can be run there, and the remedy; None when the runtime is installed."""
+    if runtime != ONNXRUNTIME:
+        if tensorrt_version(host, runtime):
+            return None
+        how = {
+            TENSORRT: "install TensorRT's Python module there (JetPack brings it)",
+            TENSORRT_RTX: "run there: pip install tensorrt_rtx nvidia-cuda-runtime",
+        }
+        return f"{_TENSORRT_WHEELS[runtime]} is not installed on {host.label}; {how[runtime]}"
     if onnxruntime_version(host, provider):
         return None
     wheel = _WHEELS[provider][0]
@@ -35,22 +80,27 @@ def missing_runtime(host: Host, provider: str = CPU) -> str | None:
 def describe_runtimes(host: Host) -> Facts:
     """The versions of ONNX Runtime and TensorRT, where they are installed."""
     versions = {
-        "onnxruntime": onnxruntime_version(host),
-        "tensorrt": host.package_version("tensorrt") or _debian_version(host, "tensorrt"),
+        ONNXRUNTIME: onnxruntime_version(host),
+        TENSORRT: tensorrt_version(host) or _debian_version(host, "tensorrt"),
+        TENSORRT_RTX: tensorrt_version(host, TENSORRT_RTX),
     }
     return tuple((name, version) for name, version in versions.items() if version)
 
 
-def worker_environment(provider: str) -> dict[str, str]:
-    """What a worker must be told: no telemetry, and the only provider that may run a model."""
-    return {TELEMETRY_SWITCH: "1", PROVIDER_VARIABLE: provider}
+def worker_environment(provider: str, runtime: str = ONNXRUNTIME) -> dict[str, str]:
+    """What a worker must be told: no telemetry, and what alone may run a model."""
+    chosen = {} if runtime == ONNXRUNTIME else {RUNTIME_VARIABLE: runtime}
+    return {TELEMETRY_SWITCH: "1", PROVIDER_VARIABLE: provider, **chosen}
 
 
-def check_runtime(host: Host, provider: str = CPU) -> Finding:
+def check_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -> Finding:
     """Whether there is one."""
-    reason = missing_runtime(host, provider)
+    reason = missing_runtime(host, provider, runtime)
     if reason is not None:
-        return Finding("runtime", "problem", reason, f"pip install {_WHEELS[provider][0]}")
+        what, _, remedy = reason.partition("; ")
+        return Finding("runtime", "problem", what, remedy)
+    if runtime != ONNXRUNTIME:
+        return Finding("runtime", "ok", f"{runtime} {tensorrt_version(host, runtime)}")
     return Finding("runtime", "ok", f"onnxruntime {onnxruntime_version(host, provider)}")
 
 

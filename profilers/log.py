@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from devices.runtimes import TENSORRT, TENSORRT_RTX
 from profilers.measurement import Measurement
 from profilers.table import (
     CONDITION_COLUMNS,
@@ -106,6 +107,22 @@ class LatencyLog:
         first = _first_row(self.path)
         if first is not None:
             require_same(first, conditions, self._conditions, self.path)
+
+    def require_runtime(self, runtime: str) -> None:
+        """Check, before anything is measured, that the rows are of TensorRT or are not, as wanted.
+
+        Its version is known only once a worker runs, and is compared with each row.
+
+        Raises:
+            LogError: They are of another runtime.
+        """
+        first = _first_row(self.path)
+        own = first["runtime"].partition(" ")[0] if first is not None else runtime
+        if own != runtime and not {own, runtime}.isdisjoint((TENSORRT, TENSORRT_RTX)):
+            raise LogError(
+                f"'runtime' must be {own!r} as in {self.path}. Got {runtime!r}. Measurements of "
+                f"different conditions do not mix: use another --log."
+            )
 
     def append(self, measurement: Measurement) -> None:
         """Write the raw samples, then the row, both to the disk itself.

@@ -8,8 +8,10 @@ from typing import Any
 
 from devices.remote_device import RemoteDevice
 from devices.remote_session import NoAnswerError, SessionLostError
+from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.fields import WorkloadError
 from profilers.worker_process import (
+    TENSORRT_WORKER,
     WORKER,
     ProfilingError,
     WorkerDied,
@@ -104,9 +106,13 @@ class RemoteWorker:
 
     def _start(self) -> None:
         self._device.host.lock()
-        self._files.place({_NAME: WORKER})
+        program, files = _NAME, {_NAME: WORKER}
+        if runtime_of(self._device) != ONNXRUNTIME:
+            program = TENSORRT_WORKER.name
+            files[program] = TENSORRT_WORKER
+        self._files.place(dict(files))
         environment = self._device.worker_environment()
-        self._session.ask("start", worker=_NAME, environment=environment)
+        self._session.ask("start", worker=program, environment=environment)
 
     def _place(self, path: Path) -> str:
         """Where the workload is there."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from devices import Device, DeviceUnavailableError
 from devices.remote_device import RemoteDevice
+from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.blocks import PointBlock
 from profilers.disturbance import Referee
 from profilers.drift import SentinelTrack
@@ -26,6 +27,7 @@ from profilers.rounds import Round
 from profilers.statistics import NO_SPREAD, Spread, median_interval
 from profilers.worker_process import OpensWorker, ProfilingError, SentinelError, WorkerProcess
 
+_BUILD_SECONDS = 1800.0  # a small board tries out many kernels before it has an engine
 Outcome = Measurement | FailedPoint
 ProgressCallback = Callable[[Progress], None]
 
@@ -95,6 +97,8 @@ def chunks_of(points: Sequence[Point], size: int) -> Iterator[Sequence[Point]]:
 
 
 def _worker_on(device: Device, timeout_s: float) -> WorkerProcess | RemoteWorker:
+    if runtime_of(device) != ONNXRUNTIME:
+        timeout_s = max(timeout_s, _BUILD_SECONDS)
     if isinstance(device, RemoteDevice):
         return RemoteWorker(device, timeout_s=timeout_s)
     return WorkerProcess(device, timeout_s=timeout_s)

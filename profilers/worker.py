@@ -24,6 +24,13 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PROVIDER = os.environ.get("AUTOMOE_PROVIDER", CPU)  # nothing else may run a model
 MEMORY = "cuda" if PROVIDER == CUDA else "cpu"
 RANGE = "/max_energy_range_uj"
+# What ONNX Runtime leaves on the CPU by choice: it computes shapes, whose values are needed there.
+SHAPE_OPERATORS = frozenset(
+    (
+        *("Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Identity", "Mod", "Mul"),
+        *("Range", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze"),
+    )
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,15 +42,19 @@ if TYPE_CHECKING:
 
 
 class PreparedCall:
-    """One call of a workload with its session open and its inputs made."""
+    """One call of a workload with its session open and its inputs made.
+
+    `gpu_ms` is what the GPU took for all runs of the last sample; None where it is not asked.
+    """
 
     def __init__(self, spec: Dict[str, Any], session: Any) -> None:
         self.name = spec["name"]
         self.session = session
-        self.inputs = {name: make_tensor(item) for name, item in spec["inputs"].items()}
+        self.gpu_ms: Any = None
+        self.inputs = {name: self.tensor(name, item) for name, item in spec["inputs"].items()}
         # A list of {input: tensor}, one per run.
         self.steps = [
-            {name: make_tensor(items[step]) for name, items in spec["step_inputs"].items()}
+            {name: self.tensor(name, items[step]) for name, items in spec["step_inputs"].items()}
             for step in range(spec["repeat"])
         ]
         self.from_calls = [
@@ -52,6 +63,10 @@ class PreparedCall:
         self.carry = list(spec["carry"].items())
         self.outputs = [output.name for output in session.get_outputs()]
         self.routing_outputs = spec.get("routing_outputs", [])
+
+    def tensor(self, name: str, spec: Dict[str, Any]) -> Any:
+        """The runtime's tensor for an input."""
+        return make_tensor(spec)
 
     def run(self, produced: Dict[str, Feeds], see: Any = None, laps_ns: Any = None) -> Feeds:
         """The outputs of the last run; values stay where the runtime put them, none is copied.
@@ -95,12 +110,16 @@ class LoadedWorkload:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
         folder = os.path.dirname(os.path.abspath(path))
-        sessions = {
-            name: open_session(os.path.join(folder, graph), threads, options)
-            for name, graph in document["graphs"].items()
-        }
-        self.calls = [PreparedCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
+        files = {name: os.path.join(folder, graph) for name, graph in document["graphs"].items()}
+        self.calls = self.prepare(document, files, threads, options)
         self.n_runs = 0
+
+    def prepare(
+        self, document: Dict[str, Any], files: Dict[str, str], threads: int, options: Dict[str, Any]
+    ) -> List[Any]:
+        """The calls of a workload's document, its graphs opened once each."""
+        sessions = {name: open_session(file, threads, options) for name, file in files.items()}
+        return [PreparedCall(spec, sessions[spec["graph"]]) for spec in document["calls"]]
 
     def run(self) -> Dict[str, Feeds]:
         """The outputs of every call, by call."""
@@ -132,7 +151,8 @@ class LoadedWorkload:
     def sample(self) -> Dict[str, Any]:
         """One timed run: wall and process CPU milliseconds, and wall milliseconds per call.
 
-        A call that is repeated has a second entry "NAME_step", the median of its runs.
+        A call that is repeated has a second entry "NAME_step", the median of its runs. Where the
+        GPU is asked, "NAME_gpu" is its time for a call and "gpu" that for all.
         """
         if os.getppid() != PARENT:
             os._exit(1)  # nobody waits for an answer; a new session must not be disturbed
@@ -152,6 +172,10 @@ class LoadedWorkload:
             before = after
         self.n_runs += 1
         cpu_ns = time.process_time_ns() - cpu_before
+        gpu_ms = {call.name: call.gpu_ms for call in self.calls if call.gpu_ms is not None}
+        if gpu_ms:
+            call_ms.update((name + "_gpu", value) for name, value in gpu_ms.items())
+            call_ms["gpu"] = sum(gpu_ms.values())
         return {"wall_ms": (before - start) / 1e6, "cpu_ms": cpu_ns / 1e6, "call_ms": call_ms}
 
 
@@ -323,28 +347,83 @@ class Worker:
 
 
 def open_session(path: str, threads: int, options: Dict[str, Any]) -> Any:
-    """A session with an explicit number of threads; spinning only when all have a core."""
+    """A session in which the provider computes everything but, at most, shapes.
+
+    ONNX Runtime moves nodes to the CPU without an error, and a session as a whole where it cannot
+    use the provider: times of the CPU would pass for the GPU's.
+    """
+    import onnxruntime
+
+    is_strict = PROVIDER != CPU
+    try:
+        session = make_session(path, threads, options, is_strict)
+    except Exception as error:  # of a class of onnxruntime's own
+        if not is_strict or "CPU EP" not in str(error):
+            raise
+        session = make_session(path, threads, options, False)
+        is_strict = False
+    if session.get_providers()[0] != PROVIDER:
+        raise RuntimeError(
+            "onnxruntime %s cannot use %s here and would run on %s; install a build that has it, "
+            "and its driver" % (onnxruntime.__version__, PROVIDER, session.get_providers()[0])
+        )
+    if PROVIDER != CPU and not is_strict:
+        require_shapes_only(session, onnxruntime.__version__)
+    return session
+
+
+def make_session(path: str, threads: int, options: Dict[str, Any], is_strict: bool) -> Any:
+    """A session with an explicit number of threads; spinning only when all have a core.
+
+    A strict one is refused when any node would be on the CPU.
+    """
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4 if is_strict else 3
     spinning = options.get("allow_spinning", threads <= len(os.sched_getaffinity(0)))
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    session = onnxruntime.InferenceSession(path, settings, providers=[PROVIDER])
-    if session.get_providers()[0] != PROVIDER:  # it falls back to the CPU without an error
+    if is_strict:
+        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    elif PROVIDER != CPU:
+        settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return onnxruntime.InferenceSession(path, settings, providers=[PROVIDER])
+
+
+def require_shapes_only(session: Any, version: str) -> None:
+    """Refuse a session that has more on the CPU than shapes, or that cannot tell."""
+    tell = getattr(session, "get_provider_graph_assignment_info", None)
+    if tell is None:
         raise RuntimeError(
-            "onnxruntime %s cannot use %s here and would run on %s; install a build that has it, "
-            "and its driver" % (onnxruntime.__version__, PROVIDER, session.get_providers()[0])
+            "onnxruntime %s keeps nodes on the CPU and cannot tell which; install a newer one, or "
+            "measure with --runtime tensorrt" % version
         )
-    return session
+    placed: Dict[str, List[str]] = {}
+    for part in tell():
+        placed.setdefault(part.ep_name, []).extend(node.op_type for node in part.get_nodes())
+    there = sorted(set(placed.get(CPU, [])))
+    others = [name for name in there if name not in SHAPE_OPERATORS or PROVIDER not in placed]
+    if others:
+        raise RuntimeError(
+            "onnxruntime %s keeps %s on the CPU, which would pass for time of %s; measure with "
+            "--runtime tensorrt, or replace these operators"
+            % (version, ", ".join(others), PROVIDER)
+        )
+    sys.stderr.write("On the CPU, for shapes: %s\n" % ", ".join(there))
 
 
 def make_tensor(spec: Dict[str, Any]) -> Any:
-    """The runtime's tensor for one entry of a workload file."""
-    import numpy
+    """ONNX Runtime's tensor for one entry of a workload file."""
     import onnxruntime
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy(make_array(spec), MEMORY, 0)
+
+
+def make_array(spec: Dict[str, Any]) -> Any:
+    """The NumPy array for one entry of a workload file."""
+    import numpy
 
     shape, dtype = tuple(spec["shape"]), numpy.dtype(spec["dtype"])
     if spec.get("values") is None:
@@ -352,7 +431,7 @@ def make_tensor(spec: Dict[str, Any]) -> Any:
     else:
         values = numpy.asarray(spec["values"], dtype=dtype)
         array = numpy.full(shape, values[0], dtype) if values.size == 1 else values.reshape(shape)
-    return onnxruntime.OrtValue.ortvalue_from_numpy(numpy.ascontiguousarray(array), MEMORY, 0)
+    return numpy.ascontiguousarray(array)
 
 
 def describe_tensor(value: Any) -> Dict[str, Any]:

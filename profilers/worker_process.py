@@ -15,8 +15,10 @@ from types import TracebackType
 from typing import IO, Any, Protocol
 
 from devices import Device
+from devices.runtimes import ONNXRUNTIME, runtime_of
 
 WORKER = Path(__file__).with_name("worker.py")
+TENSORRT_WORKER = Path(__file__).with_name("tensorrt_worker.py")  # needs the other beside it
 _STDERR_TAIL = 2000
 _QUIT_SECONDS = 2.0
 
@@ -157,8 +159,9 @@ class WorkerProcess:
             raise self._died(f"during {op!r} ({error})") from error
 
     def _start(self) -> subprocess.Popen[bytes]:
+        program = TENSORRT_WORKER if runtime_of(self._device) != ONNXRUNTIME else WORKER
         return subprocess.Popen(
-            self._device.worker_command(WORKER),
+            self._device.worker_command(program),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

@@ -22,9 +22,12 @@ DTYPES = (
 RESERVED_CALL_NAMES = frozenset(
     (
         *("latency", "raw_latency", "ci_low", "ci_high", "cpu", "min", "mad", "load"),
-        *("p90", "p95", "p99", "sentinel", "sentinel_reference"),
+        *("p90", "p95", "p99", "sentinel", "sentinel_reference", "gpu"),
     )
 )
+
+
+ShapeRange = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +146,22 @@ class Workload:
     Attributes:
         graphs: Name to ONNX file, relative to the workload's own file (or absolute).
         calls: The calls of one sample, in order.
+        shape_ranges: By graph and input, its least, typical and greatest shape. A runtime that
+            builds engines needs them where outputs become inputs.
 
     Raises:
-        WorkloadError: A call names an unknown graph or a call that does not precede it.
+        WorkloadError: A call names an unknown graph or a call that does not precede it, or a
+            range is none.
     """
 
     graphs: Mapping[str, str]
     calls: tuple[Call, ...]
+    shape_ranges: Mapping[str, Mapping[str, ShapeRange]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for graph, ranges in self.shape_ranges.items():
+            for name, shapes in ranges.items():
+                _require_range(graph, name, shapes)
         if not self.calls:
             raise WorkloadError("'calls' must not be empty: there is nothing to time.")
         earlier: set[str] = set()
@@ -210,7 +220,27 @@ def _workload(reader: FieldReader) -> Workload:
             f"'schema_version' must be {SCHEMA_VERSION}. Got {version}. Write the file again."
         )
     graphs = {name: str(file) for name, file in reader.table("graphs").items()}
-    return Workload(graphs, tuple(_call(item) for item in reader.readers("calls")))
+    ranges = {
+        str(graph): {str(name): _shapes(shapes) for name, shapes in dict(of_graph).items()}
+        for graph, of_graph in (reader.optional("shape_ranges", dict) or {}).items()
+    }
+    return Workload(graphs, tuple(_call(item) for item in reader.readers("calls")), ranges)
+
+
+def _shapes(shapes: Any) -> ShapeRange:
+    if not isinstance(shapes, list) or not all(isinstance(shape, list) for shape in shapes):
+        raise WorkloadError(f"'shape_ranges' must hold three shapes per input. Got {shapes!r:.60}.")
+    return tuple(tuple(shape) for shape in shapes)
+
+
+def _require_range(graph: str, name: str, shapes: ShapeRange) -> None:
+    sizes = list(zip(*shapes, strict=False))
+    is_whole = len(shapes) == 3 and len({len(shape) for shape in shapes}) == 1
+    if not is_whole or any(list(size) != sorted(size) or size[0] < 0 for size in sizes):
+        raise WorkloadError(
+            f"'shape_ranges' of {name!r} of {graph!r} must be its least, typical and greatest "
+            f"shape. Got {shapes}."
+        )
 
 
 def _call(reader: FieldReader) -> Call:

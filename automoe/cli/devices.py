@@ -7,11 +7,12 @@ import typer
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.opened_device import Host, opened_device
+from automoe.cli.opened_device import Host, Runtime, opened_device
 from devices import DeviceInfo, DeviceStatus, describe_devices
 from devices.opening import resolve_host
 from devices.remote_address import RemoteAddress
 from devices.remote_host import RemoteHost
+from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -57,10 +58,11 @@ def list_devices(host: Host = None, as_json: AsJson = False) -> None:
 def doctor(
     device: Annotated[str, typer.Option("--device", help="The device to look at.")] = "cpu",
     host: Host = None,
+    runtime: Runtime = ONNXRUNTIME,
     as_json: AsJson = False,
 ) -> None:
     """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
-    with opened_device(device, host, is_measured=False) as opened:
+    with opened_device(device, host, runtime, is_measured=False) as opened:
         findings = opened.doctor()
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -80,4 +82,5 @@ def _found_at(address: RemoteAddress) -> list[DeviceStatus]:
 
 def _summary(info: DeviceInfo) -> str:
     traits = "".join(f", {name} {value}" for name, value in info.traits)
-    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}"
+    found = "".join(f", {name} {value}" for name, value in info.details if name in RUNTIMES)
+    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}{found}"

@@ -24,35 +24,36 @@ def export(
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Model or supernet whose weights it gets.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
-    precision: Annotated[str, typer.Option(help="fp32.")] = "fp32",
+    form: Annotated[str, typer.Option("--format", help="onnx or tensorrt.")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32; tensorrt: or fp16.")] = "fp32",
     vocab_size: Annotated[int, typer.Option(min=5, help="Without --checkpoint.")] = 32768,
     max_positions: Annotated[int, typer.Option(min=10, help="Longest sentence.")] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Write the deployable graphs and check them against torch, expert choices included."""
-    for name, value, only in (("--format", form, "onnx"), ("--precision", precision, "fp32")):
-        if value != only:
-            raise ValueError(f"'{name}' can only be {only} in this release. Got '{value}'.")
     # torch takes seconds to import
     from automoe.architecture_files import read_architecture
-    from automoe.export import check_parity, export_model
+    from automoe.export import check_parity, export_model, require_precision
     from automoe.model_folder import VOCABULARY
 
+    require_precision(form, precision)
     wanted = read_architecture(architecture)
     if checkpoint is None:
         say("Without --checkpoint the weights are random: time this model, do not use it.")
         model, vocabulary = _random(wanted, vocab_size), None
     else:
         model, vocabulary = _trained(wanted, checkpoint)
-    bundle = export_model(model, out, max_positions=max_positions)
+    bundle = export_model(model, out, max_positions=max_positions, form=form, precision=precision)
     if vocabulary is not None:
         vocabulary.save(out / VOCABULARY)
     parity = check_parity(model, bundle)
     content = {
         "folder": str(out),
         "architecture_id": wanted.id,
+        "format": form,
+        "precision": precision,
         "max_difference": parity.max_difference,
+        "median_difference": parity.median_difference,
         "n_choices": parity.n_choices,
         "n_different_choices": parity.n_different_choices,
     }

@@ -9,6 +9,7 @@ import typer
 from automoe.cli.console import say
 from devices import Device
 from devices.opening import opened_device as opened
+from devices.runtimes import ONNXRUNTIME
 
 Host = Annotated[
     str | None,
@@ -19,12 +20,25 @@ LockClocks = Annotated[
 ]
 
 
+Runtime = Annotated[
+    str,
+    typer.Option("--runtime", help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
+]
+
+
 @contextmanager
 def opened_device(
-    device: str, host: str | None, *, is_measured: bool = True, holds_clocks: bool = False
+    device: str,
+    host: str | None,
+    runtime: str = ONNXRUNTIME,
+    *,
+    is_measured: bool = True,
+    holds_clocks: bool = False,
 ) -> Iterator[Device]:
     """As `devices.opening.opened_device`; on stderr, what there is to say of it."""
-    opening = opened(device, host, say=say, is_measured=is_measured, holds_clocks=holds_clocks)
+    opening = opened(
+        device, host, runtime, say=say, is_measured=is_measured, holds_clocks=holds_clocks
+    )
     with opening as found:
         if found.info().is_simulated:
             say(f"{found.name.upper()}: times are computed and say nothing about any real device.")

@@ -15,9 +15,10 @@ from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.opened_device import LockClocks, opened_device
+from automoe.cli.opened_device import LockClocks, Runtime, opened_device
 from automoe.cli.share import parse_share
 from devices import Device
+from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
     from automoe.profiling import ProfileSummary
@@ -42,6 +43,7 @@ def profile(
             "share the work.",
         ),
     ] = None,
+    runtime: Runtime = ONNXRUNTIME,
     space: Annotated[
         str | None, typer.Option("--space", help="Preset or file to sample from.")
     ] = None,
@@ -71,7 +73,7 @@ def profile(
     routing: Annotated[
         str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
     ] = "balanced",
-    precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32 or int8; tensorrt: or fp16.")] = "fp32",
     src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
     vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
@@ -128,7 +130,7 @@ def profile(
     hosts: list[str | None] = [*host] if host else [None]
     with ExitStack() as opened:
         plugin, *more = [
-            opened.enter_context(opened_device(device, each, holds_clocks=lock_clocks))
+            opened.enter_context(opened_device(device, each, runtime, holds_clocks=lock_clocks))
             for each in hosts
         ]
         if model is not None:

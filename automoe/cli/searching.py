@@ -13,6 +13,7 @@ from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
 from devices import opening
+from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
     from automoe.search import Fitness, SearchSettings
@@ -176,7 +177,15 @@ def search(
         if device is None or info is None:
             outcome, measured, result = prepared.predicted()
         else:
-            opened = partial(opening.opened_device, device, host, say=say, holds_clocks=lock_clocks)
+            measured_with = latency.predictor.conditions.get("runtime", ONNXRUNTIME)
+            opened = partial(
+                opening.opened_device,
+                device,
+                host,
+                measured_with.split()[0],
+                say=say,
+                holds_clocks=lock_clocks,
+            )
             outcome, measured, result = prepared.certified(opened, info)
         if pareto:
             result |= front_of(

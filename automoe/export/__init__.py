@@ -1,6 +1,6 @@
 """An architecture as ONNX graphs: to deploy with trained weights, to profile with random ones."""
 
-from automoe.export.bundle import Bundle, ExportError, export_model
+from automoe.export.bundle import Bundle, ExportError, export_model, require_precision
 from automoe.export.parity import Parity, check_parity
 from automoe.export.profiling import WorkloadWriter
 
@@ -11,4 +11,5 @@ __all__ = [
     "WorkloadWriter",
     "check_parity",
     "export_model",
+    "require_precision",
 ]

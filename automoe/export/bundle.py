@@ -10,12 +10,21 @@ from numpy.typing import NDArray
 
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
+from automoe.export.graph import GraphBuilder, TensorRtForm
+from automoe.export.tensorrt_experts import stacked_experts
+from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import TrainedWeights
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
+PRECISIONS = {"onnx": ("fp32",), "tensorrt": ("fp32", "fp16")}
+_WHY_NOT = {
+    ("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has",
+    ("onnx", "int8"): "; it is for profiling: 'automoe profile --precision int8'",
+    ("tensorrt", "int8"): "; scales of trained activations need calibration, which is not there",
+}
 
 
 class ExportError(ValueError):
@@ -30,11 +39,15 @@ class Bundle:
         folder: Holds the graphs, their weights and the description.
         config: The model's shape.
         max_positions: Longest source and target, in tokens.
+        form: ``onnx``, or ``tensorrt`` for graphs that TensorRT's parsers take.
+        precision: Of weights and activations: ``fp32`` or ``fp16``.
     """
 
     folder: Path
     config: TransformerConfig
     max_positions: int
+    form: str = "onnx"
+    precision: str = "fp32"
 
     @property
     def encoder(self) -> Path:
@@ -62,7 +75,8 @@ class Bundle:
                     f"Got {content['schema_version']}; upgrade automoe."
                 )
             config = TransformerConfig.from_dict(content["config"])
-            return cls(folder, config, int(content["max_positions"]))
+            form, precision = content.get("format", "onnx"), content.get("precision", "fp32")
+            return cls(folder, config, int(content["max_positions"]), str(form), str(precision))
         except FileNotFoundError:
             raise ExportError(
                 f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
@@ -72,35 +86,78 @@ class Bundle:
             raise ExportError(f"{path}: not a bundle description ({error}).") from None
 
 
-def export_model(model: Transformer, folder: Path, *, max_positions: int = 256) -> Bundle:
+def export_model(
+    model: Transformer,
+    folder: Path,
+    *,
+    max_positions: int = 256,
+    form: str = "onnx",
+    precision: str = "fp32",
+) -> Bundle:
     """Write a stand-alone model as ONNX graphs for one sentence at a time.
 
     Args:
         model: A model run at its full shape, such as an extracted subnet.
         folder: Where the files go; created when missing, overwritten otherwise.
         max_positions: Longest source and target, in tokens.
+        form: ``onnx``, or ``tensorrt`` for graphs that TensorRT's parsers take, with the shapes
+            that an engine is built for beside them.
+        precision: ``fp32``; for TensorRT also ``fp16``.
 
     Raises:
-        ExportError: The model routes tokens to several experts.
+        ExportError: The model routes tokens to several experts, or the form does not have the
+            precision.
     """
     if model.config.top_k != 1:
         raise ExportError(f"'top_k' must be 1 to export. Got {model.config.top_k}.")
+    require_precision(form, precision)
     folder.mkdir(parents=True, exist_ok=True)
-    bundle = Bundle(folder, model.config, max_positions)
-    weights = TrainedWeights(_state(model, max_positions), folder / "weights.bin")
+    bundle = Bundle(folder, model.config, max_positions, form, precision)
+    sizes = BundleSizes(max_positions) if form == "tensorrt" else None
+    state = _state(model, max_positions, stacked=sizes is not None)
+    weights = TrainedWeights(state, folder / "weights.bin", precision=precision)
+    graphs: dict[str, GraphBuilder] = {}
     for build, path in ((encoder_graph, bundle.encoder), (decoder_graph, bundle.decoder)):
-        graph = build(model.config, weights, max_positions=max_positions, forced_routing=False)
-        graph.save(path)
+        graphs[path.name] = build(
+            model.config,
+            weights,
+            max_positions=max_positions,
+            forced_routing=False,
+            tensorrt=TensorRtForm(sizes.typical_tokens(path.stem)) if sizes else None,
+        )
+        graphs[path.name].save(path)
+    if sizes is not None:
+        write_profiles(folder, graphs, sizes, model.config.architecture)
     description = {
         "schema_version": SCHEMA_VERSION,
         "config": model.config.to_dict(),
         "max_positions": max_positions,
+        "format": form,
+        "precision": precision,
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2), encoding="utf-8")
     return bundle
 
 
-def _state(model: Transformer, max_positions: int) -> dict[str, NDArray[np.float32]]:
+def require_precision(form: str, precision: str) -> None:
+    """Refuse a form that does not exist, or that does not have the precision.
+
+    Raises:
+        ExportError: It is so; the message says what there is.
+    """
+    if form not in PRECISIONS:
+        raise ExportError(f"'--format' must be {' or '.join(PRECISIONS)}. Got '{form}'.")
+    if precision not in PRECISIONS[form]:
+        why = _WHY_NOT.get((form, precision), "")
+        raise ExportError(
+            f"'--precision' with '--format {form}' must be {' or '.join(PRECISIONS[form])}. "
+            f"Got '{precision}'{why}."
+        )
+
+
+def _state(
+    model: Transformer, max_positions: int, *, stacked: bool
+) -> dict[str, NDArray[np.float32]]:
     config = model.config
     state = {name: weight.detach().cpu().numpy() for name, weight in model.named_parameters()}
     embed, hidden = (
@@ -114,4 +171,8 @@ def _state(model: Transformer, max_positions: int) -> dict[str, NDArray[np.float
     for name, dim in (("encoder", embed), ("decoder", hidden)):
         table = positions(0, max_positions, full_dim=config.position_dim, dim=dim)
         state[f"positions.{name}"] = table.numpy()
+        if stacked:
+            for i, layer in enumerate(getattr(config.architecture, name).layers):
+                if layer.is_sparse:
+                    state |= stacked_experts(state, layer, f"{name}.{i}.feed_forward")
     return state

@@ -18,7 +18,7 @@ from automoe.export.encoder_graph import (
     split_heads,
 )
 from automoe.export.experts import feed_forward
-from automoe.export.graph import Dimension, GraphBuilder
+from automoe.export.graph import Dimension, GraphBuilder, TensorRtForm
 from automoe.export.weights import WeightSource
 from automoe.supernet import TransformerConfig
 
@@ -32,8 +32,9 @@ def decoder_graph(
     max_positions: int,
     forced_routing: bool,
     batch: int = 1,
+    tensorrt: TensorRtForm | None = None,
 ) -> GraphBuilder:
-    """Build the graph.
+    """Build the graph, in the form for ONNX Runtime or in that for TensorRT.
 
     With a ``batch`` of several sentences their hypotheses follow one another, as many for each,
     and cross keys and values have a first dimension for the sentence.
@@ -44,7 +45,7 @@ def decoder_graph(
     Outputs: ``logits`` ``[B, V]``, ``present_key_i`` and ``present_value_i``
     ``[B, H, C + 1, P]``, and ``expert_i`` ``[B]`` for each sparse layer.
     """
-    graph = GraphBuilder("decoder_step", weights)
+    graph = GraphBuilder("decoder_step", weights, tensorrt)
     dim = config.architecture.decoder.embed_dim
     token_B = graph.input("token", TensorProto.INT64, ["beam"])
     position = graph.input("position", TensorProto.INT64, [1])
@@ -58,7 +59,8 @@ def decoder_graph(
     if config.pre_norm:
         x_BD = graph.norm(x_BD, "decoder_norm", dim)
     table_VD = graph.weight(TABLE, config.vocab_size, dim)
-    logits_BV = graph.op("Gemm", x_BD, table_VD, transB=1)
+    logits_BV = graph.product(x_BD, table_VD)
+    logits_BV = graph.as_float32(logits_BV)
     graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
     return graph
 
@@ -107,10 +109,10 @@ def _self_attention(
 
 def _cached(graph: GraphBuilder, fresh: str, name: str, heads: int, head_dim: int) -> str:
     shape: list[Dimension] = ["beam", heads, "cached", head_dim]
-    past = graph.input(f"past_{name}", TensorProto.FLOAT, shape)
+    past = graph.input(f"past_{name}", graph.float_type, shape)
     present = graph.op("Concat", past, fresh, axis=2)
     grown: list[Dimension] = ["beam", heads, "cached_plus_1", head_dim]
-    graph.output(present, f"present_{name}", TensorProto.FLOAT, grown)
+    graph.output(present, f"present_{name}", graph.float_type, grown)
     return present
 
 
@@ -127,7 +129,7 @@ def _cross_attention(
     head_dim, length = qkv_dim // heads, f"attended_{index}"
     sentences: list[Dimension] = [batch] if batch > 1 else []
     key, value = (
-        graph.input(f"cross_{part}_{index}", TensorProto.FLOAT, [*sentences, heads, *rest])
+        graph.input(f"cross_{part}_{index}", graph.float_type, [*sentences, heads, *rest])
         for part, rest in (("key", (head_dim, length)), ("value", (length, head_dim)))
     )
     query_BQ = graph.linear(x_BD, f"{name}.query", dim, qkv_dim)

@@ -12,7 +12,7 @@ from onnx import TensorProto
 
 from automoe.architecture import EncoderLayer
 from automoe.export.experts import feed_forward
-from automoe.export.graph import Dimension, GraphBuilder
+from automoe.export.graph import Dimension, GraphBuilder, TensorRtForm
 from automoe.export.weights import WeightSource
 from automoe.supernet import TransformerConfig
 
@@ -24,8 +24,9 @@ def encoder_graph(
     max_positions: int,
     forced_routing: bool,
     batch: int = 1,
+    tensorrt: TensorRtForm | None = None,
 ) -> GraphBuilder:
-    """Build the graph.
+    """Build the graph, in the form for ONNX Runtime or in that for TensorRT.
 
     With a ``batch`` of B > 1, the tokens of B sentences of equal length follow one another in
     ``source``, and cross keys and values gain a first dimension B.
@@ -34,7 +35,7 @@ def encoder_graph(
     sparse layer i. Outputs: ``cross_key_j`` ``[H, P, S']`` and ``cross_value_j``
     ``[H, S', P]`` for each decoder layer j, where S' is S times its span; ``expert_i`` ``[S]``.
     """
-    graph = GraphBuilder("encoder", weights)
+    graph = GraphBuilder("encoder", weights, tensorrt)
     encoder = config.architecture.encoder
     source_S = graph.input("source", TensorProto.INT64, ["source_length"])
     x_SE = embedded(
@@ -73,15 +74,31 @@ def embedded(
     vocab_size, max_positions, dim = sizes
     rows = graph.op("Gather", graph.weight(table, vocab_size, dim), tokens, axis=0)
     scaled = graph.op("Mul", rows, graph.scalar(sqrt(dim)))
+    side = table.rpartition(".")[2]
+    table_PD = graph.weight(f"positions.{side}", max_positions, dim)
+    if position is None and graph.tensorrt is not None:
+        return _with_first_positions(graph, scaled, tokens, table_PD, batch=batch, dim=dim)
     if position is None:
         length = graph.op("Squeeze", graph.op("Shape", tokens))
         zero, one = (graph.op("Squeeze", graph.integers(n)) for n in (0, 1))
         position = graph.op("Range", zero, length, one)
         if batch > 1:
             position = graph.op("Mod", position, graph.op("Div", length, graph.integers(batch)))
-    side = table.rpartition(".")[2]
-    table_PD = graph.weight(f"positions.{side}", max_positions, dim)
     return graph.op("Add", scaled, graph.op("Gather", table_PD, position, axis=0))
+
+
+def _with_first_positions(
+    graph: GraphBuilder, x_TD: str, tokens: str, table_PD: str, *, batch: int, dim: int
+) -> str:
+    """Add the first positions to each sentence, with neither Range nor Mod."""
+    length = graph.op("Shape", tokens)
+    if batch > 1:
+        length = graph.op("Div", length, graph.integers(batch))
+    zero = graph.integers(0)
+    first_SD = graph.op("Slice", table_PD, zero, length, zero)
+    if batch == 1:
+        return graph.op("Add", x_TD, first_SD)
+    return graph.reshape(graph.op("Add", graph.reshape(x_TD, batch, -1, dim), first_SD), -1, dim)
 
 
 def residual(graph: GraphBuilder, config: TransformerConfig, name: str, dim: int) -> "Residual":
@@ -205,7 +222,7 @@ def _publish_cross_keys_values(
             projected = graph.linear(spans[span], f"decoder.{j}.cross.{part}", dim, qkv_dim)
             split = split_heads(graph, projected, heads, head_dim, batch)
             value = heads_first(graph, split, batch, transposed=part == "key")
-            graph.output(value, f"cross_{part}_{j}", TensorProto.FLOAT, shape)
+            graph.output(value, f"cross_{part}_{j}", graph.float_type, shape)
 
 
 def _attended(graph: GraphBuilder, outputs: list[str], dim: int, batch: int) -> str:

@@ -1,8 +1,9 @@
 """The feed-forward part as graph nodes: an expert nobody was routed to computes nothing.
 
-Tokens are sorted by expert and cut into one segment per expert; a segment without tokens is a
-matrix product with no rows, which runtimes skip without reading the weights. Experts may have
-different widths, and no token is padded or computed twice.
+For ONNX Runtime, tokens are sorted by expert and cut into one segment per expert; a segment
+without tokens is a matrix product with no rows, which runtimes skip without reading the weights.
+Experts may have different widths, and no token is padded or computed twice. TensorRT's parsers
+refuse that; its forms are in ``automoe/export/tensorrt_experts.py``.
 
 Legend: T tokens, D width, N experts.
 """
@@ -13,6 +14,7 @@ from onnx import TensorProto
 
 from automoe.architecture import EncoderLayer
 from automoe.export.graph import GraphBuilder
+from automoe.export.tensorrt_experts import is_gathered, serve_gathered, serve_masked, top_1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,18 @@ def feed_forward(
     if not layer.is_sparse:
         return Routed(_expert(graph, x_TD, f"{name}.experts.0", dim, layer.experts[0]), None)
     n_experts = len(layer.experts)
-    logits_TN = graph.linear(x_TD, f"{name}.router", dim, n_experts)
+    logits_TN = graph.as_float32(graph.linear(x_TD, f"{name}.router", dim, n_experts))
     if bias_TN is not None:
         logits_TN = graph.op("Add", logits_TN, bias_TN)
     probability_TN = graph.op("Softmax", logits_TN, axis=1)
-    scale_T1 = graph.op("ReduceMax", probability_TN, axes=[1], keepdims=1)
-    expert_T = graph.op("ArgMax", logits_TN, axis=1, keepdims=0)
-    served_TD = _serve_sorted(graph, x_TD, expert_T, layer, name=name, dim=dim)
+    scale_T1 = graph.as_activation(graph.op("ReduceMax", probability_TN, axes=[1], keepdims=1))
+    if graph.tensorrt is None:
+        expert_T = graph.op("ArgMax", logits_TN, axis=1, keepdims=0)
+        served_TD = _serve_sorted(graph, x_TD, expert_T, layer, name=name, dim=dim)
+    else:
+        expert_T1, expert_T = top_1(graph, logits_TN)
+        serve = serve_gathered if is_gathered(layer, graph.tensorrt.n_tokens) else serve_masked
+        served_TD = serve(graph, x_TD, (expert_T1, expert_T), layer, name=name, dim=dim)
     return Routed(graph.op("Mul", served_TD, scale_T1), expert_T)
 
 

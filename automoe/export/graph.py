@@ -3,23 +3,57 @@
 Legend: T tokens, I and O widths in and out, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from automoe.export.weights import WeightSource
 
 OPSET = 17  # the first with LayerNormalization
+EPSILON = 1e-5
+# The random weights of profiling are drawn with a standard deviation of 0.02, norms included, so
+# that nothing between them goes beyond these times 127.
+ACTIVATION_SCALE, WEIGHT_SCALE = 0.5 / 127, 0.1 / 127
 Dimension = int | str
+Range = tuple[int, int, int]  # least, typical, greatest
+ShapeRange = tuple[tuple[int, ...], ...]  # the same of a shape
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRtForm:
+    """A graph of operators that the parser of every TensorRT since 8.5 takes.
+
+    Attributes:
+        n_tokens: Tokens of a typical run; decides how experts are chosen, see
+            ``automoe/export/tensorrt_experts.py``.
+        int8: Whether products with weights take 8-bit integers, with scales that suit the random
+            weights that profiling uses and no others. Gathered experts stay as they are.
+    """
+
+    n_tokens: int
+    int8: bool = False
 
 
 class GraphBuilder:
-    """Collects nodes and initialisers; every method returns the name of what it adds."""
+    """Collects nodes and initialisers; every method returns the name of what it adds.
 
-    def __init__(self, name: str, weights: WeightSource) -> None:
+    Args:
+        name: The graph's name.
+        weights: Gives its initialisers; their type is that of the activations.
+        tensorrt: The form for TensorRT; that for ONNX Runtime without it.
+    """
+
+    def __init__(
+        self, name: str, weights: WeightSource, tensorrt: TensorRtForm | None = None
+    ) -> None:
+        self.tensorrt = tensorrt
+        self.float_type = weights.data_type
         self._name = name
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
@@ -31,6 +65,20 @@ class GraphBuilder:
         """Declare an input of an ONNX element type and shape; names are symbolic dimensions."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
+
+    def shape_ranges(self, sizes: Mapping[str, Range]) -> dict[str, ShapeRange]:
+        """Least, typical and greatest shape of every input, given those of each dimension."""
+        shapes = {
+            value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+            for value in self._inputs
+        }
+        return {
+            name: tuple(
+                tuple(size if isinstance(size, int) else sizes[size][i] for size in shape)
+                for i in range(3)
+            )
+            for name, shape in shapes.items()
+        }
 
     def output(self, value: str, name: str, dtype: int, shape: Sequence[Dimension]) -> None:
         """Publish a value under a name of its own."""
@@ -55,13 +103,29 @@ class GraphBuilder:
         self._initialisers.setdefault(name, tensor)
         return name
 
-    def scalar(self, value: float) -> str:
-        """A constant float32 scalar."""
-        name = f"float_{value!r}"
-        self._initialisers.setdefault(
-            name, helper.make_tensor(name, TensorProto.FLOAT, [], [value])
-        )
+    def scalar(self, value: float, data_type: int | None = None) -> str:
+        """A constant scalar, of the activations' type unless told otherwise."""
+        data_type = self.float_type if data_type is None else data_type
+        name = f"float_{value!r}" + ("" if data_type == TensorProto.FLOAT else "_half")
+        self._initialisers.setdefault(name, helper.make_tensor(name, data_type, [], [value]))
         return name
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """A constant that is kept in the graph itself."""
+        self._initialisers.setdefault(name, numpy_helper.from_array(values, name))
+        return name
+
+    def as_float32(self, x: str) -> str:
+        """Of the activations' type; what is delicate is computed in float32."""
+        return self._cast(x, TensorProto.FLOAT)
+
+    def as_activation(self, x: str) -> str:
+        """Of float32, in the activations' type."""
+        return self._cast(x, self.float_type)
+
+    def _cast(self, x: str, to: int) -> str:
+        is_half = self.float_type != TensorProto.FLOAT
+        return self.op("Cast", x, to=to) if is_half else x
 
     def weight(self, name: str, *shape: int) -> str:
         """A weight of the model."""
@@ -72,12 +136,41 @@ class GraphBuilder:
     def linear(self, x_TI: str, name: str, in_dim: int, out_dim: int) -> str:
         """``[T, I]`` to ``[T, O]`` with the weight ``[O, I]`` and the bias of a module."""
         weight_OI = self.weight(f"{name}.weight", out_dim, in_dim)
-        return self.op("Gemm", x_TI, weight_OI, self.weight(f"{name}.bias", out_dim), transB=1)
+        return self.product(x_TI, weight_OI, self.weight(f"{name}.bias", out_dim))
+
+    def product(self, x_TI: str, weight_OI: str, *bias_O: str) -> str:
+        """``[T, I]`` times the transpose of ``[O, I]``, with a bias where one is given."""
+        x_TI, weight_OI = self.quantised(x_TI, weight_OI)
+        return self.op("Gemm", x_TI, weight_OI, *bias_O, transB=1)
+
+    def quantised(self, x: str, weight: str) -> tuple[str, str]:
+        """Both factors rounded to what 8-bit integers can say, where the graph is to be int8."""
+        if self.tensorrt is None or not self.tensorrt.int8:
+            return x, weight
+        return self._rounded(x, ACTIVATION_SCALE), self._rounded(weight, WEIGHT_SCALE)
+
+    def _rounded(self, x: str, scale: float) -> str:
+        step, zero = self.scalar(scale), self.constant("int8_0", np.array(0, np.int8))
+        return self.op("DequantizeLinear", self.op("QuantizeLinear", x, step, zero), step, zero)
 
     def norm(self, x_TD: str, name: str, dim: int) -> str:
         """Layer norm over D."""
         gain_D, bias_D = self.weight(f"{name}.weight", dim), self.weight(f"{name}.bias", dim)
-        return self.op("LayerNormalization", x_TD, gain_D, bias_D, axis=-1, epsilon=1e-5)
+        if self.tensorrt is None:
+            return self.op("LayerNormalization", x_TD, gain_D, bias_D, axis=-1, epsilon=EPSILON)
+        return self._written_out_norm(x_TD, gain_D, bias_D)
+
+    def _written_out_norm(self, x_TD: str, gain_D: str, bias_D: str) -> str:
+        """TensorRT 8.5 has no LayerNormalization; squares may overflow in float16."""
+        x_TD, gain_D, bias_D = map(self.as_float32, (x_TD, gain_D, bias_D))
+        mean_T1 = self.op("ReduceMean", x_TD, axes=[-1], keepdims=1)
+        centred_TD = self.op("Sub", x_TD, mean_T1)
+        square_TD = self.op("Mul", centred_TD, centred_TD)
+        variance_T1 = self.op("ReduceMean", square_TD, axes=[-1], keepdims=1)
+        padded_T1 = self.op("Add", variance_T1, self.scalar(EPSILON, TensorProto.FLOAT))
+        normed_TD = self.op("Div", centred_TD, self.op("Sqrt", padded_T1))
+        scaled_TD = self.op("Mul", normed_TD, gain_D)
+        return self.as_activation(self.op("Add", scaled_TD, bias_D))
 
     def reshape(self, x: str, *shape: int) -> str:
         """Reshape; 0 keeps a dimension, -1 is what remains."""

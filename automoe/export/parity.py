@@ -17,6 +17,10 @@ from automoe.export.runtime import open_session
 from automoe.supernet import Transformer
 
 TOLERANCE = 1e-3  # on logits; float32 sums in another order differ by about 1e-5
+# In float16 a token between two experts may go to the other one, and all that attends to it then
+# differs; so the typical logit is compared, and a few choices may differ.
+HALF_TOLERANCE = 0.05
+_HALF_CHOICES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,25 @@ class Parity:
         max_difference: Of any logit.
         n_choices: Expert choices compared.
         n_different_choices: Choices that differ.
+        median_difference: Of the logits.
+        precision: The exported graphs'.
     """
 
     max_difference: float
     n_choices: int
     n_different_choices: int
+    median_difference: float = 0.0
+    precision: str = "fp32"
 
     @property
     def holds(self) -> bool:
-        """Logits agree within the tolerance and every token goes to the same expert."""
+        """Logits agree within the tolerance and every token goes to the same expert.
+
+        In float16, the median of the logits' differences and 95 % of the choices.
+        """
+        if self.precision == "fp16":
+            few = self.n_different_choices <= _HALF_CHOICES * self.n_choices
+            return few and self.median_difference <= HALF_TOLERANCE
         return self.max_difference <= TOLERANCE and not self.n_different_choices
 
 
@@ -57,15 +71,19 @@ def check_parity(
     exported = _run(bundle, source_1S[0], target_1T[0])
     expected = [routing.expert_TK[:, 0].numpy() for routing in output.routing]
     different = [int((a != b).sum()) for a, b in zip(expected, exported.experts, strict=True)]
+    differences_TV = np.abs(output.logits_BTV[0].numpy() - exported.logits_TV)
     parity = Parity(
-        max_difference=float(np.abs(output.logits_BTV[0].numpy() - exported.logits_TV).max()),
+        max_difference=float(differences_TV.max()),
         n_choices=sum(a.size for a in expected),
         n_different_choices=sum(different),
+        median_difference=float(np.median(differences_TV)),
+        precision=bundle.precision,
     )
     if not parity.holds:
+        tolerance = HALF_TOLERANCE if bundle.precision == "fp16" else TOLERANCE
         raise ExportError(
             f"The exported graphs in '{bundle.folder}' differ from torch: logits by "
-            f"{parity.max_difference:.2g} (tolerance {TOLERANCE:g}), "
+            f"{parity.max_difference:.2g} (tolerance {tolerance:g}), "
             f"{parity.n_different_choices} of {parity.n_choices} expert choices. Do not use them."
         )
     return parity
@@ -95,9 +113,11 @@ def _run(bundle: Bundle, source_S: Tensor, target_T: Tensor) -> _Exported:
 
 
 def run_named(session: Any, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Run a session and name its outputs."""
+    """Run a session and name its outputs; numbers are given as it wants them, float16 or 32."""
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    halves = {value.name for value in session.get_inputs() if value.type == "tensor(float16)"}
+    given = {k: v.astype(np.float16) if k in halves else v for k, v in feeds.items()}
+    return dict(zip(names, session.run(names, given), strict=True))
 
 
 def empty_cache(architecture: Architecture, beam: int = 1) -> dict[str, NDArray[np.float32]]:

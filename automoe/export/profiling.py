@@ -9,13 +9,17 @@ import numpy as np
 from automoe.architecture import Architecture, EncoderLayer
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
+from automoe.export.graph import Range, TensorRtForm
 from automoe.export.quantization import quantize_graph
+from automoe.export.tensorrt_profiles import open_dimensions
 from automoe.export.weights import RandomBlob
 from automoe.routing_pattern import Side, router_bias
 from automoe.supernet import TransformerConfig
 from automoe.text.special_tokens import UNK
 from automoe.workload import TranslationWorkload
 from profilers.workload import Call, TensorSpec, Workload
+
+_PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16", "int8")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,28 @@ class WorkloadWriter:
         folder: Where graphs, workloads and the shared weights go.
         sentence: The sentence that is translated.
         prefix: Of the names of graphs and workloads, to tell apart what shares the weights.
+        tensorrt: Whether the graphs are for TensorRT instead of ONNX Runtime.
+
+    Raises:
+        ValueError: The runtime does not have the sentence's precision.
     """
 
     folder: Path
     sentence: TranslationWorkload
     prefix: str = ""
+    tensorrt: bool = False
+
+    def __post_init__(self) -> None:
+        runtime, precision = (
+            ("tensorrt" if self.tensorrt else "onnxruntime"),
+            self.sentence.precision,
+        )
+        if precision not in _PRECISIONS[runtime]:
+            raise ValueError(
+                f"'precision' with runtime {runtime} must be {' or '.join(_PRECISIONS[runtime])}. "
+                f"Got '{precision}'; processors have no kernels for it: use '--runtime tensorrt' "
+                "on a GPU."
+            )
 
     def write(self, architecture: Architecture) -> Path:
         """Write graphs and workload, and return the workload's path."""
@@ -43,12 +64,15 @@ class WorkloadWriter:
             vocab_size=self.sentence.vocab_size,
             shared_embeddings=self.sentence.shared_embeddings,
         )
-        blob = RandomBlob(self.folder / "weights.bin")
+        precision = "fp16" if self.sentence.precision == "fp16" else "fp32"
+        file = "weights.bin" if precision == "fp32" else f"weights.{precision}.bin"
+        blob = RandomBlob(self.folder / file, precision=precision)
         weights = blob.graph_weights()
-        graphs = {}
-        for name, build, length in (
-            ("encoder", encoder_graph, self.sentence.src_len),
-            ("decoder", decoder_graph, self.sentence.tgt_len),
+        sizes = self._dimensions(architecture)
+        graphs, ranges = {}, {}
+        for name, build, length, n_tokens in (
+            ("encoder", encoder_graph, self.sentence.src_len, sizes["source_length"][1]),
+            ("decoder", decoder_graph, self.sentence.tgt_len, sizes["beam"][1]),
         ):
             graph = build(
                 config,
@@ -56,16 +80,32 @@ class WorkloadWriter:
                 max_positions=length,
                 forced_routing=True,
                 batch=self.sentence.batch,
+                tensorrt=self._form(n_tokens),
             )
+            if self.tensorrt:
+                ranges[name] = graph.shape_ranges(sizes)
             graphs[name] = f"{self.prefix}{architecture.id}.{name}.onnx"
             graph.save(self.folder / graphs[name])
-            if self.sentence.precision == "int8":
+            if self.sentence.precision == "int8" and not self.tensorrt:
                 quantize_graph(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
         path = self.folder / f"{self.prefix}{architecture.id}.workload.json"
         calls = (self._encoder_call(architecture), self._decoder_call(architecture))
-        Workload(graphs, calls).save(path)
+        Workload(graphs, calls, ranges).save(path)
         return path
+
+    def _form(self, n_tokens: int) -> TensorRtForm | None:
+        return TensorRtForm(n_tokens, self.sentence.precision == "int8") if self.tensorrt else None
+
+    def _dimensions(self, architecture: Architecture) -> dict[str, Range]:
+        """Those of the sentence, of which only the cache grows."""
+        sentence = self.sentence
+        length = (sentence.src_len,) * 3
+        last = sentence.tgt_len - 1
+        cached = (0, last // 2, last)
+        return open_dimensions(
+            architecture, length, cached, (sentence.beam,) * 3, batch=sentence.batch
+        )
 
     def _encoder_call(self, architecture: Architecture) -> Call:
         n_tokens = self.sentence.src_len * self.sentence.batch
@@ -87,7 +127,8 @@ class WorkloadWriter:
         for i, layer in enumerate(layers):
             empty = (n_hypotheses, layer.heads, 0, architecture.qkv_dim // layer.heads)
             for part in ("key", "value"):
-                past[f"past_{part}_{i}"] = TensorSpec("float32", empty, values=())
+                dtype = "float16" if self.sentence.precision == "fp16" else "float32"
+                past[f"past_{part}_{i}"] = TensorSpec(dtype, empty, values=())
                 crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))

@@ -7,18 +7,25 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import StringStringEntryProto, TensorProto
+from onnx import StringStringEntryProto, TensorProto, helper
 
 _ALIGNMENT = 4096  # a page, so that runtimes can map each initialiser
 _CHUNK = 1 << 20
-_FLOAT_BYTES = 4
+DATA_TYPES: Mapping[str, int] = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
 
 
 class WeightSource(Protocol):
-    """Gives a graph its initialisers."""
+    """Gives a graph its initialisers.
+
+    Attributes:
+        data_type: Of every one: ``TensorProto.FLOAT`` or ``FLOAT16``.
+    """
+
+    @property
+    def data_type(self) -> int: ...  # noqa: D102  above
 
     def initialiser(self, name: str, shape: Sequence[int]) -> TensorProto:
-        """The float32 initialiser of that name and shape."""
+        """The initialiser of that name and shape."""
         ...
 
 
@@ -28,9 +35,13 @@ class TrainedWeights:
     Args:
         state: Weights by name; a shape that differs from what a graph asks is an error.
         path: The file to write; replaced when it exists.
+        precision: ``fp32`` or ``fp16``, to which the weights are rounded.
     """
 
-    def __init__(self, state: Mapping[str, NDArray[np.float32]], path: Path) -> None:
+    def __init__(
+        self, state: Mapping[str, NDArray[np.float32]], path: Path, *, precision: str = "fp32"
+    ) -> None:
+        self.data_type = DATA_TYPES[precision]
         self._state = state
         self._path = path
         self._offsets: dict[str, int] = {}
@@ -43,12 +54,14 @@ class TrainedWeights:
         Raises:
             ValueError: The model's weight has another shape than the graph needs.
         """
-        array = np.ascontiguousarray(self._state[name], dtype=np.float32)
+        dtype = helper.tensor_dtype_to_np_dtype(self.data_type)
+        array = np.ascontiguousarray(self._state[name], dtype=dtype)
         if array.shape != tuple(shape):
             raise ValueError(f"'{name}' must have shape {tuple(shape)}. Got {array.shape}.")
         if name not in self._offsets:
             self._offsets[name] = self._append(array.tobytes())
-        return external_tensor(name, shape, self._path.name, self._offsets[name])
+        place = (self._path.name, self._offsets[name])
+        return external_tensor(name, shape, *place, data_type=self.data_type)
 
     def _append(self, data: bytes) -> int:
         start = self._end
@@ -67,8 +80,9 @@ class RandomBlob:
     traffic of a real model.
     """
 
-    def __init__(self, path: Path, *, seed: int = 0) -> None:
+    def __init__(self, path: Path, *, seed: int = 0, precision: str = "fp32") -> None:
         self.path = path
+        self.data_type = DATA_TYPES[precision]
         self._seed = seed
 
     def graph_weights(self, start: int = 0) -> "BlobWeights":
@@ -84,14 +98,16 @@ class RandomBlob:
             file.seek(have * _CHUNK)
             for index in range(have, -(-size // _CHUNK)):
                 rng = np.random.default_rng((self._seed, index))
-                numbers = rng.standard_normal(_CHUNK // _FLOAT_BYTES, dtype=np.float32)
-                file.write((numbers * np.float32(0.02)).tobytes())
+                dtype = helper.tensor_dtype_to_np_dtype(self.data_type)
+                numbers = rng.standard_normal(_CHUNK // dtype.itemsize, dtype=np.float32)
+                file.write((numbers * np.float32(0.02)).astype(dtype).tobytes())
 
 
 class BlobWeights:
     """The initialisers of one graph, at consecutive offsets of a shared blob."""
 
     def __init__(self, blob: RandomBlob, start: int) -> None:
+        self.data_type = blob.data_type
         self._blob = blob
         self._offsets: dict[str, int] = {}
         self.end = start
@@ -100,9 +116,10 @@ class BlobWeights:
         """Random numbers; the same ones when the name is asked for again."""
         if name not in self._offsets:
             self._offsets[name] = self.end
-            self.end = aligned(self.end + _FLOAT_BYTES * prod(shape))
+            self.end = aligned(self.end + _n_bytes(shape, self.data_type))
             self._blob.grow(self.end)
-        return external_tensor(name, shape, self._blob.path.name, self._offsets[name])
+        place = (self._blob.path.name, self._offsets[name])
+        return external_tensor(name, shape, *place, data_type=self.data_type)
 
 
 def aligned(offset: int) -> int:
@@ -110,11 +127,18 @@ def aligned(offset: int) -> int:
     return -(-offset // _ALIGNMENT) * _ALIGNMENT
 
 
-def external_tensor(name: str, shape: Sequence[int], file: str, offset: int) -> TensorProto:
-    """A float32 tensor whose data lies in ``file`` at byte ``offset``."""
-    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+def external_tensor(
+    name: str, shape: Sequence[int], file: str, offset: int, *, data_type: int = TensorProto.FLOAT
+) -> TensorProto:
+    """A tensor whose data lies in ``file`` at byte ``offset``."""
+    tensor = TensorProto(name=name, data_location=TensorProto.EXTERNAL)
+    tensor.data_type = data_type
     tensor.dims.extend(shape)
-    length = _FLOAT_BYTES * prod(shape)
+    length = _n_bytes(shape, data_type)
     for key, value in (("location", file), ("offset", offset), ("length", length)):
         tensor.external_data.append(StringStringEntryProto(key=key, value=str(value)))
     return tensor
+
+
+def _n_bytes(shape: Sequence[int], data_type: int) -> int:
+    return helper.tensor_dtype_to_np_dtype(data_type).itemsize * prod(shape)

@@ -338,3 +338,28 @@ for number in range(30):
     assert {row["point_id"] for row in rows} == expected
     samples = [json.loads(line) for line in samples_path(path).read_text().splitlines()]
     assert {item["point_id"] for item in samples} == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted", "fits"),
+    [
+        ("tensorrt 10.3.0", "tensorrt", True),
+        ("tensorrt 10.3.0", "onnxruntime", False),
+        ("tensorrt 10.3.0", "tensorrt-rtx", False),
+        ("tensorrt-rtx 1.7.1", "tensorrt", False),
+        ("onnxruntime-cuda 1.31.1", "onnxruntime", True),
+        ("onnxruntime-cuda 1.31.1", "tensorrt", False),
+        ("SIMULATED roofline 1", "onnxruntime", True),
+    ],
+)
+def test_rows_of_tensorrt_and_others_are_told_apart(
+    path: Path, row: str, wanted: str, fits: bool
+) -> None:
+    LatencyLog(path).require_runtime(wanted)  # an empty log has no runtime
+    log = written(path, "a", runtime=row)
+    if fits:
+        log.require_runtime(wanted)
+        return
+    message = f"'runtime' must be '{row.split()[0]}' as in .* Got '{wanted}'. .*another --log"
+    with pytest.raises(LogError, match=message):
+        log.require_runtime(wanted)

@@ -10,6 +10,7 @@ from support.graphs import DOUBLE, LAYER, write_graph
 from support.ssh_in_place import SshInPlace
 
 from devices import DeviceUnavailableError
+from devices.cpu import CpuDevice
 from devices.remote_address import RemoteAddress
 from devices.remote_device import RemoteDevice, open_remote_device
 from profilers import (
@@ -103,6 +104,20 @@ def test_a_worker_without_a_runtime_says_what_to_do(
     broken.write_text("raise SystemExit('no runtime')")
     monkeypatch.setattr("profilers.remote_worker.WORKER", broken)
     message = "run `automoe doctor --device cpu --host pi@board`. .*Its last words: no runtime"
+    with pytest.raises(ProfilingError, match=message), RemoteWorker(board):
+        pass
+
+
+def test_the_worker_for_tensorrt_goes_there_with_the_one_that_it_builds_on(
+    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(CpuDevice, "runtime_choices", ("onnxruntime", "tensorrt"))
+    board.runtime = "tensorrt"
+    assert board.worker_environment()["AUTOMOE_RUNTIME"] == "tensorrt"
+    # Both files are there, and it gets as far as what this machine lacks.
+    message = (
+        "No worker starts on 'cpu' at pi@board.* failed in 'hello': .*(tensorrt|libcudart|cuda)"
+    )
     with pytest.raises(ProfilingError, match=message), RemoteWorker(board):
         pass
 

@@ -185,3 +185,28 @@ def test_the_file_is_named_even_when_its_name_is_a_word_of_the_message(
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="w.json"):
         Workload.load(tmp_path / "w.json")
+
+
+def test_shape_ranges_are_read_back(tmp_path: Path) -> None:
+    ranges = {"g": {"x": ((0, 2), (1, 2), (5, 2))}}
+    Workload({"g": "g.onnx"}, (Call("model", "g"),), ranges).save(tmp_path / "w.json")
+    assert Workload.load(tmp_path / "w.json").shape_ranges == ranges
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((1,), (2,)), ((1,), (2,), (1,)), ((1,), (2, 2), (3,)), ((-1,), (0,), (1,))],
+    ids=["two", "falling", "ranks", "negative"],
+)
+def test_a_range_that_is_none_is_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    message = "'shape_ranges' of 'x' of 'g' must be its least, typical and greatest shape"
+    with pytest.raises(WorkloadError, match=message):
+        Workload({"g": "g.onnx"}, (Call("model", "g"),), {"g": {"x": shapes}})
+
+
+def test_a_file_whose_ranges_are_none_is_refused(tmp_path: Path) -> None:
+    Workload({"g": "g.onnx"}, (Call("model", "g"),)).save(tmp_path / "w.json")
+    document = json.loads((tmp_path / "w.json").read_text())
+    (tmp_path / "w.json").write_text(json.dumps({**document, "shape_ranges": {"g": {"x": [1]}}}))
+    with pytest.raises(WorkloadError, match="w.json: 'shape_ranges' must hold three shapes"):
+        Workload.load(tmp_path / "w.json")

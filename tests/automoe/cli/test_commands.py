@@ -208,9 +208,9 @@ def test_an_export_says_how_near_it_is(capsys: Capture, tmp_path: Path) -> None:
     assert parity["n_different_choices"] == 0
     assert np.isfinite(parity["max_difference"])
     assert "weights are random" in err
-    code, _, err = run(capsys, "export", path, "-o", tmp_path / "b", "--format", "tensorrt")
+    code, _, err = run(capsys, "export", path, "-o", tmp_path / "b", "--format", "plan")
     assert code == 2
-    assert "'--format' can only be onnx in this release. Got 'tensorrt'" in err
+    assert "'--format' must be onnx or tensorrt. Got 'plan'" in err
 
 
 def test_devices_and_doctor(capsys: Capture) -> None:

@@ -9,6 +9,7 @@ from automoe.cli.main import main
 from automoe.model_folder import TrainedModel
 from automoe.supernet import Transformer, TransformerConfig, extract
 from automoe.text import Vocabulary
+from automoe.translation import Translator
 
 Capture = pytest.CaptureFixture[str]
 SPACE = small_space()
@@ -69,8 +70,28 @@ def test_a_model_of_another_architecture_is_refused(
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_other_precisions_are_refused(capsys: Capture, tmp_path: Path, precision: str) -> None:
+def test_precisions_that_a_format_lacks_are_refused(
+    capsys: Capture, tmp_path: Path, precision: str
+) -> None:
     path = write(tmp_path / "a.json", SPACE.smallest())
     assert main(["export", str(path), "-o", str(tmp_path), "--precision", precision]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"'--precision' can only be fp32 in this release. Got '{precision}'" in line
+    assert f"'--precision' with '--format onnx' must be fp32. Got '{precision}'" in line
+
+
+def test_a_bundle_for_tensorrt_says_what_an_engine_is_built_for(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "a.json", SPACE.smallest()), tmp_path / "bundle"
+    flags = ["--checkpoint", str(folder / "alone"), "--format", "tensorrt", "--precision", "fp16"]
+    assert main(["export", str(path), "-o", str(out), *flags, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["format"], printed["precision"]) == ("tensorrt", "fp16")
+    assert 0 < printed["median_difference"] < 0.05
+    assert {"encoder.onnx", "decoder.onnx"} == set(
+        json.loads((out / "tensorrt.json").read_text())["graphs"]
+    )
+    assert not [file for file in out.iterdir() if file.suffix in (".plan", ".engine", ".trt")]
+    # ONNX Runtime translates with it too.
+    translation = Translator.open(out, beam=2).translate("a b")
+    assert translation.target_tokens > 0

@@ -90,6 +90,14 @@ def test_given_architectures_have_no_space(calls: list[dict[str, Any]], tmp_path
             "'--target' must be a share such as 3% or 0.03. Got '-1'",
         ),
         (["--space", "tiny", "--routing", "odd"], "'routing' must be balanced, worst, best"),
+        (
+            ["--space", "tiny", "--runtime", "tensorrt"],
+            "'runtime' of device 'cpu' must be onnxruntime. Got 'tensorrt'",
+        ),
+        (
+            ["--space", "tiny", "--precision", "fp16"],
+            "'precision' with runtime onnxruntime must be fp32 or int8. Got 'fp16'; processors",
+        ),
         (["--archs", "missing.json"], "No architecture file 'missing.json'"),
         (["--model", "missing.onnx"], "'missing.onnx': No such file"),
     ],

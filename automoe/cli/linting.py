@@ -1,0 +1,89 @@
+"""``automoe lint``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automoe.cli.console import print_json, print_table, say
+from automoe.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from profilers.rtx_parser import ParserVerdict
+    from profilers.tensorrt_lint import LintFinding
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("lint")(lint)
+
+
+def lint(
+    model: Annotated[Path, typer.Argument(help="An ONNX file.")],
+    dialect: Annotated[
+        list[str] | None, typer.Option("--dialect", help="8.5, 8.6, 10, 11 or rtx; default: all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Whether TensorRT takes a graph, and why not; exit 4 when a dialect asked for refuses it."""
+    from profilers.rtx_parser import missing_parser, parser_verdict
+    from profilers.tensorrt_lint import lint_graph
+    from profilers.tensorrt_operators import DIALECTS
+
+    asked = list(dict.fromkeys(dialect or DIALECTS))
+    found = {name: lint_graph(model, name) for name in asked}
+    verdict = None
+    if "rtx" in found:
+        if (reason := missing_parser()) is not None:
+            say(f"The parser of TensorRT for RTX was not asked: {reason}.")
+        else:
+            verdict = parser_verdict(model)
+    taken = {name: _is_taken(name, findings, verdict) for name, findings in found.items()}
+    if as_json:
+        print_json(
+            {
+                "model": str(model),
+                "dialects": {
+                    name: {
+                        "is_taken": taken[name],
+                        "findings": [asdict(finding) for finding in findings],
+                    }
+                    for name, findings in found.items()
+                },
+                "rtx_parser": asdict(verdict) if verdict else None,
+            }
+        )
+    else:
+        _show(found, taken, verdict)
+    if not all(taken.values()):
+        raise typer.Exit(ExitCode.QUALITY)
+
+
+def _is_taken(
+    dialect: str, findings: "tuple[LintFinding, ...]", verdict: "ParserVerdict | None"
+) -> bool:
+    """The parser itself knows better than any rule about it."""
+    if dialect == "rtx" and verdict is not None:
+        return verdict.is_parsed
+    return all(finding.severity != "refusal" for finding in findings)
+
+
+def _show(
+    found: "dict[str, tuple[LintFinding, ...]]",
+    taken: dict[str, bool],
+    verdict: "ParserVerdict | None",
+) -> None:
+    rows = [
+        (name, finding.severity, finding.node or "graph", finding.operator, finding.reason)
+        for name, findings in found.items()
+        for finding in findings
+    ]
+    if verdict is not None:
+        parser = f"rtx {verdict.version}"
+        rows += [(parser, "refusal", x.node, x.operator, x.reason) for x in verdict.refusals]
+    if rows:
+        print_table(("dialect", "severity", "node", "operator", "reason"), rows)
+    for name, is_taken in taken.items():
+        asked = " (its parser was asked)" if name == "rtx" and verdict is not None else ""
+        print(f"TensorRT {name}: {'taken' if is_taken else 'refused'}{asked}")

@@ -1,0 +1,103 @@
+"""What an engine is built for: the least, typical and greatest shape of every input.
+
+TensorRT calls it an optimisation profile. Engines are built on the device that runs them and are
+never shipped: loading one is running native code.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from automoe.architecture import Architecture
+from automoe.export.graph import GraphBuilder, Range, ShapeRange
+
+PROFILES = "tensorrt.json"
+SCHEMA_VERSION = 1
+_TYPICAL_LENGTH = 30
+_TYPICAL_BEAM, _MAX_BEAM = 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSizes:
+    """The sizes of one sentence's translation by a bundle that is deployed.
+
+    Attributes:
+        max_positions: Longest source and target, in tokens.
+    """
+
+    max_positions: int
+
+    def typical_tokens(self, graph: str) -> int:
+        """What a run of the encoder or the decoder typically computes."""
+        return self._length()[1] if graph == "encoder" else _TYPICAL_BEAM
+
+    def dimensions(self, architecture: Architecture) -> dict[str, Range]:
+        """The range of each dimension that the graphs leave open."""
+        length = self._length()
+        cached = (0, length[1], self.max_positions - 1)
+        return open_dimensions(architecture, length, cached, (1, _TYPICAL_BEAM, _MAX_BEAM))
+
+    def _length(self) -> Range:
+        return (1, min(_TYPICAL_LENGTH, self.max_positions), self.max_positions)
+
+
+def open_dimensions(
+    architecture: Architecture, length: Range, cached: Range, beam: Range, batch: int = 1
+) -> dict[str, Range]:
+    """The range of each dimension of the graphs.
+
+    Args:
+        architecture: Its spans decide how many encoder positions a decoder layer attends to.
+        length: Source tokens of a sentence.
+        cached: Target tokens before a step.
+        beam: Hypotheses of a sentence.
+        batch: Sentences translated together.
+    """
+    attended = {
+        f"attended_{i}": _times(length, layer.cross_span)
+        for i, layer in enumerate(architecture.decoder.layers)
+    }
+    of_all = {"source_length": _times(length, batch), "beam": _times(beam, batch)}
+    return {**attended, **of_all, "cached": cached}
+
+
+def write_profiles(
+    folder: Path,
+    graphs: Mapping[str, GraphBuilder],
+    sizes: BundleSizes,
+    architecture: Architecture,
+) -> None:
+    """Write ``tensorrt.json``: the shapes of every graph, also as arguments of ``trtexec``."""
+    dimensions = sizes.dimensions(architecture)
+    ranges = {file: graph.shape_ranges(dimensions) for file, graph in graphs.items()}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "graphs": {
+            file: {
+                "inputs": {
+                    name: dict(zip(("min", "opt", "max"), shapes, strict=True))
+                    for name, shapes in of_graph.items()
+                },
+                "trtexec": trtexec_arguments(file, of_graph),
+            }
+            for file, of_graph in ranges.items()
+        },
+    }
+    (folder / PROFILES).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def trtexec_arguments(file: str, ranges: Mapping[str, ShapeRange]) -> list[str]:
+    """What tells ``trtexec`` the graph and its shapes, one argument each."""
+
+    def listed(index: int) -> str:
+        return ",".join(
+            f"{name}:{'x'.join(map(str, shapes[index]))}" for name, shapes in ranges.items()
+        )
+
+    flags = ("--minShapes", "--optShapes", "--maxShapes")
+    return [f"--onnx={file}", *(f"{flag}={listed(i)}" for i, flag in enumerate(flags))]
+
+
+def _times(span: Range, factor: int) -> Range:
+    return (span[0] * factor, span[1] * factor, span[2] * factor)

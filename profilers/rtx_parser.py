@@ -1,0 +1,111 @@
+"""What the parser of TensorRT for RTX says of a graph, where the extra ``rtx`` is installed.
+
+It needs no GPU. It runs in a process of its own: a parser that crashes takes only that with it.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+MODULE = "tensorrt_rtx"
+_SECONDS = 120.0
+# Stands for itself: it imports nothing of ours, and our folder is not on its path.
+_PROGRAM = """
+import json, sys
+import tensorrt_rtx as trt
+
+logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
+network = trt.Builder(logger).create_network(0)
+parser = trt.OnnxParser(network, logger)
+is_parsed = parser.parse_from_file(sys.argv[1])
+errors = [parser.get_error(i) for i in range(parser.num_errors)]
+refusals = [
+    {
+        "node": error.node_name() or "node %d" % error.node(),
+        "operator": error.node_operator(),
+        "reason": "%s: %s" % (error.code().name, error.desc()),
+    }
+    for error in errors
+]
+answer = {"version": trt.__version__, "is_parsed": is_parsed, "refusals": refusals}
+print(json.dumps({**answer, "n_layers": network.num_layers}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ParserRefusal:
+    """One node that the parser does not take.
+
+    Attributes:
+        node: Its name, or its place.
+        operator: Its operator.
+        reason: The parser's own words, in one line.
+    """
+
+    node: str
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParserVerdict:
+    """What the parser made of a graph.
+
+    Attributes:
+        version: Of TensorRT for RTX.
+        is_parsed: Whether it took the graph.
+        n_layers: Of the network that it made.
+        refusals: What it refused.
+    """
+
+    version: str
+    is_parsed: bool
+    n_layers: int
+    refusals: tuple[ParserRefusal, ...]
+
+
+def missing_parser() -> str | None:
+    """Why it cannot be asked, and the remedy; None when it can."""
+    if find_spec(MODULE) is None:
+        return f"{MODULE} is not installed; pip install 'automoe[rtx]'"
+    return None
+
+
+def parser_verdict(path: Path) -> ParserVerdict:
+    """Ask the parser; the weights beside the graph must be there.
+
+    Raises:
+        RuntimeError: The parser crashed or did not end in time.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb"):
+        pass
+    answer = _answer([sys.executable, "-P", "-c", _PROGRAM, str(path.resolve())])
+    refusals = tuple(
+        ParserRefusal(x["node"], x["operator"], " ".join(x["reason"].split()))
+        for x in answer["refusals"]
+    )
+    return ParserVerdict(
+        str(answer["version"]), bool(answer["is_parsed"]), int(answer["n_layers"]), refusals
+    )
+
+
+def _answer(argv: Sequence[str]) -> dict[str, Any]:
+    try:
+        run = subprocess.run(argv, capture_output=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(
+            f"The parser of {MODULE} did not end within {_SECONDS:g} s. Simplify the graph."
+        ) from None
+    try:
+        return dict(json.loads(run.stdout))
+    except ValueError:
+        last = run.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["(none)"]
+        raise RuntimeError(
+            f"The parser of {MODULE} died, exit status {run.returncode}. Its last words: {last[0]}"
+        ) from None

@@ -1,0 +1,95 @@
+"""The whole way from architectures to a log, with TensorRT and CUDA played by ONNX Runtime."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+from support.fake_tensorrt import RUN_MS
+
+from automoe.architecture import Architecture
+from automoe.profiling import profile_architectures
+from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
+from devices.cpu import CpuDevice
+from profilers import LogError, Protocol
+
+TESTS = Path(__file__).parents[1]
+# A module that takes TensorRT's place in a worker, and the CUDA runtime's.
+MODULE = """
+import sys
+from support.fake_tensorrt import FakeCuda, fake_tensorrt
+
+cuda = FakeCuda()
+sys.modules["__main__"].open_cuda = lambda: cuda
+globals().update(vars(fake_tensorrt("tensorrt 10.16.1.11", cuda)))
+"""
+
+
+class PlayedGpu(CpuDevice):
+    """This machine's processor as if it were a GPU with TensorRT."""
+
+    runtime = "tensorrt"
+    runtime_choices = ("onnxruntime", "tensorrt")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def unavailable_reason(self) -> str | None:
+        return None
+
+    def worker_environment(self) -> dict[str, str]:
+        path = os.pathsep.join(map(str, (self._folder / "modules", TESTS, TESTS.parent)))
+        caches = {"XDG_CACHE_HOME": str(self._folder / "caches")}
+        return {**super().worker_environment(), **caches, "PYTHONPATH": path}
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> PlayedGpu:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/tensorrt.py").write_text(MODULE)
+    return PlayedGpu(tmp_path)
+
+
+def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: PlayedGpu) -> None:
+    sentence = TranslationWorkload(4, 3, 30, beam=2)
+    log = tmp_path / "trt.csv"
+    protocol = Protocol(
+        threads=1,
+        min_rounds=2,
+        max_rounds=2,
+        warmup_seconds=0.02,
+        block_seconds=0.05,
+        samples_per_block=2,
+        max_block_retries=0,
+        cooldown_seconds=0.0,
+        max_warmup_seconds=1.0,
+    )
+
+    def profile(runtime: str, *architectures: Architecture) -> None:
+        device.runtime = runtime
+        summary = profile_architectures(
+            architectures,
+            device=device,
+            protocol=protocol,
+            workload=sentence,
+            log=log,
+            graphs=tmp_path / "graphs",
+        )
+        assert summary.failed == ()
+        assert summary.n_measured == 1
+
+    profile("tensorrt", tiny.smallest())
+    (row,) = csv.DictReader(log.read_text().splitlines())
+    assert row["runtime"] == "tensorrt 10.16.1.11"
+    # The fake GPU's clock, corrected by the sentinel's drift: an encoder and three steps.
+    assert 0.3 * RUN_MS < float(row["encoder_gpu_ms"]) < 3 * RUN_MS
+    ratio = float(row["decoder_gpu_ms"]) / float(row["encoder_gpu_ms"])
+    assert ratio == pytest.approx(3, rel=0.01)
+    total = float(row["encoder_gpu_ms"]) + float(row["decoder_gpu_ms"])
+    assert float(row["gpu_ms"]) == pytest.approx(total, rel=0.01)
+    assert list((tmp_path / "caches/automoe/engines").glob("*.engine"))
+    # Rows of another runtime do not join it.
+    with pytest.raises(LogError, match="'runtime' must be 'tensorrt' as in .* Got 'onnxruntime'"):
+        profile("onnxruntime", tiny.smallest())

@@ -18,7 +18,10 @@ _WHEELS = {
     CPU: ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "ort-nightly"),
     CUDA: ("onnxruntime-gpu", "ort-nightly-gpu"),
 }
-_TENSORRT_WHEELS = {TENSORRT: "tensorrt", TENSORRT_RTX: "tensorrt_rtx"}
+_TENSORRT_WHEELS = {
+    TENSORRT: ("tensorrt", "tensorrt_cu13", "tensorrt_cu12"),
+    TENSORRT_RTX: ("tensorrt_rtx",),
+}
 # Of Debian packages: the Python module, as JetPack brings it.
 _TENSORRT_MODULE = "python3-libnvinfer"
 
@@ -55,7 +58,8 @@ def onnxruntime_version(host: Host, provider: str = CPU) -> str | None:
 
 def tensorrt_version(host: Host, runtime: str = TENSORRT) -> str | None:
     """Of TensorRT, or of TensorRT for RTX, for Python."""
-    version = host.package_version(_TENSORRT_WHEELS[runtime])
+    versions = (host.package_version(name) for name in _TENSORRT_WHEELS[runtime])
+    version = next((version for version in versions if version), None)
     if version is None and runtime == TENSORRT:
         return _debian_version(host, _TENSORRT_MODULE)
     return version
@@ -70,7 +74,7 @@ def missing_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME)
             TENSORRT: "install TensorRT's Python module there (JetPack brings it)",
             TENSORRT_RTX: "run there: pip install tensorrt_rtx nvidia-cuda-runtime",
         }
-        return f"{_TENSORRT_WHEELS[runtime]} is not installed on {host.label}; {how[runtime]}"
+        return f"{_TENSORRT_WHEELS[runtime][0]} is not installed on {host.label}; {how[runtime]}"
     if onnxruntime_version(host, provider):
         return None
     wheel = _WHEELS[provider][0]

@@ -179,11 +179,11 @@ class Session:
         inputs = [x for x in names if engine.get_tensor_mode(x) == trt.TensorIOMode.INPUT]
         self.outputs = [name for name in names if name not in inputs]
         self.dtypes = {name: numpy_dtype(trt, engine.get_tensor_dtype(name)) for name in names}
-        for name in inputs:
+        for name in names:
             if engine.get_tensor_location(name) != trt.TensorLocation.DEVICE:
                 raise RuntimeError(
-                    "input %r gives a shape and must be on the host, which is not supported; make "
-                    "it a constant of the graph" % name
+                    "%r is a shape and must be on the host, which is not supported; make an input "
+                    "a constant of the graph, and leave such an output out" % name
                 )
         self.inputs = inputs
 
@@ -201,11 +201,11 @@ class Session:
         made = []
         for name in self.outputs:
             shape = tuple(context.get_tensor_shape(name))
+            if min(shape, default=0) < 0:
+                raise RuntimeError("the shape of output %r depends on data: %s" % (name, shape))
             n_bytes = self.dtypes[name].itemsize
             for size in shape:
                 n_bytes *= size
-            if n_bytes < 0:
-                raise RuntimeError("the shape of output %r depends on data: %s" % (name, shape))
             if name not in buffers or buffers[name].n_bytes < n_bytes:
                 buffers[name] = Buffer(self.cuda, n_bytes)
             context.set_tensor_address(name, buffers[name].address)
@@ -213,7 +213,8 @@ class Session:
         stream = ctypes.c_void_p(self.stream)
         self.cuda.call("cudaEventRecord", ctypes.c_void_p(self.start), stream)
         if not context.execute_async_v3(self.stream):
-            raise RuntimeError("TensorRT could not run the engine; its log says why")
+            self.cuda.call("cudaDeviceSynchronize")  # ends the process when the GPU has failed
+            raise RuntimeError("TensorRT could not run the engine; look at the worker's stderr")
         self.cuda.call("cudaEventRecord", ctypes.c_void_p(self.end), stream)
         self.cuda.call("cudaStreamSynchronize", stream)
         return made, self.cuda.elapsed_ms(self.start, self.end)
@@ -221,7 +222,7 @@ class Session:
     def keep_kernels(self) -> None:
         """Spare later processes the compiling of this one, where the runtime compiles."""
         if self.compiled is not None and not os.path.exists(self.kernels):
-            write_own(self.kernels, bytes(self.compiled.serialize()))
+            keep(self.kernels, bytes(self.compiled.serialize()))
 
     def bind(self, name: str, tensor: DeviceTensor) -> None:
         """Make a tensor an input of the next runs."""
@@ -382,7 +383,7 @@ class Engines:
                 return engine, file  # else the driver has changed without telling: build it anew
         plan = bytes(self.build(path, ranges))
         make_room(self.folder, len(plan))
-        write_own(file, plan)
+        keep(file, plan)
         engine = self.runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise RuntimeError("TensorRT cannot load what it built: %s" % self.log.last())
@@ -438,7 +439,7 @@ class Engines:
                 % (RUNTIME, trt.__version__, os.path.basename(path), self.log.last())
             )
         if timings:
-            write_own(timings, bytes(config.get_timing_cache().serialize()))
+            keep(timings, bytes(config.get_timing_cache().serialize()))
         return plan
 
     def lend_timings(self, config: Any) -> str:
@@ -566,7 +567,7 @@ def first_error(parser: Any) -> str:
 
 
 def make_log(trt: Any) -> Any:
-    """A logger that remembers the last error; warnings and errors go to stderr."""
+    """A logger that remembers the last error; errors go to stderr."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -590,7 +591,9 @@ def external_files(path: str, graph: bytes) -> List[str]:
     return [
         os.path.join(folder, name)
         for name in sorted(os.listdir(folder))
-        if name.encode() in graph and os.path.join(folder, name) != os.path.abspath(path)
+        if name.encode() in graph
+        and os.path.join(folder, name) != os.path.abspath(path)
+        and os.path.isfile(os.path.join(folder, name))
     ]
 
 
@@ -641,6 +644,14 @@ def write_own(path: str, content: bytes) -> None:
     except BaseException:
         os.unlink(partial)
         raise
+
+
+def keep(path: str, content: bytes) -> None:
+    """Write what spares later processes work; a disk that is full costs no measurement."""
+    try:
+        write_own(path, content)
+    except OSError as error:
+        sys.stderr.write("%s cannot be kept: %s\n" % (path, error))
 
 
 def make_room(folder: str, n_bytes: int) -> None:

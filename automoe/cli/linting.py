@@ -38,7 +38,10 @@ def lint(
         if (reason := missing_parser()) is not None:
             say(f"The parser of TensorRT for RTX was not asked: {reason}.")
         else:
-            verdict = parser_verdict(model)
+            try:
+                verdict = parser_verdict(model)
+            except RuntimeError as error:  # it died or hung: the rules judge
+                say(f"The parser of TensorRT for RTX gave no verdict: {error}")
     taken = {name: _is_taken(name, findings, verdict) for name, findings in found.items()}
     if as_json:
         print_json(

@@ -35,7 +35,7 @@ class BundleSizes:
     def dimensions(self, architecture: Architecture) -> dict[str, Range]:
         """The range of each dimension that the graphs leave open."""
         length = self._length()
-        cached = (0, length[1], self.max_positions - 1)
+        cached = (0, min(length[1], self.max_positions - 1), self.max_positions - 1)
         return open_dimensions(architecture, length, cached, (1, _TYPICAL_BEAM, _MAX_BEAM))
 
     def _length(self) -> Range:

@@ -240,6 +240,30 @@ class TestEngines:
         blob.write_bytes(bytes(4111) + b"\1")
         assert engines.key(str(graph), {}) != first
 
+    def test_a_folder_that_a_graph_names_is_no_weights(
+        self, tmp_path: Path, doubling: Path
+    ) -> None:
+        assert b"Add" in (doubling.parent / "double.onnx").read_bytes()
+        (doubling.parent / "Add").mkdir()
+        worker = open_worker(NEWEST, tmp_path / "engines")
+        load(worker, doubling)
+        assert worker.trt.built == ["double.onnx"]
+
+    def test_a_disk_that_is_full_costs_no_measurement(
+        self,
+        tmp_path: Path,
+        doubling: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def full(path: str, content: bytes) -> None:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(tensorrt_worker, "write_own", full)
+        worker = open_worker(NEWEST, tmp_path / "engines")
+        load(worker, doubling)
+        assert "cannot be kept: No space left on device" in capsys.readouterr().err
+
     @pytest.mark.parametrize("how", ["others may write", "a link", "not an engine"])
     def test_an_engine_of_somebody_else_is_not_loaded(
         self, tmp_path: Path, doubling: Path, how: str

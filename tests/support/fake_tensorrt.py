@@ -90,6 +90,9 @@ class FakeCuda:
     def cudaStreamSynchronize(self, stream: Any) -> int:
         return self.status
 
+    def cudaDeviceSynchronize(self) -> int:
+        return self.status
+
     def cudaEventElapsedTime(self, elapsed: Any, start: Any, end: Any) -> int:
         elapsed._obj.value = self._events[end.value] - self._events[start.value]
         return self.status

@@ -142,6 +142,15 @@ def test_float16_that_is_wrong_is_found(tmp_path: Path) -> None:
         check_parity(model, bundle)
 
 
+@pytest.mark.parametrize("max_positions", [10, 30, 31])
+def test_the_typical_shape_lies_between_the_others(tmp_path: Path, max_positions: int) -> None:
+    export_model(sparse_subnet(0), tmp_path, form="tensorrt", max_positions=max_positions)
+    for graph in json.loads((tmp_path / PROFILES).read_text())["graphs"].values():
+        for shapes in graph["inputs"].values():
+            for low, typical, high in zip(*(shapes[x] for x in ("min", "opt", "max")), strict=True):
+                assert low <= typical <= high
+
+
 def test_an_engine_finds_the_range_of_every_open_dimension(tmp_path: Path) -> None:
     model = sparse_subnet(0)
     bundle = export_model(model, tmp_path, form="tensorrt", max_positions=64)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.graphs import DIGIT, DOUBLE, LAYER, write_graph
+from support.graphs import DIGIT, DOUBLE, LAYER, digit_calls, write_graph
 
 from devices.runtimes import CUDA, ONNXRUNTIME, TENSORRT, TENSORRT_RTX
 from profilers import Call, TensorSpec, Workload
@@ -36,19 +36,9 @@ def write_workload(folder: Path) -> Path:
     """A layer, and a decoder whose cache grows: 4, then the digits 3, 5 and 7 behind it."""
     for name, text in (("layer", LAYER), ("double", DOUBLE), ("digit", DIGIT)):
         write_graph(folder / f"{name}.onnx", text)
-    digits = tuple(TensorSpec("int64", (1,), values=(digit,)) for digit in (3, 5, 7))
     calls = (
         Call("layer", "layer", inputs={"x": TensorSpec("float32", (5, 3), seed=1)}),
-        Call("encode", "double", inputs={"x": TensorSpec("float32", (1,), values=(2.0,))}),
-        Call(
-            "decode",
-            "digit",
-            repeat=3,
-            inputs={"cache": TensorSpec("float32", (0,), values=())},
-            step_inputs={"digit": digits},
-            from_calls={"number": ("encode", "y")},
-            carry={"longer": "number", "grown": "cache"},
-        ),
+        *digit_calls(),
     )
     graphs = {name: f"{name}.onnx" for name in ("layer", "double", "digit")}
     ranges = {"digit": {"cache": ((0,), (1,), (2,))}}

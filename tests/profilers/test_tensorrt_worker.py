@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from support.fake_tensorrt import RUN_MS, VERSIONS, FakeCuda, fake_tensorrt
-from support.graphs import DIGIT, DOUBLE, write_graph
+from support.graphs import DIGIT, DOUBLE, digit_calls, write_graph
 
 from profilers import Call, TensorSpec, Workload, tensorrt_worker
 from profilers.rtx_parser import missing_parser
@@ -47,21 +47,9 @@ def digits(tmp_path: Path) -> Path:
     """The encoder makes 4 of 2; the decoder appends 3, 5, 7 to it digit by digit."""
     write_graph(tmp_path / "double.onnx", DOUBLE)
     write_graph(tmp_path / "digit.onnx", DIGIT)
-    steps = tuple(TensorSpec("int64", (1,), values=(digit,)) for digit in (3, 5, 7))
-    decode = Call(
-        "decode",
-        "digit",
-        repeat=3,
-        inputs={"cache": TensorSpec("float32", (0,), values=())},
-        step_inputs={"digit": steps},
-        from_calls={"number": ("encode", "y")},
-        carry={"longer": "number", "grown": "cache"},
-    )
-    two = TensorSpec("float32", (1,), values=(2.0,))
-    encode = Call("encode", "double", inputs={"x": two})
     ranges = {"digit": {"cache": ((0,), (1,), (2,))}}
     graphs = {"double": "double.onnx", "digit": "digit.onnx"}
-    Workload(graphs, (encode, decode), ranges).save(tmp_path / "w.json")
+    Workload(graphs, digit_calls(), ranges).save(tmp_path / "w.json")
     return tmp_path / "w.json"
 
 

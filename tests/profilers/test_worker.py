@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.graphs import DIGIT, DOUBLE, LAYER, write_graph
+from support.graphs import DIGIT, DOUBLE, LAYER, digit_calls, write_graph
 
 from profilers import Call, TensorSpec, Workload
 from profilers.worker import Worker, burst, count_busy, make_tensor
@@ -95,22 +95,10 @@ def test_an_output_that_is_not_finite_has_no_sum(tmp_path: Path) -> None:
 
 
 def test_calls_hand_on_outputs_and_carry_their_own(tmp_path: Path) -> None:
-    # The encoder makes 4 of 2; the decoder appends 3, 5, 7 to it digit by digit.
     write_graph(tmp_path / "double.onnx", DOUBLE)
     write_graph(tmp_path / "digit.onnx", DIGIT)
-    digits = tuple(TensorSpec("int64", (1,), values=(digit,)) for digit in (3, 5, 7))
-    decode = Call(
-        "decode",
-        "digit",
-        repeat=3,
-        inputs={"cache": TensorSpec("float32", (0,), values=())},
-        step_inputs={"digit": digits},
-        from_calls={"number": ("encode", "y")},
-        carry={"longer": "number", "grown": "cache"},
-    )
-    encode = Call("encode", "double", inputs={"x": TensorSpec("float32", (1,), values=(2,))})
     graphs = {"double": "double.onnx", "digit": str(tmp_path / "digit.onnx")}
-    Workload(graphs, (encode, decode)).save(tmp_path / "w.json")
+    Workload(graphs, digit_calls()).save(tmp_path / "w.json")
     worker = Worker()
     load(worker, tmp_path / "w.json")
     for _ in range(2):  # a sample leaves nothing behind for the next

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import onnx.parser
 
+from profilers import Call, TensorSpec
+
 _HEADER = '<ir_version: 8, opset_import: ["": 17]>'
 
 # Twice its input.
@@ -38,3 +40,22 @@ def write_graph(path: Path, text: str) -> Path:
     """The graph in ONNX's textual syntax, saved as a model."""
     onnx.save(onnx.parser.parse_model(f"{_HEADER} {text}"), path)
     return path
+
+
+def digit_calls() -> tuple[Call, Call]:
+    """The encoder makes 4 of 2; the decoder appends 3, 5, 7 to it digit by digit.
+
+    They run the graphs `double`, of DOUBLE, and `digit`, of DIGIT.
+    """
+    digits = tuple(TensorSpec("int64", (1,), values=(digit,)) for digit in (3, 5, 7))
+    encode = Call("encode", "double", inputs={"x": TensorSpec("float32", (1,), values=(2.0,))})
+    decode = Call(
+        "decode",
+        "digit",
+        repeat=3,
+        inputs={"cache": TensorSpec("float32", (0,), values=())},
+        step_inputs={"digit": digits},
+        from_calls={"number": ("encode", "y")},
+        carry={"longer": "number", "grown": "cache"},
+    )
+    return encode, decode

@@ -55,6 +55,8 @@ REMEDIES = {
     100: "the NVIDIA driver finds no GPU, see nvidia-smi",
 }
 CACHE_BYTES = 4 << 30
+RECIPE = 2  # counts the changes to how `Engines.build` builds: engines of another are not loaded
+PROPERTIES_BYTES = 1 << 13  # cudaDeviceProp has a kilobyte, and grows
 CUDA_LIBRARIES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0")
 # The wheels of NVIDIA, then the toolkit.
 CUDA_FOLDERS = ("nvidia/cuda_runtime/lib", "nvidia/cu13/lib", "nvidia/cu12/lib")
@@ -114,10 +116,17 @@ class Cuda:
         self.call("cudaEventElapsedTime", ctypes.byref(milliseconds), *events)
         return milliseconds.value
 
+    def gpu_name(self) -> str:
+        """Such as "NVIDIA H200", whose processors are those of an H100 and whose memory is not."""
+        properties = ctypes.create_string_buffer(PROPERTIES_BYTES)
+        self.call("cudaGetDeviceProperties", properties, 0)
+        return properties.value.decode(errors="replace")  # the name comes first, and ends with 0
+
     def gpu(self) -> Dict[str, Any]:
         """What of the GPU and its software an engine depends on."""
         capability = [self.number("cudaDeviceGetAttribute", x, 0) for x in (MAJOR, MINOR)]
         return {
+            "name": self.gpu_name(),
             "compute_capability": "%d.%d" % tuple(capability),
             "processors": self.number("cudaDeviceGetAttribute", PROCESSORS, 0),
             "cuda_runtime": self.number("cudaRuntimeGetVersion"),
@@ -368,7 +377,7 @@ class Engines:
         self.trt = trt
         self.folder = folder
         self.log = make_log(trt)
-        self.identity = [dialect_of(trt), trt.__version__, sorted(gpu.items())]
+        self.identity = [RECIPE, dialect_of(trt), trt.__version__, sorted(gpu.items())]
         self.digests: Dict[str, str] = {}
         self.runtime = trt.Runtime(self.log)
 
@@ -418,6 +427,7 @@ class Engines:
     def build(self, path: str, ranges: Ranges) -> Any:
         """The plan of an engine."""
         trt = self.trt
+        self.log.errors = []  # those of the graph before are not the reason
         builder = trt.Builder(self.log)
         network = builder.create_network(network_flags(trt))
         parser = trt.OnnxParser(network, self.log)
@@ -502,12 +512,12 @@ def allow_precisions(trt: Any, network: Any, config: Any) -> None:
     """Where types are not those of the graph, allow the builder those that the graph has."""
     if hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
         return
-    ends = [network.get_input(i) for i in range(network.num_inputs)]
-    ends += [network.get_output(i) for i in range(network.num_outputs)]
-    if any(tensor.dtype == trt.DataType.HALF for tensor in ends):
+    layers = [network.get_layer(i) for i in range(network.num_layers)]
+    tensors = [network.get_input(i) for i in range(network.num_inputs)]
+    tensors += [layer.get_output(i) for layer in layers for i in range(layer.num_outputs)]
+    if any(tensor.dtype == trt.DataType.HALF for tensor in tensors):
         config.set_flag(trt.BuilderFlag.FP16)
-    kinds = [network.get_layer(i).type for i in range(network.num_layers)]
-    if trt.LayerType.QUANTIZE in kinds:
+    if any(layer.type == trt.LayerType.QUANTIZE for layer in layers):
         config.set_flag(trt.BuilderFlag.INT8)
 
 
@@ -586,15 +596,18 @@ def make_log(trt: Any) -> Any:
 
 
 def external_files(path: str, graph: bytes) -> List[str]:
-    """Files beside a graph whose names it holds: where its weights are."""
+    """Where a graph's weights are that it does not hold itself."""
     folder = os.path.dirname(os.path.abspath(path))
-    return [
-        os.path.join(folder, name)
-        for name in sorted(os.listdir(folder))
-        if name.encode() in graph
-        and os.path.join(folder, name) != os.path.abspath(path)
-        and os.path.isfile(os.path.join(folder, name))
-    ]
+    # An entry of external_data: a key and a value, each with its length before it.
+    entries = re.finditer(rb"\x0a\x08location\x12([\x80-\xff]*[\x00-\x7f])", graph)
+    names = {graph[entry.end() : entry.end() + varint(entry.group(1))] for entry in entries}
+    paths = [os.path.join(folder, name.decode(errors="replace")) for name in sorted(names)]
+    return [path for path in paths if os.path.isfile(path)]
+
+
+def varint(content: bytes) -> int:
+    """A number of protobuf, seven bits a byte, the lowest first."""
+    return sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(content))
 
 
 def external_end(graph: bytes) -> int:

@@ -21,6 +21,8 @@ FILE = Path(tensorrt_worker.__file__)
 EVERY_VERSION = pytest.mark.parametrize("version", VERSIONS)
 needs_rtx = pytest.mark.skipif(missing_parser() is not None, reason=str(missing_parser()))
 HALVES = "g (float16[n] x) => (float16[n] y) { y = Add(x, x) }"
+HALVES_WITHIN = """g (float[n] x) => (float[n] y)
+{ h = Cast <to = 10> (x)  twice = Add(h, h)  y = Cast <to = 1> (twice) }"""
 
 
 def ask(worker: Any, op: str, **fields: Any) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def test_hello_names_everything_that_moves_a_timing(version: str, tmp_path: Path
     assert hello["runtime_version"] == number
     expected = "rtx" if name == "tensorrt_rtx" else number.partition(".")[0]
     assert hello["dialect"] == expected
+    assert hello["gpu"]["name"] == "Played"
     assert hello["gpu"]["compute_capability"] == "8.7"
     assert hello["pid"] == os.getpid()
 
@@ -152,14 +155,17 @@ def test_tokens_are_counted(tmp_path: Path) -> None:
 
 
 @EVERY_VERSION
-def test_halves_are_allowed_where_that_must_be_said(version: str, tmp_path: Path) -> None:
-    write_graph(tmp_path / "g.onnx", HALVES)
-    call = Call("model", "g", inputs={"x": TensorSpec("float16", (2,), values=(1.5, 2.0))})
+@pytest.mark.parametrize(("text", "dtype"), [(HALVES, "float16"), (HALVES_WITHIN, "float32")])
+def test_halves_are_allowed_where_that_must_be_said(
+    version: str, text: str, dtype: str, tmp_path: Path
+) -> None:
+    write_graph(tmp_path / "g.onnx", text)
+    call = Call("model", "g", inputs={"x": TensorSpec(dtype, (2,), values=(1.5, 2.0))})
     Workload({"g": "g.onnx"}, (call,)).save(tmp_path / "w.json")
     worker = open_worker(version, tmp_path / "engines")
     load(worker, tmp_path / "w.json")
     described = ask(worker, "outputs", id="w")["outputs"]["model"]["y"]
-    assert (described["dtype"], described["sum"]) == ("float16", 7.0)
+    assert (described["dtype"], described["sum"]) == (dtype, 7.0)
     assert worker.trt.flags_set == (["FP16"] if version.startswith("tensorrt 8") else [])
 
 
@@ -192,9 +198,22 @@ class TestEngines:
             worker = open_worker(version, tmp_path / "engines")
             load(worker, doubling)
             assert worker.trt.built == ["double.onnx"]
-        cuda = FakeCuda()
-        cuda.cudaDriverGetVersion = lambda version: 0  # type: ignore[method-assign,assignment]
-        worker = open_worker(NEWEST, tmp_path / "engines", cuda)
+        for change in (
+            {"cudaDriverGetVersion": lambda version: 0},
+            {"cudaGetDeviceProperties": lambda properties, device: 0},  # a GPU without a name
+        ):
+            cuda = FakeCuda()
+            vars(cuda).update(change)
+            worker = open_worker(NEWEST, tmp_path / "engines", cuda)
+            load(worker, doubling)
+            assert worker.trt.built == ["double.onnx"]
+
+    def test_another_recipe_builds_anew(
+        self, tmp_path: Path, doubling: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        load(open_worker(NEWEST, tmp_path / "engines"), doubling)
+        monkeypatch.setattr(tensorrt_worker, "RECIPE", tensorrt_worker.RECIPE + 1)
+        worker = open_worker(NEWEST, tmp_path / "engines")
         load(worker, doubling)
         assert worker.trt.built == ["double.onnx"]
 
@@ -207,16 +226,18 @@ class TestEngines:
         write_graph(graph, DOUBLE.replace("Add", "Mul"))
         assert engines.key(str(graph), {"x": [[1], [1], [1]]}) != first
 
-    def test_weights_count_as_far_as_a_graph_uses_them(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("place", ["blob.bin", "deep/" * 30 + "blob.bin"])
+    def test_weights_count_as_far_as_a_graph_uses_them(self, tmp_path: Path, place: str) -> None:
         weight = onnx.numpy_helper.from_array(np.arange(4, dtype=np.float32), "w")
-        onnx.external_data_helper.set_external_data(weight, "blob.bin", offset=4096, length=16)
+        onnx.external_data_helper.set_external_data(weight, place, offset=4096, length=16)
         weight.ClearField("raw_data")
         model = onnx.parser.parse_model(
             '<ir_version: 8, opset_import: ["": 17]> '
             "g (float[4] x) => (float[4] y) { y = Add(x, w) }"
         )
         model.graph.initializer.append(weight)
-        graph, blob = tmp_path / "g.onnx", tmp_path / "blob.bin"
+        graph, blob = tmp_path / "g.onnx", tmp_path / place
+        blob.parent.mkdir(parents=True, exist_ok=True)
         graph.write_bytes(model.SerializeToString())
         assert tensorrt_worker.external_end(graph.read_bytes()) == 4096 + 16
         blob.write_bytes(bytes(4112))
@@ -228,14 +249,15 @@ class TestEngines:
         blob.write_bytes(bytes(4111) + b"\1")
         assert engines.key(str(graph), {}) != first
 
-    def test_a_folder_that_a_graph_names_is_no_weights(
+    def test_a_file_named_like_an_operator_is_no_weights(
         self, tmp_path: Path, doubling: Path
     ) -> None:
-        assert b"Add" in (doubling.parent / "double.onnx").read_bytes()
-        (doubling.parent / "Add").mkdir()
-        worker = open_worker(NEWEST, tmp_path / "engines")
-        load(worker, doubling)
-        assert worker.trt.built == ["double.onnx"]
+        engines = open_worker(NEWEST, tmp_path / "engines").engines
+        graph = doubling.with_name("double.onnx")
+        first = engines.key(str(graph), {})
+        assert b"Add" in graph.read_bytes()
+        graph.with_name("Add").write_bytes(b"anything")
+        assert engines.key(str(graph), {}) == first
 
     def test_a_disk_that_is_full_costs_no_measurement(
         self,
@@ -364,6 +386,16 @@ class TestRefusals:
         operator = "" if version.startswith("tensorrt 8") else ", NonZero"
         assert f"does not take g.onnx: node 0{operator}: no importer for it" in error
 
+    def test_the_reason_is_not_that_of_an_older_graph(
+        self, tmp_path: Path, doubling: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        worker = open_worker(NEWEST, tmp_path / "engines")
+        worker.engines.log.log(worker.trt.ILogger.ERROR, "of yesterday")
+        builder = worker.trt.Builder
+        monkeypatch.setattr(builder, "build_serialized_network", lambda *given: None)
+        error = load(worker, doubling)["error"]
+        assert "builds no engine of double.onnx: it gives no reason" in error
+
     def test_a_shape_that_the_engine_is_not_built_for(self, tmp_path: Path, digits: Path) -> None:
         document = json.loads(digits.read_text())
         document["shape_ranges"]["digit"]["cache"] = [[0], [1], [1]]
@@ -418,7 +450,7 @@ def test_every_function_of_cuda_is_one_of_the_real_library() -> None:
     except RuntimeError as error:
         pytest.skip(str(error))
     called = set(re.findall(r"\bcuda[A-Z]\w+", FILE.read_text())) - {"cudaError"}
-    called -= {"cudaMemcpyKind", "cudaDeviceAttr"}  # enumerations
+    called -= {"cudaMemcpyKind", "cudaDeviceAttr", "cudaDeviceProp"}  # types
     assert len(called) > 10
     assert [name for name in sorted(called) if not hasattr(library, name)] == []
     played = vars(FakeCuda) | vars(FakeCuda())

@@ -45,6 +45,11 @@ class FakeCuda:
         value._obj.value = {75: 8, 76: 7, 16: 16}[attribute]
         return self.status
 
+    def cudaGetDeviceProperties(self, properties: Any, device: int) -> int:
+        assert len(properties) >= 1032  # what CUDA 12 writes
+        ctypes.memmove(properties, b"Played\0", 7)
+        return self.status
+
     def cudaRuntimeGetVersion(self, version: Any) -> int:
         version._obj.value = 12060
         return self.status
@@ -188,42 +193,41 @@ class _Named:
 
 
 class _Layer:
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
+    def __init__(self, kind: Any, outputs: list[Any]) -> None:
+        self._kind, self._outputs = kind, outputs
 
     @property
     def type(self) -> Any:
         return self._kind
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self._outputs)
+
+    def get_output(self, index: int) -> Any:
+        return self._outputs[index]
 
 
 class _Network:
     def __init__(self, is_typed: bool) -> None:
         self._is_typed = is_typed
         self._path = ""
-        self._ends: tuple[list[Any], list[Any]] = ([], [])
-        self._quantised = False
+        self._inputs: list[Any] = []
+        self._layers: list[Any] = []
 
     @property
     def num_inputs(self) -> int:
-        return len(self._ends[0])
-
-    @property
-    def num_outputs(self) -> int:
-        return len(self._ends[1])
+        return len(self._inputs)
 
     @property
     def num_layers(self) -> int:
-        return 1
+        return len(self._layers)
 
     def get_input(self, index: int) -> Any:
-        return self._ends[0][index]
-
-    def get_output(self, index: int) -> Any:
-        return self._ends[1][index]
+        return self._inputs[index]
 
     def get_layer(self, index: int) -> Any:
-        trt: Any = self._trt  # type: ignore[attr-defined]
-        return trt._make("ILayer", trt.LayerType.QUANTIZE if self._quantised else None)
+        return self._layers[index]
 
 
 class _Error:
@@ -249,19 +253,27 @@ class _Parser:
         self._errors: list[Any] = []
 
     def parse_from_file(self, path: str) -> bool:
-        graph = onnx.load(path, load_external_data=False).graph
+        model = onnx.load(path, load_external_data=False)
+        graph = onnx.shape_inference.infer_shapes(model).graph
         self._errors = [
             self._trt._make("ParserError", i, node.op_type)
             for i, node in enumerate(graph.node)
             if node.op_type == "NonZero"
         ]
         self._network._path = path
-        self._network._quantised = any(x.op_type == "QuantizeLinear" for x in graph.node)
-        self._network._ends = (
-            [self._tensor(value) for value in graph.input],
-            [self._tensor(value) for value in graph.output],
-        )
+        self._network._inputs = [self._tensor(value) for value in graph.input]
+        known = {value.name: value for value in (*graph.value_info, *graph.output)}
+        self._network._layers = [
+            self._trt._make(
+                "ILayer", self._kind(node), [self._tensor(known[x]) for x in node.output]
+            )
+            for node in graph.node
+            if not self._errors
+        ]
         return not self._errors
+
+    def _kind(self, node: Any) -> Any:
+        return self._trt.LayerType.QUANTIZE if node.op_type == "QuantizeLinear" else None
 
     def _tensor(self, value: Any) -> Any:
         shape = tuple(
@@ -344,14 +356,15 @@ class _Builder:
         return self._trt._make("IOptimizationProfile")
 
     def build_serialized_network(self, network: Any, config: Any) -> bytes | None:
-        tensors = [*network._ends[0], *network._ends[1]]
+        made = [tensor for layer in network._layers for tensor in layer._outputs]
+        tensors = [*network._inputs, *made]
         halves = any(tensor.dtype.name == "HALF" for tensor in tensors)
         flags = [flag.name for flag in config._flags]
         if halves and not network._is_typed and "FP16" not in flags:
             self._log.log(1, "a network with halves needs the flag kFP16")
             return None
         shapes = config._profiles[0]._shapes if config._profiles else {}
-        missing = [t.name for t in network._ends[0] if -1 in t.shape and t.name not in shapes]
+        missing = [t.name for t in network._inputs if -1 in t.shape and t.name not in shapes]
         if missing:
             self._log.log(1, f"API Usage Error: no optimization profile for {missing}")
             return None

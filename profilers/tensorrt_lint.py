@@ -20,11 +20,12 @@ from profilers.tensorrt_operators import (
 )
 
 if TYPE_CHECKING:  # onnx takes a moment to import
-    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 _STANDARD = ("", "ai.onnx")
 _INTEGERS = (5, 6, 7)  # INT16, INT32 and INT64 of TensorProto
 _INT64, _DOUBLE = 7, 11
+_SIZES = (6, 7, 9)  # INT32, INT64, and BOOL: what a shape may be computed of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class _Lint:
         self._constants: dict[str, TensorProto] = {}
         self._types = _element_types(model)
         self._from_data: set[str] = set()
+        self._from_sizes: set[str] = set()  # of inputs that may say shapes
 
     def findings(self) -> Iterator[LintFinding]:
         yield from self._opset()
@@ -93,7 +95,9 @@ class _Lint:
     def _inputs(self) -> Iterator[LintFinding]:
         weights = {tensor.name for tensor in self._model.graph.initializer}
         inputs = [x for x in self._model.graph.input if x.name not in weights]
-        self._from_data.update(x.name for x in inputs)
+        for value in inputs:
+            kept = self._from_sizes if _may_be_shape(value) else self._from_data
+            kept.add(value.name)
         narrow = [x.name for x in inputs if x.type.tensor_type.elem_type == _INT64]
         if narrow and not self._dialect.has_int64:
             yield _note(f"INT64 is narrowed to INT32; give {_listed(narrow)} as INT32")
@@ -109,8 +113,8 @@ class _Lint:
     def _nodes(self, graph: "GraphProto") -> Iterator[LintFinding]:
         self._constants.update((tensor.name, tensor) for tensor in graph.initializer)
         for index, node in enumerate(graph.node):
-            if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
-                self._constants[node.output[0]] = node.attribute[0].t
+            if node.op_type == "Constant":
+                self._constants.update((name, _constant(node)) for name in node.output)
             name = node.name or f"node {index}"
             for severity, reason in self._reasons(node):
                 yield LintFinding(severity, name, node.op_type, reason)
@@ -174,9 +178,8 @@ class _Lint:
         return node.input[place] in self._constants
 
     def _is_shaped_by_data(self, node: "NodeProto") -> bool:
-        graph_inputs = {x.name for x in self._model.graph.input}  # those may be shape tensors
         return any(
-            node.input[place] in self._from_data - graph_inputs
+            node.input[place] in self._from_data
             for place in SHAPE_INPUTS.get(node.op_type, ())
             if place < len(node.input)
         )
@@ -187,6 +190,29 @@ class _Lint:
             return
         if any(name in self._from_data for name in node.input):
             self._from_data.update(node.output)
+        elif any(name in self._from_sizes for name in node.input):
+            for name in node.output:
+                is_size = self._types.get(name, _INT64) in _SIZES
+                (self._from_sizes if is_size else self._from_data).add(name)
+
+
+def _may_be_shape(value: "ValueInfoProto") -> bool:
+    """Whether an input can be a shape tensor: integers in at most one dimension."""
+    kind = value.type.tensor_type
+    return kind.elem_type in _SIZES and len(kind.shape.dim) <= 1
+
+
+def _constant(node: "NodeProto") -> "TensorProto":
+    """What a node of the operator Constant gives; without a type where that has no elements."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return attribute.t
+        if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
+            return numpy_helper.from_array(np.asarray(helper.get_attribute_value(attribute)))
+    return TensorProto()
 
 
 def _element_types(model: "ModelProto") -> dict[str, int]:
@@ -203,10 +229,11 @@ def _element_types(model: "ModelProto") -> dict[str, int]:
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:
-    """The values of a small constant; none where they lie in another file."""
+    """The values of a small constant; none where they are unknown or lie in another file."""
     from onnx import TensorProto, numpy_helper
 
-    if tensor.data_location == TensorProto.EXTERNAL or prod(tensor.dims) > 1 << 20:
+    is_known = tensor.data_type and tensor.data_location != TensorProto.EXTERNAL
+    if not is_known or prod(tensor.dims) > 1 << 20:
         return ()
     return tuple(int(x) for x in numpy_helper.to_array(tensor).ravel())
 

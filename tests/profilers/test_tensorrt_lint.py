@@ -26,6 +26,20 @@ KEPT = """g (float[n] x) => (float[m] y)
     count = Cast <to = 7> (sum)
     y = Slice(x, from, count, axis)
 }"""
+# The places where the operator Constant may hold what must be known.
+CONSTANT_AXIS = """g (float[n] x) => (float[1, n] y)
+{ axis = Constant <value_ints = [0]> ()  y = Unsqueeze(x, axis) }"""
+CONSTANT_K = """g (float[n] x) => (float[m] y, int64[m] i)
+{ k = Constant <value_ints = [2000]> ()  y, i = TopK <axis = 0> (x, k) }"""
+# Integers in one dimension may be a shape that whoever runs the graph gives.
+GIVEN_SIZE = """g (float[n] x, int64[1] rows) => (float[r, c] y)
+<int64[1] rest = {-1}> { shape = Concat <axis = 0> (rows, rest)  y = Reshape(x, shape) }"""
+WEIGHED_SIZE = """g (float[n] x, int64[1] rows) => (float[r] y) {
+    real = Cast <to = 1> (rows)
+    half = Mul(real, real)
+    shape = Cast <to = 7> (half)
+    y = Reshape(x, shape)
+}"""
 ASYMMETRIC = """g (float[n] x) => (int8[n] y)
 <float scale = {0.1}, int8 zero = {3}> { y = QuantizeLinear(x, scale, zero) }"""
 
@@ -62,6 +76,10 @@ def test_a_plain_graph_is_taken_by_all(tmp_path: Path, dialect: str) -> None:
         (COMPUTED_K, ["8.5"], "its K must be an initialiser"),
         (INTEGER_SUM, ["8.5", "8.6"], "must be floating point"),
         (KEPT, ["8.5", "8.6"], "its output's shape depends on data"),
+        (CONSTANT_AXIS, [], ""),
+        (CONSTANT_K, ["8.5", "8.6"], "at most 1024. Got 2000"),
+        (GIVEN_SIZE, [], ""),
+        (WEIGHED_SIZE, ["8.5", "8.6"], "its output's shape depends on data"),
         (ASYMMETRIC, ["8.5", "8.6", "10", "11", "rtx"], "zero point must be 0"),
     ],
 )

@@ -10,7 +10,6 @@ from devices.nvidia_smi import Gpu, chosen_gpu, other_programs, throttled_by
 from devices.spec import DeviceInfo, Finding, HardwareRuns
 
 _MAX_TEMPERATURE_C = 80.0
-_CUDA_PACKAGES = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12")
 
 
 class CudaDevice(LinuxDevice):
@@ -36,7 +35,7 @@ class CudaDevice(LinuxDevice):
             return beside
         limit = "unknown" if gpu.power_limit_w is None else f"{gpu.power_limit_w:g} W"
         clocks = ", clocks held" if self.has_held_clocks else ""  # the driver does not say
-        cuda = next(filter(None, map(self.host.package_version, _CUDA_PACKAGES)), None)
+        cuda = next(filter(None, map(self.host.package_version, runtimes.CUDA_WHEELS)), None)
         traits = {
             "gpu memory": f"{gpu.memory_mb} MB",
             "compute capability": gpu.compute_capability,

@@ -22,6 +22,9 @@ _TENSORRT_WHEELS = {
     TENSORRT: ("tensorrt", "tensorrt_cu13", "tensorrt_cu12"),
     TENSORRT_RTX: ("tensorrt_rtx",),
 }
+# The CUDA runtime that its worker loads: NVIDIA's wheels, the toolkit, Debian's package.
+CUDA_WHEELS = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12", "nvidia-cuda-runtime-cu11")
+_LIBCUDART = ("/usr/local/cuda/lib64/libcudart.so*", "/usr/lib/*/libcudart.so*")
 # Of Debian packages: the Python module, as JetPack brings it.
 _TENSORRT_MODULE = "python3-libnvinfer"
 
@@ -81,6 +84,11 @@ def missing_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME)
     return f"{wheel} is not installed on {host.label}; run there: pip install {wheel}"
 
 
+def has_libcudart(host: Host) -> bool:
+    """Whether the CUDA runtime is installed where it usually is; nothing is loaded."""
+    return any(map(host.package_version, CUDA_WHEELS)) or any(map(host.glob, _LIBCUDART))
+
+
 def describe_runtimes(host: Host) -> Facts:
     """The versions of ONNX Runtime and TensorRT, where they are installed."""
     versions = {
@@ -104,7 +112,12 @@ def check_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -
         what, _, remedy = reason.partition("; ")
         return Finding("runtime", "problem", what, remedy)
     if runtime != ONNXRUNTIME:
-        return Finding("runtime", "ok", f"{runtime} {tensorrt_version(host, runtime)}")
+        name = f"{runtime} {tensorrt_version(host, runtime)}"
+        if has_libcudart(host):
+            return Finding("runtime", "ok", name)
+        message = f"{name}, but the CUDA runtime (libcudart) is in none of its usual places"
+        remedy = "pip install nvidia-cuda-runtime, unless the loader finds it where it is"
+        return Finding("runtime", "warning", message, remedy)
     return Finding("runtime", "ok", f"onnxruntime {onnxruntime_version(host, provider)}")
 
 

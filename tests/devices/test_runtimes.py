@@ -68,8 +68,19 @@ def test_a_runtime_that_is_missing(tmp_path, runtime, message):
 
 
 def test_a_runtime_that_is_there(tmp_path):
-    host = PC.host(tmp_path, packages={"tensorrt": "10.3.0"})
+    wheels = {"tensorrt": "10.3.0", "nvidia-cuda-runtime-cu12": "12.6.77"}
+    host = PC.host(tmp_path, packages=wheels)
     assert runtimes.missing_runtime(host, runtime="tensorrt") is None
     finding = runtimes.check_runtime(host, runtime="tensorrt")
     assert (finding.severity, finding.message) == ("ok", "tensorrt 10.3.0")
     assert ("tensorrt", "10.3.0") in runtimes.describe_runtimes(host)
+
+
+def test_a_missing_cuda_runtime_is_told(tmp_path):
+    host = PC.host(tmp_path, packages={"tensorrt": "10.3.0"})
+    finding = runtimes.check_runtime(host, runtime="tensorrt")
+    assert finding.severity == "warning"
+    assert "tensorrt 10.3.0, but the CUDA runtime (libcudart) is in none" in finding.message
+    toolkit = {"usr/local/cuda/lib64/libcudart.so.12": ""}
+    host = PC.host(tmp_path, packages={"tensorrt": "10.3.0"}, files=toolkit)
+    assert runtimes.check_runtime(host, runtime="tensorrt").severity == "ok"

@@ -207,12 +207,13 @@ def _constant(node: "NodeProto") -> "TensorProto":
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
+    tensor = TensorProto()
     for attribute in node.attribute:
         if attribute.name == "value":
-            return attribute.t
+            tensor = attribute.t
         if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
-            return numpy_helper.from_array(np.asarray(helper.get_attribute_value(attribute)))
-    return TensorProto()
+            tensor = numpy_helper.from_array(np.asarray(helper.get_attribute_value(attribute)))
+    return tensor
 
 
 def _element_types(model: "ModelProto") -> dict[str, int]:

@@ -439,11 +439,12 @@ def describe_tensor(value: Any) -> Dict[str, Any]:
     import numpy
 
     array = value.numpy()
-    total = float(array.astype(numpy.float64).sum())
+    total, size = (float(x.astype(numpy.float64).sum()) for x in (array, abs(array)))
     return {
         "shape": list(array.shape),
         "dtype": str(array.dtype),
         "sum": total if numpy.isfinite(total) else None,
+        "sum_of_sizes": size if numpy.isfinite(size) else None,
         "finite": bool(numpy.isfinite(array).all()),
     }
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from support.fake_tensorrt import RUN_MS
+from support.gpus import check_workload
 
 from automoe.architecture import Architecture
+from automoe.export import WorkloadWriter
 from automoe.profiling import profile_architectures
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
@@ -52,8 +54,20 @@ def device(tmp_path: Path) -> PlayedGpu:
     return PlayedGpu(tmp_path)
 
 
+SENTENCE = TranslationWorkload(4, 3, 30, beam=2)
+
+
+def test_what_is_asked_of_a_real_gpu_can_be_answered(
+    tmp_path: Path, sparse: Architecture, device: PlayedGpu
+) -> None:
+    path = WorkloadWriter(tmp_path, SENTENCE, tensorrt=True).write(sparse)
+    block = check_workload(device, tmp_path, path, rounding=1e-6)
+    assert [sample["call_ms"]["gpu"] for sample in block["samples"]] == pytest.approx(
+        [4 * RUN_MS] * 3
+    )
+
+
 def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: PlayedGpu) -> None:
-    sentence = TranslationWorkload(4, 3, 30, beam=2)
     log = tmp_path / "trt.csv"
     protocol = Protocol(
         threads=1,
@@ -73,7 +87,7 @@ def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: PlayedGpu)
             architectures,
             device=device,
             protocol=protocol,
-            workload=sentence,
+            workload=SENTENCE,
             log=log,
             graphs=tmp_path / "graphs",
         )

@@ -62,11 +62,8 @@ def governor_commands(governor: str) -> ClockCommands | str | None:
         return None
     if governor == "unknown" or not governor.isidentifier():  # there may be several
         return f"its cores must have one cpufreq governor to return to. Got '{governor}'"
-    script = f'for file in {_GOVERNORS}; do echo "$1" > "$file" || exit 1; done'
-    return ClockCommands(
-        (*_ROOT, f"{script} && echo {_HELD}", "-", "performance"),
-        (*_ROOT, f"{script} && echo {_UNDONE}", "-", governor),
-    )
+    script = f'for file in {_GOVERNORS}; do echo {{}} > "$file" || exit 1; done'
+    return as_root(script.format("performance"), script.format('"$0"'), governor)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 #!/bin/sh
 # build.sh FOLDER: an aarch64 root tree with Python 3.11 and ONNX Runtime, and QEMU to run it.
 # Needs root, Debian's mmdebstrap, dpkg and apt-get, and pip; nothing of the tree runs meanwhile.
-# About a minute, 420 MB. What is there already stays, so that it can be run again.
+# About a minute, 500 MB. What is there already stays, so that it can be run again.
 set -eu
 mkdir -p "$1"
 cd "$1"
-[ -e ready ] && exit 0
+# A played TensorRT reads graphs with onnx.
+packages="onnxruntime==1.32.0 onnx==1.23.2 ml_dtypes typing_extensions numpy protobuf flatbuffers packaging"
+[ -e ready ] && [ "$(cat ready)" = "$packages" ] && exit 0
 
 if [ ! -x qemu-aarch64-static ]; then
     # One file of a package that would install 380 MB.
@@ -16,20 +18,17 @@ fi
 
 if [ ! -e root/usr/bin/python3 ]; then
     rm -rf root
-    packages=dash,bash,coreutils,sed,grep,python3-minimal,libpython3.11-stdlib,libstdc++6,zlib1g
+    programs=dash,bash,coreutils,sed,grep,python3-minimal,libpython3.11-stdlib,libstdc++6,zlib1g
     # "extract" unpacks and configures nothing, so that no emulated program is needed.
-    mmdebstrap -q --variant=extract --arch=arm64 --include="$packages" bookworm root
+    mmdebstrap -q --variant=extract --arch=arm64 --include="$programs" bookworm root
     ln -sf python3.11 root/usr/bin/python3
 fi
 
-if [ ! -e wheels/done ]; then
-    # Each platform has to be named: pip matches every one exactly.
-    python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 \
-        --implementation cp --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
-        --platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 -d wheels \
-        onnxruntime==1.32.0 numpy protobuf flatbuffers packaging
-    : > wheels/done
-fi
+# Each platform has to be named: pip matches every one exactly. The list is one of words.
+# shellcheck disable=SC2086
+python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 \
+    --implementation cp --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
+    --platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 -d wheels $packages
 
 site=root/usr/local/lib/python3.11/dist-packages
 mkdir -p "$site"
@@ -40,4 +39,4 @@ done
 if command -v python3.11 > /dev/null; then
     python3.11 -m compileall -q "$site" root/usr/lib/python3.11 > compile.log 2>&1 || true
 fi
-: > ready
+echo "$packages" > ready

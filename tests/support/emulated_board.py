@@ -1,4 +1,4 @@
-"""A Raspberry Pi that is not there: real aarch64 programs under QEMU, behind a real SSH server.
+"""A board that is not there: real aarch64 programs under QEMU, behind a real SSH server.
 
 `tests/emulation/build.sh` makes the root tree, once. Its /sys and /proc/cpuinfo are those of
 `support.boards`. Times taken on it say nothing about any board.
@@ -107,8 +107,8 @@ class EmulatedBoard(LoopbackServer):
 
     def _write_commands(self, board: Board) -> None:
         """Scripts that print what the board's commands print."""
-        folder = self.tree / "bin"
-        folder.mkdir()
+        folder = self.tree / "usr/local/bin"
+        folder.mkdir(parents=True)
         for name in sorted({argv[0] for argv in board.outputs}):
             cases = [
                 f"'{' '.join(argv[1:])}') cat <<'END'\n{text}\nEND\n;;\n"

@@ -7,6 +7,7 @@ fro can be compared with what ONNX Runtime's own worker computes.
 
 import ctypes
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
@@ -16,13 +17,21 @@ from typing import Any
 import numpy as np
 import onnx
 
-from automoe.export.runtime import open_session
-
 API = Path(__file__).parents[1] / "profilers/tensorrt_api.json"
 VERSIONS: Mapping[str, Mapping[str, list[str]]] = json.loads(API.read_text())["versions"]
 RUN_MS = 1.5  # what each run takes by the fake GPU's clock
 _TYPES = {1: "FLOAT", 10: "HALF", 3: "INT8", 6: "INT32", 7: "INT64", 9: "BOOL", 2: "UINT8"}
 _INSUFFICIENT_DRIVER = 35
+
+
+def open_session(graph: str) -> Any:
+    """A session on one thread; a board has this file, and none of ours."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 class FakeCuda:
@@ -433,7 +442,7 @@ class _Engine:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         graph = onnx.load(content["graph"], load_external_data=False).graph
-        self._session = open_session(Path(content["graph"]))
+        self._session = open_session(content["graph"])
         self._shapes = content["shapes"]
         self._inputs = [value.name for value in graph.input]
         self._types = {

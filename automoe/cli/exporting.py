@@ -1,16 +1,20 @@
 """``automoe export``."""
 
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automoe.cli.console import print_fields, print_json, say
+from automoe.cli.dependent_options import require_option
 
 if TYPE_CHECKING:
     from automoe.architecture import Architecture
     from automoe.supernet import Transformer
-    from automoe.text import Vocabulary
+    from automoe.text import Pair, Vocabulary
+
+_N_SENTENCES = 64  # the largest magnitudes hardly grow with more
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +29,17 @@ def export(
         Path | None, typer.Option("--checkpoint", help="Model or supernet whose weights it gets.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="onnx or tensorrt.")] = "onnx",
-    precision: Annotated[str, typer.Option(help="fp32; tensorrt: or fp16.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32; tensorrt: or fp16, int8.")] = "fp32",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="int8: text to calibrate with; default: the model's."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="With --data: suffix to translate from; default: en.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --data: suffix to translate into; default: de.")
+    ] = None,
     vocab_size: Annotated[int, typer.Option(min=5, help="Without --checkpoint.")] = 32768,
     max_positions: Annotated[int, typer.Option(min=10, help="Longest sentence.")] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
@@ -33,20 +47,37 @@ def export(
     """Write the deployable graphs and check them against torch, expert choices included."""
     # torch takes seconds to import
     from automoe.architecture_files import read_architecture
-    from automoe.export import check_parity, export_model, require_precision
+    from automoe.export import calibrate, check_parity, export_model, require_precision
     from automoe.model_folder import VOCABULARY
 
     require_precision(form, precision)
+    require_option("--data", data, {"source": source, "target": target})
+    if data is not None and (precision != "int8" or checkpoint is None):
+        raise ValueError(
+            f"'--data' calibrates the trained weights of '--precision int8 --checkpoint ...'. "
+            f"Got '{data}' with {precision} and checkpoint {checkpoint}; leave it out."
+        )
     wanted = read_architecture(architecture)
     if checkpoint is None:
         say("Without --checkpoint the weights are random: time this model, do not use it.")
         model, vocabulary = _random(wanted, vocab_size), None
     else:
         model, vocabulary = _trained(wanted, checkpoint)
-    bundle = export_model(model, out, max_positions=max_positions, form=form, precision=precision)
+    int8, pair = None, None
+    if precision == "int8":
+        corpus = (data, source or "en", target or "de")
+        pair, *pairs = (
+            _random_pairs(vocab_size, max_positions)
+            if vocabulary is None or checkpoint is None
+            else _pairs(checkpoint, vocabulary, corpus, max_positions)
+        )
+        int8 = calibrate(model, pairs, max_positions=max_positions)
+    bundle = export_model(
+        model, out, max_positions=max_positions, form=form, precision=precision, int8=int8
+    )
     if vocabulary is not None:
         vocabulary.save(out / VOCABULARY)
-    parity = check_parity(model, bundle)
+    parity = check_parity(model, bundle, pair=pair)
     content = {
         "folder": str(out),
         "architecture_id": wanted.id,
@@ -58,6 +89,34 @@ def export(
         "n_different_choices": parity.n_different_choices,
     }
     print_json(content) if as_json else print_fields(content)
+
+
+def _pairs(
+    checkpoint: Path,
+    vocabulary: "Vocabulary",
+    corpus: tuple[Path | None, str, str],
+    max_positions: int,
+) -> "list[Pair]":
+    """Sentences of the valid split: one to check with, the others to calibrate with."""
+    from automoe.text import encode_pairs, open_corpus
+    from automoe.training import remembered_corpus
+
+    folder, source, target = corpus
+    found = (
+        remembered_corpus(checkpoint)
+        if folder is None
+        else open_corpus(folder, source=source, target=target)
+    )
+    text = found.split("valid")
+    pairs = encode_pairs(text, vocabulary, max_tokens=max_positions, overlong="truncate").pairs
+    return Random(0).sample(pairs, min(len(pairs), 1 + _N_SENTENCES))
+
+
+def _random_pairs(vocab_size: int, max_positions: int) -> "list[Pair]":
+    from automoe.export import random_pair
+
+    length = min(30, max_positions)
+    return [random_pair(vocab_size, length, length, seed) for seed in range(9)]
 
 
 def _random(architecture: "Architecture", vocab_size: int) -> "Transformer":

@@ -1,7 +1,7 @@
 """``automoe search``."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automoe.cli.console import print_json, say
+from automoe.cli.dependent_options import require_option
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
@@ -93,8 +94,8 @@ def search(
         "device_minutes": device_minutes,
     }
     given = {name: value for name, value in measuring.items() if value is not None}
-    _require("--device", device, {"host": host, "lock_clocks": lock_clocks or None, **given})
-    _require("--data", data, {"source": source, "target": target})
+    require_option("--device", device, {"host": host, "lock_clocks": lock_clocks or None, **given})
+    require_option("--data", data, {"source": source, "target": target})
     if data is not None and objective not in ("loss", "bleu"):
         raise ValueError(
             f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
@@ -208,14 +209,6 @@ def search(
         )
     if device is not None and not result["certified"]:
         raise typer.Exit(ExitCode.QUALITY)
-
-
-def _require(option: str, value: object, given: Mapping[str, object]) -> None:
-    """Refuse options that say something about another one which is not there."""
-    for name, said in given.items():
-        if said is not None and value is None:
-            flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"'{flag}' is about '{option}': give both. Got '{flag} {said}' alone.")
 
 
 def _fitness(

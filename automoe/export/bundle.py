@@ -1,6 +1,7 @@
 """The deployable form of a trained model: two graphs, their weights and a description."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
-from automoe.export.graph import GraphBuilder, TensorRtForm
+from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
 from automoe.export.tensorrt_experts import stacked_experts
 from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import TrainedWeights
@@ -19,11 +20,10 @@ from automoe.supernet.elastic import positions
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
-PRECISIONS = {"onnx": ("fp32",), "tensorrt": ("fp32", "fp16")}
+PRECISIONS = {"onnx": ("fp32",), "tensorrt": ("fp32", "fp16", "int8")}
 _WHY_NOT = {
     ("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has",
     ("onnx", "int8"): "; it is for profiling: 'automoe profile --precision int8'",
-    ("tensorrt", "int8"): "; scales of trained activations need calibration, which is not there",
 }
 
 
@@ -40,7 +40,8 @@ class Bundle:
         config: The model's shape.
         max_positions: Longest source and target, in tokens.
         form: ``onnx``, or ``tensorrt`` for graphs that TensorRT's parsers take.
-        precision: Of weights and activations: ``fp32`` or ``fp16``.
+        precision: Of weights and activations: ``fp32`` or ``fp16``; with ``int8`` products take
+            integers and the rest is ``fp32``.
     """
 
     folder: Path
@@ -93,6 +94,7 @@ def export_model(
     max_positions: int = 256,
     form: str = "onnx",
     precision: str = "fp32",
+    int8: Int8Steps | None = None,
 ) -> Bundle:
     """Write a stand-alone model as ONNX graphs for one sentence at a time.
 
@@ -102,31 +104,24 @@ def export_model(
         max_positions: Longest source and target, in tokens.
         form: ``onnx``, or ``tensorrt`` for graphs that TensorRT's parsers take, with the shapes
             that an engine is built for beside them.
-        precision: ``fp32``; for TensorRT also ``fp16``.
+        precision: ``fp32``; for TensorRT also ``fp16`` and ``int8``.
+        int8: What `calibrate` gives; ``int8`` needs it.
 
     Raises:
-        ExportError: The model routes tokens to several experts, or the form does not have the
-            precision.
+        ExportError: The model routes tokens to several experts, the form does not have the
+            precision, or ``int8`` is not given where it is needed.
     """
     if model.config.top_k != 1:
         raise ExportError(f"'top_k' must be 1 to export. Got {model.config.top_k}.")
     require_precision(form, precision)
+    if (precision == "int8") != (int8 is not None):
+        raise ExportError("'int8' must be what calibrate() gives, with precision int8 only.")
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder, model.config, max_positions, form, precision)
-    sizes = BundleSizes(max_positions) if form == "tensorrt" else None
-    state = _state(model, max_positions, stacked=sizes is not None)
-    weights = TrainedWeights(state, folder / "weights.bin", precision=precision)
-    graphs: dict[str, GraphBuilder] = {}
-    for build, path in ((encoder_graph, bundle.encoder), (decoder_graph, bundle.decoder)):
-        graphs[path.name] = build(
-            model.config,
-            weights,
-            max_positions=max_positions,
-            forced_routing=False,
-            tensorrt=TensorRtForm(sizes.typical_tokens(path.stem)) if sizes else None,
-        )
-        graphs[path.name].save(path)
-    if sizes is not None:
+    encoder, decoder = write_graphs(model, bundle, int8)
+    if form == "tensorrt":
+        graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
+        sizes = BundleSizes(max_positions)
         write_profiles(folder, graphs, sizes, model.config.architecture)
     description = {
         "schema_version": SCHEMA_VERSION,
@@ -137,6 +132,29 @@ def export_model(
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2), encoding="utf-8")
     return bundle
+
+
+def write_graphs(
+    model: Transformer, bundle: Bundle, int8: Int8Steps | None = None
+) -> tuple[GraphBuilder, GraphBuilder]:
+    """Write the graphs of the encoder and the decoder, and their weights."""
+    sizes = BundleSizes(bundle.max_positions) if bundle.form == "tensorrt" else None
+    state = model_weights(model, bundle.max_positions, stacked=sizes is not None)
+    stored = "fp16" if bundle.precision == "fp16" else "fp32"
+    weights = TrainedWeights(state, bundle.folder / "weights.bin", precision=stored)
+
+    def written(build: Callable[..., GraphBuilder], path: Path) -> GraphBuilder:
+        graph = build(
+            model.config,
+            weights,
+            max_positions=bundle.max_positions,
+            forced_routing=False,
+            tensorrt=TensorRtForm(sizes.typical_tokens(path.stem), int8) if sizes else None,
+        )
+        graph.save(path)
+        return graph
+
+    return written(encoder_graph, bundle.encoder), written(decoder_graph, bundle.decoder)
 
 
 def require_precision(form: str, precision: str) -> None:
@@ -155,9 +173,10 @@ def require_precision(form: str, precision: str) -> None:
         )
 
 
-def _state(
+def model_weights(
     model: Transformer, max_positions: int, *, stacked: bool
 ) -> dict[str, NDArray[np.float32]]:
+    """The weights that graphs ask for, by name; ``stacked`` with those of TensorRT's experts."""
     config = model.config
     state = {name: weight.detach().cpu().numpy() for name, weight in model.named_parameters()}
     embed, hidden = (

@@ -41,7 +41,7 @@ def feed_forward(
     if not layer.is_sparse:
         return Routed(_expert(graph, x_TD, f"{name}.experts.0", dim, layer.experts[0]), None)
     n_experts = len(layer.experts)
-    logits_TN = graph.as_float32(graph.linear(x_TD, f"{name}.router", dim, n_experts))
+    logits_TN = graph.as_float32(graph.linear(x_TD, f"{name}.router", dim, n_experts, exact=True))
     if bias_TN is not None:
         logits_TN = graph.op("Add", logits_TN, bias_TN)
     probability_TN = graph.op("Softmax", logits_TN, axis=1)

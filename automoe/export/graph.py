@@ -3,7 +3,7 @@
 Legend: T tokens, I and O widths in and out, D width.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from automoe.export.weights import WeightSource
 
 OPSET = 17  # the first with LayerNormalization
 EPSILON = 1e-5
-# The random weights of profiling are drawn with a standard deviation of 0.02, norms included, so
-# that nothing between them goes beyond these times 127.
-ACTIVATION_SCALE, WEIGHT_SCALE = 0.5 / 127, 0.1 / 127
 Dimension = int | str
 Range = tuple[int, int, int]  # least, typical, greatest
 ShapeRange = tuple[tuple[int, ...], ...]  # the same of a shape
+Step = float | NDArray[np.float32]  # what one of an 8-bit integer is worth; an array has outputs'
+# By the weight of a product: the step of what it multiplies, and its own.
+Int8Steps = Callable[[str], tuple[float, Step]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class TensorRtForm:
     Attributes:
         n_tokens: Tokens of a typical run; decides how experts are chosen, see
             ``automoe/export/tensorrt_experts.py``.
-        int8: Whether products with weights take 8-bit integers, with scales that suit the random
-            weights that profiling uses and no others. Gathered experts stay as they are.
+        int8: Steps for products with weights that take 8-bit integers; none do without it.
+            Routers and gathered experts stay as they are.
     """
 
     n_tokens: int
-    int8: bool = False
+    int8: Int8Steps | None = None
 
 
 class GraphBuilder:
@@ -47,6 +47,10 @@ class GraphBuilder:
         name: The graph's name.
         weights: Gives its initialisers; their type is that of the activations.
         tensorrt: The form for TensorRT; that for ONNX Runtime without it.
+
+    Attributes:
+        products: By the weight of each that may take 8-bit integers: the value that it multiplies,
+            and which of its axes are the outputs.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class GraphBuilder:
     ) -> None:
         self.tensorrt = tensorrt
         self.float_type = weights.data_type
+        self.products: dict[str, tuple[str, int]] = {}
         self._name = name
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
@@ -133,25 +138,44 @@ class GraphBuilder:
             self._initialisers[name] = self._weights.initialiser(name, shape)
         return name
 
-    def linear(self, x_TI: str, name: str, in_dim: int, out_dim: int) -> str:
+    def linear(
+        self, x_TI: str, name: str, in_dim: int, out_dim: int, *, exact: bool = False
+    ) -> str:
         """``[T, I]`` to ``[T, O]`` with the weight ``[O, I]`` and the bias of a module."""
         weight_OI = self.weight(f"{name}.weight", out_dim, in_dim)
-        return self.product(x_TI, weight_OI, self.weight(f"{name}.bias", out_dim))
+        bias_O = self.weight(f"{name}.bias", out_dim)
+        if exact:
+            return self.op("Gemm", x_TI, weight_OI, bias_O, transB=1)
+        return self.product(x_TI, weight_OI, bias_O)
 
     def product(self, x_TI: str, weight_OI: str, *bias_O: str) -> str:
         """``[T, I]`` times the transpose of ``[O, I]``, with a bias where one is given."""
-        x_TI, weight_OI = self.quantised(x_TI, weight_OI)
+        x_TI, weight_OI = self.quantised(x_TI, weight_OI, outputs=0)
         return self.op("Gemm", x_TI, weight_OI, *bias_O, transB=1)
 
-    def quantised(self, x: str, weight: str) -> tuple[str, str]:
-        """Both factors rounded to what 8-bit integers can say, where the graph is to be int8."""
-        if self.tensorrt is None or not self.tensorrt.int8:
-            return x, weight
-        return self._rounded(x, ACTIVATION_SCALE), self._rounded(weight, WEIGHT_SCALE)
+    def quantised(self, x: str, weight: str, *, outputs: int) -> tuple[str, str]:
+        """Both factors rounded to what 8-bit integers can say, where the graph is to be int8.
 
-    def _rounded(self, x: str, scale: float) -> str:
-        step, zero = self.scalar(scale), self.constant("int8_0", np.array(0, np.int8))
-        return self.op("DequantizeLinear", self.op("QuantizeLinear", x, step, zero), step, zero)
+        Args:
+            x: What is multiplied.
+            weight: With this; a matrix.
+            outputs: Which of its axes are the outputs.
+        """
+        self.products[weight] = (x, outputs)
+        if self.tensorrt is None or self.tensorrt.int8 is None:
+            return x, weight
+        step, steps = self.tensorrt.int8(weight)
+        rounded = self._rounded(x, step, self.scalar(step))
+        if isinstance(steps, float):
+            return rounded, self._rounded(weight, steps, self.scalar(steps))
+        named = self.constant(f"{weight}.step", steps)
+        return rounded, self._rounded(weight, steps, named, axis=outputs)
+
+    def _rounded(self, x: str, step: Step, name: str, **axis: int) -> str:
+        zeros = np.zeros(np.shape(step), np.int8)
+        zero = self.constant("_".join(map(str, ("int8_0", *zeros.shape))), zeros)
+        integers = self.op("QuantizeLinear", x, name, zero, **axis)
+        return self.op("DequantizeLinear", integers, name, zero, **axis)
 
     def norm(self, x_TD: str, name: str, dim: int) -> str:
         """Layer norm over D."""

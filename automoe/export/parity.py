@@ -13,14 +13,18 @@ from torch import Tensor
 
 from automoe.architecture import Architecture
 from automoe.export.bundle import Bundle, ExportError
+from automoe.export.replay import replayed
 from automoe.export.runtime import open_session
 from automoe.supernet import Transformer
+from automoe.text.pairs import Pair
+from automoe.text.special_tokens import BOS, UNK
 
 TOLERANCE = 1e-3  # on logits; float32 sums in another order differ by about 1e-5
-# In float16 a token between two experts may go to the other one, and all that attends to it then
-# differs; so the typical logit is compared, and a few choices may differ.
-HALF_TOLERANCE = 0.05
-_HALF_CHOICES = 0.05
+# Where numbers are rounded a token between two experts may go to the other, and all that attends
+# to it then differs; so the typical logit is compared, and a few choices may differ. Seen in a tiny
+# model, whose logits spread by 1.4: 0.0003 in float16, 0.012 in 8-bit integers.
+ROUNDED_TOLERANCES = {"fp16": 0.05, "int8": 0.2}
+_ROUNDED_CHOICES = {"fp16": 0.05, "int8": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +49,45 @@ class Parity:
     def holds(self) -> bool:
         """Logits agree within the tolerance and every token goes to the same expert.
 
-        In float16, the median of the logits' differences and 95 % of the choices.
+        In float16 the median of the logits' differences and 95 % of the choices; in 8-bit
+        integers the median and 90 %.
         """
-        if self.precision == "fp16":
-            few = self.n_different_choices <= _HALF_CHOICES * self.n_choices
-            return few and self.median_difference <= HALF_TOLERANCE
-        return self.max_difference <= TOLERANCE and not self.n_different_choices
+        if self.precision in ROUNDED_TOLERANCES:
+            few = self.n_different_choices <= _ROUNDED_CHOICES[self.precision] * self.n_choices
+            return few and self.median_difference <= self.tolerance
+        return self.max_difference <= self.tolerance and not self.n_different_choices
+
+    @property
+    def tolerance(self) -> float:
+        """Of the logits' largest difference, or of its median where numbers are rounded."""
+        return ROUNDED_TOLERANCES.get(self.precision, TOLERANCE)
 
 
 def check_parity(
-    model: Transformer, bundle: Bundle, *, src_len: int = 9, tgt_len: int = 7, seed: int = 0
+    model: Transformer,
+    bundle: Bundle,
+    *,
+    src_len: int = 9,
+    tgt_len: int = 7,
+    seed: int = 0,
+    pair: Pair | None = None,
 ) -> Parity:
-    """Run one random sentence through both, step by step in the exported decoder.
+    """Run one sentence through both, step by step in the exported decoder.
+
+    Args:
+        model: What was exported.
+        bundle: What it was exported to.
+        src_len: Tokens of a random source.
+        tgt_len: Tokens of a random target.
+        seed: Of both.
+        pair: The sentence, in place of a random one; int8 is calibrated for real ones.
 
     Raises:
         ExportError: They disagree; a graph that computes something else must not be used.
     """
-    rng = torch.Generator().manual_seed(seed)
-    source_1S = torch.randint(4, model.config.vocab_size, (1, src_len), generator=rng)
-    target_1T = torch.randint(4, model.config.vocab_size, (1, tgt_len), generator=rng)
+    if pair is None:
+        pair = random_pair(model.config.vocab_size, src_len, tgt_len, seed)
+    source_1S, target_1T = torch.tensor([pair.source]), torch.tensor([(BOS, *pair.target)])
     was_training = model.training
     with torch.no_grad():
         output = model.eval()(source_1S, target_1T)
@@ -80,13 +104,20 @@ def check_parity(
         precision=bundle.precision,
     )
     if not parity.holds:
-        tolerance = HALF_TOLERANCE if bundle.precision == "fp16" else TOLERANCE
         raise ExportError(
             f"The exported graphs in '{bundle.folder}' differ from torch: logits by "
-            f"{parity.max_difference:.2g} (tolerance {tolerance:g}), "
+            f"{parity.max_difference:.2g}, {parity.median_difference:.2g} in the median (tolerance "
+            f"{parity.tolerance:g}), "
             f"{parity.n_different_choices} of {parity.n_choices} expert choices. Do not use them."
         )
     return parity
+
+
+def random_pair(vocab_size: int, src_len: int, tgt_len: int, seed: int) -> Pair:
+    """A sentence of ordinary tokens; the decoder reads ``tgt_len`` tokens, BOS among them."""
+    rng = np.random.default_rng(seed)
+    source, target = (rng.integers(UNK + 1, vocab_size, n) for n in (src_len, tgt_len - 1))
+    return Pair(tuple(source.tolist()), tuple(target.tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,48 +128,12 @@ class _Exported:
 
 def _run(bundle: Bundle, source_S: Tensor, target_T: Tensor) -> _Exported:
     architecture = bundle.config.architecture
-    encoded = run_named(open_session(bundle.encoder), {"source": source_S.numpy()})
-    experts = _experts(encoded, architecture, side="encoder")
-    state = {k: v for k, v in encoded.items() if k.startswith("cross_")}
-    state |= empty_cache(architecture)
-    session, logits, choices = open_session(bundle.decoder), [], []
-    for t, token in enumerate(target_T.numpy()):
-        feeds = {"token": np.array([token]), "position": np.array([t]), **state}
-        step = run_named(session, feeds)
-        logits.append(step["logits"][0])
-        choices.append(_experts(step, architecture, side="decoder"))
-        state |= carried(step)
-    by_layer = [np.concatenate(steps) for steps in zip(*choices, strict=True)]
-    return _Exported(np.stack(logits), experts + by_layer)
-
-
-def run_named(session: Any, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Run a session and name its outputs; numbers are given as it wants them, float16 or 32."""
-    names = [output.name for output in session.get_outputs()]
-    halves = {value.name for value in session.get_inputs() if value.type == "tensor(float16)"}
-    given = {k: v.astype(np.float16) if k in halves else v for k, v in feeds.items()}
-    return dict(zip(names, session.run(names, given), strict=True))
-
-
-def empty_cache(architecture: Architecture, beam: int = 1) -> dict[str, NDArray[np.float32]]:
-    """The decoder's ``past_*`` inputs before its first step."""
-    return {
-        f"past_{part}_{i}": np.zeros(
-            (beam, layer.heads, 0, architecture.qkv_dim // layer.heads), dtype=np.float32
-        )
-        for i, layer in enumerate(architecture.decoder.layers)
-        for part in ("key", "value")
-    }
-
-
-def carried(step: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The ``present_*`` outputs of one step as the ``past_*`` inputs of the next."""
-    prefix = "present_"
-    return {
-        f"past_{name.removeprefix(prefix)}": value
-        for name, value in step.items()
-        if name.startswith(prefix)
-    }
+    sessions = (open_session(bundle.encoder), open_session(bundle.decoder))
+    encoded, *steps = replayed(sessions, architecture, source_S.numpy(), target_T.numpy())
+    choices = [_experts(step, architecture, side="decoder") for step in steps]
+    by_layer = [np.concatenate(of_steps) for of_steps in zip(*choices, strict=True)]
+    logits_TV = np.concatenate([step["logits"] for step in steps])
+    return _Exported(logits_TV, _experts(encoded, architecture, side="encoder") + by_layer)
 
 
 def _experts(

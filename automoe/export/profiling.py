@@ -19,6 +19,9 @@ from automoe.text.special_tokens import UNK
 from automoe.workload import TranslationWorkload
 from profilers.workload import Call, TensorSpec, Workload
 
+# Random weights are drawn with a standard deviation of 0.02, norms included, so that nothing
+# between them goes beyond these times 127.
+_ACTIVATION_STEP, _WEIGHT_STEP = 0.5 / 127, 0.1 / 127
 _PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16", "int8")}
 
 
@@ -95,7 +98,8 @@ class WorkloadWriter:
         return path
 
     def _form(self, n_tokens: int) -> TensorRtForm | None:
-        return TensorRtForm(n_tokens, self.sentence.precision == "int8") if self.tensorrt else None
+        int8 = _random_steps if self.sentence.precision == "int8" else None
+        return TensorRtForm(n_tokens, int8) if self.tensorrt else None
 
     def _dimensions(self, architecture: Architecture) -> dict[str, Range]:
         """Those of the sentence, of which only the cache grows."""
@@ -160,6 +164,10 @@ class WorkloadWriter:
                     for step in np.split(bias, n_steps)
                 )
         return routes
+
+
+def _random_steps(weight: str) -> tuple[float, float]:
+    return _ACTIVATION_STEP, _WEIGHT_STEP
 
 
 def _routers(layers: Sequence[EncoderLayer]) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def serve_masked(
     is_own_TH = graph.op("Equal", expert_T1, owner_H)
     kept_TH = graph.op("Where", is_own_TH, hidden_TH, graph.scalar(0.0))
     contract_HD = graph.weight(f"{prefix}.contract.weight", total, dim)
-    out_TD = graph.op("MatMul", *graph.quantised(kept_TH, contract_HD))
+    out_TD = graph.op("MatMul", *graph.quantised(kept_TH, contract_HD, outputs=1))
     bias_ND = graph.weight(f"{prefix}.contract.bias", n, dim)
     return graph.op("Add", out_TD, graph.op("Gather", bias_ND, expert_T, axis=0))
 

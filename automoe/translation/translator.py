@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from automoe.export import Bundle
-from automoe.export.parity import carried, empty_cache, run_named
+from automoe.export.replay import carried, empty_cache, run_named
 from automoe.export.runtime import open_session
 from automoe.text import Vocabulary
 from automoe.text.special_tokens import BOS, EOS, PAD

@@ -79,6 +79,49 @@ def test_precisions_that_a_format_lacks_are_refused(
     assert f"'--precision' with '--format onnx' must be fp32. Got '{precision}'" in line
 
 
+INT8 = ["--format", "tensorrt", "--precision", "int8"]
+
+
+def test_int8_is_calibrated_with_the_text_that_is_given(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "a.json", SPACE.smallest()), tmp_path / "bundle"
+    flags = [*INT8, "--checkpoint", str(folder / "supernet")]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 2
+    assert "corpus.json' is missing, which names the text. Give --data" in capsys.readouterr().err
+    flags += ["--data", str(folder / "text"), "--json"]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["precision"] == "int8"
+    assert 0 < printed["median_difference"] < 0.2
+    assert Translator.open(out, beam=2).translate("a b").target_tokens > 0
+
+
+def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", SPACE.smallest())
+    flags = ["--vocab-size", "40", "--max-positions", "12", "--json"]
+    assert main(["export", str(path), "-o", str(tmp_path / "b"), *INT8, *flags]) == 0
+    assert json.loads(capsys.readouterr().out)["precision"] == "int8"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--data", "text"], "'--data' calibrates the trained weights"),
+        ([*INT8, "--data", "text"], "'--data' calibrates the trained weights"),
+        ([*INT8, "--source", "en"], "'--source' is about '--data': give both"),
+    ],
+)
+def test_text_that_nothing_reads_is_refused(
+    capsys: Capture, tmp_path: Path, flags: list[str], message: str
+) -> None:
+    path = write(tmp_path / "a.json", SPACE.smallest())
+    assert main(["export", str(path), "-o", str(tmp_path / "b"), *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_bundle_for_tensorrt_says_what_an_engine_is_built_for(
     capsys: Capture, folder: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from onnx.external_data_helper import ExternalDataInfo
 
 from automoe.architecture import Architecture
 from automoe.export import WorkloadWriter
-from automoe.export.parity import run_named
+from automoe.export.replay import run_named
 from automoe.export.runtime import open_session
 from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace

@@ -12,8 +12,8 @@ import pytest
 from support.fake_tensorrt import VERSIONS, FakeCuda, fake_tensorrt
 
 from automoe.architecture import Architecture
-from automoe.export import Bundle, WorkloadWriter, export_model
-from automoe.export.parity import run_named
+from automoe.export import Bundle, WorkloadWriter, calibrate, export_model, random_pair
+from automoe.export.replay import run_named
 from automoe.export.runtime import open_session
 from automoe.export.tensorrt_profiles import PROFILES
 from automoe.routing_pattern import RoutingPattern
@@ -179,12 +179,16 @@ def test_engines_are_built(tmp_path: Path, sparse: Architecture, changes: dict[s
 
 @needs_rtx
 @pytest.mark.usefixtures("rtx")
-def test_engines_of_a_bundle_are_built(tmp_path: Path, sparse: Architecture) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_engines_of_a_bundle_are_built(
+    tmp_path: Path, sparse: Architecture, precision: str
+) -> None:
     import tensorrt_rtx
 
     widest = max(sparse.encoder.embed_dim, sparse.decoder.embed_dim)
     model = Transformer(TransformerConfig(sparse, 60, widest)).eval()
-    bundle: Bundle = export_model(model, tmp_path, form="tensorrt", precision="fp16")
+    int8 = calibrate(model, [random_pair(60, 9, 7, 0)]) if precision == "int8" else None
+    bundle: Bundle = export_model(model, tmp_path, form="tensorrt", precision=precision, int8=int8)
     graphs = json.loads((tmp_path / PROFILES).read_text())["graphs"]
     engines = tensorrt_worker.Engines(tensorrt_rtx, {}, str(tmp_path))
     for path in (bundle.encoder, bundle.decoder):

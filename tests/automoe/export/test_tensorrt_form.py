@@ -14,7 +14,7 @@ from support.models import randomise_norms
 
 from automoe.architecture import EncoderLayer
 from automoe.export import Bundle, ExportError, check_parity, export_model
-from automoe.export.parity import carried, empty_cache, run_named
+from automoe.export.replay import carried, empty_cache, run_named
 from automoe.export.runtime import open_session
 from automoe.export.tensorrt_experts import is_gathered, stacked_experts
 from automoe.export.tensorrt_profiles import PROFILES
@@ -177,7 +177,7 @@ def test_an_engine_finds_the_range_of_every_open_dimension(tmp_path: Path) -> No
     [
         ("onnx", "fp16", "must be fp32. Got 'fp16'; processors have no kernels"),
         ("onnx", "int8", "must be fp32. Got 'int8'; it is for profiling"),
-        ("tensorrt", "int8", "must be fp32 or fp16. Got 'int8'; scales of trained"),
+        ("tensorrt", "int4", "must be fp32 or fp16 or int8. Got 'int4'"),
         ("plan", "fp32", "'--format' must be onnx or tensorrt. Got 'plan'"),
     ],
 )

@@ -1,0 +1,96 @@
+"""Steps of 8-bit integers for a trained model, from what its products read on real sentences.
+
+Symmetric, and the largest magnitude seen is the largest integer: one step for what a product reads,
+one for each output of its weight, as Wu et al. advise for weights and as the simplest of their ways
+for activations ("Integer quantization for deep learning inference", arXiv 2004.09602, section 4).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from automoe.export.bundle import Bundle, ExportError, model_weights, write_graphs
+from automoe.export.graph import GraphBuilder, Int8Steps
+from automoe.export.replay import Outputs, replayed
+from automoe.export.runtime import open_session
+from automoe.supernet import Transformer
+from automoe.text.pairs import Pair
+from automoe.text.special_tokens import BOS
+
+_LARGEST_INTEGER = 127
+
+
+def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int = 256) -> Int8Steps:
+    """Steps for `export_model` with ``precision="int8"``.
+
+    Args:
+        model: The model that will be exported.
+        pairs: Sentences like those it will translate; some dozens are enough.
+        max_positions: As for `export_model`.
+
+    Raises:
+        ExportError: There is no sentence, one is too long, or what the model computes is not
+            finite.
+    """
+    with TemporaryDirectory() as folder:
+        bundle = Bundle(Path(folder), model.config, max_positions, form="tensorrt")
+        encoder, decoder = write_graphs(model, bundle)
+        sessions = (_probed(bundle.encoder, encoder), _probed(bundle.decoder, decoder))
+        of_encoder, of_decoder = _Largest(), _Largest()
+        for pair in pairs:
+            if pair.length > max_positions:
+                raise ExportError(
+                    f"Sentences must have at most {max_positions} tokens. Got {pair.length}."
+                )
+            target_T = (BOS, *pair.target)
+            encoded, *steps = replayed(sessions, model.config.architecture, pair.source, target_T)
+            of_encoder.see(encoded)
+            for step in steps:
+                of_decoder.see(step)
+    weights = model_weights(model, max_positions, stacked=True)
+    steps_of: dict[str, tuple[float, NDArray[np.float32]]] = {}
+    for graph, largest in ((encoder, of_encoder), (decoder, of_decoder)):
+        for name, (read, axis) in graph.products.items():
+            of_outputs = np.abs(weights[name]).max(axis=1 - axis)
+            steps_of[name] = (float(_step(largest.of(read))), _step(of_outputs))
+    return steps_of.__getitem__
+
+
+class _Largest:
+    """The largest magnitudes of values."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, float] = {}
+
+    def see(self, outputs: Outputs) -> None:
+        """Compare with those of a run."""
+        for name, value in outputs.items():
+            size = float(np.abs(value).max(initial=0))
+            if not np.isfinite(size):
+                raise ExportError("The model computes values that are not finite. Train it again.")
+            self._known[name] = max(self._known.get(name, 0.0), size)
+
+    def of(self, name: str) -> float:
+        """That of one value."""
+        if name not in self._known:
+            raise ExportError("Calibrating needs at least one sentence. Got none.")
+        return self._known[name]
+
+
+def _probed(path: Path, graph: GraphBuilder) -> Any:
+    """A session of a saved graph that gives what its products read too."""
+    model = onnx.load(path, load_external_data=False)
+    names = {read for read, _ in graph.products.values()}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
+    path.write_bytes(model.SerializeToString())
+    return open_session(path)
+
+
+def _step(largest: Any) -> Any:
+    """What one is worth; where all is zero any step will do."""
+    return np.where(largest > 0, largest, _LARGEST_INTEGER).astype(np.float32) / _LARGEST_INTEGER

@@ -1,0 +1,69 @@
+"""Run exported graphs over a sentence whose translation is known, one decoder step per token.
+
+Legend: S source tokens, T target tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automoe.architecture import Architecture
+
+Outputs = dict[str, NDArray[Any]]
+
+
+def replayed(
+    sessions: tuple[Any, Any],
+    architecture: Architecture,
+    source_S: Sequence[int] | NDArray[np.int64],
+    target_T: Sequence[int] | NDArray[np.int64],
+) -> Iterator[Outputs]:
+    """The outputs of the encoder, then those of each decoder step.
+
+    Args:
+        sessions: Of the encoder and of the decoder.
+        architecture: The exported one.
+        source_S: What the encoder reads.
+        target_T: What the decoder reads, token by token, whatever it predicts.
+    """
+    encoder, decoder = sessions
+    encoded = run_named(encoder, {"source": np.asarray(source_S, np.int64)})
+    yield encoded
+    state = {name: value for name, value in encoded.items() if name.startswith("cross_")}
+    state |= empty_cache(architecture)
+    for t, token in enumerate(target_T):
+        feeds = {"token": np.array([token]), "position": np.array([t]), **state}
+        step = run_named(decoder, feeds)
+        yield step
+        state |= carried(step)
+
+
+def run_named(session: Any, feeds: Outputs) -> Outputs:
+    """Run a session and name its outputs; numbers are given as it wants them, float16 or 32."""
+    names = [output.name for output in session.get_outputs()]
+    halves = {value.name for value in session.get_inputs() if value.type == "tensor(float16)"}
+    given = {k: v.astype(np.float16) if k in halves else v for k, v in feeds.items()}
+    return dict(zip(names, session.run(names, given), strict=True))
+
+
+def empty_cache(architecture: Architecture, beam: int = 1) -> dict[str, NDArray[np.float32]]:
+    """The decoder's ``past_*`` inputs before its first step."""
+    return {
+        f"past_{part}_{i}": np.zeros(
+            (beam, layer.heads, 0, architecture.qkv_dim // layer.heads), dtype=np.float32
+        )
+        for i, layer in enumerate(architecture.decoder.layers)
+        for part in ("key", "value")
+    }
+
+
+def carried(step: Outputs) -> Outputs:
+    """The ``present_*`` outputs of one step as the ``past_*`` inputs of the next."""
+    prefix = "present_"
+    return {
+        f"past_{name.removeprefix(prefix)}": value
+        for name, value in step.items()
+        if name.startswith(prefix)
+    }

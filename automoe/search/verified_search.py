@@ -83,6 +83,7 @@ def verified_search(
             on_progress=on_progress,
         )
     measured: Mapping[Architecture, Measured | None] = {}
+    ended = None
     for n in count(1):
         with stage("Verify") as on_progress:
             verification = verify(
@@ -93,6 +94,8 @@ def verified_search(
                 also=also,
                 on_progress=on_progress,
             )
+        if verification.certified:
+            break
         measured_ms = {a: m.latency_ms for a, m in verification.measured.items() if m is not None}
         later = state.of_round(n, measured_ms)
         # A search that had gone on when it was stopped has spent time since, and goes on again.
@@ -116,7 +119,7 @@ def verified_search(
         except InfeasibleBudgetError as error:
             ended = f"with these measurements {_uncapitalised(str(error))}"
             break
-    if not verification.certified:
+    if ended is not None:
         verification = replace(verification, reason=f"{verification.reason}; {ended}")
     return VerifiedSearch(outcome, verification, latency, rounds=n)
 
@@ -128,11 +131,9 @@ def _why_over(
     n_also: int,
     n_before: int,
 ) -> str | None:
-    """Why nothing more is measured; '' when something fits, None to go on."""
+    """Why nothing more is measured although nothing fits; None to go on."""
     most, minutes = settings.verify_most, settings.device_minutes
     n_measured = len(verification.measured)
-    if verification.certified:
-        return ""
     if n_measured == n_before:
         return "the search found no other candidate"
     if n_measured - n_also >= most:

@@ -116,7 +116,11 @@ def check_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -
         if has_libcudart(host):
             return Finding("runtime", "ok", name)
         message = f"{name}, but the CUDA runtime (libcudart) is in none of its usual places"
-        remedy = "pip install nvidia-cuda-runtime, unless the loader finds it where it is"
+        remedy = (
+            "install the one that TensorRT was built for (on a Jetson JetPack's; elsewhere pip "
+            "install nvidia-cuda-runtime for CUDA 13, nvidia-cuda-runtime-cu12 for 12), or add its "
+            "folder to LD_LIBRARY_PATH"
+        )
         return Finding("runtime", "warning", message, remedy)
     return Finding("runtime", "ok", f"onnxruntime {onnxruntime_version(host, provider)}")
 

@@ -128,6 +128,9 @@ class _Lint:
         if refusal:
             yield "refusal", refusal
             return
+        given = [name for name in self._shapes_of(node) if name in self._from_sizes]
+        if given:
+            yield "note", f"{_listed(given)} says a shape: it lies on the host, not the GPU"
         is_old = self._dialect.version < (10, 0)
         if node.op_type in SHAPED_BY_DATA or self._is_shaped_by_data(node):
             how = "its output's shape depends on data"
@@ -178,11 +181,12 @@ class _Lint:
         return node.input[place] in self._constants
 
     def _is_shaped_by_data(self, node: "NodeProto") -> bool:
-        return any(
-            node.input[place] in self._from_data
-            for place in SHAPE_INPUTS.get(node.op_type, ())
-            if place < len(node.input)
-        )
+        return any(name in self._from_data for name in self._shapes_of(node))
+
+    def _shapes_of(self, node: "NodeProto") -> list[str]:
+        """The inputs that say which shape its output has."""
+        places = SHAPE_INPUTS.get(node.op_type, ())
+        return [node.input[place] for place in places if place < len(node.input)]
 
     def _follow(self, node: "NodeProto") -> None:
         """What is computed from data is data; a shape is not."""
@@ -199,7 +203,7 @@ class _Lint:
 def _may_be_shape(value: "ValueInfoProto") -> bool:
     """Whether an input can be a shape tensor: integers in at most one dimension."""
     kind = value.type.tensor_type
-    return kind.elem_type in _SIZES and len(kind.shape.dim) <= 1
+    return kind.elem_type in _SIZES and kind.HasField("shape") and len(kind.shape.dim) <= 1
 
 
 def _constant(node: "NodeProto") -> "TensorProto":

@@ -615,7 +615,7 @@ def external_end(graph: bytes) -> int:
     # Entries of external_data: a key and a decimal value, fields 1 and 2, in this order.
     offsets = re.findall(rb"\x0a\x06offset\x12.([0-9]+)", graph, re.DOTALL)
     lengths = re.findall(rb"\x0a\x06length\x12.([0-9]+)", graph, re.DOTALL)
-    if len(offsets) != len(lengths):
+    if not len(offsets) == len(lengths) == len(re.findall(rb"\x0a\x08location\x12", graph)):
         return 0
     return max([int(o) + int(n) for o, n in zip(offsets, lengths)], default=0)
 
@@ -692,7 +692,8 @@ def open_cuda() -> Any:
             except OSError:
                 pass
     raise RuntimeError(
-        "libcudart is not found; install the CUDA runtime, or pip install nvidia-cuda-runtime"
+        "libcudart is not found; install the CUDA runtime that %s was built for (on a Jetson "
+        "JetPack's; elsewhere pip install nvidia-cuda-runtime for CUDA 13, -cu12 for 12)" % RUNTIME
     )
 
 

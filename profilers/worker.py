@@ -439,12 +439,16 @@ def describe_tensor(value: Any) -> Dict[str, Any]:
     import numpy
 
     array = value.numpy()
-    total, size = (float(x.astype(numpy.float64).sum()) for x in (array, abs(array)))
+    exact = array.astype(numpy.float64).ravel()
+    sums = {
+        "sum": exact.sum(),
+        "sum_of_sizes": abs(exact).sum(),
+        "ordered_sum": exact @ numpy.cos(numpy.arange(exact.size)),  # of another order, another
+    }
     return {
         "shape": list(array.shape),
         "dtype": str(array.dtype),
-        "sum": total if numpy.isfinite(total) else None,
-        "sum_of_sizes": size if numpy.isfinite(size) else None,
+        **{name: float(x) if numpy.isfinite(x) else None for name, x in sums.items()},
         "finite": bool(numpy.isfinite(array).all()),
     }
 

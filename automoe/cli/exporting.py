@@ -1,5 +1,6 @@
 """``automoe export``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from automoe.supernet import Transformer
     from automoe.text import Pair, Vocabulary
 
-_N_SENTENCES = 64  # the largest magnitudes hardly grow with more
+# Sentences to check int8 with, and to calibrate with: the largest magnitudes hardly grow with more.
+_N_CHECKED, _N_CALIBRATED = 8, 64
 
 
 def register(app: typer.Typer) -> None:
@@ -63,21 +65,21 @@ def export(
         model, vocabulary = _random(wanted, vocab_size), None
     else:
         model, vocabulary = _trained(wanted, checkpoint)
-    int8, pair = None, None
+    int8, pairs = None, []
     if precision == "int8":
         corpus = (data, source or "en", target or "de")
-        pair, *pairs = (
+        pairs, others = (
             _random_pairs(vocab_size, max_positions)
             if vocabulary is None or checkpoint is None
             else _pairs(checkpoint, vocabulary, corpus, max_positions)
         )
-        int8 = calibrate(model, pairs, max_positions=max_positions)
+        int8 = calibrate(model, others, max_positions=max_positions)
     bundle = export_model(
         model, out, max_positions=max_positions, form=form, precision=precision, int8=int8
     )
     if vocabulary is not None:
         vocabulary.save(out / VOCABULARY)
-    parity = check_parity(model, bundle, pair=pair)
+    parity = check_parity(model, bundle, pairs=pairs)
     content = {
         "folder": str(out),
         "architecture_id": wanted.id,
@@ -85,6 +87,7 @@ def export(
         "precision": precision,
         "max_difference": parity.max_difference,
         "median_difference": parity.median_difference,
+        "spread": parity.spread,
         "n_choices": parity.n_choices,
         "n_different_choices": parity.n_different_choices,
     }
@@ -96,8 +99,13 @@ def _pairs(
     vocabulary: "Vocabulary",
     corpus: tuple[Path | None, str, str],
     max_positions: int,
-) -> "list[Pair]":
-    """Sentences of the valid split: one to check with, the others to calibrate with."""
+) -> "tuple[Sequence[Pair], Sequence[Pair]]":
+    """Sentences of the valid split to check with, and others to calibrate with.
+
+    Raises:
+        CorpusError: The text cannot be read.
+        ValueError: It has one sentence only.
+    """
     from automoe.text import encode_pairs, open_corpus
     from automoe.training import remembered_corpus
 
@@ -109,14 +117,22 @@ def _pairs(
     )
     text = found.split("valid")
     pairs = encode_pairs(text, vocabulary, max_tokens=max_positions, overlong="truncate").pairs
-    return Random(0).sample(pairs, min(len(pairs), 1 + _N_SENTENCES))
+    if len(pairs) < 2:
+        raise ValueError(
+            f"'{found.folder}' must have 2 sentences in its valid split, one to calibrate with and "
+            f"one to check with. Got {len(pairs)}; give --data."
+        )
+    drawn = Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
+    n_checked = min(_N_CHECKED, len(drawn) // 2)
+    return drawn[:n_checked], drawn[n_checked:]
 
 
-def _random_pairs(vocab_size: int, max_positions: int) -> "list[Pair]":
+def _random_pairs(vocab_size: int, max_positions: int) -> "tuple[Sequence[Pair], Sequence[Pair]]":
     from automoe.export import random_pair
 
     length = min(30, max_positions)
-    return [random_pair(vocab_size, length, length, seed) for seed in range(9)]
+    pairs = [random_pair(vocab_size, length, length, seed) for seed in range(2 * _N_CHECKED)]
+    return pairs[:_N_CHECKED], pairs[_N_CHECKED:]
 
 
 def _random(architecture: "Architecture", vocab_size: int) -> "Transformer":

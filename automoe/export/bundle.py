@@ -111,11 +111,13 @@ def export_model(
         ExportError: The model routes tokens to several experts, the form does not have the
             precision, or ``int8`` is not given where it is needed.
     """
-    if model.config.top_k != 1:
-        raise ExportError(f"'top_k' must be 1 to export. Got {model.config.top_k}.")
+    require_top_1(model)
     require_precision(form, precision)
     if (precision == "int8") != (int8 is not None):
-        raise ExportError("'int8' must be what calibrate() gives, with precision int8 only.")
+        raise ExportError(
+            f"'int8' must be what calibrate() gives, with precision int8 only. Got {int8} with "
+            f"'{precision}'."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder, model.config, max_positions, form, precision)
     encoder, decoder = write_graphs(model, bundle, int8)
@@ -155,6 +157,16 @@ def write_graphs(
         return graph
 
     return written(encoder_graph, bundle.encoder), written(decoder_graph, bundle.decoder)
+
+
+def require_top_1(model: Transformer) -> None:
+    """Refuse a model that routes tokens to several experts.
+
+    Raises:
+        ExportError: It does.
+    """
+    if model.config.top_k != 1:
+        raise ExportError(f"'top_k' must be 1 to export. Got {model.config.top_k}.")
 
 
 def require_precision(form: str, precision: str) -> None:

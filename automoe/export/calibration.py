@@ -14,7 +14,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from automoe.export.bundle import Bundle, ExportError, model_weights, write_graphs
+from automoe.export.bundle import (
+    Bundle,
+    ExportError,
+    model_weights,
+    require_top_1,
+    write_graphs,
+)
 from automoe.export.graph import GraphBuilder, Int8Steps
 from automoe.export.replay import Outputs, replayed
 from automoe.export.runtime import open_session
@@ -34,23 +40,24 @@ def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int =
         max_positions: As for `export_model`.
 
     Raises:
-        ExportError: There is no sentence, one is too long, or what the model computes is not
-            finite.
+        ExportError: There is no sentence, one is too long, what the model computes is not finite,
+            or it routes tokens to several experts.
     """
+    require_top_1(model)
     with TemporaryDirectory() as folder:
         bundle = Bundle(Path(folder), model.config, max_positions, form="tensorrt")
         encoder, decoder = write_graphs(model, bundle)
         sessions = (_probed(bundle.encoder, encoder), _probed(bundle.decoder, decoder))
-        of_encoder, of_decoder = _Largest(), _Largest()
+        of_encoder, of_decoder = _Largest(encoder), _Largest(decoder)
         for pair in pairs:
             if pair.length > max_positions:
                 raise ExportError(
                     f"Sentences must have at most {max_positions} tokens. Got {pair.length}."
                 )
             target_T = (BOS, *pair.target)
-            encoded, *steps = replayed(sessions, model.config.architecture, pair.source, target_T)
-            of_encoder.see(encoded)
-            for step in steps:
+            runs = replayed(sessions, model.config.architecture, pair.source, target_T)
+            of_encoder.see(next(runs))
+            for step in runs:
                 of_decoder.see(step)
     weights = model_weights(model, max_positions, stacked=True)
     steps_of: dict[str, tuple[float, NDArray[np.float32]]] = {}
@@ -58,19 +65,29 @@ def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int =
         for name, (read, axis) in graph.products.items():
             of_outputs = np.abs(weights[name]).max(axis=1 - axis)
             steps_of[name] = (float(_step(largest.of(read))), _step(of_outputs))
-    return steps_of.__getitem__
+
+    def steps(weight: str) -> tuple[float, NDArray[np.float32]]:
+        if weight not in steps_of:
+            raise ExportError(
+                f"No step is known of '{weight}'. Calibrate the model that is exported, with the "
+                f"same 'max_positions'."
+            )
+        return steps_of[weight]
+
+    return steps
 
 
 class _Largest:
-    """The largest magnitudes of values."""
+    """The largest magnitudes of what a graph's products read."""
 
-    def __init__(self) -> None:
+    def __init__(self, graph: GraphBuilder) -> None:
+        self._names = {read for read, _ in graph.products.values()} | {"logits"}
         self._known: dict[str, float] = {}
 
     def see(self, outputs: Outputs) -> None:
         """Compare with those of a run."""
-        for name, value in outputs.items():
-            size = float(np.abs(value).max(initial=0))
+        for name in self._names & set(outputs):
+            size = float(np.abs(outputs[name]).max(initial=0))
             if not np.isfinite(size):
                 raise ExportError("The model computes values that are not finite. Train it again.")
             self._known[name] = max(self._known.get(name, 0.0), size)

@@ -60,6 +60,7 @@ class GraphBuilder:
         self.float_type = weights.data_type
         self.products: dict[str, tuple[str, int]] = {}
         self._name = name
+        self._rounded_values: dict[tuple[str, str], str] = {}
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._initialisers: dict[str, TensorProto] = {}
@@ -172,10 +173,14 @@ class GraphBuilder:
         return rounded, self._rounded(weight, steps, named, axis=outputs)
 
     def _rounded(self, x: str, step: Step, name: str, **axis: int) -> str:
-        zeros = np.zeros(np.shape(step), np.int8)
-        zero = self.constant("_".join(map(str, ("int8_0", *zeros.shape))), zeros)
-        integers = self.op("QuantizeLinear", x, name, zero, **axis)
-        return self.op("DequantizeLinear", integers, name, zero, **axis)
+        """``x`` in steps; once for all products that read it in the same ones."""
+        if (x, name) not in self._rounded_values:
+            zeros = np.zeros(np.shape(step), np.int8)
+            zero = self.constant("_".join(map(str, ("int8_0", *zeros.shape))), zeros)
+            integers = self.op("QuantizeLinear", x, name, zero, **axis)
+            dequantised = self.op("DequantizeLinear", integers, name, zero, **axis)
+            self._rounded_values[x, name] = dequantised
+        return self._rounded_values[x, name]
 
     def norm(self, x_TD: str, name: str, dim: int) -> str:
         """Layer norm over D."""
@@ -205,7 +210,7 @@ class GraphBuilder:
         return self.op("Transpose", x, perm=list(order))
 
     def save(self, path: Path) -> None:
-        """Write the graph; initialisers stay in the weights' own file beside it."""
+        """Write the graph; weights stay in their own file beside it."""
         graph = helper.make_graph(
             self._nodes,
             self._name,

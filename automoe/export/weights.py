@@ -1,4 +1,4 @@
-"""Where a graph's initialisers live: always in a file beside the graph, never inside it."""
+"""Where a graph's weights live: always in a file beside the graph, never inside it."""
 
 from collections.abc import Mapping, Sequence
 from math import prod

@@ -8,6 +8,7 @@ cd "$1"
 # A played TensorRT reads graphs with onnx.
 packages="onnxruntime==1.32.0 onnx==1.23.2 ml_dtypes typing_extensions numpy protobuf flatbuffers packaging"
 [ -e ready ] && [ "$(cat ready)" = "$packages" ] && exit 0
+rm -rf ready wheels root/usr/local/lib/python3.11
 
 if [ ! -x qemu-aarch64-static ]; then
     # One file of a package that would install 380 MB.

@@ -117,6 +117,12 @@ def test_a_shape_that_depends_on_shapes_is_no_matter(tmp_path: Path) -> None:
     assert not any("depends on data" in note for note in notes(path, "11"))
 
 
+def test_an_input_that_says_a_shape_is_noted(tmp_path: Path) -> None:
+    path = write_graph(tmp_path / "g.onnx", GIVEN_SIZE)
+    assert "shape says a shape: it lies on the host, not the GPU" in notes(path, "11")
+    assert not any("host" in note for note in notes(write_graph(path, COMPUTED_K), "11"))
+
+
 def test_integers_are_narrowed_before_10(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "g.onnx", "g (int64[3] x) => (int64[3] y) { y = Add(x, x) }")
     assert notes(path, "8.6") == ["INT64 is narrowed to INT32; give x as INT32"]

@@ -1,6 +1,7 @@
 import ast
 import fnmatch
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -78,9 +79,17 @@ def test_hello_names_everything_that_moves_a_timing() -> None:
 
 
 def test_outputs_are_described_by_call_and_name(loaded: Worker) -> None:
-    outputs = ask(loaded, "outputs", id="w")["outputs"]
-    assert outputs == {
-        "model": {"y": {"shape": [3], "dtype": "float32", "sum": 14.0, "finite": True}}
+    (described,) = ask(loaded, "outputs", id="w")["outputs"].values()
+    ordered = described["y"].pop("ordered_sum")
+    assert ordered == pytest.approx(2 + 4 * math.cos(1) + 8 * math.cos(2))
+    assert described == {
+        "y": {
+            "shape": [3],
+            "dtype": "float32",
+            "sum": 14.0,
+            "sum_of_sizes": 14.0,
+            "finite": True,
+        }
     }
 
 

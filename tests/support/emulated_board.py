@@ -32,8 +32,9 @@ def missing_board() -> str | None:
         return missing_ssh()
     if os.getuid() != 0 or platform.system() != "Linux":
         return "an emulated board needs root on Linux, for chroot and mount"
-    if not (CACHE / "ready").exists():
-        return f"no root tree in {CACHE}; make one with: tests/emulation/build.sh {CACHE}"
+    ready = CACHE / "ready"
+    if not ready.exists() or ready.read_text().strip() not in (SCRIPTS / "build.sh").read_text():
+        return f"no root tree of today in {CACHE}; make one: tests/emulation/build.sh {CACHE}"
     return None
 
 

@@ -35,9 +35,11 @@ def running(folder: Path, board: Board, cpu: str) -> Iterator[EmulatedBoard]:
         server = EmulatedBoard(folder, board, cpu)
         server.prepare()
         server.start()
-        yield server
-        server.reset()
-        server.stop()
+        try:
+            yield server
+        finally:
+            server.reset()
+            server.stop()
 
 
 def profile_interrupted(board: EmulatedBoard, *options: str) -> list[dict[str, str]]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from automoe.workload import TranslationWorkload
     from profilers import Protocol
 
+_LENGTH = "Default: the space's; with --archs 30."
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -74,9 +76,11 @@ def profile(
         str, typer.Option(help="balanced, worst, best, skewed:ALPHA or trace:FILE.")
     ] = "balanced",
     precision: Annotated[str, typer.Option(help="fp32 or int8; tensorrt: or fp16.")] = "fp32",
-    src_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
-    tgt_len: Annotated[int | None, typer.Option(min=1, help="Default: the space's.")] = None,
-    vocab_size: Annotated[int | None, typer.Option(min=5, help="Default: the space's.")] = None,
+    src_len: Annotated[int | None, typer.Option(min=1, help=_LENGTH)] = None,
+    tgt_len: Annotated[int | None, typer.Option(min=1, help=_LENGTH)] = None,
+    vocab_size: Annotated[
+        int | None, typer.Option(min=5, help="Default: the space's; with --archs 32768.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of the runtime.")] = 1,
     fast: Annotated[bool, typer.Option("--fast", help="A 5 % interval instead of 2 %.")] = False,
     target: Annotated[

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automoe.cli import text_options
 from automoe.cli.console import progress_bar, say
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def train(
 def finetune(
     architecture: Annotated[Path, typer.Argument(help="Architecture or search result.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the model.")],
-    data: Data = None,
-    source: Source = "en",
-    target: Target = "de",
+    data: text_options.Data = None,
+    source: text_options.Source = None,
+    target: text_options.Target = None,
     supernet: Annotated[
         Path | None, typer.Option("--supernet", help="Run whose weights are inherited.")
     ] = None,
@@ -100,13 +101,13 @@ def finetune(
     # torch takes seconds to import
     from automoe.architecture_files import read_architecture
     from automoe.model_folder import TrainedModel
-    from automoe.text import open_corpus
     from automoe.training import finetune as train_and_export
 
+    corpus = text_options.chosen_text(supernet, data, source, target)
     with progress_bar("Finetune") as on_progress:
         result = train_and_export(
             read_architecture(architecture),
-            open_corpus(data, source=source, target=target),
+            corpus,
             training_settings(
                 settings,
                 updates=updates,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from automoe.cli.console import print_fields, print_json, progress_bar
+from automoe.cli.text_options import Data, Source, Target, chosen_text
 
 Model = Annotated[Path, typer.Argument(help="Folder of 'automoe finetune' or 'automoe export'.")]
 Beam = Annotated[int, typer.Option(min=1, help="Hypotheses kept.")]
@@ -22,11 +23,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     model: Model,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of text; default: the shipped corpus.")
-    ] = None,
-    source: Annotated[str, typer.Option(help="Suffix of the language to translate from.")] = "en",
-    target: Annotated[str, typer.Option(help="Suffix of the language to translate into.")] = "de",
+    data: Data = None,
+    source: Source = None,
+    target: Target = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     beam: Beam = 4,
     length_penalty: LengthPenalty = 0.6,
@@ -35,14 +34,13 @@ def evaluate(
 ) -> None:
     """Score a model with sacreBLEU and time it on real sentences."""
     # torch takes seconds to import
-    from automoe.text import open_corpus
     from automoe.translation import Translator
     from automoe.translation import evaluate as score
 
     translator = Translator.open(
         _bundle(model), beam=beam, length_penalty=length_penalty, threads=threads
     )
-    text = open_corpus(data, source=source, target=target).split(split)  # type: ignore[arg-type]
+    text = chosen_text(model, data, source, target).split(split)  # type: ignore[arg-type]
     with progress_bar("Evaluate") as on_progress:
         evaluation = score(translator, text, on_progress=on_progress).to_dict()
     if as_json:

@@ -72,7 +72,7 @@ class ParserVerdict:
 def missing_parser() -> str | None:
     """Why it cannot be asked, and the remedy; None when it can."""
     if find_spec(MODULE) is None:
-        return f"{MODULE} is not installed; pip install 'automoe[rtx]'"
+        return f"{MODULE} is not installed; pip install tensorrt_rtx nvidia-cuda-runtime"
     return None
 
 

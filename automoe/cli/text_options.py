@@ -39,8 +39,9 @@ def chosen_text(
     from automoe.training import remembered_corpus
     from automoe.training.supernet_run import CORPUS
 
-    remembers = data is None and model is not None and (model / CORPUS).is_file()
-    known = remembered_corpus(model) if remembers and model else None
+    known = None
+    if data is None and model is not None and (model / CORPUS).is_file():
+        known = remembered_corpus(model)
     corpus = open_corpus(
         known.folder if known else data,
         source=source or (known.source if known else "en"),

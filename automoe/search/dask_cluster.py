@@ -24,7 +24,7 @@ def dask_cluster(address: str) -> Iterator[Cluster]:
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise WorkersUnavailableError(
-            "'cluster' needs Dask, which is not installed: pip install 'automoe[dask]'."
+            "'cluster' needs Dask, which is not installed: pip install distributed."
         ) from None
     try:
         client = Client(address, timeout=_PATIENCE_S, set_as_default=False)

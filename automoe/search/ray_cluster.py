@@ -40,7 +40,7 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
         from ray.exceptions import RayError, RayTaskError
     except ImportError:
         raise WorkersUnavailableError(
-            "'cluster' needs Ray, which is not installed: pip install 'automoe[ray]'."
+            "'cluster' needs Ray, which is not installed: pip install 'ray[client]'."
         ) from None
     is_ours = not ray.is_initialized()
     if is_ours:

@@ -67,4 +67,7 @@ def test_a_parser_that_does_not_end_is_stopped(
 def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
     monkeypatch.setattr(rtx_parser, "find_spec", lambda name: None)
-    assert missing_parser() == "tensorrt_rtx is not installed; pip install 'automoe[rtx]'"
+    assert (
+        missing_parser()
+        == "tensorrt_rtx is not installed; pip install tensorrt_rtx nvidia-cuda-runtime"
+    )

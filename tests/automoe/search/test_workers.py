@@ -88,7 +88,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ray(importable: None) -> Iterator[Any]:
     """A Ray cluster of three workers on this machine."""
-    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'automoe[ray]'")
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'ray[client]'")
     ray.init(num_cpus=3, log_to_driver=False, include_dashboard=False)
     yield ray
     ray.shutdown()
@@ -111,7 +111,7 @@ def test_a_killed_worker_of_a_ray_cluster_loses_nothing(
 def test_a_killed_worker_of_a_dask_cluster_loses_nothing(
     some: list[Architecture], tmp_path: Path, importable: None
 ) -> None:
-    reason = "dask is not installed: pip install 'automoe[dask]'"
+    reason = "dask is not installed: pip install distributed"
     distributed = pytest.importorskip("distributed", reason=reason)
     fitness = Traced(tmp_path, kills=(some[5].id,))
     with (

@@ -8,7 +8,14 @@ from devices.registry import (
     device_names,
     get_device,
 )
-from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding, HardwareRuns
+from devices.spec import (
+    Device,
+    DeviceInfo,
+    DeviceUnavailableError,
+    Finding,
+    HardwareRuns,
+    LocalDevice,
+)
 
 __all__ = [
     "Device",
@@ -19,6 +26,7 @@ __all__ = [
     "HardwareRuns",
     "Host",
     "Kernel",
+    "LocalDevice",
     "LocalHost",
     "UnknownDeviceError",
     "describe_devices",

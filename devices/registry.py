@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from devices.host import Host
-from devices.spec import Device, DeviceInfo, DeviceUnavailableError, HardwareRuns
+from devices.spec import DeviceInfo, DeviceUnavailableError, HardwareRuns, LocalDevice
 
 GROUP = "automoe.devices"
 
@@ -41,7 +41,7 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(_plugins()))
 
 
-def get_device(name: str, host: Host | None = None) -> Device:
+def get_device(name: str, host: Host | None = None) -> LocalDevice:
     """The device called `name`, whether or not it can be used now.
 
     Args:
@@ -79,18 +79,18 @@ def _plugins() -> dict[str, EntryPoint]:
     return plugins
 
 
-def _load(plugin: EntryPoint, host: Host | None = None) -> Device:
+def _load(plugin: EntryPoint, host: Host | None = None) -> LocalDevice:
     try:
-        factory = cast("Callable[..., Device]", plugin.load())
+        factory = cast("Callable[..., LocalDevice]", plugin.load())
         device = factory() if host is None else factory(host)
     except Exception as error:  # a plugin is foreign code: whatever it raises, it is unusable
         raise DeviceUnavailableError(
             f"Device {plugin.name!r} ({plugin.value}) cannot be loaded. "
             f"{type(error).__name__}: {error}. Repair or uninstall its package."
         ) from error
-    if not isinstance(device, Device):
+    if not isinstance(device, LocalDevice):
         raise DeviceUnavailableError(
-            f"Device {plugin.name!r} must implement devices.Device. "
+            f"Device {plugin.name!r} must implement devices.LocalDevice. "
             f"Got {type(device).__name__}. Test it with devices.testing.DeviceContract."
         )
     return device

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from devices.registry import get_device
 from devices.remote_address import RemoteAddress
@@ -13,7 +12,7 @@ from devices.spec import Device, DeviceInfo, Finding
 
 
 class RemoteDevice:
-    """What a plugin says of another machine. A worker is not started by a command of this one.
+    """What a plugin says of another machine, where `profilers.RemoteWorker` starts workers.
 
     Args:
         plugin: Describes the machine.
@@ -51,17 +50,6 @@ class RemoteDevice:
     def info(self) -> DeviceInfo:
         """See `Device`."""
         return self.plugin.info()
-
-    def worker_command(self, worker: Path) -> list[str]:
-        """None can be given: the worker's file is not there yet.
-
-        Raises:
-            NotImplementedError: Always; `profilers.RemoteWorker` starts workers elsewhere.
-        """
-        raise NotImplementedError(
-            f"No command of this machine starts a worker on {self.host.label}. "
-            f"Use profilers.RemoteWorker."
-        )
 
     def worker_environment(self) -> dict[str, str]:
         """See `Device`."""

@@ -88,10 +88,7 @@ class Finding:
 
 @runtime_checkable
 class Device(Protocol):
-    """A machine that can run the worker.
-
-    Plugins are classes that need no arguments, and take the `Host` to describe where it is not
-    this one.
+    """A machine that can run the worker, here or elsewhere.
 
     Attributes:
         name: As in `--device cpu`.
@@ -110,10 +107,6 @@ class Device(Protocol):
         """What this machine is, read afresh."""
         ...
 
-    def worker_command(self, worker: Path) -> list[str]:
-        """The argv of a local child whose stdin and stdout speak with `worker` on the device."""
-        ...
-
     def worker_environment(self) -> dict[str, str]:
         """The variables to add to the child's environment; it must disable ORT telemetry."""
         ...
@@ -124,4 +117,17 @@ class Device(Protocol):
 
     def doctor(self) -> tuple[Finding, ...]:
         """What would disturb a measurement there, each with its remedy."""
+        ...
+
+
+@runtime_checkable
+class LocalDevice(Device, Protocol):
+    """A device that a child of this process measures: what every plugin implements.
+
+    Plugins are classes that need no arguments, and take the `Host` to describe where it is not
+    this one.
+    """
+
+    def worker_command(self, worker: Path) -> list[str]:
+        """The argv of a local child whose stdin and stdout speak with `worker` on the device."""
         ...

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from devices.host import Kernel, read_file
-from devices.spec import Device
+from devices.spec import LocalDevice
 
 _WORKER = Path("/somewhere/worker.py")
 
@@ -72,17 +72,17 @@ class RecordedHost:
 class DeviceContract:
     """What the profiler relies on. A subclass provides the pytest fixture `device`."""
 
-    def test_is_a_device_with_a_plain_name(self, device: Device) -> None:
+    def test_is_a_device_with_a_plain_name(self, device: LocalDevice) -> None:
         """The name is typed on command lines and written into logs."""
-        assert isinstance(device, Device)
+        assert isinstance(device, LocalDevice)
         assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", device.name)
 
-    def test_says_whether_it_can_be_used(self, device: Device) -> None:
+    def test_says_whether_it_can_be_used(self, device: LocalDevice) -> None:
         """An unavailable device says why; an empty reason would help nobody."""
         reason = device.unavailable_reason()
         assert reason is None or reason.strip()
 
-    def test_info_is_complete(self, device: Device) -> None:
+    def test_info_is_complete(self, device: LocalDevice) -> None:
         """No field is empty, and what is a quantity is positive."""
         info = device.info()
         assert info.name == device.name
@@ -90,33 +90,33 @@ class DeviceContract:
         assert info.cores >= 1
         assert info.memory_mb >= 1
 
-    def test_fingerprint_is_stable(self, device: Device) -> None:
+    def test_fingerprint_is_stable(self, device: LocalDevice) -> None:
         """Reading the same machine twice gives the same fingerprint."""
         assert device.info().fingerprint == device.info().fingerprint
         assert re.fullmatch(r"[0-9a-f]{12}", device.info().fingerprint)
 
-    def test_worker_command_is_an_argv(self, device: Device) -> None:
+    def test_worker_command_is_an_argv(self, device: LocalDevice) -> None:
         """A list of plain strings: nothing goes through a shell."""
         command = device.worker_command(_WORKER)
         assert isinstance(command, list)
         assert command
         assert all(isinstance(argument, str) and argument for argument in command)
 
-    def test_worker_never_sends_telemetry(self, device: Device) -> None:
+    def test_worker_never_sends_telemetry(self, device: LocalDevice) -> None:
         """ONNX Runtime uploads usage data unless it is told not to before its import."""
         assert device.worker_environment()["ORT_DISABLE_TELEMETRY"] == "1"
 
-    def test_says_whether_it_ran_on_hardware(self, device: Device) -> None:
+    def test_says_whether_it_ran_on_hardware(self, device: LocalDevice) -> None:
         """Nobody may take a plugin that was never tried for one that was."""
         assert device.run_on_hardware in ("yes", "never", "simulated")
 
-    def test_sensors_are_numbers_with_units(self, device: Device) -> None:
+    def test_sensors_are_numbers_with_units(self, device: LocalDevice) -> None:
         """A name ends in its unit; a machine without sensors answers nothing."""
         for name, value in device.sensors().items():
             assert re.fullmatch(r"[a-z0-9][a-z0-9_.-]*_(c|mhz|mw)", name), name
             assert isinstance(value, int | float)
 
-    def test_doctor_gives_a_remedy_for_everything_it_minds(self, device: Device) -> None:
+    def test_doctor_gives_a_remedy_for_everything_it_minds(self, device: LocalDevice) -> None:
         """A complaint without a remedy is only noise."""
         findings = device.doctor()
         assert len({finding.check for finding in findings}) == len(findings)

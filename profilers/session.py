@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from devices import Device, DeviceUnavailableError
+from devices import Device, DeviceUnavailableError, LocalDevice
 from devices.remote_device import RemoteDevice
 from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.blocks import PointBlock
@@ -101,7 +101,9 @@ def _worker_on(device: Device, timeout_s: float) -> WorkerProcess | RemoteWorker
         timeout_s = max(timeout_s, _BUILD_SECONDS)
     if isinstance(device, RemoteDevice):
         return RemoteWorker(device, timeout_s=timeout_s)
-    return WorkerProcess(device, timeout_s=timeout_s)
+    if isinstance(device, LocalDevice):
+        return WorkerProcess(device, timeout_s=timeout_s)
+    raise TypeError(f"'device' must be a LocalDevice or a RemoteDevice. Got {device!r}.")
 
 
 def _require_cores(threads: int, cores: int) -> None:

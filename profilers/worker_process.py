@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol
 
-from devices import Device
+from devices import LocalDevice
 from devices.runtimes import ONNXRUNTIME, runtime_of
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -105,7 +105,7 @@ class WorkerProcess:
         hello: Versions, providers and pid, as the worker gave them.
     """
 
-    def __init__(self, device: Device, *, timeout_s: float = 300.0) -> None:
+    def __init__(self, device: LocalDevice, *, timeout_s: float = 300.0) -> None:
         self._device = device
         self._timeout_s = timeout_s
         self._unread = b""

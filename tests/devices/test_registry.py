@@ -94,7 +94,7 @@ def test_getting_a_broken_plugin_says_which_package_to_repair(install):
 
 def test_a_plugin_that_is_no_device_is_refused(install):
     install(("odd", "builtins:dict"))
-    with pytest.raises(DeviceUnavailableError, match=r"'odd' must implement devices\.Device"):
+    with pytest.raises(DeviceUnavailableError, match=r"'odd' must implement devices\.LocalDevice"):
         get_device("odd")
 
 

@@ -65,7 +65,8 @@ def export(
         model, vocabulary = _random(wanted, vocab_size), None
     else:
         model, vocabulary = _trained(wanted, checkpoint)
-    int8, pairs = None, []
+    int8 = None
+    pairs: Sequence[Pair] = ()
     if precision == "int8":
         corpus = (data, source or "en", target or "de")
         pairs, others = (

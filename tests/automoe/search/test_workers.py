@@ -263,15 +263,18 @@ def test_a_cluster_that_does_not_answer_is_named(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "cluster", "extra"),
-    [("ray", "ray", "ray"), ("distributed", "tcp://127.0.0.1:{port}", "dask")],
+    ("module", "cluster", "package"),
+    [
+        ("ray", "ray", r"'ray\[client\]'"),
+        ("distributed", "tcp://127.0.0.1:{port}", "distributed"),
+    ],
 )
-def test_a_missing_extra_is_named(
-    module: str, cluster: str, extra: str, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_package_is_named(
+    module: str, cluster: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = cluster.format(port=server.getsockname()[1])
-        message = rf"not installed: pip install 'automoe\[{extra}\]'"
+        message = rf"not installed: pip install {package}\."
         with pytest.raises(WorkersUnavailableError, match=message), workers(cluster=address):
             pass

@@ -9,6 +9,7 @@ import typer
 
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.dependent_options import require_option
+from automoe.cli.text_options import Source, Target
 
 if TYPE_CHECKING:
     from automoe.architecture import Architecture
@@ -36,12 +37,8 @@ def export(
         Path | None,
         typer.Option("--data", help="int8: text to calibrate with; default: the model's."),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="With --data: suffix to translate from; default: en.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="With --data: suffix to translate into; default: de.")
-    ] = None,
+    source: Source = None,
+    target: Target = None,
     vocab_size: Annotated[int, typer.Option(min=5, help="Without --checkpoint.")] = 32768,
     max_positions: Annotated[int, typer.Option(min=10, help="Longest sentence.")] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,

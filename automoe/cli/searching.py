@@ -13,6 +13,7 @@ from automoe.cli.dependent_options import require_option
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
+from automoe.cli.text_options import Source, Target
 from devices import opening
 from devices.runtimes import ONNXRUNTIME
 
@@ -40,12 +41,8 @@ def search(
     data: Annotated[
         Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
     ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="With --data: suffix to translate from; default: en.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="With --data: suffix to translate into; default: de.")
-    ] = None,
+    source: Source = None,
+    target: Target = None,
     generations: Annotated[int, typer.Option(min=1)] = 30,
     population: Annotated[int, typer.Option(min=1)] = 125,
     parents: Annotated[int, typer.Option(min=1)] = 25,

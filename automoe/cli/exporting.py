@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from shutil import copyfile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,6 +49,7 @@ def export(
     from automoe.architecture_files import read_architecture
     from automoe.export import calibrate, check_parity, export_model, require_precision
     from automoe.model_folder import VOCABULARY
+    from automoe.training.supernet_run import CORPUS
 
     require_precision(form, precision)
     require_option("--data", data, {"source": source, "target": target})
@@ -75,8 +77,10 @@ def export(
     bundle = export_model(
         model, out, max_positions=max_positions, form=form, precision=precision, int8=int8
     )
-    if vocabulary is not None:
+    if checkpoint is not None and vocabulary is not None:
         vocabulary.save(out / VOCABULARY)
+        if (checkpoint / CORPUS).is_file():  # so that it is scored on the text of its model
+            copyfile(checkpoint / CORPUS, out / CORPUS)
     parity = check_parity(model, bundle, pairs=pairs)
     content = {
         "folder": str(out),

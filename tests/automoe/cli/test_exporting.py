@@ -8,7 +8,8 @@ from automoe.architecture import Architecture
 from automoe.cli.main import main
 from automoe.model_folder import TrainedModel
 from automoe.supernet import Transformer, TransformerConfig, extract
-from automoe.text import Vocabulary
+from automoe.text import Vocabulary, open_corpus
+from automoe.training.supernet_run import remember_corpus
 from automoe.translation import Translator
 
 Capture = pytest.CaptureFixture[str]
@@ -89,12 +90,17 @@ def test_int8_is_calibrated_with_the_text_that_is_given(
     flags = [*INT8, "--checkpoint", str(folder / "supernet")]
     assert main(["export", str(path), "-o", str(out), *flags]) == 2
     assert "corpus.json' is missing, which names the text. Give --data" in capsys.readouterr().err
+    note = folder / "supernet/corpus.json"
     flags += ["--data", str(folder / "text"), "--json"]
     assert main(["export", str(path), "-o", str(out), *flags]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["precision"] == "int8"
     assert 0 < printed["median_difference"] < 0.1 * printed["spread"]
     assert Translator.open(out, beam=2).translate("a b").target_tokens > 0
+    remember_corpus(folder / "supernet", open_corpus(folder / "text"))
+    assert main(["export", str(path), "-o", str(out), *flags[:-3]]) == 0
+    assert (out / "corpus.json").read_text() == note.read_text()
+    note.unlink()
 
 
 def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -> None:

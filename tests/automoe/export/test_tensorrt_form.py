@@ -176,7 +176,7 @@ def test_an_engine_finds_the_range_of_every_open_dimension(tmp_path: Path) -> No
     ("form", "precision", "message"),
     [
         ("onnx", "fp16", "must be fp32. Got 'fp16'; processors have no kernels"),
-        ("onnx", "int8", "must be fp32. Got 'int8'; it is for profiling"),
+        ("onnx", "int8", "must be fp32. Got 'int8'; '--format tensorrt' has it"),
         ("tensorrt", "int4", "must be fp32 or fp16 or int8. Got 'int4'"),
         ("plan", "fp32", "'--format' must be onnx or tensorrt. Got 'plan'"),
     ],

@@ -15,16 +15,6 @@ class PredictorContract:
     `predictor` gives a fitted `Predictor`; `table` a frame of at least two rows it can predict.
     """
 
-    @pytest.fixture
-    def predictor(self) -> Predictor:
-        """The predictor under test."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def table(self) -> pd.DataFrame:
-        """Rows to predict."""
-        raise NotImplementedError
-
     def test_bounds_enclose_the_prediction(self, predictor: Predictor, table: pd.DataFrame) -> None:
         """Every prediction is finite, above 0 and between its bounds."""
         rows = predictor.predict(table)

@@ -404,8 +404,9 @@ class Engines:
             graph = file.read()
         content = json.dumps([self.identity, ranges], sort_keys=True).encode()
         digest = hashlib.sha256(content + hashlib.sha256(graph).digest())
+        end = external_end(graph)
         for weights in external_files(path, graph):
-            digest.update(self.digest_of(weights, external_end(graph)).encode())
+            digest.update(self.digest_of(weights, end).encode())
         return digest.hexdigest()[:20]
 
     def digest_of(self, path: str, end: int) -> str:

@@ -10,12 +10,12 @@ import typer
 
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.dependent_options import require_option
-from automoe.cli.text_options import Source, Target
+from automoe.cli.text_options import Source, Target, model_text
 
 if TYPE_CHECKING:
     from automoe.architecture import Architecture
     from automoe.supernet import Transformer
-    from automoe.text import Pair, Vocabulary
+    from automoe.text import Corpus, Pair, Vocabulary
 
 # Sentences to check int8 with, and to calibrate with: the largest magnitudes hardly grow with more.
 _N_CHECKED, _N_CALIBRATED = 8, 64
@@ -67,12 +67,11 @@ def export(
     int8 = None
     pairs: Sequence[Pair] = ()
     if precision == "int8":
-        corpus = (data, source or "en", target or "de")
-        pairs, others = (
-            _random_pairs(vocab_size, max_positions)
-            if vocabulary is None or checkpoint is None
-            else _pairs(checkpoint, vocabulary, corpus, max_positions)
-        )
+        if checkpoint is None or vocabulary is None:
+            pairs, others = _random_pairs(vocab_size, max_positions)
+        else:
+            corpus = model_text(checkpoint, data, source, target)
+            pairs, others = _pairs(corpus, vocabulary, max_positions)
         int8 = calibrate(model, others, max_positions=max_positions)
     bundle = export_model(
         model, out, max_positions=max_positions, form=form, precision=precision, int8=int8
@@ -97,10 +96,7 @@ def export(
 
 
 def _pairs(
-    checkpoint: Path,
-    vocabulary: "Vocabulary",
-    corpus: tuple[Path | None, str, str],
-    max_positions: int,
+    corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int
 ) -> "tuple[Sequence[Pair], Sequence[Pair]]":
     """Sentences of the valid split to check with, and others to calibrate with.
 
@@ -108,21 +104,14 @@ def _pairs(
         CorpusError: The text cannot be read.
         ValueError: It has one sentence only.
     """
-    from automoe.text import encode_pairs, open_corpus
-    from automoe.training import remembered_corpus
+    from automoe.text import encode_pairs
 
-    folder, source, target = corpus
-    found = (
-        remembered_corpus(checkpoint)
-        if folder is None
-        else open_corpus(folder, source=source, target=target)
-    )
-    text = found.split("valid")
+    text = corpus.split("valid")
     pairs = encode_pairs(text, vocabulary, max_tokens=max_positions, overlong="truncate").pairs
     if len(pairs) < 2:
         raise ValueError(
-            f"'{found.folder}' must have 2 sentences in its valid split, one to calibrate with and "
-            f"one to check with. Got {len(pairs)}; give --data."
+            f"'{corpus.folder}' must have 2 sentences in its valid split, one to calibrate with "
+            f"and one to check with. Got {len(pairs)}; give --data."
         )
     drawn = Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
     n_checked = min(_N_CHECKED, len(drawn) // 2)

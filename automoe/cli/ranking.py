@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automoe.cli.console import print_json, print_table, progress_bar
+from automoe.cli.text_options import model_text
 from automoe.cli.training import (
     Data,
     LearningRate,
@@ -51,10 +52,8 @@ def ranking(
     """Whether the supernet ranks subnets as training them alone does; run it again to continue."""
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report
-    from automoe.text import open_corpus
-    from automoe.training import remembered_corpus
 
-    corpus = remembered_corpus(supernet) if data is None else None
+    corpus = model_text(supernet, data, source, target)
     chosen = training_settings(
         settings,
         updates=_UPDATES if updates is None and settings is None else updates,
@@ -66,7 +65,7 @@ def ranking(
     with progress_bar("Ranking") as on_progress:
         found = ranking_quality(
             supernet,
-            corpus or open_corpus(data, source=source, target=target),
+            corpus,
             chosen,
             folder=out or supernet / "ranking",
             n=n,

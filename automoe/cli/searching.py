@@ -13,7 +13,7 @@ from automoe.cli.dependent_options import require_option
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
-from automoe.cli.text_options import Source, Target
+from automoe.cli.text_options import Source, Target, model_text
 from devices import opening
 from devices.runtimes import ONNXRUNTIME
 
@@ -113,8 +113,6 @@ def search(
         workers,
         write_result,
     )
-    from automoe.text import open_corpus
-    from automoe.training import remembered_corpus
     from automoe.validation import explain
 
     try:
@@ -147,8 +145,7 @@ def search(
             info = found_device.info()
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
-    corpus = remembered_corpus(supernet) if data is None else None
-    corpus = corpus or open_corpus(data, source=source or "en", target=target or "de")
+    corpus = model_text(supernet, data, source, target)
     fitness = _fitness(objective, supernet, corpus, halvings=halvings)
     # More time on the device is no other search.
     asked = settings.model_dump_json(exclude={"verify_top", "verify_most", "device_minutes"})

@@ -20,6 +20,28 @@ Source = Annotated[str | None, typer.Option(help="Suffix to translate from; defa
 Target = Annotated[str | None, typer.Option(help="Suffix to translate into; default: de.")]
 
 
+def model_text(model: Path, data: Path | None, source: str | None, target: str | None) -> "Corpus":
+    """The text of --data; else that which the model in a folder was trained on.
+
+    Args:
+        model: Folder of the model or supernet.
+        data: Folder of text that was asked for.
+        source: Suffix that was asked for with it.
+        target: The same.
+
+    Raises:
+        CorpusError: There is no such text, or what the model remembers is gone.
+        FileNotFoundError: The model remembers none.
+    """
+    # torch takes seconds to import
+    from automoe.text import open_corpus
+    from automoe.training import remembered_corpus
+
+    if data is None:
+        return remembered_corpus(model)
+    return open_corpus(data, source=source or "en", target=target or "de")
+
+
 def chosen_text(
     model: Path | None, data: Path | None, source: str | None, target: str | None
 ) -> "Corpus":

@@ -5,7 +5,7 @@ one for each output of its weight, as Wu et al. advise for weights and as the si
 for activations ("Integer quantization for deep learning inference", arXiv 2004.09602, section 4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,8 +47,11 @@ def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int =
     with TemporaryDirectory() as folder:
         bundle = Bundle(Path(folder), model.config, max_positions, form="tensorrt")
         encoder, decoder = write_graphs(model, bundle)
-        sessions = (_probed(bundle.encoder, encoder), _probed(bundle.decoder, decoder))
         of_encoder, of_decoder = _Largest(encoder), _Largest(decoder)
+        sessions = (
+            _probed(bundle.encoder, of_encoder.names),
+            _probed(bundle.decoder, of_decoder.names),
+        )
         for pair in pairs:
             if pair.length > max_positions:
                 raise ExportError(
@@ -81,12 +84,12 @@ class _Largest:
     """The largest magnitudes of what a graph's products read."""
 
     def __init__(self, graph: GraphBuilder) -> None:
-        self._names = {read for read, _ in graph.products.values()} | {"logits"}
+        self.names = {read for read, _ in graph.products.values()}
         self._known: dict[str, float] = {}
 
     def see(self, outputs: Outputs) -> None:
         """Compare with those of a run."""
-        for name in self._names & set(outputs):
+        for name in (self.names | {"logits"}) & set(outputs):
             size = float(np.abs(outputs[name]).max(initial=0))
             if not np.isfinite(size):
                 raise ExportError("The model computes values that are not finite. Train it again.")
@@ -99,10 +102,9 @@ class _Largest:
         return self._known[name]
 
 
-def _probed(path: Path, graph: GraphBuilder) -> Any:
-    """A session of a saved graph that gives what its products read too."""
+def _probed(path: Path, names: Set[str]) -> Any:
+    """A session of a saved graph that gives some of its values too."""
     model = onnx.load(path, load_external_data=False)
-    names = {read for read, _ in graph.products.values()}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
     path.write_bytes(model.SerializeToString())
     return open_session(path)

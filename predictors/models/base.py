@@ -1,5 +1,6 @@
 """What every latency model shares: positive targets, positive predictions."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ Vector = NDArray[np.float64]
 _FLOOR_SHARE = 0.1
 
 
-class LatencyModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
+class LatencyModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sklearn is untyped
     """A scikit-learn regressor of a latency in milliseconds.
 
     Subclasses write `_fit` and `_predict`; checks and the floor are done here. Every fitted
@@ -58,11 +59,11 @@ class LatencyModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # skle
         self.floor_ms_ = _FLOOR_SHARE * float(y.min())
         self._fit(X, y)
 
-    def _fit(self, X: Matrix, y: Vector) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _fit(self, X: Matrix, y: Vector) -> None: ...
 
-    def _predict(self, X: Matrix) -> Vector:
-        raise NotImplementedError
+    @abstractmethod
+    def _predict(self, X: Matrix) -> Vector: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,5 +1,7 @@
 """Models that are linear: in the features, or in their logarithms."""
 
+from abc import abstractmethod
+
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -27,8 +29,8 @@ class Ridge(LatencyModel):
 class LogModel(LatencyModel):
     """A regressor of log latency on log features; subclasses write `_pipeline`."""
 
-    def _pipeline(self, n_rows: int) -> Pipeline:
-        raise NotImplementedError
+    @abstractmethod
+    def _pipeline(self, n_rows: int) -> Pipeline: ...
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         logs = np.log(y)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -46,8 +47,9 @@ class Workers:
     ) -> Generator[tuple[int, Value]]:
         """Call a function with each argument.
 
-        What a worker that died has not returned is run again, until three times in a row nothing
-        came of it.
+        What a worker that died has not returned is run again, after the others and at last alone,
+        until three times in a row nothing came of it: a call that kills every worker costs no other
+        call its value.
 
         Args:
             function: What to call; it and its values must be able to travel to other processes.
@@ -63,10 +65,12 @@ class Workers:
         n_in_vain = 0
         while left:
             n_before = len(left)
+            now = dict(islice(left.items(), 1 if n_in_vain else None))
             try:
-                for place, value in self._run_once(function, left):
+                for place, value in self._run_once(function, now):
                     del left[place]
                     yield place, value
+                n_in_vain = 0
             except (WorkerLostError, BrokenProcessPool) as error:
                 n_in_vain = n_in_vain + 1 if len(left) == n_before else 0
                 if n_in_vain == _MOST_IN_VAIN:
@@ -75,6 +79,7 @@ class Workers:
                         f"evaluations was finished: {one_line(error)} What was finished is kept; "
                         "use fewer workers, or give them more memory."
                     ) from None
+                left = _begun_last(left, min(self.n_workers, len(now)))
 
     def _run_once(
         self, function: Callable[[Argument], Value], arguments: Mapping[int, Argument]
@@ -125,6 +130,11 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
             yield Workers(jobs, {"backend": "loky", "n_jobs": jobs, "inner_max_num_threads": 1})
         finally:
             get_reusable_executor().shutdown(wait=True)  # each holds a model in memory
+
+
+def _begun_last(left: dict[int, Argument], n_begun: int) -> dict[int, Argument]:
+    places = list(left)  # workers take them in this order, so one of the first killed its worker
+    return {place: left[place] for place in places[n_begun:] + places[:n_begun]}
 
 
 def _placed(

@@ -167,6 +167,10 @@ def test_four_processes_find_what_one_finds(supernet: Path, latency: Any, tmp_pa
     assert len(losses) > 10  # which the last digits tell apart
 
 
+class Killed(BaseException):
+    """The process is over."""
+
+
 class Scripted:
     """A cluster in this process, some of whose workers die."""
 
@@ -179,8 +183,11 @@ class Scripted:
         self._n_calls += 1
         if self._n_calls in self._dies_at:
             future.set_exception(ConnectionResetError("the node is gone"))
-        else:
+            return future
+        try:
             future.set_result(outcome_of(function))
+        except Killed:
+            future.set_exception(ConnectionResetError("the node is gone"))
         return future
 
     def backend(self) -> ClusterBackend:
@@ -193,6 +200,8 @@ class Scripted:
 def doubled(number: int) -> int:
     if number < 0:
         raise LookupError(f"no {number}")
+    if number == 0:
+        raise Killed
     return 2 * number
 
 
@@ -203,6 +212,16 @@ def run_on(cluster: Scripted, numbers: list[int]) -> dict[int, int]:
 
 def test_what_a_lost_worker_left_is_run_again() -> None:
     assert run_on(Scripted(2, 3, 7), [5, 6, 7]) == {0: 10, 1: 12, 2: 14}
+
+
+@pytest.mark.parametrize("numbers", [[0, 6, 7], [5, 0, 7], [5, 6, 0]])
+def test_a_call_that_kills_every_worker_costs_no_other_its_value(numbers: list[int]) -> None:
+    on_it = Workers(2, {"backend": Scripted().backend()})
+    found: list[tuple[int, int]] = []
+    message = "died 3 times in a row before any of 1 evaluations was finished"
+    with pytest.raises(WorkersUnavailableError, match=message):
+        found.extend(on_it.run_all(doubled, numbers))  # which keeps what came before the error
+    assert sorted(found) == [(n, 2 * number) for n, number in enumerate(numbers) if number != 0]
 
 
 def test_a_cluster_that_loses_every_worker_is_given_up() -> None:

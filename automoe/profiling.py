@@ -17,7 +17,7 @@ from automoe.progress import OnProgress, no_progress
 from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
-from devices import Device
+from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers import (
     SCHEMA_VERSION,
@@ -108,7 +108,7 @@ def profile_architectures(
     """
     _writer(graphs, workload, device)  # refuses a precision before anything is locked or made
     opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
-    conditions = _conditions(device, protocol, str(workload))
+    conditions = conditions_of(device.info(), protocol, str(workload))
     opened.require(conditions)
     opened.require_runtime(runtime_of(device))
     if reference is not None:
@@ -163,7 +163,7 @@ def profile_model(
     shapes = dict(input_shapes or {})
     sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
     workload = sizes or "as declared"
-    opened.require(_conditions(device, protocol, workload))
+    opened.require(conditions_of(device.info(), protocol, workload))
     opened.require_runtime(runtime_of(device))
     if point_id in opened.done():
         return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
@@ -184,9 +184,14 @@ def profile_model(
         path.unlink(missing_ok=True)
 
 
-def _conditions(device: Device, protocol: Protocol, workload: str) -> dict[str, object]:
-    """What must be as in the log, before anything is measured or taken for measured."""
-    info = device.info()
+def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[str, object]:
+    """What must be as in a log, before anything is measured or taken for measured.
+
+    Args:
+        info: Of the device.
+        protocol: How it is measured.
+        workload: What is timed, as the log names it.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "device_fingerprint": info.fingerprint,
@@ -221,7 +226,7 @@ def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | No
     if own_ms is not None and own_ms != wanted_ms:
         raise LogError(
             f"'reference' must have the level that {log.path} is corrected to, {own_ms:g} ms. "
-            f"Got {reference} with {wanted_ms:g} ms. Use another --log."
+            f"Got {reference} with {wanted_ms:g} ms. Use another log."
         )
     return wanted_ms
 

@@ -48,6 +48,7 @@ def searched(
         state=SearchState(folder / "search.jsonl", str(budget_ms)),
         bench=Bench(
             opened=partial(opened_device, "cpu"),
+            info=get_device("cpu").info(),
             protocol=Protocol.verification(budget_ms=budget_ms, seed=seed),
             workload=latency.workload,
             space=space,

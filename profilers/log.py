@@ -72,7 +72,7 @@ class LatencyLog:
         except Timeout:
             raise LogError(
                 f"{self.path} is being measured into by another session. Wait for it to end, or "
-                "use another --log."
+                "use another log."
             ) from None
         try:
             yield
@@ -91,7 +91,7 @@ class LatencyLog:
         if first["sentinel"] != sentinel:
             raise LogError(
                 f"'sentinel' must be {first['sentinel']!r} as in {self.path}. Got {sentinel!r}: "
-                "another space or release. Use another --log."
+                "another space or release. Use another log."
             )
         return float(first["sentinel_reference_ms"])
 
@@ -121,7 +121,7 @@ class LatencyLog:
         if own != runtime and not {own, runtime}.isdisjoint((TENSORRT, TENSORRT_RTX)):
             raise LogError(
                 f"'runtime' must be {own!r} as in {self.path}. Got {runtime!r}. Measurements of "
-                f"different conditions do not mix: use another --log."
+                f"different conditions do not mix: use another log."
             )
 
     def append(self, measurement: Measurement) -> None:
@@ -155,7 +155,7 @@ class LatencyLog:
             where = "the log has" if odd[0] in header else "the row has"
             raise LogError(
                 f"The columns must be those of {self.path}. Only {where} {odd[0]!r}. "
-                f"Use another --log."
+                f"Use another log."
             )
         self.require(row)
         return header
@@ -268,7 +268,7 @@ def _locked(path: Path) -> Iterator[None]:
     except Timeout:
         raise LogError(
             f"{path}.lock is held by another program for {_LOCK_SECONDS:g} s. "
-            f"Wait for it to end or use another --log."
+            f"Wait for it to end or use another log."
         ) from None
 
 

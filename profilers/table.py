@@ -117,12 +117,12 @@ def require_same(
         if name in got and name not in expected:
             raise LogError(
                 f"{path} has no column {name!r}, which must be the same in every row. "
-                f"Use another --log."
+                f"Use another log."
             )
         if name in got and str(got[name]) != expected[name]:
             raise LogError(
                 f"{name!r} must be {expected[name]!r} as in {path}. Got {str(got[name])!r}. "
-                f"Measurements of different conditions do not mix: use another --log."
+                f"Measurements of different conditions do not mix: use another log."
             )
 
 

@@ -90,7 +90,7 @@ class PreparedSearch:
             latency=self.latency,
             evaluator=self.evaluator,
             state=self._state(),
-            bench=self._bench(opened),
+            bench=self._bench(opened, info),
             stage=progress_bar,
         )
         verification = searched.verification
@@ -116,10 +116,11 @@ class PreparedSearch:
     def _state(self) -> SearchState:
         return SearchState(self._beside("state.jsonl"), self.fingerprint)
 
-    def _bench(self, opened: OpensDevice) -> Bench:
+    def _bench(self, opened: OpensDevice, info: DeviceInfo) -> Bench:
         threads = int(float(self.latency.predictor.conditions.get("threads", "1")))
         return Bench(
             opened=opened,
+            info=info,
             protocol=Protocol.verification(budget_ms=self.settings.budget_ms, threads=threads),
             workload=self.latency.workload,
             space=self.space,

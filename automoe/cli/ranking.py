@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automoe.cli.console import print_json, print_table, progress_bar
-from automoe.cli.text_options import model_text
+from automoe.cli.dependent_options import require_option
+from automoe.cli.text_options import Source, Target, model_text
 from automoe.cli.training import (
     Data,
     LearningRate,
     MaxTokens,
     SettingsFile,
-    Source,
-    Target,
     Warmup,
     training_settings,
 )
@@ -36,8 +35,8 @@ def ranking(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=3, help="Subnets to train alone.")] = 8,
     data: Data = None,
-    source: Source = "en",
-    target: Target = "de",
+    source: Source = None,
+    target: Target = None,
     settings: SettingsFile = None,
     updates: Annotated[
         int | None,
@@ -50,6 +49,7 @@ def ranking(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Whether the supernet ranks subnets as training them alone does; run it again to continue."""
+    require_option("--data", data, {"source": source, "target": target})
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report
 

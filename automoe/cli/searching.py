@@ -1,10 +1,10 @@
 """``automoe search``."""
 
-import hashlib
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,9 +18,10 @@ from devices import opening
 from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
-    from automoe.search import Fitness, SearchSettings
-    from automoe.space import SearchSpace
+    from automoe.search import Fitness
     from automoe.text import Corpus
+
+_OF_TEXT = ("loss", "bleu")
 
 
 def register(app: typer.Typer) -> None:
@@ -77,6 +78,10 @@ def search(
         typer.Option(help="With --device: no more is measured after these; default: 30."),
     ] = None,
     lock_clocks: LockClocks = False,
+    routing: Annotated[
+        str | None,
+        typer.Option(help="trace:FILE, where the predictor's log was measured with a trace."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
@@ -93,7 +98,7 @@ def search(
     given = {name: value for name, value in measuring.items() if value is not None}
     require_option("--device", device, {"host": host, "lock_clocks": lock_clocks or None, **given})
     require_option("--data", data, {"source": source, "target": target})
-    if data is not None and objective not in ("loss", "bleu"):
+    if data is not None and objective not in _OF_TEXT:
         raise ValueError(
             f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
         )
@@ -102,6 +107,11 @@ def search(
 
     from automoe.budget import survey
     from automoe.cli.prepared_search import PreparedSearch
+    from automoe.cli.search_inputs import (
+        require_same_vocabulary,
+        warn_of_another_space,
+        with_trace,
+    )
     from automoe.latency_model import LatencyModel
     from automoe.model_folder import TrainedModel
     from automoe.search import (
@@ -110,6 +120,8 @@ def search(
         SearchSettings,
         feasibility_of,
         front_of,
+        preflight_line,
+        search_fingerprint,
         workers,
         write_result,
     )
@@ -138,26 +150,26 @@ def search(
     except ValidationError as error:
         raise ValueError(explain(error)) from None
     require_writable(out)
+    latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
+    runtime = latency.predictor.conditions.get("runtime", ONNXRUNTIME).split()[0]
     # Better no device now than after the search, which leaves it to others until it measures.
     info = None
     if device is not None:
-        with opened_device(device, host, is_measured=False) as found_device:
+        with opened_device(
+            device, host, runtime, is_measured=lock_clocks, holds_clocks=lock_clocks
+        ) as found_device:
             info = found_device.info()
-    latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
-    corpus = model_text(supernet, data, source, target)
-    fitness = _fitness(objective, supernet, corpus, halvings=halvings)
-    # More time on the device is no other search.
-    asked = settings.model_dump_json(exclude={"verify_top", "verify_most", "device_minutes"})
-    values = [getattr(x, "digest", None) or getattr(x, "source_digest", "") for x in fitness]
-    what = f"{asked} {objective} {values}"
-    fingerprint = _fingerprint(what, predictor, supernet)
+    require_same_vocabulary(latency.workload, space)
+    text = model_text(supernet, data, source, target) if objective in _OF_TEXT else None
+    fitness = _fitness(objective, supernet, text, halvings=halvings)
+    warn_of_another_space(latency, space)
     feasibility = survey(
         space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
     )
     preflight = feasibility_of(feasibility, latency, confidence)
-    say(_preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-    cache = FitnessCache(supernet / "fitness.jsonl")
+    say(preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
+    cache = FitnessCache(_cache_path(supernet, out))
     with workers(jobs, cluster) as found:
         evaluator = Evaluator(*fitness, cache=cache, workers=found)
         prepared = PreparedSearch(
@@ -166,18 +178,19 @@ def search(
             latency=latency,
             evaluator=evaluator,
             objective=objective,
-            fingerprint=fingerprint,
+            fingerprint=search_fingerprint(
+                settings, fitness, predictor=predictor, supernet=supernet
+            ),
             out=out,
         )
         if device is None or info is None:
             outcome, measured, result = prepared.predicted()
         else:
-            measured_with = latency.predictor.conditions.get("runtime", ONNXRUNTIME)
             opened = partial(
                 opening.opened_device,
                 device,
                 host,
-                measured_with.split()[0],
+                runtime,
                 say=say,
                 holds_clocks=lock_clocks,
             )
@@ -190,6 +203,7 @@ def search(
                 budget_ms=budget_ms,
                 measured=measured,
             )
+    result["predicted_on"] = latency.predictor.conditions
     result["feasibility"] = preflight
     write_result(out, result)
     if as_json:
@@ -206,45 +220,27 @@ def search(
 
 
 def _fitness(
-    objective: str, supernet: Path, corpus: "Corpus", *, halvings: int
+    objective: str, supernet: Path, text: "Corpus | None", *, halvings: int
 ) -> "Sequence[Fitness]":
-    """What the search minimises, one for each stage of halving."""
+    """What the search minimises, one for each stage of halving; some of it reads text."""
     from automoe.search import BleuFitness, ImportedFitness, supernet_fitness
 
-    if objective == "loss":
-        return supernet_fitness(supernet, corpus, halvings)
+    if objective == "loss" and text is not None:
+        return supernet_fitness(supernet, text, halvings)
     if halvings:
         raise ValueError(
             f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
         )
-    if objective == "bleu":
-        return [BleuFitness(supernet, corpus)]
+    if objective == "bleu" and text is not None:
+        return [BleuFitness(supernet.resolve(), text.resolved())]
     return [ImportedFitness(objective)]
 
 
-def _preflight_line(
-    preflight: dict[str, Any], settings: "SearchSettings", space: "SearchSpace", *, is_slack: bool
-) -> str:
-    """What the space offers, for a person."""
-    shown = ", ".join(
-        f"{name} {row['predicted_ms']:.4g} ms ({row['lower_ms']:.4g} to {row['upper_ms']:.4g})"
-        for name, row in preflight.items()
-    )
-    line = f"Predicted latencies of '{space.name}': {shown}."
-    if is_slack:
-        limits = ("max_flops", "max_params", "max_active_params", "max_memory_mb")
-        is_limited = any(getattr(settings, name) is not None for name in limits)
-        line += (
-            f" The budget of {settings.budget_ms:g} ms excludes nothing seen: what is returned is "
-            f"the best {'within the other limits' if is_limited else 'of the whole space'}, at "
-            f"most {preflight['largest']['upper_ms']:.4g} ms."
-        )
-    return line
-
-
-def _fingerprint(settings: str, predictor: Path, supernet: Path) -> str:
-    digest = hashlib.sha256(settings.encode())
-    for path in (predictor, supernet / "model.safetensors"):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def _cache_path(supernet: Path, out: Path) -> Path:
+    """Beside the supernet, for every search of it; beside the result where that is read-only."""
+    path = supernet / "fitness.jsonl"
+    if os.access(path if path.exists() else supernet, os.W_OK):
+        return path
+    beside = out.with_name(f"{out.name}.fitness.jsonl")
+    say(f"'{supernet}' is read-only: fitnesses are kept in '{beside}' for this result alone.")
+    return beside

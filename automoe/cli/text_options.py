@@ -16,8 +16,12 @@ Data = Annotated[
         "--data", help="Folder with train/valid/test text; default: the model's, or that shipped."
     ),
 ]
-Source = Annotated[str | None, typer.Option(help="Suffix to translate from; default: en.")]
-Target = Annotated[str | None, typer.Option(help="Suffix to translate into; default: de.")]
+Source = Annotated[
+    str | None, typer.Option(help="Suffix to translate from; default: the model's, or en.")
+]
+Target = Annotated[
+    str | None, typer.Option(help="Suffix to translate into; default: the model's, or de.")
+]
 
 
 def model_text(model: Path, data: Path | None, source: str | None, target: str | None) -> "Corpus":
@@ -34,12 +38,11 @@ def model_text(model: Path, data: Path | None, source: str | None, target: str |
         FileNotFoundError: The model remembers none.
     """
     # torch takes seconds to import
-    from automoe.text import open_corpus
     from automoe.training import remembered_corpus
 
-    if data is None:
-        return remembered_corpus(model)
-    return open_corpus(data, source=source or "en", target=target or "de")
+    corpus = remembered_corpus(model) if data is None else _corpus(model, data, source, target)
+    say(_line(corpus))
+    return corpus
 
 
 def chosen_text(
@@ -57,17 +60,28 @@ def chosen_text(
         CorpusError: There is no such text, or what the model remembers is gone.
     """
     # torch takes seconds to import
-    from automoe.text import open_corpus
     from automoe.training import remembered_corpus
     from automoe.training.supernet_run import CORPUS
 
-    known = None
     if data is None and model is not None and (model / CORPUS).is_file():
-        known = remembered_corpus(model)
-    corpus = open_corpus(
-        known.folder if known else data,
-        source=source or (known.source if known else "en"),
-        target=target or (known.target if known else "de"),
-    )
-    say(f"Text: {corpus.folder}, {corpus.source} to {corpus.target}.")
+        data = remembered_corpus(model).folder
+    corpus = _corpus(model, data, source, target)
+    say(_line(corpus))
     return corpus
+
+
+def _corpus(
+    model: Path | None, data: Path | None, source: str | None, target: str | None
+) -> "Corpus":
+    """The text of a folder, between the languages asked for, else between the model's."""
+    # torch takes seconds to import
+    from automoe.text import open_corpus
+    from automoe.training.supernet_run import remembered_languages
+
+    languages = remembered_languages(model) if model is not None else None
+    model_source, model_target = languages or ("en", "de")
+    return open_corpus(data, source=source or model_source, target=target or model_target)
+
+
+def _line(corpus: "Corpus") -> str:
+    return f"Text: {corpus.folder}, {corpus.source} to {corpus.target}."

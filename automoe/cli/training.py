@@ -23,7 +23,7 @@ SettingsFile = Annotated[
 Updates = Annotated[int | None, typer.Option(help="Optimiser steps; default 40000.")]
 MaxTokens = Annotated[int | None, typer.Option(help="Tokens of a batch; default 4096.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate; default 1e-3.")]
-Warmup = Annotated[int | None, typer.Option(help="Warm-up updates; default 10000.")]
+Warmup = Annotated[int | None, typer.Option(help="Warm-up updates; default: a quarter of all.")]
 Precision = Annotated[str | None, typer.Option(help="no, bf16 or fp16; default no.")]
 Seed = Annotated[int | None, typer.Option(help="Seed; default 0.")]
 

@@ -7,14 +7,20 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
 from automoe.routing_pattern import RoutingPattern
-from automoe.search.settings import Count, LimitedSettings, SearchSettings
+from automoe.search.result import write_result
+from automoe.search.settings import (
+    VERIFICATION_FIELDS,
+    Count,
+    LimitedSettings,
+    SearchSettings,
+)
 from automoe.space import SearchSpace
 from automoe.training import TrainingSettings
 from automoe.validation import explain
 from automoe.workload import TranslationWorkload
 
-CONFIG = "config.json"
 _WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
 
 
@@ -164,13 +170,12 @@ class RunConfig(_Section):
             ConfigError: The folder belongs to a run with another configuration.
         """
         self.require_own_folder()
-        path = self.folder / CONFIG
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(self._claimed(), indent=2) + "\n", encoding="utf-8")
+        write_result(self.folder / CONFIG, self._claimed())
 
     def require_own_folder(self) -> None:
         """Write nothing, but accept only a folder that this configuration may claim.
+
+        Nothing depends on the section of the search, such as its budget, until the search begins.
 
         Raises:
             ConfigError: The folder belongs to a run with another configuration.
@@ -185,13 +190,18 @@ class RunConfig(_Section):
         different = sorted(
             key for key in own.keys() | found.keys() if own.get(key) != found.get(key)
         )
+        if not (self.folder / SEARCH_STATE).exists():
+            different = [key for key in different if key != "search"]
         if different:
             raise ConfigError(
                 f"'{self.folder}' holds a run with another '{different[0]}': "
-                f"{found.get(different[0])}. Give this one another 'name', or delete the folder."
+                f"{found.get(different[0])}. Give this one another 'name', or delete the folder; "
+                f"'automoe search --supernet {self.folder / SUPERNET} --predictor "
+                f"{self.folder / PREDICTOR}' searches once more with what was trained there."
             )
 
     def _claimed(self) -> dict[str, Any]:
         return self.model_dump(
-            mode="json", exclude={"output": True, "host": True, "search": _WHERE}
+            mode="json",
+            exclude={"output": True, "host": True, "search": _WHERE | VERIFICATION_FIELDS},
         )

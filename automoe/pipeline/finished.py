@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from automoe.pipeline.config import RunConfig
-from automoe.pipeline.reporting import LATENCY_LOG, PREDICTOR, RESULT, SUPERNET
+from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SEARCH_STATE, SUPERNET
 from automoe.pipeline.sample import profiled_architectures
 from automoe.space import SearchSpace
 from automoe.training import updates_done
@@ -20,7 +20,7 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     """
     folder, search = config.folder, config.search
     later = search.mutants + search.crossovers
-    n_generations = min(_lines(folder / "search.jsonl") - 1, search.generations)
+    n_generations = min(_lines(folder / SEARCH_STATE) - 1, search.generations)
     n_evaluated = search.population + (n_generations - 1) * later if n_generations > 0 else 0
     n_evaluations = search.population + (search.generations - 1) * later
     is_verified = (folder / MODELS[0]).exists()

@@ -8,6 +8,7 @@ from typing import Any
 
 from automoe.latency_model import LatencyModel
 from automoe.pipeline.config import ConfigError
+from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SUPERNET
 from automoe.report import Candidate as ReportedCandidate
 from automoe.report import ReportContents, render
 from automoe.search import Candidate, write_result
@@ -15,10 +16,6 @@ from automoe.training import Record
 from automoe.training.supernet_run import HISTORY
 from predictors import read_table
 
-RESULT = "result.json"
-LATENCY_LOG = "latency.csv"
-PREDICTOR = "predictor.skops"
-SUPERNET = "supernet"
 _CANDIDATES = "candidates.json"
 
 

@@ -16,13 +16,15 @@ from automoe.latency_model import LatencyModel
 from automoe.model_folder import TrainedModel
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.finished import n_profiled
-from automoe.pipeline.reporting import (
+from automoe.pipeline.reporting import draw_report, keep_candidates
+from automoe.pipeline.run_files import (
+    ARCHITECTURE,
     LATENCY_LOG,
     PREDICTOR,
     RESULT,
+    SEARCH_STATE,
     SUPERNET,
-    draw_report,
-    keep_candidates,
+    VERIFICATION,
 )
 from automoe.pipeline.sample import profile_protocol, profiled_architectures
 from automoe.profiling import profile_architectures
@@ -31,12 +33,16 @@ from automoe.search import (
     Evaluator,
     FitnessCache,
     SearchSettings,
+    SupernetFitness,
     VerifiedSearch,
     Workers,
     describe,
     feasibility_of,
     front_of,
+    preflight_line,
+    require_feasible,
     result_of,
+    search_fingerprint,
     supernet_fitness,
     verified_search,
     workers,
@@ -80,7 +86,7 @@ def run(
     Args:
         config: What to do.
         stage: Called with each stage's title; gives where to report its progress.
-        say: Told when the connection to the device is lost and when it is back.
+        say: Told what the space offers, and when the connection to the device is lost and back.
 
     Raises:
         ConfigError: The folder belongs to another configuration.
@@ -97,6 +103,7 @@ class _Run:
     def __init__(self, config: RunConfig, stage: StageReporter, say: Say) -> None:
         self.config = config
         self.stage = stage
+        self.say = say
         self.folder = config.folder
         self.space = config.space.open()
         self.workload = config.workload.of(self.space)
@@ -113,8 +120,8 @@ class _Run:
         self.config.claim()
         self._profile()
         latency = self._fit()
+        settings = self._feasible_settings(latency)
         self._train()
-        settings = self._settings(latency)
         with workers(self.config.search.jobs, self.config.search.cluster) as found:
             searched = self._search(latency, settings, found)
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
@@ -163,9 +170,16 @@ class _Run:
     def _supernet(self) -> Path:
         return self.folder / SUPERNET
 
-    def _settings(self, latency: LatencyModel) -> SearchSettings:
-        bounds = latency.predict([self.baseline], confidence=self.config.search.confidence)
-        return self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
+    def _feasible_settings(self, latency: LatencyModel) -> SearchSettings:
+        """The search's settings; what cannot fit is refused before a supernet is trained for it."""
+        confidence = self.config.search.confidence
+        bounds = latency.predict([self.baseline], confidence=confidence)
+        settings = self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
+        feasibility = require_feasible(self.space, settings, latency)
+        preflight = feasibility_of(feasibility, latency, confidence)
+        is_slack = feasibility.is_slack(settings.budget_ms)
+        self.say(preflight_line(preflight, settings, self.space, is_slack=is_slack))
+        return settings
 
     def _search(
         self, latency: LatencyModel, settings: SearchSettings, found: Workers
@@ -173,20 +187,27 @@ class _Run:
         threads, seed = self.config.profile.threads, self.config.seed
         bench = Bench(
             opened=self.opened,
+            info=self.device_info,
             protocol=Protocol.verification(
                 budget_ms=settings.budget_ms, threads=threads, seed=seed
             ),
             workload=self.workload,
             space=self.space,
-            log=self.folder / "verification.csv",
+            log=self.folder / VERIFICATION,
             graphs=self.folder / "graphs",
+        )
+        fingerprint = search_fingerprint(
+            settings,
+            self._fitness(settings),
+            predictor=self.folder / PREDICTOR,
+            supernet=self._supernet,
         )
         searched = verified_search(
             self.space,
             settings,
             latency=latency,
             evaluator=self._evaluator(settings, found),
-            state=SearchState(self.folder / "search.jsonl", settings.model_dump_json()),
+            state=SearchState(self.folder / SEARCH_STATE, fingerprint),
             bench=bench,
             also=[self.baseline],
             stage=self.stage,
@@ -194,9 +215,12 @@ class _Run:
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched
 
+    def _fitness(self, settings: SearchSettings) -> tuple[SupernetFitness, ...]:
+        return supernet_fitness(self._supernet, self.corpus, settings.halvings)
+
     def _evaluator(self, settings: SearchSettings, found: Workers = HERE) -> Evaluator:
         return Evaluator(
-            *supernet_fitness(self._supernet, self.corpus, settings.halvings),
+            *self._fitness(settings),
             cache=FitnessCache(self.folder / "fitness.jsonl"),
             workers=found,
         )
@@ -207,7 +231,7 @@ class _Run:
                 architecture,
                 self.corpus,
                 self.config.finetune,
-                folder=self.folder / name,
+                folder=_folder_of(architecture, self.folder / name),
                 supernet=TrainedModel.load(self._supernet),
                 on_progress=on_progress,
             )
@@ -285,6 +309,18 @@ class _Run:
             draw_report(self.folder, path)
             on_progress(1, 1)
         return RunSummary(result, self.folder / RESULT, path)
+
+
+def _folder_of(architecture: Architecture, folder: Path) -> Path:
+    """The folder, for this architecture; what was trained there of another one is set aside."""
+    note = folder / ARCHITECTURE
+    if note.exists() and (other := Architecture.from_dict(_read(note))) != architecture:
+        folder.rename(folder.with_name(f"{folder.name}-{other.id}"))
+    before = folder.with_name(f"{folder.name}-{architecture.id}")
+    if before.exists() and not folder.exists():
+        before.rename(folder)
+    write_result(note, architecture.to_dict())
+    return folder
 
 
 def _read(path: Path) -> dict[str, Any]:

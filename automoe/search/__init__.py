@@ -6,6 +6,7 @@ from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.cluster_backend import WorkersUnavailableError
 from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import Evolution
+from automoe.search.fingerprint import search_fingerprint
 from automoe.search.fitness import (
     Fitness,
     SupernetFitness,
@@ -14,6 +15,7 @@ from automoe.search.fitness import (
 )
 from automoe.search.fitness_cache import FitnessCache
 from automoe.search.objective import ImportedFitness, ObjectiveError
+from automoe.search.preflight import preflight_line, require_feasible
 from automoe.search.result import (
     SCHEMA_VERSION,
     describe,
@@ -53,8 +55,11 @@ __all__ = [
     "describe",
     "feasibility_of",
     "front_of",
+    "preflight_line",
+    "require_feasible",
     "result_of",
     "search",
+    "search_fingerprint",
     "supernet_fitness",
     "verified_search",
     "verify",

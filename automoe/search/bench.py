@@ -8,12 +8,20 @@ from pathlib import Path
 
 from automoe.architecture import Architecture
 from automoe.json_lines import append_line, read_lines
-from automoe.profiling import profile_architectures
+from automoe.profiling import CONDITION_COLUMNS, conditions_of, profile_architectures
 from automoe.progress import OnProgress
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
-from devices import Device
-from profilers import Interval, LogError, Protocol, is_decided, read_log
+from devices import Device, DeviceInfo
+from profilers import (
+    FailedPoint,
+    Interval,
+    LogError,
+    Protocol,
+    is_decided,
+    read_log,
+    require_conditions,
+)
 
 _NOTE_SECONDS = 10.0  # of measuring that a kill may cost the journal
 
@@ -50,6 +58,7 @@ class Bench:
 
     Attributes:
         opened: Opens the device, for each session anew: between them it is free for others.
+        info: Which one that is; what was measured on another one counts for nothing.
         protocol: How precisely.
         workload: The sentence that is timed.
         space: Gives the sentinel.
@@ -58,6 +67,7 @@ class Bench:
     """
 
     opened: Callable[[], AbstractContextManager[Device]]
+    info: DeviceInfo
     protocol: Protocol
     workload: TranslationWorkload
     space: SearchSpace
@@ -72,7 +82,8 @@ class Bench:
         Raises:
             DeviceUnavailableError: The device cannot be used.
             ProfilingError: Nothing can be measured there.
-            LogError: The log holds measurements of other conditions, or of another budget.
+            LogError: The log holds measurements of another device, of other conditions, or of
+                another budget.
         """
         return self._measure(architectures, self.log, self.protocol, on_progress)
 
@@ -90,6 +101,11 @@ class Bench:
             raise LogError(f"'{again}' is of another search than '{self.log}'. {self._remedy}")
         protocol = replace(self.protocol, decide_ms=None)
         return self._measure([architecture], again, protocol, on_progress)[architecture]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why architectures could not be measured, by their ids."""
+        return self._journal.failures()
 
     @property
     def seconds(self) -> float:
@@ -111,13 +127,24 @@ class Bench:
         protocol: Protocol,
         on_progress: OnProgress,
     ) -> dict[Architecture, Measured | None]:
-        known = {row["point_id"] for row in _rows(log)} | self._journal.failed(log.name)
+        self._require_same_device(log)
+        known = {row["point_id"] for row in _rows(log)} | self._journal.failures(log.name).keys()
         left = [a for a in architectures if a.id not in known]
         if left:
             self._profile(left, log, protocol, on_progress)
         rows = {row["point_id"]: row for row in _rows(log)}
         wanted = {a: rows.get(a.id) for a in architectures}
         return {a: self._measured(row, log) if row else None for a, row in wanted.items()}
+
+    def _require_same_device(self, log: Path) -> None:
+        """Nothing may have to be measured, and then nobody else would check."""
+        if not log.exists():
+            return
+        conditions = conditions_of(self.info, self.protocol, str(self.workload))
+        try:
+            require_conditions(log, conditions, condition_columns=CONDITION_COLUMNS)
+        except LogError as error:
+            raise LogError(f"{error} {self._remedy}") from None
 
     def _profile(
         self,
@@ -139,7 +166,7 @@ class Bench:
                 graphs=self.graphs,
                 reference=None if log == self.log else self.log,
                 on_progress=progressed,
-                on_failed=lambda point: journal.fail(log.name, point.point_id),
+                on_failed=lambda point: journal.fail(log.name, point),
             )
 
     def _measured(self, row: dict[str, str], log: Path) -> Measured:
@@ -163,19 +190,28 @@ def _rows(log: Path) -> list[dict[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Line:
+    log: str
+    seconds: float
+    failed: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Journal:
-    """Lines with seconds spent, and with points that failed, each with the log it belongs to."""
+    """Lines with seconds spent, and with points that failed and why, each with its log."""
 
     path: Path
 
     def seconds(self) -> float:
-        return sum(seconds for _, seconds, _ in self._lines())
+        return sum(line.seconds for line in self._lines())
 
-    def failed(self, log: str) -> set[str]:
-        return {point for of, _, point in self._lines() if of == log and point}
+    def failures(self, log: str | None = None) -> dict[str, str]:
+        return {x.failed: x.reason for x in self._lines() if x.failed and log in (None, x.log)}
 
-    def fail(self, log: str, point_id: str) -> None:
-        append_line(self.path, {"log": log, "failed": point_id})
+    def fail(self, log: str, point: FailedPoint) -> None:
+        reason = " ".join(point.reason.split())
+        append_line(self.path, {"log": log, "failed": point.point_id, "reason": reason})
 
     @contextmanager
     def timed(self, log: str, on_progress: OnProgress) -> Iterator[OnProgress]:
@@ -198,10 +234,15 @@ class _Journal:
         finally:
             write()
 
-    def _lines(self) -> list[tuple[str, float, str]]:
+    def _lines(self) -> list["_Line"]:
         try:
             return [
-                (line["log"], float(line.get("seconds", 0.0)), str(line.get("failed", "")))
+                _Line(
+                    log=line["log"],
+                    seconds=float(line.get("seconds", 0.0)),
+                    failed=str(line.get("failed", "")),
+                    reason=str(line.get("reason", "")),
+                )
                 for line in read_lines(self.path)
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automoe.architecture import Architecture
-from automoe.budget import Feasibility, InfeasibleBudgetError, survey
+from automoe.budget import Feasibility, InfeasibleBudgetError
 from automoe.latency_model import LatencyModel
 from automoe.progress import OnProgress, no_progress
 from automoe.search import pareto
 from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import AreFeasible, Evolution, by_fitness
-from automoe.search.limits import is_within_limits, unmet_limits
+from automoe.search.limits import is_within_limits
+from automoe.search.preflight import require_feasible
 from automoe.search.settings import SearchSettings
 from automoe.search.state import Generation, SearchState
 from automoe.space import SearchSpace
@@ -94,15 +95,11 @@ def search(
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit, and the nearest budget is
             named; or none keeps the other limits.
-        SearchStateError: The state is damaged or of another search.
+        SearchStateError: The state is damaged, of another search, or in use by one.
         ValueError: A fitness is not a finite number; nothing could be ranked.
     """
+    feasibility = require_feasible(space, settings, latency)
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
-    unmet = unmet_limits(space, settings, latency.workload)
-    if unmet:
-        raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
-    feasibility = survey(space, upper_ms, seed=settings.seed)
-    feasibility.require(settings.budget_ms, space.name)
     are_feasible = _feasibility(settings, latency)
     begun = _that_fit(known or {}, are_feasible)
     evolution = Evolution(
@@ -112,18 +109,19 @@ def search(
         start=(*begun, feasibility.fastest, space.smallest()),
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
-    generations = state.load()
-    if not generations and len(begun) >= settings.parents:
-        generations = [begun]
-        state.append(begun)
-    for told in generations:
-        evolution.tell(told)
-    progress = _Progress(settings, generations, on_progress)
-    while not evolution.is_finished:
-        evaluated = evaluator(evolution.ask(), progress)
-        evolution.tell(evaluated)
-        generations.append(evaluated)
-        state.append(evaluated)
+    with state.held():
+        generations = state.load()
+        if not generations and len(begun) >= settings.parents:
+            generations = [begun]
+            state.append(begun)
+        for told in generations:
+            evolution.tell(told)
+        progress = _Progress(settings, generations, on_progress)
+        while not evolution.is_finished:
+            evaluated = evaluator(evolution.ask(), progress)
+            evolution.tell(evaluated)
+            generations.append(evaluated)
+            state.append(evaluated)
     if not any(generations):
         raise InfeasibleBudgetError(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
@@ -156,7 +154,9 @@ class TradeOffs:
         """The architectures, those first that are best and loneliest."""
         fresh = [a for a in fitness if a not in self._known]
         if fresh:
-            self._known |= dict(zip(fresh, map(float, self._upper_ms(fresh)), strict=True))
+            # A search that goes on predicts in other batches, which moves the last digits.
+            upper_ms = (float(f"{ms:.9g}") for ms in self._upper_ms(fresh))
+            self._known |= dict(zip(fresh, upper_ms, strict=True))
         some = list(fitness)
         points_N2 = np.array([[fitness[a], self._known[a]] for a in some]).reshape(-1, 2)
         return [some[i] for i in pareto.ranked(points_N2)]
@@ -182,7 +182,8 @@ class _Progress:
         self, settings: SearchSettings, generations: Sequence[Generation], on_progress: OnProgress
     ) -> None:
         later = (settings.generations - 1) * (settings.mutants + settings.crossovers)
-        self._total = settings.population + later
+        first = len(generations[0]) if generations else settings.population
+        self._total = first + later
         self._done = sum(map(len, generations))
         known = (loss for told in generations for loss in told.values() if loss is not None)
         self._best = min(known, default=float("inf"))
@@ -191,7 +192,7 @@ class _Progress:
     def __call__(self, loss: float) -> None:
         self._done += 1
         self._best = min(self._best, loss)
-        self._on_progress(self._done, max(self._total, self._done), f"best loss {self._best:.3f}")
+        self._on_progress(self._done, max(self._total, self._done), f"best {self._best:.4g}")
 
 
 def _ranked(

@@ -55,8 +55,8 @@ class Evaluator:
             ValueError: A fitness is not a finite number; nothing could be ranked.
             WorkersUnavailableError: Workers keep dying; what was evaluated is in the cache.
         """
-        left, told = list(architectures), dict.fromkeys(architectures, None)
-        result: dict[Architecture, float | None] = dict(told)
+        left = list(architectures)
+        result: dict[Architecture, float | None] = dict.fromkeys(architectures)
         for fitness in self._fitness[:-1]:
             losses = self._evaluated(fitness, left)
             ranked = sorted(left, key=losses.__getitem__)

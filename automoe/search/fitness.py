@@ -85,9 +85,11 @@ def supernet_fitness(
 ) -> tuple[SupernetFitness, ...]:
     """The stages of successive halving: each reads four times as much, the last everything.
 
-    A generation then takes 0.75, 0.44 or 0.23 of the time with 1, 2 or 3 halvings.
+    A generation then takes 0.75, 0.44 or 0.23 of the time with 1, 2 or 3 halvings. Paths are made
+    absolute, because a worker of a cluster has another working folder.
     """
-    return tuple(SupernetFitness(supernet, corpus, 4**n) for n in range(halvings, -1, -1))
+    folder, text = supernet.resolve(), corpus.resolved()
+    return tuple(SupernetFitness(folder, text, 4**n) for n in range(halvings, -1, -1))
 
 
 def validation_batches(corpus: Corpus, vocabulary: Vocabulary, *, every: int = 1) -> list[Batch]:

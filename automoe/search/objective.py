@@ -61,7 +61,7 @@ class ImportedFitness:
         """
         found = getattr(_imported(self.name), "digest", None)
         if found is None or isinstance(found, str):
-            return found and f"{self.name}/{found}"
+            return None if found is None else f"{self.name}/{found}"
         raise ObjectiveError(
             f"'objective' {self.name}: its attribute 'digest' must be text that names all its "
             f"values depend on. Got {type(found).__name__}."

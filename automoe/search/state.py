@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from automoe.architecture import Architecture
 from automoe.json_lines import append_line
@@ -31,6 +34,27 @@ class SearchState:
 
     path: Path
     fingerprint: str
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep another search out while this one goes on from the state.
+
+        Raises:
+            SearchStateError: Another search has it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{self.path}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise SearchStateError(
+                f"'{self.path}' is being written by another search. Wait for it to end, or choose "
+                "another output."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def append(self, generation: Generation) -> None:
         """Keep one more generation; it is on disk when this returns."""
@@ -81,21 +105,25 @@ class SearchState:
             version, written_by = header["schema_version"], header["fingerprint"]
             generations = [dict(map(_evaluated, told)) for told in lines]
         except (KeyError, TypeError, ValueError) as error:
-            raise SearchStateError(
-                f"'{self.path}' is damaged ({error}). Delete it to search again."
-            ) from None
+            raise SearchStateError(f"'{self.path}' is damaged ({error}). {self._remedy}") from None
         if version != SCHEMA_VERSION:
             raise SearchStateError(
                 f"'{self.path}' has layout {version}, and this release reads {SCHEMA_VERSION}. "
-                "Delete it to search again."
+                f"{self._remedy}"
             )
         if written_by != self.fingerprint:
             raise SearchStateError(
                 f"'{self.path}' belongs to a search with other settings, objective, text, "
-                "supernet or predictor. "
-                "Choose another output, or delete it to search again."
+                f"supernet or predictor. {self._remedy}"
             )
         return generations
+
+    @property
+    def _remedy(self) -> str:
+        return (
+            "Choose another output; or, to search again, delete it and the files of the "
+            "verification beside it."
+        )
 
 
 def _evaluated(entry: Mapping[str, Any]) -> tuple[Architecture, float | None]:

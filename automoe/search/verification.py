@@ -1,6 +1,6 @@
 """The budget is a promise: candidates are measured on the device before one is returned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from automoe.architecture import Architecture
@@ -77,7 +77,7 @@ def verify(
         if again is not None and again.fits(settings.budget_ms):
             return Verification(candidate, True, _fits(first, again, settings), measured)
     best = next((c for c in tried if measured[c.architecture]), candidates[0])
-    return Verification(best, False, _fits_not(measured, settings), measured)
+    return Verification(best, False, _fits_not(measured, set(also), settings, bench), measured)
 
 
 def _fits(first: Measured, again: Measured, settings: SearchSettings) -> str:
@@ -88,10 +88,29 @@ def _fits(first: Measured, again: Measured, settings: SearchSettings) -> str:
     )
 
 
-def _fits_not(measured: Mapping[Architecture, Measured | None], settings: SearchSettings) -> str:
-    n_failed = sum(found is None for found in measured.values())
-    return (
-        f"none of {len(measured) - n_failed} measured architectures has its whole 95 % interval "
-        f"within {settings.budget_ms:g} ms"
-        + (f", {n_failed} could not be measured" if n_failed else "")
+def _fits_not(
+    measured: Mapping[Architecture, Measured | None],
+    also: Container[Architecture],
+    settings: SearchSettings,
+    bench: Bench,
+) -> str:
+    """Why no candidate fits: too slow, too slow as the machine was, or not measured at all."""
+    budget_ms = settings.budget_ms
+    candidates = {a: found for a, found in measured.items() if a not in also}
+    seen = [found for found in candidates.values() if found is not None]
+    failed = [a.id for a, found in candidates.items() if found is None]
+    reason = (
+        f"none of {len(seen)} measured architectures has its whole 95 % interval within "
+        f"{budget_ms:g} ms"
     )
+    if drifted_ms := [found.raw_ms for found in seen if found.ci_high_ms <= budget_ms]:
+        reason += (
+            f" as it was seen: {len(drifted_ms)} would, corrected for the machine's drift, but "
+            f"took {min(drifted_ms):.4g} ms or more; have the machine to yourself"
+        )
+    if failed:
+        why = bench.failures.get(failed[0], "")
+        reason += f", {len(failed)} could not be measured" + (
+            f" ({why.rstrip('.')})" if why else ""
+        )
+    return reason

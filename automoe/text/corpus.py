@@ -1,7 +1,7 @@
 """Folders of parallel text: `train`, `valid` and `test`, one file for each language."""
 
 from codecs import BOM_UTF8
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self, get_args
@@ -76,6 +76,10 @@ class Corpus:
         corpus = cls(folder, source, target)
         corpus._require_files()
         return corpus
+
+    def resolved(self) -> Self:
+        """The same by its absolute path, for a process with another working folder."""
+        return replace(self, folder=self.folder.resolve())
 
     def split(self, name: Split) -> ParallelText:
         """Read one split; the text is left as it is; line ends and a byte order mark go.

@@ -10,6 +10,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 
+_UPDATES = 40_000
+
 
 class SettingsError(ValueError):
     """Training settings that are out of range or unknown."""
@@ -23,7 +25,8 @@ class TrainingSettings(BaseModel):
         max_tokens: Tokens of a micro-batch on each process, padding counted.
         accumulate: Micro-batches per update on each process.
         learning_rate: The peak, reached after the warm-up.
-        warmup_updates: Updates over which the rate rises linearly.
+        warmup_updates: Updates over which the rate rises linearly; a quarter of all when it is not
+            given, as in the paper.
         schedule: How the rate falls afterwards.
         label_smoothing: Probability mass spread over the whole vocabulary.
         dropout: For embeddings and sublayer outputs.
@@ -46,11 +49,13 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    updates: Count = 40_000
+    updates: Count = _UPDATES
     max_tokens: Count = 4096
     accumulate: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    warmup_updates: Annotated[int, Field(ge=0)] = 10_000
+    warmup_updates: Annotated[int, Field(ge=0)] = Field(
+        default_factory=lambda given: given.get("updates", _UPDATES) // 4
+    )
     schedule: Literal["cosine", "inverse-sqrt"] = "cosine"
     label_smoothing: Fraction = 0.1
     dropout: Fraction = 0.3

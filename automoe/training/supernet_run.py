@@ -9,6 +9,7 @@ from automoe.progress import OnProgress, no_progress
 from automoe.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Corpus, CorpusError, open_corpus
+from automoe.text.corpus import default_corpus_folder
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.processes import processes
 from automoe.training.settings import TrainingSettings
@@ -66,8 +67,11 @@ def train_supernet(
 
 def remember_corpus(folder: Path, corpus: Corpus) -> None:
     """Note which text a model was trained on, so that a search can validate on it."""
+    folder_of_text = corpus.folder.resolve()
+    is_shipped = folder_of_text == default_corpus_folder().resolve()
     content = {
-        "folder": str(corpus.folder.resolve()),
+        # The text that is part of the package is elsewhere on the next machine.
+        "folder": None if is_shipped else str(folder_of_text),
         "source": corpus.source,
         "target": corpus.target,
     }
@@ -84,9 +88,28 @@ def remembered_corpus(folder: Path) -> Corpus:
     path = folder / CORPUS
     if not path.is_file():
         raise FileNotFoundError(f"'{path}' is missing, which names the text. Give --data.")
+    text, source, target = _remembered(path)
+    try:
+        return open_corpus(text, source=source, target=target)
+    except CorpusError as error:
+        raise CorpusError(f"{error} It is the text that '{path}' names; or give --data.") from None
+
+
+def remembered_languages(folder: Path) -> tuple[str, str] | None:
+    """Between which languages a model translates; None when its folder does not say.
+
+    Raises:
+        CorpusError: The note about its text is damaged.
+    """
+    path = folder / CORPUS
+    return _remembered(path)[1:] if path.is_file() else None
+
+
+def _remembered(path: Path) -> tuple[Path | None, str, str]:
+    """Folder, source and target; no folder stands for the text that is part of the package."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        text, source, target = Path(content["folder"]), content["source"], content["target"]
+        text = content["folder"]
+        return None if text is None else Path(text), content["source"], content["target"]
     except (KeyError, TypeError, ValueError) as error:
-        raise CorpusError(f"'{path}' is damaged ({error}). Give --data.") from None
-    return open_corpus(text, source=source, target=target)
+        raise CorpusError(f"'{path}' is damaged ({error}). Delete it and give --data.") from None

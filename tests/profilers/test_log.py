@@ -211,7 +211,7 @@ def test_what_is_no_condition_may_differ(path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"layers": 6, "heads": 8}, "Only the row has 'heads'. Use another --log."),
+        ({"layers": 6, "heads": 8}, "Only the row has 'heads'. Use another log."),
         ({}, "Only the log has 'layers'."),
     ],
 )
@@ -360,6 +360,6 @@ def test_rows_of_tensorrt_and_others_are_told_apart(
     if fits:
         log.require_runtime(wanted)
         return
-    message = f"'runtime' must be '{row.split()[0]}' as in .* Got '{wanted}'. .*another --log"
+    message = f"'runtime' must be '{row.split()[0]}' as in .* Got '{wanted}'. .*another log"
     with pytest.raises(LogError, match=message):
         log.require_runtime(wanted)

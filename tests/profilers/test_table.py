@@ -101,7 +101,7 @@ def test_equal_conditions_join() -> None:
 def test_a_condition_that_differs_is_told_with_both_values() -> None:
     message = (
         "'threads' must be '1' as in lat.csv. Got '2'. "
-        "Measurements of different conditions do not mix: use another --log."
+        "Measurements of different conditions do not mix: use another log."
     )
     with pytest.raises(LogError, match=message):
         require_same({"threads": "1"}, {"threads": 2}, ["threads"], PATH)

@@ -163,7 +163,7 @@ def test_measurements_of_another_workload_do_not_mix(log: Path, capsys: Capture)
     )
     assert code == 2
     assert "'workload' must be" in err
-    assert "use another --log" in err
+    assert "use another log" in err
 
 
 def test_a_truncated_row_is_named(log: Path, capsys: Capture, tmp_path: Path) -> None:

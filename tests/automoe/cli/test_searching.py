@@ -1,15 +1,29 @@
 import json
+import math
+import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import pandas as pd
 import pytest
 from support.small_text import small_space, write_corpus
 
 from automoe.architecture import Architecture
 from automoe.cli.main import main
+from automoe.cli.search_inputs import (
+    require_same_vocabulary,
+    warn_of_another_space,
+    with_trace,
+)
+from automoe.cli.searching import _fitness
 from automoe.features import feature_table
+from automoe.latency_model import LatencyModel
 from automoe.model_folder import VOCABULARY, TrainedModel
+from automoe.routing_pattern import RoutingPattern
 from automoe.supernet import Transformer, TransformerConfig
+from automoe.text import open_corpus
 from automoe.training import vocabulary_for
 from automoe.training.supernet_run import remember_corpus
 from automoe.workload import TranslationWorkload
@@ -35,6 +49,15 @@ def milliseconds(architecture: Architecture) -> float:
     return 1 + n_experts(architecture)
 
 
+def fitted_rows(**columns: str) -> pd.DataFrame:
+    """A log of random architectures."""
+    rng = Random(0)
+    drawn = list(dict.fromkeys(SPACE.sample(rng) for _ in range(60)))
+    frame = feature_table(drawn, WORKLOAD)[["feature_encoder_experts", "feature_decoder_experts"]]
+    frame["latency_ms"] = [rng.gauss(1, 0.01) * milliseconds(a) for a in drawn]
+    return frame.assign(workload=str(WORKLOAD), **columns)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """An untrained supernet with its text, and a predictor."""
@@ -46,12 +69,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     model = Transformer(TransformerConfig.for_space(SPACE)).eval()
     TrainedModel(model, vocabulary, SPACE).save(supernet)
     remember_corpus(supernet, corpus)
-    rng = Random(0)
-    drawn = list(dict.fromkeys(SPACE.sample(rng) for _ in range(60)))
-    frame = feature_table(drawn, WORKLOAD)[["feature_encoder_experts", "feature_decoder_experts"]]
-    frame["latency_ms"] = [rng.gauss(1, 0.01) * milliseconds(a) for a in drawn]
-    frame["workload"] = str(WORKLOAD)
-    fit_log(frame).save(folder / "predictor")
+    fit_log(fitted_rows()).save(folder / "predictor")
     return str(supernet), str(folder / "predictor")
 
 
@@ -224,3 +242,110 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     assert main([*search, "--budget-ms", "10", *wrong]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def simulated(search: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A search that measures, briefly, in some milliseconds."""
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.01")
+    few = "--generations 1 --population 4 --parents 1 --verify-top 2 --verify-most 2"
+    return [*search, "--budget-ms", "12", "--device", "simulated", *few.split()]
+
+
+def test_a_certificate_is_of_the_device_that_was_measured(
+    simulated: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert main(simulated) == 0
+    before = result(tmp_path)
+    assert before["certified"] is True
+    assert main(simulated) == 0
+    assert result(tmp_path) == before
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.02")
+    assert main(simulated) == 2
+    told = capsys.readouterr().err
+    assert "'device_fingerprint' must be" in told
+    assert "Choose another output, or delete all files named" in told
+    assert result(tmp_path) == before
+
+
+def test_the_predictors_runtime_is_looked_for_before_the_search(
+    search: list[str], files: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    fit_log(fitted_rows(runtime="tensorrt 10.3.0")).save(tmp_path / "of_tensorrt")
+    with_it = [str(tmp_path / "of_tensorrt") if word == files[1] else word for word in search]
+    assert main([*with_it, "--budget-ms", "12", "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert "tensorrt" in told
+    assert "Search:" not in told
+
+
+@pytest.mark.parametrize(
+    ("workload", "message"),
+    [
+        (replace(WORKLOAD, vocab_size=32768), "must be of the supernet's vocabulary, 40 pieces"),
+        (replace(WORKLOAD, shared_embeddings=False), "was measured with 40 pieces in 2 tables"),
+    ],
+)
+def test_a_predictor_of_another_vocabulary_is_refused(
+    workload: TranslationWorkload, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        require_same_vocabulary(workload, SPACE)
+    require_same_vocabulary(WORKLOAD, SPACE)
+
+
+def test_a_log_of_another_space_is_told(capsys: Capture) -> None:
+    rows = fitted_rows()
+    warn_of_another_space(LatencyModel(fit_log(rows), WORKLOAD), SPACE)
+    assert capsys.readouterr().err == ""
+    few = rows[rows["feature_encoder_experts"] <= rows["feature_encoder_experts"].median()]
+    warn_of_another_space(LatencyModel(fit_log(few), WORKLOAD), SPACE)
+    told = capsys.readouterr().err
+    assert "of 200 random architectures of 'small' lie outside the log" in told
+
+
+def test_a_trace_is_needed_where_it_is_measured_with(tmp_path: Path) -> None:
+    counts = {"encoder": [[3, 1, 1]], "decoder": [[1, 1, 1]]}
+    (tmp_path / "trace.json").write_text(json.dumps(counts))
+    routing = f"trace:{tmp_path / 'trace.json'}"
+    known = RoutingPattern.parse(str(RoutingPattern.open(routing)))
+    latency = LatencyModel(fit_log(fitted_rows()), replace(WORKLOAD, routing=known))
+    assert with_trace(latency, None, is_measured=False) is latency
+    with pytest.raises(ValueError, match=f"'--routing' must give the trace .* '{known}'"):
+        with_trace(latency, None, is_measured=True)
+    assert with_trace(latency, routing, is_measured=True).workload.routing.trace is not None
+    with pytest.raises(ValueError, match=f"must be '{known}', with which .* Got 'worst'"):
+        with_trace(latency, "worst", is_measured=True)
+
+
+def test_an_objective_of_ones_own_needs_no_text(
+    search: list[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    supernet = tmp_path / "moved"
+    shutil.copytree(files[0], supernet)
+    (supernet / "corpus.json").unlink()
+    moved = [str(supernet) if word == files[0] else word for word in search]
+    assert main([*moved, "--budget-ms", "12"]) == 2
+    assert main([*moved, "--budget-ms", "12", "--objective", f"{__name__}:n_experts"]) == 0
+
+
+def test_the_cache_of_a_supernet_that_is_read_only_is_beside_the_result(
+    search: list[str], files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supernet = tmp_path / "shared"
+    shutil.copytree(files[0], supernet, ignore=shutil.ignore_patterns("fitness.jsonl*"))
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write anywhere
+    shared = [str(supernet) if word == files[0] else word for word in search]
+    assert main([*shared, "--budget-ms", "12"]) == 0
+    assert not (supernet / "fitness.jsonl").exists()
+    assert (tmp_path / "best.json.fitness.jsonl").read_text().count("\n") > 10
+
+
+@pytest.mark.parametrize("objective", ["loss", "bleu"])
+def test_paths_of_a_supernet_and_its_text_are_good_in_any_folder(
+    objective: str, files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(files[0]).parent)
+    (fitness,) = _fitness(objective, Path("supernet"), open_corpus(Path("text")), halvings=0)
+    monkeypatch.chdir(tmp_path)  # as a worker of a cluster
+    assert math.isfinite(fitness(SPACE.smallest()))

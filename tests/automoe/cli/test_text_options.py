@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from support.small_text import write_corpus
 
-from automoe.cli.text_options import chosen_text
+from automoe.cli.text_options import chosen_text, model_text
 from automoe.text import CorpusError, open_corpus
 from automoe.training.supernet_run import remember_corpus
 
@@ -34,7 +34,18 @@ def test_a_model_is_scored_on_the_text_it_was_trained_on(
 def test_text_that_is_asked_for_comes_first(tmp_path: Path, model: Path) -> None:
     other = write_corpus(tmp_path / "other")
     corpus = chosen_text(model, other.folder, None, None)
+    assert (corpus.folder, corpus.source, corpus.target) == (other.folder, "de", "en")
+    corpus = chosen_text(model, other.folder, "en", "de")
     assert (corpus.folder, corpus.source, corpus.target) == (other.folder, "en", "de")
+
+
+def test_other_text_is_read_in_the_models_direction(
+    capsys: Capture, tmp_path: Path, model: Path
+) -> None:
+    other = write_corpus(tmp_path / "other")
+    corpus = model_text(model, other.folder, None, None)
+    assert (corpus.folder, corpus.source, corpus.target) == (other.folder, "de", "en")
+    assert capsys.readouterr().err == f"Text: {other.folder}, de to en.\n"
 
 
 @pytest.mark.parametrize("folder", [None, Path("remembers/nothing")])

@@ -127,7 +127,24 @@ def test_where_a_search_runs_may_change_between_two_calls(tmp_path: Path) -> Non
     load(tmp_path, output=output, search={"budget_ms": 3, "jobs": 2}).claim()
     load(tmp_path, output=output).claim()
     load(tmp_path, output=output, search={"budget_ms": 3, "cluster": "ray"}).claim()
-    with pytest.raises(ConfigError, match="holds a run with another 'search'"):
-        load(tmp_path, output=output, search={"budget_ms": 4}).claim()
     parallel = load(tmp_path, search={"budget_ms": 3, "jobs": 2}).search
     assert parallel.settings(1.0) == load(tmp_path).search.settings(1.0)
+
+
+def test_a_budget_may_be_corrected_until_the_search_has_begun(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output, search={"budget_ms": 3}).claim()
+    load(tmp_path, output=output, search={"budget_ms": 4}).claim()
+    (tmp_path / "run" / "search.jsonl").touch()
+    load(tmp_path, output=output, search={"budget_ms": 4}).claim()
+    message = "holds a run with another 'search'.* 'automoe search --supernet .*run/supernet --pred"
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, output=output, search={"budget_ms": 3}).claim()
+
+
+def test_more_time_on_the_device_is_no_other_run(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output, search={"budget_ms": 3}).claim()
+    (tmp_path / "run" / "search.jsonl").touch()
+    more = {"budget_ms": 3, "verify_most": 40, "verify_top": 8, "device_minutes": 90}
+    load(tmp_path, output=output, search=more).claim()

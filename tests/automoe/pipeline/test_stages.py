@@ -7,12 +7,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 import yaml
 from support.small_text import small_space
 
+from automoe.cli.exits import ExitCode
 from automoe.cli.main import main
+from automoe.pipeline import stages
+from automoe.pipeline.stages import _folder_of
 
 TRAINING = {
     "updates": 6,
@@ -92,6 +97,39 @@ def test_another_configuration_is_refused(config: Path, capsys: pytest.CaptureFi
     (folder / "config.json").write_text("{}")
     assert main(["run", str(config)]) == 2
     assert "holds a run with another" in capsys.readouterr().err
+
+
+def test_a_budget_that_nothing_fits_is_refused_before_the_training_and_can_be_corrected(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "train_supernet", trained)
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.01")
+    content = {**yaml.safe_load(config.read_text()), "device": "simulated"}
+    for share, code in ((1e-6, ExitCode.INFEASIBLE), (20, ExitCode.INTERRUPTED)):
+        content["search"]["budget_share"] = share
+        config.write_text(yaml.safe_dump(content))
+        assert main(["run", str(config)]) == code
+    told = capsys.readouterr().err
+    assert "The nearest feasible budget is" in told
+    assert "Predicted latencies of" in told
+
+
+def test_the_model_of_another_winner_is_set_aside(tmp_path: Path) -> None:
+    space, rng = small_space(), Random(0)
+    one, other = (space.sample(rng) for _ in range(2))
+    folder = tmp_path / "winner"
+    for architecture in (one, other, one):
+        found = _folder_of(architecture, folder)
+        assert found == folder
+        (folder / "trained").touch() if architecture is other else None
+    assert not (folder / "trained").exists()
+    assert (tmp_path / f"winner-{other.id}" / "trained").exists()
+    assert _folder_of(other, folder) == folder
+    assert (folder / "trained").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["winner", f"winner-{one.id}"]
 
 
 def test_an_unfinished_run_has_no_report(

@@ -13,7 +13,7 @@ from automoe.search import Bench
 from automoe.search import bench as module
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
-from devices import DeviceUnavailableError
+from devices import DeviceUnavailableError, get_device
 from devices.opening import opened_device
 from profilers import FailedPoint, LogError, Protocol, read_log
 
@@ -26,6 +26,7 @@ def bench(space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     return Bench(
         opened=partial(opened_device, "simulated"),
+        info=get_device("simulated").info(),
         protocol=protocol,
         workload=TranslationWorkload.of(space),
         space=space,
@@ -105,6 +106,7 @@ def test_what_failed_is_not_tried_again(
     assert found[drawn[0]] is None
     assert found[drawn[1]] is not None
     assert asked == [drawn]
+    assert bench.failures == {drawn[0].id: "it crashed"}
 
 
 def test_what_is_known_needs_no_device_and_no_time(bench: Bench, drawn: list[Architecture]) -> None:
@@ -142,6 +144,22 @@ def test_a_second_log_of_another_search_is_refused(bench: Bench, drawn: list[Arc
         csv.writer(file, lineterminator="\n").writerows([rows[0].split(","), cells])
     with pytest.raises(LogError, match=r"is of another search .* delete all files named"):
         bench.measure_again(drawn[0], no_progress)
+
+
+@pytest.mark.parametrize("log", ["verification.csv", "verification-again.csv"])
+def test_what_another_device_measured_is_refused_though_nothing_is_left_to_measure(
+    bench: Bench, drawn: list[Architecture], log: str
+) -> None:
+    bench.measure(drawn[:1], no_progress)
+    bench.measure_again(drawn[0], no_progress)
+    other = replace(bench, info=replace(bench.info, power_mode="15W"))
+    message = f"'power_mode' must be .*{log}. Got '15W'.* Choose another output, or delete all"
+    if log == "verification.csv":
+        with pytest.raises(LogError, match=message):
+            other.measure(drawn[:1], no_progress)
+    else:
+        with pytest.raises(LogError, match=message):
+            other.measure_again(drawn[0], no_progress)
 
 
 def test_what_another_budget_decided_is_refused(bench: Bench, drawn: list[Architecture]) -> None:

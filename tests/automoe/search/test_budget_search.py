@@ -1,12 +1,16 @@
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from automoe.architecture import Architecture
 from automoe.budget import InfeasibleBudgetError
 from automoe.search import Evaluator, SearchSettings, SearchStateError, search
+from automoe.search.budget_search import TradeOffs
 from automoe.search.state import SearchState
 from automoe.space import SearchSpace
 
@@ -232,20 +236,68 @@ def test_a_damaged_state_is_refused(
     text: str, space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "s.jsonl").write_text(f"{text}\n")
-    with pytest.raises(SearchStateError, match="is damaged .* Delete it to search again"):
+    with pytest.raises(SearchStateError, match="is damaged .* to search again, delete it"):
         run(space, latency, tmp_path / "s.jsonl")
 
 
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.999])
+@pytest.mark.parametrize("pareto", [False, True])
 def test_a_state_cut_short_is_gone_on_from(
-    share: float, space: SearchSpace, latency: Any, tmp_path: Path
+    share: float, pareto: bool, space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.jsonl"
-    whole = run(space, latency, path)
+    whole = run(space, latency, path, limits={"pareto": pareto})
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    assert run(space, latency, path) == whole
+    assert run(space, latency, path, limits={"pareto": pareto}) == whole
     assert path.read_bytes() == content
+
+
+def test_trade_offs_do_not_hang_on_the_last_digits_of_a_latency(space: SearchSpace) -> None:
+    rng = Random(0)
+    drawn = list(dict.fromkeys(space.sample(rng) for _ in range(20)))
+    fitness_of = {a: float(n % 5) for n, a in enumerate(drawn)}
+
+    def upper_ms(some: Sequence[Architecture]) -> Any:  # as of a matrix product of another size
+        return np.array(
+            [10.0 + fitness_of[a] // 2 + 1e-13 * len(some) * (n % 2) for n, a in enumerate(some)]
+        )
+
+    at_once, one_by_one = TradeOffs(upper_ms), TradeOffs(upper_ms)
+    for n in range(1, len(drawn)):
+        one_by_one(dict(list(fitness_of.items())[:n]))
+    assert one_by_one(fitness_of) == at_once(fitness_of)
+
+
+def test_two_searches_do_not_write_one_state(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.jsonl"
+    with (
+        SearchState(path, "this search").held(),
+        pytest.raises(SearchStateError, match="is being written by another search. Wait"),
+    ):
+        run(space, latency, path)
+    assert not path.exists()
+    run(space, latency, path)
+
+
+def test_a_search_that_knows_more_than_a_first_generation_ends_at_its_total(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    first = run(space, latency, tmp_path / "s.jsonl", 400)
+    known = {c.architecture: c.loss for c in first.candidates}
+    seen: list[tuple[int, int]] = []
+    run(
+        space,
+        latency,
+        tmp_path / "later.jsonl",
+        400,
+        known=known,
+        on_progress=lambda done, total, note: seen.append((done, total)),
+    )
+    assert seen[0] == (len(known) + 1, len(known) + 30)
+    assert seen[-1] == (len(known) + 30, len(known) + 30)
 
 
 def test_a_front_holds_every_trade_off_that_was_found(

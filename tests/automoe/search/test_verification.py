@@ -25,6 +25,7 @@ class Bench:
         self.second = second
         self.calls: list[list[Architecture]] = []
         self.again: list[Architecture] = []
+        self.failures: dict[str, str] = {}
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: Any
@@ -112,6 +113,10 @@ def test_what_fits_only_once_the_machines_drift_is_taken_back_is_not_certified(
     found, _ = check(candidates, [9.5, 9.0], slowness=1.1)
     assert found.certified
     assert found.winner is candidates[1]
+    found, _ = check(candidates, [9.5, 9.6, 12], slowness=1.1)
+    assert not found.certified
+    assert "within 10 ms as it was seen: 2 would, corrected" in found.reason
+    assert "took 10.45 ms or more" in found.reason
 
 
 def test_what_was_measured_before_is_judged_and_not_measured_again(

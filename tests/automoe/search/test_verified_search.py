@@ -46,6 +46,10 @@ class Bench:
         self.again: list[Architecture] = []
 
     @property
+    def failures(self) -> dict[str, str]:
+        return {}
+
+    @property
     def seconds(self) -> float:
         return self._spent + len(self.measured) + len(self.again)
 

@@ -7,8 +7,9 @@ from support.small_text import small_space, write_corpus
 
 from automoe.model_folder import TrainedModel
 from automoe.space import SearchSpace
-from automoe.text import Corpus, CorpusError
+from automoe.text import Corpus, CorpusError, open_corpus
 from automoe.training import TrainingSettings, remembered_corpus, train_supernet
+from automoe.training.supernet_run import remember_corpus
 
 
 @pytest.fixture
@@ -67,5 +68,20 @@ def test_a_folder_without_a_note_about_its_text_says_what_to_give(tmp_path: Path
 @pytest.mark.parametrize("text", ["{", "[]", '{"folder": "here"}', '{"folder": 3}'])
 def test_a_damaged_note_about_the_text_says_what_to_give(text: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.json").write_text(text)
-    with pytest.raises(CorpusError, match="corpus.json' is damaged .* Give --data"):
+    with pytest.raises(CorpusError, match="corpus.json' is damaged .* Delete it and give --data"):
         remembered_corpus(tmp_path)
+
+
+def test_text_that_is_gone_is_told_by_where_that_is_noted(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "text")
+    remember_corpus(tmp_path, corpus)
+    (tmp_path / "text").rename(tmp_path / "elsewhere")
+    message = "/text' does not exist .* the text that '.*corpus.json' names; or give --data"
+    with pytest.raises(CorpusError, match=message):
+        remembered_corpus(tmp_path)
+
+
+def test_the_text_that_is_shipped_is_found_wherever_it_is_installed(tmp_path: Path) -> None:
+    remember_corpus(tmp_path, open_corpus())
+    assert str(open_corpus().folder) not in (tmp_path / "corpus.json").read_text()
+    assert remembered_corpus(tmp_path) == open_corpus()

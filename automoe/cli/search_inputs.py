@@ -1,0 +1,74 @@
+"""Whether a predictor and a supernet belong together, before a search trusts them."""
+
+from dataclasses import replace
+from random import Random
+
+from automoe.cli.console import say
+from automoe.latency_model import LatencyModel
+from automoe.routing_pattern import RoutingPattern
+from automoe.space import SearchSpace
+from automoe.workload import TranslationWorkload
+
+_DRAWS = 200
+_FEW = 20  # of the draws, which may lie just outside a small log
+
+
+def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool) -> LatencyModel:
+    """The latency model with the routing trace that its log names by a digest only.
+
+    Args:
+        latency: Fitted to a log.
+        routing: ``trace:FILE``; None when it was not given.
+        is_measured: Whether architectures will be measured, for which the trace has to be there.
+
+    Raises:
+        ValueError: It is another routing than the log's, or it is needed and was not given.
+        OSError: The file cannot be read.
+    """
+    known = latency.workload.routing
+    if routing is None:
+        if known.kind == "trace" and is_measured:
+            raise ValueError(
+                f"'--routing' must give the trace that the predictor's log was measured with, "
+                f"'{known}', to measure candidates like it. Give '--routing trace:FILE'."
+            )
+        return latency
+    given = RoutingPattern.open(routing)
+    if str(given) != str(known):
+        raise ValueError(
+            f"'--routing' must be '{known}', with which the predictor's log was measured. "
+            f"Got '{given}'; leave it out or fit a log measured so."
+        )
+    return LatencyModel(latency.predictor, replace(latency.workload, routing=given))
+
+
+def require_same_vocabulary(workload: TranslationWorkload, space: SearchSpace) -> None:
+    """Refuse a latency of another model than the one that the supernet would become.
+
+    Raises:
+        ValueError: The predictor's log was of another vocabulary than the supernet's space.
+    """
+    timed = (workload.vocab_size, workload.shared_embeddings)
+    wanted = (space.vocab_size, space.shared_embeddings)
+    if timed != wanted:
+        raise ValueError(
+            f"'--predictor' must be of the supernet's vocabulary, {_vocabulary(*wanted)}. "
+            f"Its log was measured with {_vocabulary(*timed)}; measure the space of the supernet."
+        )
+
+
+def warn_of_another_space(latency: LatencyModel, space: SearchSpace) -> None:
+    """Say so when the predictor's log holds little that is like the space."""
+    rng = Random(0)
+    table = latency.table([space.sample(rng) for _ in range(_DRAWS)])
+    n_outside = int(latency.predictor.extrapolates(table).sum())
+    if n_outside > _FEW:
+        say(
+            f"warning: {n_outside} of {_DRAWS} random architectures of '{space.name}' lie outside "
+            "the log that the predictor was fitted to; its bounds promise nothing there. Measure "
+            "this very space, with the same --max-experts and --fractional, and fit again."
+        )
+
+
+def _vocabulary(vocab_size: int, is_shared: bool) -> str:
+    return f"{vocab_size} pieces in {1 if is_shared else 2} table{'' if is_shared else 's'}"

@@ -1,0 +1,10 @@
+"""What the files of a run's folder are called."""
+
+CONFIG = "config.json"
+LATENCY_LOG = "latency.csv"
+PREDICTOR = "predictor.skops"
+SUPERNET = "supernet"
+SEARCH_STATE = "search.jsonl"
+VERIFICATION = "verification.csv"
+RESULT = "result.json"
+ARCHITECTURE = "architecture.json"  # in the folder of a final model: which one it is

@@ -1,0 +1,64 @@
+"""What a space offers within a budget, before anything is searched."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from automoe.budget import Feasibility, InfeasibleBudgetError, survey
+from automoe.latency_model import LatencyModel
+from automoe.search.limits import unmet_limits
+from automoe.search.settings import SearchSettings
+from automoe.space import SearchSpace
+
+
+def require_feasible(
+    space: SearchSpace, settings: SearchSettings, latency: LatencyModel
+) -> Feasibility:
+    """The latencies of a space in which something is predicted to fit.
+
+    Args:
+        space: Where to search.
+        settings: Budget, confidence and the other limits.
+        latency: Predicts milliseconds, with an upper bound.
+
+    Raises:
+        InfeasibleBudgetError: Nothing fits; the nearest feasible budget or limit is named.
+    """
+    unmet = unmet_limits(space, settings, latency.workload)
+    if unmet:
+        raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
+    upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
+    feasibility = survey(space, upper_ms, seed=settings.seed)
+    feasibility.require(settings.budget_ms, space.name)
+    return feasibility
+
+
+def preflight_line(
+    preflight: Mapping[str, Mapping[str, Any]],
+    settings: SearchSettings,
+    space: SearchSpace,
+    *,
+    is_slack: bool,
+) -> str:
+    """What the space offers, for a person.
+
+    Args:
+        preflight: Of `feasibility_of`.
+        settings: Budget and the other limits.
+        space: Where to search.
+        is_slack: Whether the budget excludes nothing seen.
+    """
+    shown = ", ".join(
+        f"{name} {row['predicted_ms']:.4g} ms ({row['lower_ms']:.4g} to {row['upper_ms']:.4g})"
+        for name, row in preflight.items()
+    )
+    line = f"Predicted latencies of '{space.name}': {shown}."
+    if is_slack:
+        limits = ("max_flops", "max_params", "max_active_params", "max_memory_mb")
+        is_limited = any(getattr(settings, name) is not None for name in limits)
+        line += (
+            f" The budget of {settings.budget_ms:g} ms excludes nothing seen: what is returned is "
+            f"the best {'within the other limits' if is_limited else 'of the whole space'}, at "
+            f"most {preflight['largest']['upper_ms']:.4g} ms."
+        )
+    return line

@@ -4,8 +4,7 @@ profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 """
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from automoe.pipeline.run_files import (
 )
 from automoe.pipeline.sample import profile_protocol, profiled_architectures
 from automoe.profiling import profile_architectures
-from automoe.progress import OnProgress, no_progress
+from automoe.progress import StageReporter, no_progress
 from automoe.search import (
     Evaluator,
     FitnessCache,
@@ -59,8 +58,6 @@ from devices.remote_host import say_nothing
 from devices.remote_session import Say
 from predictors import fit_log
 from profilers import Protocol
-
-StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
 
 
 @dataclass(frozen=True, slots=True)

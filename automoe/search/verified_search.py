@@ -1,14 +1,14 @@
 """Search, measure, learn from it and search on, until something fits or the device time is up."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
 
 from automoe.architecture import Architecture
 from automoe.budget import InfeasibleBudgetError
 from automoe.latency_model import LatencyModel
-from automoe.progress import OnProgress, no_progress
+from automoe.progress import StageReporter, no_progress
 from automoe.search.bench import Bench, Measured
 from automoe.search.budget_search import SearchOutcome, search
 from automoe.search.evaluation import Evaluator
@@ -16,8 +16,6 @@ from automoe.search.settings import SearchSettings
 from automoe.search.state import SearchState
 from automoe.search.verification import Verification, verify
 from automoe.space import SearchSpace
-
-StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
 
 # A search that goes on knows good candidates already.
 _LATER_SHARE = 0.25

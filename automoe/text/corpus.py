@@ -1,5 +1,6 @@
 """Folders of parallel text: `train`, `valid` and `test`, one file for each language."""
 
+import hashlib
 from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -39,6 +40,14 @@ class ParallelText:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def digest(self) -> str:
+        """What tells it from other text."""
+        digest = hashlib.sha256()
+        for sentence in (*self.source, *self.target):
+            digest.update(sentence.encode() + b"\n")
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,18 +43,14 @@ class SearchState:
             SearchStateError: Another search has it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{self.path}.lock")
         try:
-            lock.acquire(timeout=0)
+            with FileLock(f"{self.path}.lock", timeout=0):
+                yield
         except Timeout:
             raise SearchStateError(
                 f"'{self.path}' is being written by another search. Wait for it to end, or choose "
                 "another output."
             ) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def append(self, generation: Generation) -> None:
         """Keep one more generation; it is on disk when this returns."""

@@ -9,8 +9,7 @@ from automoe.routing_pattern import RoutingPattern
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 
-_DRAWS = 200
-_FEW = 20  # of the draws, which may lie just outside a small log
+_DRAWS = 200  # of which many lie outside a small log of the very same space in some feature
 
 
 def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool) -> LatencyModel:
@@ -59,14 +58,14 @@ def require_same_vocabulary(workload: TranslationWorkload, space: SearchSpace) -
 
 def warn_of_another_space(latency: LatencyModel, space: SearchSpace) -> None:
     """Say so when the predictor's log holds little that is like the space."""
-    rng = Random(0)
+    rng = Random("other draws than those of a log")
     table = latency.table([space.sample(rng) for _ in range(_DRAWS)])
     n_outside = int(latency.predictor.extrapolates(table).sum())
-    if n_outside > _FEW:
+    if n_outside > _DRAWS / 2:
         say(
             f"warning: {n_outside} of {_DRAWS} random architectures of '{space.name}' lie outside "
-            "the log that the predictor was fitted to; its bounds promise nothing there. Measure "
-            "this very space, with the same --max-experts and --fractional, and fit again."
+            "the log that the predictor was fitted to, where its bounds promise nothing. Is it of "
+            "another space, such as one without experts? Measure more of this one and fit again."
         )
 
 

@@ -151,7 +151,7 @@ def search(
         raise ValueError(explain(error)) from None
     require_writable(out)
     latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
-    runtime = latency.predictor.conditions.get("runtime", ONNXRUNTIME).split()[0]
+    runtime = (latency.predictor.conditions.get("runtime") or ONNXRUNTIME).split()[0]
     # Better no device now than after the search, which leaves it to others until it measures.
     info = None
     if device is not None:
@@ -232,7 +232,7 @@ def _fitness(
             f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
         )
     if objective == "bleu" and text is not None:
-        return [BleuFitness(supernet.resolve(), text.resolved())]
+        return [BleuFitness(supernet.absolute(), text.absolute())]
     return [ImportedFitness(objective)]
 
 

@@ -195,10 +195,18 @@ class RunConfig(_Section):
         if different:
             raise ConfigError(
                 f"'{self.folder}' holds a run with another '{different[0]}': "
-                f"{found.get(different[0])}. Give this one another 'name', or delete the folder; "
-                f"'automoe search --supernet {self.folder / SUPERNET} --predictor "
-                f"{self.folder / PREDICTOR}' searches once more with what was trained there."
+                f"{found.get(different[0])}. Give this one another 'name', or delete the folder"
+                + (f"; or {self._search_alone}" if different == ["search"] else "")
+                + "."
             )
+
+    @property
+    def _search_alone(self) -> str:
+        supernet, predictor = self.folder / SUPERNET, self.folder / PREDICTOR
+        return (
+            f"search once more with what was trained there: 'automoe search --supernet {supernet} "
+            f"--predictor {predictor} --budget-ms MS -o FILE'"
+        )
 
     def _claimed(self) -> dict[str, Any]:
         return self.model_dump(

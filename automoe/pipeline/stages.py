@@ -228,7 +228,7 @@ class _Run:
                 architecture,
                 self.corpus,
                 self.config.finetune,
-                folder=_folder_of(architecture, self.folder / name),
+                folder=_claimed_folder(architecture, self.folder / name),
                 supernet=TrainedModel.load(self._supernet),
                 on_progress=on_progress,
             )
@@ -283,6 +283,7 @@ class _Run:
         )
         return {
             **result,
+            "predicted_on": latency.predictor.conditions,
             "feasibility": feasibility_of(
                 searched.outcome.feasibility, latency, settings.confidence
             ),
@@ -308,7 +309,7 @@ class _Run:
         return RunSummary(result, self.folder / RESULT, path)
 
 
-def _folder_of(architecture: Architecture, folder: Path) -> Path:
+def _claimed_folder(architecture: Architecture, folder: Path) -> Path:
     """The folder, for this architecture; what was trained there of another one is set aside."""
     note = folder / ARCHITECTURE
     if note.exists() and (other := Architecture.from_dict(_read(note))) != architecture:

@@ -1,7 +1,7 @@
 """Where candidates are measured, and everything known of that on disk."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from automoe.profiling import CONDITION_COLUMNS, conditions_of, profile_architec
 from automoe.progress import OnProgress
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
-from devices import Device, DeviceInfo
+from devices import Device, DeviceInfo, DeviceUnavailableError
 from profilers import (
     FailedPoint,
     Interval,
@@ -114,7 +114,8 @@ class Bench:
 
     @property
     def _journal(self) -> "_Journal":
-        return _Journal(self.log.with_suffix(".journal.jsonl"))
+        device = f"{self.info.fingerprint} {self.info.power_mode}"
+        return _Journal(self.log.with_suffix(".journal.jsonl"), device)
 
     @property
     def _remedy(self) -> str:
@@ -146,6 +147,16 @@ class Bench:
         except LogError as error:
             raise LogError(f"{error} {self._remedy}") from None
 
+    def _require_unchanged(self, now: DeviceInfo) -> None:
+        """A search may take days, in which a board can get another kernel or power mode."""
+        for name in ("fingerprint", "power_mode"):
+            before, after = getattr(self.info, name), getattr(now, name)
+            if before != after:
+                raise DeviceUnavailableError(
+                    f"The device's {name} must be '{before}' as when the search began. "
+                    f"Got '{after}'. Set it back, or search again."
+                )
+
     def _profile(
         self,
         architectures: Sequence[Architecture],
@@ -155,6 +166,7 @@ class Bench:
     ) -> None:
         journal = self._journal
         with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
+            self._require_unchanged(device.info())
             profile_architectures(
                 architectures,
                 device=device,
@@ -191,6 +203,7 @@ def _rows(log: Path) -> list[dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    device: str
     log: str
     seconds: float
     failed: str
@@ -199,9 +212,13 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """Lines with seconds spent, and with points that failed and why, each with its log."""
+    """Lines with seconds spent, and with points that failed and why, each with device and log.
+
+    Those of another device are as good as not there.
+    """
 
     path: Path
+    device: str
 
     def seconds(self) -> float:
         return sum(line.seconds for line in self._lines())
@@ -211,7 +228,7 @@ class _Journal:
 
     def fail(self, log: str, point: FailedPoint) -> None:
         reason = " ".join(point.reason.split())
-        append_line(self.path, {"log": log, "failed": point.point_id, "reason": reason})
+        self._append(log, {"failed": point.point_id, "reason": reason})
 
     @contextmanager
     def timed(self, log: str, on_progress: OnProgress) -> Iterator[OnProgress]:
@@ -221,7 +238,7 @@ class _Journal:
         def write() -> None:
             nonlocal since
             now = time.monotonic()
-            append_line(self.path, {"log": log, "seconds": now - since})
+            self._append(log, {"seconds": now - since})
             since = now
 
         def progressed(done: int, total: int, note: str = "") -> None:
@@ -234,10 +251,14 @@ class _Journal:
         finally:
             write()
 
-    def _lines(self) -> list["_Line"]:
+    def _append(self, log: str, content: Mapping[str, object]) -> None:
+        append_line(self.path, {"device": self.device, "log": log, **content})
+
+    def _lines(self) -> list[_Line]:
         try:
-            return [
+            lines = [
                 _Line(
+                    device=line["device"],
                     log=line["log"],
                     seconds=float(line.get("seconds", 0.0)),
                     failed=str(line.get("failed", "")),
@@ -245,6 +266,7 @@ class _Journal:
                 )
                 for line in read_lines(self.path)
             ]
+            return [line for line in lines if line.device == self.device]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LogError(
                 f"'{self.path}' is damaged ({error}). Delete it; the time on the device is counted "

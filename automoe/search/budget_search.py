@@ -116,12 +116,16 @@ def search(
             state.append(begun)
         for told in generations:
             evolution.tell(told)
+        n_kept = len(generations)
         progress = _Progress(settings, generations, on_progress)
         while not evolution.is_finished:
             evaluated = evaluator(evolution.ask(), progress)
             evolution.tell(evaluated)
             generations.append(evaluated)
-            state.append(evaluated)
+            if any(generations):  # or nothing was begun that a correction could spoil
+                for kept in generations[n_kept:]:
+                    state.append(kept)
+                n_kept = len(generations)
     if not any(generations):
         raise InfeasibleBudgetError(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "

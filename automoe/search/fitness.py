@@ -86,7 +86,7 @@ def supernet_fitness(
     A generation then takes 0.75, 0.44 or 0.23 of the time with 1, 2 or 3 halvings. Paths are made
     absolute, because a worker of a cluster has another working folder.
     """
-    folder, text = supernet.resolve(), corpus.resolved()
+    folder, text = supernet.absolute(), corpus.absolute()
     return tuple(SupernetFitness(folder, text, 4**n) for n in range(halvings, -1, -1))
 
 

@@ -44,7 +44,8 @@ class SearchState:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(f"{self.path}.lock", timeout=0):
+            # One object for a path, so that a search may hold what its rounds hold as well.
+            with FileLock(f"{self.path}.lock", timeout=0, is_singleton=True):
                 yield
         except Timeout:
             raise SearchStateError(

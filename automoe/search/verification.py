@@ -103,14 +103,14 @@ def _fits_not(
         f"none of {len(seen)} measured architectures has its whole 95 % interval within "
         f"{budget_ms:g} ms"
     )
-    if drifted_ms := [found.raw_ms for found in seen if found.ci_high_ms <= budget_ms]:
-        reason += (
-            f" as it was seen: {len(drifted_ms)} would, corrected for the machine's drift, but "
-            f"took {min(drifted_ms):.4g} ms or more; have the machine to yourself"
-        )
     if failed:
         why = bench.failures.get(failed[0], "")
-        reason += f", {len(failed)} could not be measured" + (
-            f" ({why.rstrip('.')})" if why else ""
+        reason += f", {len(failed)} could not be measured"
+        reason += f" ({why.rstrip('.')})" if why else ""
+    if drifted_ms := [found.raw_ms for found in seen if found.ci_high_ms <= budget_ms]:
+        reason += (
+            f"; {len(drifted_ms)} would once corrected for the machine's drift, but as seen took "
+            f"{min(drifted_ms):.4g} ms or more: have the machine to yourself and delete the "
+            "verification's files to measure again"
         )
     return reason

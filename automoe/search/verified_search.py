@@ -71,52 +71,55 @@ def verified_search(
     """
     stage = stage or (lambda title: nullcontext(no_progress))
     first = latency
-    with stage("Search") as on_progress:
-        outcome = search(
-            space,
-            settings,
-            latency=latency,
-            evaluator=evaluator,
-            state=state,
-            on_progress=on_progress,
-        )
-    measured: Mapping[Architecture, Measured | None] = {}
-    ended = None
-    for n in count(1):
-        with stage("Verify") as on_progress:
-            verification = verify(
-                outcome.candidates,
+    with state.held():  # measuring takes long, and another search must not read half of it
+        with stage("Search") as on_progress:
+            outcome = search(
+                space,
                 settings,
-                bench=bench,
-                known=measured,
-                also=also,
+                latency=latency,
+                evaluator=evaluator,
+                state=state,
                 on_progress=on_progress,
             )
-        if verification.certified:
-            break
-        measured_ms = {a: m.latency_ms for a, m in verification.measured.items() if m is not None}
-        later = state.of_round(n, measured_ms)
-        # A search that had gone on when it was stopped has spent time since, and goes on again.
-        seconds = 0.0 if later.load() else bench.seconds
-        ended = _why_over(settings, verification, seconds, len(also), len(measured))
-        measured = verification.measured
-        if ended is not None:
-            break
-        latency = _learnt(first, measured_ms)
-        try:
-            with stage("Search on") as on_progress:
-                outcome = search(
-                    space,
-                    _later(settings),
-                    latency=latency,
-                    evaluator=evaluator,
-                    state=later,
-                    known={c.architecture: c.loss for c in outcome.candidates},
+        measured: Mapping[Architecture, Measured | None] = {}
+        ended = None
+        for n in count(1):
+            with stage("Verify") as on_progress:
+                verification = verify(
+                    outcome.candidates,
+                    settings,
+                    bench=bench,
+                    known=measured,
+                    also=also,
                     on_progress=on_progress,
                 )
-        except InfeasibleBudgetError as error:
-            ended = f"with these measurements {_uncapitalised(str(error))}"
-            break
+            if verification.certified:
+                break
+            measured_ms = {
+                a: m.latency_ms for a, m in verification.measured.items() if m is not None
+            }
+            later = state.of_round(n, measured_ms)
+            # A search that had gone on when it was stopped has spent time since, and goes on again.
+            seconds = 0.0 if later.load() else bench.seconds
+            ended = _why_over(settings, verification, seconds, len(also), len(measured))
+            measured = verification.measured
+            if ended is not None:
+                break
+            latency = _learnt(first, measured_ms)
+            try:
+                with stage("Search on") as on_progress:
+                    outcome = search(
+                        space,
+                        _later(settings),
+                        latency=latency,
+                        evaluator=evaluator,
+                        state=later,
+                        known={c.architecture: c.loss for c in outcome.candidates},
+                        on_progress=on_progress,
+                    )
+            except InfeasibleBudgetError as error:
+                ended = f"with these measurements {_uncapitalised(str(error))}"
+                break
     if ended is not None:
         verification = replace(verification, reason=f"{verification.reason}; {ended}")
     return VerifiedSearch(outcome, verification, latency, rounds=n)

@@ -48,8 +48,8 @@ class Workers:
         """Call a function with each argument.
 
         What a worker that died has not returned is run again, after the others and at last alone,
-        until three times in a row nothing came of it: a call that kills every worker costs no other
-        call its value.
+        until three times in a row nothing came of it: one call that kills every worker costs no
+        other call its value.
 
         Args:
             function: What to call; it and its values must be able to travel to other processes.

@@ -86,9 +86,9 @@ class Corpus:
         corpus._require_files()
         return corpus
 
-    def resolved(self) -> Self:
+    def absolute(self) -> Self:
         """The same by its absolute path, for a process with another working folder."""
-        return replace(self, folder=self.folder.resolve())
+        return replace(self, folder=self.folder.absolute())
 
     def split(self, name: Split) -> ParallelText:
         """Read one split; the text is left as it is; line ends and a byte order mark go.

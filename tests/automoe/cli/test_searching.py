@@ -294,14 +294,15 @@ def test_a_predictor_of_another_vocabulary_is_refused(
     require_same_vocabulary(WORKLOAD, SPACE)
 
 
-def test_a_log_of_another_space_is_told(capsys: Capture) -> None:
-    rows = fitted_rows()
-    warn_of_another_space(LatencyModel(fit_log(rows), WORKLOAD), SPACE)
-    assert capsys.readouterr().err == ""
-    few = rows[rows["feature_encoder_experts"] <= rows["feature_encoder_experts"].median()]
-    warn_of_another_space(LatencyModel(fit_log(few), WORKLOAD), SPACE)
+@pytest.mark.parametrize(("max_experts", "is_told"), [(3, False), (1, True)])
+def test_a_log_of_another_space_is_told(max_experts: int, is_told: bool, capsys: Capture) -> None:
+    rng, measured = Random(0), small_space(max_experts=max_experts)
+    drawn = list(dict.fromkeys(measured.sample(rng) for _ in range(40)))
+    frame = feature_table(drawn, WORKLOAD)
+    frame["latency_ms"] = 1e-6 * frame["feature_total_mflops"] + [rng.gauss(1, 0.01) for _ in drawn]
+    warn_of_another_space(LatencyModel(fit_log(frame), WORKLOAD), SPACE)
     told = capsys.readouterr().err
-    assert "of 200 random architectures of 'small' lie outside the log" in told
+    assert ("of 200 random architectures of 'small' lie outside the log" in told) == is_told
 
 
 def test_a_trace_is_needed_where_it_is_measured_with(tmp_path: Path) -> None:

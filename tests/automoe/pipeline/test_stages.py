@@ -17,7 +17,7 @@ from support.small_text import small_space
 from automoe.cli.exits import ExitCode
 from automoe.cli.main import main
 from automoe.pipeline import stages
-from automoe.pipeline.stages import _folder_of
+from automoe.pipeline.stages import _claimed_folder
 
 TRAINING = {
     "updates": 6,
@@ -122,12 +122,12 @@ def test_the_model_of_another_winner_is_set_aside(tmp_path: Path) -> None:
     one, other = (space.sample(rng) for _ in range(2))
     folder = tmp_path / "winner"
     for architecture in (one, other, one):
-        found = _folder_of(architecture, folder)
+        found = _claimed_folder(architecture, folder)
         assert found == folder
         (folder / "trained").touch() if architecture is other else None
     assert not (folder / "trained").exists()
     assert (tmp_path / f"winner-{other.id}" / "trained").exists()
-    assert _folder_of(other, folder) == folder
+    assert _claimed_folder(other, folder) == folder
     assert (folder / "trained").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["winner", f"winner-{one.id}"]
 

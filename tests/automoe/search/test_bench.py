@@ -162,6 +162,32 @@ def test_what_another_device_measured_is_refused_though_nothing_is_left_to_measu
             other.measure_again(drawn[0], no_progress)
 
 
+@pytest.mark.parametrize(("name", "value"), [("power_mode", "15W"), ("system", "another kernel")])
+def test_a_device_that_has_changed_since_the_search_began_is_not_measured(
+    name: str, value: str, bench: Bench, drawn: list[Architecture]
+) -> None:
+    before = replace(bench, info=replace(bench.info, **{name: value}))
+    with pytest.raises(DeviceUnavailableError, match="must be .* as when the search began. Got"):
+        before.measure(drawn, no_progress)
+    assert not bench.log.exists()
+
+
+def test_what_failed_on_another_device_is_tried_here(
+    bench: Bench, drawn: list[Architecture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_fail(some: Any, **more: Any) -> Any:
+        for architecture in some:
+            more["on_failed"](FailedPoint(architecture.id, "no runtime", {}))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "profile_architectures", all_fail)
+        assert set(bench.measure(drawn, no_progress).values()) == {None}
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.02")
+    other = replace(bench, info=get_device("simulated").info())
+    assert other.failures == {}
+    assert None not in other.measure(drawn, no_progress).values()
+
+
 def test_what_another_budget_decided_is_refused(bench: Bench, drawn: list[Architecture]) -> None:
     (found,) = bench.measure(drawn[:1], no_progress).values()
     assert found is not None

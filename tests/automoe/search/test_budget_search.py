@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from pydantic import ValidationError
 
 from automoe.architecture import Architecture
 from automoe.budget import InfeasibleBudgetError
-from automoe.search import Evaluator, SearchSettings, SearchStateError, search
+from automoe.search import Evaluator, SearchSettings, SearchStateError, budget_search, search
 from automoe.search.budget_search import TradeOffs
 from automoe.search.state import SearchState
 from automoe.space import SearchSpace
@@ -269,12 +270,22 @@ def test_trade_offs_do_not_hang_on_the_last_digits_of_a_latency(space: SearchSpa
     assert one_by_one(fitness_of) == at_once(fitness_of)
 
 
+def test_a_search_that_found_nothing_has_not_begun(
+    space: SearchSpace, latency: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = lambda settings, latency: lambda some: [False] * len(some)  # noqa: E731
+    monkeypatch.setattr(budget_search, "_feasibility", nothing)
+    with pytest.raises(InfeasibleBudgetError, match="Raise one of them"):
+        run(space, latency, tmp_path / "s.jsonl")
+    assert not (tmp_path / "s.jsonl").exists()
+
+
 def test_two_searches_do_not_write_one_state(
     space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.jsonl"
     with (
-        SearchState(path, "this search").held(),
+        FileLock(f"{path}.lock"),  # as of another process
         pytest.raises(SearchStateError, match="is being written by another search. Wait"),
     ):
         run(space, latency, path)

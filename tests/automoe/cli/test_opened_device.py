@@ -26,12 +26,3 @@ def test_a_host_is_for_a_device(capsys: Capture) -> None:
     flags = ["--supernet", "s", "--predictor", "p", "--budget-ms", "1", "-o", "b.json"]
     assert main(["search", *flags, "--host", "pi@board"]) == 2
     assert "'--host' is about '--device': give both" in capsys.readouterr().err
-
-
-def test_a_search_does_not_start_before_its_device_is_reached(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))  # no ssh
-    flags = ["--supernet", "s", "--predictor", "p", "--budget-ms", "1", "-o", "b.json"]
-    assert main(["search", *flags, "--device", "arm", "--host", "pi@board"]) == 7
-    assert "The program 'ssh' cannot be run" in capsys.readouterr().err

@@ -279,6 +279,17 @@ def test_the_predictors_runtime_is_looked_for_before_the_search(
     assert "Search:" not in told
 
 
+def test_a_search_does_not_start_before_its_device_is_reached(
+    search: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no ssh
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main([*search, "--budget-ms", "12", "--device", "arm", "--host", "pi@board"]) == 7
+    told = capsys.readouterr().err
+    assert "The program 'ssh' cannot be run" in told
+    assert "Predicted latencies" not in told
+
+
 @pytest.mark.parametrize(
     ("workload", "message"),
     [

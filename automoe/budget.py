@@ -55,8 +55,8 @@ class Feasibility:
             raise InfeasibleBudgetError(
                 f"No architecture of '{space_name}' fits 'budget_ms' {budget_ms:g}. The nearest "
                 f"feasible budget is {_rounded_up(self.lowest_ms):g} ms (architecture "
-                f"{self.fastest.id}); random architectures take {self.median_ms:.3g} ms (median) "
-                f"and up to {self.highest_ms:.3g} ms."
+                f"{self.fastest.id}); random architectures take at most {self.median_ms:.3g} ms "
+                f"(median) to {self.highest_ms:.3g} ms."
             )
 
 

@@ -36,7 +36,9 @@ def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool)
     if str(given) != str(known):
         raise ValueError(
             f"'--routing' must be '{known}', with which the predictor's log was measured. "
-            f"Got '{given}'; leave it out or fit a log measured so."
+            f"Got '{given}'; "
+            + ("give the file of that trace" if known.kind == "trace" else "leave it out")
+            + ", or fit a log measured so."
         )
     return LatencyModel(latency.predictor, replace(latency.workload, routing=given))
 

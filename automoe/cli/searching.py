@@ -1,5 +1,6 @@
 """``automoe search``."""
 
+import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -15,13 +16,14 @@ from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
 from automoe.cli.text_options import Source, Target, model_text
 from devices import opening
-from devices.runtimes import ONNXRUNTIME
+from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
     from automoe.search import Fitness
     from automoe.text import Corpus
 
 _OF_TEXT = ("loss", "bleu")
+_TOGETHER = 5  # measured at once, unless fewer are measured in all
 
 
 def register(app: typer.Typer) -> None:
@@ -96,7 +98,11 @@ def search(
         "device_minutes": device_minutes,
     }
     given = {name: value for name, value in measuring.items() if value is not None}
-    require_option("--device", device, {"host": host, "lock_clocks": lock_clocks or None, **given})
+    if verify_most is not None and verify_top is None:
+        given["verify_top"] = min(_TOGETHER, verify_most)
+    require_option(
+        "--device", device, {"host": host, "lock_clocks": lock_clocks or None, **measuring}
+    )
     require_option("--data", data, {"source": source, "target": target})
     if data is not None and objective not in _OF_TEXT:
         raise ValueError(
@@ -149,9 +155,11 @@ def search(
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from None
-    require_writable(out)
+    require_writable(out, predictor, supernet)
+    if device is None:
+        _require_no_certificate(out)
     latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
-    runtime = (latency.predictor.conditions.get("runtime") or ONNXRUNTIME).split()[0]
+    runtime = _runtime(latency.predictor.conditions.get("runtime", ""))
     # Better no device now than after the search, which leaves it to others until it measures.
     info = None
     if device is not None:
@@ -234,6 +242,25 @@ def _fitness(
     if objective == "bleu" and text is not None:
         return [BleuFitness(supernet.absolute(), text.absolute())]
     return [ImportedFitness(objective)]
+
+
+def _runtime(measured_with: str) -> str:
+    """The runtime of a log such as ``tensorrt 10.3.0``; what none has, a simulation, needs none."""
+    name = measured_with.partition(" ")[0]
+    return name if name in RUNTIMES else ONNXRUNTIME
+
+
+def _require_no_certificate(out: Path) -> None:
+    """A prediction does not take the place of what was measured."""
+    try:
+        is_certified = json.loads(out.read_text(encoding="utf-8"))["certified"]
+    except (OSError, KeyError, TypeError, ValueError):
+        return
+    if is_certified is True:
+        raise ValueError(
+            f"'{out}' holds a certified result, and without '--device' this search would replace "
+            "it by a prediction. Give --device, choose another output, or delete it."
+        )
 
 
 def _cache_path(supernet: Path, out: Path) -> Path:

@@ -16,6 +16,7 @@ from automoe.search.settings import (
     LimitedSettings,
     SearchSettings,
 )
+from automoe.search.workers import parsed_cluster
 from automoe.space import SearchSpace
 from automoe.training import TrainingSettings
 from automoe.validation import explain
@@ -94,6 +95,12 @@ class SearchSection(LimitedSettings):
     budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     jobs: Count = 1
     cluster: str | None = None
+
+    @model_validator(mode="after")
+    def _check_cluster(self) -> Self:
+        if self.cluster not in (None, "ray"):
+            parsed_cluster(self.cluster)
+        return self
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -193,9 +200,10 @@ class RunConfig(_Section):
         if not (self.folder / SEARCH_STATE).exists():
             different = [key for key in different if key != "search"]
         if different:
+            difference = _difference(found, own, different[0])
             raise ConfigError(
-                f"'{self.folder}' holds a run with another '{different[0]}': "
-                f"{found.get(different[0])}. Give this one another 'name', or delete the folder"
+                f"'{self.folder}' holds a run with another {difference}. "
+                "Give this one another 'name' and 'output', or delete the folder"
                 + (f"; or {self._search_alone}" if different == ["search"] else "")
                 + "."
             )
@@ -213,3 +221,12 @@ class RunConfig(_Section):
             mode="json",
             exclude={"output": True, "host": True, "search": _WHERE | VERIFICATION_FIELDS},
         )
+
+
+def _difference(found: dict[str, Any], own: dict[str, Any], key: str) -> str:
+    """The field of a section, or the section itself, in which two configurations differ."""
+    before, now = found.get(key), own.get(key)
+    if isinstance(before, dict) and isinstance(now, dict):
+        field = next(x for x in sorted(before.keys() | now.keys()) if before.get(x) != now.get(x))
+        return f"'{key}.{field}': {before.get(field)}"
+    return f"'{key}': {before}"

@@ -98,7 +98,9 @@ def _finite(value: float, architecture: Architecture, fitness: Fitness) -> float
     if not math.isfinite(value):
         is_loss = isinstance(fitness, SupernetFitness)
         remedy = (
-            "train the supernet with a lower learning rate" if is_loss else "mend the objective"
+            "train the supernet with a lower learning rate"
+            if is_loss
+            else "mend the objective, or train with a lower learning rate"
         )
         raise ValueError(
             f"The fitness of architecture {architecture.id} must be finite. Got {value}; {remedy}."

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -124,7 +125,7 @@ class SearchState:
 
 
 def _evaluated(entry: Mapping[str, Any]) -> tuple[Architecture, float | None]:
-    fitness = entry["fitness"]
-    return Architecture.from_dict(entry["architecture"]), None if fitness is None else float(
-        fitness
-    )
+    fitness = None if entry["fitness"] is None else float(entry["fitness"])
+    if fitness is not None and not math.isfinite(fitness):
+        raise ValueError(f"a fitness is {fitness}")
+    return Architecture.from_dict(entry["architecture"]), fitness

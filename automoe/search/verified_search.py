@@ -1,6 +1,6 @@
 """Search, measure, learn from it and search on, until something fits or the device time is up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
@@ -10,7 +10,7 @@ from automoe.budget import InfeasibleBudgetError
 from automoe.latency_model import LatencyModel
 from automoe.progress import StageReporter, no_progress
 from automoe.search.bench import Bench, Measured
-from automoe.search.budget_search import SearchOutcome, search
+from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.evaluation import Evaluator
 from automoe.search.settings import SearchSettings
 from automoe.search.state import SearchState
@@ -52,7 +52,8 @@ def verified_search(
     """Search, and measure the best until one fits.
 
     After each verdict against all of them the predictor is fitted to what was measured as well,
-    and the search goes on from what it has evaluated.
+    and the search goes on from what it has evaluated. Where nothing is predicted to fit any more,
+    what is predicted to be the fastest is measured all the same.
 
     Args:
         space: Where to search.
@@ -82,11 +83,11 @@ def verified_search(
                 on_progress=on_progress,
             )
         measured: Mapping[Architecture, Measured | None] = {}
-        ended = None
+        ended, candidates = None, outcome.candidates
         for n in count(1):
             with stage("Verify") as on_progress:
                 verification = verify(
-                    outcome.candidates,
+                    candidates,
                     settings,
                     bench=bench,
                     known=measured,
@@ -117,9 +118,16 @@ def verified_search(
                         known={c.architecture: c.loss for c in outcome.candidates},
                         on_progress=on_progress,
                     )
-            except InfeasibleBudgetError as error:
-                ended = f"with these measurements {_uncapitalised(str(error))}"
-                break
+                candidates = outcome.candidates
+            except InfeasibleBudgetError:
+                # A bound far from what was measured is a guess; once, the device is asked instead.
+                fastest = _fastest(outcome.candidates, measured, latency, settings)
+                if candidates is not outcome.candidates or not fastest:
+                    ended = _nothing_else(space, measured_ms)
+                    break
+                candidates = fastest
+                if not later.load():
+                    later.append({})  # it has gone on, whatever time will have been used up
     if ended is not None:
         verification = replace(verification, reason=f"{verification.reason}; {ended}")
     return VerifiedSearch(outcome, verification, latency, rounds=n)
@@ -154,5 +162,24 @@ def _later(settings: SearchSettings) -> SearchSettings:
     return settings.model_copy(update={"generations": min(generations, settings.generations)})
 
 
-def _uncapitalised(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _fastest(
+    candidates: Sequence[Candidate],
+    measured: Container[Architecture],
+    latency: LatencyModel,
+    settings: SearchSettings,
+) -> tuple[Candidate, ...]:
+    """Those not measured yet that may fit although the bound says no; best first."""
+    left = [c for c in candidates if c.architecture not in measured]
+    if not left:
+        return ()
+    upper_ms = latency.upper_ms([c.architecture for c in left], confidence=settings.confidence)
+    nearest = [left[i] for i in upper_ms.argsort(kind="stable")[: settings.verify_top]]
+    return tuple(sorted(nearest, key=lambda candidate: candidate.loss))
+
+
+def _nothing_else(space: SearchSpace, measured_ms: Mapping[Architecture, float]) -> str:
+    """That the search is at its end, and what is known to be possible."""
+    said = f"with these measurements no other architecture of '{space.name}' is predicted to fit"
+    if measured_ms:
+        said += f"; the fastest measured took {min(measured_ms.values()):.4g} ms"
+    return said

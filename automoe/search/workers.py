@@ -146,12 +146,17 @@ def _placed(
 def _connected(cluster: str) -> AbstractContextManager[Cluster]:
     if cluster == "ray":
         return ray_cluster()
-    kind, host, port = _parsed(cluster)
+    kind, host, port = parsed_cluster(cluster)
     _require_reachable(cluster, host, port)
     return ray_cluster(cluster) if kind == "ray" else dask_cluster(f"tcp://{host}:{port}")
 
 
-def _parsed(cluster: str) -> tuple[str, str, int]:
+def parsed_cluster(cluster: str) -> tuple[str, str, int]:
+    """Kind, host and port of the address of a cluster.
+
+    Raises:
+        ValueError: It is none.
+    """
     try:
         parts = urlsplit(cluster)
         kind, host, port = parts.scheme, parts.hostname, parts.port

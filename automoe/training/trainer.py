@@ -7,7 +7,7 @@ that was killed and resumed gives the weights of one that was not.
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from random import Random
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from automoe.progress import OnProgress, no_progress
@@ -23,12 +24,14 @@ from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
 from automoe.training.checkpoint import (
     Checkpoint,
+    CheckpointError,
     Record,
     optimiser_state,
     restore_optimiser,
 )
 from automoe.training.data import TrainingData
 from automoe.training.loss import distillation_loss, training_loss, validation_loss
+from automoe.training.processes import processes
 from automoe.training.schedule import rate_factor
 from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
@@ -72,11 +75,28 @@ def train(
         on_progress: Called after every update.
 
     Raises:
-        CheckpointError: The checkpoint is damaged or of another run.
+        CheckpointError: The checkpoint is damaged or of another run, or another one is training.
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return _Run(model, data, settings, folder=folder, subnets=subnets).go(on_progress)
+    with _held(folder):
+        return _Run(model, data, settings, folder=folder, subnets=subnets).go(on_progress)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep another training out of the folder; of several processes of one the first does so."""
+    if not processes().is_main_process:
+        yield
+        return
+    try:
+        with FileLock(folder / "training.lock", timeout=0):
+            yield
+    except Timeout:
+        raise CheckpointError(
+            f"'{folder}' is being trained into by another process. Wait for it to end, or choose "
+            "another output."
+        ) from None
 
 
 class _Run:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,18 @@ def test_a_file_that_is_there_stays_and_one_that_is_not_is_not_made(tmp_path: Pa
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         require_writable(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "pipe"])
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(device: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=f"{device}' must be a file. Got a device or a pipe"):
+        require_writable(tmp_path / device)
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "read", tmp_path / "folder" / "any"):
+        with pytest.raises(ValueError, match="must not be or be in '.*', which is read. Move it"):
+            require_writable(path, tmp_path / "read", tmp_path / "folder")
+    require_writable(tmp_path / "other", tmp_path / "read", tmp_path / "folder")

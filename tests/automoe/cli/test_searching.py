@@ -268,6 +268,28 @@ def test_a_certificate_is_of_the_device_that_was_measured(
     assert result(tmp_path) == before
 
 
+def test_a_certified_result_is_not_replaced_by_a_prediction(
+    simulated: list[str], search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "best.json").write_text('{"certified": true}')
+    assert main([*search, "--budget-ms", "12"]) == 2
+    assert "holds a certified result, and without '--device'" in capsys.readouterr().err
+    assert main(simulated) == 0
+
+
+def test_a_log_of_the_simulated_device_is_good_for_it(
+    simulated: list[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    fit_log(fitted_rows(runtime="SIMULATED roofline 1")).save(tmp_path / "p")
+    assert main([str(tmp_path / "p") if word == files[1] else word for word in simulated]) == 0
+
+
+def test_fewer_in_all_are_measured_together(simulated: list[str], capsys: Capture) -> None:
+    few = [*simulated[:-4], "--verify-most", "2"]
+    assert main(few) == 0
+    assert "verify_top" not in capsys.readouterr().err
+
+
 def test_the_predictors_runtime_is_looked_for_before_the_search(
     search: list[str], files: tuple[str, str], tmp_path: Path, capsys: Capture
 ) -> None:
@@ -326,7 +348,9 @@ def test_a_trace_is_needed_where_it_is_measured_with(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"'--routing' must give the trace .* '{known}'"):
         with_trace(latency, None, is_measured=True)
     assert with_trace(latency, routing, is_measured=True).workload.routing.trace is not None
-    with pytest.raises(ValueError, match=f"must be '{known}', with which .* Got 'worst'"):
+    with pytest.raises(
+        ValueError, match=f"must be '{known}', with which .* Got 'worst'; give the file"
+    ):
         with_trace(latency, "worst", is_measured=True)
 
 

@@ -137,14 +137,21 @@ def test_a_budget_may_be_corrected_until_the_search_has_begun(tmp_path: Path) ->
     load(tmp_path, output=output, search={"budget_ms": 4}).claim()
     (tmp_path / "run" / "search.jsonl").touch()
     load(tmp_path, output=output, search={"budget_ms": 4}).claim()
-    message = "holds a run with another 'search'.* 'automoe search --supernet .*run/supernet --pred"
+    message = (
+        "holds a run with another 'search.budget_ms': 4.* 'automoe search --supernet .*/supernet"
+    )
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, output=output, search={"budget_ms": 3}).claim()
+
+
+def test_a_cluster_is_looked_at_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'cluster' must be ray, .* Got 'foo'"):
+        load(tmp_path, search={"budget_ms": 3, "cluster": "foo"})
 
 
 def test_more_time_on_the_device_is_no_other_run(tmp_path: Path) -> None:
     output = str(tmp_path / "run")
     load(tmp_path, output=output, search={"budget_ms": 3}).claim()
     (tmp_path / "run" / "search.jsonl").touch()
-    more = {"budget_ms": 3, "verify_most": 40, "verify_top": 8, "device_minutes": 90}
+    more = {"budget_ms": 3, "verify_most": 40, "device_minutes": 90}
     load(tmp_path, output=output, search=more).claim()

@@ -231,6 +231,8 @@ def test_the_state_of_another_search_is_refused(
         '{"fingerprint": "this search"}\n[{"fitness": 1}]',
         '{"fingerprint": "this search"}\n[{"architecture": 1, "fitness": 1}]',
         '{"fingerprint": "this search"}\n[[',
+        '{"schema_version": 2, "fingerprint": "this search"}\n'
+        '[{"architecture": 1, "fitness": NaN}]',
     ],
 )
 def test_a_damaged_state_is_refused(

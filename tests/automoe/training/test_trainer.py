@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
 from automoe.space import SearchSpace
@@ -94,6 +95,17 @@ def test_sandwich_trains_every_expert(
     train(model, data, settings, folder=tmp_path / "run", subnets=sandwich(space, 0))
     last = "encoder.1.feed_forward.experts.2.expand.weight"
     assert not torch.equal(before[last], model.state_dict()[last])
+
+
+def test_two_trainings_do_not_share_a_folder(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    with (
+        FileLock(tmp_path / "training.lock"),  # as of another process
+        pytest.raises(CheckpointError, match="is being trained into by another process. Wait"),
+    ):
+        train(supernet(space, settings), data, settings, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["training.lock"]
 
 
 def test_other_settings_are_refused(

@@ -100,12 +100,14 @@ def test_sandwich_trains_every_expert(
 def test_two_trainings_do_not_share_a_folder(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
     with (
-        FileLock(tmp_path / "training.lock"),  # as of another process
+        FileLock(folder / "training.lock"),  # as of another process
         pytest.raises(CheckpointError, match="is being trained into by another process. Wait"),
     ):
-        train(supernet(space, settings), data, settings, folder=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["training.lock"]
+        train(supernet(space, settings), data, settings, folder=folder)
+    assert [path.name for path in folder.iterdir()] == ["training.lock"]
 
 
 def test_other_settings_are_refused(

@@ -40,9 +40,7 @@ def model_text(model: Path, data: Path | None, source: str | None, target: str |
     # torch takes seconds to import
     from automoe.training import remembered_corpus
 
-    corpus = remembered_corpus(model) if data is None else _corpus(model, data, source, target)
-    say(_line(corpus))
-    return corpus
+    return _opened(model, data or remembered_corpus(model).folder, source, target)
 
 
 def chosen_text(
@@ -65,23 +63,19 @@ def chosen_text(
 
     if data is None and model is not None and (model / CORPUS).is_file():
         data = remembered_corpus(model).folder
-    corpus = _corpus(model, data, source, target)
-    say(_line(corpus))
-    return corpus
+    return _opened(model, data, source, target)
 
 
-def _corpus(
+def _opened(
     model: Path | None, data: Path | None, source: str | None, target: str | None
 ) -> "Corpus":
-    """The text of a folder, between the languages asked for, else between the model's."""
+    """The text of a folder, in the languages asked for, else in the model's; which is said."""
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training.supernet_run import remembered_languages
 
     languages = remembered_languages(model) if model is not None else None
     model_source, model_target = languages or ("en", "de")
-    return open_corpus(data, source=source or model_source, target=target or model_target)
-
-
-def _line(corpus: "Corpus") -> str:
-    return f"Text: {corpus.folder}, {corpus.source} to {corpus.target}."
+    corpus = open_corpus(data, source=source or model_source, target=target or model_target)
+    say(f"Text: {corpus.folder}, {corpus.source} to {corpus.target}.")
+    return corpus

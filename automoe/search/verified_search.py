@@ -101,7 +101,8 @@ def verified_search(
             }
             later = state.of_round(n, measured_ms)
             # A search that had gone on when it was stopped has spent time since, and goes on again.
-            seconds = 0.0 if later.load() else bench.seconds
+            has_gone_on = bool(later.load())
+            seconds = 0.0 if has_gone_on else bench.seconds
             ended = _why_over(settings, verification, seconds, len(also), len(measured))
             measured = verification.measured
             if ended is not None:
@@ -126,7 +127,7 @@ def verified_search(
                     ended = _nothing_else(space, measured_ms)
                     break
                 candidates = fastest
-                if not later.load():
+                if not has_gone_on:
                     later.append({})  # it has gone on, whatever time will have been used up
     if ended is not None:
         verification = replace(verification, reason=f"{verification.reason}; {ended}")

@@ -7,7 +7,7 @@ description and needs no extra field.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -80,6 +80,7 @@ class Architecture:
     encoder: Encoder
     decoder: Decoder
     qkv_dim: int = 512
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # A search makes thousands: names of fields are put together only for a refusal.
@@ -90,6 +91,11 @@ class Architecture:
                 raise ArchitectureError(f"'{side}.layers' must hold at least one layer. Got none.")
             for i, layer in enumerate(part.layers):
                 self._check_layer(layer, side, i)
+        # A search looks each of thousands up dozens of times, and would go through every layer.
+        object.__setattr__(self, "_hash", hash((self.encoder, self.decoder, self.qkv_dim)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def _check_layer(self, layer: EncoderLayer, *where: str | int) -> None:
         self._check_heads(layer.heads, *where, "heads")

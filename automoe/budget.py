@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from automoe.architecture import Architecture
 from automoe.space import SearchSpace
 
-UpperBound = Callable[[Sequence[Architecture]], NDArray[np.float64]]
+Bounds = NDArray[np.float64]
+UpperBound = Callable[[Sequence[Architecture]], Bounds]
+KeepsLimits = Callable[[Architecture], bool]
 
 _SAMPLES = 500
 _DESCENTS = 4
@@ -26,7 +28,8 @@ class Feasibility:
     """What a space's latencies look like; all are upper bounds in milliseconds.
 
     Attributes:
-        lowest_ms: The smallest found, and so the nearest feasible budget from below.
+        lowest_ms: The smallest found of what keeps the other limits, and so the nearest feasible
+            budget from below.
         median_ms: Of random architectures.
         highest_ms: The largest found.
         fastest: The architecture with ``lowest_ms``.
@@ -60,21 +63,37 @@ class Feasibility:
             )
 
 
-def survey(space: SearchSpace, upper_bound: UpperBound, *, seed: int = 0) -> Feasibility:
+def survey(
+    space: SearchSpace,
+    upper_bound: UpperBound,
+    *,
+    keeps_limits: KeepsLimits = lambda architecture: True,
+    seed: int = 0,
+) -> Feasibility:
     """The range of a space's latencies.
 
     The smallest architecture, the largest and random ones are looked at; from the best of them
     a few rounds of mutation go down, because the smallest need not be the fastest.
+
+    Args:
+        space: To look at.
+        upper_bound: Of latencies in ms.
+        keeps_limits: Whether an architecture may be the fastest; the smallest must.
+        seed: Of the random ones.
     """
+
+    def of_those_within(some: Sequence[Architecture], bounds: Bounds) -> Bounds:
+        return np.where([keeps_limits(a) for a in some], bounds, np.inf)
+
     rng = Random(f"survey {seed}")
     sampled = [space.sample(rng) for _ in range(_SAMPLES)]
     pool = [space.smallest(), space.largest(), *sampled]
     bounds = upper_bound(pool)
-    best = int(bounds.argmin())
+    best = int(of_those_within(pool, bounds).argmin())
     fastest, lowest = pool[best], float(bounds[best])
     for _ in range(_DESCENTS):
         children = [space.mutate(fastest, rng, probability=0.1) for _ in range(_CHILDREN)]
-        child_bounds = upper_bound(children)
+        child_bounds = of_those_within(children, upper_bound(children))
         best = int(child_bounds.argmin())
         if child_bounds[best] < lowest:
             fastest, lowest = children[best], float(child_bounds[best])

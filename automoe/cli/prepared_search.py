@@ -74,12 +74,13 @@ class PreparedSearch:
         )
         return outcome, {}, result
 
-    def certified(self, opened: OpensDevice, info: DeviceInfo) -> Found:
+    def certified(self, opened: OpensDevice, info: DeviceInfo, runtime: str) -> Found:
         """What was found, and the result as the device judges it.
 
         Args:
             opened: Opens the device for as long as it is measured.
             info: What it is.
+            runtime: What it is measured with.
         """
         fitted_on = self.latency.predictor.conditions.get("device_fingerprint", info.fingerprint)
         if fitted_on != info.fingerprint:
@@ -90,7 +91,7 @@ class PreparedSearch:
             latency=self.latency,
             evaluator=self.evaluator,
             state=self._state(),
-            bench=self._bench(opened, info),
+            bench=self._bench(opened, info, runtime),
             stage=progress_bar,
         )
         verification = searched.verification
@@ -116,7 +117,7 @@ class PreparedSearch:
     def _state(self) -> SearchState:
         return SearchState(self._beside("state.jsonl"), self.fingerprint)
 
-    def _bench(self, opened: OpensDevice, info: DeviceInfo) -> Bench:
+    def _bench(self, opened: OpensDevice, info: DeviceInfo, runtime: str) -> Bench:
         threads = int(float(self.latency.predictor.conditions.get("threads", "1")))
         return Bench(
             opened=opened,
@@ -126,4 +127,5 @@ class PreparedSearch:
             space=self.space,
             log=self._beside("verification.csv"),
             graphs=self._beside("graphs"),
+            runtime=runtime,
         )

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from automoe.text import Corpus
 
 _OF_TEXT = ("loss", "bleu")
-_TOGETHER = 5  # measured at once, unless fewer are measured in all
 
 
 def register(app: typer.Typer) -> None:
@@ -98,8 +97,6 @@ def search(
         "device_minutes": device_minutes,
     }
     given = {name: value for name, value in measuring.items() if value is not None}
-    if verify_most is not None and verify_top is None:
-        given["verify_top"] = min(_TOGETHER, verify_most)
     require_option(
         "--device", device, {"host": host, "lock_clocks": lock_clocks or None, **measuring}
     )
@@ -202,7 +199,7 @@ def search(
                 say=say,
                 holds_clocks=lock_clocks,
             )
-            outcome, measured, result = prepared.certified(opened, info)
+            outcome, measured, result = prepared.certified(opened, info, runtime)
         if pareto:
             result |= front_of(
                 outcome,
@@ -211,6 +208,7 @@ def search(
                 budget_ms=budget_ms,
                 measured=measured,
             )
+    result["n_evaluated"] = len(outcome.candidates)
     result["predicted_on"] = latency.predictor.conditions
     result["feasibility"] = preflight
     write_result(out, result)

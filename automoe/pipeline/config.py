@@ -65,7 +65,10 @@ class WorkloadSection(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        RoutingPattern.open(self.routing)
+        try:
+            RoutingPattern.open(self.routing)
+        except OSError as error:
+            raise ValueError(f"'{self.routing}' cannot be read: {error.strerror}") from None
         return self
 
     def of(self, space: SearchSpace) -> TranslationWorkload:
@@ -112,7 +115,8 @@ class SearchSection(LimitedSettings):
         """The settings, once the largest dense architecture's latency is known."""
         relative_ms = (self.budget_share or 1.0) * largest_dense_ms
         budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # never rounds to zero
-        fields = self.model_dump(exclude={"budget_ms", "budget_share", *_WHERE})
+        exclude = {"budget_ms", "budget_share", *_WHERE}
+        fields = self.model_dump(exclude=exclude, exclude_unset=True)
         return SearchSettings(**fields, budget_ms=budget_ms)
 
 

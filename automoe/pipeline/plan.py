@@ -21,6 +21,8 @@ from automoe.pipeline.throughput import (
     seconds_per_update,
 )
 from automoe.progress import OnProgress, no_progress
+from automoe.search import WorkersUnavailableError
+from automoe.search.workers import require_reachable
 from automoe.space import SearchSpace
 from automoe.supernet import TransformerConfig
 from automoe.text import CorpusError, open_corpus
@@ -145,7 +147,12 @@ class _Estimates:
             if precision == "fp16" and not torch.cuda.is_available()
         ]
         _ = self._text  # looked at, so that its problem is known
-        return [*self.problems, *gpu]
+        cluster = []
+        try:
+            require_reachable(self.config.search.cluster)
+        except WorkersUnavailableError as error:
+            cluster = [str(error)]
+        return [*self.problems, *gpu, *cluster]
 
     def profile(self, left: int) -> tuple[float | None, str]:
         rounds = profile_protocol(self.config)
@@ -176,7 +183,7 @@ class _Estimates:
         protocol = Protocol.verification(
             budget_ms=search.budget_ms, threads=self.config.profile.threads
         )
-        estimate_s, basis = self._measured(search.verify_top + 1, protocol)
+        estimate_s, basis = self._measured(min(search.verify_top, search.verify_most) + 1, protocol)
         if estimate_s is None:
             return None, basis
         most_s = 60 * search.device_minutes

@@ -4,16 +4,19 @@ profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 """
 
 import json
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from automoe.architecture import Architecture
 from automoe.latency_model import LatencyModel
 from automoe.model_folder import TrainedModel
-from automoe.pipeline.config import RunConfig
+from automoe.pipeline.config import ConfigError, RunConfig
 from automoe.pipeline.finished import n_profiled
 from automoe.pipeline.reporting import draw_report, keep_candidates
 from automoe.pipeline.run_files import (
@@ -49,7 +52,7 @@ from automoe.search import (
 )
 from automoe.search.bench import Bench
 from automoe.search.state import SearchState
-from automoe.search.workers import HERE
+from automoe.search.workers import HERE, require_reachable
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.translation import Translator, evaluate
@@ -86,8 +89,8 @@ def run(
         say: Told what the space offers, and when the connection to the device is lost and back.
 
     Raises:
-        ConfigError: The folder belongs to another configuration.
-        DeviceUnavailableError: The device cannot be used; nothing was done.
+        ConfigError: The folder belongs to another configuration, or another run is at it.
+        DeviceUnavailableError: The device or the cluster cannot be used; nothing was done.
         InfeasibleBudgetError: No architecture is predicted to fit the budget.
         ValueError: Text, space or a file of the run cannot be used.
     """
@@ -114,6 +117,11 @@ class _Run:
     def go(self) -> RunSummary:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
+        require_reachable(self.config.search.cluster)
+        with _held(self.folder):
+            return self._stages()
+
+    def _stages(self) -> RunSummary:
         self.config.claim()
         self._profile()
         latency = self._fit()
@@ -283,6 +291,7 @@ class _Run:
         )
         return {
             **result,
+            "n_evaluated": len(searched.outcome.candidates),
             "predicted_on": latency.predictor.conditions,
             "feasibility": feasibility_of(
                 searched.outcome.feasibility, latency, settings.confidence
@@ -307,6 +316,20 @@ class _Run:
             draw_report(self.folder, path)
             on_progress(1, 1)
         return RunSummary(result, self.folder / RESULT, path)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep another run out: it could find another winner, and train it into the same folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "run.lock", timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(
+            f"'{folder}' is being written by another run. Wait for it to end, or give this one "
+            "another 'name'."
+        ) from None
 
 
 def _claimed_folder(architecture: Architecture, folder: Path) -> Path:

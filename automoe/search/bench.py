@@ -13,9 +13,11 @@ from automoe.progress import OnProgress
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 from devices import Device, DeviceInfo, DeviceUnavailableError
+from devices.runtimes import ONNXRUNTIME
 from profilers import (
     FailedPoint,
     Interval,
+    LatencyLog,
     LogError,
     Protocol,
     is_decided,
@@ -64,6 +66,7 @@ class Bench:
         space: Gives the sentinel.
         log: Keeps every measurement; what it holds is not measured again.
         graphs: Folder for the graphs, removed afterwards.
+        runtime: What ``opened`` has it measured with.
     """
 
     opened: Callable[[], AbstractContextManager[Device]]
@@ -73,6 +76,7 @@ class Bench:
     space: SearchSpace
     log: Path
     graphs: Path
+    runtime: str = ONNXRUNTIME
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: OnProgress
@@ -144,6 +148,7 @@ class Bench:
         conditions = conditions_of(self.info, self.protocol, str(self.workload))
         try:
             require_conditions(log, conditions, condition_columns=CONDITION_COLUMNS)
+            LatencyLog(log).require_runtime(self.runtime)
         except LogError as error:
             raise LogError(f"{error} {self._remedy}") from None
 

@@ -2,13 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from automoe.architecture import Architecture
 from automoe.export import export_model
 from automoe.model_folder import VOCABULARY, WEIGHTS
-from automoe.search.fitness import loaded_supernet
+from automoe.search.fitness import Version, loaded_supernet, version_of
 from automoe.supernet.extract import extract
 from automoe.text import Corpus, ParallelText
 from automoe.translation import Translator, evaluate
@@ -43,18 +44,24 @@ class BleuFitness:
             export_model(extract(trained.model, architecture), folder)
             trained.vocabulary.save(folder / VOCABULARY)
             translator = Translator.open(folder, beam=self.beam)
-            return -evaluate(translator, self._text()).bleu
+            return -evaluate(translator, self.text()).bleu
 
     @property
     def digest(self) -> str:
         """What the scores depend on besides the architecture."""
-        digest = hashlib.sha256((self.supernet / WEIGHTS).read_bytes())
-        digest.update(self._text().digest.encode())
-        return f"bleu/{self.beam}/{digest.hexdigest()}"
+        return f"bleu/{self.beam}/{_content(self, version_of(self.supernet, self.corpus))}"
 
-    def _text(self) -> ParallelText:
+    def text(self) -> ParallelText:
+        """The sentences that are translated."""
         text = self.corpus.split("valid")
         step = max(1, len(text) // self.sentences)
         return ParallelText(
             text.source[::step][: self.sentences], text.target[::step][: self.sentences]
         )
+
+
+@lru_cache(maxsize=8)
+def _content(described: BleuFitness, _of: Version) -> str:
+    digest = hashlib.sha256((described.supernet / WEIGHTS).read_bytes())
+    digest.update(described.text().digest.encode())
+    return digest.hexdigest()

@@ -119,7 +119,7 @@ def search(
         n_kept = len(generations)
         progress = _Progress(settings, generations, on_progress)
         while not evolution.is_finished:
-            evaluated = evaluator(evolution.ask(), progress)
+            evaluated = _evaluated(evolution.ask(), begun, evaluator, progress)
             evolution.tell(evaluated)
             generations.append(evaluated)
             if any(generations):  # or nothing was begun that a correction could spoil
@@ -141,6 +141,20 @@ def _that_fit(
     some = list(known)
     fits = are_feasible(some) if some else []
     return {a: known[a] for a, is_fit in zip(some, fits, strict=True) if is_fit}
+
+
+def _evaluated(
+    asked: Sequence[Architecture],
+    known: Generation,
+    evaluator: Evaluator,
+    progress: "_Progress",
+) -> dict[Architecture, float | None]:
+    """A generation's fitness; what is known already is not put to the test of less text."""
+    found = evaluator([a for a in asked if a not in known], progress)
+    for architecture in asked:
+        if architecture in known:
+            progress(known[architecture])
+    return {a: known[a] if a in known else found[a] for a in asked}
 
 
 class TradeOffs:
@@ -193,9 +207,9 @@ class _Progress:
         self._best = min(known, default=float("inf"))
         self._on_progress = on_progress
 
-    def __call__(self, loss: float) -> None:
+    def __call__(self, loss: float | None) -> None:
         self._done += 1
-        self._best = min(self._best, loss)
+        self._best = self._best if loss is None else min(self._best, loss)
         self._on_progress(self._done, max(self._total, self._done), f"best {self._best:.4g}")
 
 

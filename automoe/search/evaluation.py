@@ -6,18 +6,20 @@ more of it, until those that are left are evaluated on all of it.
 """
 
 import math
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from automoe.architecture import Architecture
 from automoe.search.fitness import Fitness, SupernetFitness
 from automoe.search.fitness_cache import FitnessCache
 from automoe.search.workers import HERE, Workers
 
-OnEvaluated = Callable[[float], None]
+OnEvaluated = Callable[[float | None], None]
 
 
-def ignore(_loss: float) -> None:
+def ignore(_loss: float | None) -> None:
     """The `OnEvaluated` of who does not want to know."""
 
 
@@ -49,11 +51,13 @@ class Evaluator:
 
         Args:
             architectures: Distinct ones.
-            on_evaluated: Called with every value, once for each architecture.
+            on_evaluated: Called once for each architecture, with its value or with None.
 
         Raises:
-            ValueError: A fitness is not a finite number; nothing could be ranked.
-            WorkersUnavailableError: Workers keep dying; what was evaluated is in the cache.
+            ValueError: A fitness is not a finite number; nothing could be ranked. Or a worker has
+                other files than those that the digest is of.
+            WorkersUnavailableError: Workers keep dying; what was evaluated of a fitness with a
+                digest is in the cache.
         """
         left = list(architectures)
         result: dict[Architecture, float | None] = dict.fromkeys(architectures)
@@ -61,8 +65,8 @@ class Evaluator:
             losses = self._evaluated(fitness, left)
             ranked = sorted(left, key=losses.__getitem__)
             kept = set(ranked[: math.ceil(len(ranked) / 2)])
-            for dropped in ranked[len(kept) :]:
-                on_evaluated(losses[dropped])
+            for _dropped in ranked[len(kept) :]:
+                on_evaluated(None)  # its loss on less text compares with no other
             left = [a for a in left if a in kept]
         result |= self._evaluated(self._fitness[-1], left, on_evaluated)
         return result
@@ -85,13 +89,42 @@ class Evaluator:
             else:
                 losses[architecture] = known
                 on_evaluated(known)
-        with closing(self._workers.run_all(fitness, [a for _, a in missing])) as outcomes:
+        called = fitness if digest is None else _OfSameFiles(fitness, digest)
+        with closing(self._workers.run_all(called, [a for _, a in missing])) as outcomes:
             for place, value in outcomes:
                 architecture_id, architecture = missing[place]
                 losses[architecture] = _finite(value, architecture, fitness)
                 cache.put(name, architecture_id, losses[architecture])
                 on_evaluated(losses[architecture])
         return {a: losses[a] for a in architectures}
+
+
+@dataclass(frozen=True, slots=True)
+class _OfSameFiles:
+    """A fitness that is computed from what it is kept for, or not at all.
+
+    A node of a cluster may have an older copy of the files under the same path.
+
+    Attributes:
+        fitness: With a ``digest``.
+        digest: What it was where the search runs.
+    """
+
+    fitness: Fitness
+    digest: str
+
+    def __call__(self, architecture: Architecture) -> float:
+        """The fitness of one architecture.
+
+        Raises:
+            ValueError: What it depends on is not the same here.
+        """
+        if getattr(self.fitness, "digest", None) != self.digest:
+            raise ValueError(
+                f"The fitness on host '{socket.gethostname()}' would be of other weights, text or "
+                "code than the search began with. Copy them there, or search again if they changed."
+            )
+        return self.fitness(architecture)
 
 
 def _finite(value: float, architecture: Architecture, fitness: Fitness) -> float:

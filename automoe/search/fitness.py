@@ -66,16 +66,13 @@ class SupernetFitness:
             ModelFolderError: The folder holds no supernet.
             CorpusError: The text cannot be read.
         """
-        files = (self.supernet / WEIGHTS, *self.corpus.files("valid"))
         with _TURN, _one_thread():
-            return _validation_fitness(self, _version(*files))(architecture)
+            return _validation_fitness(self, version_of(self.supernet, self.corpus))(architecture)
 
     @property
     def digest(self) -> str:
         """What the losses depend on besides the architecture."""
-        digest = hashlib.sha256((self.supernet / WEIGHTS).read_bytes())
-        digest.update(self.corpus.split("valid").digest.encode())
-        return f"loss/{self.every}/{digest.hexdigest()}"
+        return f"loss/{self.every}/{_content(self, version_of(self.supernet, self.corpus))}"
 
 
 def supernet_fitness(
@@ -107,11 +104,17 @@ def loaded_supernet(folder: Path) -> TrainedModel:
     Raises:
         ModelFolderError: The folder holds no model, or a damaged one.
     """
-    return _supernet(folder, _version(folder / WEIGHTS))
+    return _supernet(folder, version_of(folder))
 
 
-def _version(*files: Path) -> Version:
-    """Changes when a file does; a process that lives long must not answer from old ones."""
+def version_of(supernet: Path, corpus: Corpus | None = None) -> Version:
+    """Changes when a file does; a process that lives long must not answer from old ones.
+
+    Args:
+        supernet: Whose weights count.
+        corpus: Whose valid split does.
+    """
+    files = (supernet / WEIGHTS, *(corpus.files("valid") if corpus else ()))
     found = [file.stat() for file in files if file.exists()]
     return tuple((stat.st_mtime_ns, stat.st_size) for stat in found)
 
@@ -119,6 +122,13 @@ def _version(*files: Path) -> Version:
 @lru_cache(maxsize=1)
 def _supernet(folder: Path, _of: Version) -> TrainedModel:
     return TrainedModel.load(folder)
+
+
+@lru_cache(maxsize=8)
+def _content(described: SupernetFitness, _of: Version) -> str:
+    digest = hashlib.sha256((described.supernet / WEIGHTS).read_bytes())
+    digest.update(described.corpus.split("valid").digest.encode())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ from typing import Any
 
 from automoe.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.latency_model import LatencyModel
-from automoe.search.limits import unmet_limits
+from automoe.search.limits import is_within_limits, unmet_limits
 from automoe.search.settings import SearchSettings
 from automoe.space import SearchSpace
 
@@ -28,7 +28,8 @@ def require_feasible(
     if unmet:
         raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
-    feasibility = survey(space, upper_ms, seed=settings.seed)
+    keeps = partial(is_within_limits, settings=settings, workload=latency.workload)
+    feasibility = survey(space, upper_ms, keeps_limits=keeps, seed=settings.seed)
     feasibility.require(settings.budget_ms, space.name)
     return feasibility
 

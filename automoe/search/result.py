@@ -91,7 +91,7 @@ def front_of(
     Args:
         outcome: Of a search without halving.
         space: That was searched.
-        evaluator: Gives the smallest architecture its fitness.
+        evaluator: Gives the smallest architecture its fitness, if the search did not.
         budget_ms: Of the search.
         measured: What the device said of some of them.
 
@@ -99,7 +99,8 @@ def front_of(
         ValueError: The fitness is not a finite number.
     """
     smallest = space.smallest()
-    worst = evaluator([smallest])[smallest]
+    known = {candidate.architecture: candidate.loss for candidate in outcome.candidates}
+    worst = known[smallest] if smallest in known else evaluator([smallest])[smallest]
     assert worst is not None  # only halving leaves one out
     said = {a: found.latency_ms for a, found in (measured or {}).items() if found is not None}
     return {

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-# More time on the device is no other search.
-VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
+# Measuring more, or otherwise, is no other search.
+VERIFICATION_FIELDS = frozenset({"verify_top", "verify_most", "device_minutes"})
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -60,7 +60,8 @@ class LimitedSettings(EvolutionSettings):
             of the least loss.
         halvings: How often the worse half of a generation is dropped before the rest is
             evaluated on all sentences; each time on a quarter as many.
-        verify_top: Candidates that are measured together on the device.
+        verify_top: Candidates that are measured together on the device; fewer when fewer are
+            measured in all.
         verify_most: Candidates after which no more are measured.
         device_minutes: Time on the device after which no more are measured.
     """
@@ -92,7 +93,8 @@ class LimitedSettings(EvolutionSettings):
 
     @model_validator(mode="after")
     def _check_verification(self) -> "LimitedSettings":
-        if self.verify_top > self.verify_most:
+        is_given = "verify_top" in self.model_fields_set
+        if is_given and self.verify_top > self.verify_most:
             raise ValueError(
                 f"verify_top must be at most verify_most={self.verify_most}. Got {self.verify_top}"
             )

@@ -147,9 +147,12 @@ def _why_over(
     if n_measured == n_before:
         return "the search found no other candidate"
     if n_measured - n_also >= most:
-        return f"raise 'verify_most' {most}, the budget or the confidence"
+        return f"raise 'verify_most' {most}, or search with a larger budget into another output"
     if seconds >= 60 * minutes:
-        return f"the {minutes:g} minutes of device time are used up; give more or a larger one"
+        return (
+            f"the {minutes:g} minutes of device time are used up; raise 'device_minutes', or "
+            "search with a larger budget into another output"
+        )
     return None
 
 

@@ -76,8 +76,8 @@ class Workers:
                 if n_in_vain == _MOST_IN_VAIN:
                     raise WorkersUnavailableError(
                         f"Workers died {n_in_vain} times in a row before any of {len(left)} "
-                        f"evaluations was finished: {one_line(error)} What was finished is kept; "
-                        "use fewer workers, or give them more memory."
+                        f"evaluations was finished: {one_line(error)} Use fewer workers, or give "
+                        "them more memory."
                     ) from None
                 left = _begun_last(left, min(self.n_workers, len(now)))
 
@@ -146,9 +146,11 @@ def _placed(
 def _connected(cluster: str) -> AbstractContextManager[Cluster]:
     if cluster == "ray":
         return ray_cluster()
-    kind, host, port = parsed_cluster(cluster)
-    _require_reachable(cluster, host, port)
-    return ray_cluster(cluster) if kind == "ray" else dask_cluster(f"tcp://{host}:{port}")
+    require_reachable(cluster)
+    address = urlsplit(cluster)
+    return (
+        ray_cluster(cluster) if address.scheme == "ray" else dask_cluster(f"tcp://{address.netloc}")
+    )
 
 
 def parsed_cluster(cluster: str) -> tuple[str, str, int]:
@@ -170,7 +172,19 @@ def parsed_cluster(cluster: str) -> tuple[str, str, int]:
     return kind, host, port
 
 
-def _require_reachable(cluster: str, host: str, port: int) -> None:
+def require_reachable(cluster: str | None) -> None:
+    """Look whether something listens at the address of a cluster, if there is one to look at.
+
+    Args:
+        cluster: As of `workers`.
+
+    Raises:
+        ValueError: It is no address.
+        WorkersUnavailableError: Nothing listens there.
+    """
+    if cluster in (None, "ray"):
+        return
+    _, host, port = parsed_cluster(cluster)
     try:
         socket.create_connection((host, port), timeout=_PATIENCE_S).close()
     except OSError as error:

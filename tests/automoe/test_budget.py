@@ -94,3 +94,14 @@ def test_the_budget_that_is_named_is_always_feasible(lowest_ms: float) -> None:
     assert named
     found.require(float(named[1]), "tiny")
     assert float(named[1]) <= 1.011 * lowest_ms
+
+
+def test_what_does_not_keep_the_limits_is_no_nearest_budget(tiny: SearchSpace) -> None:
+    def fewer_heads_are_slower(some: Sequence[Architecture]) -> np.ndarray:
+        return np.array([100.0 - sum(x.heads for x in a.encoder.layers) for a in some])
+
+    smallest = tiny.smallest()
+    found = survey(tiny, fewer_heads_are_slower, keeps_limits=lambda a: a == smallest)
+    assert found.fastest == smallest
+    assert found.lowest_ms == 100 - 3 * 2
+    assert found.highest_ms == found.lowest_ms

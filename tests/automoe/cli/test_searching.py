@@ -288,6 +288,7 @@ def test_fewer_in_all_are_measured_together(simulated: list[str], capsys: Captur
     few = [*simulated[:-4], "--verify-most", "2"]
     assert main(few) == 0
     assert "verify_top" not in capsys.readouterr().err
+    assert main([*simulated[:-4], "--verify-most", "20"]) == 0  # and more of it is no other search
 
 
 def test_the_predictors_runtime_is_looked_for_before_the_search(

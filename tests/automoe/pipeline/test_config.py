@@ -153,5 +153,20 @@ def test_more_time_on_the_device_is_no_other_run(tmp_path: Path) -> None:
     output = str(tmp_path / "run")
     load(tmp_path, output=output, search={"budget_ms": 3}).claim()
     (tmp_path / "run" / "search.jsonl").touch()
-    more = {"budget_ms": 3, "verify_most": 40, "device_minutes": 90}
+    more = {"budget_ms": 3, "verify_top": 3, "verify_most": 40, "device_minutes": 90}
     load(tmp_path, output=output, search=more).claim()
+
+
+def test_fewer_measured_in_all_than_together_is_no_mistake_unless_it_was_said(
+    tmp_path: Path,
+) -> None:
+    settings = load(tmp_path, search={"budget_ms": 3, "verify_most": 3}).search.settings(1.0)
+    assert settings.verify_most == 3
+    with pytest.raises(ConfigError, match="verify_top must be at most verify_most=3. Got 4"):
+        load(tmp_path, search={"budget_ms": 3, "verify_most": 3, "verify_top": 4})
+
+
+def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
+    message = "'trace:lost.json' cannot be read: No such file"
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, workload={"routing": "trace:lost.json"})

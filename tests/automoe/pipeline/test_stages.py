@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from support.small_text import small_space
 
 from automoe.cli.exits import ExitCode
@@ -97,6 +99,32 @@ def test_another_configuration_is_refused(config: Path, capsys: pytest.CaptureFi
     (folder / "config.json").write_text("{}")
     assert main(["run", str(config)]) == 2
     assert "holds a run with another" in capsys.readouterr().err
+
+
+def test_two_runs_do_not_write_into_one_folder(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = config.parent / "run"
+    folder.mkdir()
+    with FileLock(folder / "run.lock"):  # as of another process
+        assert main(["run", str(config)]) == 2
+    assert "is being written by another run. Wait for it to end" in capsys.readouterr().err
+    assert not (folder / "config.json").exists()
+
+
+def test_a_cluster_that_does_not_answer_is_told_before_anything_runs(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and nobody listens
+        content = yaml.safe_load(config.read_text())
+        content["search"]["cluster"] = f"dask://127.0.0.1:{unused.getsockname()[1]}"
+        config.write_text(yaml.safe_dump(content))
+        assert main(["run", str(config)]) == ExitCode.NO_DEVICE
+        assert not (config.parent / "run").exists()
+        assert "No cluster answers at 'dask://127.0.0.1" in capsys.readouterr().err
+        main(["run", str(config), "--dry-run"])
+    assert "No cluster answers at 'dask://127.0.0.1" in "".join(capsys.readouterr())
 
 
 def test_a_budget_that_nothing_fits_is_refused_before_the_training_and_can_be_corrected(

@@ -207,3 +207,19 @@ def test_a_damaged_journal_is_refused(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "verification.journal.jsonl").write_text('{"seconds": 1}\n')
     with pytest.raises(LogError, match=r"verification.journal.jsonl' is damaged .* Delete it"):
         bench.seconds  # noqa: B018 - it reads a file
+
+
+def test_what_another_runtime_measured_is_refused_though_nothing_is_left_to_measure(
+    bench: Bench, drawn: list[Architecture]
+) -> None:
+    bench.measure(drawn[:1], no_progress)
+    with bench.log.open() as file:
+        header, row = csv.reader(file)
+    row[header.index("runtime")] = "onnxruntime 1.23.2"
+    with bench.log.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, row])
+    of_tensorrt = replace(bench, runtime="tensorrt")
+    message = "'runtime' must be 'onnxruntime' .* Got 'tensorrt'.* delete all files named"
+    with pytest.raises(LogError, match=message):
+        of_tensorrt.measure(drawn[:1], no_progress)
+    bench.measure(drawn[:1], no_progress)

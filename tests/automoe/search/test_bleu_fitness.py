@@ -51,7 +51,7 @@ def test_the_digest_tells_what_a_score_depends_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sentences", [1, 7, 20, 1000])
 def test_sentences_are_spread_over_the_text(sentences: int, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "text")
-    text = BleuFitness(tmp_path, corpus, sentences=sentences)._text()
+    text = BleuFitness(tmp_path, corpus, sentences=sentences).text()
     assert len(text) == min(sentences, 20)
     assert set(text.source) <= set(corpus.split("valid").source)
     if sentences == 7:

@@ -388,3 +388,42 @@ def test_halving_evaluates_few_on_all_of_the_text(
 def test_halvings_that_leave_too_little_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(200, **wrong)
+
+
+def test_what_is_known_is_not_put_to_the_test_of_less_text(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    rng = Random(1)
+    few = list(dict.fromkeys(space.sample(rng) for _ in range(3)))  # too few for the parents
+    known = {a: -1e6 - n for n, a in enumerate(few)}
+
+    def never_of_these(a: Architecture) -> float:
+        assert a not in known, "evaluated although its loss is known"
+        return fitness(a)
+
+    seen: list[int] = []
+    outcome = search(
+        space,
+        settings(1000, halvings=1),
+        latency=latency,
+        evaluator=Evaluator(never_of_these, never_of_these),
+        state=SearchState(tmp_path / "s.jsonl", "this search"),
+        known=known,
+        on_progress=lambda done, total, note: seen.append(done),
+    )
+    assert [c.loss for c in outcome.candidates[:3]] == sorted(known.values())
+    assert seen == list(range(1, 43))
+
+
+def test_the_nearest_budget_keeps_the_other_limits_too(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    class LargerIsFaster(type(latency)):  # type: ignore[misc]
+        def upper_ms(self, some: Sequence[Architecture], *, confidence: float) -> Any:
+            return np.array([100.0 - 0.1 * size_of(a) for a in some])
+
+    limits = {"max_params": latency.workload.cost(space.smallest()).params}
+    nearest = 100 - 0.1 * size_of(space.smallest())
+    with pytest.raises(InfeasibleBudgetError, match=f"nearest feasible budget is {nearest:.3g} ms"):
+        run(space, LargerIsFaster(), tmp_path / "s.jsonl", nearest - 1, limits=limits)
+    assert run(space, LargerIsFaster(), tmp_path / "s.jsonl", nearest, limits=limits).candidates

@@ -27,7 +27,7 @@ class Counted:
 
 
 def test_values_come_in_the_order_asked(some: list[Architecture]) -> None:
-    seen: list[float] = []
+    seen: list[float | None] = []
     found = Evaluator(Counted(some, "a"))(some[::-1], seen.append)
     assert list(found.items()) == [(a, float(some.index(a))) for a in some[::-1]]
     assert seen == list(found.values())
@@ -85,7 +85,7 @@ def test_values_of_a_function_that_may_change_are_not_kept(
 def test_halving_keeps_the_better_half_each_time(some: list[Architecture]) -> None:
     # The first stage likes the end of the list, the second its beginning.
     stages = [Counted(some, "quarter", sign=-1), Counted(some, "half"), Counted(some, "all")]
-    seen: list[float] = []
+    seen: list[float | None] = []
     found = Evaluator(*stages)(some, seen.append)
     assert [stage.asked for stage in stages] == [8, 4, 2]
     assert {a: loss for a, loss in found.items() if loss is not None} == {
@@ -99,3 +99,37 @@ def test_halving_keeps_the_better_half_each_time(some: list[Architecture]) -> No
 def test_a_search_without_a_fitness_is_refused() -> None:
     with pytest.raises(ValueError, match="'fitness' must be given at least once"):
         Evaluator()
+
+
+def test_a_node_with_other_files_is_refused_and_nothing_of_it_is_kept(
+    some: list[Architecture], tmp_path: Path
+) -> None:
+    class ElsewhereOther(Counted):
+        """As of a node whose copy of the weights is an older one, once it is asked there."""
+
+        def __init__(self, known: list[Architecture]) -> None:
+            super().__init__(known, "")
+            self.digests = iter(["new", "old"])
+
+        @property
+        def digest(self) -> str:
+            return next(self.digests)
+
+        @digest.setter
+        def digest(self, value: str) -> None:
+            pass
+
+    fitness = ElsewhereOther(some)
+    with pytest.raises(ValueError, match="would be of other weights, text or code than the search"):
+        Evaluator(fitness, cache=FitnessCache(tmp_path / "f"))(some)
+    assert fitness.asked == 0
+    assert not (tmp_path / "f").exists()
+
+
+def test_what_halving_drops_is_told_without_its_loss_on_less_text(
+    some: list[Architecture],
+) -> None:
+    seen: list[float | None] = []
+    Evaluator(Counted(some, "half"), Counted(some, "all"))(some, seen.append)
+    n_kept = -(-len(some) // 2)
+    assert seen == [*[None] * (len(some) - n_kept), *map(float, range(n_kept))]

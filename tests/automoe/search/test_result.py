@@ -6,7 +6,17 @@ import pytest
 
 from automoe.architecture import Architecture
 from automoe.architecture_files import read_architecture
-from automoe.search import Candidate, Measured, SearchSettings, result_of, write_result
+from automoe.search import (
+    Candidate,
+    Evaluator,
+    Measured,
+    SearchSettings,
+    front_of,
+    result_of,
+    search,
+    write_result,
+)
+from automoe.search.state import SearchState
 from automoe.space import SearchSpace
 from automoe.workload import TranslationWorkload
 
@@ -87,3 +97,24 @@ def test_a_number_that_json_has_not_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_result(path, {"valid_loss": float("nan")})
     assert json.loads(path.read_text()) == {"valid_loss": 1.0}
+
+
+def test_the_reference_of_a_front_is_not_evaluated_again(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    calls: list[Architecture] = []
+
+    def noisy(architecture: Architecture) -> float:
+        calls.append(architecture)
+        return float(len(calls))
+
+    settings = SearchSettings(
+        budget_ms=1000, population=6, parents=2, mutants=2, crossovers=2, generations=2, pareto=True
+    )
+    state = SearchState(tmp_path / "s.jsonl", "this search")
+    found = []
+    for evaluator in (Evaluator(noisy), Evaluator(noisy)):  # the second as of another process
+        outcome = search(space, settings, latency=latency, evaluator=evaluator, state=state)
+        found.append(front_of(outcome, space=space, evaluator=evaluator, budget_ms=1000))
+    assert found[0] == found[1]
+    assert len(calls) == len(outcome.candidates)

@@ -203,10 +203,10 @@ def test_the_few_that_fit_still_are_where_it_goes_on_from(
 ) -> None:
     known = {space.smallest(): -1.0}
     assert len(known) < SIZES["parents"]
-    first: list[Architecture] = []
+    asked: list[Architecture] = []
 
     def fitness(architecture: Architecture) -> float:
-        first.append(architecture)
+        asked.append(architecture)
         return -size_of(architecture)
 
     outcome = search(
@@ -217,7 +217,9 @@ def test_the_few_that_fit_still_are_where_it_goes_on_from(
         state=SearchState(tmp_path / "s.jsonl", "this"),
         known=known,
     )
-    assert first[0] == space.smallest()
+    assert next(iter(SearchState(tmp_path / "s.jsonl", "this").load()[0])) == space.smallest()
+    assert known.items() <= {c.architecture: c.loss for c in outcome.candidates}.items()
+    assert not known.keys() & set(asked)
     assert len(outcome.candidates) == SIZES["population"]
 
 

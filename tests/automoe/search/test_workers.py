@@ -42,7 +42,7 @@ def check_all_is_there(
     some: list[Architecture], fitness: Traced, cache: Path, found_workers: Workers
 ) -> None:
     """Evaluate where a worker is killed in the middle, and lose nothing."""
-    seen: list[float] = []
+    seen: list[float | None] = []
     evaluator = Evaluator(fitness, cache=FitnessCache(cache), workers=found_workers)
     found = evaluator(some, seen.append)
     assert fitness.killed() == len(fitness.kills)
@@ -297,3 +297,21 @@ def test_a_missing_package_is_named(
         message = rf"not installed: pip install {package}\."
         with pytest.raises(WorkersUnavailableError, match=message), workers(cluster=address):
             pass
+
+
+def test_an_address_of_ipv6_keeps_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def noted(address: str) -> Any:
+        asked.append(address)
+        raise WorkersUnavailableError("asked")
+
+    module = sys.modules[Workers.__module__]  # its name in the package is the function's
+    monkeypatch.setattr(module, "require_reachable", lambda cluster: None)
+    monkeypatch.setattr(module, "dask_cluster", noted)
+    with (
+        pytest.raises(WorkersUnavailableError, match="asked"),
+        workers(cluster="dask://[::1]:8786"),
+    ):
+        pass
+    assert asked == ["tcp://[::1]:8786"]

@@ -48,16 +48,22 @@ class Feasibility:
         """Whether a budget excludes nothing that was looked at."""
         return budget_ms >= self.highest_ms
 
-    def require(self, budget_ms: float, space_name: str) -> None:
+    def require(self, budget_ms: float, space_name: str, *, is_limited: bool = False) -> None:
         """Refuse a budget that no architecture is known to fit.
+
+        Args:
+            budget_ms: To fit.
+            space_name: For the message.
+            is_limited: Whether there are other limits, which may be why.
 
         Raises:
             InfeasibleBudgetError: Naming the nearest feasible budget.
         """
+        kept = " within the other limits" if is_limited else ""
         if budget_ms < self.lowest_ms:
             raise InfeasibleBudgetError(
-                f"No architecture of '{space_name}' fits 'budget_ms' {budget_ms:g}. The nearest "
-                f"feasible budget is {_rounded_up(self.lowest_ms):g} ms (architecture "
+                f"No architecture of '{space_name}'{kept} fits 'budget_ms' {budget_ms:g}. "
+                f"The nearest feasible budget is {_rounded_up(self.lowest_ms):g} ms (architecture "
                 f"{self.fastest.id}); random architectures take at most {self.median_ms:.3g} ms "
                 f"(median) to {self.highest_ms:.3g} ms."
             )

@@ -108,7 +108,6 @@ def search(
     # torch takes seconds to import
     from pydantic import ValidationError
 
-    from automoe.budget import survey
     from automoe.cli.prepared_search import PreparedSearch
     from automoe.cli.search_inputs import (
         require_same_vocabulary,
@@ -125,6 +124,7 @@ def search(
         front_of,
         preflight_line,
         search_fingerprint,
+        surveyed,
         workers,
         write_result,
     )
@@ -169,9 +169,7 @@ def search(
     text = model_text(supernet, data, source, target) if objective in _OF_TEXT else None
     fitness = _fitness(objective, supernet, text, halvings=halvings)
     warn_of_another_space(latency, space)
-    feasibility = survey(
-        space, partial(latency.upper_ms, confidence=confidence), seed=settings.seed
-    )
+    feasibility = surveyed(space, settings, latency)
     preflight = feasibility_of(feasibility, latency, confidence)
     say(preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
     cache = FitnessCache(_cache_path(supernet, out))
@@ -208,7 +206,7 @@ def search(
                 budget_ms=budget_ms,
                 measured=measured,
             )
-    result["n_evaluated"] = len(outcome.candidates)
+    result["n_evaluated"] = outcome.n_evaluated
     result["predicted_on"] = latency.predictor.conditions
     result["feasibility"] = preflight
     write_result(out, result)

@@ -22,7 +22,7 @@ from automoe.pipeline.throughput import (
 )
 from automoe.progress import OnProgress, no_progress
 from automoe.search import WorkersUnavailableError
-from automoe.search.workers import require_reachable
+from automoe.search.workers import require_cluster
 from automoe.space import SearchSpace
 from automoe.supernet import TransformerConfig
 from automoe.text import CorpusError, open_corpus
@@ -149,7 +149,7 @@ class _Estimates:
         _ = self._text  # looked at, so that its problem is known
         cluster = []
         try:
-            require_reachable(self.config.search.cluster)
+            require_cluster(self.config.search.cluster)
         except WorkersUnavailableError as error:
             cluster = [str(error)]
         return [*self.problems, *gpu, *cluster]

@@ -52,7 +52,7 @@ from automoe.search import (
 )
 from automoe.search.bench import Bench
 from automoe.search.state import SearchState
-from automoe.search.workers import HERE, require_reachable
+from automoe.search.workers import HERE, require_cluster
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.translation import Translator, evaluate
@@ -117,7 +117,7 @@ class _Run:
     def go(self) -> RunSummary:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
-        require_reachable(self.config.search.cluster)
+        require_cluster(self.config.search.cluster)
         with _held(self.folder):
             return self._stages()
 
@@ -291,7 +291,7 @@ class _Run:
         )
         return {
             **result,
-            "n_evaluated": len(searched.outcome.candidates),
+            "n_evaluated": searched.outcome.n_evaluated,
             "predicted_on": latency.predictor.conditions,
             "feasibility": feasibility_of(
                 searched.outcome.feasibility, latency, settings.confidence

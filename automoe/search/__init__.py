@@ -15,7 +15,7 @@ from automoe.search.fitness import (
 )
 from automoe.search.fitness_cache import FitnessCache
 from automoe.search.objective import ImportedFitness, ObjectiveError
-from automoe.search.preflight import preflight_line, require_feasible
+from automoe.search.preflight import preflight_line, require_feasible, surveyed
 from automoe.search.result import (
     SCHEMA_VERSION,
     describe,
@@ -61,6 +61,7 @@ __all__ = [
     "search",
     "search_fingerprint",
     "supernet_fitness",
+    "surveyed",
     "verified_search",
     "verify",
     "workers",

@@ -1,5 +1,6 @@
 """A search: feasibility first, then evolution of the fitness under the predictor's bound."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,10 +50,13 @@ class SearchOutcome:
     Attributes:
         candidates: Everything evaluated on all of the text, best first.
         feasibility: The space's latencies.
+        n_evaluated: Architectures whose fitness was asked for, on all of the text or less, or
+            known from an earlier search.
     """
 
     candidates: tuple[Candidate, ...]
     feasibility: Feasibility
+    n_evaluated: int
 
     @property
     def front(self) -> tuple[Candidate, ...]:
@@ -131,7 +135,8 @@ def search(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
             f"{settings.budget_ms:g} and all limits together. Raise one of them."
         )
-    return SearchOutcome(_ranked(generations, latency, settings.confidence), feasibility)
+    candidates = _ranked(generations, latency, settings.confidence)
+    return SearchOutcome(candidates, feasibility, n_evaluated=sum(map(len, generations)))
 
 
 def _that_fit(
@@ -210,7 +215,8 @@ class _Progress:
     def __call__(self, loss: float | None) -> None:
         self._done += 1
         self._best = self._best if loss is None else min(self._best, loss)
-        self._on_progress(self._done, max(self._total, self._done), f"best {self._best:.4g}")
+        note = f"best {self._best:.4g}" if math.isfinite(self._best) else ""
+        self._on_progress(self._done, max(self._total, self._done), note)
 
 
 def _ranked(

@@ -16,16 +16,12 @@ def dask_cluster(address: str) -> Iterator[Cluster]:
         address: Of the scheduler, ``tcp://HOST:PORT``.
 
     Raises:
-        WorkersUnavailableError: Dask is not installed, or no scheduler answers or it has no
-            worker.
+        ImportError: Dask is not installed.
+        WorkersUnavailableError: No scheduler answers, or it has no worker.
     """
-    try:
-        from distributed import Client
-        from distributed.scheduler import KilledWorker
-    except ImportError:
-        raise WorkersUnavailableError(
-            "'cluster' needs Dask, which is not installed: pip install distributed."
-        ) from None
+    from distributed import Client  # optional
+    from distributed.scheduler import KilledWorker
+
     try:
         client = Client(address, timeout=_PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -23,6 +23,10 @@ def ignore(_loss: float | None) -> None:
     """The `OnEvaluated` of who does not want to know."""
 
 
+class OtherFilesError(ValueError):
+    """A worker whose weights, text or code are not those that values are kept for."""
+
+
 class Evaluator:
     """Evaluates architectures, many at once where there are workers for it.
 
@@ -54,8 +58,8 @@ class Evaluator:
             on_evaluated: Called once for each architecture, with its value or with None.
 
         Raises:
-            ValueError: A fitness is not a finite number; nothing could be ranked. Or a worker has
-                other files than those that the digest is of.
+            ValueError: A fitness is not a finite number; nothing could be ranked.
+            OtherFilesError: A worker has other files than those that the digest is of.
             WorkersUnavailableError: Workers keep dying; what was evaluated of a fitness with a
                 digest is in the cache.
         """
@@ -117,10 +121,14 @@ class _OfSameFiles:
         """The fitness of one architecture.
 
         Raises:
-            ValueError: What it depends on is not the same here.
+            OtherFilesError: What it depends on is not the same here.
         """
-        if getattr(self.fitness, "digest", None) != self.digest:
-            raise ValueError(
+        try:
+            digest = getattr(self.fitness, "digest", None)
+        except OSError:
+            digest = None
+        if digest != self.digest:
+            raise OtherFilesError(
                 f"The fitness on host '{socket.gethostname()}' would be of other weights, text or "
                 "code than the search began with. Copy them there, or search again if they changed."
             )

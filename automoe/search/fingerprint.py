@@ -15,7 +15,7 @@ def search_fingerprint(
     """A digest of settings, objective, text, predictor and supernet.
 
     Args:
-        settings: Of the search; how many it measures, and how long, does not count.
+        settings: Of the search; how long it may measure does not count.
         fitness: What it minimises, one for each stage of halving.
         predictor: File of the latency model.
         supernet: Folder of the supernet.

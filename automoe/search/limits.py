@@ -18,6 +18,11 @@ LIMITED: dict[str, Callable[[Cost], float]] = {
 }
 
 
+def is_limited(settings: SearchSettings) -> bool:
+    """Whether any limit is set."""
+    return bool(_set_limits(settings))
+
+
 def is_within_limits(
     architecture: Architecture, settings: SearchSettings, workload: TranslationWorkload
 ) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from automoe.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.latency_model import LatencyModel
-from automoe.search.limits import is_within_limits, unmet_limits
+from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.search.settings import SearchSettings
 from automoe.space import SearchSpace
 
@@ -27,11 +27,22 @@ def require_feasible(
     unmet = unmet_limits(space, settings, latency.workload)
     if unmet:
         raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
+    feasibility = surveyed(space, settings, latency)
+    feasibility.require(settings.budget_ms, space.name, is_limited=is_limited(settings))
+    return feasibility
+
+
+def surveyed(space: SearchSpace, settings: SearchSettings, latency: LatencyModel) -> Feasibility:
+    """The latencies of a space; of those that keep the other limits it has the fastest.
+
+    Args:
+        space: Where to search.
+        settings: Confidence and the other limits.
+        latency: Predicts milliseconds, with an upper bound.
+    """
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     keeps = partial(is_within_limits, settings=settings, workload=latency.workload)
-    feasibility = survey(space, upper_ms, keeps_limits=keeps, seed=settings.seed)
-    feasibility.require(settings.budget_ms, space.name)
-    return feasibility
+    return survey(space, upper_ms, keeps_limits=keeps, seed=settings.seed)
 
 
 def preflight_line(
@@ -55,11 +66,9 @@ def preflight_line(
     )
     line = f"Predicted latencies of '{space.name}': {shown}."
     if is_slack:
-        limits = ("max_flops", "max_params", "max_active_params", "max_memory_mb")
-        is_limited = any(getattr(settings, name) is not None for name in limits)
+        among = "within the other limits" if is_limited(settings) else "of the whole space"
         line += (
             f" The budget of {settings.budget_ms:g} ms excludes nothing seen: what is returned is "
-            f"the best {'within the other limits' if is_limited else 'of the whole space'}, at "
-            f"most {preflight['largest']['upper_ms']:.4g} ms."
+            f"the best {among}, at most {preflight['largest']['upper_ms']:.4g} ms."
         )
     return line

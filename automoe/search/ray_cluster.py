@@ -30,18 +30,14 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
             runs on this machine, and starts one on all cores when there is none.
 
     Raises:
-        WorkersUnavailableError: Ray is not installed, or the cluster does not answer or has no
-            CPU.
+        ImportError: Ray is not installed.
+        WorkersUnavailableError: The cluster does not answer or has no CPU.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    try:
-        import ray
-        from ray.exceptions import RayError, RayTaskError
-    except ImportError:
-        raise WorkersUnavailableError(
-            "'cluster' needs Ray, which is not installed: pip install 'ray[client]'."
-        ) from None
+    import ray  # optional, and takes seconds
+    from ray.exceptions import RayError, RayTaskError
+
     is_ours = not ray.is_initialized()
     if is_ours:
         try:

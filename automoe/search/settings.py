@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-# Measuring more, or otherwise, is no other search.
-VERIFICATION_FIELDS = frozenset({"verify_top", "verify_most", "device_minutes"})
+# More time on the device is no other search.
+VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

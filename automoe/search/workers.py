@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +29,10 @@ Value = TypeVar("Value")
 
 _MOST_IN_VAIN = 3
 _PATIENCE_S = 5.0
+_NEEDED = {  # what it is called, imported as and installed by
+    "ray": ("Ray", "ray", "'ray[client]'"),
+    "dask": ("Dask", "distributed", "distributed"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,9 @@ def _placed(
 
 
 def _connected(cluster: str) -> AbstractContextManager[Cluster]:
+    require_cluster(cluster)
     if cluster == "ray":
         return ray_cluster()
-    require_reachable(cluster)
     address = urlsplit(cluster)
     return (
         ray_cluster(cluster) if address.scheme == "ray" else dask_cluster(f"tcp://{address.netloc}")
@@ -172,19 +177,30 @@ def parsed_cluster(cluster: str) -> tuple[str, str, int]:
     return kind, host, port
 
 
-def require_reachable(cluster: str | None) -> None:
-    """Look whether something listens at the address of a cluster, if there is one to look at.
+def require_cluster(cluster: str | None) -> None:
+    """Look, without connecting, whether a cluster answers and what it needs is installed.
 
     Args:
-        cluster: As of `workers`.
+        cluster: As of `workers`; None needs nothing.
 
     Raises:
         ValueError: It is no address.
-        WorkersUnavailableError: Nothing listens there.
+        WorkersUnavailableError: Nothing listens there, or a package is missing here.
     """
-    if cluster in (None, "ray"):
+    if cluster is None:
         return
-    _, host, port = parsed_cluster(cluster)
+    kind = cluster
+    if cluster != "ray":
+        kind, host, port = parsed_cluster(cluster)
+        _require_reachable(cluster, host, port)
+    title, module, package = _NEEDED["ray" if kind == "ray" else "dask"]
+    if find_spec(module) is None:
+        raise WorkersUnavailableError(
+            f"'cluster' needs {title}, which is not installed: pip install {package}."
+        )
+
+
+def _require_reachable(cluster: str, host: str, port: int) -> None:
     try:
         socket.create_connection((host, port), timeout=_PATIENCE_S).close()
     except OSError as error:

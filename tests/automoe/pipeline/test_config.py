@@ -153,7 +153,7 @@ def test_more_time_on_the_device_is_no_other_run(tmp_path: Path) -> None:
     output = str(tmp_path / "run")
     load(tmp_path, output=output, search={"budget_ms": 3}).claim()
     (tmp_path / "run" / "search.jsonl").touch()
-    more = {"budget_ms": 3, "verify_top": 3, "verify_most": 40, "device_minutes": 90}
+    more = {"budget_ms": 3, "verify_most": 40, "device_minutes": 90}
     load(tmp_path, output=output, search=more).claim()
 
 

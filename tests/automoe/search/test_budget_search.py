@@ -401,7 +401,7 @@ def test_what_is_known_is_not_put_to_the_test_of_less_text(
         assert a not in known, "evaluated although its loss is known"
         return fitness(a)
 
-    seen: list[int] = []
+    seen: list[tuple[int, str]] = []
     outcome = search(
         space,
         settings(1000, halvings=1),
@@ -409,10 +409,13 @@ def test_what_is_known_is_not_put_to_the_test_of_less_text(
         evaluator=Evaluator(never_of_these, never_of_these),
         state=SearchState(tmp_path / "s.jsonl", "this search"),
         known=known,
-        on_progress=lambda done, total, note: seen.append(done),
+        on_progress=lambda done, total, note: seen.append((done, note)),
     )
     assert [c.loss for c in outcome.candidates[:3]] == sorted(known.values())
-    assert seen == list(range(1, 43))
+    assert [done for done, _ in seen] == list(range(1, 43))
+    assert seen[0][1] == ""  # half of what is new is dropped first
+    assert seen[-1][1] == "best -1e+06"
+    assert outcome.n_evaluated == 42
 
 
 def test_the_nearest_budget_keeps_the_other_limits_too(
@@ -424,6 +427,6 @@ def test_the_nearest_budget_keeps_the_other_limits_too(
 
     limits = {"max_params": latency.workload.cost(space.smallest()).params}
     nearest = 100 - 0.1 * size_of(space.smallest())
-    with pytest.raises(InfeasibleBudgetError, match=f"nearest feasible budget is {nearest:.3g} ms"):
+    with pytest.raises(InfeasibleBudgetError, match=f"limits fits .* budget is {nearest:.3g} ms"):
         run(space, LargerIsFaster(), tmp_path / "s.jsonl", nearest - 1, limits=limits)
     assert run(space, LargerIsFaster(), tmp_path / "s.jsonl", nearest, limits=limits).candidates

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 from random import Random
 
@@ -5,6 +6,7 @@ import pytest
 
 from automoe.architecture import Architecture
 from automoe.search import Evaluator, FitnessCache
+from automoe.search.evaluation import OtherFilesError
 from automoe.space import SearchSpace
 
 
@@ -101,28 +103,30 @@ def test_a_search_without_a_fitness_is_refused() -> None:
         Evaluator()
 
 
-def test_a_node_with_other_files_is_refused_and_nothing_of_it_is_kept(
-    some: list[Architecture], tmp_path: Path
+class OtherThere:
+    """A fitness whose digest is another one when a worker asks for it, after the evaluator."""
+
+    def __init__(self, there: str | OSError) -> None:
+        self._said = iter(["here", there])
+
+    @property
+    def digest(self) -> str:
+        said = next(self._said)
+        if isinstance(said, OSError):
+            raise said
+        return said
+
+    def __call__(self, architecture: Architecture) -> float:
+        raise AssertionError("computed from other files")
+
+
+@pytest.mark.parametrize("there", ["an older copy", FileNotFoundError("weights")])
+def test_a_node_with_other_files_is_refused_by_its_name(
+    there: str | OSError, some: list[Architecture], tmp_path: Path
 ) -> None:
-    class ElsewhereOther(Counted):
-        """As of a node whose copy of the weights is an older one, once it is asked there."""
-
-        def __init__(self, known: list[Architecture]) -> None:
-            super().__init__(known, "")
-            self.digests = iter(["new", "old"])
-
-        @property
-        def digest(self) -> str:
-            return next(self.digests)
-
-        @digest.setter
-        def digest(self, value: str) -> None:
-            pass
-
-    fitness = ElsewhereOther(some)
-    with pytest.raises(ValueError, match="would be of other weights, text or code than the search"):
-        Evaluator(fitness, cache=FitnessCache(tmp_path / "f"))(some)
-    assert fitness.asked == 0
+    evaluator = Evaluator(OtherThere(there), cache=FitnessCache(tmp_path / "f"))
+    with pytest.raises(OtherFilesError, match=f"on host '{socket.gethostname()}' would be of"):
+        evaluator(some)
     assert not (tmp_path / "f").exists()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.small_text import small_space, write_corpus
-from support.worker_fitness import Traced, width_of
+from support.worker_fitness import OfAnotherCopy, Traced, width_of
 
 from automoe.architecture import Architecture
 from automoe.cli.exits import ExitCode, exit_code_of
@@ -26,6 +26,7 @@ from automoe.search import (
     write_result,
 )
 from automoe.search.cluster_backend import Cluster, ClusterBackend, WorkerLostError, outcome_of
+from automoe.search.evaluation import OtherFilesError
 from automoe.search.state import SearchState
 from automoe.search.workers import HERE
 from automoe.space import SearchSpace
@@ -299,6 +300,17 @@ def test_a_missing_package_is_named(
             pass
 
 
+@pytest.mark.slow
+def test_a_worker_with_another_copy_of_the_files_is_refused_as_bad_input(
+    some: list[Architecture], tmp_path: Path
+) -> None:
+    cache = FitnessCache(tmp_path / "cache")
+    with workers(2) as found, pytest.raises(OtherFilesError, match="Copy them there") as caught:
+        Evaluator(OfAnotherCopy(), cache=cache, workers=found)(some)
+    assert exit_code_of(caught.value) is ExitCode.BAD_INPUT
+    assert not (tmp_path / "cache").exists()
+
+
 def test_an_address_of_ipv6_keeps_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -307,7 +319,7 @@ def test_an_address_of_ipv6_keeps_its_brackets(monkeypatch: pytest.MonkeyPatch) 
         raise WorkersUnavailableError("asked")
 
     module = sys.modules[Workers.__module__]  # its name in the package is the function's
-    monkeypatch.setattr(module, "require_reachable", lambda cluster: None)
+    monkeypatch.setattr(module, "require_cluster", lambda cluster: None)
     monkeypatch.setattr(module, "dask_cluster", noted)
     with (
         pytest.raises(WorkersUnavailableError, match="asked"),

@@ -16,7 +16,7 @@ from automoe.search import pareto
 from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import AreFeasible, Evolution, by_fitness
 from automoe.search.limits import is_within_limits
-from automoe.search.preflight import require_feasible
+from automoe.search.preflight import require_feasible, surveyed
 from automoe.search.settings import SearchSettings
 from automoe.search.state import Generation, SearchState
 from automoe.space import SearchSpace
@@ -102,10 +102,11 @@ def search(
         SearchStateError: The state is damaged, of another search, or in use by one.
         ValueError: A fitness is not a finite number; nothing could be ranked.
     """
-    feasibility = require_feasible(space, settings, latency)
-    upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     are_feasible = _feasibility(settings, latency)
     begun = _that_fit(known or {}, are_feasible)
+    # A survey is a look at some: what is known may be faster.
+    feasibility = (surveyed if begun else require_feasible)(space, settings, latency)
+    upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     evolution = Evolution(
         space,
         settings,
@@ -133,7 +134,9 @@ def search(
     if not any(generations):
         raise InfeasibleBudgetError(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
-            f"{settings.budget_ms:g} and all limits together. Raise one of them."
+            f"{settings.budget_ms:g} and all limits together. The fastest seen that keeps the "
+            f"other limits, {feasibility.fastest.id}, takes at most {feasibility.lowest_ms:.4g} "
+            "ms: raise one of them."
         )
     candidates = _ranked(generations, latency, settings.confidence)
     return SearchOutcome(candidates, feasibility, n_evaluated=sum(map(len, generations)))

@@ -44,6 +44,8 @@ class Evaluator:
         if not fitness:
             raise ValueError("'fitness' must be given at least once. Got none.")
         self._fitness = fitness
+        # Once: what changes in the middle of a search must not be ranked with what was before.
+        self._digests = {id(each): getattr(each, "digest", None) for each in fitness}
         self._cache = cache or FitnessCache()
         self._volatile = FitnessCache()
         self._workers = workers
@@ -81,7 +83,7 @@ class Evaluator:
         architectures: Sequence[Architecture],
         on_evaluated: OnEvaluated = ignore,
     ) -> dict[Architecture, float]:
-        digest = getattr(fitness, "digest", None)
+        digest = self._digests[id(fitness)]
         cache = self._volatile if digest is None else self._cache
         name = str(id(fitness)) if digest is None else digest
         losses: dict[Architecture, float] = {}
@@ -123,14 +125,16 @@ class _OfSameFiles:
         Raises:
             OtherFilesError: What it depends on is not the same here.
         """
+        why = ""
         try:
             digest = getattr(self.fitness, "digest", None)
-        except OSError:
-            digest = None
+        except (OSError, ValueError) as error:
+            digest, why = None, f" ({error})"
         if digest != self.digest:
             raise OtherFilesError(
                 f"The fitness on host '{socket.gethostname()}' would be of other weights, text or "
-                "code than the search began with. Copy them there, or search again if they changed."
+                f"code than the search began with{why}. Copy them there, or search again if they "
+                "changed."
             )
         return self.fitness(architecture)
 

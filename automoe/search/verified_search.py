@@ -99,13 +99,15 @@ def verified_search(
             measured_ms = {
                 a: m.latency_ms for a, m in verification.measured.items() if m is not None
             }
+            ended = _why_over(settings, verification, len(also), len(measured))
+            measured = verification.measured
+            if ended is not None:
+                break
             later = state.of_round(n, measured_ms)
             # A search that had gone on when it was stopped has spent time since, and goes on again.
             has_gone_on = bool(later.load())
-            seconds = 0.0 if has_gone_on else bench.seconds
-            ended = _why_over(settings, verification, seconds, len(also), len(measured))
-            measured = verification.measured
-            if ended is not None:
+            if not has_gone_on and bench.seconds >= 60 * settings.device_minutes:
+                ended = _time_is_up(settings)
                 break
             latency = _learnt(first, measured_ms)
             try:
@@ -137,23 +139,23 @@ def verified_search(
 def _why_over(
     settings: SearchSettings,
     verification: Verification,
-    seconds: float,
     n_also: int,
     n_before: int,
 ) -> str | None:
     """Why nothing more is measured although nothing fits; None to go on."""
-    most, minutes = settings.verify_most, settings.device_minutes
-    n_measured = len(verification.measured)
+    most, n_measured = settings.verify_most, len(verification.measured)
     if n_measured == n_before:
         return "the search found no other candidate"
     if n_measured - n_also >= most:
         return f"raise 'verify_most' {most}, or search with a larger budget into another output"
-    if seconds >= 60 * minutes:
-        return (
-            f"the {minutes:g} minutes of device time are used up; raise 'device_minutes', or "
-            "search with a larger budget into another output"
-        )
     return None
+
+
+def _time_is_up(settings: SearchSettings) -> str:
+    return (
+        f"the {settings.device_minutes:g} minutes of device time are used up; raise "
+        "'device_minutes', or search with a larger budget into another output"
+    )
 
 
 def _learnt(first: LatencyModel, measured_ms: Mapping[Architecture, float]) -> LatencyModel:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -29,9 +29,9 @@ Value = TypeVar("Value")
 
 _MOST_IN_VAIN = 3
 _PATIENCE_S = 5.0
-_NEEDED = {  # what it is called, imported as and installed by
-    "ray": ("Ray", "ray", "'ray[client]'"),
-    "dask": ("Dask", "distributed", "distributed"),
+_NEEDED = {  # what it is called, imported as (Ray's client is for other machines) and installed by
+    "ray": ("Ray", ("ray.exceptions", "grpc"), "'ray[client]'"),
+    "dask": ("Dask", ("distributed.scheduler",), "distributed"),
 }
 
 
@@ -193,11 +193,14 @@ def require_cluster(cluster: str | None) -> None:
     if cluster != "ray":
         kind, host, port = parsed_cluster(cluster)
         _require_reachable(cluster, host, port)
-    title, module, package = _NEEDED["ray" if kind == "ray" else "dask"]
-    if find_spec(module) is None:
+    title, modules, package = _NEEDED["ray" if kind == "ray" else "dask"]
+    try:
+        for module in modules[: 1 if cluster == "ray" else None]:
+            import_module(module)
+    except ImportError as error:
         raise WorkersUnavailableError(
-            f"'cluster' needs {title}, which is not installed: pip install {package}."
-        )
+            f"'cluster' needs {title}, which is not installed: pip install {package}. ({error})"
+        ) from None
 
 
 def _require_reachable(cluster: str, host: str, port: int) -> None:

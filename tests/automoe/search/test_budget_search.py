@@ -277,7 +277,7 @@ def test_a_search_that_found_nothing_has_not_begun(
 ) -> None:
     nothing = lambda settings, latency: lambda some: [False] * len(some)  # noqa: E731
     monkeypatch.setattr(budget_search, "_feasibility", nothing)
-    with pytest.raises(InfeasibleBudgetError, match="Raise one of them"):
+    with pytest.raises(InfeasibleBudgetError, match="takes at most .* ms: raise one of them"):
         run(space, latency, tmp_path / "s.jsonl")
     assert not (tmp_path / "s.jsonl").exists()
 
@@ -430,3 +430,18 @@ def test_the_nearest_budget_keeps_the_other_limits_too(
     with pytest.raises(InfeasibleBudgetError, match=f"limits fits .* budget is {nearest:.3g} ms"):
         run(space, LargerIsFaster(), tmp_path / "s.jsonl", nearest - 1, limits=limits)
     assert run(space, LargerIsFaster(), tmp_path / "s.jsonl", nearest, limits=limits).candidates
+
+
+def test_what_is_known_to_fit_is_searched_from_though_the_survey_saw_nothing(
+    space: SearchSpace, latency: Any, tmp_path: Path
+) -> None:
+    fast = space.sample(Random(3))
+
+    class OnlyOneIsFast(type(latency)):  # type: ignore[misc]
+        def upper_ms(self, some: Sequence[Architecture], *, confidence: float = 0.95) -> Any:
+            return np.array([1.0 if a == fast else 100.0 for a in some])
+
+    outcome = run(space, OnlyOneIsFast(), tmp_path / "s.jsonl", 50, known={fast: -7.0})
+    assert [c.architecture for c in outcome.candidates] == [fast]
+    with pytest.raises(InfeasibleBudgetError):
+        run(space, OnlyOneIsFast(), tmp_path / "t.jsonl", 50)

@@ -8,6 +8,7 @@ from automoe.architecture import Architecture
 from automoe.search import Evaluator, FitnessCache
 from automoe.search.evaluation import OtherFilesError
 from automoe.space import SearchSpace
+from automoe.text import CorpusError
 
 
 @pytest.fixture
@@ -106,13 +107,13 @@ def test_a_search_without_a_fitness_is_refused() -> None:
 class OtherThere:
     """A fitness whose digest is another one when a worker asks for it, after the evaluator."""
 
-    def __init__(self, there: str | OSError) -> None:
+    def __init__(self, there: str | Exception) -> None:
         self._said = iter(["here", there])
 
     @property
     def digest(self) -> str:
         said = next(self._said)
-        if isinstance(said, OSError):
+        if isinstance(said, Exception):
             raise said
         return said
 
@@ -120,14 +121,28 @@ class OtherThere:
         raise AssertionError("computed from other files")
 
 
-@pytest.mark.parametrize("there", ["an older copy", FileNotFoundError("weights")])
+@pytest.mark.parametrize(
+    "there", ["an older copy", FileNotFoundError("weights"), CorpusError("no valid.en")]
+)
 def test_a_node_with_other_files_is_refused_by_its_name(
-    there: str | OSError, some: list[Architecture], tmp_path: Path
+    there: str | Exception, some: list[Architecture], tmp_path: Path
 ) -> None:
     evaluator = Evaluator(OtherThere(there), cache=FitnessCache(tmp_path / "f"))
     with pytest.raises(OtherFilesError, match=f"on host '{socket.gethostname()}' would be of"):
         evaluator(some)
     assert not (tmp_path / "f").exists()
+
+
+def test_weights_that_change_in_the_middle_of_a_search_are_not_ranked_with_the_old(
+    some: list[Architecture],
+) -> None:
+    fitness = Counted(some, "before")
+    evaluator = Evaluator(fitness)
+    evaluator(some[:4])
+    fitness.digest = "after"
+    with pytest.raises(OtherFilesError, match="search again if they changed"):
+        evaluator(some[4:])
+    assert fitness.asked == 4
 
 
 def test_what_halving_drops_is_told_without_its_loss_on_less_text(

@@ -100,12 +100,13 @@ Run = Callable[..., tuple[VerifiedSearch, Bench]]
 @pytest.fixture
 def run(space: SearchSpace, latency: LatencyModel, tmp_path: Path) -> Run:
     def searched(
-        slowness: float, *, spent: float = 0.0, **settings: Any
+        slowness: float, *, spent: float = 0.0, verify_most: int = 20, **settings: Any
     ) -> tuple[VerifiedSearch, Bench]:
         bench = Bench(slowness, spent=spent)
+        chosen = SearchSettings(**{"budget_ms": BUDGET_MS, **SIZES, "verify_top": 3, **settings})
         found = verified_search(
             space,
-            SearchSettings(**{"budget_ms": BUDGET_MS, **SIZES, "verify_top": 3, **settings}),
+            chosen.model_copy(update={"verify_most": verify_most}),
             latency=latency,
             evaluator=Evaluator(lambda a: -size_of(a)),
             state=SearchState(tmp_path / "s.jsonl", f"{slowness} {settings}"),
@@ -155,6 +156,16 @@ def test_no_more_is_measured_than_allowed(run: Run) -> None:
     assert not found.verification.certified
     assert len(bench.measured) == 3
     assert "raise 'verify_most' 3" in found.verification.reason
+
+
+def test_fewer_to_measure_than_before_costs_no_later_round(run: Run, tmp_path: Path) -> None:
+    whole, _ = run(1.3)
+    assert whole.rounds == 2
+    kept = (tmp_path / "s1.jsonl").read_bytes()
+    fewer, _ = run(1.3, verify_most=2)
+    assert not fewer.verification.certified
+    assert (tmp_path / "s1.jsonl").read_bytes() == kept
+    assert run(1.3)[0].verification == whole.verification
 
 
 def test_no_more_is_measured_once_the_time_is_up(run: Run) -> None:

@@ -1,6 +1,7 @@
 """Claim: 30 generations of 125 take under two seconds on one core, and under 1 % of the fitness.
 
     python benchmarks/bench_search_speed.py LOG [--budget-quantile 0.5] [--supernet FOLDER]
+        [--generations 30]
 
 LOG is one of `automoe profile` of the six-expert `wmt14-en-de` space, or of the space of the
 supernet of `automoe train` in FOLDER. Without one the fitness is the negative number of parameters.
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("log", type=Path)
     parser.add_argument("--budget-quantile", type=float, default=0.5)
     parser.add_argument("--supernet", type=Path)
+    parser.add_argument("--generations", type=int, default=30)
     arguments = parser.parse_args()
     predictor = fit_log(read_table(arguments.log))
     latency = LatencyModel(predictor, TranslationWorkload.parse(predictor.conditions["workload"]))
@@ -73,7 +75,7 @@ def main() -> None:
             start = time.perf_counter()
             search(
                 space,
-                SearchSettings(budget_ms=budget_ms, seed=n),
+                SearchSettings(budget_ms=budget_ms, seed=n, generations=arguments.generations),
                 latency=latency,
                 evaluator=Evaluator(fitness),
                 state=SearchState(Path(folder) / "state.json", ""),

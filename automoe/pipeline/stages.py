@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from automoe.architecture import Architecture
+from automoe.file_lock import held
 from automoe.latency_model import LatencyModel
 from automoe.model_folder import TrainedModel
 from automoe.pipeline.config import ConfigError, RunConfig
@@ -322,14 +321,12 @@ class _Run:
 def _held(folder: Path) -> Iterator[None]:
     """Keep another run out: it could find another winner, and train it into the same folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "run.lock", timeout=0):
-            yield
-    except Timeout:
-        raise ConfigError(
-            f"'{folder}' is being written by another run. Wait for it to end, or give this one "
-            "another 'name'."
-        ) from None
+    refusal = ConfigError(
+        f"'{folder}' is being written by another run. Wait for it to end, or give this one "
+        "another 'name'."
+    )
+    with held(folder / "run.lock", refusal):
+        yield
 
 
 def _claimed_folder(architecture: Architecture, folder: Path) -> Path:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from automoe.architecture import Architecture
+from automoe.file_lock import held
 from automoe.json_lines import append_line
 
 SCHEMA_VERSION = 2
@@ -44,15 +43,13 @@ class SearchState:
             SearchStateError: Another search has it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            # One object for a path, so that a search may hold what its rounds hold as well.
-            with FileLock(f"{self.path}.lock", timeout=0, is_singleton=True):
-                yield
-        except Timeout:
-            raise SearchStateError(
-                f"'{self.path}' is being written by another search. Wait for it to end, or choose "
-                "another output."
-            ) from None
+        refusal = SearchStateError(
+            f"'{self.path}' is being written by another search. Wait for it to end, or choose "
+            "another output."
+        )
+        # A search holds what its rounds hold as well.
+        with held(self.path.with_name(f"{self.path.name}.lock"), refusal, is_singleton=True):
+            yield
 
     def append(self, generation: Generation) -> None:
         """Keep one more generation; it is on disk when this returns."""

@@ -16,9 +16,9 @@ from random import Random
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from filelock import FileLock, Timeout
 from torch import Tensor
 
+from automoe.file_lock import held
 from automoe.progress import OnProgress, no_progress
 from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
@@ -89,14 +89,12 @@ def _held(folder: Path) -> Iterator[None]:
     if not processes().is_main_process:
         yield
         return
-    try:
-        with FileLock(folder / "training.lock", timeout=0):
-            yield
-    except Timeout:
-        raise CheckpointError(
-            f"'{folder}' is being trained into by another process. Wait for it to end, or choose "
-            "another output."
-        ) from None
+    refusal = CheckpointError(
+        f"'{folder}' is being trained into by another process. Wait for it to end, or choose "
+        "another output."
+    )
+    with held(folder / "training.lock", refusal):
+        yield
 
 
 class _Run:

@@ -17,14 +17,15 @@ from random import Random
 
 import numpy as np
 
-from automoe.architecture import Architecture
-from automoe.latency_model import LatencyModel
-from automoe.profiling import profile_architectures
-from automoe.search import Evaluator, SearchSettings, verified_search
-from automoe.search.bench import Bench
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.model import LatencyModel
+from automoe.latency.profiling import profile_architectures
+from automoe.search import Evaluator, SearchSettings
+from automoe.search.certify.bench import Bench
+from automoe.search.certify.verified_search import verified_search
 from automoe.search.state import SearchState
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 from devices import get_device
 from devices.opening import opened_device
 from predictors import fit_log, read_table

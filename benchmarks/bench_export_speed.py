@@ -23,12 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.export import WorkloadWriter
-from automoe.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear
-from automoe.workload import TranslationWorkload
 
 
 class Encoder(nn.Module):

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from automoe.latency_model import LatencyModel
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.model import LatencyModel
 from predictors import fit_log, read_table
 
 

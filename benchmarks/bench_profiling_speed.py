@@ -2,12 +2,12 @@
 
 Random ``wmt14-en-de`` subnets are measured by both, at beam 5, fewer of them by the slow one.
 Half-widths are given beside the ratio, for ours does not always reach its target. Ours is
-`automoe.profiling.profile_architectures` with its default protocol: a 95 % interval over fresh
-processes of 2 % or less. The other side is the protocol of AutoMoE's `latency_dataset.py` (eager
-torch, 5 dry runs, then N runs of the encoder and N of the decoder with its cache, in one process;
-the mean of the middle 80 %), with the N = 300 that it uses for figures it reports, on our model in
-evaluation mode without gradients, which is faster than theirs. It takes no interval; what is
-given beside it is the naive one over its runs. Only ``--runs`` of the 300 are made and the time
+`automoe.latency.profiling.profile_architectures` with its default protocol: a 95 % interval over
+fresh processes of 2 % or less. The other side is the protocol of AutoMoE's `latency_dataset.py`
+(eager torch, 5 dry runs, then N runs of the encoder and N of the decoder with its cache, in one
+process; the mean of the middle 80 %), with the N = 300 that it uses for figures it reports, on our
+model in evaluation mode without gradients, which is faster than theirs. It takes no interval; what
+is given beside it is the naive one over its runs. Only ``--runs`` of the 300 are made and the time
 of one run is multiplied: the runs are alike.
 
     python benchmarks/bench_profiling_speed.py [--subnets 8] [--eager-subnets 3] [--runs 20]
@@ -25,11 +25,11 @@ from statistics import mean, median
 import numpy as np
 import torch
 
-from automoe.architecture import Architecture
-from automoe.profiling import profile_architectures
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.profiling import profile_architectures
 from automoe.supernet import Transformer, TransformerConfig
-from automoe.workload import TranslationWorkload
 from devices import get_device
 from profilers import Protocol, read_log
 

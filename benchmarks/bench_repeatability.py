@@ -22,9 +22,9 @@ from pathlib import Path
 from random import Random
 from statistics import mean, stdev
 
-from automoe.profiling import profile_architectures
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.profiling import profile_architectures
 from devices import get_device
 from profilers import Protocol, read_log
 

@@ -20,14 +20,14 @@ from random import Random
 
 import numpy as np
 
-from automoe.architecture import Architecture
-from automoe.latency_model import LatencyModel
-from automoe.model_folder import TrainedModel
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.model import LatencyModel
 from automoe.search import Evaluator, SearchSettings, SupernetFitness, search
 from automoe.search.state import SearchState
-from automoe.space import SearchSpace
 from automoe.training import remembered_corpus
-from automoe.workload import TranslationWorkload
+from automoe.training.model_folder import TrainedModel
 from predictors import fit_log, read_table
 
 

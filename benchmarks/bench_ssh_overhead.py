@@ -22,14 +22,15 @@ from pathlib import Path
 from random import Random
 from statistics import median, quantiles
 
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.export import WorkloadWriter
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 from devices.cpu import CpuDevice
-from devices.remote_address import RemoteAddress
-from devices.remote_device import RemoteDevice, open_remote_device
-from profilers import WorkerProcess, remote_worker
-from profilers.worker_process import OpenWorker
+from devices.remote.address import RemoteAddress
+from devices.remote.device import RemoteDevice, open_remote_device
+from profilers import WorkerProcess
+from profilers.workers import remote as remote_worker
+from profilers.workers.local import OpenWorker
 
 INSTANT_WORKER = """
 import json, sys

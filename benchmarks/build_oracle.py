@@ -15,12 +15,12 @@ from pathlib import Path
 
 from oracle.table import FOLDER, SPACE, TABLE, every_architecture
 
-from automoe.latency_model import LatencyModel
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.model import LatencyModel
 from automoe.search import Evaluator, FitnessCache, SupernetFitness
-from automoe.search.workers import workers
-from automoe.space import SearchSpace
+from automoe.search.workers.pool import workers
 from automoe.text import open_corpus
-from automoe.workload import TranslationWorkload
 from predictors import fit_log, read_table
 
 _EVERY = 16  # sentences of the validation text: 13 of 200

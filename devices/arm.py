@@ -1,6 +1,6 @@
 """Any aarch64 Linux machine that has no plugin of its own: a server, a phone, another board."""
 
-from devices.linux_device import LinuxDevice
+from devices.linux.device import LinuxDevice
 from devices.spec import HardwareRuns
 
 

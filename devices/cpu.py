@@ -1,6 +1,6 @@
 """The processor of a host, through ONNX Runtime."""
 
-from devices.linux_device import LinuxDevice
+from devices.linux.device import LinuxDevice
 from devices.spec import HardwareRuns
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from devices import runtimes, tegra
-from devices.held_clocks import ClockCommands, as_root
-from devices.linux_checks import finding, unknown
-from devices.linux_device import LinuxDevice
-from devices.nvidia_smi import Gpu, chosen_gpu, other_programs, throttled_by
+from devices import runtimes
+from devices.linux.checks import finding, unknown
+from devices.linux.device import LinuxDevice
+from devices.linux.held_clocks import ClockCommands, as_root
+from devices.nvidia import tegra
+from devices.nvidia.smi import Gpu, chosen_gpu, other_programs, throttled_by
 from devices.spec import DeviceInfo, Finding, HardwareRuns
 
 _MAX_TEMPERATURE_C = 80.0

@@ -1,11 +1,14 @@
 """An NVIDIA Jetson: its GPU, through ONNX Runtime's CUDA provider or TensorRT."""
 
-from devices import device_tree, linux, runtimes, tegra
-from devices.cores import are_clocks_pinned
-from devices.held_clocks import ClockCommands, as_root
-from devices.linux_checks import finding, unknown
-from devices.linux_device import LinuxDevice
-from devices.power_meters import describe_meter
+from devices import runtimes
+from devices.linux import device_tree
+from devices.linux import readers as linux
+from devices.linux.checks import finding, unknown
+from devices.linux.cores import are_clocks_pinned
+from devices.linux.device import LinuxDevice
+from devices.linux.held_clocks import ClockCommands, as_root
+from devices.linux.power_meters import describe_meter
+from devices.nvidia import tegra
 from devices.spec import Facts, Finding, HardwareRuns, Severity
 
 _CLOCKS = as_root(

@@ -4,20 +4,20 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from devices.agent.lock import describe_holder, open_lock, try_lock
-from devices.agent.wire import Refused
-from devices.held_clocks import held_clocks
 from devices.host import Host, LocalHost
+from devices.linux.held_clocks import held_clocks
 from devices.registry import device_names, get_device
-from devices.remote_address import (
+from devices.remote.address import (
     NamedDevice,
     RemoteAddress,
     RemoteAddressError,
     read_named_devices,
 )
-from devices.remote_device import open_remote_device
-from devices.remote_host import say_nothing
-from devices.remote_session import Say
+from devices.remote.agent.lock import describe_holder, open_lock, try_lock
+from devices.remote.agent.wire import Refused
+from devices.remote.device import open_remote_device
+from devices.remote.host import say_nothing
+from devices.remote.session import Say
 from devices.runtimes import ONNXRUNTIME, choose_runtime
 from devices.spec import Device, DeviceUnavailableError
 

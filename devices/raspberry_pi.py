@@ -5,8 +5,8 @@
 
 import re
 
-from devices import device_tree
-from devices.linux_device import LinuxDevice
+from devices.linux import device_tree
+from devices.linux.device import LinuxDevice
 from devices.spec import Facts, HardwareRuns
 
 _FIRMWARE = ("vcgencmd", "version")

@@ -57,7 +57,7 @@ class SimulatedDevice:
 
     def worker_command(self, worker: Path) -> list[str]:
         """The argv of the worker's simulated sibling; each one is told how many went before."""
-        sibling = worker.with_name("simulated_worker.py")
+        sibling = worker.with_name("simulated.py")
         self._n_workers += 1
         # -P: the script's folder stays off the path, where our statistics.py is.
         return [sys.executable, "-P", str(sibling), str(self._n_workers), str(self._simulation())]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.table import TableError, source
-from profilers.words import CONDITIONS, words
+from profilers.log.column_names import CONDITIONS, words
 
 FLAGS: Final = "flags"
 BAD_FLAGS: Final = frozenset({"failed"})

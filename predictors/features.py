@@ -12,8 +12,8 @@ from predictors.cells import LIST_SUFFIXES, kind_of, list_statistics
 from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, numbers, require, source
 from predictors.targets import absent_columns
-from profilers.any_log import LARGEST
-from profilers.words import is_known_before_measuring, words
+from profilers.log.any_log import LARGEST
+from profilers.log.column_names import is_known_before_measuring, words
 
 PREFIX = "feature_"
 _NUMBER = f"a feature must be a number from {-LARGEST:g} to {LARGEST:g}"
@@ -65,8 +65,8 @@ class FeatureSchema:
 
         Those named in `features`; else every column whose name begins with `feature_`, when
         there is one; else every column that varies, can be known before the measurement by its
-        name (see `profilers.words`) and is not a text with more than 20 levels or than half the
-        rows.
+        name (see `profilers.log.column_names`) and is not a text with more than 20
+        levels or than half the rows.
         A recognised table (see `predictors.physics`) adds derived columns, unless `features`
         leaves out a column that they need.
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from predictors.conditions import FLAGS
 from predictors.features import FeatureSchema, name_in_file
-from profilers.words import CONDITIONS, is_known_before_measuring
+from profilers.log.column_names import CONDITIONS, is_known_before_measuring
 
 
 def roles_of(

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.cells import LIST_SUFFIXES, is_number, list_statistics, parse_list
-from profilers.any_log import LARGEST
+from profilers.log.any_log import LARGEST
 
 LINE = "line"
 

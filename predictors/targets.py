@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, positive_column, source
-from profilers.words import is_duration
+from profilers.log.column_names import is_duration
 
 DEFAULT_TARGET = "latency_ms"
 

@@ -1,29 +1,29 @@
 """How long something takes on a device: workloads, the measuring protocol and the log."""
 
-from profilers.any_log import AnyLog, read_any_log
-from profilers.audit import Audit, LogSummary, audit_log, check, merge, summarise
-from profilers.comparison import Comparison, PointRatio, compare
-from profilers.fields import WorkloadError
-from profilers.graph_costs import GraphCosts, costs_of_graph
-from profilers.log import (
+from profilers.audit.log_audit import Audit, LogSummary, audit_log, check, merge, summarise
+from profilers.audit.problem import Problem
+from profilers.costs.graph import GraphCosts, costs_of_graph
+from profilers.costs.workload import costs_of_workload
+from profilers.log.any_log import AnyLog, read_any_log
+from profilers.log.comparison import Comparison, PointRatio, compare
+from profilers.log.latency_log import (
     LatencyLog,
     read_log,
     reference_level_ms,
     require_conditions,
     samples_path,
 )
-from profilers.measurement import SCHEMA_VERSION, FailedPoint, Measurement, is_decided
-from profilers.onnx_workload import workload_for_onnx
-from profilers.problem import Problem
-from profilers.protocol import Point, Progress, Protocol, Sentinel
-from profilers.remote_worker import RemoteWorker
-from profilers.session import measure_one, measure_points
-from profilers.shared_queue import measure_on_several
-from profilers.statistics import Interval, median_interval, relative_half_width
-from profilers.table import LogError
-from profilers.worker_process import ProfilingError, WorkerDied, WorkerError, WorkerProcess
-from profilers.workload import Call, TensorSpec, Workload
-from profilers.workload_costs import costs_of_workload
+from profilers.log.rows import LogError
+from profilers.measuring.intervals import Interval, median_interval, relative_half_width
+from profilers.measuring.measurement import SCHEMA_VERSION, FailedPoint, Measurement, is_decided
+from profilers.measuring.protocol import Point, Progress, Protocol, Sentinel
+from profilers.measuring.session import measure_one, measure_points
+from profilers.measuring.shared_queue import measure_on_several
+from profilers.workers.local import ProfilingError, WorkerDied, WorkerError, WorkerProcess
+from profilers.workers.remote import RemoteWorker
+from profilers.workload.fields import WorkloadError
+from profilers.workload.from_onnx import workload_for_onnx
+from profilers.workload.workload import Call, TensorSpec, Workload
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -19,7 +19,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshInPlace]
     place = SshInPlace(tmp_path / "remote")
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("devices.remote_session._FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("devices.remote.session._FIRST_PAUSE_SECONDS", 0.05)
     yield place
     if (place.folder / "connections").exists():
         place.reset()

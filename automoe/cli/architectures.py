@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from automoe.architecture import Architecture
-from automoe.architecture_files import write_architectures
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.files import write_architectures
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.cli import costing
 from automoe.cli.console import print_fields, print_json, say
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 
 MaxExperts = Annotated[int | None, typer.Option(help="Most experts in a layer; default: dense.")]
 Fractional = Annotated[

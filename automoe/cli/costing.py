@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automoe.architecture_files import read_architectures
+from automoe.architecture.cost import cost
+from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cost import cost
 
 if TYPE_CHECKING:
     from profilers import GraphCosts

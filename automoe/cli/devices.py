@@ -10,8 +10,8 @@ from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, Runtime, opened_device
 from devices import DeviceInfo, DeviceStatus, describe_devices
 from devices.opening import resolve_host
-from devices.remote_address import RemoteAddress
-from devices.remote_host import RemoteHost
+from devices.remote.address import RemoteAddress
+from devices.remote.host import RemoteHost
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]

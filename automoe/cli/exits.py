@@ -11,9 +11,9 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
-from automoe.budget import InfeasibleBudgetError
+from automoe.latency.budget import InfeasibleBudgetError
 from devices import DeviceUnavailableError
-from devices.remote_session import ConnectionLostError
+from devices.remote.session import ConnectionLostError
 from profilers import ProfilingError
 
 _OURS = ("automoe", "predictors", "profilers", "devices")

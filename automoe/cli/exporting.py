@@ -13,7 +13,7 @@ from automoe.cli.dependent_options import require_option
 from automoe.cli.text_options import Source, Target, model_text
 
 if TYPE_CHECKING:
-    from automoe.architecture import Architecture
+    from automoe.architecture.architecture import Architecture
     from automoe.supernet import Transformer
     from automoe.text import Corpus, Pair, Vocabulary
 
@@ -46,9 +46,9 @@ def export(
 ) -> None:
     """Write the deployable graphs and check them against torch, expert choices included."""
     # torch takes seconds to import
-    from automoe.architecture_files import read_architecture
+    from automoe.architecture.files import read_architecture
     from automoe.export import calibrate, check_parity, export_model, require_precision
-    from automoe.model_folder import VOCABULARY
+    from automoe.training.model_folder import VOCABULARY
     from automoe.training.supernet_run import CORPUS
 
     require_precision(form, precision)
@@ -134,8 +134,8 @@ def _random(architecture: "Architecture", vocab_size: int) -> "Transformer":
 
 
 def _trained(architecture: "Architecture", checkpoint: Path) -> "tuple[Transformer, Vocabulary]":
-    from automoe.model_folder import TrainedModel
     from automoe.supernet import extract
+    from automoe.training.model_folder import TrainedModel
 
     trained = TrainedModel.load(checkpoint)
     if trained.space is not None:

@@ -10,8 +10,8 @@ from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from profilers.rtx_parser import ParserVerdict
-    from profilers.tensorrt_lint import LintFinding
+    from profilers.tensorrt.lint import LintFinding
+    from profilers.tensorrt.rtx_parser import ParserVerdict
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +27,9 @@ def lint(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Whether TensorRT takes a graph, and why not; exit 4 when a dialect asked for refuses it."""
-    from profilers.rtx_parser import missing_parser, parser_verdict
-    from profilers.tensorrt_lint import lint_graph
-    from profilers.tensorrt_operators import DIALECTS
+    from profilers.tensorrt.lint import lint_graph
+    from profilers.tensorrt.operators import DIALECTS
+    from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
 
     asked = list(dict.fromkeys(dialect or DIALECTS))
     found = {name: lint_graph(model, name) for name in asked}

@@ -16,8 +16,8 @@ from automoe.cli.share import parse_share
 if TYPE_CHECKING:
     import pandas as pd
 
-    from automoe.architecture import Architecture
-    from automoe.workload import TranslationWorkload
+    from automoe.architecture.architecture import Architecture
+    from automoe.architecture.workload import TranslationWorkload
     from predictors import FitReport, Predictor
 
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
@@ -60,7 +60,7 @@ def fit(
         raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
     for written in (out, *([plots / "parity.png"] if plots else [])):
         require_writable(written)
-    from automoe.architecture_effects import architecture_effects
+    from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
     known = None if base is None else Predictor.load(base)
@@ -100,8 +100,8 @@ def predict(
         require_writable(out)
     import pandas as pd
 
-    from automoe.architecture_files import read_architectures
-    from automoe.latency_model import LatencyModel
+    from automoe.architecture.files import read_architectures
+    from automoe.latency.model import LatencyModel
     from predictors import Predictor, read_table  # scikit-learn takes seconds to import
 
     model: Predictor

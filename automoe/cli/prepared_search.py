@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 from automoe.cli.console import progress_bar, say
-from automoe.latency_model import LatencyModel
+from automoe.latency.model import LatencyModel
 from automoe.search import (
     Bench,
     Evaluator,
@@ -17,10 +18,9 @@ from automoe.search import (
     SearchSettings,
     result_of,
     search,
-    verified_search,
 )
+from automoe.search.certify.verified_search import verified_search
 from automoe.search.state import SearchState
-from automoe.space import SearchSpace
 from devices import Device, DeviceInfo
 from profilers import Protocol
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.cli.architectures import Fractional, MaxExperts, draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
@@ -21,9 +21,9 @@ from devices import Device
 from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
-    from automoe.profiling import ProfileSummary
-    from automoe.space import SearchSpace
-    from automoe.workload import TranslationWorkload
+    from automoe.architecture.space import SearchSpace
+    from automoe.architecture.workload import TranslationWorkload
+    from automoe.latency.profiling import ProfileSummary
     from profilers import Protocol
 
 _LENGTH = "Default: the space's; with --archs 30."
@@ -121,8 +121,8 @@ def profile(
     if minutes is not None and until is None:
         raise ValueError("'--minutes' is the limit of '--until': give both.")
     goal = None if until is None else parse_share(until, "--until")
-    from automoe.architecture_files import read_architectures
-    from automoe.space import SearchSpace
+    from automoe.architecture.files import read_architectures
+    from automoe.architecture.space import SearchSpace
     from profilers import Protocol  # scipy takes a moment to import
 
     protocol = (Protocol.fast if fast else Protocol)(threads=threads, seed=seed)
@@ -192,8 +192,8 @@ def _workload(
     routing: str,
     precision: str,
 ) -> "TranslationWorkload":
-    from automoe.routing_pattern import RoutingPattern
-    from automoe.workload import TranslationWorkload
+    from automoe.architecture.routing_pattern import RoutingPattern
+    from automoe.architecture.workload import TranslationWorkload
 
     pattern = RoutingPattern.open(routing)
     lengths = (space.src_len, space.tgt_len, space.vocab_size) if space else (30, 30, 32768)
@@ -220,7 +220,7 @@ def _measure(
     log: Path,
     reference: Path | None,
 ) -> "ProfileSummary":
-    from automoe.profiling import profile_architectures  # onnx takes a moment to import
+    from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
 
     with progress_bar("Profile") as on_progress:
         return profile_architectures(
@@ -248,7 +248,7 @@ def _measure_until(
     seed: int,
     as_json: bool,
 ) -> None:
-    from automoe.active_profiling import Goal, profile_until  # scikit-learn takes seconds
+    from automoe.latency.active_profiling import Goal, profile_until  # scikit-learn takes seconds
 
     outcome = profile_until(Goal(**limits), space, workload, log=log, measure=measure, seed=seed)
     detail = {
@@ -265,7 +265,7 @@ def _measure_until(
 def _measure_model(
     model: Path, shapes: list[str], device: Device, protocol: "Protocol", log: Path
 ) -> "ProfileSummary":
-    from automoe.profiling import profile_model  # onnx takes a moment to import
+    from automoe.latency.profiling import profile_model  # onnx takes a moment to import
 
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]

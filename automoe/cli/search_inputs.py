@@ -3,11 +3,11 @@
 from dataclasses import replace
 from random import Random
 
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.console import say
-from automoe.latency_model import LatencyModel
-from automoe.routing_pattern import RoutingPattern
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
+from automoe.latency.model import LatencyModel
 
 _DRAWS = 200  # of which many lie outside a small log of the very same space in some feature
 

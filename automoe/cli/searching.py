@@ -114,8 +114,7 @@ def search(
         warn_of_another_space,
         with_trace,
     )
-    from automoe.latency_model import LatencyModel
-    from automoe.model_folder import TrainedModel
+    from automoe.latency.model import LatencyModel
     from automoe.search import (
         Evaluator,
         FitnessCache,
@@ -128,6 +127,7 @@ def search(
         workers,
         write_result,
     )
+    from automoe.training.model_folder import TrainedModel
     from automoe.validation import explain
 
     try:

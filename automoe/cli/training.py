@@ -54,7 +54,7 @@ def train(
 ) -> None:
     """Train the supernet of a space; a killed run is continued by the same command."""
     # torch takes seconds to import
-    from automoe.space import SearchSpace
+    from automoe.architecture.space import SearchSpace
     from automoe.text import open_corpus
     from automoe.training import train_supernet
 
@@ -99,9 +99,9 @@ def finetune(
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
     # torch takes seconds to import
-    from automoe.architecture_files import read_architecture
-    from automoe.model_folder import TrainedModel
+    from automoe.architecture.files import read_architecture
     from automoe.training import finetune as train_and_export
+    from automoe.training.model_folder import TrainedModel
 
     corpus = text_options.chosen_text(supernet, data, source, target)
     with progress_bar("Finetune") as on_progress:

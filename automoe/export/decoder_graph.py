@@ -8,7 +8,7 @@ S' attended encoder positions, V vocabulary, N experts.
 
 from onnx import TensorProto
 
-from automoe.architecture import DecoderLayer
+from automoe.architecture.architecture import DecoderLayer
 from automoe.export.encoder_graph import (
     attend,
     embedded,

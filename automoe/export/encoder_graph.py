@@ -10,7 +10,7 @@ from math import sqrt
 
 from onnx import TensorProto
 
-from automoe.architecture import EncoderLayer
+from automoe.architecture.architecture import EncoderLayer
 from automoe.export.experts import feed_forward
 from automoe.export.graph import Dimension, GraphBuilder, TensorRtForm
 from automoe.export.weights import WeightSource

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from onnx import TensorProto
 
-from automoe.architecture import EncoderLayer
+from automoe.architecture.architecture import EncoderLayer
 from automoe.export.graph import GraphBuilder
 from automoe.export.tensorrt_experts import is_gathered, serve_gathered, serve_masked, top_1
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.export.bundle import Bundle, ExportError
 from automoe.export.replay import replayed
 from automoe.export.runtime import open_session

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from automoe.architecture import Architecture, EncoderLayer
+from automoe.architecture.architecture import Architecture, EncoderLayer
+from automoe.architecture.routing_pattern import Side, router_bias
+from automoe.architecture.workload import TranslationWorkload
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import Range, TensorRtForm
 from automoe.export.quantization import quantize_graph
 from automoe.export.tensorrt_profiles import open_dimensions
 from automoe.export.weights import RandomBlob
-from automoe.routing_pattern import Side, router_bias
 from automoe.supernet import TransformerConfig
 from automoe.text.special_tokens import UNK
-from automoe.workload import TranslationWorkload
-from profilers.workload import Call, TensorSpec, Workload
+from profilers.workload.workload import Call, TensorSpec, Workload
 
 # Random weights are drawn with a standard deviation of 0.02, norms included, so that nothing
 # between them goes beyond these times 127.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 
 Outputs = dict[str, NDArray[Any]]
 

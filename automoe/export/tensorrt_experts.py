@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from automoe.architecture import EncoderLayer
+from automoe.architecture.architecture import EncoderLayer
 from automoe.export.graph import GraphBuilder
 
 _PASSES = 3  # what a Gather and the product after it do to each weight

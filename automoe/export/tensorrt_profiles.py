@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.export.graph import GraphBuilder, Range, ShapeRange
 
 PROFILES = "tensorrt.json"

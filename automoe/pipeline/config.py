@@ -7,20 +7,20 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
-from automoe.routing_pattern import RoutingPattern
-from automoe.search.result import write_result
+from automoe.search.certify.result import write_result
 from automoe.search.settings import (
     VERIFICATION_FIELDS,
     Count,
     LimitedSettings,
     SearchSettings,
 )
-from automoe.search.workers import parsed_cluster
-from automoe.space import SearchSpace
+from automoe.search.workers.pool import parsed_cluster
 from automoe.training import TrainingSettings
 from automoe.validation import explain
-from automoe.workload import TranslationWorkload
 
 _WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
 
@@ -91,7 +91,7 @@ class SearchSection(LimitedSettings):
     Attributes:
         jobs: Processes that evaluate. What is found does not depend on it, nor on the cluster, so
             both may change between two calls of one run.
-        cluster: Evaluates instead; see `automoe.search.workers`.
+        cluster: Evaluates instead; see `automoe.search.workers.pool`.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

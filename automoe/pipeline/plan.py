@@ -8,6 +8,7 @@ from random import Random
 
 import torch
 
+from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.finished import MODELS, pieces_done
 from automoe.pipeline.sample import profile_protocol
@@ -22,8 +23,7 @@ from automoe.pipeline.throughput import (
 )
 from automoe.progress import OnProgress, no_progress
 from automoe.search import WorkersUnavailableError
-from automoe.search.workers import require_cluster
-from automoe.space import SearchSpace
+from automoe.search.workers.pool import require_cluster
 from automoe.supernet import TransformerConfig
 from automoe.text import CorpusError, open_corpus
 from automoe.training import full_shape, sandwich, uniform

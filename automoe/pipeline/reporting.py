@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from automoe.latency_model import LatencyModel
+from automoe.latency.model import LatencyModel
 from automoe.pipeline.config import ConfigError
 from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SUPERNET
 from automoe.report import Candidate as ReportedCandidate

@@ -2,9 +2,9 @@
 
 from random import Random
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
-from automoe.space import SearchSpace
 from profilers import Protocol
 
 

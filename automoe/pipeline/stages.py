@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.file_lock import held
-from automoe.latency_model import LatencyModel
-from automoe.model_folder import TrainedModel
+from automoe.latency.model import LatencyModel
+from automoe.latency.profiling import profile_architectures
 from automoe.pipeline.config import ConfigError, RunConfig
 from automoe.pipeline.finished import n_profiled
 from automoe.pipeline.reporting import draw_report, keep_candidates
@@ -28,7 +28,6 @@ from automoe.pipeline.run_files import (
     VERIFICATION,
 )
 from automoe.pipeline.sample import profile_protocol, profiled_architectures
-from automoe.profiling import profile_architectures
 from automoe.progress import StageReporter, no_progress
 from automoe.search import (
     Evaluator,
@@ -45,19 +44,20 @@ from automoe.search import (
     result_of,
     search_fingerprint,
     supernet_fitness,
-    verified_search,
     workers,
     write_result,
 )
-from automoe.search.bench import Bench
+from automoe.search.certify.bench import Bench
+from automoe.search.certify.verified_search import verified_search
 from automoe.search.state import SearchState
-from automoe.search.workers import HERE, require_cluster
+from automoe.search.workers.pool import HERE, require_cluster
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
+from automoe.training.model_folder import TrainedModel
 from automoe.translation import Translator, evaluate
 from devices.opening import opened_device
-from devices.remote_host import say_nothing
-from devices.remote_session import Say
+from devices.remote.host import say_nothing
+from devices.remote.session import Say
 from predictors import fit_log
 from profilers import Protocol
 

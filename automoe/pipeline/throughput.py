@@ -14,15 +14,15 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from automoe.architecture import Architecture
-from automoe.profiling import profile_architectures
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.profiling import profile_architectures
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Batch, Pair, evaluation_batches
 from automoe.text.special_tokens import EOS
 from automoe.training import SubnetsOfUpdate, TrainingSettings, validation_loss
 from automoe.training.loss import training_loss
-from automoe.workload import TranslationWorkload
 from devices import Device
 from profilers import Protocol, read_log
 

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from automoe.architecture import Architecture, DecoderLayer, EncoderLayer
+from automoe.architecture.architecture import Architecture, DecoderLayer, EncoderLayer
 
 _COLUMN = 330
 _BAR_LENGTH = 150

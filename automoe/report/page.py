@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.report.contents import ReportContents
 from automoe.report.drawing import draw_architecture
 from automoe.report.figures import (

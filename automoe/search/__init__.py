@@ -1,22 +1,8 @@
 """Evolution under a latency budget, and the check on the device that keeps its promise."""
 
-from automoe.search.bench import Bench, Measured
-from automoe.search.bleu_fitness import BleuFitness
 from automoe.search.budget_search import Candidate, SearchOutcome, search
-from automoe.search.cluster_backend import WorkersUnavailableError
-from automoe.search.evaluation import Evaluator
-from automoe.search.evolution import Evolution
-from automoe.search.fingerprint import search_fingerprint
-from automoe.search.fitness import (
-    Fitness,
-    SupernetFitness,
-    ValidationFitness,
-    supernet_fitness,
-)
-from automoe.search.fitness_cache import FitnessCache
-from automoe.search.objective import ImportedFitness, ObjectiveError
-from automoe.search.preflight import preflight_line, require_feasible, surveyed
-from automoe.search.result import (
+from automoe.search.certify.bench import Bench, Measured
+from automoe.search.certify.result import (
     SCHEMA_VERSION,
     describe,
     feasibility_of,
@@ -24,11 +10,25 @@ from automoe.search.result import (
     result_of,
     write_result,
 )
+from automoe.search.certify.verification import Verification, verify
+from automoe.search.certify.verified_search import VerifiedSearch, verified_search
+from automoe.search.evolution import Evolution
+from automoe.search.fingerprint import search_fingerprint
+from automoe.search.fitness.bleu import BleuFitness
+from automoe.search.fitness.cache import FitnessCache
+from automoe.search.fitness.evaluator import Evaluator
+from automoe.search.fitness.imported import ImportedFitness, ObjectiveError
+from automoe.search.fitness.validation import (
+    Fitness,
+    SupernetFitness,
+    ValidationFitness,
+    supernet_fitness,
+)
+from automoe.search.preflight import preflight_line, require_feasible, surveyed
 from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
-from automoe.search.verification import Verification, verify
-from automoe.search.verified_search import VerifiedSearch, verified_search
-from automoe.search.workers import Workers, workers
+from automoe.search.workers.backend import WorkersUnavailableError
+from automoe.search.workers.pool import Workers, workers
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -8,18 +8,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from automoe.architecture import Architecture
-from automoe.budget import Feasibility, InfeasibleBudgetError
-from automoe.latency_model import LatencyModel
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.latency.budget import Feasibility, InfeasibleBudgetError
+from automoe.latency.model import LatencyModel
 from automoe.progress import OnProgress, no_progress
 from automoe.search import pareto
-from automoe.search.evaluation import Evaluator
 from automoe.search.evolution import AreFeasible, Evolution, by_fitness
+from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.limits import is_within_limits
 from automoe.search.preflight import require_feasible, surveyed
 from automoe.search.settings import SearchSettings
 from automoe.search.state import Generation, SearchState
-from automoe.space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from random import Random
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 from automoe.search.settings import EvolutionSettings
-from automoe.space import SearchSpace
 
 AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
 Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from automoe.model_folder import WEIGHTS
-from automoe.search.fitness import Fitness
+from automoe.search.fitness.validation import Fitness
 from automoe.search.settings import VERIFICATION_FIELDS, SearchSettings
+from automoe.training.model_folder import WEIGHTS
 
 
 def search_fingerprint(

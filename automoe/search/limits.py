@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from math import ceil
 
-from automoe.architecture import Architecture
-from automoe.cost import Cost
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.cost import Cost
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.search.settings import SearchSettings
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 
 # What each limit bounds, with the embeddings in memory only.
 LIMITED: dict[str, Callable[[Cost], float]] = {

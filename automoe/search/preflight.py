@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from automoe.budget import Feasibility, InfeasibleBudgetError, survey
-from automoe.latency_model import LatencyModel
+from automoe.architecture.space import SearchSpace
+from automoe.latency.budget import Feasibility, InfeasibleBudgetError, survey
+from automoe.latency.model import LatencyModel
 from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.search.settings import SearchSettings
-from automoe.space import SearchSpace
 
 
 def require_feasible(

@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
-from automoe.architecture import Architecture
-from automoe.model_folder import TrainedModel
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 from automoe.progress import OnProgress, no_progress
-from automoe.search.evaluation import Evaluator
-from automoe.search.fitness import SupernetFitness, ValidationFitness, validation_batches
-from automoe.search.fitness_cache import FitnessCache
-from automoe.space import SearchSpace
+from automoe.search.fitness.cache import FitnessCache
+from automoe.search.fitness.evaluator import Evaluator
+from automoe.search.fitness.validation import SupernetFitness, ValidationFitness, validation_batches
 from automoe.supernet import Transformer
 from automoe.text import Corpus
 from automoe.training import TrainingData, TrainingSettings, train
+from automoe.training.model_folder import TrainedModel
 
 LOSSES = "losses.jsonl"
 CONFIDENCE = 0.95

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.file_lock import held
 from automoe.json_lines import append_line
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from automoe.architecture import Architecture
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True)

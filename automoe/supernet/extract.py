@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.supernet.transformer import Transformer
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automoe.architecture import DecoderLayer, EncoderLayer
+from automoe.architecture.architecture import DecoderLayer, EncoderLayer
 from automoe.supernet.attention import ElasticAttention, KeysValues
 from automoe.supernet.config import TransformerConfig
 from automoe.supernet.elastic import ElasticLayerNorm

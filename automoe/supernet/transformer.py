@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.supernet.attention import causal_mask
 from automoe.supernet.config import TransformerConfig
 from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear, embed, positions

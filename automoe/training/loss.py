@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.supernet import Output, Transformer
 from automoe.text import Batch
 from automoe.text.special_tokens import PAD

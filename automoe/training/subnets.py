@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from automoe.architecture import Architecture
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 
 Subnets = tuple[Architecture | None, ...]
 SubnetsOfUpdate = Callable[[int], Subnets]

@@ -6,8 +6,14 @@ layer that a shallow architecture lacks has genes all the same, which change not
 
 from collections.abc import Iterator, Sequence
 
-from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
-from automoe.space import DecoderSpace, EncoderSpace, SearchSpace
+from automoe.architecture.architecture import (
+    Architecture,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+)
+from automoe.architecture.space import DecoderSpace, EncoderSpace, SearchSpace
 
 Genes = tuple[int, ...]
 

@@ -25,10 +25,10 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.workload import TranslationWorkload
 from automoe.search import Evaluator, SearchSettings, search
 from automoe.search.state import SearchState
-from automoe.workload import TranslationWorkload
 
 Method = Callable[[Problem, int], None]
 

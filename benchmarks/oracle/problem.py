@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from oracle.table import Oracle
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.search import pareto
 
 _MARGIN = 0.1  # of the true front's range, from its worst ends to the reference point

@@ -17,8 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
-from automoe.space import DecoderSpace, EncoderSpace, SearchSpace
+from automoe.architecture.architecture import (
+    Architecture,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+)
+from automoe.architecture.space import DecoderSpace, EncoderSpace, SearchSpace
 
 L = TypeVar("L", bound=EncoderLayer)
 

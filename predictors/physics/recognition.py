@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from predictors.physics import dense_transformer, moe_layer
 from predictors.physics.role import Role
 from predictors.table import positive_column
-from profilers.words import words
+from profilers.log.column_names import words
 
 Kind = Literal["moe_layer", "dense_transformer"]
 _LARGEST_SIZE = 1e8  # arrays as long as there are experts must fit in memory

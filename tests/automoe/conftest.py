@@ -4,8 +4,14 @@ from random import Random
 import pytest
 import torch
 
-from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import (
+    Architecture,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+)
+from automoe.architecture.space import SearchSpace
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 from support.ssh_in_place import SshInPlace
 
-from devices.remote_address import RemoteAddress
-from devices.remote_host import RemoteHost
+from devices.remote.address import RemoteAddress
+from devices.remote.host import RemoteHost
 
 ADDRESS = RemoteAddress("pi@board", sys.executable)
 

@@ -5,7 +5,7 @@ import pytest
 
 from devices import DeviceUnavailableError
 from devices.opening import opened_device, resolve_device
-from devices.remote_address import RemoteAddress, RemoteAddressError
+from devices.remote.address import RemoteAddress, RemoteAddressError
 
 BOARDS = """
 orin: {host: nvidia@orin, device: jetson, python: /opt/python}

@@ -10,10 +10,10 @@ import pytest
 
 from devices.cuda import CudaDevice
 from devices.jetson import JetsonDevice
-from devices.linux_device import LinuxDevice
+from devices.linux.device import LinuxDevice
 from devices.runtimes import ONNXRUNTIME, choose_runtime
-from profilers.worker import Worker
-from profilers.worker_process import TENSORRT_WORKER, WORKER
+from profilers.workers.local import TENSORRT_WORKER, WORKER
+from profilers.workers.worker import Worker
 
 
 def gpu_device(runtime: str) -> LinuxDevice:

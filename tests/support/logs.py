@@ -7,7 +7,7 @@ from typing import Any
 from support.measurements import made_up
 
 from profilers import Problem
-from profilers.table import format_line
+from profilers.log.rows import format_line
 
 
 def at(minute: int) -> str:

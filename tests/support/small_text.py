@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from automoe.space import SearchSpace
+from automoe.architecture.space import SearchSpace
 from automoe.text import Corpus, open_corpus
 
 NOUNS = {"house": "Haus", "tree": "Baum", "dog": "Hund", "book": "Buch", "car": "Auto"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 
 
 def width_of(architecture: Architecture) -> float:

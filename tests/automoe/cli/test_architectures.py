@@ -5,10 +5,10 @@ import pytest
 import yaml
 from support.small_text import small_space
 
-from automoe.architecture_files import read_architectures
+from automoe.architecture.files import read_architectures
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.main import main
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from automoe.architecture.space import SearchSpace
 from automoe.cli.main import main
-from automoe.space import SearchSpace
 
 Capture = pytest.CaptureFixture[str]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from support.graphs import DIGIT, LAYER, write_graph
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.cost import cost
 from automoe.cli.main import main
-from automoe.cost import cost
 from profilers import Call, TensorSpec, Workload, costs_of_graph, costs_of_workload
 
 Capture = pytest.CaptureFixture[str]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import typer
 
-from automoe.budget import InfeasibleBudgetError
+from automoe.architecture.space import SearchSpace, SpaceError
 from automoe.cli.exits import (
     TRACEBACK_VARIABLE,
     ExitCode,
@@ -14,9 +14,9 @@ from automoe.cli.exits import (
     report,
 )
 from automoe.cli.main import main
-from automoe.space import SearchSpace, SpaceError
+from automoe.latency.budget import InfeasibleBudgetError
 from devices import DeviceUnavailableError
-from devices.remote_session import ConnectionLostError
+from devices.remote.session import ConnectionLostError
 from profilers import ProfilingError
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from support.small_text import small_space, write_corpus
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.cli.main import main
-from automoe.model_folder import TrainedModel
 from automoe.supernet import Transformer, TransformerConfig, extract
 from automoe.text import Vocabulary, open_corpus
+from automoe.training.model_folder import TrainedModel
 from automoe.training.supernet_run import remember_corpus
 from automoe.translation import Translator
 

@@ -5,8 +5,8 @@ import pytest
 from support.graphs import DOUBLE, write_graph
 
 from automoe.cli.main import main
-from profilers import rtx_parser
-from profilers.rtx_parser import ParserVerdict
+from profilers.tensorrt import rtx_parser
+from profilers.tensorrt.rtx_parser import ParserVerdict
 
 Capture = pytest.CaptureFixture[str]
 NON_ZERO = "g (float[n] x) => (int64[1, m] y) { y = NonZero(x) }"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from support.small_text import small_space
 
-from automoe import profiling
 from automoe.cli.main import main
-from automoe.profiling import ProfileSummary
+from automoe.latency import profiling
+from automoe.latency.profiling import ProfileSummary
 from profilers import FailedPoint, Protocol, read_log
 
 Capture = pytest.CaptureFixture[str]

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from support.small_text import small_space, write_corpus
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.main import main
 from automoe.cli.search_inputs import (
     require_same_vocabulary,
@@ -18,15 +20,13 @@ from automoe.cli.search_inputs import (
     with_trace,
 )
 from automoe.cli.searching import _fitness
-from automoe.features import feature_table
-from automoe.latency_model import LatencyModel
-from automoe.model_folder import VOCABULARY, TrainedModel
-from automoe.routing_pattern import RoutingPattern
+from automoe.latency.features import feature_table
+from automoe.latency.model import LatencyModel
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import open_corpus
 from automoe.training import vocabulary_for
+from automoe.training.model_folder import VOCABULARY, TrainedModel
 from automoe.training.supernet_run import remember_corpus
-from automoe.workload import TranslationWorkload
 from predictors import fit_log
 
 Capture = pytest.CaptureFixture[str]

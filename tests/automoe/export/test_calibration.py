@@ -10,13 +10,13 @@ import pytest
 import torch
 from support.models import randomise_norms
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.export import ExportError, calibrate, check_parity, export_model, random_pair
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Pair
 from automoe.text.special_tokens import BOS
-from profilers.tensorrt_lint import lint_graph
-from profilers.tensorrt_operators import DIALECTS
+from profilers.tensorrt.lint import lint_graph
+from profilers.tensorrt.operators import DIALECTS
 
 VOCAB_SIZE = 60
 MODULES = ("encoder.0.attention.query", "decoder.0.cross.out", "decoder.0.cross.key")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from support.onnx_runs import fused, observed_shapes
 
-from automoe.architecture import Architecture
-from automoe.cost import routed_ffn_flops
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.cost import routed_ffn_flops
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.export import WorkloadWriter
-from automoe.routing_pattern import RoutingPattern
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 from profilers import Workload, costs_of_graph, costs_of_workload
 
 FLOAT_BYTES = 4

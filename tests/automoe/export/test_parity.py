@@ -6,9 +6,9 @@ import pytest
 import torch
 from support.models import randomise_norms
 
+from automoe.architecture.space import PRESETS, SearchSpace
 from automoe.export import ExportError, check_parity, export_model
 from automoe.export.bundle import Bundle
-from automoe.space import PRESETS, SearchSpace
 from automoe.supernet import Transformer, TransformerConfig, extract
 
 

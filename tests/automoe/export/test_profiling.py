@@ -8,13 +8,13 @@ import onnx
 import pytest
 from onnx.external_data_helper import ExternalDataInfo
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.export.replay import run_named
 from automoe.export.runtime import open_session
-from automoe.routing_pattern import RoutingPattern
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 from devices import get_device
 from profilers import TensorSpec, WorkerProcess, Workload
 

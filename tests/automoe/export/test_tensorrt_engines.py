@@ -11,20 +11,21 @@ import onnx
 import pytest
 from support.fake_tensorrt import VERSIONS, FakeCuda, fake_tensorrt
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import PRESETS, SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 from automoe.export import Bundle, WorkloadWriter, calibrate, export_model, random_pair
 from automoe.export.replay import run_named
 from automoe.export.runtime import open_session
 from automoe.export.tensorrt_profiles import PROFILES
-from automoe.routing_pattern import RoutingPattern
-from automoe.space import PRESETS, SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
-from automoe.workload import TranslationWorkload
-from profilers import Workload, tensorrt_worker
-from profilers.rtx_parser import missing_parser
-from profilers.tensorrt_lint import lint_graph
-from profilers.tensorrt_operators import DIALECTS
-from profilers.worker import Worker
+from profilers import Workload
+from profilers.tensorrt.lint import lint_graph
+from profilers.tensorrt.operators import DIALECTS
+from profilers.tensorrt.rtx_parser import missing_parser
+from profilers.workers import tensorrt_worker
+from profilers.workers.worker import Worker
 
 SENTENCE = TranslationWorkload(8, 5, 30, beam=3)
 needs_rtx = pytest.mark.skipif(missing_parser() is not None, reason=str(missing_parser()))

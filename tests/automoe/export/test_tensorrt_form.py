@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from support.models import randomise_norms
 
-from automoe.architecture import EncoderLayer
+from automoe.architecture.architecture import EncoderLayer
+from automoe.architecture.space import SearchSpace
 from automoe.export import Bundle, ExportError, check_parity, export_model
 from automoe.export.replay import carried, empty_cache, run_named
 from automoe.export.runtime import open_session
 from automoe.export.tensorrt_experts import is_gathered, stacked_experts
 from automoe.export.tensorrt_profiles import PROFILES
-from automoe.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig, extract
 
 Values = Mapping[str, NDArray[np.generic]]

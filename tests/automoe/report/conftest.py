@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from support.fits import made_up_report
 
-from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
+from automoe.architecture.architecture import (
+    Architecture,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+)
 from automoe.report import Candidate, ReportContents
 from automoe.training import Record
 from predictors import ModelScore, Predictor

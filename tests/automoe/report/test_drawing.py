@@ -1,7 +1,7 @@
 import re
 from xml.etree import ElementTree
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.report.drawing import draw_architecture
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.report import ReportContents, render
 from predictors import fit_log
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from support.small_text import small_space
 
-from automoe.architecture import Architecture
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
 
 
 def size_of(architecture: Architecture) -> float:

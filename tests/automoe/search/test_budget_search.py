@@ -8,12 +8,12 @@ import pytest
 from filelock import FileLock
 from pydantic import ValidationError
 
-from automoe.architecture import Architecture
-from automoe.budget import InfeasibleBudgetError
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
+from automoe.latency.budget import InfeasibleBudgetError
 from automoe.search import Evaluator, SearchSettings, SearchStateError, budget_search, search
 from automoe.search.budget_search import TradeOffs
 from automoe.search.state import SearchState
-from automoe.space import SearchSpace
 
 
 def size_of(a: Architecture) -> int:

@@ -5,9 +5,15 @@ import pytest
 from pydantic import ValidationError
 from support.small_text import small_space
 
-from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
+from automoe.architecture.architecture import (
+    Architecture,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+)
+from automoe.architecture.space import SearchSpace
 from automoe.search import Evolution, EvolutionSettings
-from automoe.space import SearchSpace
 
 SETTINGS = EvolutionSettings(
     population=20, parents=5, mutants=8, crossovers=8, generations=6, seed=3

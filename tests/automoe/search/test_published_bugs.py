@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from automoe.architecture import Architecture, Decoder
-from automoe.budget import InfeasibleBudgetError
-from automoe.features import feature_table, features
+from automoe.architecture.architecture import Architecture, Decoder
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.budget import InfeasibleBudgetError
+from automoe.latency.features import feature_table, features
 from automoe.search import Evaluator, Evolution, EvolutionSettings, SearchSettings, search
 from automoe.search.state import SearchState
-from automoe.space import SearchSpace
-from automoe.workload import TranslationWorkload
 
 SIZES: dict[str, Any] = {
     "population": 16,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.small_text import small_space, write_corpus
 
+from automoe.architecture.space import SearchSpace
 from automoe.cli.main import main
 from automoe.search import ranking_quality as module
 from automoe.search.ranking_quality import (
@@ -16,7 +17,6 @@ from automoe.search.ranking_quality import (
     ranking_quality,
     spearman,
 )
-from automoe.space import SearchSpace
 from automoe.text import Corpus
 from automoe.training import TrainingSettings, finetune, train_supernet
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from support.models import randomise_norms
 
-from automoe.architecture import Architecture
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 
 

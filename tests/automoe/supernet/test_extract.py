@@ -4,7 +4,7 @@ import pytest
 import torch
 from support.models import randomise_norms, tokens
 
-from automoe.space import PRESETS, SearchSpace
+from automoe.architecture.space import PRESETS, SearchSpace
 from automoe.supernet import Transformer, TransformerConfig, extract
 
 

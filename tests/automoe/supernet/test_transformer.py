@@ -7,9 +7,15 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from automoe.architecture import Architecture, Decoder, DecoderLayer, Encoder, EncoderLayer
-from automoe.cost import cost, routed_ffn_flops
-from automoe.space import SearchSpace
+from automoe.architecture.architecture import (
+    Architecture,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+)
+from automoe.architecture.cost import cost, routed_ffn_flops
+from automoe.architecture.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig, extract
 
 

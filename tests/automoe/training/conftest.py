@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from support.small_text import small_space, write_corpus
 
-from automoe.space import SearchSpace
+from automoe.architecture.space import SearchSpace
 from automoe.text import Corpus
 from automoe.training import TrainingData, TrainingSettings, vocabulary_for
 

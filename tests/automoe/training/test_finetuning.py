@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from automoe.architecture import Architecture
-from automoe.model_folder import ModelFolderError, TrainedModel
-from automoe.space import SearchSpace, SpaceError
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.space import SearchSpace, SpaceError
 from automoe.supernet import extract
 from automoe.text import Corpus, VocabularyError
 from automoe.training import (
@@ -19,6 +18,7 @@ from automoe.training import (
     vocabulary_for,
 )
 from automoe.training.finetuning import _inherited
+from automoe.training.model_folder import ModelFolderError, TrainedModel
 from automoe.translation import Translator
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from support.small_text import small_space, write_corpus
 
-from automoe.model_folder import TrainedModel
 from automoe.training import TrainingSettings, train_supernet
+from automoe.training.model_folder import TrainedModel
 
 PROGRAM = """
 import os, signal, sys

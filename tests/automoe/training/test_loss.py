@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from automoe.space import SearchSpace
+from automoe.architecture.space import SearchSpace
 from automoe.supernet import Output, Transformer, TransformerConfig
 from automoe.supernet.routing import Routing
 from automoe.text.special_tokens import PAD

@@ -10,7 +10,7 @@ import torch
 import yaml
 from support.small_text import small_space, write_corpus
 
-from automoe.model_folder import TrainedModel
+from automoe.training.model_folder import TrainedModel
 
 SETTINGS = {
     "updates": 4,

@@ -1,4 +1,4 @@
-from automoe.space import SearchSpace
+from automoe.architecture.space import SearchSpace
 from automoe.training import full_shape, sandwich, uniform
 
 

@@ -5,10 +5,10 @@ import pytest
 import yaml
 from support.small_text import small_space, write_corpus
 
-from automoe.model_folder import TrainedModel
-from automoe.space import SearchSpace
+from automoe.architecture.space import SearchSpace
 from automoe.text import Corpus, CorpusError, open_corpus
 from automoe.training import TrainingSettings, remembered_corpus, train_supernet
+from automoe.training.model_folder import TrainedModel
 from automoe.training.supernet_run import remember_corpus
 
 

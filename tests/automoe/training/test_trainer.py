@@ -5,7 +5,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from automoe.space import SearchSpace
+from automoe.architecture.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.training import (
     CheckpointError,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from support.models import randomise_norms
 
-from automoe.architecture import Architecture
+from automoe.architecture.architecture import Architecture
 from automoe.export import export_model
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary

@@ -1,0 +1,1 @@
+"""What is described: a sparse Transformer, the space it is drawn from, its sentence and cost."""

@@ -1,0 +1,339 @@
+"""What an architecture costs, in closed form.
+
+FLOPs are those of one teacher-forced pass over one sentence; a multiply-add counts twice.
+Matrix products and layer norms (one multiply-add per element) are counted, as the papers do;
+biases, softmax, ReLU and embedding look-ups are not, and causal masking saves nothing. The
+formulas reproduce the parameters and FLOPs that HAT publishes (arXiv 2005.14187).
+
+Legend of the formulas: L source tokens, M target tokens, E encoder width, D decoder width,
+Q width of queries, keys and values, F expert width, a cross span.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from automoe.architecture.architecture import Architecture, DecoderLayer, EncoderLayer
+
+BYTES_PER_WEIGHT = 4  # float32
+
+# Query, key, value, output; scores and their mixture. Attention to the encoder finds its keys and
+# values ready.
+_SELF_ATTENTION_LAUNCHES = 6
+_CROSS_ATTENTION_LAUNCHES = 4
+_EXPERT_LAUNCHES = 2  # expand and contract
+
+Shares = Callable[[Sequence[int], int], Sequence[float]]
+
+
+def equal_shares(widths: Sequence[int], n_tokens: int) -> Sequence[float]:
+    """Every expert serves as many tokens as any other."""
+    return [1 / len(widths)] * len(widths)
+
+
+@dataclass(frozen=True, slots=True)
+class StackCost:
+    """Cost of the encoder or of the decoder, summed over its layers.
+
+    Attributes:
+        params: Every weight, all experts and routers included.
+        active_params: Weights that one token uses: one expert per layer, taken as the mean of
+            the layer's experts, and the router.
+        attention_flops: Self-attention; in the decoder also the attention to the encoder.
+        ffn_flops: Feed-forward parts, each token served by one expert.
+        router_flops: Routers of sparse layers.
+        norm_flops: Layer norms.
+        experts_touched: Expected number of experts that at least one token is sent to, summed
+            over layers: the encoder for its whole sentence, the decoder for one step.
+        weights_touched: Expected number of weights read: the encoder for its whole sentence,
+            the decoder for one step.
+        activations: Numbers that matrix products write, with the attention scores, and that
+            are read from the decoder's cache of keys and values: the encoder for its whole
+            sentence, the decoder for one step of average length.
+        kernel_launches: Expected number of matrix products that are started, attention's two
+            included; an expert without tokens starts none. The encoder for its whole
+            sentence, the decoder for one step.
+    """
+
+    params: int
+    active_params: float
+    attention_flops: int
+    ffn_flops: float
+    router_flops: int
+    norm_flops: int
+    experts_touched: float
+    weights_touched: float
+    activations: float
+    kernel_launches: float
+
+    @property
+    def flops(self) -> float:
+        """All operations of the stack."""
+        return self.attention_flops + self.ffn_flops + self.router_flops + self.norm_flops
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of an architecture for one sentence; embeddings and vocabulary projection apart.
+
+    Attributes:
+        encoder: The encoder's share.
+        decoder: The decoder's share.
+        embedding_params: Weights of the embedding tables; the output projection is tied.
+        projection_flops: The projection of every target token to the vocabulary.
+    """
+
+    encoder: StackCost
+    decoder: StackCost
+    embedding_params: int
+    projection_flops: int
+
+    @property
+    def params(self) -> int:
+        """Weights without the embeddings."""
+        return self.encoder.params + self.decoder.params
+
+    @property
+    def active_params(self) -> float:
+        """Weights that one token uses, without the embeddings."""
+        return self.encoder.active_params + self.decoder.active_params
+
+    @property
+    def flops(self) -> float:
+        """Operations without the vocabulary projection."""
+        return self.encoder.flops + self.decoder.flops
+
+    @property
+    def weight_bytes(self) -> int:
+        """Size of all weights in float32, embeddings included."""
+        return BYTES_PER_WEIGHT * (self.params + self.embedding_params)
+
+    def to_dict(self) -> dict[str, float]:
+        """The figures that ``automoe cost --json`` prints."""
+        return {
+            "params": self.params,
+            "active_params": _tidy(self.active_params),
+            "embedding_params": self.embedding_params,
+            "flops": _tidy(self.flops),
+            "projection_flops": self.projection_flops,
+            "weight_bytes": self.weight_bytes,
+            "expected_experts_touched_encoder": self.encoder.experts_touched,
+            "expected_experts_touched_decoder_step": self.decoder.experts_touched,
+        }
+
+
+def cost(
+    architecture: Architecture,
+    *,
+    src_len: int = 30,
+    tgt_len: int = 30,
+    vocab_size: int = 32768,
+    shared_embeddings: bool = True,
+    beam: int = 1,
+    batch: int = 1,
+    shares: Shares = equal_shares,
+) -> Cost:
+    """The cost of one sentence of ``src_len`` source and ``tgt_len`` target tokens.
+
+    Args:
+        architecture: What to count.
+        src_len: Source tokens, at least 1.
+        tgt_len: Target tokens, at least 1.
+        vocab_size: Rows of each embedding table, at least 1.
+        shared_embeddings: One table for both languages, as wide as the wider side.
+        beam: Hypotheses the decoder extends together: one step routes that many tokens. FLOPs
+            stay those of one teacher-forced pass.
+        batch: Sentences of these lengths translated together: FLOPs are those of all of them.
+        shares: Of the tokens, for each expert of a sparse layer, given its experts' widths and
+            the number of tokens; equal ones by default.
+
+    Raises:
+        ValueError: A length, the vocabulary size or the beam is below one.
+    """
+    sizes = {
+        **{"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size},
+        **{"beam": beam, "batch": batch},
+    }
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"'{name}' must be at least 1. Got {value}.")
+    embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    width = max(embed, hidden) if shared_embeddings else embed + hidden
+    return Cost(
+        encoder=_encoder_cost(architecture, src_len, batch, shares),
+        decoder=_decoder_cost(architecture, src_len, tgt_len, (batch, beam), shares),
+        embedding_params=vocab_size * width,
+        projection_flops=2 * batch * tgt_len * hidden * vocab_size,
+    )
+
+
+def experts_touched(n_experts: int, n_tokens: int) -> float:
+    """Expected number of experts that at least one of ``n_tokens`` is routed to.
+
+    Balls into bins: ``E * (1 - (1 - 1/E) ** tokens)`` for uniform, independent routing.
+    """
+    return n_experts * touch_probability(1 / n_experts, n_tokens)
+
+
+def touch_probability(share: float, n_tokens: int) -> float:
+    """How likely at least one of ``n_tokens`` goes to an expert that serves this share of all."""
+    return float(1 - (1 - share) ** n_tokens)
+
+
+def ffn_params(width: int, dim: int) -> int:
+    """Weights of one expert: two matrices and their biases."""
+    return 2 * width * dim + width + dim
+
+
+def routed_ffn_flops(experts: Sequence[int], tokens: Sequence[float], dim: int) -> float:
+    """Operations of a feed-forward part whose expert i of width ``experts[i]`` serves
+    ``tokens[i]`` tokens of width ``dim``.
+    """  # noqa: D205
+    return sum(4 * n * dim * width for width, n in zip(experts, tokens, strict=True))
+
+
+def _encoder_cost(
+    architecture: Architecture, src_len: int, batch: int, shares: Shares
+) -> StackCost:
+    embed, qkv = architecture.encoder.embed_dim, architecture.qkv_dim
+    layers = architecture.encoder.layers
+    attention_params = 4 * qkv * embed + 3 * qkv + embed
+    attention_macs = batch * (4 * src_len * qkv * embed + 2 * src_len**2 * qkv)
+    n_tokens = batch * src_len
+    scores = batch * src_len**2 * sum(x.heads for x in layers)
+    return _stack_cost(
+        layers,
+        embed,
+        fixed_params=len(layers) * (attention_params + 4 * embed),
+        attention_flops=2 * len(layers) * attention_macs,
+        norm_flops=2 * len(layers) * 2 * n_tokens * embed,
+        attention_activations=len(layers) * n_tokens * (4 * qkv + embed) + scores,
+        attention_launches=len(layers) * _SELF_ATTENTION_LAUNCHES,
+        n_tokens=n_tokens,
+        tokens_per_call=n_tokens,
+        shares=shares,
+    )
+
+
+def _decoder_cost(
+    architecture: Architecture,
+    src_len: int,
+    tgt_len: int,
+    batch_and_beam: tuple[int, int],
+    shares: Shares,
+) -> StackCost:
+    batch, beam = batch_and_beam
+    embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    qkv, layers = architecture.qkv_dim, architecture.decoder.layers
+    self_params = 4 * qkv * hidden + 3 * qkv + hidden
+    cross_params = 2 * qkv * hidden + 2 * qkv * embed + 3 * qkv + hidden
+    return _stack_cost(
+        layers,
+        hidden,
+        fixed_params=len(layers) * (self_params + cross_params + 6 * hidden),
+        attention_flops=2
+        * batch
+        * sum(_decoder_attention_macs(architecture, x, src_len, tgt_len) for x in layers),
+        norm_flops=2 * batch * len(layers) * 3 * tgt_len * hidden,
+        attention_activations=sum(
+            _decoder_attention_activations(architecture, x, src_len, tgt_len, (batch, beam))
+            for x in layers
+        ),
+        attention_launches=len(layers) * (_SELF_ATTENTION_LAUNCHES + _CROSS_ATTENTION_LAUNCHES),
+        n_tokens=batch * tgt_len,
+        tokens_per_call=batch * beam,
+        shares=shares,
+    )
+
+
+def _decoder_attention_macs(
+    architecture: Architecture, layer: DecoderLayer, src_len: int, tgt_len: int
+) -> int:
+    embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    qkv, n_keys = architecture.qkv_dim, layer.cross_span * src_len
+    own = 4 * tgt_len * qkv * hidden + 2 * tgt_len**2 * qkv
+    cross = 2 * tgt_len * qkv * hidden + 2 * n_keys * qkv * embed + 2 * tgt_len * n_keys * qkv
+    return own + cross
+
+
+def _decoder_attention_activations(
+    architecture: Architecture,
+    layer: DecoderLayer,
+    src_len: int,
+    tgt_len: int,
+    batch_and_beam: tuple[int, int],
+) -> float:
+    batch, beam = batch_and_beam
+    hidden, qkv = architecture.decoder.embed_dim, architecture.qkv_dim
+    n_own, n_keys = (tgt_len + 1) / 2, layer.cross_span * src_len
+    projected = 4 * qkv + hidden + 2 * qkv + hidden
+    scores = n_own * layer.heads + n_keys * layer.cross_heads
+    # Every hypothesis has keys and values of its own, and those of its sentence's source.
+    cached = 2 * qkv * (beam * n_own + n_keys)
+    return batch * (beam * (projected + scores) + cached)
+
+
+def _stack_cost(
+    layers: Sequence[EncoderLayer],
+    dim: int,
+    *,
+    fixed_params: int,
+    attention_flops: int,
+    norm_flops: int,
+    attention_activations: float,
+    attention_launches: int,
+    n_tokens: int,
+    tokens_per_call: int,
+    shares: Shares,
+) -> StackCost:
+    parts = [_experts_cost(x.experts, dim, n_tokens, tokens_per_call, shares) for x in layers]
+    params, active_params, flops, touched, read, written = map(sum, zip(*parts, strict=True))
+    routed = [len(x.experts) for x in layers if len(x.experts) > 1]
+    routers = sum(routed) * (dim + 1)
+    ffn_written = written + tokens_per_call * (len(layers) * dim + sum(routed))
+    return StackCost(
+        params=fixed_params + routers + params,
+        active_params=fixed_params + routers + active_params,
+        attention_flops=attention_flops,
+        ffn_flops=flops,
+        router_flops=2 * n_tokens * sum(routed) * dim,
+        norm_flops=norm_flops,
+        experts_touched=touched,
+        weights_touched=fixed_params + routers + read,
+        activations=attention_activations + ffn_written,
+        kernel_launches=attention_launches + len(routed) + _EXPERT_LAUNCHES * touched,
+    )
+
+
+class _ExpertsCost(NamedTuple):
+    """What the experts of one layer cost."""
+
+    params: int
+    active_params: float
+    flops: float
+    touched: float
+    read: float
+    written: float
+
+
+@lru_cache(maxsize=50_000)  # a search asks for the same layers again and again
+def _experts_cost(
+    experts: tuple[int, ...], dim: int, n_tokens: int, tokens_per_call: int, shares: Shares
+) -> _ExpertsCost:
+    params = [ffn_params(width, dim) for width in experts]
+    share = shares(experts, n_tokens)
+    reached = [touch_probability(p, tokens_per_call) for p in share]
+    return _ExpertsCost(
+        params=sum(params),
+        # What a token uses on average does not depend on where a workload sends it.
+        active_params=sum(params) / len(params),
+        flops=routed_ffn_flops(experts, [n_tokens * p for p in share], dim),
+        touched=sum(reached),
+        read=sum(p * weights for p, weights in zip(reached, params, strict=True)),
+        written=tokens_per_call * sum(p * width for p, width in zip(share, experts, strict=True)),
+    )
+
+
+def _tidy(value: float) -> float:
+    return int(value) if float(value).is_integer() else value

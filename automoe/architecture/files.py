@@ -1,0 +1,70 @@
+"""Read architectures from the files a user has: our JSON, JSON lines, HAT and AutoMoE YAML."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from automoe.architecture.architecture import Architecture, ArchitectureError
+from automoe.architecture.subnet_yaml import read_subnet_yaml
+
+
+def read_architecture(path: Path) -> Architecture:
+    """Read one architecture; ``.yml`` and ``.yaml`` are HAT or AutoMoE files, the rest JSON.
+
+    A search result or a model's description, which hold one under ``architecture``, is
+    accepted as well.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ArchitectureError: Naming the file, the field and the value at fault.
+    """
+    if path.suffix in {".yml", ".yaml"}:
+        return read_subnet_yaml(_existing(path))
+    return _parse(_text(path), where=str(path))
+
+
+def read_architectures(path: Path) -> list[Architecture]:
+    """Read every architecture of a ``.jsonl`` file, or the one of any other file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ArchitectureError: Naming the file, the line and the value at fault.
+    """
+    if path.suffix != ".jsonl":
+        return [read_architecture(path)]
+    lines = enumerate(_text(path).splitlines(), start=1)
+    found = [_parse(line, where=f"{path}, line {n}") for n, line in lines if line.strip()]
+    if not found:
+        raise ArchitectureError(f"{path}: holds no architecture. Write one JSON object per line.")
+    return found
+
+
+def write_architectures(path: Path, architectures: Iterable[Architecture]) -> None:
+    """Write one canonical JSON object per line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
+
+
+def _parse(text: str, *, where: str) -> Architecture:
+    try:
+        content = json.loads(text)
+        if isinstance(content, dict) and "architecture" in content:
+            content = content["architecture"]
+        return Architecture.from_dict(content)
+    except json.JSONDecodeError as error:
+        raise ArchitectureError(f"{where}: not valid JSON: {error}") from None
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{where}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return _existing(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ArchitectureError(f"{path}: not UTF-8 text ({error.reason}).") from None
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"No architecture file '{path}'. Check the path.")
+    return path

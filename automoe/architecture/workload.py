@@ -1,0 +1,128 @@
+"""The one sentence whose translation is timed: its sizes and how its tokens are routed."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Self
+
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.cost import Cost, cost
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
+
+_NUMBERS = {"src": "src_len", "tgt": "tgt_len", "vocab": "vocab_size", "beam": "beam"}
+PRECISIONS = ("fp32", "fp16", "int8")
+_FORM = "src=30 tgt=30 vocab=32768 tables=1 beam=1 routing=balanced"
+
+
+class WorkloadTextError(ValueError):
+    """A text that does not describe a translation workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationWorkload:
+    """What a latency is the latency of.
+
+    Attributes:
+        src_len: Source tokens, read by the encoder at once.
+        tgt_len: Target tokens, one decoder step each.
+        vocab_size: Rows of each embedding table, and of the projection in every step.
+        shared_embeddings: Whether source and target use one table.
+        beam: Hypotheses of each sentence that the decoder extends together.
+        batch: Sentences of these lengths that are translated together.
+        routing: Which experts the tokens go to.
+        precision: Of the matrix products: ``fp32``; ``int8``, in ONNX Runtime by dynamic
+            quantisation; ``fp16``, of everything but what is delicate, in TensorRT.
+
+    Raises:
+        ValueError: A number is below one, or the precision is another one.
+    """
+
+    src_len: int
+    tgt_len: int
+    vocab_size: int
+    shared_embeddings: bool = True
+    beam: int = 1
+    batch: int = 1
+    routing: RoutingPattern = field(default_factory=RoutingPattern)
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in (*_NUMBERS.values(), "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"'{name}' must be at least 1. Got {getattr(self, name)}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"'precision' must be {' or '.join(PRECISIONS)}. Got '{self.precision}'."
+            )
+
+    @classmethod
+    def of(
+        cls,
+        space: SearchSpace,
+        *,
+        beam: int = 1,
+        batch: int = 1,
+        routing: RoutingPattern | None = None,
+    ) -> Self:
+        """A sentence of the lengths that the space quotes its figures for."""
+        return cls(
+            src_len=space.src_len,
+            tgt_len=space.tgt_len,
+            vocab_size=space.vocab_size,
+            shared_embeddings=space.shared_embeddings,
+            beam=beam,
+            batch=batch,
+            routing=routing or RoutingPattern(),
+        )
+
+    def cost(self, architecture: Architecture) -> Cost:
+        """What an architecture costs for this sentence."""
+        return cost(
+            architecture,
+            src_len=self.src_len,
+            tgt_len=self.tgt_len,
+            vocab_size=self.vocab_size,
+            shared_embeddings=self.shared_embeddings,
+            beam=self.beam,
+            batch=self.batch,
+            shares=self.routing.shares,
+        )
+
+    def __str__(self) -> str:
+        """One line that a log keeps and compares; ``parse`` reads it."""
+        tables = 1 if self.shared_embeddings else 2
+        batch = f"batch={self.batch} " if self.batch > 1 else ""
+        precision = f"precision={self.precision} " if self.precision != "fp32" else ""
+        return (
+            f"src={self.src_len} tgt={self.tgt_len} vocab={self.vocab_size} "
+            f"tables={tables} beam={self.beam} {batch}{precision}routing={self.routing}"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str`` wrote.
+
+        Raises:
+            WorkloadTextError: It is something else.
+        """
+        fields = dict(part.partition("=")[::2] for part in text.split())
+        expected = {*_NUMBERS, "tables", "routing"}
+        numbers = {name: fields.get(key, "") for key, name in _NUMBERS.items()}
+        numbers["batch"] = fields.pop("batch", "1")
+        precision = fields.pop("precision", "fp32")
+        refusal = WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
+        if (
+            fields.keys() != expected
+            or fields["tables"] not in ("1", "2")
+            or not all(re.fullmatch(r"\d+", value) for value in numbers.values())
+        ):
+            raise refusal
+        try:
+            return cls(
+                **{name: int(value) for name, value in numbers.items()},
+                shared_embeddings=fields["tables"] == "1",
+                routing=RoutingPattern.parse(fields["routing"]),
+                precision=precision,
+            )
+        except ValueError:
+            raise refusal from None

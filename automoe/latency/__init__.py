@@ -1,0 +1,1 @@
+"""What is timed: features, the latency model, budgets, and profiling of architectures."""

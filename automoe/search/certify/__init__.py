@@ -1,0 +1,1 @@
+"""The device measures the best candidates before a result is called certified."""

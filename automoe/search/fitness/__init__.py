@@ -1,0 +1,1 @@
+"""How good a candidate is: its loss, its BLEU, or a function of the user."""

@@ -1,0 +1,1 @@
+"""Where fitness is evaluated: here, in several processes, or on a cluster."""

@@ -1,0 +1,113 @@
+"""A trained model on disk: weights, shape, vocabulary and, for a supernet, its space."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from automoe.architecture.space import SearchSpace
+from automoe.supernet import Transformer, TransformerConfig
+from automoe.text import Vocabulary
+from automoe.validation import explain
+
+SCHEMA_VERSION = 1
+DESCRIPTION = "model.json"
+WEIGHTS = "model.safetensors"
+VOCABULARY = "vocabulary.model"
+
+
+class ModelFolderError(ValueError):
+    """A folder that does not hold a model this release can read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """A model with what is needed to use it.
+
+    Attributes:
+        model: In evaluation mode when it was loaded.
+        vocabulary: Of its text.
+        space: The search space of a supernet; None for a stand-alone model.
+    """
+
+    model: Transformer
+    vocabulary: Vocabulary
+    space: SearchSpace | None = None
+
+    def save(self, folder: Path) -> None:
+        """Write the three files; the description comes last and says that they are complete."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.contiguous() for k, v in self.model.state_dict().items()}
+        partial = folder / f"{WEIGHTS}.partial"
+        save_file(weights, partial)
+        partial.replace(folder / WEIGHTS)
+        self.vocabulary.save(folder / VOCABULARY)
+        description = {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.model.config.to_dict(),
+            "space": self.space.model_dump(mode="json") if self.space else None,
+        }
+        partial = folder / f"{DESCRIPTION}.partial"
+        partial.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        partial.replace(folder / DESCRIPTION)
+
+    @classmethod
+    def load(cls, folder: Path) -> "TrainedModel":
+        """Read what ``save`` wrote.
+
+        Raises:
+            ModelFolderError: The folder holds no model, or a damaged or newer one.
+            VocabularyError: Its vocabulary cannot be read.
+        """
+        description = _description(folder)
+        try:
+            model = Transformer(TransformerConfig.from_dict(description["config"]))
+            model.load_state_dict(load_file(folder / WEIGHTS))
+            space = (
+                SearchSpace.model_validate(description["space"]) if description["space"] else None
+            )
+        except ValidationError as error:
+            raise ModelFolderError(f"'{folder / DESCRIPTION}': {explain(error)}") from None
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelFolderError(f"The model in '{folder}' is damaged: {reason}") from None
+        return cls(model.eval(), Vocabulary.load(folder / VOCABULARY), space)
+
+    @classmethod
+    def load_supernet(cls, folder: Path) -> "tuple[TrainedModel, SearchSpace]":
+        """A supernet and its space.
+
+        Raises:
+            ModelFolderError: As ``load``, or the model is no supernet.
+        """
+        trained = cls.load(folder)
+        if trained.space is None:
+            raise ModelFolderError(
+                f"'{folder}' holds a stand-alone model. Give a supernet made by 'automoe train'."
+            )
+        return trained, trained.space
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema_version"]
+    except FileNotFoundError:
+        raise ModelFolderError(
+            f"'{folder}' holds no model ({DESCRIPTION} is missing). "
+            "Make one with 'automoe train' or 'automoe finetune'; a killed run is continued by "
+            "the same command."
+        ) from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(f"'{path}' is not a model's description ({error}).") from None
+    if version != SCHEMA_VERSION:
+        raise ModelFolderError(
+            f"'{path}': 'schema_version' must be {SCHEMA_VERSION}. Got {version!r}; "
+            "upgrade automoe."
+        )
+    return content

@@ -1,0 +1,1 @@
+"""What Linux says about a machine, for every plugin that runs on it."""

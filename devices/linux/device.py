@@ -1,0 +1,138 @@
+"""A Linux machine measured through ONNX Runtime: what the built-in plugins share.
+
+A plugin subclasses it and says what is special: its name, which machine it is for, what its
+timings depend on besides the processor.
+"""
+
+import sys
+from pathlib import Path
+
+from devices import runtimes
+from devices.host import Host, LocalHost
+from devices.linux import readers as linux
+from devices.linux.checks import CHECKS
+from devices.linux.cores import describe_caches, describe_cores
+from devices.linux.held_clocks import ClockCommands, governor_commands
+from devices.linux.sensors import check_sensors, read_sensors
+from devices.spec import DeviceInfo, Facts, Finding, HardwareRuns
+
+
+class LinuxDevice:
+    """A machine that reads as Linux does.
+
+    Args:
+        host: The machine; this one without it.
+
+    Attributes:
+        name: As in `--device cpu`.
+        kind: The sort of processor measured.
+        provider: ONNX Runtime's execution provider; nothing else may run a model.
+        runtime_choices: Which runtimes it can be measured with.
+        runtime: The one it is measured with.
+        run_on_hardware: See `Device`.
+    """
+
+    name: str = ""
+    kind: str = "cpu"
+    provider: str = runtimes.CPU
+    runtime_choices: tuple[str, ...] = (runtimes.ONNXRUNTIME,)
+    runtime: str = runtimes.ONNXRUNTIME
+    run_on_hardware: HardwareRuns = "never"
+    has_held_clocks: bool = False
+
+    def __init__(self, host: Host | None = None) -> None:
+        self.host = host or LocalHost()
+
+    def wrong_machine(self) -> str | None:
+        """Why this machine is not one that the plugin is for; None when it is."""
+        return None
+
+    def model(self) -> str:
+        """What the processor measured calls itself."""
+        return linux.cpu_model(self.host)
+
+    def power_mode(self) -> str:
+        """What somebody can set that changes every timing."""
+        return linux.governor(self.host)
+
+    def traits(self) -> Facts:
+        """What else timings depend on; the fingerprint holds it."""
+        return ()
+
+    def clock_commands(self) -> ClockCommands | str | None:
+        """See `devices.linux.held_clocks.HoldsClocks`."""
+        return governor_commands(linux.governor(self.host))
+
+    def unavailable_reason(self) -> str | None:
+        """Why it cannot be measured here and now; None when it can."""
+        system = self.host.kernel().system
+        if system != "Linux":
+            return f"measuring needs Linux's /proc; {self.host.label} is {system}"
+        if (reason := self.wrong_machine()) is not None:
+            return reason
+        missing = {
+            runtime: runtimes.missing_runtime(self.host, self.provider, runtime)
+            for runtime in self.runtime_choices
+        }
+        others = [f"--runtime {name}" for name, reason in missing.items() if reason is None]
+        if (reason := missing[self.runtime]) is not None and others:
+            return f"{reason}, or use {' or '.join(others)}"
+        return reason
+
+    def info(self) -> DeviceInfo:
+        """What the machine is, read afresh."""
+        kernel = self.host.kernel()
+        return DeviceInfo(
+            name=self.name,
+            kind=self.kind,
+            model=self.model(),
+            machine=kernel.machine,
+            cores=linux.usable_cores(self.host),
+            memory_mb=linux.memory_mb(self.host),
+            system=f"{kernel.system} {kernel.release}",
+            power_mode=self.power_mode(),
+            traits=self.traits(),
+            details=self._details(),
+        )
+
+    def worker_command(self, worker: Path) -> list[str]:
+        """The argv that runs `worker` in this interpreter."""
+        return [sys.executable, str(worker)]
+
+    def worker_environment(self) -> dict[str, str]:
+        """The variables to add to the child's environment."""
+        return runtimes.worker_environment(self.provider, self.runtime)
+
+    def sensors(self) -> dict[str, float]:
+        """What the sensors say now, by name and unit."""
+        return read_sensors(self.host)
+
+    def doctor(self) -> tuple[Finding, ...]:
+        """What would disturb a measurement there."""
+        return (
+            runtimes.check_runtime(self.host, self.provider, self.runtime),
+            runtimes.check_telemetry(self.host),
+            *(check(self.host) for check in CHECKS),
+            check_sensors(self.sensors()),
+        )
+
+    def what_it_is(self) -> str:
+        """For messages, e.g. "x86_64, AMD EPYC"."""
+        return f"{self.host.kernel().machine}, {linux.cpu_model(self.host)}"
+
+    def remedy(self) -> str:
+        """What to do about a wrong machine."""
+        if self.host.is_local:
+            return f"reach one with --device {self.name} --host user@address"
+        return f"see what it is with: automoe devices --host {self.host.label}"
+
+    def _details(self) -> Facts:
+        quota = linux.cpu_quota(self.host)
+        facts = {
+            "cores": describe_cores(self.host),
+            "caches": describe_caches(self.host),
+            "container": linux.container(self.host),
+            "cpu quota": None if quota is None else f"{quota:.2f} cores",
+        }
+        known = tuple((name, value) for name, value in facts.items() if value)
+        return (*known, *runtimes.describe_runtimes(self.host))

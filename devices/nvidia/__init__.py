@@ -1,0 +1,1 @@
+"""What NVIDIA's software says about a GPU."""

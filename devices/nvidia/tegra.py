@@ -1,0 +1,97 @@
+"""What NVIDIA's software on a Jetson says: release, power mode, GPU."""
+
+import json
+import re
+
+from devices.host import Host
+from devices.linux import device_tree
+from devices.linux.sensors import gpu_clock_folder
+
+_POWER_MODE = ("nvpmodel", "-q")
+_CORE_PACKAGE = ("dpkg-query", "--show", "--showformat=${Version}", "nvidia-l4t-core")
+# NVIDIA's release notes, https://developer.nvidia.com/embedded/jetpack-archive.
+_JETPACKS = {
+    "34.1.1": "5.0.1 DP",
+    "35.1": "5.0.2",
+    "35.2.1": "5.1",
+    "35.3.1": "5.1.1",
+    "35.4.1": "5.1.2",
+    "35.5": "5.1.3",
+    "35.6": "5.1.4",
+    "35.6.1": "5.1.5",
+    "35.6.2": "5.1.5",
+    "35.6.3": "5.1.5",
+    "36.2": "6.0 DP",
+    "36.3": "6.0",
+    "36.4": "6.1",
+    "36.4.3": "6.2",
+    "36.4.4": "6.2.1",
+    "36.4.7": "6.2.1",
+    "36.5": "6.2.2",
+    "38.4": "7.1",
+    "39.2": "7.2",
+}
+_JETPACK_FAMILIES = {"32.7.": "4.6", "38.2.": "7.0"}  # with any number that follows
+# https://developer.nvidia.com/cuda-gpus, by system on chip.
+_COMPUTE_CAPABILITIES = {
+    "tegra210": "5.3",
+    "tegra186": "6.2",
+    "tegra194": "7.2",
+    "tegra234": "8.7",
+    "tegra264": "11.0",
+}
+
+
+def tegra_soc(host: Host) -> str | None:
+    """The system on chip, e.g. "tegra234"; None on what is no Jetson."""
+    names = (name.partition("nvidia,tegra") for name in device_tree.compatible(host))
+    return next((f"tegra{number}" for start, found, number in names if found and not start), None)
+
+
+def l4t_release(host: Host) -> str | None:
+    """The release of NVIDIA's Linux, e.g. "36.4.3"; None where neither file nor package is."""
+    text = host.read_text("/etc/nv_tegra_release") or ""
+    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
+    if found:
+        return f"{found.group(1)}.{found.group(2)}"
+    package = re.match(r"[\d.]+", host.run(_CORE_PACKAGE) or "")
+    return package.group() if package else None
+
+
+def jetpack(release: str) -> str | None:
+    """The JetPack that came with a release of NVIDIA's Linux; None for one that is not known."""
+    short = release.removesuffix(".0")
+    families = (name for start, name in _JETPACK_FAMILIES.items() if release.startswith(start))
+    return _JETPACKS.get(release) or _JETPACKS.get(short) or next(families, None)
+
+
+def power_mode(host: Host) -> str | None:
+    """The name that `nvpmodel` gives the mode, e.g. "15W"; ids differ between modules.
+
+    It may complain after the name when it is not run by root.
+    """
+    found = re.search(r"^NV Power Mode: (\S+)", host.run(_POWER_MODE) or "", flags=re.M)
+    return found.group(1) if found else None
+
+
+def cuda_version(host: Host) -> str | None:
+    """Of the toolkit that JetPack installed."""
+    try:
+        document = json.loads(host.read_text("/usr/local/cuda/version.json") or "")
+        return str(document["cuda"]["version"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def compute_capability(soc: str) -> str | None:
+    """Of the GPU in a system on chip."""
+    return _COMPUTE_CAPABILITIES.get(soc)
+
+
+def is_gpu_clock_pinned(host: Host) -> bool | None:
+    """Whether the GPU has one clock only; None where the kernel does not say."""
+    folder = gpu_clock_folder(host)
+    if folder is None:
+        return None
+    low, high = (host.read_text(f"{folder}/{end}_freq") for end in ("min", "max"))
+    return None if low is None or high is None else low == high

@@ -1,0 +1,105 @@
+"""Sends files to a remote machine, each content once, and gives them names there."""
+
+import errno
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from devices.remote.session import RemoteSession
+
+PIECE_BYTES = 1 << 20
+_PUT_SECONDS = 600.0  # the last piece waits until the whole is checked
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A file as it was when it was last looked at."""
+
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+class RemoteFiles:
+    """The files of a session on a remote machine.
+
+    Content is known there by its SHA-256 and kept for later sessions, so that it is sent once. A
+    file that has only grown is sent from where it ended.
+
+    Args:
+        session: The session.
+
+    Attributes:
+        sent_bytes: What went over the line so far.
+    """
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._known: dict[Path, _State] = {}
+        self.sent_bytes = 0
+
+    def place(self, files: Mapping[str, Path | bytes]) -> str:
+        """Have files, or bytes as files, under these names in the folder that is returned.
+
+        Raises:
+            OSError: A file cannot be read.
+            RefusedError: A name leads out of the folder, or the machine cannot store a file.
+            ConnectionLostError: The connection did not come back in time.
+            SessionLostError: The machine restarted meanwhile.
+        """
+        earlier = dict(self._known)
+        digests = {name: self._digest(content) for name, content in files.items()}
+        answer = self._session.ask("link", files=digests)
+        if answer["missing"]:
+            contents = {digests[name]: content for name, content in files.items()}
+            for digest in answer["missing"]:
+                self._send(contents[digest], digest, earlier)
+            answer = self._session.ask("link", files=digests)
+        return str(answer["folder"])
+
+    def _digest(self, content: Path | bytes) -> str:
+        if isinstance(content, bytes):
+            return hashlib.sha256(content).hexdigest()
+        status, known = content.stat(), self._known.get(content)
+        if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return known.digest
+        with content.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._known[content] = _State(status.st_size, status.st_mtime_ns, digest)
+        return digest
+
+    def _send(self, content: Path | bytes, digest: str, earlier: Mapping[Path, _State]) -> None:
+        if isinstance(content, bytes):
+            self._put(io.BytesIO(content), digest, 0, len(content))
+            return
+        size, before = self._known[content].size, earlier.get(content)
+        if before and before.size < size and _prefix_digest(content, before.size) == before.digest:
+            answer = self._session.ask("grow", old=before.digest, digest=digest)
+        else:
+            answer = self._session.ask("received", digest=digest)
+        with content.open("rb") as file:
+            self._put(file, digest, min(int(answer["offset"]), size), size)
+
+    def _put(self, file: BinaryIO, digest: str, offset: int, size: int) -> None:
+        file.seek(offset)
+        is_whole = False
+        while not is_whole:
+            piece = file.read(PIECE_BYTES)
+            if not piece and offset < size:
+                raise OSError(errno.EIO, "changed while it was sent", getattr(file, "name", ""))
+            place = {"digest": digest, "offset": offset, "size": size}
+            answer = self._session.ask("put", payload=piece, timeout_s=_PUT_SECONDS, **place)
+            offset, is_whole = offset + len(piece), bool(answer["is_whole"])
+            self.sent_bytes += len(piece)
+
+
+def _prefix_digest(path: Path, size: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while size and (piece := file.read(min(size, 1 << 20))):
+            digest.update(piece)
+            size -= len(piece)
+    return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""A machine at the end of an SSH connection: what plugins may ask of it, and its files."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from devices.host import Kernel
+from devices.remote.address import RemoteAddress
+from devices.remote.files import RemoteFiles
+from devices.remote.session import PATIENCE_SECONDS, RemoteSession, Say
+from devices.spec import DeviceUnavailableError
+
+
+def say_nothing(message: str) -> None:
+    """For who does not want to know of lost connections."""
+
+
+class RemoteHost:
+    """A `devices.Host` elsewhere, for as long as the `with` block lasts.
+
+    Args:
+        address: Where.
+        say: Told when a connection is lost and when it is back.
+        patience_s: How long a lost connection is tried anew.
+
+    Attributes:
+        session: Carries requests there.
+        files: Sends files there.
+    """
+
+    is_local = False
+
+    def __init__(
+        self,
+        address: RemoteAddress,
+        *,
+        say: Say = say_nothing,
+        patience_s: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.label = address.destination
+        self.session = RemoteSession(address, say=say, patience_s=patience_s)
+        self.files = RemoteFiles(self.session)
+
+    def __enter__(self) -> "RemoteHost":
+        """Connect.
+
+        Raises:
+            ConnectionFailedError: The machine cannot be reached or has no usable Python.
+        """
+        self.session.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the session there."""
+        self.session.__exit__(kind, error, trace)
+
+    def lock(self) -> None:
+        """Keep other sessions off the machine until this one ends; again is no matter.
+
+        Raises:
+            DeviceUnavailableError: Another session measures there.
+        """
+        holder = self.session.ask("lock")["holder"]
+        if holder is not None:
+            raise DeviceUnavailableError(
+                f"Another session measures on {self.label} ({holder}). "
+                f"Wait for its end, or stop it: two at once would disturb each other."
+            )
+
+    def kernel(self) -> Kernel:
+        """See `Host`."""
+        return Kernel(*self.session.ask_again("kernel")["kernel"])
+
+    def usable_cpus(self) -> tuple[int, ...]:
+        """See `Host`."""
+        return tuple(self.session.ask_again("cpus")["cpus"])
+
+    def read_text(self, path: str) -> str | None:
+        """See `Host`."""
+        text: str | None = self.session.ask_again("read", path=path)["text"]
+        return text
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """See `Host`."""
+        return tuple(self.session.ask_again("glob", pattern=pattern)["paths"])
+
+    def run(self, argv: Sequence[str]) -> str | None:
+        """See `Host`."""
+        text: str | None = self.session.ask_again("run", argv=list(argv))["text"]
+        return text
+
+    def package_version(self, name: str) -> str | None:
+        """See `Host`."""
+        version: str | None = self.session.ask_again("package", name=name)["version"]
+        return version

@@ -1,0 +1,1 @@
+"""Whether a log may be fitted as it is, and which rows say no."""

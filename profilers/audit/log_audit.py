@@ -1,0 +1,205 @@
+"""What a log holds, whether it may be fitted as it is, and how two become one."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from profilers.audit import row_checks, trend_checks
+from profilers.audit.columns import encode, find_conditions, find_features, find_targets
+from profilers.audit.problem import Problem
+from profilers.audit.residuals import thousands
+from profilers.audit.row_order import MIN_ROWS
+from profilers.log.any_log import AnyLog, Row, read_any_log
+from profilers.log.latency_log import (
+    complete_lines,
+    read_log,
+    require_existing,
+    require_new,
+    samples_path,
+    write_new,
+)
+from profilers.log.rows import CONDITION_COLUMNS, LogError, format_line, require_same
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the checks of a log say.
+
+    Attributes:
+        rows: Number of rows that could be read.
+        targets: The columns whose sum was taken for the latency.
+        features: The columns it was predicted from, to see what they do not explain.
+        problems: Everything a fit would suffer from; empty when the log is sound.
+    """
+
+    rows: int
+    targets: tuple[str, ...]
+    features: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """What a log holds.
+
+    Attributes:
+        rows: Number of rows.
+        points: Number of different points.
+        devices: Name, model and fingerprint of each device, sorted.
+        runtimes: Name and version of each runtime, sorted.
+        flags: How many rows carry each flag.
+        qualities: How many rows have each quality.
+        latency_min_ms: The fastest point; None in an empty log, as below.
+        latency_median_ms: The median over points.
+        latency_max_ms: The slowest point.
+        first_at: When the first row was measured, UTC.
+        last_at: When the last row was measured, UTC.
+    """
+
+    rows: int
+    points: int
+    devices: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    flags: dict[str, int]
+    qualities: dict[str, int]
+    latency_min_ms: float | None
+    latency_median_ms: float | None
+    latency_max_ms: float | None
+    first_at: str | None
+    last_at: str | None
+
+
+def summarise(path: Path) -> LogSummary:
+    """What the log at `path` holds.
+
+    Raises:
+        LogError: It cannot be read.
+    """
+    rows = _read_existing(path)
+    latencies = [float(row["latency_ms"]) for row in rows]
+    times = [row["measured_at"] for row in rows]
+    return LogSummary(
+        rows=len(rows),
+        points=len({row["point_id"] for row in rows}),
+        devices=tuple(sorted({_device(row) for row in rows})),
+        runtimes=tuple(sorted({row["runtime"] for row in rows})),
+        flags=dict(Counter(flag for row in rows for flag in row["flags"].split(";") if flag)),
+        qualities=dict(sorted(Counter(row["quality"] for row in rows).items())),
+        latency_min_ms=min(latencies, default=None),
+        latency_median_ms=median(latencies) if latencies else None,
+        latency_max_ms=max(latencies, default=None),
+        first_at=min(times, default=None),
+        last_at=max(times, default=None),
+    )
+
+
+def audit_log(
+    path: Path,
+    *,
+    targets: Sequence[str] = (),
+    condition_columns: Sequence[str] = (),
+    varied: Collection[str] = (),
+) -> Audit:
+    """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
+
+    Args:
+        path: The log.
+        targets: The columns whose sum is the latency; by default those that look like it.
+        condition_columns: The caller's columns that should be the same in every row.
+        varied: Conditions that differ from row to row on purpose.
+
+    Raises:
+        LogError: It is no CSV, or no column is a latency.
+    """
+    log = read_any_log(path)
+    names = find_targets(log, targets)
+    features = find_features(log, names, varied)
+    conditions = [x for x in find_conditions(log, condition_columns) if x not in varied]
+    problems = [
+        *row_checks.malformed(log),
+        *row_checks.simulated(log),
+        *row_checks.impossible(log, names),
+        *row_checks.units(log, names),
+        *row_checks.mixed(log.rows, conditions),
+        *row_checks.duplicates(log),
+        *row_checks.doubtful(log.rows),
+    ]
+    rows = _in_order(log, names)
+    if log.is_ours:
+        problems += row_checks.inconsistent(rows)
+        problems += trend_checks.wandering_sentinel(rows)
+    problems += _unexplained(rows, names, features)
+    return Audit(len(log.rows), names, features, tuple(problems))
+
+
+def check(
+    path: Path, *, targets: Sequence[str] = (), condition_columns: Sequence[str] = ()
+) -> tuple[Problem, ...]:
+    """The problems alone, see `audit_log`."""
+    return audit_log(path, targets=targets, condition_columns=condition_columns).problems
+
+
+def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] = ()) -> int:
+    """Write the rows of several logs into a new one, and their raw samples beside it.
+
+    A row that is in two logs is written once.
+
+    Returns:
+        The number of rows written.
+
+    Raises:
+        LogError: Conditions or columns differ between the logs, there are no rows, or `out` or
+            its samples exist.
+    """
+    rows = [(path, row) for path in paths for row in _read_existing(path)]
+    if not rows:
+        raise LogError("There is nothing to merge: no log has a row.")
+    first_path, first = rows[0]
+    for path, row in rows:
+        if row.keys() != first.keys():
+            odd = sorted(row.keys() ^ first.keys())
+            raise LogError(f"{path} and {first_path} must have the same columns. Got {odd} in one.")
+        require_same(first, row, (*CONDITION_COLUMNS, *condition_columns), first_path)
+    for target in (out, samples_path(out)):
+        require_new(target)
+    unique = {tuple(row[name] for name in first): None for _, row in rows}
+    write_new(out, b"".join(format_line(cells) for cells in (tuple(first), *unique)))
+    raw = dict.fromkeys(line for path in paths for line in complete_lines(samples_path(path)))
+    write_new(samples_path(out), b"".join(raw))
+    return len(unique)
+
+
+def _read_existing(path: Path) -> list[dict[str, str]]:
+    require_existing(path)
+    return read_log(path)
+
+
+def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:
+    """The rows with a possible latency as they were measured; in the file, if it does not say."""
+    sound = [row for row in log.rows if all(row.number(name) > 0 for name in targets)]
+    return sorted(sound, key=lambda row: row.cells["measured_at"]) if log.is_ours else sound
+
+
+def _unexplained(
+    rows: Sequence[Row], targets: Sequence[str], features: Sequence[str]
+) -> list[Problem]:
+    """Checks of the latencies, by what the features do not explain of them."""
+    latency = np.array([sum(row.number(name) for name in targets) for row in rows])
+    problems = row_checks.constant(latency.tolist())
+    if problems or not rows:
+        return problems
+    table = encode(rows, features) if len(rows) >= MIN_ROWS else {}
+    factors, left = thousands(latency, list(table.values()))
+    problems += trend_checks.mixed_units(rows, factors)
+    same = factors == 0
+    rows = [row for row, is_same in zip(rows, same, strict=True) if is_same]
+    table = {name: values[same] for name, values in table.items()}
+    return problems + trend_checks.drift_in_order(rows, left[same].tolist(), table)
+
+
+def _device(row: dict[str, str]) -> str:
+    return f"{row['device']} {row['device_model']} {row['device_fingerprint']}"

@@ -1,0 +1,201 @@
+"""Checks that look at rows one by one, or at a column: values, conditions, repeats, grades."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from math import isnan
+
+from devices.spec import SIMULATED
+from profilers.audit.problem import Problem
+from profilers.log.any_log import AnyLog, Row, number
+from profilers.log.column_names import words
+from profilers.log.rows import NUMBER_COLUMNS, OPTIONAL_NUMBER_COLUMNS, REQUIRED_COLUMNS
+
+_MAX_FLAGGED_SHARE = 0.2
+_MIN_ROWS_FOR_CONSTANT = 3
+_SHOWN_VALUES = 4
+_UNITLESS = ("latency", "time", "duration", "energy", "memory")
+_OTHER_UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "seconds, a factor of 1000"),
+    **dict.fromkeys(("us", "µs", "usec", "microseconds"), "microseconds, a factor of 0.001"),
+    **dict.fromkeys(("ns", "nanoseconds"), "nanoseconds, a factor of 0.000001"),
+}
+_MILLISECONDS = {"ms", "msec", "millis", "milliseconds"}
+_ASCENDING = (
+    ("ci_low_ms", "latency_ms", "ci_high_ms"),
+    ("min_ms", "raw_latency_ms"),
+    ("p90_ms", "p95_ms", "p99_ms"),
+    ("n_processes", "n_blocks", "n_samples"),
+)
+_ROUNDING = 1e-9
+_MEASURE_AGAIN = "delete the lines; resuming measures their points again"
+
+
+def malformed(log: AnyLog) -> list[Problem]:
+    """Lines that are no rows, and columns that are not there."""
+    problems = []
+    if log.malformed:
+        message = f"{len(log.malformed)} lines do not have the {len(log.columns)} fields of a row"
+        remedy = "correct or delete them"
+        problems.append(
+            Problem.at(log.malformed, "malformed", "problem", message=message, remedy=remedy)
+        )
+    if log.torn is not None:
+        message = "a write was cut off in the last line, which is left out"
+        remedy = "resume the same command: it moves the line aside and measures its point again"
+        problems.append(Problem.at([log.torn], "torn", "warning", message=message, remedy=remedy))
+    twice = [name for name, count in Counter(log.columns).items() if count > 1]
+    missing = [name for name in REQUIRED_COLUMNS if log.is_ours and name not in log.columns]
+    if twice:
+        message = f"column {twice[0]!r} comes twice"
+        problems.append(Problem("columns", "problem", message, "rename one of the two"))
+    if missing:
+        message = (
+            f"{len(missing)} columns of a log of this version are missing: {missing[0]!r}, ..."
+        )
+        remedy = "measure again into another log, or fit with the version that wrote it"
+        problems.append(Problem("columns", "problem", message, remedy))
+    return problems
+
+
+def simulated(log: AnyLog) -> list[Problem]:
+    """Rows of our logs that were computed and not measured."""
+    lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
+    if not log.is_ours or not lines:
+        return []
+    message = f"{len(lines)} rows are SIMULATED and say nothing about any real device"
+    remedy = "use what comes of them for trying out only"
+    return [Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)]
+
+
+def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
+    """Latencies that are no positive number; in our logs, results that are no number from 0."""
+    optional = set(OPTIONAL_NUMBER_COLUMNS)
+    known = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS) if log.is_ours else ()
+    found: dict[int, str] = {}
+    for row in log.rows:
+        for name in dict.fromkeys((*targets, *known)):
+            text = row.cells.get(name)
+            if text is None or (name in optional and text == ""):
+                continue
+            if not _is_possible(text, may_be_zero=name not in targets):
+                found.setdefault(row.line, f"{name} is {text!r:.40}")
+    if not found:
+        return []
+    line, example = next(iter(found.items()))
+    message = f"{len(found)} rows hold an impossible value, e.g. in line {line} {example}"
+    remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
+    return [Problem.at(found, "impossible", "problem", message=message, remedy=remedy)]
+
+
+def inconsistent(rows: Sequence[Row]) -> list[Problem]:
+    """Rows of ours that contradict themselves, such as a latency outside of its interval."""
+    problems = []
+    for names in _ASCENDING:
+        lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
+        if lines:
+            message = f"{len(lines)} rows violate {' <= '.join(names)}"
+            problems.append(
+                Problem.at(lines, "inconsistent", "problem", message=message, remedy=_MEASURE_AGAIN)
+            )
+    return problems
+
+
+def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
+    """Conditions that take several values; the rows are those without the most common one."""
+    problems = []
+    for name in columns:
+        counts = Counter(row.cells[name] for row in rows)
+        if len(counts) < 2:
+            continue
+        usual = counts.most_common(1)[0][0]
+        values = sorted(counts)
+        more = ", ..." if len(values) > _SHOWN_VALUES else ""
+        message = (
+            f"{name!r} takes {len(values)} values: {', '.join(values[:_SHOWN_VALUES])}{more}; "
+            f"another than the usual {usual!r}"
+        )
+        lines = [row.line for row in rows if row.cells[name] != usual]
+        remedy = "split the log by that column and fit each part"
+        problems.append(Problem.at(lines, "mixed", "problem", message=message, remedy=remedy))
+    return problems
+
+
+def duplicates(log: AnyLog) -> list[Problem]:
+    """Points, or in logs of others whole rows, that come again."""
+    seen: set[object] = set()
+    lines = []
+    for row in log.rows:
+        key = row.cells["point_id"] if log.is_ours else tuple(row.cells.values())
+        if key in seen:
+            lines.append(row.line)
+        seen.add(key)
+    if not lines:
+        return []
+    what = "of points that have a row already" if log.is_ours else "identical to an earlier one"
+    message = f"{len(lines)} rows are {what}"
+    remedy = "keep one row per point"
+    return [Problem.at(lines, "duplicates", "warning", message=message, remedy=remedy)]
+
+
+def constant(latencies: Sequence[float]) -> list[Problem]:
+    """A latency that never changes, from which nothing can be learned."""
+    if len(latencies) < _MIN_ROWS_FOR_CONSTANT or len(set(latencies)) > 1:
+        return []
+    message = f"all {len(latencies)} rows have the latency {latencies[0]:g}"
+    return [Problem("constant", "problem", message, "measure points that differ")]
+
+
+def doubtful(rows: Sequence[Row]) -> list[Problem]:
+    """Rows that were flagged, when they are many, and rows of quality C."""
+    problems = []
+    flagged = {row.line: flags(row) for row in rows if flags(row)}
+    if flagged and len(flagged) / len(rows) > _MAX_FLAGGED_SHARE:
+        counts = Counter(flag for names in flagged.values() for flag in names)
+        detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
+        message = f"{len(flagged)} of {len(rows)} rows are flagged ({detail})"
+        remedy = "run `automoe doctor`, quieten the machine and measure again"
+        problems.append(Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy))
+    poor = [row.line for row in rows if row.cells.get("quality") == "C"]
+    if poor:
+        message = f"{len(poor)} of {len(rows)} rows are of quality C"
+        remedy = "measure their points again on a quiet machine, or leave them out of the fit"
+        problems.append(Problem.at(poor, "flagged", "warning", message=message, remedy=remedy))
+    return problems
+
+
+def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
+    """Columns named without a unit, and latencies in another one than milliseconds."""
+    bare = [name for name in log.columns if name.lower() in _UNITLESS]
+    remedy = "rename it with its unit, e.g. latency_ms"
+    problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
+    for name in targets:
+        other = [_OTHER_UNITS[word] for word in words(name) if word in _OTHER_UNITS]
+        if other:
+            message = f"column {name!r} is in {other[0].partition(',')[0]}, not in milliseconds"
+            remedy = f"multiply it by {other[0].rpartition(' ')[2]} and rename it"
+            problems.append(Problem("unit", "problem", message, remedy))
+    silent = [
+        name
+        for name in targets
+        if (_MILLISECONDS | _OTHER_UNITS.keys()).isdisjoint(words(name)) and name not in bare
+    ]
+    if silent:
+        message = f"the unit of {', '.join(map(repr, silent))} is not named; taken as milliseconds"
+        problems.append(Problem("unit", "warning", message, "rename it with its unit"))
+    return problems
+
+
+def flags(row: Row) -> list[str]:
+    """The flags of a row."""
+    return [flag for flag in row.cells.get("flags", "").split(";") if flag]
+
+
+def _is_possible(text: str, *, may_be_zero: bool) -> bool:
+    value = number(text)
+    return value >= 0 if may_be_zero else value > 0  # both false for nan
+
+
+def _ascends(values: Sequence[float]) -> bool:
+    known = [value for value in values if not isnan(value)]
+    return all(low <= high * (1 + _ROUNDING) for low, high in pairwise(known))

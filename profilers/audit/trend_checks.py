@@ -1,0 +1,140 @@
+"""Checks that look at the rows together: a drifting machine, and units that differ by row."""
+
+from collections.abc import Mapping, Sequence
+from math import inf, sqrt
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profilers.audit.problem import Problem, describe_lines
+from profilers.audit.row_order import MIN_ROWS, OrderEffect, Span, is_sorted, order_effect
+from profilers.log.any_log import Row
+from profilers.measuring.intervals import lag1_correlation
+
+_MAX_SENTINEL_SPREAD = 0.05
+_MIN_ROWS_FOR_SENTINEL = 8
+# A span further off than that is a problem. Points are measured to 2 %, and good latency models
+# err by about as much: what is further off would be learned as a property of architectures.
+MAX_OFFSET = 0.03
+_SHOWN_SPANS = 4
+_LEAST_OFFSET = 0.01
+
+_FACTORS = {
+    -inf: "more than 200 times below",
+    -2.0: "about 1 000 000 times below, like seconds among microseconds,",
+    -1.0: "about 1000 times below, like seconds among milliseconds,",
+    1.0: "about 1000 times above, like microseconds among milliseconds,",
+    2.0: "about 1 000 000 times above, like nanoseconds among milliseconds,",
+    inf: "more than 200 times above",
+}
+
+
+def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
+    """The sentinel should scatter like noise; neighbours that resemble each other drift.
+
+    Args:
+        rows: Of ours, in the order they were measured.
+    """
+    rows = [row for row in rows if row.number("sentinel_ms") > 0]
+    sentinel_ms = [row.number("sentinel_ms") for row in rows]
+    if len(sentinel_ms) < _MIN_ROWS_FOR_SENTINEL:
+        return []
+    spread = max(sentinel_ms) / min(sentinel_ms) - 1
+    correlation = lag1_correlation(sentinel_ms)
+    if spread <= _MAX_SENTINEL_SPREAD or correlation <= 2 / sqrt(len(sentinel_ms)):
+        return []
+    usual = median(sentinel_ms)
+    off = [row.line for row in rows if _is_off(row.number("sentinel_ms") / usual)]
+    message = (
+        f"the sentinel drifted by {spread:.0%} over the session (lag-1 correlation "
+        f"{correlation:.2f}); more than {_MAX_SENTINEL_SPREAD / 2:.1%} off its median"
+    )
+    remedy = "find what changed (`automoe doctor`), then measure again into another log"
+    return [Problem.at(off, "drift", "problem", message=message, remedy=remedy)]
+
+
+def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Problem]:
+    """Rows that are far off, as by a factor of 1000.
+
+    Args:
+        rows: The rows.
+        factors: By how many factors of 1000 each is off, see `thousands`.
+    """
+    problems = []
+    for factor, found in _FACTORS.items():
+        lines = [row.line for row, own in zip(rows, factors, strict=True) if own == factor]
+        if lines:
+            message = f"{len(lines)} latencies are {found} what the other rows make likely"
+            remedy = "bring them to milliseconds, or delete the lines"
+            problems.append(Problem.at(lines, "unit", "problem", message=message, remedy=remedy))
+    return problems
+
+
+def drift_in_order(
+    rows: Sequence[Row], residuals: Sequence[float], features: Mapping[str, NDArray[np.float64]]
+) -> list[Problem]:
+    """What the features do not explain should not depend on when it was measured.
+
+    Where the rows come sorted by a feature, a drift and an error of the prediction look the same.
+    Then it is never called a drift.
+
+    Args:
+        rows: In the order they were measured.
+        residuals: Of log(latency), by row.
+        features: What predicted them, by name.
+    """
+    if len(rows) < MIN_ROWS or not features:
+        return []
+    effect = order_effect(residuals)
+    if not effect.is_significant:
+        return []
+    order = {name: is_sorted(values.tolist()) for name, values in features.items()}
+    sorted_by = {name: value for name, value in order.items() if value is not None}
+    return [_untold(effect, sorted_by) if sorted_by else _drift(rows, effect)]
+
+
+def _untold(effect: OrderEffect, sorted_by: Mapping[str, float]) -> Problem:
+    name = max(sorted_by, key=lambda name: sorted_by[name])
+    message = (
+        f"the rows are ordered by {name!r} (lag-1 correlation {sorted_by[name]:.2f}), so a drift "
+        f"of the machine cannot be told from an effect of the features (residuals: "
+        f"{effect.correlation:.2f})"
+    )
+    remedy = "measure in random order to know"
+    return Problem("order", "warning", message, remedy)
+
+
+def _drift(rows: Sequence[Row], effect: OrderEffect) -> Problem:
+    shown = [span for span in effect.spans if abs(span.offset) > _LEAST_OFFSET]
+    bad = [span for span in shown if abs(span.offset) > MAX_OFFSET]
+    named = bad or shown
+    evidence = f"lag-1 correlation {effect.correlation:.2f}, p = {effect.p_value:.2g}"
+    message = f"what the features leave unexplained depends on the measuring order ({evidence})"
+    if named:
+        message += f"; against {_place(rows, effect.reference)}: {_offsets(rows, named)}"
+    lines = {row.line for span in named for row in rows[span.start : span.stop]}
+    return Problem(
+        "drift",
+        "problem" if bad else "warning",
+        message,
+        "measure these lines again, or delete them and fit the rest"
+        if bad
+        else "know that the machine moved a little; a bound from this log covers it",
+        tuple(sorted(lines)),
+    )
+
+
+def _offsets(rows: Sequence[Row], spans: Sequence[Span]) -> str:
+    worst = sorted(spans, key=lambda span: -abs(span.offset) * sqrt(span.stop - span.start))
+    texts = [f"{_place(rows, span)} by {span.offset:+.1%}" for span in worst[:_SHOWN_SPANS]]
+    more = len(spans) - len(texts)
+    return "; ".join(texts) + (f"; {more} more spans" if more else "")
+
+
+def _place(rows: Sequence[Row], span: Span) -> str:
+    return describe_lines(sorted(row.line for row in rows[span.start : span.stop]), shown=2)
+
+
+def _is_off(ratio: float) -> bool:
+    return abs(ratio - 1) > _MAX_SENTINEL_SPREAD / 2

@@ -1,0 +1,1 @@
+"""What an ONNX graph costs without running it: FLOPs, bytes, memory, shapes."""

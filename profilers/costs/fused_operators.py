@@ -1,0 +1,120 @@
+"""Fused attention and products, standard and ONNX Runtime's: FLOPs and shapes.
+
+Counted are the products with keys and with values, and the projections where the operator makes
+them. A causal mask saves nothing; softmax, scaling, biases and rotation are not counted.
+
+Legend: B batch, H heads, T queries, S keys (cached ones included), P width of a head.
+"""
+
+from profilers.costs.values import ShapedNode, UnknownCostError
+
+Shape = tuple[int, ...]
+
+
+def matmul_operands(node: ShapedNode) -> tuple[Shape, Shape]:
+    """The shapes that ONNX Runtime's FusedMatMul multiplies, once it has turned them."""
+    first, second = (
+        _turned(
+            node.in_shape(i),
+            batch=bool(node.attribute(f"transBatch{name}", 0)),
+            matrix=bool(node.attribute(f"trans{name}", 0)),
+        )
+        for i, name in enumerate("AB")
+    )
+    return first, second
+
+
+def _turned(shape: Shape, *, batch: bool, matrix: bool) -> Shape:
+    """The first dimension goes before the last; then the last two change places."""
+    if len(shape) < 2:
+        return shape
+    *batches, rows, columns = (*shape[1:-1], shape[0], shape[-1]) if batch else shape
+    return (*batches, columns, rows) if matrix else (*batches, rows, columns)
+
+
+def attention_flops(n_queries: int, n_keys: int, key_width: int, value_width: int) -> int:
+    """Every query meets every key, and adds up every value.
+
+    Args:
+        n_queries: T of all batches together.
+        n_keys: S.
+        key_width: P of queries and keys, times H.
+        value_width: P of values, times H.
+    """
+    return 2 * n_queries * n_keys * (key_width + value_width)
+
+
+def fused_attention_flops(node: ShapedNode) -> int:
+    """ONNX's Attention: ``[B, H, T, P]`` or ``[B, T, H * P]``, with or without a cache."""
+    query, key, value = (node.in_shape(i) for i in range(3))
+    n_past = node.in_shape(4)[2] if node.has_input(4) else 0
+    if len(query) == 4:
+        batch, heads, n_queries, width = query
+        widths = heads * width, heads * value[-1]
+    else:
+        batch, n_queries, width = query
+        heads, shared = int(node.attribute("q_num_heads")), int(node.attribute("kv_num_heads"))
+        widths = width, value[-1] // shared * heads
+    return attention_flops(batch * n_queries, n_past + key[-2], *widths)
+
+
+def projected_attention_flops(node: ShapedNode) -> int:
+    """ONNX Runtime's Attention, which projects ``[B, T, D]`` to queries, keys and values first."""
+    batch, n_tokens, dim = node.in_shape(0)
+    query, key, value = _hidden_sizes(node)
+    projection = 2 * batch * n_tokens * dim * (query + key + value)
+    n_keys = n_tokens + _past_length(node)
+    return projection + attention_flops(batch * n_tokens, n_keys, query, value)
+
+
+def projected_attention_shapes(node: ShapedNode) -> tuple[Shape, ...]:
+    """Output ``[B, T, H * P]`` and the grown cache ``[2, B, H, S, P]``."""
+    batch, n_tokens, _ = node.in_shape(0)
+    query, _, value = _hidden_sizes(node)
+    heads = int(node.attribute("num_heads"))
+    n_keys = n_tokens + _past_length(node)
+    return (batch, n_tokens, value), (2, batch, heads, n_keys, query // heads)
+
+
+def multi_head_attention_flops(node: ShapedNode) -> int:
+    """ONNX Runtime's MultiHeadAttention; packed or not, with or without a cache."""
+    batch, n_queries, n_keys, key_width, value_width = _multi_head_sizes(node)
+    return attention_flops(batch * n_queries, n_keys, key_width, value_width)
+
+
+def multi_head_attention_shapes(node: ShapedNode) -> tuple[Shape, ...]:
+    """Output ``[B, T, H * P]``, and the grown caches of keys and values ``[B, H, S, P]``."""
+    batch, n_queries, n_keys, key_width, value_width = _multi_head_sizes(node)
+    heads = int(node.attribute("num_heads"))
+    caches = [(batch, heads, n_keys, width // heads) for width in (key_width, value_width)]
+    return (batch, n_queries, value_width), *caches
+
+
+def _hidden_sizes(node: ShapedNode) -> tuple[int, int, int]:
+    """Widths of queries, keys and values; a third of the weights each unless they are given."""
+    if node.attribute("past_present_share_buffer", 0):
+        raise UnknownCostError("a cache of fixed size does not tell how full it is")
+    given = node.attribute("qkv_hidden_sizes")
+    third = node.in_shape(1)[1] // 3
+    query, key, value = given or (third, third, third)
+    return query, key, value
+
+
+def _past_length(node: ShapedNode) -> int:
+    return node.in_shape(4)[3] if node.has_input(4) else 0
+
+
+def _multi_head_sizes(node: ShapedNode) -> tuple[int, int, int, int, int]:
+    query = node.in_shape(0)
+    if len(query) == 5:  # queries, keys and values in one: [B, T, H, 3, P]
+        batch, n_queries, heads, _, width = query
+        return batch, n_queries, n_queries, heads * width, heads * width
+    batch, n_queries, key_width = query
+    n_past = node.in_shape(6)[2] if node.has_input(6) else 0
+    key = node.in_shape(1)
+    if len(key) == 5:  # keys and values in one: [B, S, H, 2, P]
+        return batch, n_queries, n_past + key[1], key_width, key_width
+    value = node.in_shape(2)
+    if len(key) == 4:  # as a cache: [B, H, S, P]
+        return batch, n_queries, n_past + key[2], key_width, value[1] * value[3]
+    return batch, n_queries, n_past + key[1], key_width, value[2]

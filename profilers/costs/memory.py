@@ -1,0 +1,119 @@
+"""Bytes of a graph: its weights, which of them a run reads, and the most that lives at once."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from onnx import NodeProto, TensorProto
+
+from profilers.costs.shapes import OpenedGraph
+from profilers.costs.values import ShapedNode, Value
+from profilers.workload.subgraphs import bodies, initialisers
+
+# Where a weight lies: a file and an offset in it, or a graph and a name in it.
+Place = tuple[str, object]
+
+_READ_WHAT_THEY_GIVE = frozenset(("Gather", "GatherElements", "GatherND", "Slice"))
+_READ_NO_CONTENT = frozenset(("Shape", "Size"))
+
+
+class Weights:
+    """The initialisers and constants of one graph; those at one place are one weight.
+
+    Args:
+        graph: The graph.
+        nodes: Its nodes; constants among them are weights too.
+
+    Attributes:
+        n_bytes: The size of every weight, by its place.
+        unknown: Names of those whose size is unknown.
+    """
+
+    def __init__(self, graph: OpenedGraph, nodes: Sequence[ShapedNode]) -> None:
+        self.n_bytes: dict[Place, int] = {}
+        self.unknown: list[str] = []
+        self._places: dict[str, Place] = {}
+        for tensor in initialisers(graph.graph):
+            self._add(tensor.name, _place(tensor, graph.path), _tensor_bytes(tensor))
+        for node in filter(is_constant, nodes):
+            name = node.proto.output[0]
+            self._add(name, (str(graph.path), name), node.outputs[0].n_bytes)
+
+    def read_by(self, nodes: Iterable[ShapedNode]) -> int:
+        """Bytes of weights that these nodes read.
+
+        A node that gives nothing reads nothing; one that gathers rows reads as much as it gives.
+        """
+        read: dict[Place, int] = {}
+        for node in nodes:
+            if node.computes_nothing or node.op in _READ_NO_CONTENT:
+                continue
+            for name in filter(self._places.__contains__, node.proto.input):
+                place = self._places[name]
+                whole = self.n_bytes[place]
+                given = node.outputs[0].n_bytes if node.op in _READ_WHAT_THEY_GIVE else None
+                wanted = whole if given is None or name != node.proto.input[0] else given
+                read[place] = min(whole, read.get(place, 0) + wanted)
+        return sum(read.values())
+
+    def _add(self, name: str, place: Place, n_bytes: int | None) -> None:
+        self._places[name] = place
+        self.n_bytes[place] = n_bytes or 0
+        if n_bytes is None:
+            self.unknown.append(name)
+
+
+def is_constant(node: ShapedNode) -> bool:
+    """Whether a node is a weight in disguise."""
+    return node.op == "Constant"
+
+
+def activation_bytes(nodes: Iterable[ShapedNode]) -> int:
+    """Everything that the nodes put out; constants are weights."""
+    return sum(sum(_output_bytes(node)) for node in nodes if not is_constant(node))
+
+
+def peak_live_bytes(
+    nodes: Sequence[ShapedNode], inputs: Mapping[str, Value], outputs: Iterable[str]
+) -> int:
+    """The most that inputs and activations take at once, in the order of the nodes.
+
+    The caller holds the inputs all the time, and the outputs to the end. A node's inputs and
+    outputs are alive together: nothing is computed in place.
+    """
+    last_use = {name: i for i, node in enumerate(nodes) for name in _uses(node.proto)}
+    last_use |= dict.fromkeys(outputs, len(nodes))
+    live = peak = sum(value.n_bytes or 0 for value in inputs.values())
+    freed = [0] * (len(nodes) + 1)
+    for i, node in enumerate(nodes):
+        if not is_constant(node):
+            for name, n_bytes in zip(node.proto.output, _output_bytes(node), strict=True):
+                live += n_bytes
+                freed[last_use.get(name, i)] += n_bytes
+        peak = max(peak, live)
+        live -= freed[i]
+    return peak
+
+
+def _output_bytes(node: ShapedNode) -> list[int]:
+    return [value.n_bytes or 0 for value in node.outputs]
+
+
+def _uses(node: NodeProto) -> Iterator[str]:
+    """The values a node takes, those of its bodies included."""
+    yield from node.input
+    for graph in bodies(node):
+        for inner in graph.node:
+            yield from _uses(inner)
+
+
+def _place(tensor: TensorProto, graph: Path) -> Place:
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return str(graph), tensor.name
+    where = {entry.key: entry.value for entry in tensor.external_data}
+    return str((graph.parent / where["location"]).resolve()), int(where.get("offset", 0))
+
+
+def _tensor_bytes(tensor: TensorProto) -> int | None:
+    if tensor.data_type == TensorProto.STRING:
+        return sum(map(len, tensor.string_data))
+    return Value(tensor.data_type, tuple(tensor.dims)).n_bytes

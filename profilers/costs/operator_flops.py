@@ -1,0 +1,156 @@
+"""FLOPs of ONNX operators: matrix products, convolutions, recurrence and attention.
+
+A multiply-add counts twice. Not counted, because they are the small rest of any network:
+elementwise operators, activations, softmax, norms, pooling, reductions, biases, comparisons,
+sorting, quantisation and everything that only moves data. An operator in neither list is an
+error, never a silent zero.
+"""
+
+from collections.abc import Callable
+from math import prod
+
+from profilers.costs.fused_operators import (
+    fused_attention_flops,
+    matmul_operands,
+    multi_head_attention_flops,
+    projected_attention_flops,
+)
+from profilers.costs.values import ShapedNode, UnknownCostError
+
+_UNCOUNTED_NAMES = """
+    Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool
+    BatchNormalization Bernoulli BitCast BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor
+    BlackmanWindow Cast CastLike Ceil Celu CenterCropPad Clip Col2Im Compress Concat Constant
+    ConstantOfShape Cos Cosh CumProd CumSum DepthToSpace DequantizeLinear Div Dropout
+    DynamicQuantizeLinear Elu Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements
+    GatherND Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool Greater GreaterOrEqual GridSample
+    GroupNormalization HammingWindow HannWindow HardSigmoid HardSwish Hardmax Identity
+    InstanceNormalization IsInf IsNaN LRN LayerNormalization LeakyRelu Less LessOrEqual Log
+    LogSoftmax LpNormalization LpPool Max MaxPool MaxRoiPool MaxUnpool Mean
+    MeanVarianceNormalization MelWeightMatrix Min Mish Mod Mul Multinomial Neg
+    NegativeLogLikelihoodLoss NonMaxSuppression NonZero Not OneHot Or PRelu Pad Pow QuantizeLinear
+    RMSNormalization RandomNormal RandomNormalLike RandomUniform RandomUniformLike Range Reciprocal
+    ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
+    ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence RoiAlign RotaryEmbedding Round
+    Scatter ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Slice Softmax
+    SoftmaxCrossEntropyLoss Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum SwiGLU Swish
+    Tan Tanh TensorScatter ThresholdedRelu Tile TopK Transpose Trilu Unique Unsqueeze Upsample
+    Where Xor SimplifiedLayerNormalization com.microsoft.BiasGelu com.microsoft.BiasSoftmax
+    com.microsoft.DequantizeLinear com.microsoft.FastGelu com.microsoft.Gelu
+    com.microsoft.QLinearAdd com.microsoft.QLinearMul com.microsoft.QuantizeLinear
+    com.microsoft.QuickGelu com.microsoft.RotaryEmbedding
+    com.microsoft.SimplifiedLayerNormalization com.microsoft.SkipLayerNormalization
+    com.microsoft.SkipSimplifiedLayerNormalization
+"""
+_UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
+
+
+def flops_of(node: ShapedNode) -> int:
+    """The floating-point (or integer) operations of one run of a node.
+
+    Raises:
+        UnknownCostError: Its operator has no rule, or a shape that the rule needs is unknown.
+    """
+    rule = _RULES.get(node.op)
+    if rule is not None:
+        return rule(node)
+    if node.op in _UNCOUNTED:
+        return 0
+    raise UnknownCostError("this operator has no rule")
+
+
+def counts(op: str) -> bool:
+    """Whether an operator's FLOPs are counted."""
+    return op in _RULES
+
+
+def _matmul(node: ShapedNode) -> int:
+    return 2 * node.n_out() * node.in_shape(0)[-1]
+
+
+def _fused_matmul(node: ShapedNode) -> int:
+    return 2 * node.n_out() * matmul_operands(node)[0][-1]
+
+
+def _matmul_n_bits(node: ShapedNode) -> int:
+    return 2 * node.n_out() * int(node.attribute("K"))
+
+
+def _gemm(node: ShapedNode) -> int:
+    return 2 * node.n_out() * node.in_shape(0)[0 if node.attribute("transA", 0) else 1]
+
+
+def _convolution(weight: int) -> Callable[[ShapedNode], int]:
+    """Each output element adds up one filter: channels of its group times the kernel."""
+    return lambda node: 2 * node.n_out() * prod(node.in_shape(weight)[1:])
+
+
+def _conv_transpose(node: ShapedNode) -> int:
+    """Each input element is spread by one filter; what padding cuts off is counted too."""
+    return 2 * prod(node.in_shape(0)) * prod(node.in_shape(1)[1:])
+
+
+def _recurrent(node: ShapedNode) -> int:
+    """Each step of each sentence multiplies by all weights of all gates, in each direction."""
+    steps, batch = node.in_shape(0)[:2]
+    return 2 * steps * batch * (prod(node.in_shape(1)) + prod(node.in_shape(2)))
+
+
+def _einsum(node: ShapedNode) -> int:
+    """One multiply-add per combination of all indices; only products of two tensors."""
+    terms, out = _einsum_terms(node)
+    if len(terms) == 1:
+        return 0
+    if len(terms) > 2:
+        raise UnknownCostError("the cost of more than two operands depends on their order")
+    contracted = (set(terms[0]) & set(terms[1])) - set(out)
+    sizes: dict[str, int] = {}
+    for i, term in enumerate(terms):
+        for index, size in zip(term, node.in_shape(i), strict=True):
+            sizes[index] = max(size, sizes.get(index, 0)) if size else 0
+    return 2 * prod(sizes.values()) if contracted else 0
+
+
+def _einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
+    """The indices of each operand and of the output; those of an ellipsis are "-1", "-2", ..."""
+    equation = node.attribute("equation", b"").decode().replace(" ", "")
+    left, arrow, right = equation.partition("->")
+    terms = [
+        _indices(text, len(node.in_shape(i)) - len(text.replace("...", "")))
+        for i, text in enumerate(left.split(","))
+    ]
+    letters = [index for term in terms for index in term if index.isalpha()]
+    out = list(right) if arrow else [x for x in letters if letters.count(x) == 1]
+    return terms, out
+
+
+def _indices(text: str, n_hidden: int) -> list[str]:
+    before, dots, after = text.partition("...")
+    hidden = [str(-n) for n in range(n_hidden, 0, -1)] if dots else []
+    return [*before, *hidden, *after]
+
+
+_RULES: dict[str, Callable[[ShapedNode], int]] = {
+    "MatMul": _matmul,
+    "MatMulInteger": _matmul,
+    "QLinearMatMul": _matmul,
+    "Gemm": _gemm,
+    "Conv": _convolution(1),
+    "ConvInteger": _convolution(1),
+    "QLinearConv": _convolution(3),
+    "ConvTranspose": _conv_transpose,
+    "RNN": _recurrent,
+    "GRU": _recurrent,
+    "LSTM": _recurrent,
+    "Einsum": _einsum,
+    "Attention": fused_attention_flops,
+    "com.microsoft.FusedMatMul": _fused_matmul,
+    "com.microsoft.TransposeMatMul": _fused_matmul,
+    "com.microsoft.FusedGemm": _gemm,
+    "com.microsoft.FusedConv": _convolution(1),
+    "com.microsoft.MatMulIntegerToFloat": _matmul,
+    "com.microsoft.DynamicQuantizeMatMul": _matmul,
+    "com.microsoft.MatMulNBits": _matmul_n_bits,
+    "com.microsoft.Attention": projected_attention_flops,
+    "com.microsoft.MultiHeadAttention": multi_head_attention_flops,
+}

@@ -1,0 +1,274 @@
+"""The shapes of everything in an ONNX graph, for given inputs, without running it.
+
+Nodes are visited in their order. What computes shapes (the length of an input, a slice of it, a
+range) is computed; everything else only has its shapes inferred. The rows of a `Split` whose
+sizes the graph computes from data, such as the tokens of each expert, are asked of the caller.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import zip_longest
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
+
+from profilers.costs.contrib_shapes import contrib_outputs
+from profilers.costs.values import (
+    MAX_KNOWN_ELEMENTS,
+    UNKNOWN,
+    ContradictionError,
+    ShapedNode,
+    UnknownCostError,
+    Value,
+    kept_content,
+    operator_name,
+)
+from profilers.workload.from_onnx import load_onnx
+
+# Given a Split, its number of outputs and of rows: the rows of each output.
+SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
+
+_COMPUTED_NAMES = """
+    Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Expand Floor Gather Greater
+    GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg NonZero Not Or Pow Range ReduceMax
+    ReduceMin ReduceProd ReduceSum Reshape Round Sign Slice Split Sqrt Squeeze Sub Tile Transpose
+    Unsqueeze Where
+"""
+_COMPUTED = frozenset(_COMPUTED_NAMES.split())
+
+
+class OpenedGraph:
+    """An ONNX file whose shapes can be asked for, again and again.
+
+    Args:
+        path: The file; weights beside it are not read.
+
+    Raises:
+        WorkloadError: The file is not ONNX.
+        OSError: The file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        model = _load(path)
+        self.path = path
+        self.graph = model.graph
+        self._opsets = list(model.opset_import)
+        self._ir_version = model.ir_version
+        self._versions = {
+            "" if opset.domain == "ai.onnx" else opset.domain: opset.version
+            for opset in self._opsets
+        }
+        self.weights = {weight.name: _weight(weight) for weight in self.graph.initializer}
+        self.weights |= {
+            weight.values.name: Value(weight.values.data_type, tuple(weight.dims))
+            for weight in self.graph.sparse_initializer
+        }
+        self.inputs = tuple(x.name for x in self.graph.input if x.name not in self.weights)
+        self._declared = {
+            value.name: value.type.tensor_type
+            for value in (*self.graph.input, *self.graph.value_info, *self.graph.output)
+            if value.type.HasField("tensor_type")
+        }
+        self._seen: dict[tuple[object, ...], ShapedNode] = {}
+
+    def shaped_nodes(
+        self, inputs: Mapping[str, Value], segment_rows: SegmentRows
+    ) -> list[ShapedNode]:
+        """Every node with its shapes.
+
+        Args:
+            inputs: One per input of the graph.
+            segment_rows: Asked for each Split whose sizes the graph computes from data.
+        """
+        known: dict[str, Value] = {**self.weights, **inputs}
+        sizes = self._symbols(inputs)
+        nodes = []
+        for index, proto in enumerate(self.graph.node):
+            taken = tuple(known.get(name, UNKNOWN) if name else None for name in proto.input)
+            node = self._node(index, proto, taken, sizes, segment_rows)
+            known.update(zip(proto.output, node.outputs, strict=True))
+            nodes.append(node)
+        return nodes
+
+    def _symbols(self, inputs: Mapping[str, Value]) -> dict[str, int]:
+        """What the inputs say of the graph's symbolic dimensions."""
+        sizes = {}
+        for name, value in inputs.items():
+            if name in self._declared and value.shape is not None:
+                dims = self._declared[name].shape.dim
+                for dim, size in zip(dims, value.shape, strict=False):
+                    sizes[dim.dim_param] = size
+        sizes.pop("", None)
+        return sizes
+
+    def _node(
+        self,
+        index: int,
+        proto: NodeProto,
+        taken: tuple[Value | None, ...],
+        sizes: Mapping[str, int],
+        segment_rows: SegmentRows,
+    ) -> ShapedNode:
+        if is_computed_split(proto, taken):
+            return _split(ShapedNode(proto, taken, ()), segment_rows)
+        key = (index, *(value and value.key for value in taken), *sizes.items())
+        if key not in self._seen:
+            self._seen[key] = self._infer(proto, taken, sizes)
+        return self._seen[key]
+
+    def _infer(
+        self, proto: NodeProto, taken: tuple[Value | None, ...], sizes: Mapping[str, int]
+    ) -> ShapedNode:
+        bare = ShapedNode(proto, taken, ())
+        found: list[Value] = []
+        problem, declared = "", self._declared
+        try:
+            found = self._outputs(bare)
+        except ContradictionError as error:
+            problem, declared = str(error), {}
+        except UnknownCostError as error:
+            problem = str(error)
+        outputs = []
+        for name, value in zip_longest(proto.output, found[: len(proto.output)]):
+            known = UNKNOWN if value is None or not name else value
+            if name and known.shape is None and name in declared:
+                known = _as_declared(declared[name], sizes) or known
+            outputs.append(known)
+        named = zip(proto.output, outputs, strict=True)
+        unknown = [name for name, value in named if name and value.n_bytes is None]
+        if unknown and not problem:
+            problem = f"the shape of its output '{unknown[0]}' is unknown"
+        return ShapedNode(proto, taken, tuple(outputs), problem if unknown else "")
+
+    def _outputs(self, node: ShapedNode) -> list[Value]:
+        proto = node.proto
+        if operator_name(proto) in ("Shape", "Size"):
+            return [Value.of(_measured(node))]
+        domain = "" if proto.domain == "ai.onnx" else proto.domain
+        version = self._versions.get(domain, 0)
+        if not version or not defs.has(proto.op_type, version, domain):
+            return contrib_outputs(node)
+        inferred = self._inferred(node, defs.get_schema(proto.op_type, version, domain))
+        if domain or proto.op_type not in _COMPUTED or any(map(_is_large, inferred)):
+            return inferred
+        given = [value for value in node.inputs if value is not None]
+        if any(value.content is None for value in given):
+            return inferred
+        return self._computed(node) or inferred
+
+    def _inferred(self, node: ShapedNode, schema: defs.OpSchema) -> list[Value]:
+        named = {
+            name: value
+            for name, value in zip(node.proto.input, node.inputs, strict=True)
+            if value is not None
+        }
+        if any(value.elem_type == 0 for value in named.values()):
+            raise UnknownCostError("the type of an input is unknown")
+        contents = {
+            name: numpy_helper.from_array(value.content)
+            for name, value in named.items()
+            if value.content is not None
+        }
+        try:
+            types = shape_inference.infer_node_outputs(
+                schema,
+                node.proto,
+                {name: _type(value) for name, value in named.items()},
+                contents,
+                opset_imports=self._opsets,
+                ir_version=self._ir_version,
+            )
+        except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+            raise ContradictionError(str(error).strip().splitlines()[-1]) from None
+        found = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
+        if node.op == "Dropout" and len(found) == 2 and found[1].shape is None:
+            found[1] = found[0]  # before opset 12 nothing is inferred of the mask
+        return found
+
+    def _computed(self, node: ShapedNode) -> list[Value]:
+        """What a node gives whose inputs are all known; nothing when it cannot be computed."""
+        contents = {
+            name: value.content
+            for name, value in zip(node.proto.input, node.inputs, strict=True)
+            if value is not None
+        }
+        try:
+            results = ReferenceEvaluator(node.proto, opsets=self._versions).run(None, contents)
+            arrays: list[NDArray[Any]] = [np.asarray(result) for result in results]
+        except Exception:  # whatever an operator's Python raises, its shapes are inferred already
+            return []
+        return [Value(Value.of(x).elem_type, x.shape, kept_content(x)) for x in arrays]
+
+
+def is_computed_split(node: NodeProto, taken: tuple[Value | None, ...]) -> bool:
+    """Whether a Split's sizes depend on data."""
+    if node.op_type != "Split" or len(taken) < 2 or taken[1] is None:
+        return False
+    return taken[1].content is None and taken[0] is not None and taken[0].shape is not None
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    model = load_onnx(path)
+    if model.functions:
+        from onnx.inliner import inline_local_functions
+
+        return inline_local_functions(model)
+    return model
+
+
+def _weight(weight: TensorProto) -> Value:
+    shape = tuple(weight.dims)
+    value = Value(weight.data_type, shape)
+    if weight.data_location == TensorProto.EXTERNAL or _is_large(value) or value.n_bytes is None:
+        return value
+    return Value(weight.data_type, shape, numpy_helper.to_array(weight))
+
+
+def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
+    shape = node.in_shape(0)
+    axis = int(node.attribute("axis", 0)) % len(shape)
+    rows = segment_rows(node.proto, len(node.proto.output), shape[axis])
+    elem_type = node.inputs[0].elem_type if node.inputs[0] else 0
+    outputs = [Value(elem_type, (*shape[:axis], n, *shape[axis + 1 :])) for n in rows]
+    return ShapedNode(node.proto, node.inputs, tuple(outputs))
+
+
+def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value | None:
+    """What the graph itself says of a value, where that names known dimensions only."""
+    if not declared.HasField("shape"):
+        return None
+    shape = [
+        dim.dim_value if dim.WhichOneof("value") == "dim_value" else sizes.get(dim.dim_param)
+        for dim in declared.shape.dim
+    ]
+    known = tuple(size for size in shape if size is not None)
+    return Value(declared.elem_type, known) if len(known) == len(shape) else None
+
+
+def _measured(node: ShapedNode) -> NDArray[Any]:
+    shape = node.in_shape(0)
+    if node.proto.op_type == "Size":
+        return np.asarray(np.prod(shape, dtype=np.int64))
+    return np.asarray(shape[node.attribute("start", 0) : node.attribute("end")], np.int64)
+
+
+def _is_large(value: Value) -> bool:
+    return value.shape is not None and prod(value.shape) > MAX_KNOWN_ELEMENTS
+
+
+def _type(value: Value) -> TypeProto:
+    return helper.make_tensor_type_proto(value.elem_type, value.shape)
+
+
+def _value(found: TypeProto) -> Value:
+    if not found.HasField("tensor_type"):
+        return UNKNOWN
+    tensor = found.tensor_type
+    dims = [dim.dim_value for dim in tensor.shape.dim if dim.HasField("dim_value")]
+    complete = tensor.HasField("shape") and len(dims) == len(tensor.shape.dim)
+    return Value(tensor.elem_type, tuple(dims) if complete else None)

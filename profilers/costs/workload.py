@@ -1,0 +1,189 @@
+"""What one sample of a workload costs: every call, every step of its growing cache.
+
+The routing is the workload's own: where an input decides which expert serves each token, by a
+bias that dwarfs any logit, the tokens of each expert are counted in it. Where the graph's own
+router decides, experts get equally many.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from profilers.costs.graph import GraphCosts, costs_of_nodes, even_rows
+from profilers.workload.fields import WorkloadError
+from profilers.workload.workload import Call, TensorSpec, Workload
+
+if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
+    from onnx import NodeProto
+
+    from profilers.costs.memory import Place
+    from profilers.costs.shapes import OpenedGraph
+    from profilers.costs.values import ShapedNode, Value
+
+_DECISIVE = 1e3  # between the best and the second expert; no router's logits differ that much
+
+
+def costs_of_workload(path: Path) -> GraphCosts:
+    """The costs of one sample of the workload at `path`.
+
+    FLOPs, bytes read, activations and operators are sums over all runs. A weight counts once in
+    `weight_bytes`, however many graphs share it. The peak is the highest of all runs, beside the
+    weights of every graph.
+
+    Raises:
+        WorkloadError: The file is no workload, or does not suit its graphs.
+        OSError: A file cannot be read.
+    """
+    return _sample_of(path).costs()
+
+
+def costs_of_runs(path: Path) -> dict[str, tuple[GraphCosts, ...]]:
+    """The costs of every run of one sample of the workload at `path`, by call, in order.
+
+    Raises:
+        WorkloadError, OSError: As `costs_of_workload`.
+    """
+    return {name: tuple(runs) for name, runs in _sample_of(path).runs.items()}
+
+
+def _sample_of(path: Path) -> "_Sample":
+    from profilers.costs.shapes import OpenedGraph
+
+    workload = Workload.load(path)
+    graphs = {name: OpenedGraph(path.parent / file) for name, file in workload.graphs.items()}
+    sample = _Sample()
+    for call in workload.calls:
+        sample.run(call, graphs[call.graph])
+    return sample
+
+
+class _Sample:
+    """Adds up the runs of one sample, and keeps what later calls take from earlier ones."""
+
+    def __init__(self) -> None:
+        self._produced: dict[str, Mapping[str, Value]] = {}
+        self.runs: dict[str, list[GraphCosts]] = {}
+        self._weights: dict[Place, int] = {}
+        self._unknown: dict[str, None] = {}
+
+    def run(self, call: Call, graph: "OpenedGraph") -> None:
+        """Make all runs of a call."""
+        from profilers.costs.memory import Weights
+
+        feeds = {name: _value(spec) for name, spec in call.inputs.items()}
+        for name, (source, output) in call.from_calls.items():
+            feeds[name] = _produced(self._produced[source], output, source)
+        nodes = []
+        for step in range(call.repeat):
+            specs = {**call.inputs, **{name: x[step] for name, x in call.step_inputs.items()}}
+            feeds |= {name: _value(steps[step]) for name, steps in call.step_inputs.items()}
+            inputs = {name: feeds[name] for name in _given(graph, feeds, call)}
+            nodes = graph.shaped_nodes(inputs, _DecidedRows(graph, specs))
+            costs = costs_of_nodes(graph, nodes, inputs)
+            self.runs.setdefault(call.name, []).append(costs)
+            self._unknown |= dict.fromkeys(f"{call.name}: {x}" for x in costs.unknown_nodes)
+            named = _named(nodes)
+            self._produced[call.name] = named
+            feeds |= {x: _produced(named, output, call.name) for output, x in call.carry.items()}
+        self._weights |= Weights(graph, nodes).n_bytes
+
+    def costs(self) -> GraphCosts:
+        """The sums, and the highest peak."""
+        weight_bytes = sum(self._weights.values())
+        all_runs = [run for runs in self.runs.values() for run in runs]
+        operators: Counter[str] = Counter()
+        for run in all_runs:
+            operators.update(run.operators)
+        return GraphCosts(
+            flops=sum(run.flops for run in all_runs),
+            weight_bytes=weight_bytes,
+            touched_weight_bytes=sum(run.touched_weight_bytes for run in all_runs),
+            activation_bytes=sum(run.activation_bytes for run in all_runs),
+            peak_memory_bytes=weight_bytes
+            + max(run.peak_memory_bytes - run.weight_bytes for run in all_runs),
+            operators=dict(operators.most_common()),
+            unknown_nodes=tuple(self._unknown),
+        )
+
+
+class _DecidedRows:
+    """Reads from the inputs of a run how many tokens each expert gets."""
+
+    def __init__(self, graph: "OpenedGraph", specs: Mapping[str, TensorSpec]) -> None:
+        self._makers = {name: node for node in graph.graph.node for name in node.output}
+        self._specs = specs
+
+    def __call__(self, split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ...]:
+        for name in self._sources(split.input[1]):
+            spec = self._specs.get(name)
+            if spec is not None and spec.shape == (n_rows, n_segments):
+                return _tokens_per_column(spec) or even_rows(split, n_segments, n_rows)
+        return even_rows(split, n_segments, n_rows)
+
+    def _sources(self, name: str) -> Iterable[str]:
+        """What a value is made of, nearest first; the router's own product ends the way."""
+        from profilers.costs.operator_flops import counts
+        from profilers.costs.values import operator_name
+
+        seen, names = {name}, [name]
+        for found in names:
+            yield found
+            maker = self._makers.get(found)
+            if maker is not None and not counts(operator_name(maker)):
+                names += [x for x in dict.fromkeys(maker.input) if x not in seen]
+                seen.update(maker.input)
+
+
+def _tokens_per_column(spec: TensorSpec) -> tuple[int, ...] | None:
+    """How many rows have their maximum in each column; None unless every row is decisive."""
+    if spec.values is None or len(spec.values) == 1 < np.prod(spec.shape):
+        return None
+    bias_TN = np.asarray(spec.values, dtype=np.float64).reshape(spec.shape)
+    best_T2 = np.sort(bias_TN, axis=1)[:, -2:]
+    if len(bias_TN) == 0 or np.min(best_T2[:, -1] - best_T2[:, 0]) < _DECISIVE:
+        return None
+    return tuple(np.bincount(bias_TN.argmax(axis=1), minlength=spec.shape[1]).tolist())
+
+
+def _value(spec: TensorSpec) -> "Value":
+    """The tensor with its elements where they may be sizes or positions."""
+    from profilers.costs.values import MAX_KNOWN_ELEMENTS, Value
+
+    n_elements = int(np.prod(spec.shape))
+    if spec.values is None or spec.dtype.startswith("float") or n_elements > MAX_KNOWN_ELEMENTS:
+        return Value.of_type(spec.dtype, spec.shape)
+    elements = np.asarray(spec.values, dtype=spec.dtype)
+    filled = np.broadcast_to(elements, (n_elements,)) if elements.size == 1 else elements
+    return Value.of(filled.reshape(spec.shape))
+
+
+def _named(nodes: "Iterable[ShapedNode]") -> "Mapping[str, Value]":
+    return {
+        name: value
+        for node in nodes
+        for name, value in zip(node.proto.output, node.outputs, strict=True)
+    }
+
+
+def _produced(values: "Mapping[str, Value]", output: str, call: str) -> "Value":
+    from profilers.costs.values import Value
+
+    if output not in values:
+        raise WorkloadError(
+            f"'{call}' has no output '{output}', which the workload takes from it. Correct "
+            f"'from_calls' or 'carry'."
+        )
+    return Value(values[output].elem_type, values[output].shape)
+
+
+def _given(graph: "OpenedGraph", feeds: "Mapping[str, Value]", call: Call) -> tuple[str, ...]:
+    missing = sorted(set(graph.inputs) - set(feeds))
+    if missing:
+        raise WorkloadError(f"'{call.name}' must give the inputs {missing} of {graph.path}.")
+    unknown = sorted(set(feeds) - set(graph.inputs))
+    if unknown:
+        raise WorkloadError(f"'{call.name}' gives {unknown}, which {graph.path} does not take.")
+    return graph.inputs

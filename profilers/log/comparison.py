@@ -1,0 +1,238 @@
+"""Whether one log is faster or slower than another, or the same, with an interval that says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from statistics import fmean, median, stdev
+from typing import Literal
+
+from scipy.special import stdtrit
+
+from profilers.log.any_log import AnyLog, Row
+from profilers.log.rows import LogError
+
+Verdict = Literal["SAME", "FASTER", "SLOWER", "AMBIGUOUS"]
+DEFAULT_MARGIN = 0.02
+
+_NORMAL = 1.959964  # half-width of a 95 % interval, in standard errors
+_CONDITIONS = (
+    *("device", "device_fingerprint", "power_mode", "runtime", "threads", "workload"),
+    "schema_version",
+)
+_POSITIVE = ("latency_ms", "ci_low_ms", "ci_high_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class PointRatio:
+    """One point in both logs.
+
+    Attributes:
+        point_id: Its identity; both, where they differ.
+        a_ms: Latency in the first log.
+        b_ms: Latency in the second.
+        ratio: The second over the first.
+        low: Lower bound of the 95 % interval of the ratio, from the intervals of both rows.
+        high: Upper bound.
+    """
+
+    point_id: str
+    a_ms: float
+    b_ms: float
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the second log compares with the first.
+
+    Attributes:
+        verdict: Of the second: SAME within the margin, FASTER, SLOWER, or AMBIGUOUS.
+        ratio: Geometric mean over points of the second's latency over the first's.
+        low: Lower bound of its 95 % interval, what the machine moved included.
+        high: Upper bound.
+        margin: The share within which ratios count as the same.
+        sentinel_ratio: The sentinel level that the second log is corrected to over that of the
+            first; None when they have no sentinel under the same conditions in common.
+        points: The common points, the one that differs most first.
+        notes: What to know besides: conditions that differ, points that were left out.
+    """
+
+    verdict: Verdict
+    ratio: float
+    low: float
+    high: float
+    margin: float
+    sentinel_ratio: float | None
+    points: tuple[PointRatio, ...]
+    notes: tuple[str, ...]
+
+    def is_slower_by(self, share: float) -> bool:
+        """Whether the whole interval is above 1 + share."""
+        return self.low > 1 + share
+
+    def is_faster_by(self, share: float) -> bool:
+        """Whether the whole interval is below 1 / (1 + share)."""
+        return self.high < 1 / (1 + share)
+
+
+def compare(
+    a: AnyLog, b: AnyLog, *, margin: float = DEFAULT_MARGIN, force: bool = False
+) -> Comparison:
+    """Compare the points that two logs have in common; of a point, its last row counts.
+
+    The interval of the mean log ratio is the wider of two: that from the points' measurement
+    errors, and that from how much the points differ among themselves (Student's t). The first
+    alone would overlook a change that acts on some points only, the second alone says nothing
+    about one point and little about two.
+
+    A machine that moved between the logs moves all points together, which neither interval
+    knows. Within a log latencies are corrected to one level of the sentinel, its reference. Where
+    both logs have the same sentinel under the same conditions, the interval is extended to hold
+    also the ratio that is left when the ratio of their references is taken out: nothing for a log
+    that was measured with `--reference`. A verdict then stands whether or not the points moved
+    with the machine.
+
+    Args:
+        a: The reference, a log of `automoe profile`.
+        b: What is judged.
+        margin: Ratios from 1 / (1 + margin) to 1 + margin count as the same.
+        force: Whether to compare different workloads.
+
+    Raises:
+        LogError: One is no such log, a value is impossible, or no point is in both.
+        ValueError: The workloads differ, or `margin` is negative.
+    """
+    if margin < 0:
+        raise ValueError(f"'margin' must be at least 0. Got {margin:g}. Use e.g. 0.02.")
+    left, right = _last_rows(a), _last_rows(b)
+    pairs = _pairs(left, right, f"{a.path} and {b.path}")
+    rows_a, rows_b = [row for row, _ in pairs.values()], [row for _, row in pairs.values()]
+    differing = _differing(rows_a, rows_b)
+    if "workload" in differing and not force:
+        raise ValueError(
+            f"'workload' must be the same in both logs. Got {differing['workload']}. "
+            f"Compare logs of one workload, or pass --force."
+        )
+    points = [_point(name, *pair, logs=(a, b)) for name, pair in pairs.items()]
+    center, half = _mean(points)
+    # Under other conditions the sentinel moves by what is being compared.
+    moved = None if differing else _sentinel_ratio(rows_a, rows_b)
+    shifts = (0.0, log(moved or 1))
+    low, high = exp(center - half - max(shifts)), exp(center + half - min(shifts))
+    return Comparison(
+        verdict=_verdict(low, high, margin),
+        ratio=exp(center),
+        low=low,
+        high=high,
+        margin=margin,
+        sentinel_ratio=moved,
+        points=tuple(sorted(points, key=lambda point: -abs(log(point.ratio)))),
+        notes=(
+            *(f"{name!r} differs: {values}" for name, values in differing.items()),
+            *_left_out(left, right, len(pairs)),
+            *(
+                ["no common sentinel: whether the machine moved between the logs is unknown"]
+                if moved is None
+                else []
+            ),
+        ),
+    )
+
+
+def _last_rows(log_: AnyLog) -> dict[str, Row]:
+    if not log_.is_ours:
+        raise LogError(
+            f"{log_.path} must be a log of `automoe profile`, with the interval of each row. "
+            f"Got the columns {', '.join(log_.columns[:4])}, ..."
+        )
+    ordered = sorted(log_.rows, key=lambda row: row.cells["measured_at"])
+    return {row.cells["point_id"]: row for row in ordered}
+
+
+def _pairs(
+    left: Mapping[str, Row], right: Mapping[str, Row], logs: str
+) -> dict[str, tuple[Row, Row]]:
+    common = {name: (row, right[name]) for name, row in left.items() if name in right}
+    if common:
+        return common
+    if len(left) == len(right) == 1:
+        (a_id, a), (b_id, b) = *left.items(), *right.items()
+        return {f"{a_id} / {b_id}": (a, b)}
+    raise LogError(
+        f"{logs} must have a point in common, or one point each. Got {len(left)} and "
+        f"{len(right)} points, none in both. Measure the same architectures into both."
+    )
+
+
+def _differing(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> dict[str, str]:
+    """The conditions with other values in one log, with the values of both."""
+    found = {}
+    for name in _CONDITIONS:
+        values_a, values_b = (
+            sorted({row.cells[name] for row in rows if name in row.cells})
+            for rows in (rows_a, rows_b)
+        )
+        if values_a != values_b:
+            texts = (" or ".join(values) or "nothing" for values in (values_a, values_b))
+            found[name] = " against ".join(texts)
+    return found
+
+
+def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) -> list[str]:
+    """How many points are in one log only."""
+    counts = {"first": len(left) - n_common, "second": len(right) - n_common}
+    return [f"{n} points are in the {name} log only" for name, n in counts.items() if n]
+
+
+def _point(point_id: str, a: Row, b: Row, *, logs: tuple[AnyLog, AnyLog]) -> PointRatio:
+    for row, source in zip((a, b), logs, strict=True):
+        for name in _POSITIVE:
+            if not row.number(name) > 0:  # nan too
+                raise LogError(
+                    f"{source.path}, line {row.line}: {name!r} must be a positive number. "
+                    f"Got {row.cells[name]!r}. See `automoe log check {source.path}`."
+                )
+    a_ms, b_ms = a.number("latency_ms"), b.number("latency_ms")
+    half = _NORMAL * sqrt(_standard_error(a) ** 2 + _standard_error(b) ** 2)
+    ratio = b_ms / a_ms
+    return PointRatio(point_id, a_ms, b_ms, ratio, ratio * exp(-half), ratio * exp(half))
+
+
+def _standard_error(row: Row) -> float:
+    """Of the logarithm of the latency, as if its interval were that of a normal distribution."""
+    return log(row.number("ci_high_ms") / row.number("ci_low_ms")) / (2 * _NORMAL)
+
+
+def _mean(points: Sequence[PointRatio]) -> tuple[float, float]:
+    """The mean log ratio and the half-width of its 95 % interval."""
+    logs = [log(point.ratio) for point in points]
+    n = len(logs)
+    halves = [log(point.high / point.low) / 2 for point in points]
+    measured = sqrt(sum(half**2 for half in halves)) / n
+    if n == 1:
+        return logs[0], measured
+    scattered = float(stdtrit(n - 1, 0.975)) * stdev(logs) / sqrt(n)
+    return fmean(logs), max(measured, scattered)
+
+
+def _sentinel_ratio(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> float | None:
+    rows = (*rows_a, *rows_b)
+    for name in ("sentinel", "device_fingerprint"):
+        values = {row.cells.get(name, "") for row in rows}
+        if len(values) > 1 or "" in values:
+            return None
+    level = "sentinel_reference_ms"
+    if not all(row.number(level) > 0 for row in rows):
+        return None
+    level_a, level_b = (median(row.number(level) for row in x) for x in (rows_a, rows_b))
+    return level_b / level_a
+
+
+def _verdict(low: float, high: float, margin: float) -> Verdict:
+    if 1 / (1 + margin) <= low and high <= 1 + margin:
+        return "SAME"
+    if high < 1:
+        return "FASTER"
+    return "SLOWER" if low > 1 else "AMBIGUOUS"

@@ -1,0 +1,311 @@
+"""The latency log: an append-only CSV that survives kills, full disks and second writers."""
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from devices.runtimes import TENSORRT, TENSORRT_RTX
+from profilers.log.rows import (
+    CONDITION_COLUMNS,
+    IDENTITY_COLUMNS,
+    METER_COLUMNS,
+    LogError,
+    format_line,
+    parse_header,
+    parse_line,
+    parse_row,
+    require_same,
+)
+from profilers.measuring.measurement import Measurement
+
+_LOCK_SECONDS = 60.0
+
+
+class LatencyLog:
+    """The log at `path`, made when the first row comes.
+
+    A last line torn by a crash is moved to `<log>.torn` when the log is opened.
+
+    Args:
+        path: The CSV file. Raw samples go to `<log>.samples.jsonl`.
+        condition_columns: The caller's columns that must be the same in every row, e.g.
+            "workload", besides device, power mode, runtime and threads.
+
+    Attributes:
+        repaired: One message for each torn line found.
+
+    Raises:
+        LogError: The file is not a latency log, or another program holds its lock.
+    """
+
+    def __init__(self, path: Path, *, condition_columns: Sequence[str] = ()) -> None:
+        self.path = path
+        self._conditions = (*CONDITION_COLUMNS, *condition_columns)
+        with _locked(path):
+            torn = [_repair(path, is_csv=True), _repair(samples_path(path), is_csv=False)]
+        self.repaired = tuple(message for message in torn if message)
+        _first_row(path)
+
+    def done(self) -> set[str]:
+        """The ids of the points measured already.
+
+        Raises:
+            LogError: A line is malformed.
+        """
+        return {row["point_id"] for row in read_log(self.path)}
+
+    @contextlib.contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Keep other sessions out while this one measures into the log.
+
+        Raises:
+            LogError: Another session is measuring into it.
+        """
+        lock = FileLock(f"{self.path}.session.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LogError(
+                f"{self.path} is being measured into by another session. Wait for it to end, or "
+                "use another log."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sentinel_reference_ms(self, sentinel: str) -> float | None:
+        """The level that earlier sessions corrected to; None in an empty log.
+
+        Raises:
+            LogError: They had another sentinel, so that new rows would not be comparable.
+        """
+        first = _first_row(self.path)
+        if first is None:
+            return None
+        if first["sentinel"] != sentinel:
+            raise LogError(
+                f"'sentinel' must be {first['sentinel']!r} as in {self.path}. Got {sentinel!r}: "
+                "another space or release. Use another log."
+            )
+        return float(first["sentinel_reference_ms"])
+
+    def require(self, conditions: Mapping[str, object]) -> None:
+        """Check, before anything is measured, that rows with these values may be appended.
+
+        Args:
+            conditions: Values by column; columns that are no condition are ignored.
+
+        Raises:
+            LogError: One differs from what the log holds.
+        """
+        first = _first_row(self.path)
+        if first is not None:
+            require_same(first, conditions, self._conditions, self.path)
+
+    def require_runtime(self, runtime: str) -> None:
+        """Check, before anything is measured, that the rows are of TensorRT or are not, as wanted.
+
+        Its version is known only once a worker runs, and is compared with each row.
+
+        Raises:
+            LogError: They are of another runtime.
+        """
+        first = _first_row(self.path)
+        own = first["runtime"].partition(" ")[0] if first is not None else runtime
+        if own != runtime and not {own, runtime}.isdisjoint((TENSORRT, TENSORRT_RTX)):
+            raise LogError(
+                f"'runtime' must be {own!r} as in {self.path}. Got {runtime!r}. Measurements of "
+                f"different conditions do not mix: use another log."
+            )
+
+    def append(self, measurement: Measurement) -> None:
+        """Write the raw samples, then the row, both to the disk itself.
+
+        Raises:
+            LogError: The row's conditions or columns differ from what the log holds.
+            OSError: The disk is full; the log is left as it was.
+        """
+        row = measurement.row()
+        samples = {
+            "point_id": measurement.point_id,
+            "measured_at": measurement.measured_at,
+            "blocks": list(measurement.samples),
+        }
+        with _locked(self.path):
+            header = self._require_fits(row)
+            line = format_line([row.get(name, "") for name in header or row])
+            _append(samples_path(self.path), json.dumps(samples).encode() + b"\n")
+            _append(self.path, line if header else format_line(list(row)) + line)
+
+    def _require_fits(self, row: Mapping[str, object]) -> list[str] | None:
+        """The header the row fits under; None when the log is empty."""
+        lines = complete_lines(self.path, limit=1)
+        if not lines:
+            return None
+        header = parse_header(lines[0], self.path)
+        # A meter that may be read today need not have been there yesterday.
+        odd = sorted((set(header) ^ set(row)) - set(METER_COLUMNS))
+        if odd:
+            where = "the log has" if odd[0] in header else "the row has"
+            raise LogError(
+                f"The columns must be those of {self.path}. Only {where} {odd[0]!r}. "
+                f"Use another log."
+            )
+        self.require(row)
+        return header
+
+
+def samples_path(path: Path) -> Path:
+    """Where the raw samples of the log at `path` are."""
+    return path.with_name(f"{path.name}.samples.jsonl")
+
+
+def read_log(path: Path) -> list[dict[str, str]]:
+    """The rows, as text by column. A torn last line is passed over, as opening would do.
+
+    Raises:
+        LogError: A line is malformed; the message names file, line, field and remedy.
+    """
+    lines = complete_lines(path)
+    if not lines:
+        return []
+    header = parse_header(lines[0], path)
+    numbered = enumerate(lines[1:], start=2)
+    return [parse_row(line, header, path=path, number=number) for number, line in numbered]
+
+
+def reference_level_ms(path: Path, sentinel: str) -> float:
+    """The level of the sentinel that a log's rows are corrected to.
+
+    Raises:
+        LogError: The log is missing, has no row or another sentinel, or a line is malformed.
+    """
+    require_existing(path)
+    rows = read_log(path)
+    levels = [float(row["sentinel_reference_ms"]) for row in rows if row["sentinel"] == sentinel]
+    if not levels:
+        raise LogError(
+            f"{path} must have rows with the sentinel {sentinel!r} to be a reference. "
+            f"Got {sorted({row['sentinel'] for row in rows})}. Give a log of the same space."
+        )
+    return levels[0]
+
+
+def require_conditions(
+    path: Path, conditions: Mapping[str, object], *, condition_columns: Sequence[str] = ()
+) -> None:
+    """Check that a log was measured under these conditions, see ``LatencyLog.require``.
+
+    Raises:
+        LogError: It is missing or was not.
+    """
+    require_existing(path)
+    first = _first_row(path)
+    if first is not None:
+        require_same(first, conditions, (*CONDITION_COLUMNS, *condition_columns), path)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that must not exist yet.
+
+    Raises:
+        LogError: It exists.
+    """
+    require_new(path)
+    _append(path, content)
+
+
+def require_existing(path: Path) -> None:
+    """Check that there is a log to read.
+
+    Raises:
+        LogError: It is missing.
+    """
+    if not path.exists():
+        raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
+
+
+def require_new(path: Path) -> None:
+    """Check that a file may be written.
+
+    Raises:
+        LogError: It exists.
+    """
+    if path.exists():
+        raise LogError(f"{path} must not exist. Delete it or give another name.")
+
+
+def complete_lines(path: Path, limit: int | None = None) -> list[bytes]:
+    """The complete lines, or the first few; a missing file has none."""
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        lines = list(file) if limit is None else [file.readline() for _ in range(limit)]
+    return [line for line in lines if line.endswith(b"\n")]
+
+
+def _first_row(path: Path) -> dict[str, str] | None:
+    """The first row, without reading the others; None when there is none."""
+    lines = complete_lines(path, limit=2)
+    if not lines:
+        return None
+    header = parse_header(lines[0], path)
+    return parse_row(lines[1], header, path=path, number=2) if len(lines) > 1 else None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise LogError(
+            f"{path}.lock is held by another program for {_LOCK_SECONDS:g} s. "
+            f"Wait for it to end or use another log."
+        ) from None
+
+
+def _append(path: Path, content: bytes) -> None:
+    """Append in one write and force it to the disk; a short write is taken back."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        if file.write(content) != len(content):
+            file.truncate(size)
+            raise OSError(f"{path}: only part of a row could be written. Free disk space.")
+        os.fsync(file.fileno())
+
+
+def _repair(path: Path, *, is_csv: bool) -> str | None:
+    """Move a torn last line aside; the message says so."""
+    content = path.read_bytes() if path.exists() else b""
+    lines = io.BytesIO(content).readlines()  # unlike splitlines, at line feeds only
+    if not lines:
+        return None
+    if is_csv and not _is_torn_header(lines):
+        parse_header(lines[0], path)  # what is no log of ours is left as it is
+    if not _is_torn(lines, is_csv=is_csv):
+        return None
+    aside = path.with_name(f"{path.name}.torn")
+    _append(aside, lines[-1].rstrip(b"\n") + b"\n")
+    with path.open("r+b") as file:
+        file.truncate(len(content) - len(lines[-1]))
+        os.fsync(file.fileno())
+    return f"{path}: the last line was torn by a crash; it was moved to {aside}."
+
+
+def _is_torn_header(lines: Sequence[bytes]) -> bool:
+    start = ",".join(IDENTITY_COLUMNS).encode()
+    return len(lines) == 1 and (start.startswith(lines[0]) or lines[0].startswith(start))
+
+
+def _is_torn(lines: Sequence[bytes], *, is_csv: bool) -> bool:
+    if not lines[-1].endswith(b"\n"):
+        return True
+    return is_csv and len(parse_line(lines[-1])) != len(parse_line(lines[0]))

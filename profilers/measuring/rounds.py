@@ -1,0 +1,166 @@
+"""One round: a fresh process in which every point gets a block, the sentinel running throughout."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from profilers.measuring.blocks import Block, PointBlock, WarmUp, run_block
+from profilers.measuring.disturbance import THROTTLED, Referee
+from profilers.measuring.protocol import Point
+from profilers.workers.local import (
+    OpensWorker,
+    OpenWorker,
+    SentinelError,
+    WorkerDied,
+    WorkerError,
+)
+
+_SENTINEL = "sentinel"
+_POINT = "point"
+_MIN_WARMUP_RUNS = 2
+
+Notify = Callable[..., None]
+
+
+class Round:
+    """The blocks of one round.
+
+    Args:
+        open_worker: Starts a fresh worker.
+        referee: Judges every block.
+        sentinel: The workload measured before, within and after every block.
+        paths: Workload file of every point, by id.
+        notify: Called as `notify(point, event, median_ms)`.
+        counts_tokens: Whether to ask which experts served the tokens.
+    """
+
+    def __init__(
+        self,
+        open_worker: OpensWorker,
+        referee: Referee,
+        *,
+        sentinel: Path,
+        paths: Mapping[str, Path],
+        notify: Notify,
+        counts_tokens: bool = False,
+    ) -> None:
+        self._open_worker = open_worker
+        self._referee = referee
+        self._protocol = referee.protocol
+        self._sentinel = sentinel
+        self._paths = paths
+        self._notify = notify
+        self._counts_tokens = counts_tokens
+        self._crashes: dict[str, int] = {}
+        self._sentinel_crashes = 0
+
+    def run(self, points: Sequence[Point]) -> Iterator[tuple[Point, PointBlock | str]]:
+        """Each point with its block, or with the reason why it has none.
+
+        A crash costs the block it happened in: a new process takes over, and a point that
+        crashes a second time is given up.
+
+        Raises:
+            ProfilingError: No worker starts.
+            SentinelError: The sentinel cannot be run.
+        """
+        queue = deque(points)
+        while queue:
+            try:
+                yield from self._process(queue)
+            except WorkerDied as error:
+                point = queue[0]
+                self._crashes[point.point_id] = self._crashes.get(point.point_id, 0) + 1
+                if self._crashes[point.point_id] > 1:
+                    yield queue.popleft(), f"It crashed the worker twice. {error}"
+                else:
+                    self._notify(point, "restart")
+
+    def _process(self, queue: deque[Point]) -> Iterator[tuple[Point, PointBlock | str]]:
+        """Work through the queue in one process; a point leaves it once its fate is known."""
+        with self._open_worker() as worker:
+            has_sentinel = self._load_sentinel(worker)
+            while queue and has_sentinel:
+                point = queue[0]
+                try:
+                    block = self._point_block(worker, point)
+                except WorkerError as error:
+                    yield queue.popleft(), str(error)
+                    continue
+                self._notify(point, "block", block.kept.median_ms)
+                yield queue.popleft(), block
+
+    def _load_sentinel(self, worker: OpenWorker) -> bool:
+        """Load it into a fresh process; False when it died, which may happen once a round."""
+        try:
+            self._load(worker, _SENTINEL, self._sentinel)
+            return True
+        except WorkerDied as error:
+            self._sentinel_crashes += 1
+            if self._sentinel_crashes > 1:
+                raise self._sentinel_failed(error) from error
+            return False
+        except WorkerError as error:
+            raise self._sentinel_failed(error) from error
+
+    def _point_block(self, worker: OpenWorker, point: Point) -> PointBlock:
+        load_ms, warm_up = self._load(worker, _POINT, self._paths[point.point_id])
+        attempts = self._attempts(worker, point, warm_up.run_ms)
+        tokens = self._tokens_per_expert(worker) if self._counts_tokens else None
+        worker.request("unload", id=_POINT)
+        return PointBlock(
+            attempts=tuple(attempts),
+            warm_up=warm_up,
+            load_ms=load_ms,
+            runtime=f"{worker.hello['runtime']} {worker.hello['runtime_version']}",
+            pid=int(worker.hello["pid"]),
+            restarted=point.point_id in self._crashes,
+            tokens_per_expert=tokens,
+            energy_meter=str(worker.hello.get("energy_meter", "")),
+        )
+
+    def _tokens_per_expert(self, worker: OpenWorker) -> dict[str, tuple[int, ...]]:
+        counted = worker.request("routing", id=_POINT).get("tokens_per_expert", {})
+        return {router: tuple(tokens) for router, tokens in counted.items()}
+
+    def _sentinel_failed(self, error: Exception) -> SentinelError:
+        return SentinelError(
+            f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
+        )
+
+    def _load(self, worker: OpenWorker, workload_id: str, path: Path) -> tuple[float, WarmUp]:
+        reply = worker.request(
+            "load", id=workload_id, workload=str(path), threads=self._protocol.threads
+        )
+        seconds = self._protocol.warmup_seconds
+        warmed = worker.request(
+            "warmup",
+            id=workload_id,
+            min_runs=_MIN_WARMUP_RUNS,
+            min_seconds=seconds,
+            max_seconds=max(seconds, self._protocol.max_warmup_seconds),
+            tolerance=self._protocol.warmup_tolerance,
+        )
+        return float(reply["load_ms"]), WarmUp(**warmed)
+
+    def _attempts(self, worker: OpenWorker, point: Point, run_ms: float) -> list[Block]:
+        """Blocks until one is undisturbed, the retries are used up or nothing else is to be had."""
+        attempts = [self._block(worker, run_ms)]
+        while (
+            attempts[-1].disturbances
+            and len(attempts) <= self._protocol.max_block_retries
+            and self._referee.is_worth_repeating
+        ):
+            self._notify(point, "retry", attempts[-1].median_ms)
+            if THROTTLED in attempts[-1].disturbances:
+                time.sleep(self._protocol.cooldown_seconds)
+            attempts.append(self._block(worker, run_ms))
+        return attempts
+
+    def _block(self, worker: OpenWorker, run_ms: float) -> Block:
+        samples = self._protocol.samples_of(run_ms)
+        taken = run_block(
+            worker, _POINT, sentinel_id=_SENTINEL, samples=samples, protocol=self._protocol
+        )
+        return self._referee.judge(taken)

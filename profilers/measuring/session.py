@@ -1,0 +1,278 @@
+"""A measuring session: points in chunks, chunks in rounds, until each point is known well."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from devices import Device, DeviceUnavailableError, LocalDevice
+from devices.remote.device import RemoteDevice
+from devices.runtimes import ONNXRUNTIME, runtime_of
+from profilers.measuring.blocks import PointBlock
+from profilers.measuring.disturbance import Referee
+from profilers.measuring.drift import SentinelTrack
+from profilers.measuring.intervals import NO_SPREAD, Spread, median_interval
+from profilers.measuring.measurement import (
+    FailedPoint,
+    Measurement,
+    corrected_medians,
+    measurement_of,
+    stop_reason,
+)
+from profilers.measuring.protocol import NO_SENTINEL, Point, Progress, Protocol, Sentinel
+from profilers.measuring.rounds import Round
+from profilers.workers.local import OpensWorker, ProfilingError, SentinelError, WorkerProcess
+from profilers.workers.remote import RemoteWorker
+
+_BUILD_SECONDS = 1800.0  # a small board tries out many kernels before it has an engine
+Outcome = Measurement | FailedPoint
+ProgressCallback = Callable[[Progress], None]
+
+
+def measure_points(
+    points: Sequence[Point],
+    *,
+    device: Device,
+    protocol: Protocol,
+    sentinel: Sentinel = NO_SENTINEL,
+    on_progress: ProgressCallback | None = None,
+    open_worker: OpensWorker | None = None,
+) -> Generator[Outcome]:
+    """Measure every point; each outcome is yielded as soon as it stands.
+
+    Every round runs in a fresh process, in a new order. A point that cannot be measured is
+    yielded as a `FailedPoint`, and the others go on.
+
+    Args:
+        points: What to measure; their ids are unique.
+        device: Where.
+        protocol: How.
+        sentinel: What is measured throughout every block, to see the machine drift.
+        on_progress: Called after every block.
+        open_worker: Starts a fresh worker; without it, one on `device`, here or elsewhere.
+
+    Raises:
+        ValueError: Two points share an id, or there are more threads than cores.
+        DeviceUnavailableError: The device cannot be used.
+        ProfilingError: Raised while iterating, when no worker starts or the sentinel fails.
+    """
+    require_unique_ids(points)
+    session = Session(device, protocol, open_worker=open_worker, on_progress=on_progress)
+    return session.run(chunks_of(points, protocol.chunk_size), sentinel, total=len(points))
+
+
+def measure_one(
+    workload: Path, *, device: Device, protocol: Protocol, sentinel: Sentinel = NO_SENTINEL
+) -> Measurement:
+    """Measure one workload; its file name is the point's id.
+
+    Raises:
+        DeviceUnavailableError: The device cannot be used.
+        ProfilingError: The workload cannot be measured.
+    """
+    point = Point(point_id=workload.stem, workload=workload)
+    (outcome,) = measure_points([point], device=device, protocol=protocol, sentinel=sentinel)
+    if isinstance(outcome, FailedPoint):
+        raise ProfilingError(outcome.reason)
+    return outcome
+
+
+def require_unique_ids(points: Sequence[Point]) -> None:
+    """Refuse points of which two could not be told apart in the log.
+
+    Raises:
+        ValueError: Two points share an id.
+    """
+    twice = sorted(name for name, n in Counter(p.point_id for p in points).items() if n > 1)
+    if twice:
+        raise ValueError(f"'points' must have unique ids. Got {twice[:3]} more than once.")
+
+
+def chunks_of(points: Sequence[Point], size: int) -> Iterator[Sequence[Point]]:
+    """The points in order, so many at a time."""
+    return (points[start : start + size] for start in range(0, len(points), size))
+
+
+def _worker_on(device: Device, timeout_s: float) -> WorkerProcess | RemoteWorker:
+    if runtime_of(device) != ONNXRUNTIME:
+        timeout_s = max(timeout_s, _BUILD_SECONDS)
+    if isinstance(device, RemoteDevice):
+        return RemoteWorker(device, timeout_s=timeout_s)
+    if isinstance(device, LocalDevice):
+        return WorkerProcess(device, timeout_s=timeout_s)
+    raise TypeError(f"'device' must be a LocalDevice or a RemoteDevice. Got {device!r}.")
+
+
+def _require_cores(threads: int, cores: int) -> None:
+    if threads > cores:
+        raise ValueError(
+            f"'threads' must be at most the {cores} cores that the worker may use: threads that "
+            f"share a core wait for each other. Got {threads}."
+        )
+
+
+class Session:
+    """What a session remembers between rounds; arguments as `measure_points`."""
+
+    def __init__(
+        self,
+        device: Device,
+        protocol: Protocol,
+        *,
+        open_worker: OpensWorker | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> None:
+        reason = device.unavailable_reason()
+        if reason is not None:
+            raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
+        self.info = device.info()
+        _require_cores(protocol.threads, self.info.cores)
+        self._protocol = protocol
+        self._open_worker = open_worker or partial(_worker_on, device, protocol.timeout_s)
+        self._on_progress = on_progress
+        self._referee = Referee(protocol)
+        self._rng = np.random.default_rng(protocol.seed)
+        self._spread_of_finished = NO_SPREAD
+        self._paths: dict[str, Path] = {}
+        self._done = 0
+        self._total = 0
+
+    def run(
+        self, chunks: Iterable[Sequence[Point]], sentinel: Sentinel, *, total: int
+    ) -> Generator[Outcome]:
+        """The outcome of every point, of a chunk as soon as it stands.
+
+        Args:
+            chunks: Points that are interleaved with each other; asked for one chunk at a time.
+            sentinel: What is measured throughout.
+            total: How many points there will be, for the progress.
+        """
+        self._total = total
+        self._track = SentinelTrack(sentinel.reference_ms)
+        for points in chunks:
+            ready = []
+            for point in points:
+                failure = self._prepare(point)
+                if failure is None:
+                    ready.append(point)
+                else:
+                    yield failure
+            while ready:
+                first = ready[0].point_id
+                chosen = sentinel
+                if sentinel.workload is None:
+                    chosen = replace(sentinel, name=first, workload=self._paths[first])
+                n_done = self._done
+                try:
+                    yield from self._chunk(ready, chosen)
+                except SentinelError as error:
+                    if sentinel.workload is not None or self._done > n_done:
+                        raise
+                    # It was a point itself, which cannot be run; the next one takes its place.
+                    yield self._failed(ready.pop(0), str(error.__cause__), 1)
+                    continue
+                sentinel = chosen
+                break
+
+    def _prepare(self, point: Point) -> FailedPoint | None:
+        try:
+            self._paths[point.point_id] = point.resolve().resolve()
+        except Exception as error:  # the caller's code; one bad point must not end the session
+            return self._failed(point, f"Preparing it failed. {type(error).__name__}: {error}", 0)
+        return None
+
+    def _chunk(self, points: Sequence[Point], sentinel: Sentinel) -> Iterator[Outcome]:
+        blocks: dict[str, list[PointBlock]] = {point.point_id: [] for point in points}
+        remaining = list(points)
+        for number in range(1, self._protocol.max_rounds + 1):
+            order = [remaining[index] for index in self._rng.permutation(len(remaining))]
+            for point, result in self._round(number, sentinel).run(order):
+                if isinstance(result, str):
+                    remaining.remove(point)
+                    yield self._failed(point, result, number)
+                    continue
+                blocks[point.point_id].append(result)
+                for pair in result.kept.sentinel_pairs_ms:
+                    self._track.add(*pair)
+            # Only now: each point's blocks are judged by the spread of the others' as well.
+            medians_ms = {name: corrected_medians(x, self._track) for name, x in blocks.items()}
+            spreads = {name: Spread.of(values) for name, values in medians_ms.items()}
+            for point in [point for point in order if point in remaining]:
+                name = point.point_id
+                others = sum(
+                    (spread for other, spread in spreads.items() if other != name),
+                    self._spread_of_finished,
+                )
+                if self._is_finished(blocks[name], medians_ms[name], others):
+                    remaining.remove(point)
+                    yield self._finished(point, blocks[name], others, number, sentinel)
+            if not remaining:
+                break
+        self._spread_of_finished = sum(spreads.values(), self._spread_of_finished)
+
+    def _round(self, number: int, sentinel: Sentinel) -> Round:
+        def notify(point: Point, event: str, median_ms: float | None = None) -> None:
+            self._notify(point, number, event, median_ms)
+
+        assert sentinel.workload is not None  # `run` saw to it
+        return Round(
+            self._open_worker,
+            self._referee,
+            sentinel=sentinel.workload,
+            paths=self._paths,
+            notify=notify,
+            counts_tokens=number == 1,
+        )
+
+    def _is_finished(
+        self, blocks: Sequence[PointBlock], medians_ms: Sequence[float], others: Spread
+    ) -> bool:
+        if len(blocks) < 2:  # one block has no interval
+            return False
+        interval = median_interval(medians_ms, others=others)
+        return stop_reason(blocks, interval, self._protocol) is not None
+
+    def _finished(
+        self,
+        point: Point,
+        blocks: Sequence[PointBlock],
+        others: Spread,
+        number: int,
+        sentinel: Sentinel,
+    ) -> Measurement:
+        self._track.settle()  # what is published from now on has one reference
+        measurement = measurement_of(
+            point,
+            blocks,
+            protocol=self._protocol,
+            device=self.info,
+            sentinel=sentinel.name,
+            track=self._track,
+            others=others,
+        )
+        self._done += 1
+        self._notify(point, number, "done", measurement.latency_ms)
+        return measurement
+
+    def _failed(self, point: Point, reason: str, number: int) -> FailedPoint:
+        self._done += 1
+        self._notify(point, number, "failed")
+        return FailedPoint(point.point_id, reason, point.columns)
+
+    def _notify(
+        self, point: Point, number: int, event: str, median_ms: float | None = None
+    ) -> None:
+        if self._on_progress is not None:
+            self._on_progress(
+                Progress(
+                    done=self._done,
+                    total=self._total,
+                    point_id=point.point_id,
+                    round=number,
+                    event=event,
+                    median_ms=median_ms,
+                )
+            )

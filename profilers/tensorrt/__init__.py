@@ -1,0 +1,1 @@
+"""Whether TensorRT takes a graph, and which node it refuses."""

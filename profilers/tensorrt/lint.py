@@ -1,0 +1,253 @@
+"""Whether TensorRT can parse an ONNX graph, told from the graph alone, and why not."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from profilers.tensorrt.operators import (
+    CONSTANT_AXES,
+    DIALECTS,
+    FLOATS_BEFORE_10,
+    SHAPE_INPUTS,
+    SHAPED_BY_DATA,
+    TAKEN_SINCE,
+    Dialect,
+)
+from profilers.workload.fields import WorkloadError
+from profilers.workload.from_onnx import load_onnx
+from profilers.workload.subgraphs import bodies
+
+if TYPE_CHECKING:  # onnx takes a moment to import
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+_STANDARD = ("", "ai.onnx")
+_INTEGERS = (5, 6, 7)  # INT16, INT32 and INT64 of TensorProto
+_INT64, _DOUBLE = 7, 11
+_SIZES = (6, 7, 9)  # INT32, INT64, and BOOL: what a shape may be computed of
+
+
+@dataclass(frozen=True, slots=True)
+class LintFinding:
+    """Something that a dialect refuses, or that whoever builds an engine must know.
+
+    Attributes:
+        severity: "refusal" (it cannot be parsed) or "note".
+        node: The node's name, else its place and operator; empty when it is about the graph.
+        operator: Its operator; empty when it is about the graph.
+        reason: One line.
+    """
+
+    severity: Literal["refusal", "note"]
+    node: str
+    operator: str
+    reason: str
+
+
+def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
+    """What a dialect minds about a graph; no finding of severity "refusal" means it is taken.
+
+    Args:
+        path: The ONNX file; its weights are not read.
+        dialect: One of ``DIALECTS``.
+
+    Raises:
+        WorkloadError: The file is not ONNX.
+        ValueError: There is no such dialect.
+        OSError: The file cannot be read.
+    """
+    if dialect not in DIALECTS:
+        raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
+    model = load_onnx(path)
+    if not model.graph.node:
+        raise WorkloadError(f"{path} has no nodes: it is no ONNX graph. Export the model as ONNX.")
+    return tuple(_Lint(model, DIALECTS[dialect]).findings())
+
+
+class _Lint:
+    """The findings of one graph in one dialect."""
+
+    def __init__(self, model: "ModelProto", dialect: Dialect) -> None:
+        self._model = model
+        self._dialect = dialect
+        self._constants: dict[str, TensorProto] = {}
+        self._types = _element_types(model)
+        self._from_data: set[str] = set()
+        self._from_sizes: set[str] = set()  # of inputs that may say shapes
+
+    def findings(self) -> Iterator[LintFinding]:
+        yield from self._opset()
+        yield from self._inputs()
+        yield from self._nodes(self._model.graph)
+
+    def _opset(self) -> Iterator[LintFinding]:
+        for entry in self._model.opset_import:
+            if entry.domain in _STANDARD and entry.version > self._dialect.max_opset:
+                yield LintFinding(
+                    "refusal",
+                    "",
+                    "",
+                    f"opset {entry.version} is newer than {self._dialect.max_opset}, the newest "
+                    f"that it reads; export with an older one",
+                )
+
+    def _inputs(self) -> Iterator[LintFinding]:
+        weights = {tensor.name for tensor in self._model.graph.initializer}
+        inputs = [x for x in self._model.graph.input if x.name not in weights]
+        for value in inputs:
+            kept = self._from_sizes if _may_be_shape(value) else self._from_data
+            kept.add(value.name)
+        narrow = [x.name for x in inputs if x.type.tensor_type.elem_type == _INT64]
+        if narrow and not self._dialect.has_int64:
+            yield _note(f"INT64 is narrowed to INT32; give {_listed(narrow)} as INT32")
+        doubles = [name for name, kind in self._types.items() if kind == _DOUBLE]
+        if doubles:
+            yield _note(f"DOUBLE is narrowed to FLOAT; {len(doubles)} tensors are")
+        open_inputs = [
+            x.name for x in inputs if any(not d.dim_value for d in x.type.tensor_type.shape.dim)
+        ]
+        if open_inputs:
+            yield _note(f"an optimisation profile must give the shapes of {_listed(open_inputs)}")
+
+    def _nodes(self, graph: "GraphProto") -> Iterator[LintFinding]:
+        self._constants.update((tensor.name, tensor) for tensor in graph.initializer)
+        for index, node in enumerate(graph.node):
+            if node.op_type == "Constant":
+                self._constants.update((name, _constant(node)) for name in node.output)
+            name = node.name or f"node {index}"
+            for severity, reason in self._reasons(node):
+                yield LintFinding(severity, name, node.op_type, reason)
+            self._follow(node)
+            for body in bodies(node):
+                self._from_data.update(x.name for x in body.input)
+                yield from self._nodes(body)
+
+    def _reasons(self, node: "NodeProto") -> Iterator[tuple[Literal["refusal", "note"], str]]:
+        refusal = self._refusal(node)
+        if refusal:
+            yield "refusal", refusal
+            return
+        given = [name for name in self._shapes_of(node) if name in self._from_sizes]
+        if given:
+            yield "note", f"{_listed(given)} says a shape: it lies on the host, not the GPU"
+        is_old = self._dialect.version < (10, 0)
+        if node.op_type in SHAPED_BY_DATA or self._is_shaped_by_data(node):
+            how = "its output's shape depends on data"
+            if is_old and node.op_type not in SHAPED_BY_DATA:
+                yield "refusal", f"{how}, which 8.x takes of NonZero and NonMaxSuppression only"
+            else:
+                yield "note", f"{how}: the host waits for it, and no CUDA graph can hold it"
+
+    def _refusal(self, node: "NodeProto") -> str:
+        operator, dialect = node.op_type, self._dialect
+        if node.domain not in _STANDARD:
+            return f"the domain {node.domain!r} is no standard one; write it with ONNX operators"
+        since = TAKEN_SINCE.get(operator)
+        if since is None or operator in dialect.refused:
+            return "the parser does not take this operator; write it with others"
+        if since > dialect.version:
+            return f"the parser takes it since {since[0]}.{since[1]} only; write it with others"
+        axes = CONSTANT_AXES.get(operator)
+        if axes is not None and dialect.version < (10, 0) and not self._is_constant(node, axes):
+            return "its axes must be a constant"
+        if operator in FLOATS_BEFORE_10 and not dialect.has_int64 and node.input:
+            # 8.6 takes INT32 in ArgMax and TopK, and INT64 is INT32 there.
+            takes_int32 = dialect.version >= (8, 6) and operator in ("ArgMax", "ArgMin", "TopK")
+            if self._types.get(node.input[0]) in _INTEGERS and not takes_int32:
+                return "its input must be floating point; cast it"
+        if operator in ("QuantizeLinear", "DequantizeLinear"):
+            return self._zero_point(node)
+        return self._topk(node) if operator == "TopK" else ""
+
+    def _zero_point(self, node: "NodeProto") -> str:
+        tensor = self._constants.get(node.input[2]) if len(node.input) > 2 else None
+        if tensor is not None and any(_integers(tensor)):
+            return "its zero point must be 0; quantise symmetrically"
+        return ""
+
+    def _topk(self, node: "NodeProto") -> str:
+        tensor = self._constants.get(node.input[1]) if len(node.input) > 1 else None
+        if tensor is None:
+            return "" if self._dialect.has_dynamic_k else "its K must be an initialiser"
+        (k,) = _integers(tensor) or (0,)
+        limit = self._dialect.topk_limit
+        return f"its K must be at most {limit}. Got {k}" if k > limit else ""
+
+    def _is_constant(self, node: "NodeProto", place: int) -> bool:
+        """Also where an input is left out."""
+        if len(node.input) <= place or not node.input[place]:
+            return True
+        return node.input[place] in self._constants
+
+    def _is_shaped_by_data(self, node: "NodeProto") -> bool:
+        return any(name in self._from_data for name in self._shapes_of(node))
+
+    def _shapes_of(self, node: "NodeProto") -> list[str]:
+        """The inputs that say which shape its output has."""
+        places = SHAPE_INPUTS.get(node.op_type, ())
+        return [node.input[place] for place in places if place < len(node.input)]
+
+    def _follow(self, node: "NodeProto") -> None:
+        """What is computed from data is data; a shape is not."""
+        if node.op_type in ("Shape", "Size"):
+            return
+        if any(name in self._from_data for name in node.input):
+            self._from_data.update(node.output)
+        elif any(name in self._from_sizes for name in node.input):
+            for name in node.output:
+                is_size = self._types.get(name, _INT64) in _SIZES
+                (self._from_sizes if is_size else self._from_data).add(name)
+
+
+def _may_be_shape(value: "ValueInfoProto") -> bool:
+    """Whether an input can be a shape tensor: integers in at most one dimension."""
+    kind = value.type.tensor_type
+    return kind.elem_type in _SIZES and kind.HasField("shape") and len(kind.shape.dim) <= 1
+
+
+def _constant(node: "NodeProto") -> "TensorProto":
+    """What a node of the operator Constant gives; without a type where that has no elements."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    tensor = TensorProto()
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            tensor = attribute.t
+        if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
+            tensor = numpy_helper.from_array(np.asarray(helper.get_attribute_value(attribute)))
+    return tensor
+
+
+def _element_types(model: "ModelProto") -> dict[str, int]:
+    """The type of every tensor that ONNX can infer."""
+    import onnx.shape_inference
+
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception:  # of protobuf or ONNX; what is unknown is then not judged
+        graph = model.graph
+    values = (*graph.input, *graph.value_info, *graph.output)
+    types = {x.name: int(x.type.tensor_type.elem_type) for x in values}
+    return {**types, **{tensor.name: tensor.data_type for tensor in graph.initializer}}
+
+
+def _integers(tensor: "TensorProto") -> tuple[int, ...]:
+    """The values of a small constant; none where they are unknown or lie in another file."""
+    from onnx import TensorProto, numpy_helper
+
+    is_known = tensor.data_type and tensor.data_location != TensorProto.EXTERNAL
+    if not is_known or prod(tensor.dims) > 1 << 20:
+        return ()
+    return tuple(int(x) for x in numpy_helper.to_array(tensor).ravel())
+
+
+def _note(reason: str) -> LintFinding:
+    return LintFinding("note", "", "", reason)
+
+
+def _listed(names: Iterable[str], shown: int = 4) -> str:
+    given = list(names)
+    more = f" and {len(given) - shown} more" if len(given) > shown else ""
+    return ", ".join(given[:shown]) + more

@@ -1,0 +1,1 @@
+"""What one sample runs: graphs, calls and the tensors between them."""

@@ -1,0 +1,83 @@
+"""The files of a workload, under the names that they have on another machine."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from profilers.workload.fields import WorkloadError
+from profilers.workload.from_onnx import load_onnx
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadFiles:
+    """What a worker elsewhere needs to load a workload.
+
+    Attributes:
+        document: The workload's JSON, its graphs under the new names.
+        files: Every other file by its new name: graphs, and what they keep beside them.
+    """
+
+    document: bytes
+    files: Mapping[str, Path]
+
+
+def workload_files(path: Path) -> WorkloadFiles:
+    """What belongs to the workload at `path`.
+
+    Graphs of one folder stay together, so that they share their weights there too.
+
+    Raises:
+        WorkloadError: A graph is no ONNX file, or keeps data outside its own folder.
+        OSError: A file cannot be read.
+    """
+    document = json.loads(path.read_text(encoding="utf-8"))
+    files: dict[str, Path] = {}
+    graphs = {}
+    for name, file in document["graphs"].items():
+        graph = (path.parent / file).resolve()
+        folder = hashlib.sha256(str(graph.parent).encode()).hexdigest()[:12]
+        graphs[name] = f"{folder}/{graph.name}"
+        files[graphs[name]] = graph
+        for location in external_locations(graph):
+            files[f"{folder}/{location}"] = _inside(graph, location)
+    return WorkloadFiles(json.dumps({**document, "graphs": graphs}).encode(), files)
+
+
+def external_locations(graph: Path) -> tuple[str, ...]:
+    """The files in which a graph keeps its weights, relative to its folder, sorted.
+
+    Raises:
+        WorkloadError: It is no ONNX file.
+        OSError: It cannot be read.
+    """
+    return tuple(sorted(set(_locations(load_onnx(graph)))))
+
+
+def _locations(model: "ModelProto") -> Iterator[str]:
+    from profilers.workload.subgraphs import (  # onnx takes a moment to import
+        constants,
+        initialisers,
+    )
+
+    for tensor in (*initialisers(model.graph), *constants(model.graph)):
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                yield entry.value
+
+
+def _inside(graph: Path, location: str) -> Path:
+    """The file itself; a model that somebody gave us must not make us send another."""
+    relative, file = PurePosixPath(location), (graph.parent / location).resolve()
+    is_inside = file.is_relative_to(graph.parent.resolve())
+    if relative.is_absolute() or ".." in relative.parts or not is_inside:
+        raise WorkloadError(
+            f"{graph} must keep its data in its own folder. Got {location!r}. "
+            f"Save it again with its data beside it."
+        )
+    return file

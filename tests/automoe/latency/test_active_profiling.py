@@ -1,0 +1,127 @@
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from support.measurements import made_up
+from support.small_text import small_space
+
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.active_profiling import Goal, profile_until
+from automoe.latency.features import features
+from automoe.latency.profiling import ProfileSummary
+from profilers import FailedPoint, LatencyLog, LogError, read_log
+
+SPACE = small_space()
+WORKLOAD = TranslationWorkload.of(SPACE)
+
+
+class Bench:
+    """Stands for a device: latency is a line on two features, with noise."""
+
+    def __init__(self, log: Path, noise: float) -> None:
+        self.log = LatencyLog(log, condition_columns=("workload",))
+        self.noise = noise
+        self.failing: set[str] = set()
+        self.batches: list[int] = []
+
+    def __call__(self, architectures: Sequence[Architecture]) -> ProfileSummary:
+        if architectures:
+            self.batches.append(len(architectures))
+        failed = [a for a in architectures if a.id in self.failing]
+        for architecture in architectures:
+            if architecture not in failed:
+                self._append(architecture)
+        return ProfileSummary(
+            len(architectures) - len(failed),
+            0,
+            0,
+            tuple(FailedPoint(a.id, "it broke", {}) for a in failed),
+            {"A": len(architectures) - len(failed)} if architectures else {},
+        )
+
+    def _append(self, architecture: Architecture) -> None:
+        row = features(architecture, WORKLOAD)
+        exact = 5 + row["feature_decoder_layers"] + 40 * row["feature_encoder_ffn_mflops"]
+        noise = np.random.default_rng(int(architecture.id, 16)).lognormal(0, self.noise)
+        latency_ms = float(exact * noise)
+        columns = {
+            "workload": str(WORKLOAD),
+            "architecture": architecture.to_json(),
+            **row,
+        }
+        around = {
+            "ci_low_ms": 0.99 * latency_ms,
+            "ci_high_ms": 1.01 * latency_ms,
+            "raw_latency_ms": latency_ms,
+            "min_ms": latency_ms,
+        }
+        self.log.append(made_up(architecture.id, latency_ms=latency_ms, columns=columns, **around))
+
+
+def test_it_stops_when_the_predictor_is_good_enough(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "lat.csv", noise=0.002)
+    goal = Goal(mape=0.02, most=100)
+    outcome = profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
+    assert outcome.is_reached
+    assert outcome.mape is not None
+    assert outcome.mape <= 0.02
+    assert outcome.n_rows == len(read_log(bench.log.path)) == sum(bench.batches) == 24
+    assert outcome.reason.startswith("enough: ")
+    # Asked again, nothing is measured.
+    again = profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
+    assert (again.is_reached, again.summary.n_measured) == (True, 0)
+
+
+def test_noise_that_no_number_of_rows_removes_is_said(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "lat.csv", noise=0.2)
+    goal = Goal(mape=0.01, most=36)
+    outcome = profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
+    assert not outcome.is_reached
+    assert bench.batches == [8, 8, 8, 8, 4]
+    assert outcome.reason.startswith("36 rows measured; not enough yet: ")
+
+
+def test_device_time_is_a_limit(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "lat.csv", noise=0.1)
+    goal = Goal(mape=0.01, most=100, minutes=0.0)
+    outcome = profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
+    assert (outcome.n_rows, outcome.mape) == (0, None)
+    assert outcome.reason == "0 minutes are over; too few rows to tell"
+
+
+def test_what_fails_is_not_asked_for_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "lat.csv", noise=0.002)
+    rng = Random("pool 0")
+    bench.failing = {SPACE.sample(rng).id for _ in range(100)}
+    outcome = profile_until(
+        Goal(mape=1e-6, most=24), SPACE, WORKLOAD, log=bench.log.path, measure=bench
+    )
+    failed = [f.point_id for f in outcome.summary.failed]
+    assert len(set(failed)) == len(failed) > 0
+    assert outcome.n_rows == 24
+
+
+def test_a_log_of_other_conditions_is_never_called_enough(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "lat.csv", noise=0.002)
+    goal = Goal(mape=0.02, most=100)
+    profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
+
+    def refusing(architectures: Sequence[Architecture]) -> ProfileSummary:
+        raise LogError("'workload' must be another")
+
+    with pytest.raises(LogError, match="'workload' must be another"):
+        profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=refusing)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_seed_measures_the_same(tmp_path: Path, seed: int) -> None:
+    ids = []
+    for name in ("a", "b"):
+        bench = Bench(tmp_path / f"{name}{seed}.csv", noise=0.1)
+        goal = Goal(mape=0.001, most=16)
+        profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench, seed=seed)
+        ids.append([row["point_id"] for row in read_log(bench.log.path)])
+    assert ids[0] == ids[1]

@@ -1,0 +1,46 @@
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+import pytest
+from support.small_text import small_space
+
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.effects import architecture_effects
+from automoe.latency.features import features
+from predictors import fit_log
+
+SPACE = small_space()
+WORKLOAD = TranslationWorkload.of(SPACE)
+
+
+def write_log(path: Path) -> Path:
+    """A latency of 5 ms and 3 ms for each decoder layer, without noise."""
+    rng = Random(0)
+    architectures = list(dict.fromkeys(SPACE.sample(rng) for _ in range(60)))
+    rows = [
+        {
+            "architecture": a.to_json(),
+            "workload": str(WORKLOAD),
+            **features(a, WORKLOAD),
+            "latency_ms": 5 + 3 * len(a.decoder.layers),
+        }
+        for a in architectures
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_a_change_costs_what_the_predictor_says(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "lat.csv")
+    predictor = fit_log(log, features=["feature_decoder_layers", "feature_encoder_heads"])
+    found = architecture_effects(predictor, log)
+    assert found["one more decoder layer like the last"] == pytest.approx(3, rel=0.02)
+    assert found["one more encoder layer like the last"] == pytest.approx(0, abs=0.05)
+    assert found["one more 32-wide decoder expert"] == pytest.approx(0, abs=0.05)
+
+
+def test_a_log_without_architectures_has_none(tmp_path: Path) -> None:
+    log = tmp_path / "lat.csv"
+    pd.DataFrame({"layers": range(1, 41), "latency_ms": range(1, 41)}).to_csv(log, index=False)
+    assert architecture_effects(fit_log(log), log) == {}

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.logs import write_foreign, write_log
+
+from profilers import LogError
+from profilers.audit.columns import encode, find_conditions, find_features, find_targets
+from profilers.log.any_log import AnyLog, read_any_log
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "any.csv"
+
+
+def with_columns(path: Path, *names: str) -> AnyLog:
+    return read_any_log(write_foreign(path, ",".join(names)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "targets"),
+    [
+        (("a", "latency_ms", "latency_mean_encoder"), ("latency_ms",)),
+        (
+            ("latency_mean_encoder", "latency_mean_decoder", "latency_std_encoder"),
+            ("latency_mean_encoder", "latency_mean_decoder"),
+        ),
+        (("enc latency ms", "dec latency ms"), ("enc latency ms", "dec latency ms")),
+        (("enc_latency_ms", "total_latency_ms", "dec_latency_ms"), ("total_latency_ms",)),
+        (("median_latency_ms", "mean_latency_ms"), ("mean_latency_ms",)),
+        (("size", "time_ms", "min_ms", "p90_ms"), ("time_ms",)),
+    ],
+)
+def test_latencies_are_found_by_name(
+    path: Path, columns: tuple[str, ...], targets: tuple[str, ...]
+) -> None:
+    assert find_targets(with_columns(path, *columns)) == targets
+
+
+def test_named_targets_are_taken_and_unknown_ones_refused(path: Path) -> None:
+    log = with_columns(path, "a", "b", "latency_ms")
+    assert find_targets(log, ["b", "a", "b"]) == ("b", "a")
+    with pytest.raises(LogError, match="has no column 'c'. It has a, b, latency_ms."):
+        find_targets(log, ["c"])
+
+
+def test_a_log_without_a_latency_is_refused(path: Path) -> None:
+    with pytest.raises(LogError, match="no column that looks like a latency. Got a, b. Name it"):
+        find_targets(with_columns(path, "a", "b"))
+
+
+def test_conditions_of_other_logs_are_known_names_in_any_case(path: Path) -> None:
+    log = with_columns(path, "GPU", "size", "Threads", "mine", "latency_ms")
+    assert find_conditions(log, ["mine"]) == ("GPU", "Threads", "mine")
+
+
+def test_features_vary_and_are_no_results(path: Path) -> None:
+    header = "id,size,max_experts,fixed,kind,name,latency_std,energy_mj,latency_ms"
+    lines = [f"{i},{i},{i % 3},7,{'ab'[i % 2]},n{i},{i},{i},{i + 1}" for i in range(8)]
+    log = read_any_log(write_foreign(path, header, *lines))
+    assert find_features(log, ["latency_ms"]) == ("size", "max_experts", "kind")
+
+
+def test_marked_features_are_the_only_ones(path: Path) -> None:
+    rows = [{"columns": {"feature_a": number, "other": number}} for number in range(4)]
+    log = read_any_log(write_log(path, *rows))
+    assert find_features(log, ["latency_ms"]) == ("feature_a",)
+
+
+def test_words_become_one_column_each_and_holes_the_median(path: Path) -> None:
+    log = read_any_log(write_foreign(path, "kind,size", "a,1", "b,", "a,5", "b,9"))
+    columns = encode(log.rows, ["kind", "size"])
+    assert {name: values.tolist() for name, values in columns.items()} == {
+        "kind=a": [1, 0, 1, 0],
+        "kind=b": [0, 1, 0, 1],
+        "size": [1, 5, 5, 9],
+    }
+    assert all(values.dtype == np.float64 for values in columns.values())

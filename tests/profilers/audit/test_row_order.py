@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from profilers.audit.row_order import is_sorted, order_effect
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.03, n)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    ["normal", *(pytest.param(draw, marks=pytest.mark.slow) for draw in ("heavy", "skewed"))],
+)
+def test_shuffled_values_are_hardly_ever_significant(draw: str) -> None:
+    rng = np.random.default_rng(11)
+    draws = {
+        "normal": lambda: rng.normal(size=60),
+        "heavy": lambda: rng.standard_t(2, size=60),
+        "skewed": lambda: rng.exponential(size=60),
+    }
+    accused = sum(order_effect(draws[draw]()).is_significant for _ in range(120))
+    assert accused <= 6  # 5 %; about 2 % are due
+
+
+@pytest.mark.parametrize("n", [40, 200, 1000])
+def test_a_step_is_found_where_it_is_with_its_size(n: int) -> None:
+    series = noise(n)
+    series[n // 2 :] += np.log(1.1)
+    effect = order_effect(series)
+    (span,) = effect.spans
+    assert effect.p_value == 0.002  # no shuffle of 499 is as correlated
+    # Three rows to each side: a step of 3 standard deviations is seen by single rows.
+    assert abs(max(span.start, effect.reference.start) - n // 2) <= 3
+    slower = span.offset if span.start else 1 / (1 + span.offset) - 1
+    assert slower == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_bump_within_is_a_span_of_its_own() -> None:
+    series = noise(400)
+    series[150:180] += np.log(1.2)
+    before, span = order_effect(series).spans
+    assert (before.start, before.stop) == (0, span.start)
+    assert abs(before.offset) < 0.01
+    assert abs(span.start - 150) <= 2
+    assert abs(span.stop - 180) <= 2
+    assert span.offset == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_linear_drift_is_a_staircase() -> None:
+    effect = order_effect(noise(300) + np.linspace(0, 0.15, 300))
+    levels = {span.start: span.offset for span in (*effect.spans, effect.reference)}
+    heights = [levels[start] for start in sorted(levels)]
+    assert len(heights) >= 3
+    assert heights == sorted(heights)
+
+
+def test_a_short_memory_without_levels_is_seen_by_its_correlation() -> None:
+    rough = noise(400)
+    effect = order_effect(rough[1:] + 0.4 * rough[:-1])
+    assert effect.p_value == 0.002
+    assert effect.correlation == pytest.approx(0.4 / 1.16, abs=0.1)  # of a moving average
+    assert effect.is_significant
+
+
+def test_single_outliers_are_no_span() -> None:
+    series = noise(200)
+    series[[20, 90, 91, 150]] += 5.0
+    assert order_effect(series).spans == ()
+
+
+def test_equal_values_have_no_order() -> None:
+    effect = order_effect([1.0] * 40)
+    assert (effect.spans, effect.correlation, effect.is_significant) == ((), 0.0, False)
+
+
+def test_long_series_are_cut_on_a_grid() -> None:
+    series = noise(9000)
+    series[6000:] += 0.1
+    (span,) = order_effect(series).spans
+    assert abs(span.start - 6000) <= 6
+
+
+def test_the_same_series_gets_the_same_verdict() -> None:
+    assert order_effect(noise(50)) == order_effect(noise(50))
+
+
+def test_too_few_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="'residuals' must hold at least 30 values. Got 29."):
+        order_effect([0.0] * 29)
+
+
+def test_a_sweep_is_sorted_and_random_rows_are_not() -> None:
+    assert is_sorted(range(40)) == pytest.approx(1.0, abs=0.1)
+    assert is_sorted([outer for outer in range(6) for _ in range(6)]) is not None
+    assert is_sorted(noise(200)) is None
+    assert is_sorted([7.0] * 40) is None
+    assert is_sorted([7.0] * 39 + [7.0 + 1e-15]) is None  # constant but for rounding

@@ -1,0 +1,58 @@
+from math import isnan
+from pathlib import Path
+
+import pytest
+from support.measurements import made_up
+
+from profilers import LogError
+from profilers.log.any_log import read_any_log
+from profilers.log.rows import format_line
+
+
+def log(tmp_path: Path, content: str | bytes) -> Path:
+    path = tmp_path / "any.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_rows_know_the_line_they_start_in(tmp_path: Path) -> None:
+    text = '\ufeffsize,note\r\n1,plain\r\n\r\n2,"over\r\ntwo lines"\r\n 3 ,last'
+    found = read_any_log(log(tmp_path, text))
+    assert found.columns == ("size", "note")
+    assert [(row.line, row.cells["size"]) for row in found.rows] == [(2, "1"), (4, "2"), (6, "3")]
+    assert (found.malformed, found.torn, found.is_ours) == ((), None, False)
+
+
+def test_lines_with_other_fields_and_open_quotes_are_malformed(tmp_path: Path) -> None:
+    found = read_any_log(log(tmp_path, 'a,b\n1,2\n1\n1,2,3\n3,4\n5,"open\n6,7\n'))
+    assert [row.line for row in found.rows] == [2, 5]
+    assert found.malformed == (3, 4, 6, 7)
+
+
+def test_a_torn_last_line_of_ours_is_no_row(tmp_path: Path) -> None:
+    row = made_up().row()
+    content = format_line(list(row)) + format_line(list(row.values())) * 2
+    assert read_any_log(log(tmp_path, content)).torn is None
+    found = read_any_log(log(tmp_path, content[:-1]))
+    assert (found.is_ours, found.torn, len(found.rows)) == (True, 3, 1)
+
+
+def test_cells_are_numbers_or_nan(tmp_path: Path) -> None:
+    (row,) = read_any_log(log(tmp_path, "a,b,c,d\n1.5,inf,text,1e21\n")).rows
+    assert row.number("a") == 1.5
+    assert all(isnan(row.number(name)) for name in ("b", "c", "d", "absent"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "must be a CSV with a header line. Got an empty file"),
+        (b"PK\x00\x01,a\n", "must be a CSV with a header line. Got a file with zero bytes"),
+        (b"a,b\n\xff\xfe\n", "must be a CSV in UTF-8. Got invalid start byte"),
+        (b"a;b\n1;2\n", "columns separated by commas. Got 1 column, 'a;b"),
+        (b"latency_ms\n1\n", "must have a latency and what it depends on, .* Got 1 column, 'late"),
+    ],
+)
+def test_what_is_no_csv_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(LogError, match=message):
+        read_any_log(log(tmp_path, content))

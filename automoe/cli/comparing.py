@@ -4,10 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, argument
 from automoe.cli.share import share_of
 
 if TYPE_CHECKING:
@@ -16,39 +15,40 @@ if TYPE_CHECKING:
 _SHOWN_POINTS = 5
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare")(compare)
+class CompareOptions(JsonOptions):
+    """When two logs count as the same, and when the command fails.
+
+    Attributes:
+        margin: Ratios within it count as the same.
+        fail_on: Exit 4 when it is surely so: slower:5% or faster:5%.
+        force: Compare different workloads all the same.
+    """
+
+    margin: str = "2%"
+    fail_on: tuple[str, ...] = ()
+    force: bool = False
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="The reference, a latency log.")],
-    b: Annotated[Path, typer.Argument(help="The latency log that is judged.")],
-    margin: Annotated[
-        str, typer.Option("--margin", help="Ratios within it count as the same.")
-    ] = "2%",
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option("--fail-on", help="Exit 4 when it is surely so: slower:5% or faster:5%."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare different workloads all the same.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
-) -> None:
+    a: Annotated[Path, argument("The reference, a latency log.")],
+    b: Annotated[Path, argument("The latency log that is judged.")],
+    /,
+    *,
+    options: CompareOptions = CompareOptions(),
+) -> ExitCode:
     """Whether B is faster or slower than A on their common points, or the same."""
-    limits = [_limit(text) for text in fail_on or []]
-    share = _share(margin, "--margin", "2%")
+    limits = [_limit(text) for text in options.fail_on]
+    share = _share(options.margin, "--margin", "2%")
     from profilers import compare as compare_logs  # scipy takes a moment to import
     from profilers import read_any_log
 
-    found = compare_logs(read_any_log(a), read_any_log(b), margin=share, force=force)
-    if as_json:
-        print_json({"a": str(a), "b": str(b), **asdict(found)})
+    comparison = compare_logs(read_any_log(a), read_any_log(b), margin=share, force=options.force)
+    if options.as_json:
+        print_json({"a": str(a), "b": str(b), **asdict(comparison)})
     else:
-        _print(found, a, b)
-    if any(_is_exceeded(found, *limit) for limit in limits):
-        raise typer.Exit(ExitCode.QUALITY)
+        _print(comparison, a, b)
+    is_exceeded = any(_is_exceeded(comparison, *limit) for limit in limits)
+    return ExitCode.QUALITY if is_exceeded else ExitCode.OK
 
 
 def _print(found: "Comparison", a: Path, b: Path) -> None:

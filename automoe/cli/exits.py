@@ -7,11 +7,11 @@ import traceback
 from enum import IntEnum
 from pathlib import Path
 
-import typer
+from cyclopts import CycloptsError, UnknownCommandError
 from pydantic import ValidationError
-from typer.exceptions import TyperException
 
 from automoe.latency.budget import InfeasibleBudgetError
+from automoe.validation import explain
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
 from profilers import ProfilingError
@@ -38,9 +38,9 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
     A ``ValueError`` from one of our checks is bad input; one from a library is our failure.
     """
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    if isinstance(error, TyperException):
+    if isinstance(error, CycloptsError):
         return ExitCode.BAD_INPUT
     if isinstance(error, DeviceUnavailableError | ProfilingError):
         return ExitCode.NO_DEVICE
@@ -62,8 +62,9 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
             f"Internal error: {type(error).__name__}: {_one_line(error)} "
             f"Set {TRACEBACK_VARIABLE}=1 to see where, and report it."
         )
-    if isinstance(error, TyperException):
-        return f"Error: {_one_line(error)} See automoe {arguments[0] if arguments else ''} --help."
+    if isinstance(error, CycloptsError):
+        command = " ".join(["automoe", *(error.command_chain or ())])
+        return f"Error: {_usage(error)} See {command} --help."
     if isinstance(error, ConnectionLostError):
         command = shlex.join(["automoe", *arguments])
         return f"Error: {_one_line(error)} What is finished is kept; continue with: {command}"
@@ -91,10 +92,24 @@ def _is_raised_by_us(error: BaseException) -> bool:
     )
 
 
+def _usage(error: CycloptsError) -> str:
+    """What is wrong with the words of a command."""
+    if isinstance(error.__cause__, ValidationError):
+        return _refused_value(error, error.__cause__)
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        return f"No such command '{error.unused_tokens[0]}'."
+    return _one_line(error).replace("Unknown option:", "No such option:")
+
+
+def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
+    """The first value that is refused, with the flag it was given to."""
+    first = cause.errors(include_url=False)[0]
+    if not first["loc"] or error.argument is None:
+        return explain(cause)
+    options = [error.argument, *error.argument.children]
+    (flag,) = (each.name for each in options if each.field_info.name == first["loc"][0])
+    return f"Invalid value for '{flag}': {first['msg']}. Got {first['input']}."
+
+
 def _one_line(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, TyperException):
-        text = error.format_message()
-        if isinstance(error.__cause__, ValidationError):  # typer leaves the value out
-            text += f". Got {error.__cause__.errors()[0]['input']}."
-    return " ".join(text.split()) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

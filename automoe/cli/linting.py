@@ -4,34 +4,37 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, argument
 
 if TYPE_CHECKING:
     from profilers.tensorrt.lint import LintFinding
     from profilers.tensorrt.rtx_parser import ParserVerdict
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("lint")(lint)
+class LintOptions(JsonOptions):
+    """What the command asks about a graph.
+
+    Attributes:
+        dialect: 8.5, 8.6, 10, 11 or rtx; default: all.
+    """
+
+    dialect: tuple[str, ...] = ()
 
 
 def lint(
-    model: Annotated[Path, typer.Argument(help="An ONNX file.")],
-    dialect: Annotated[
-        list[str] | None, typer.Option("--dialect", help="8.5, 8.6, 10, 11 or rtx; default: all.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-) -> None:
+    model: Annotated[Path, argument("An ONNX file.")],
+    /,
+    *,
+    options: LintOptions = LintOptions(),
+) -> ExitCode:
     """Whether TensorRT takes a graph, and why not; exit 4 when a dialect asked for refuses it."""
     from profilers.tensorrt.lint import lint_graph
     from profilers.tensorrt.operators import DIALECTS
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
 
-    asked = list(dict.fromkeys(dialect or DIALECTS))
+    asked = list(dict.fromkeys(options.dialect or DIALECTS))
     found = {name: lint_graph(model, name) for name in asked}
     verdict = None
     if "rtx" in found:
@@ -43,7 +46,7 @@ def lint(
             except RuntimeError as error:  # it died or hung: the rules judge
                 say(f"The parser of TensorRT for RTX gave no verdict: {error}")
     taken = {name: _is_taken(name, findings, verdict) for name, findings in found.items()}
-    if as_json:
+    if options.as_json:
         print_json(
             {
                 "model": str(model),
@@ -59,8 +62,7 @@ def lint(
         )
     else:
         _show(found, taken, verdict)
-    if not all(taken.values()):
-        raise typer.Exit(ExitCode.QUALITY)
+    return ExitCode.OK if all(taken.values()) else ExitCode.QUALITY
 
 
 def _is_taken(

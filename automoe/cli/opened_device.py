@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from automoe.cli.console import say
 from devices import Device
@@ -13,16 +13,14 @@ from devices.runtimes import ONNXRUNTIME
 
 Host = Annotated[
     str | None,
-    typer.Option("--host", help="Where it is: user@board, over SSH, or a name of devices.yaml."),
+    Parameter(help="Where it is: user@board, over SSH, or a name of devices.yaml."),
 ]
-LockClocks = Annotated[
-    bool, typer.Option("--lock-clocks", help="Hold its clocks meanwhile, with sudo; undone.")
-]
+LockClocks = Annotated[bool, Parameter(help="Hold its clocks meanwhile, with sudo; undone.")]
 
 
 Runtime = Annotated[
     str,
-    typer.Option("--runtime", help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
+    Parameter(help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
 ]
 
 

@@ -4,56 +4,69 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, Options, Out, argument
 
 if TYPE_CHECKING:
     from automoe.pipeline import StagePlan
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("run")(run)
-    app.command("report")(report)
+class RunOptions(JsonOptions):
+    """What the command does with a configuration.
+
+    Attributes:
+        dry_run: Only say what is left to do and how long it takes.
+    """
+
+    dry_run: bool = False
+
+
+class ReportOptions(Options):
+    """Where the report goes.
+
+    Attributes:
+        out: The page.
+    """
+
+    out: Out
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="YAML file, see examples/quickstart.yaml.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what is left to do and how long it takes.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
-) -> None:
+    config: Annotated[Path, argument("YAML file, see examples/quickstart.yaml.")],
+    /,
+    *,
+    options: RunOptions = RunOptions(),
+) -> ExitCode:
     """Every stage, from profiling to the report; run it again to continue."""
-    if dry_run:
-        _show_plan(config, as_json=as_json)
-        return
+    if options.dry_run:
+        _show_plan(config, as_json=options.as_json)
+        return ExitCode.OK
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
 
     summary = run_stages(RunConfig.load(config), stage=progress_bar, say=say)
     result = summary.result
-    if as_json:
+    if options.as_json:
         print_json(result)
     else:
         for line in _verdict(result):
             print(line)
         print(f"{summary.result_path}\n{summary.report_path}")
-    if not result["certified"]:
-        raise typer.Exit(ExitCode.QUALITY)
+    return ExitCode.OK if result["certified"] else ExitCode.QUALITY
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of 'automoe run'.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The page.")],
+    folder: Annotated[Path, argument("Folder of 'automoe run'.")],
+    /,
+    *,
+    options: ReportOptions,
 ) -> None:
     """Draw the page of a finished run again."""
     from automoe.pipeline import draw_report  # torch takes seconds to import
 
-    draw_report(folder, out)
-    print(out)
+    draw_report(folder, options.out)
+    print(options.out)
 
 
 def _show_plan(config: Path, *, as_json: bool) -> None:

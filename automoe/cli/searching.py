@@ -7,14 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
 
 from automoe.cli.console import print_json, say
-from automoe.cli.dependent_options import require_option
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
+from automoe.cli.options import JsonOptions, Out, Positive, typed
 from automoe.cli.outputs import require_writable
-from automoe.cli.text_options import Source, Target, model_text
+from automoe.cli.refusals import Refusal, refuse
+from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
+from automoe.settings.search import SearchSettings
 from devices import opening
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
@@ -25,89 +27,58 @@ if TYPE_CHECKING:
 _OF_TEXT = ("loss", "bleu")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("search")(search)
+class SearchOptions(TextOptions, JsonOptions):
+    """What is searched with, and where the result goes.
+
+    Attributes:
+        supernet: Run of 'automoe train'.
+        predictor: File of 'automoe fit'.
+        out: Result, a JSON file.
+        device: Measure the winner there.
+        data: Text to validate on; default: the supernet's.
+        objective: loss, bleu, or MODULE:FUNCTION; less is better.
+        routing: trace:FILE, where the predictor's log was measured with a trace.
+        jobs: Processes that evaluate.
+        cluster: ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.
+        as_json: Print the result.
+    """
+
+    supernet: Path
+    predictor: Path
+    out: Out
+    device: str | None = None
+    host: Host = None
+    objective: str = "loss"
+    lock_clocks: LockClocks = False
+    routing: str | None = None
+    jobs: Positive = 1
+    cluster: str | None = None
+
+
+_REFUSALS = (
+    Refusal(
+        options=("--host", "--lock-clocks", "--verify-top", "--verify-most", "--device-minutes"),
+        without=("--device",),
+    ),
+    DIRECTION_NEEDS_DATA,
+)
 
 
 def search(
-    supernet: Annotated[Path, typer.Option("--supernet", help="Run of 'automoe train'.")],
-    predictor: Annotated[Path, typer.Option("--predictor", help="File of 'automoe fit'.")],
-    budget_ms: Annotated[float, typer.Option("--budget-ms", help="Latency not to exceed.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Result, a JSON file.")],
-    confidence: Annotated[float, typer.Option(help="Of the predictor's upper bound.")] = 0.95,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Measure the winner there.")
-    ] = None,
-    host: Host = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
-    ] = None,
-    source: Source = None,
-    target: Target = None,
-    generations: Annotated[int, typer.Option(min=1)] = 30,
-    population: Annotated[int, typer.Option(min=1)] = 125,
-    parents: Annotated[int, typer.Option(min=1)] = 25,
-    mutants: Annotated[int, typer.Option(min=0)] = 50,
-    crossovers: Annotated[int, typer.Option(min=0)] = 50,
-    mutation_probability: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    random: Annotated[
-        bool, typer.Option("--random", help="Draw all candidates at random, as the baseline.")
-    ] = False,
-    max_flops: Annotated[float | None, typer.Option(help="Of one sentence.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Without the embeddings.")] = None,
-    max_active_params: Annotated[float | None, typer.Option(help="That a token uses.")] = None,
-    max_memory_mb: Annotated[float | None, typer.Option(help="All weights in float32.")] = None,
-    pareto: Annotated[
-        bool, typer.Option("--pareto", help="All trade-offs of loss and latency, by NSGA-II.")
-    ] = False,
-    halvings: Annotated[
-        int, typer.Option(min=0, help="Drop the worse half so often before all text is read.")
-    ] = 0,
-    objective: Annotated[
-        str,
-        typer.Option(help="loss, bleu, or MODULE:FUNCTION; less is better."),
-    ] = "loss",
-    verify_top: Annotated[
-        int | None, typer.Option(min=1, help="With --device: measured together; default: 5.")
-    ] = None,
-    verify_most: Annotated[
-        int | None, typer.Option(min=1, help="With --device: measured in all; default: 20.")
-    ] = None,
-    device_minutes: Annotated[
-        float | None,
-        typer.Option(help="With --device: no more is measured after these; default: 30."),
-    ] = None,
-    lock_clocks: LockClocks = False,
-    routing: Annotated[
-        str | None,
-        typer.Option(help="trace:FILE, where the predictor's log was measured with a trace."),
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
-    cluster: Annotated[
-        str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
-) -> None:
+    *,
+    options: SearchOptions,
+    settings: Annotated[SearchSettings, Parameter(name="*", group="Search settings")],
+) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
-    measuring = {
-        "verify_top": verify_top,
-        "verify_most": verify_most,
-        "device_minutes": device_minutes,
-    }
-    given = {name: value for name, value in measuring.items() if value is not None}
-    require_option(
-        "--device", device, {"host": host, "lock_clocks": lock_clocks or None, **measuring}
-    )
-    require_option("--data", data, {"source": source, "target": target})
-    if data is not None and objective not in _OF_TEXT:
+    refuse(_REFUSALS, typed(options, settings))
+    device, host, out, objective = options.device, options.host, options.out, options.objective
+    supernet, predictor, budget_ms = options.supernet, options.predictor, settings.budget_ms
+    lock_clocks = options.lock_clocks
+    if options.data is not None and objective not in _OF_TEXT:
         raise ValueError(
             f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
         )
     # torch takes seconds to import
-    from pydantic import ValidationError
-
     from automoe.cli.prepared_search import PreparedSearch
     from automoe.cli.search_inputs import (
         require_same_vocabulary,
@@ -118,7 +89,6 @@ def search(
     from automoe.search import (
         Evaluator,
         FitnessCache,
-        SearchSettings,
         feasibility_of,
         front_of,
         preflight_line,
@@ -128,34 +98,13 @@ def search(
         write_result,
     )
     from automoe.training.model_folder import TrainedModel
-    from automoe.validation import explain
 
-    try:
-        settings = SearchSettings(
-            budget_ms=budget_ms,
-            confidence=confidence,
-            generations=generations,
-            population=population,
-            parents=parents,
-            mutants=mutants,
-            crossovers=crossovers,
-            mutation_probability=mutation_probability,
-            random=random,
-            max_flops=max_flops,
-            max_params=max_params,
-            max_active_params=max_active_params,
-            max_memory_mb=max_memory_mb,
-            pareto=pareto,
-            halvings=halvings,
-            seed=seed,
-            **given,
-        )
-    except ValidationError as error:
-        raise ValueError(explain(error)) from None
     require_writable(out, predictor, supernet)
     if device is None:
         _require_no_certificate(out)
-    latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
+    latency = with_trace(
+        LatencyModel.open(predictor), options.routing, is_measured=device is not None
+    )
     runtime = _runtime(latency.predictor.conditions.get("runtime", ""))
     # Better no device now than after the search, which leaves it to others until it measures.
     info = None
@@ -166,14 +115,14 @@ def search(
             info = found_device.info()
     _, space = TrainedModel.load_supernet(supernet)
     require_same_vocabulary(latency.workload, space)
-    text = model_text(supernet, data, source, target) if objective in _OF_TEXT else None
-    fitness = _fitness(objective, supernet, text, halvings=halvings)
+    text = model_text(supernet, options) if objective in _OF_TEXT else None
+    fitness = _fitness(objective, supernet, text, halvings=settings.halvings)
     warn_of_another_space(latency, space)
     feasibility = surveyed(space, settings, latency)
-    preflight = feasibility_of(feasibility, latency, confidence)
+    preflight = feasibility_of(feasibility, latency, settings.confidence)
     say(preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
     cache = FitnessCache(_cache_path(supernet, out))
-    with workers(jobs, cluster) as found:
+    with workers(options.jobs, options.cluster) as found:
         evaluator = Evaluator(*fitness, cache=cache, workers=found)
         prepared = PreparedSearch(
             space=space,
@@ -198,7 +147,7 @@ def search(
                 holds_clocks=lock_clocks,
             )
             outcome, measured, result = prepared.certified(opened, info, runtime)
-        if pareto:
+        if settings.pareto:
             result |= front_of(
                 outcome,
                 space=space,
@@ -210,7 +159,7 @@ def search(
     result["predicted_on"] = latency.predictor.conditions
     result["feasibility"] = preflight
     write_result(out, result)
-    if as_json:
+    if options.as_json:
         print_json(result)
     else:
         bounds = result["latency_ms"]
@@ -219,8 +168,8 @@ def search(
             f"(at most {bounds['upper']:.4g}), {objective} {result['fitness']:.4f}; "
             f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
         )
-    if device is not None and not result["certified"]:
-        raise typer.Exit(ExitCode.QUALITY)
+    is_refused = device is not None and not result["certified"]
+    return ExitCode.QUALITY if is_refused else ExitCode.OK
 
 
 def _fitness(

@@ -25,10 +25,10 @@ from automoe.search.fitness.validation import (
     supernet_fitness,
 )
 from automoe.search.preflight import preflight_line, require_feasible, surveyed
-from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
 from automoe.search.workers.backend import WorkersUnavailableError
 from automoe.search.workers.pool import Workers, workers
+from automoe.settings.search import EvolutionSettings, SearchSettings
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -7,7 +7,13 @@ import traceback
 from enum import IntEnum
 from pathlib import Path
 
-from cyclopts import CycloptsError, UnknownCommandError
+from cyclopts import (
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnusedCliTokensError,
+)
+from cyclopts.argument import Argument
 from pydantic import ValidationError
 
 from automoe.latency.budget import InfeasibleBudgetError
@@ -96,9 +102,23 @@ def _usage(error: CycloptsError) -> str:
     """What is wrong with the words of a command."""
     if isinstance(error.__cause__, ValidationError):
         return _refused_value(error, error.__cause__)
-    if isinstance(error, UnknownCommandError) and error.unused_tokens:
-        return f"No such command '{error.unused_tokens[0]}'."
+    words = error.unused_tokens or []
+    if isinstance(error, UnknownCommandError) and words:
+        is_option = words[0].startswith("-")
+        return f"No such option: {words[0]}" if is_option else f"No such command '{words[0]}'."
+    if isinstance(error, UnusedCliTokensError):
+        return f"Got unexpected extra argument(s) ({' '.join(words)})."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        if error.keyword is not None:
+            return f"Option '{error.keyword}' requires an argument."
+        return _missing(error.argument)
     return _one_line(error).replace("Unknown option:", "No such option:")
+
+
+def _missing(argument: Argument) -> str:
+    names = "' / '".join(argument.names)
+    kind = "option" if argument.name.startswith("-") else "argument"
+    return f"Missing {kind} '{names}'."
 
 
 def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
@@ -107,8 +127,10 @@ def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
     if not first["loc"] or error.argument is None:
         return explain(cause)
     options = [error.argument, *error.argument.children]
-    (flag,) = (each.name for each in options if each.field_info.name == first["loc"][0])
-    return f"Invalid value for '{flag}': {first['msg']}. Got {first['input']}."
+    (option,) = (each for each in options if each.field_info.name == first["loc"][0])
+    if first["type"] == "missing":
+        return _missing(option)
+    return f"Invalid value for '{option.name}': {first['msg']}. Got {first['input']}."
 
 
 def _one_line(error: BaseException) -> str:

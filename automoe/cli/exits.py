@@ -20,7 +20,6 @@ from automoe.latency.budget import InfeasibleBudgetError
 from automoe.validation import explain
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
-from profilers import ProfilingError
 
 _OURS = ("automoe", "predictors", "profilers", "devices")
 TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
@@ -44,6 +43,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
     A ``ValueError`` from one of our checks is bad input; one from a library is our failure.
     """
+    from profilers import ProfilingError  # scipy takes a moment to import
+
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     if isinstance(error, CycloptsError):

@@ -26,10 +26,10 @@ from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from devices import Device
 from devices.runtimes import ONNXRUNTIME
-from profilers import Protocol
 
 if TYPE_CHECKING:
     from automoe.latency.profiling import ProfileSummary
+    from profilers import Protocol
 
 _OF_SAMPLING = ("-n", "--max-experts", "--fractional")
 _OF_SENTENCES = (
@@ -135,6 +135,7 @@ class MeasuringOptions(Options):
         log: CSV to append to; resumes by default.
         host: Where it is: user@board, over SSH, or a name of devices.yaml; several alike share
             the work.
+        threads: Threads of the runtime.
         fast: A 5 % interval instead of 2 %.
         target: Half-width of the interval; default: 2%.
         rounds: Most blocks of each; default: 6.
@@ -145,15 +146,18 @@ class MeasuringOptions(Options):
     log: Path
     host: tuple[str, ...] = ()
     runtime: Runtime = ONNXRUNTIME
+    threads: Positive = 1
     fast: bool = False
     target: str | None = None
     rounds: Annotated[int, Field(ge=2)] | None = None
     reference: Path | None = None
     lock_clocks: LockClocks = False
 
-    def protocol(self, *, threads: int, seed: int) -> Protocol:
+    def protocol(self, *, seed: int) -> "Protocol":
         """Return how a session measures."""
-        protocol = (Protocol.fast if self.fast else Protocol)(threads=threads, seed=seed)
+        from profilers import Protocol  # scipy takes a moment to import
+
+        protocol = (Protocol.fast if self.fast else Protocol)(threads=self.threads, seed=seed)
         if self.target is not None:
             protocol = replace(protocol, target_half_width=parse_share(self.target, "--target"))
         if self.rounds is not None:
@@ -178,15 +182,11 @@ class ProfileOptions(SourceOptions, WorkloadOptions, MeasuringOptions, JsonOptio
     """What is measured, where and how."""
 
 
-def profile(
-    *,
-    options: ProfileOptions,
-    defaults: Annotated[Protocol, Parameter(name="*", parse="^(defaults|threads)$")] = Protocol(),
-) -> ExitCode:
+def profile(*, options: ProfileOptions) -> ExitCode:
     """Measure architectures or a model on a device; the same command resumes."""
     _check(options)
     goal = None if options.until is None else parse_share(options.until, "--until")
-    protocol = options.protocol(threads=defaults.threads, seed=options.seed)
+    protocol = options.protocol(seed=options.seed)
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
@@ -227,7 +227,7 @@ def _measure(
     space: SearchSpace | None,
     workload: TranslationWorkload,
     devices: Sequence[Device],
-    protocol: Protocol,
+    protocol: "Protocol",
 ) -> "ProfileSummary":
     from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
 
@@ -272,7 +272,7 @@ def _measure_until(
 
 
 def _measure_model(
-    model: Path, options: ProfileOptions, device: Device, protocol: Protocol
+    model: Path, options: ProfileOptions, device: Device, protocol: "Protocol"
 ) -> "ProfileSummary":
     from automoe.latency.profiling import profile_model  # onnx takes a moment to import
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from typer.main import get_command
+from cyclopts import App
 
 from automoe.cli.main import app
 
@@ -11,11 +11,11 @@ TEXT = (Path(__file__).parents[1] / "docs/glossary.md").read_text()
 WORDS = re.findall(r"^### (.+)$", TEXT, flags=re.M)
 
 
-def _options(command: object) -> set[str]:
+def _options(command: App) -> set[str]:
     """Return the options of a command and of every command below it."""
-    below = getattr(command, "commands", {}).values()
-    own = {name for option in getattr(command, "params", ()) for name in option.opts}
-    return own.union(*map(_options, below))
+    if command.default_command is not None:
+        return {name for option in command.assemble_argument_collection() for name in option.names}
+    return set().union(*(_options(command[name]) for name in command if name[0] != "-"))
 
 
 def test_words_stand_in_alphabetical_order() -> None:
@@ -32,4 +32,4 @@ def test_links_lead_to_words() -> None:
 def test_options_exist() -> None:
     named = set(re.findall(r"`[a-z ]*(--[a-z-]+)", TEXT))
     assert len(named) > 20
-    assert named - _options(get_command(app)) == set()
+    assert named - _options(app) == set()

@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from automoe.cli.console import print_json, say
+from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.options import JsonOptions, Out, Positive, typed
@@ -18,13 +18,9 @@ from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import SearchSettings
 from devices import opening
-from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
-    from automoe.search import Fitness
-    from automoe.text import Corpus
-
-_OF_TEXT = ("loss", "bleu")
+    from automoe.search import TargetDevice
 
 
 class SearchOptions(TextOptions, JsonOptions):
@@ -71,128 +67,92 @@ def search(
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))
-    device, host, out, objective = options.device, options.host, options.out, options.objective
-    supernet, predictor, budget_ms = options.supernet, options.predictor, settings.budget_ms
-    lock_clocks = options.lock_clocks
-    if options.data is not None and objective not in _OF_TEXT:
-        raise ValueError(
-            f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
-        )
     # torch takes seconds to import
-    from automoe.cli.prepared_search import PreparedSearch
-    from automoe.cli.search_inputs import (
-        require_same_vocabulary,
-        warn_of_another_space,
-        with_trace,
-    )
+    from automoe.cli.search_inputs import require_same_vocabulary, with_trace
     from automoe.latency.model import LatencyModel
     from automoe.search import (
-        Evaluator,
-        FitnessCache,
-        feasibility_of,
-        front_of,
-        preflight_line,
-        search_fingerprint,
-        surveyed,
-        workers,
+        OF_TEXT,
+        SearchFiles,
+        SearchRequest,
+        objective_fitness,
+        preflight_check,
+        run_search,
+        runtime_of,
         write_result,
     )
     from automoe.training.model_folder import TrainedModel
 
-    require_writable(out, predictor, supernet)
-    if device is None:
-        _require_no_certificate(out)
-    latency = with_trace(
-        LatencyModel.open(predictor), options.routing, is_measured=device is not None
-    )
-    runtime = _runtime(latency.predictor.conditions.get("runtime", ""))
-    # Better no device now than after the search, which leaves it to others until it measures.
-    info = None
-    if device is not None:
-        with opened_device(
-            device, host, runtime, is_measured=lock_clocks, holds_clocks=lock_clocks
-        ) as found_device:
-            info = found_device.info()
-    _, space = TrainedModel.load_supernet(supernet)
-    require_same_vocabulary(latency.workload, space)
-    text = model_text(supernet, options) if objective in _OF_TEXT else None
-    fitness = _fitness(objective, supernet, text, halvings=settings.halvings)
-    warn_of_another_space(latency, space)
-    feasibility = surveyed(space, settings, latency)
-    preflight = feasibility_of(feasibility, latency, settings.confidence)
-    say(preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-    cache = FitnessCache(_cache_path(supernet, out))
-    with workers(options.jobs, options.cluster) as found:
-        evaluator = Evaluator(*fitness, cache=cache, workers=found)
-        prepared = PreparedSearch(
-            space=space,
-            settings=settings,
-            latency=latency,
-            evaluator=evaluator,
-            objective=objective,
-            fingerprint=search_fingerprint(
-                settings, fitness, predictor=predictor, supernet=supernet
-            ),
-            out=out,
+    if options.data is not None and options.objective not in OF_TEXT:
+        raise ValueError(
+            "'--data' is read by the objectives loss and bleu. "
+            f"Got '{options.objective}'; leave it out."
         )
-        if device is None or info is None:
-            outcome, measured, result = prepared.predicted()
-        else:
-            opened = partial(
-                opening.opened_device,
-                device,
-                host,
-                runtime,
-                say=say,
-                holds_clocks=lock_clocks,
-            )
-            outcome, measured, result = prepared.certified(opened, info, runtime)
-        if settings.pareto:
-            result |= front_of(
-                outcome,
-                space=space,
-                evaluator=evaluator,
-                budget_ms=budget_ms,
-                measured=measured,
-            )
-    result["n_evaluated"] = outcome.n_evaluated
-    result["predicted_on"] = latency.predictor.conditions
-    result["feasibility"] = preflight
-    write_result(out, result)
+    require_writable(options.out, options.predictor, options.supernet)
+    if options.device is None:
+        _require_no_certificate(options.out)
+    is_measured = options.device is not None
+    latency = with_trace(
+        LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
+    )
+    # Better no device now than after the search, which leaves it to others until it measures.
+    target = _target(options, runtime_of(latency))
+    _, space = TrainedModel.load_supernet(options.supernet)
+    require_same_vocabulary(latency.workload, space)
+    request = SearchRequest(
+        space=space,
+        settings=settings,
+        latency=latency,
+        objective=options.objective,
+        fitness=objective_fitness(
+            options.objective,
+            options.supernet,
+            model_text(options.supernet, options) if options.objective in OF_TEXT else None,
+            halvings=settings.halvings,
+        ),
+        predictor=options.predictor,
+        supernet=options.supernet,
+        files=SearchFiles.beside(options.out, fitness=_cache_path(options.supernet, options.out)),
+        jobs=options.jobs,
+        cluster=options.cluster,
+    )
+    preflight = preflight_check(space, settings, latency, say=say)
+    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar, say=say)
+    write_result(options.out, result)
     if options.as_json:
         print_json(result)
     else:
-        bounds = result["latency_ms"]
-        print(
-            f"{out}: {result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-            f"(at most {bounds['upper']:.4g}), {objective} {result['fitness']:.4f}; "
-            f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
-        )
-    is_refused = device is not None and not result["certified"]
-    return ExitCode.QUALITY if is_refused else ExitCode.OK
+        print(f"{options.out}: {_summary(result)}")
+    return ExitCode.QUALITY if is_measured and not result["certified"] else ExitCode.OK
 
 
-def _fitness(
-    objective: str, supernet: Path, text: "Corpus | None", *, halvings: int
-) -> "Sequence[Fitness]":
-    """What the search minimises, one for each stage of halving; some of it reads text."""
-    from automoe.search import BleuFitness, ImportedFitness, supernet_fitness
+def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
+    """Look whether the device is there, and return how it is opened when it is to measure.
 
-    if objective == "loss" and text is not None:
-        return supernet_fitness(supernet, text, halvings)
-    if halvings:
-        raise ValueError(
-            f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
-        )
-    if objective == "bleu" and text is not None:
-        return [BleuFitness(supernet.absolute(), text.absolute())]
-    return [ImportedFitness(objective)]
+    The answer is None where the user gave no device.
+    """
+    from automoe.search import TargetDevice
+
+    if options.device is None:
+        return None
+    device, host, holds_clocks = options.device, options.host, options.lock_clocks
+    with opened_device(
+        device, host, runtime, is_measured=holds_clocks, holds_clocks=holds_clocks
+    ) as reached:
+        info = reached.info()
+    opened = partial(
+        opening.opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks
+    )
+    return TargetDevice(opened=opened, info=info)
 
 
-def _runtime(measured_with: str) -> str:
-    """The runtime of a log such as ``tensorrt 10.3.0``; what none has, a simulation, needs none."""
-    name = measured_with.partition(" ")[0]
-    return name if name in RUNTIMES else ONNXRUNTIME
+def _summary(result: Mapping[str, Any]) -> str:
+    """Return one line for a person."""
+    bounds = result["latency_ms"]
+    return (
+        f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
+        f"(at most {bounds['upper']:.4g}), {result['objective']} {result['fitness']:.4f}; "
+        f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
+    )
 
 
 def _require_no_certificate(out: Path) -> None:

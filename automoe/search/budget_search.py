@@ -82,6 +82,7 @@ def search(
     evaluator: Evaluator,
     state: SearchState,
     known: Mapping[Architecture, float] | None = None,
+    feasibility: Feasibility | None = None,
     on_progress: OnProgress = no_progress,
 ) -> SearchOutcome:
     """Search, going on from ``state`` when it holds generations.
@@ -94,6 +95,7 @@ def search(
         state: Where each generation is kept.
         known: The fitness of architectures of an earlier search: those that fit are the first
             generation, or a part of it when they are too few to be its parents.
+        feasibility: What `surveyed` returned, where it was called before.
         on_progress: Called after every evaluation, in units of evaluations.
 
     Raises:
@@ -104,8 +106,10 @@ def search(
     """
     are_feasible = _feasibility(settings, latency)
     begun = _that_fit(known or {}, are_feasible)
+    if not begun:
+        feasibility = require_feasible(space, settings, latency, feasibility)
     # A survey is a look at some: what is known may be faster.
-    feasibility = (surveyed if begun else require_feasible)(space, settings, latency)
+    feasibility = feasibility or surveyed(space, settings, latency)
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     evolution = Evolution(
         space,

@@ -38,6 +38,7 @@ class Bench:
         self._slowness, self._noise, self._spent = slowness, noise, spent
         self.measured: list[Architecture] = []
         self.again: list[Architecture] = []
+        self.also: tuple[Architecture, ...] = ()
 
     @property
     def failures(self) -> dict[str, str]:

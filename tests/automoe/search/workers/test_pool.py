@@ -18,6 +18,7 @@ from automoe.search import (
     Evaluator,
     FitnessCache,
     SearchSettings,
+    Verification,
     Workers,
     WorkersUnavailableError,
     result_of,
@@ -152,13 +153,10 @@ def test_four_processes_find_what_one_finds(supernet: Path, latency: Any, tmp_pa
                 state=SearchState(tmp_path / f"{jobs}.state.jsonl", "this search"),
             )
         result = result_of(
-            outcome.candidates[0],
+            Verification(outcome.candidates[0], False, "", {}),
             settings,
             space=space,
             workload=latency.workload,
-            certified=False,
-            reason="",
-            measured=None,
             device=None,
         )
         write_result(tmp_path / f"{jobs}.json", result)

@@ -160,10 +160,9 @@ def search(
         jobs=jobs,
         cluster=cluster,
     )
-    preflight = preflight_check(space, settings, latency, say=say)
-    _, result = run_search(
-        request, preflight=preflight, target=measures, stage=progress_bar, say=say
-    )
+    info = None if measures is None else measures.info
+    preflight = preflight_check(space, settings, latency, info=info, say=say)
+    _, result = run_search(request, preflight=preflight, target=measures, stage=progress_bar)
     write_result(out, result)
     if as_json:
         print_json(result)

@@ -20,7 +20,9 @@ from automoe.settings.search import SearchSettings
 from devices import opening
 
 if TYPE_CHECKING:
-    from automoe.search import TargetDevice
+    from automoe.architecture.space import SearchSpace
+    from automoe.latency.model import LatencyModel
+    from automoe.search import SearchRequest, TargetDevice
 
 
 class SearchOptions(TextOptions, JsonOptions):
@@ -70,27 +72,14 @@ def search(
     # torch takes seconds to import
     from automoe.cli.search_inputs import require_same_vocabulary, with_trace
     from automoe.latency.model import LatencyModel
-    from automoe.search import (
-        OF_TEXT,
-        SearchFiles,
-        SearchRequest,
-        objective_fitness,
-        preflight_check,
-        run_search,
-        runtime_of,
-        write_result,
-    )
+    from automoe.search import preflight_check, run_search, runtime_of, write_result
     from automoe.training.model_folder import TrainedModel
 
-    if options.data is not None and options.objective not in OF_TEXT:
-        raise ValueError(
-            "'--data' is read by the objectives loss and bleu. "
-            f"Got '{options.objective}'; leave it out."
-        )
+    _require_own_text(options)
     require_writable(options.out, options.predictor, options.supernet)
-    if options.device is None:
-        _require_no_certificate(options.out)
     is_measured = options.device is not None
+    if not is_measured:
+        _require_no_certificate(options.out)
     latency = with_trace(
         LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
     )
@@ -98,31 +87,49 @@ def search(
     target = _target(options, runtime_of(latency))
     _, space = TrainedModel.load_supernet(options.supernet)
     require_same_vocabulary(latency.workload, space)
-    request = SearchRequest(
-        space=space,
-        settings=settings,
-        latency=latency,
-        objective=options.objective,
-        fitness=objective_fitness(
-            options.objective,
-            options.supernet,
-            model_text(options.supernet, options) if options.objective in OF_TEXT else None,
-            halvings=settings.halvings,
-        ),
-        predictor=options.predictor,
-        supernet=options.supernet,
-        files=SearchFiles.beside(options.out, fitness=_cache_path(options.supernet, options.out)),
-        jobs=options.jobs,
-        cluster=options.cluster,
-    )
-    preflight = preflight_check(space, settings, latency, say=say)
-    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar, say=say)
+    request = _request(options, settings, latency, space)
+    info = None if target is None else target.info
+    preflight = preflight_check(space, settings, latency, info=info, say=say)
+    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar)
     write_result(options.out, result)
     if options.as_json:
         print_json(result)
     else:
         print(f"{options.out}: {_summary(result)}")
     return ExitCode.QUALITY if is_measured and not result["certified"] else ExitCode.OK
+
+
+def _request(
+    options: SearchOptions, settings: SearchSettings, latency: "LatencyModel", space: "SearchSpace"
+) -> "SearchRequest":
+    """Return what is searched for, and with what."""
+    from automoe.search import OF_TEXT, SearchFiles, SearchRequest, objective_fitness
+
+    objective, supernet = options.objective, options.supernet
+    text = model_text(supernet, options) if objective in OF_TEXT else None
+    return SearchRequest(
+        space=space,
+        settings=settings,
+        latency=latency,
+        objective=objective,
+        fitness=objective_fitness(objective, supernet, text, halvings=settings.halvings),
+        predictor=options.predictor,
+        supernet=supernet,
+        files=SearchFiles.beside(options.out, fitness=_cache_path(supernet, options.out)),
+        jobs=options.jobs,
+        cluster=options.cluster,
+    )
+
+
+def _require_own_text(options: SearchOptions) -> None:
+    """Refuse a text that the objective does not read."""
+    from automoe.search import OF_TEXT  # torch takes seconds to import
+
+    if options.data is not None and options.objective not in OF_TEXT:
+        raise ValueError(
+            "'--data' is read by the objectives loss and bleu. "
+            f"Got '{options.objective}'; leave it out."
+        )
 
 
 def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":

@@ -115,7 +115,9 @@ class _Run:
         self._profile()
         request = self._request(self._fit())
         # What cannot fit is refused before a supernet is trained for it.
-        preflight = preflight_check(request.space, request.settings, request.latency, say=self.say)
+        preflight = preflight_check(
+            request.space, request.settings, request.latency, info=self.device_info, say=self.say
+        )
         self._train()
         searched, result = self._search(request, preflight)
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
@@ -199,9 +201,7 @@ class _Run:
             also=(self.baseline,),
             seed=self.config.seed,
         )
-        searched, result = run_search(
-            request, preflight=preflight, target=target, stage=self.stage, say=self.say
-        )
+        searched, result = run_search(request, preflight=preflight, target=target, stage=self.stage)
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched, result
 

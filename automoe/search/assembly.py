@@ -28,8 +28,6 @@ from automoe.search.state import RoundKind, SearchState
 from automoe.search.workers.pool import workers
 from automoe.settings.search import SearchSettings
 from devices import Device, DeviceInfo
-from devices.remote.host import say_nothing
-from devices.remote.session import Say
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 from profilers import Protocol
 
@@ -113,7 +111,6 @@ def run_search(
     preflight: Preflight,
     target: TargetDevice | None = None,
     stage: StageReporter | None = None,
-    say: Say = say_nothing,
 ) -> tuple[VerifiedSearch, dict[str, Any]]:
     """Search, on the device where there is one; return what was found and the result.
 
@@ -122,7 +119,6 @@ def run_search(
         preflight: What `preflight_check` returned for it.
         target: Measures the best candidates; None returns what is predicted.
         stage: Called with the title of each step; gives where to report its progress.
-        say: Told when the device is not the one of the predictor's log.
 
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit.
@@ -132,8 +128,6 @@ def run_search(
         ValueError: A fitness is not a finite number.
     """
     stage = stage or (lambda title: nullcontext(no_progress))
-    if target is not None:
-        warn_of_another_device(request.latency, target.info, say=say)
     with workers(request.jobs, request.cluster) as pool:
         cache = FitnessCache(request.files.fitness)
         evaluator = Evaluator(*request.fitness, cache=cache, workers=pool)
@@ -153,17 +147,6 @@ def runtime_of(latency: LatencyModel) -> str:
     """
     name = latency.predictor.conditions.get("runtime", "").partition(" ")[0]
     return name if name in RUNTIMES else ONNXRUNTIME
-
-
-def warn_of_another_device(latency: LatencyModel, info: DeviceInfo, *, say: Say) -> None:
-    """Say so when the predictor was fitted on another device, or in another power mode."""
-    held = latency.predictor.conditions
-    fitted_on = held.get("device_fingerprint", info.fingerprint)
-    if fitted_on != info.fingerprint:
-        say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
-    mode = held.get("power_mode", info.power_mode)
-    if mode != info.power_mode:
-        say(f"The predictor was fitted in power mode {mode}; the device is in {info.power_mode}.")
 
 
 def _predicted(

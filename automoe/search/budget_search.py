@@ -119,22 +119,7 @@ def search(
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
     with state.held():
-        generations = state.load()
-        if not generations and len(begun) >= settings.parents:
-            generations = [begun]
-            state.append(begun)
-        for told in generations:
-            evolution.tell(told)
-        n_kept = len(generations)
-        progress = _Progress(settings, generations, on_progress)
-        while not evolution.is_finished:
-            evaluated = _evaluated(evolution.ask(), begun, evaluator, progress)
-            evolution.tell(evaluated)
-            generations.append(evaluated)
-            if any(generations):  # or nothing was begun that a correction could spoil
-                for kept in generations[n_kept:]:
-                    state.append(kept)
-                n_kept = len(generations)
+        generations = _evolved(evolution, begun, settings, evaluator, state, on_progress)
     if not any(generations):
         raise InfeasibleBudgetError(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
@@ -144,6 +129,34 @@ def search(
         )
     candidates = _ranked(generations, latency, settings.confidence)
     return SearchOutcome(candidates, feasibility, n_evaluated=sum(map(len, generations)))
+
+
+def _evolved(
+    evolution: Evolution,
+    begun: Generation,
+    settings: SearchSettings,
+    evaluator: Evaluator,
+    state: SearchState,
+    on_progress: OnProgress,
+) -> list[Generation]:
+    """Go on from the generations that are kept, and return all of them in the end."""
+    generations: list[Generation] = [*state.load()]
+    if not generations and len(begun) >= settings.parents:
+        generations = [begun]
+        state.append(begun)
+    for told in generations:
+        evolution.tell(told)
+    n_kept = len(generations)
+    progress = _Progress(settings, generations, on_progress)
+    while not evolution.is_finished:
+        evaluated = _evaluated(evolution.ask(), begun, evaluator, progress)
+        evolution.tell(evaluated)
+        generations.append(evaluated)
+        if any(generations):  # or nothing was begun that a correction could spoil
+            for kept in generations[n_kept:]:
+                state.append(kept)
+            n_kept = len(generations)
+    return generations
 
 
 def _that_fit(

@@ -11,6 +11,7 @@ from automoe.latency.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.latency.model import LatencyModel
 from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.settings.search import SearchSettings
+from devices import DeviceInfo
 from devices.remote.session import Say
 
 _DRAWS = 200  # of which many lie outside a small log of the very same space in some feature
@@ -30,7 +31,12 @@ class Preflight:
 
 
 def preflight_check(
-    space: SearchSpace, settings: SearchSettings, latency: LatencyModel, *, say: Say
+    space: SearchSpace,
+    settings: SearchSettings,
+    latency: LatencyModel,
+    *,
+    info: DeviceInfo | None = None,
+    say: Say,
 ) -> Preflight:
     """Look at a space before it is searched, and tell a person what it offers.
 
@@ -38,17 +44,32 @@ def preflight_check(
         space: Where to search.
         settings: Budget, confidence and the other limits.
         latency: Predicts milliseconds, with an upper bound.
-        say: Told what the space offers, and when the predictor knows little of it.
+        info: The device that will measure; None when none will.
+        say: Told what the space offers, and when the predictor's log is of another space, of
+            another device or of another power mode.
 
     Raises:
         InfeasibleBudgetError: Nothing fits; the nearest feasible budget or limit is named.
     """
+    if info is not None:
+        warn_of_another_device(latency, info, say=say)
     warn_of_another_space(latency, space, say=say)
     feasibility = surveyed(space, settings, latency)
     shown = feasibility_of(feasibility, latency, settings.confidence)
     is_slack = feasibility.is_slack(settings.budget_ms)
     say(preflight_line(shown, settings, space, is_slack=is_slack))
     return Preflight(require_feasible(space, settings, latency, feasibility), shown)
+
+
+def warn_of_another_device(latency: LatencyModel, info: DeviceInfo, *, say: Say) -> None:
+    """Say so when the predictor was fitted on another device, or in another power mode."""
+    held = latency.predictor.conditions
+    fitted_on = held.get("device_fingerprint", info.fingerprint)
+    if fitted_on != info.fingerprint:
+        say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
+    mode = held.get("power_mode", info.power_mode)
+    if mode != info.power_mode:
+        say(f"The predictor was fitted in power mode {mode}; the device is in {info.power_mode}.")
 
 
 def warn_of_another_space(latency: LatencyModel, space: SearchSpace, *, say: Say) -> None:

@@ -41,7 +41,7 @@ def show_space(
     *,
     options: ShownSpaceOptions = ShownSpaceOptions(),
 ) -> None:
-    """Dimensions, exact count, smallest and largest cost of a search space."""
+    """Show the dimensions, the exact count and the smallest and largest cost of a search space."""
     space = options.load(name_or_file)
     if options.as_json:
         print_json(
@@ -73,7 +73,7 @@ def show_space(
 
 
 def sample(*, options: SampleOptions) -> None:
-    """Distinct random architectures."""
+    """Draw distinct random architectures from a search space."""
     space = options.load(options.space)
     drawn = draw_distinct(space, options.n, options.seed)
     if len(drawn) < options.n:
@@ -83,14 +83,14 @@ def sample(*, options: SampleOptions) -> None:
 
 
 def draw_distinct(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """Up to ``n`` distinct random architectures; fewer when the space runs out of them."""
+    """Return up to ``n`` distinct random architectures; fewer when the space has no more."""
     rng = Random(seed)
-    found: dict[Architecture, None] = {}
+    drawn: dict[Architecture, None] = {}
     for _ in range(_DRAWS_PER_ARCHITECTURE * n):
-        if len(found) == n:
+        if len(drawn) == n:
             break
-        found[space.sample(rng)] = None
-    return list(found)
+        drawn[space.sample(rng)] = None
+    return list(drawn)
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

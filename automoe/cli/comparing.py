@@ -36,7 +36,7 @@ def compare(
     *,
     options: CompareOptions = CompareOptions(),
 ) -> ExitCode:
-    """Whether B is faster or slower than A on their common points, or the same."""
+    """Say whether log B is faster than log A on their common points, slower or the same."""
     limits = [_limit(text) for text in options.fail_on]
     share = _share(options.margin, "--margin", "2%")
     from profilers import compare as compare_logs  # scipy takes a moment to import
@@ -51,20 +51,20 @@ def compare(
     return ExitCode.QUALITY if is_exceeded else ExitCode.OK
 
 
-def _print(found: "Comparison", a: Path, b: Path) -> None:
-    n = len(found.points)
+def _print(both: "Comparison", a: Path, b: Path) -> None:
+    n = len(both.points)
     print(
-        f"{found.verdict}: {b} takes {found.ratio:.4f} times as long as {a} "
-        f"(95 % interval {found.low:.4f} to {found.high:.4f}, {n} point{'s' if n > 1 else ''}, "
-        f"margin {found.margin:.3g})"
+        f"{both.verdict}: {b} takes {both.ratio:.4f} times as long as {a} "
+        f"(95 % interval {both.low:.4f} to {both.high:.4f}, {n} point{'s' if n > 1 else ''}, "
+        f"margin {both.margin:.3g})"
     )
-    if found.sentinel_ratio is not None:
+    if both.sentinel_ratio is not None:
         print(
-            f"the machine was {found.sentinel_ratio:.4f} times as slow; the interval allows for it"
+            f"the machine was {both.sentinel_ratio:.4f} times as slow; the interval allows for it"
         )
-    for note in found.notes:
+    for note in both.notes:
         print(f"note: {note}")
-    worst = found.points[:_SHOWN_POINTS]
+    worst = both.points[:_SHOWN_POINTS]
     print(f"the {len(worst)} points that differ most:" if n > len(worst) else "by point:")
     print_table(
         ("point", "A ms", "B ms", "ratio", "low", "high"),
@@ -78,8 +78,8 @@ def _print(found: "Comparison", a: Path, b: Path) -> None:
     )
 
 
-def _is_exceeded(found: "Comparison", direction: str, share: float) -> bool:
-    return found.is_slower_by(share) if direction == "slower" else found.is_faster_by(share)
+def _is_exceeded(both: "Comparison", direction: str, share: float) -> bool:
+    return both.is_slower_by(share) if direction == "slower" else both.is_faster_by(share)
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -90,7 +90,7 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _share(text: str, option: str, example: str, whole: str | None = None) -> float:
-    """`5%` or `0.05` as 0.05."""
+    """Return 0.05 for `5%` or `0.05`."""
     share = share_of(text)
     if not 0 <= share < 1:  # nan too
         raise ValueError(

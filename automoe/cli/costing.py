@@ -54,7 +54,7 @@ def show_cost(
     *,
     options: CostOptions = CostOptions(),
 ) -> None:
-    """FLOPs, weights and memory: of an architecture for one sentence, of a graph for one run.
+    """Count FLOPs, weights and memory of an architecture for a sentence, or of a graph for a run.
 
     A sparse graph's tokens go to its experts evenly; a workload says itself where they go.
     """

@@ -32,8 +32,8 @@ class DoctorOptions(JsonOptions):
 
 
 def list_devices(*, options: DevicesOptions = DevicesOptions()) -> None:
-    """The device plugins, what each finds here or at a host, and why one is unavailable."""
-    found = _found_at(resolve_host(options.host)) if options.host else describe_devices()
+    """List the device plugins, what each finds here or at a host, and why one is unavailable."""
+    statuses = _statuses_at(resolve_host(options.host)) if options.host else describe_devices()
     if options.as_json:
         print_json(
             [
@@ -45,7 +45,7 @@ def list_devices(*, options: DevicesOptions = DevicesOptions()) -> None:
                     "info": status.info.to_dict() if status.info else None,
                     "fingerprint": status.info.fingerprint if status.info else None,
                 }
-                for status in found
+                for status in statuses
             ]
         )
         return
@@ -58,13 +58,13 @@ def list_devices(*, options: DevicesOptions = DevicesOptions()) -> None:
                 status.run_on_hardware or "",
                 _summary(status.info) if status.info else str(status.reason),
             )
-            for status in found
+            for status in statuses
         ],
     )
 
 
 def doctor(*, options: DoctorOptions = DoctorOptions()) -> ExitCode:
-    """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
+    """Say what would disturb a measurement on a device, and the remedy; exit 4 for a problem."""
     with opened_device(options.device, options.host, options.runtime, is_measured=False) as opened:
         findings = opened.doctor()
     if options.as_json:
@@ -78,12 +78,12 @@ def doctor(*, options: DoctorOptions = DoctorOptions()) -> ExitCode:
     return ExitCode.QUALITY if is_bad else ExitCode.OK
 
 
-def _found_at(address: RemoteAddress) -> list[DeviceStatus]:
+def _statuses_at(address: RemoteAddress) -> list[DeviceStatus]:
     with RemoteHost(address, say=say) as there:
         return describe_devices(there)
 
 
 def _summary(info: DeviceInfo) -> str:
     traits = "".join(f", {name} {value}" for name, value in info.traits)
-    found = "".join(f", {name} {value}" for name, value in info.details if name in RUNTIMES)
-    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}{found}"
+    runtimes = "".join(f", {name} {value}" for name, value in info.details if name in RUNTIMES)
+    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}{runtimes}"

@@ -26,7 +26,7 @@ TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
 
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """The exit codes of the program."""
 
     OK = 0
     FAILURE = 1
@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """The exit code for whatever ended a command.
+    """Return the exit code for the error that ended a command.
 
     A ``ValueError`` from one of our checks is bad input; one from a library is our failure.
     """
@@ -59,7 +59,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
 
 def explain_exit(error: BaseException, arguments: list[str]) -> str:
-    """The line for stderr."""
+    """Return the line for stderr."""
     code = exit_code_of(error)
     if code is ExitCode.INTERRUPTED:
         command = shlex.join(["automoe", *arguments])
@@ -100,7 +100,7 @@ def _is_raised_by_us(error: BaseException) -> bool:
 
 
 def _usage(error: CycloptsError) -> str:
-    """What is wrong with the words of a command."""
+    """Say what is wrong with the words of a command."""
     if isinstance(error.__cause__, ValidationError):
         return _refused_value(error, error.__cause__)
     words = error.unused_tokens or []
@@ -123,7 +123,7 @@ def _missing(argument: Argument) -> str:
 
 
 def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
-    """The first value that is refused, with the flag it was given to."""
+    """Name the first value that is refused, and the flag that the user gave it to."""
     first = cause.errors(include_url=False)[0]
     if not first["loc"] or error.argument is None:
         return explain(cause)

@@ -22,7 +22,7 @@ class CheckOptions(JsonOptions):
     """How the rows of a log are read.
 
     Attributes:
-        target: Latency column; several are summed. Default: found by name.
+        target: Latency column; several are summed. By default its name tells it.
     """
 
     target: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ def show(
     *,
     options: JsonOptions = JsonOptions(),
 ) -> None:
-    """What a log holds."""
+    """Show what a log holds."""
     from profilers import summarise  # scipy takes a moment to import
 
     summary = asdict(summarise(log))
@@ -57,7 +57,7 @@ def check(
     *,
     options: CheckOptions = CheckOptions(),
 ) -> ExitCode:
-    """Impossible rows, drift, mixed conditions and units; exit 4: do not fit it as it is."""
+    """Look for impossible rows, drift, mixed conditions or units; exit 4: do not fit it as it is."""
     from profilers import audit_log  # scipy takes a moment to import
 
     audit = audit_log(log, targets=options.target, condition_columns=_CONDITIONS)
@@ -82,7 +82,7 @@ def merge(
     *logs: Annotated[Path, argument("Logs of the same conditions."), Parameter(required=True)],
     options: MergeOptions,
 ) -> None:
-    """Several logs in one, with their raw samples."""
+    """Write several logs into one, with their raw samples."""
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out, condition_columns=_CONDITIONS)

@@ -38,7 +38,7 @@ def run(
     *,
     options: RunOptions = RunOptions(),
 ) -> ExitCode:
-    """Every stage, from profiling to the report; run it again to continue."""
+    """Run every stage, from profiling to the report; run it again to continue."""
     if options.dry_run:
         _show_plan(config, as_json=options.as_json)
         return ExitCode.OK
@@ -70,23 +70,23 @@ def report(
 
 
 def _show_plan(config: Path, *, as_json: bool) -> None:
-    """What is done, what is left, and how long that takes."""
+    """Print what is done, what is left, and how long that takes."""
     from automoe.pipeline import RunConfig, plan_run  # torch takes seconds to import
 
     loaded = RunConfig.load(config)
     with progress_bar("Plan") as on_progress:
-        found = plan_run(loaded, on_progress=on_progress)
+        plan = plan_run(loaded, on_progress=on_progress)
     if as_json:
-        stages = [asdict(stage) for stage in found.stages]
-        content = {"stages": stages, "total_s": found.total_s, "missing": found.missing}
+        stages = [asdict(stage) for stage in plan.stages]
+        content = {"stages": stages, "total_s": plan.total_s, "missing": plan.missing}
         print_json({"name": loaded.name, "folder": str(loaded.folder), **content})
         return
-    for stage in found.stages:
+    for stage in plan.stages:
         print(
             f"{stage.stage:<18} {_duration(stage.estimate_s):>10}  {_state(stage)}; {stage.basis}"
         )
-    print(f"{'total':<18} {_duration(found.total_s):>10}  of what is estimated")
-    for line in found.missing:
+    print(f"{'total':<18} {_duration(plan.total_s):>10}  of what is estimated")
+    for line in plan.missing:
         print(f"missing: {line}")
 
 
@@ -97,7 +97,7 @@ def _state(stage: "StagePlan") -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    """Seconds as a person says them."""
+    """Write seconds as a person says them."""
     if seconds is None:
         return "?"
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
@@ -107,11 +107,11 @@ def _duration(seconds: float | None) -> str:
 
 
 def _verdict(result: dict[str, Any]) -> list[str]:
-    found, dense = result, result["baseline"]
+    winner, dense = result, result["baseline"]
     return [
         f"{'Certified' if result['certified'] else 'Not certified'}: {result['reason']}",
-        f"found {found['architecture_id']}: {_measured(found)}, BLEU {found['bleu']:.1f}, "
-        f"{found['params'] / 1e6:.2f} M parameters",
+        f"found {winner['architecture_id']}: {_measured(winner)}, BLEU {winner['bleu']:.1f}, "
+        f"{winner['params'] / 1e6:.2f} M parameters",
         f"largest dense {dense['architecture_id']}: {_measured(dense)}, BLEU {dense['bleu']:.1f}, "
         f"{dense['params'] / 1e6:.2f} M parameters",
     ]

@@ -113,7 +113,7 @@ def predict(
     *,
     options: PredictOptions = PredictOptions(),
 ) -> None:
-    """Latency in milliseconds with bounds, for architectures or for the rows of a CSV."""
+    """Predict milliseconds with bounds, for architectures or for the rows of a CSV."""
     out = options.out
     if out is not None:
         require_writable(out)
@@ -161,7 +161,7 @@ def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dic
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
-    """The cells of a CSV that `read_table` accepts, unparsed: lists and digits stay as they are."""
+    """Return the cells of a CSV as they are written, without parsing lists or numbers."""
     import pandas as pd  # takes a moment to import
 
     with table.open(encoding="utf-8-sig", newline="") as file:

@@ -57,7 +57,7 @@ def ranking(
     options: RankingOptions = RankingOptions(),
     flags: Flags = RankingSettings(),
 ) -> None:
-    """Whether the supernet ranks subnets as training them alone does; run it again to continue."""
+    """Say whether a supernet ranks subnets as training alone does; run it again to continue."""
     refuse([DIRECTION_NEEDS_DATA], typed(options))
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report

@@ -163,7 +163,7 @@ def _summary(result: Mapping[str, Any]) -> str:
 
 
 def _require_no_certificate(out: Path) -> None:
-    """A prediction does not take the place of what was measured."""
+    """Refuse to replace a certified result by a prediction."""
     try:
         is_certified = json.loads(out.read_text(encoding="utf-8"))["certified"]
     except (OSError, KeyError, TypeError, ValueError):
@@ -176,7 +176,7 @@ def _require_no_certificate(out: Path) -> None:
 
 
 def _cache_path(supernet: Path, out: Path) -> Path:
-    """Beside the supernet, for every search of it; beside the result where that is read-only."""
+    """Return the file of fitnesses: beside the supernet, or the result where that is read-only."""
     path = supernet / "fitness.jsonl"
     if os.access(path if path.exists() else supernet, os.W_OK):
         return path

@@ -57,7 +57,7 @@ def check(
     *,
     options: CheckOptions = CheckOptions(),
 ) -> ExitCode:
-    """Look for impossible rows, drift, mixed conditions or units; exit 4: do not fit it as it is."""
+    """Look for impossible rows, drift, mixed conditions or units; exit 4: do not fit it so."""
     from profilers import audit_log  # scipy takes a moment to import
 
     audit = audit_log(log, targets=options.target, condition_columns=_CONDITIONS)

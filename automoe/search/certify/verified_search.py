@@ -1,7 +1,7 @@
 """Search, measure, learn from it and search on, until something fits or the device time is up.
 
 Every round measures candidates. How it came by them is its kind, `RoundKind`, which is written at
-the head of the round's state, so that a search that was killed goes on as it would have.
+the head of the round's state, so that a killed search resumes as it would have gone on.
 """
 
 from collections.abc import Container, Mapping, Sequence

@@ -11,15 +11,9 @@ from loky import get_reusable_executor
 from automoe.search.workers.backend import Cluster
 
 _IDLE_S = 300.0  # for which a process keeps its model in memory between two generations
-_ONE_THREAD = {  # of each process: together they have all cores
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "BLIS_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-}
+_LIBRARIES = ("OMP", "MKL", "OPENBLAS", "BLIS", "NUMEXPR", "NUMBA")
+# One thread for each process: together they have all cores.
+_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Fused attention and products, standard and ONNX Runtime's: FLOPs and shapes.
+"""FLOPs of fused attention and products, of ONNX and of ONNX Runtime.
 
 Counted are the products with keys and with values, and the projections where the operator makes
 them. A causal mask saves nothing; softmax, scaling, biases and rotation are not counted.
@@ -67,27 +67,10 @@ def projected_attention_flops(node: ShapedNode) -> int:
     return projection + attention_flops(batch * n_tokens, n_keys, query, value)
 
 
-def projected_attention_shapes(node: ShapedNode) -> tuple[Shape, ...]:
-    """Output ``[B, T, H * P]`` and the grown cache ``[2, B, H, S, P]``."""
-    batch, n_tokens, _ = node.in_shape(0)
-    query, _, value = _hidden_sizes(node)
-    heads = int(node.attribute("num_heads"))
-    n_keys = n_tokens + _past_length(node)
-    return (batch, n_tokens, value), (2, batch, heads, n_keys, query // heads)
-
-
 def multi_head_attention_flops(node: ShapedNode) -> int:
     """ONNX Runtime's MultiHeadAttention; packed or not, with or without a cache."""
     batch, n_queries, n_keys, key_width, value_width = _multi_head_sizes(node)
     return attention_flops(batch * n_queries, n_keys, key_width, value_width)
-
-
-def multi_head_attention_shapes(node: ShapedNode) -> tuple[Shape, ...]:
-    """Output ``[B, T, H * P]``, and the grown caches of keys and values ``[B, H, S, P]``."""
-    batch, n_queries, n_keys, key_width, value_width = _multi_head_sizes(node)
-    heads = int(node.attribute("num_heads"))
-    caches = [(batch, heads, n_keys, width // heads) for width in (key_width, value_width)]
-    return (batch, n_queries, value_width), *caches
 
 
 def _hidden_sizes(node: ShapedNode) -> tuple[int, int, int]:

@@ -13,6 +13,20 @@ def bodies(node: NodeProto) -> Iterator[GraphProto]:
         yield from attribute.graphs
 
 
+def has_bodies(node: NodeProto) -> bool:
+    """Return whether a node is a loop or a branch."""
+    return next(bodies(node), None) is not None
+
+
+def captured_names(node: NodeProto) -> Iterator[str]:
+    """Yield the names that the bodies of a node take, from themselves or the graph around them."""
+    for body in bodies(node):
+        for inner in body.node:
+            yield from inner.input
+            yield from captured_names(inner)
+        yield from (value.name for value in body.output)
+
+
 def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
     """Those of a graph and of all its bodies."""
     yield from graph.initializer

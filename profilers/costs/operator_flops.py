@@ -142,6 +142,7 @@ _RULES: dict[str, Callable[[ShapedNode], int]] = {
     "RNN": _recurrent,
     "GRU": _recurrent,
     "LSTM": _recurrent,
+    "com.microsoft.DynamicQuantizeLSTM": _recurrent,
     "Einsum": _einsum,
     "Attention": fused_attention_flops,
     "com.microsoft.FusedMatMul": _fused_matmul,

@@ -5,6 +5,7 @@ range) is computed; everything else only has its shapes inferred. The rows of a 
 sizes the graph computes from data, such as the tokens of each expert, are asked of the caller.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from math import prod
@@ -14,10 +15,18 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
+from onnx import (
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    defs,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
-from profilers.costs.runtime_shapes import outputs_of_runtime
+from profilers.costs.runtime_shapes import computed_outputs, described_outputs
 from profilers.costs.values import (
     MAX_KNOWN_ELEMENTS,
     UNKNOWN,
@@ -25,7 +34,6 @@ from profilers.costs.values import (
     ShapedNode,
     UnknownCostError,
     Value,
-    kept_content,
 )
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
@@ -33,13 +41,10 @@ from profilers.workload.subgraphs import captured_names, has_bodies
 # Given a Split, its number of outputs and of rows: the rows of each output.
 SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
 
-_COMPUTED_NAMES = """
-    Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Expand Floor Gather Greater
-    GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg NonZero Not Or Pow Range ReduceMax
-    ReduceMin ReduceProd ReduceSum Reshape Round Sign Slice Split Sqrt Squeeze Sub Tile Transpose
-    Unsqueeze Where
+_RANDOM_NAMES = """
+    Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
-_COMPUTED = frozenset(_COMPUTED_NAMES.split())
+_RANDOM = frozenset(_RANDOM_NAMES.split())
 
 
 class OpenedGraph:
@@ -57,11 +62,10 @@ class OpenedGraph:
         model = _load(path)
         self.path = path
         self.graph = model.graph
-        self._opsets = list(model.opset_import)
-        self._ir_version = model.ir_version
+        self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
             "" if opset.domain == "ai.onnx" else opset.domain: opset.version
-            for opset in self._opsets
+            for opset in model.opset_import
         }
         self.weights = {weight.name: _weight(weight) for weight in self.graph.initializer}
         self.weights |= {
@@ -141,21 +145,25 @@ class OpenedGraph:
         return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "")
 
     def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
-        proto = node.proto
         if node.op in ("Shape", "Size"):
             return [Value.of(_measured(node))]
+        taken = _named(node)
+        schema = self._schema(node.proto)
+        if schema is None:
+            return described_outputs(node.proto, {**taken, **captured}, self._header)
+        inferred = self._inferred(node, schema)
+        if _is_computable(node, inferred):
+            with contextlib.suppress(UnknownCostError):
+                return computed_outputs(node.proto, taken, self._header)
+        return inferred
+
+    def _schema(self, proto: NodeProto) -> defs.OpSchema | None:
+        """Return what ONNX says of an operator; None of one that it cannot infer alone."""
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         version = self._versions.get(domain, 0)
         if has_bodies(proto) or not version or not defs.has(proto.op_type, version, domain):
-            return outputs_of_runtime(
-                proto, {**_named(node), **captured}, self._opsets, self._ir_version
-            )
-        inferred = self._inferred(node, defs.get_schema(proto.op_type, version, domain))
-        if domain or proto.op_type not in _COMPUTED or any(map(_is_large, inferred)):
-            return inferred
-        if any(value.content is None for value in _named(node).values()):
-            return inferred
-        return self._computed(node) or inferred
+            return None
+        return defs.get_schema(proto.op_type, version, domain)
 
     def _inferred(self, node: ShapedNode, schema: defs.OpSchema) -> list[Value]:
         named = _named(node)
@@ -172,8 +180,8 @@ class OpenedGraph:
                 node.proto,
                 {name: _type(value) for name, value in named.items()},
                 contents,
-                opset_imports=self._opsets,
-                ir_version=self._ir_version,
+                opset_imports=list(self._header.opset_import),
+                ir_version=self._header.ir_version,
             )
         except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
@@ -182,15 +190,11 @@ class OpenedGraph:
             outputs[1] = outputs[0]  # before opset 12 nothing is inferred of the mask
         return outputs
 
-    def _computed(self, node: ShapedNode) -> list[Value]:
-        """Return what a node gives whose inputs are all known; nothing if it cannot be computed."""
-        contents = {name: value.content for name, value in _named(node).items()}
-        try:
-            results = ReferenceEvaluator(node.proto, opsets=self._versions).run(None, contents)
-            arrays: list[NDArray[Any]] = [np.asarray(result) for result in results]
-        except Exception:  # whatever an operator's Python raises, its shapes are inferred already
-            return []
-        return [Value(Value.of(x).elem_type, x.shape, kept_content(x)) for x in arrays]
+
+def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
+    """Return whether all inputs are known, the outputs are small, and no chance is involved."""
+    known = all(value.content is not None for value in _named(node).values())
+    return known and node.op not in _RANDOM and not any(map(_is_large, inferred))
 
 
 def _named(node: ShapedNode) -> dict[str, Value]:
@@ -201,10 +205,11 @@ def _named(node: ShapedNode) -> dict[str, Value]:
 
 def is_computed_split(node: ShapedNode) -> bool:
     """Return whether this is a Split whose sizes depend on data."""
-    if node.op != "Split" or not node.has_input(1):
+    if node.op != "Split" or len(node.inputs) < 2:
         return False
     rows, sizes = node.inputs[:2]
-    return sizes.content is None and rows is not None and rows.shape is not None
+    is_cut = rows is not None and rows.shape is not None
+    return is_cut and sizes is not None and sizes.content is None
 
 
 def _load(path: Path) -> onnx.ModelProto:

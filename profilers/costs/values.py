@@ -64,8 +64,9 @@ class Value:
 
     @classmethod
     def of(cls, content: NDArray[Any]) -> "Value":
-        """A tensor whose elements are known."""
-        return cls(helper.np_dtype_to_tensor_dtype(content.dtype), content.shape, content)
+        """Return a tensor whose elements are known; only a few of them are kept."""
+        kept = content if content.size <= MAX_KNOWN_ELEMENTS else None
+        return cls(helper.np_dtype_to_tensor_dtype(content.dtype), content.shape, kept)
 
     @classmethod
     def of_type(cls, dtype: str, shape: tuple[int, ...]) -> "Value":
@@ -151,8 +152,3 @@ def operator_name(node: NodeProto) -> str:
     """Such as "Gemm" or "com.microsoft.FusedMatMul"."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     return f"{domain}.{node.op_type}" if domain else node.op_type
-
-
-def kept_content(array: NDArray[Any]) -> NDArray[Any] | None:
-    """The array unless it is too large to be the content of a shape."""
-    return np.asarray(array) if array.size <= MAX_KNOWN_ELEMENTS else None

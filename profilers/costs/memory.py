@@ -39,7 +39,7 @@ class Weights:
             self._add(name, (str(graph.path), name), node.outputs[0].n_bytes)
 
     def read_by(self, nodes: Iterable[ShapedNode]) -> int:
-        """Bytes of weights that these nodes read.
+        """Return the bytes of weights that these nodes read.
 
         A node that gives nothing reads nothing; one that gathers rows reads as much as it gives.
         """
@@ -63,19 +63,19 @@ class Weights:
 
 
 def is_constant(node: ShapedNode) -> bool:
-    """Whether a node is a weight in disguise."""
+    """Return whether a node only holds a weight."""
     return node.op == "Constant"
 
 
 def activation_bytes(nodes: Iterable[ShapedNode]) -> int:
-    """Everything that the nodes put out; constants are weights."""
+    """Return the bytes of all outputs of the nodes; constants are weights."""
     return sum(sum(_output_bytes(node)) for node in nodes if not is_constant(node))
 
 
 def peak_live_bytes(
     nodes: Sequence[ShapedNode], inputs: Mapping[str, Value], outputs: Iterable[str]
 ) -> int:
-    """The most that inputs and activations take at once, in the order of the nodes.
+    """Return the most bytes that inputs and activations take at once, in the nodes' order.
 
     The caller holds the inputs all the time, and the outputs to the end. A node's inputs and
     outputs are alive together: nothing is computed in place.

@@ -20,6 +20,7 @@ from onnx import (
     NodeProto,
     TensorProto,
     TypeProto,
+    checker,
     defs,
     helper,
     numpy_helper,
@@ -38,13 +39,15 @@ from profilers.costs.values import (
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
 
-# Given a Split, its number of outputs and of rows: the rows of each output.
+# Returns the rows of each output of a Split, given the number of its outputs and of all rows.
 SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
 
 _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
 _RANDOM = frozenset(_RANDOM_NAMES.split())
+# What ONNX raises at shapes, or at inputs of a number or type, that an operator cannot take.
+_REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
 
 class OpenedGraph:
@@ -183,7 +186,7 @@ class OpenedGraph:
                 opset_imports=list(self._header.opset_import),
                 ir_version=self._header.ir_version,
             )
-        except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
         outputs = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
@@ -239,7 +242,7 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
 
 
 def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value | None:
-    """What the graph itself says of a value, where that names known dimensions only."""
+    """Return what the graph declares of a value, None unless all dimensions are known."""
     if not declared.HasField("shape"):
         return None
     shape = [

@@ -58,21 +58,21 @@ class FieldReader:
         return dict(self._get(field, dict))
 
     def child(self, field: str) -> "FieldReader":
-        """A reader of the object in `field`."""
+        """Return a reader of the object in `field`."""
         return FieldReader(self.table(field), f"{self.where}, {field}")
 
     def children(self) -> Iterator[tuple[str, "FieldReader"]]:
-        """A reader for each field of this object."""
+        """Return a reader for each field of this object."""
         for name, value in self.value.items():
             yield name, FieldReader(value, f"{self.where}, {name}")
 
     def readers(self, field: str) -> list["FieldReader"]:
-        """A reader for each item of the list in `field`."""
+        """Return a reader for each item of the list in `field`."""
         items = enumerate(self._get(field, list))
         return [FieldReader(item, f"{self.where}, {field}[{index}]") for index, item in items]
 
     def optional(self, field: str, kind: type) -> Any:
-        """The value of `field`, None when it is missing or null."""
+        """Return the value of `field`, None when it is missing or null."""
         if isinstance(self.value, dict) and self.value.get(field) is None:
             return None
         return self._get(field, kind)

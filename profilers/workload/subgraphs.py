@@ -6,7 +6,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
 
 def bodies(node: NodeProto) -> Iterator[GraphProto]:
-    """The bodies of a loop or a branch."""
+    """Yield the bodies of a loop or a branch."""
     for attribute in node.attribute:
         if attribute.type == AttributeProto.GRAPH:
             yield attribute.g
@@ -28,7 +28,7 @@ def captured_names(node: NodeProto) -> Iterator[str]:
 
 
 def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
-    """Those of a graph and of all its bodies."""
+    """Yield the stored tensors of a graph and of all its bodies."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield sparse.values
@@ -39,7 +39,7 @@ def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
 
 
 def constants(graph: GraphProto) -> Iterator[TensorProto]:
-    """Tensors that the nodes of a graph and of all its bodies hold."""
+    """Yield the tensors in attributes of the nodes of a graph and of all its bodies."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR:

@@ -191,7 +191,7 @@ class Workload:
 
     @classmethod
     def load(cls, path: Path) -> "Workload":
-        """The workload written at `path`.
+        """Return the workload written at `path`.
 
         Raises:
             WorkloadError: The file is not a workload; the message names the field and the remedy.

@@ -22,7 +22,7 @@ class FieldReader:
     where: str
 
     def text(self, field: str) -> str:
-        """A string.
+        """Return a string.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -30,7 +30,7 @@ class FieldReader:
         return str(self._get(field, str))
 
     def integer(self, field: str) -> int:
-        """An integer.
+        """Return an integer.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -38,7 +38,7 @@ class FieldReader:
         return int(self._get(field, int))
 
     def integers(self, field: str) -> list[int]:
-        """A list of integers.
+        """Return a list of integers.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -50,7 +50,7 @@ class FieldReader:
         return items
 
     def table(self, field: str) -> dict[str, Any]:
-        """An object.
+        """Return an object.
 
         Raises:
             WorkloadError: The field is missing or something else.

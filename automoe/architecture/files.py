@@ -6,6 +6,7 @@ from pathlib import Path
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
 from automoe.architecture.subnet_yaml import read_subnet_yaml
+from devices.files import replacing
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -41,8 +42,8 @@ def read_architectures(path: Path) -> list[Architecture]:
 
 def write_architectures(path: Path, architectures: Iterable[Architecture]) -> None:
     """Write one canonical JSON object per line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
+    with replacing(path) as complete:
+        complete.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
 
 
 def _parse(text: str, *, where: str) -> Architecture:

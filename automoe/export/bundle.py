@@ -17,6 +17,7 @@ from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import TrainedWeights
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
+from devices.files import write_json
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
@@ -132,7 +133,7 @@ def export_model(
         "format": form,
         "precision": precision,
     }
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2), encoding="utf-8")
+    write_json(folder / DESCRIPTION, description)
     return bundle
 
 

@@ -4,13 +4,13 @@ TensorRT calls it an optimisation profile. Engines are built on the device that 
 never shipped: loading one is running native code.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from automoe.architecture.architecture import Architecture
 from automoe.export.graph import GraphBuilder, Range, ShapeRange
+from devices.files import write_json
 
 PROFILES = "tensorrt.json"
 SCHEMA_VERSION = 1
@@ -84,7 +84,7 @@ def write_profiles(
             for file, of_graph in ranges.items()
         },
     }
-    (folder / PROFILES).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / PROFILES, document)
 
 
 def trtexec_arguments(file: str, ranges: Mapping[str, ShapeRange]) -> list[str]:

@@ -10,6 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from devices.files import replacing
+
 FILE = "checkpoint.safetensors"
 _MODEL, _OPTIMISER = "model.", "optimiser."
 
@@ -60,9 +62,8 @@ class Checkpoint:
             "fingerprint": self.fingerprint,
             "history": json.dumps([asdict(record) for record in self.history]),
         }
-        partial = folder / f"{FILE}.partial"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata)
-        partial.replace(folder / FILE)
+        with replacing(folder / FILE) as complete:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, complete, metadata)
 
     @classmethod
     def load(cls, folder: Path, *, fingerprint: str) -> "Checkpoint | None":

@@ -15,6 +15,7 @@ from automoe.training.processes import processes
 from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import sandwich, uniform
 from automoe.training.trainer import TrainingResult, train
+from devices.files import write_json
 
 CORPUS = "corpus.json"
 HISTORY = "history.json"
@@ -59,8 +60,8 @@ def train_supernet(
     )
     if processes().is_main_process:
         remember_corpus(folder, corpus)
-        history = json.dumps([asdict(record) for record in result.history])
-        (folder / HISTORY).write_text(history + "\n", encoding="utf-8")
+        history = [asdict(record) for record in result.history]
+        write_json(folder / HISTORY, history, allow_nan=True)  # a run may diverge
         TrainedModel(model, vocabulary, space).save(folder)
     return result
 
@@ -75,7 +76,7 @@ def remember_corpus(folder: Path, corpus: Corpus) -> None:
         "source": corpus.source,
         "target": corpus.target,
     }
-    (folder / CORPUS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / CORPUS, content)
 
 
 def remembered_corpus(folder: Path) -> Corpus:

@@ -18,7 +18,6 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
-from automoe.file_lock import held
 from automoe.progress import OnProgress, no_progress
 from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
@@ -35,6 +34,7 @@ from automoe.training.processes import processes
 from automoe.training.schedule import rate_factor
 from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
+from devices.files import held
 
 _BETAS = (0.9, 0.98)  # of Vaswani et al., 2017
 _RECORD_EVERY = 20

@@ -61,6 +61,17 @@ class Bundle:
         """The graph of one decoder step."""
         return self.folder / "decoder.onnx"
 
+    def write_description(self) -> None:
+        """Write what `open` reads; it comes last and says that the bundle is complete."""
+        description = {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.config.to_dict(),
+            "max_positions": self.max_positions,
+            "format": self.form,
+            "precision": self.precision,
+        }
+        write_json(self.folder / DESCRIPTION, description)
+
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
         """An exported model.
@@ -124,16 +135,8 @@ def export_model(
     encoder, decoder = write_graphs(model, bundle, int8)
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
-        sizes = BundleSizes(max_positions)
-        write_profiles(folder, graphs, sizes, model.config.architecture)
-    description = {
-        "schema_version": SCHEMA_VERSION,
-        "config": model.config.to_dict(),
-        "max_positions": max_positions,
-        "format": form,
-        "precision": precision,
-    }
-    write_json(folder / DESCRIPTION, description)
+        write_profiles(folder, graphs, BundleSizes(max_positions), model.config.architecture)
+    bundle.write_description()
     return bundle
 
 

@@ -36,28 +36,14 @@ def train_supernet(
         CheckpointError: The folder holds another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with processes().main_process_first():
-        vocabulary = vocabulary_for(
-            corpus, folder / VOCABULARY, size=space.vocab_size, seed=settings.seed
-        )
+    path = folder / VOCABULARY
+    vocabulary = vocabulary_for(corpus, path, size=space.vocab_size, seed=settings.seed)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
-    config = TransformerConfig.for_space(
-        space,
-        dropout=settings.dropout,
-        attention_dropout=settings.attention_dropout,
-        pre_norm=settings.norm == "pre",
-        router_jitter=settings.router_jitter,
-    )
+    config = TransformerConfig.for_space(space, **settings.for_model())
     model = Transformer(config, seed=settings.seed)
     schedule = sandwich if settings.sampling == "sandwich" else uniform
-    result = train(
-        model,
-        data,
-        settings,
-        folder=folder,
-        subnets=schedule(space, settings.seed),
-        on_progress=on_progress,
-    )
+    subnets = schedule(space, settings.seed)
+    result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=on_progress)
     if processes().is_main_process:
         remember_corpus(folder, corpus)
         history = [asdict(record) for record in result.history]

@@ -87,32 +87,35 @@ def survey(
         keeps_limits: Whether an architecture may be the fastest; the smallest must.
         seed: Of the random ones.
     """
-
-    def of_those_within(some: Sequence[Architecture], bounds: Bounds) -> Bounds:
-        return np.where([keeps_limits(a) for a in some], bounds, np.inf)
-
     rng = Random(f"survey {seed}")
     sampled = [space.sample(rng) for _ in range(_SAMPLES)]
     pool = [space.smallest(), space.largest(), *sampled]
     bounds = upper_bound(pool)
-    best = int(of_those_within(pool, bounds).argmin())
-    fastest, lowest = pool[best], float(bounds[best])
+    fastest, lowest_ms = _fastest(pool, bounds, keeps_limits)
     for _ in range(_DESCENTS):
         children = [space.mutate(fastest, rng, probability=0.1) for _ in range(_CHILDREN)]
-        child_bounds = of_those_within(children, upper_bound(children))
-        best = int(child_bounds.argmin())
-        if child_bounds[best] < lowest:
-            fastest, lowest = children[best], float(child_bounds[best])
+        child, child_ms = _fastest(children, upper_bound(children), keeps_limits)
+        if child_ms < lowest_ms:
+            fastest, lowest_ms = child, child_ms
     sampled_bounds = bounds[2:]
     by_bound = sampled_bounds.argsort()
     return Feasibility(
-        lowest_ms=lowest,
+        lowest_ms=lowest_ms,
         median_ms=float(np.median(sampled_bounds)),
         highest_ms=float(bounds.max()),
         fastest=fastest,
         typical=sampled[int(by_bound[len(by_bound) // 2])],
         slowest=pool[int(bounds.argmax())],
     )
+
+
+def _fastest(
+    some: Sequence[Architecture], bounds: Bounds, keeps_limits: KeepsLimits
+) -> tuple[Architecture, float]:
+    """Return the fastest that keeps the limits, with its bound; infinite when none does."""
+    kept = np.where([keeps_limits(architecture) for architecture in some], bounds, np.inf)
+    best = int(kept.argmin())
+    return some[best], float(kept[best])
 
 
 def _rounded_up(value_ms: float) -> float:

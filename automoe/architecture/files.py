@@ -34,10 +34,10 @@ def read_architectures(path: Path) -> list[Architecture]:
     if path.suffix != ".jsonl":
         return [read_architecture(path)]
     lines = enumerate(_text(path).splitlines(), start=1)
-    found = [_parse(line, where=f"{path}, line {n}") for n, line in lines if line.strip()]
-    if not found:
+    architectures = [_parse(line, where=f"{path}, line {n}") for n, line in lines if line.strip()]
+    if not architectures:
         raise ArchitectureError(f"{path}: holds no architecture. Write one JSON object per line.")
-    return found
+    return architectures
 
 
 def write_architectures(path: Path, architectures: Iterable[Architecture]) -> None:

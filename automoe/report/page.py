@@ -83,9 +83,9 @@ def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         ("parameters of embeddings", ("embedding_params",), ""),
         ("FLOPs of a sentence", ("flops",), ""),
     ):
-        found, dense = _at(result, path), _at(baseline, path)
-        ratio = f"{found / dense:.2f}" if found is not None and dense else NONE
-        rows.append((name, _number(found, unit), _number(dense, unit), ratio))
+        ours, dense = _at(result, path), _at(baseline, path)
+        ratio = f"{ours / dense:.2f}" if ours is not None and dense else NONE
+        rows.append((name, _number(ours, unit), _number(dense, unit), ratio))
     return rows
 
 

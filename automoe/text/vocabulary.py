@@ -47,10 +47,10 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_pieces", _processor(self.model))
-        found = {name: getattr(self._pieces, f"{name}_id")() for name in _IDS}
-        if found != _IDS:
+        ids = {name: getattr(self._pieces, f"{name}_id")() for name in _IDS}
+        if ids != _IDS:
             raise VocabularyError(
-                f"The special tokens must have the ids {_IDS}. Got {found}; "
+                f"The special tokens must have the ids {_IDS}. Got {ids}; "
                 "train the vocabulary with AutoMoE."
             )
 

@@ -1,4 +1,4 @@
-"""What an architecture costs, in closed form.
+"""The cost of an architecture, in closed form.
 
 FLOPs are those of one teacher-forced pass over one sentence; a multiply-add counts twice.
 Matrix products and layer norms (one multiply-add per element) are counted, as the papers do;
@@ -133,7 +133,7 @@ class _Sentence(NamedTuple):
 
 
 class _Attention(NamedTuple):
-    """What the attention and the norms of all layers of a stack cost."""
+    """The cost of the attention and the norms of all layers of a stack."""
 
     params: int
     flops: int
@@ -193,7 +193,7 @@ def experts_touched(n_experts: int, n_tokens: int) -> float:
 
 
 def touch_probability(share: float, n_tokens: int) -> float:
-    """How likely at least one of ``n_tokens`` goes to an expert that serves this share of all."""
+    """Return how likely one of ``n_tokens`` goes to an expert that serves this share of all."""
     return float(1 - (1 - share) ** n_tokens)
 
 
@@ -269,7 +269,7 @@ def _decoder_activations(
 
 
 class _ExpertsCost(NamedTuple):
-    """What the experts of one layer cost."""
+    """The cost of the experts of one layer."""
 
     params: int
     active_params: float

@@ -104,7 +104,7 @@ class _Largest:
 
 
 def _probed(path: Path, names: Set[str]) -> Any:
-    """A session of a saved graph that gives some of its values too."""
+    """Open a saved graph so that it also gives some of its inner values."""
     model = onnx.load(path, load_external_data=False)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
     path.write_bytes(model.SerializeToString())
@@ -112,5 +112,5 @@ def _probed(path: Path, names: Set[str]) -> Any:
 
 
 def _step(largest: Any) -> Any:
-    """What one is worth; where all is zero any step will do."""
+    """Return what one integer step is worth; where all is zero any step will do."""
     return np.where(largest > 0, largest, _LARGEST_INTEGER).astype(np.float32) / _LARGEST_INTEGER

@@ -1,4 +1,4 @@
-"""Does an exported model compute what torch computes, down to each token's expert?
+"""The check that exported graphs compute what torch computes, down to each token's expert.
 
 Legend: S source tokens, T target tokens, V vocabulary.
 """
@@ -54,7 +54,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Logits agree within the tolerance and every token goes to the same expert.
+        """Whether logits agree within the tolerance and every token goes to the same expert.
 
         In float16 the median of the logits' differences is within 3 % of their spread and 95 % of
         the choices agree; in 8-bit integers 10 and 90 %.
@@ -66,7 +66,7 @@ class Parity:
 
     @property
     def tolerance(self) -> float:
-        """Of the logits' largest difference, or of its median where numbers are rounded."""
+        """The largest allowed difference of logits; of its median where numbers are rounded."""
         share = _TYPICAL_SHARE.get(self.precision)
         return TOLERANCE if share is None else share * self.spread
 

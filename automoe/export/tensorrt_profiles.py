@@ -1,4 +1,4 @@
-"""What an engine is built for: the least, typical and greatest shape of every input.
+"""The shapes that an engine is built for: least, typical and greatest, of every input.
 
 TensorRT calls it an optimisation profile. Engines are built on the device that runs them and are
 never shipped: loading one is running native code.
@@ -29,7 +29,7 @@ class BundleSizes:
     max_positions: int
 
     def typical_tokens(self, graph: str) -> int:
-        """What a run of the encoder or the decoder typically computes."""
+        """Return how many tokens a run of the encoder or the decoder typically computes."""
         return self._length()[1] if graph == "encoder" else _TYPICAL_BEAM
 
     def dimensions(self, architecture: Architecture) -> dict[str, Range]:
@@ -88,7 +88,7 @@ def write_profiles(
 
 
 def trtexec_arguments(file: str, ranges: Mapping[str, ShapeRange]) -> list[str]:
-    """What tells ``trtexec`` the graph and its shapes, one argument each."""
+    """Return the arguments that tell ``trtexec`` the graph and its shapes."""
 
     def listed(index: int) -> str:
         return ",".join(

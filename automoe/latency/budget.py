@@ -1,4 +1,4 @@
-"""Is a latency budget feasible in a space, and what is the nearest one that is?"""
+"""The check that a latency budget is feasible in a space; it names the nearest that is."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class InfeasibleBudgetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """What a space's latencies look like; all are upper bounds in milliseconds.
+    """The range of a space's latencies; all are upper bounds in milliseconds.
 
     Attributes:
         lowest_ms: The smallest found of what keeps the other limits, and so the nearest feasible
@@ -45,7 +45,7 @@ class Feasibility:
     slowest: Architecture
 
     def is_slack(self, budget_ms: float) -> bool:
-        """Whether a budget excludes nothing that was looked at."""
+        """Whether a budget excludes none of the architectures that were looked at."""
         return budget_ms >= self.highest_ms
 
     def require(self, budget_ms: float, space_name: str, *, is_limited: bool = False) -> None:
@@ -76,7 +76,7 @@ def survey(
     keeps_limits: KeepsLimits = lambda architecture: True,
     seed: int = 0,
 ) -> Feasibility:
-    """The range of a space's latencies.
+    """Return the range of a space's latencies.
 
     The smallest architecture, the largest and random ones are looked at; from the best of them
     a few rounds of mutation go down, because the smallest need not be the fastest.

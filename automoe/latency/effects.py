@@ -1,4 +1,4 @@
-"""What a change of an architecture costs in milliseconds, by a latency predictor."""
+"""The cost of a change of an architecture in milliseconds, by a latency predictor."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -48,7 +48,7 @@ OnFailed = Callable[[FailedPoint], None]
 
 @dataclass(frozen=True, slots=True)
 class ProfileSummary:
-    """What a profiling session did.
+    """The outcome of a profiling session.
 
     Attributes:
         n_measured: Rows appended.
@@ -69,7 +69,7 @@ class ProfileSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfilingSession:
-    """How architectures are measured into a log.
+    """The settings with which architectures are measured into a log.
 
     Attributes:
         device: Where they are measured.
@@ -253,7 +253,7 @@ def _opened_log(
 
 
 def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[str, object]:
-    """What must be as in a log, before anything is measured or taken for measured.
+    """Return the conditions that a log must share before anything is added to it.
 
     Args:
         info: Of the device.

@@ -58,7 +58,7 @@ def _figures(contents: ReportContents) -> dict[str, Markup]:
 
 
 def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
-    """What is known about the returned architecture's latency, in words."""
+    """Say in words what is known about the returned architecture's latency."""
     at = {name: _number(latency_ms.get(name), "ms") for name in ("measured", "predicted", "upper")}
     low, high = (_number(latency_ms.get(name)) for name in ("ci_low", "ci_high"))
     return (

@@ -17,7 +17,7 @@ from automoe.training.processes import processes
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What training reads.
+    """The vocabulary and the pairs that training reads.
 
     Attributes:
         vocabulary: Of both languages.

@@ -100,9 +100,10 @@ def test_the_program_understands_every_line(words: list[str]) -> None:
 def test_the_parser_refuses_what_the_program_refuses() -> None:
     assert len(AUTOMOE_LINES) > 30
     parse(["fit", "lat.csv", "-o", "latency.predictor"])
-    for wrong in (["fit", "lat.csv"], ["fit", "lat.csv", "-o", "p", "--gaol", "5%"]):
-        with pytest.raises(Exception, match=r"Missing parameter: out|No such option: --gaol"):
-            parse(wrong)
+    with pytest.raises(Exception, match=r"-o\b|\bout\b"):
+        parse(["fit", "lat.csv"])
+    with pytest.raises(Exception, match="option: --gaol"):
+        parse(["fit", "lat.csv", "-o", "latency.predictor", "--gaol", "5%"])
     with pytest.raises(ValueError, match="has no command 'fits"):
         parse(["fits", "lat.csv"])
 

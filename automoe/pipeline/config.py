@@ -12,7 +12,6 @@ from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
-from automoe.search.certify.result import write_result
 from automoe.search.workers.pool import parsed_cluster
 from automoe.settings.search import (
     VERIFICATION_FIELDS,
@@ -22,6 +21,7 @@ from automoe.settings.search import (
 )
 from automoe.training import TrainingSettings
 from automoe.validation import explain
+from devices.files import write_json
 
 _WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
 _SINCE_0_1_0 = {"workload": {"src_len": None, "tgt_len": None, "batch": 1}}  # and what it did
@@ -199,7 +199,7 @@ class RunConfig(_Section):
             ConfigError: The folder belongs to a run with another configuration.
         """
         self.require_own_folder()
-        write_result(self.folder / CONFIG, self._claimed())
+        write_json(self.folder / CONFIG, self._claimed())
 
     def require_own_folder(self) -> None:
         """Write nothing, but accept only a folder that this configuration may claim.

@@ -14,7 +14,6 @@ from automoe.search.certify.result import (
     describe,
     front_of,
     result_of,
-    write_result,
 )
 from automoe.search.certify.verification import Verification, verify
 from automoe.search.certify.verified_search import VerifiedSearch, verified_search
@@ -43,6 +42,7 @@ from automoe.search.state import RoundKind, SearchStateError
 from automoe.search.workers.backend import WorkersUnavailableError
 from automoe.search.workers.pool import Workers, workers
 from automoe.settings.search import EvolutionSettings, SearchSettings
+from devices.files import write_json as write_result
 
 __all__ = [
     "OF_TEXT",

@@ -27,7 +27,7 @@ class Options(BaseModel):
     A field is an option of its name. The text under "Attributes" is its help.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class JsonOptions(Options):

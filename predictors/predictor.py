@@ -1,6 +1,6 @@
 """A fitted latency model with bounds."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self
@@ -38,6 +38,8 @@ class Predictor:
         report: What the fit found.
         conditions: What the log was measured under, such as the device, by column.
         constants: Columns that could be features but had one value all over the log.
+        details: What stands behind the texts of conditions, as JSON values by condition. Whoever
+            wrote the log knows what they mean.
     """
 
     schema: FeatureSchema
@@ -49,6 +51,7 @@ class Predictor:
     report: FitReport
     conditions: dict[str, str]
     constants: dict[str, float]
+    details: dict[str, Any] = field(default_factory=dict)
 
     def predict(
         self, frame: pd.DataFrame, *, confidence: float = 0.95, searched: bool = False
@@ -108,7 +111,7 @@ class Predictor:
         save_parts(self._parts(), path)
 
     def _parts(self) -> dict[str, Any]:
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {x.name: getattr(self, x.name) for x in fields(self)}
         return {**parts, "base": None if self.base is None else self.base._parts()}
 
     @classmethod

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 Log = Annotated[Path, typer.Argument(help="A latency log, CSV.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
-_CONDITIONS = ("workload",)
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -48,7 +46,7 @@ def check(
     """Impossible rows, drift, mixed conditions and units; exit 4: do not fit it as it is."""
     from profilers import audit_log  # scipy takes a moment to import
 
-    found = audit_log(log, targets=target or (), condition_columns=_CONDITIONS)
+    found = audit_log(log, targets=target or ())
     problems = found.problems
     if not _forbid_a_fit(problems):
         from predictors import fit_problems  # scikit-learn takes seconds to import
@@ -74,7 +72,7 @@ def merge(
     """Several logs in one, with their raw samples."""
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
-    n_rows = merge_logs(logs, out, condition_columns=_CONDITIONS)
+    n_rows = merge_logs(logs, out)
     print(f"{out}: {n_rows} rows")
 
 

@@ -36,7 +36,6 @@ from profilers import (
     workload_for_onnx,
 )
 
-CONDITION_COLUMNS = ("workload",)
 # The sentinel is to feel what the points feel, so it is one of them, on a shorter sentence.
 _TYPICAL = 7
 _SHORTER = 5
@@ -107,12 +106,12 @@ def profile_architectures(
         ValueError: ``more_devices`` are not like ``device``.
     """
     _writer(graphs, workload, device)  # refuses a precision before anything is locked or made
-    opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
+    opened = LatencyLog(log)
     conditions = conditions_of(device.info(), protocol, str(workload))
     opened.require(conditions)
     opened.require_runtime(runtime_of(device))
     if reference is not None:
-        require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
+        require_conditions(reference, conditions)
     with opened.measuring(), _removed_at_the_end(graphs):
         distinct = list(dict.fromkeys(architectures))
         done = opened.done()
@@ -159,7 +158,7 @@ def profile_model(
         WorkloadError: The file is not ONNX or a shape does not suit it.
         DeviceUnavailableError, LogError, ProfilingError: As ``profile_architectures``.
     """
-    opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
+    opened = LatencyLog(log)
     shapes = dict(input_shapes or {})
     sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
     workload = sizes or "as declared"
@@ -194,6 +193,7 @@ def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[s
     """
     return {
         "schema_version": SCHEMA_VERSION,
+        "device": info.name,
         "device_fingerprint": info.fingerprint,
         "power_mode": info.power_mode,
         "threads": protocol.threads,

@@ -34,12 +34,11 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 def malformed(log: AnyLog) -> list[Problem]:
     """Lines that are no rows, and columns that are not there."""
     problems = []
-    if log.malformed:
-        message = f"{len(log.malformed)} lines do not have the {len(log.columns)} fields of a row"
+    lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
+    if lines:
+        message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
         remedy = "correct or delete them"
-        problems.append(
-            Problem.at(log.malformed, "malformed", "problem", message=message, remedy=remedy)
-        )
+        problems.append(Problem.at(lines, "malformed", "problem", message=message, remedy=remedy))
     if log.torn is not None:
         message = "a write was cut off in the last line, which is left out"
         remedy = "resume the same command: it moves the line aside and measures its point again"

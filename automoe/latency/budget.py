@@ -87,22 +87,16 @@ def survey(
         keeps_limits: Whether an architecture may be the fastest; the smallest must.
         seed: Of the random ones.
     """
-
-    def of_those_within(some: Sequence[Architecture], bounds: Bounds) -> Bounds:
-        return np.where([keeps_limits(a) for a in some], bounds, np.inf)
-
     rng = Random(f"survey {seed}")
     sampled = [space.sample(rng) for _ in range(_SAMPLES)]
     pool = [space.smallest(), space.largest(), *sampled]
     bounds = upper_bound(pool)
-    best = int(of_those_within(pool, bounds).argmin())
-    fastest, lowest = pool[best], float(bounds[best])
+    fastest, lowest = _fastest(pool, bounds, keeps_limits)
     for _ in range(_DESCENTS):
         children = [space.mutate(fastest, rng, probability=0.1) for _ in range(_CHILDREN)]
-        child_bounds = of_those_within(children, upper_bound(children))
-        best = int(child_bounds.argmin())
-        if child_bounds[best] < lowest:
-            fastest, lowest = children[best], float(child_bounds[best])
+        child, lowest_child = _fastest(children, upper_bound(children), keeps_limits)
+        if lowest_child < lowest:
+            fastest, lowest = child, lowest_child
     sampled_bounds = bounds[2:]
     by_bound = sampled_bounds.argsort()
     return Feasibility(
@@ -113,6 +107,15 @@ def survey(
         typical=sampled[int(by_bound[len(by_bound) // 2])],
         slowest=pool[int(bounds.argmax())],
     )
+
+
+def _fastest(
+    some: Sequence[Architecture], bounds: Bounds, keeps_limits: KeepsLimits
+) -> tuple[Architecture, float]:
+    """The fastest architecture that keeps the limits, with its bound in ms."""
+    within = np.where([keeps_limits(architecture) for architecture in some], bounds, np.inf)
+    best = int(within.argmin())
+    return some[best], float(within[best])
 
 
 def _rounded_up(value_ms: float) -> float:

@@ -277,11 +277,17 @@ def _point(architecture: Architecture, writer: WorkloadWriter, space: SearchSpac
         prepare=lambda: writer.write(architecture),
         columns={
             "workload": str(writer.sentence),
+            **_content_of(writer.sentence),
             "space": space.name if space else "",
             "architecture": architecture.to_json(),
             **features(architecture, writer.sentence),
         },
     )
+
+
+def _content_of(workload: TranslationWorkload) -> dict[str, str]:
+    """A column for what the workload's text leaves out: the counts of a routing trace."""
+    return {"workload_json": workload.to_json()} if workload.routing.trace else {}
 
 
 class _SessionProgress:

@@ -21,7 +21,7 @@ from profilers.log.latency_log import (
     samples_path,
     write_new,
 )
-from profilers.log.rows import LogError, format_line, require_same
+from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +156,14 @@ def merge(paths: Sequence[Path], out: Path) -> int:
         raise LogError("There is nothing to merge: no log has a row.")
     first_path, first = rows[0]
     for path, row in rows:
-        if row.keys() != first.keys():
-            odd = sorted(row.keys() ^ first.keys())
+        if odd := sorted((row.keys() ^ first.keys()) - set(LATER_COLUMNS)):
             raise LogError(f"{path} and {first_path} must have the same columns. Got {odd} in one.")
         require_same(first, row, first_path)
     for target in (out, samples_path(out)):
         require_new(target)
-    unique = {tuple(row[name] for name in first): None for _, row in rows}
-    write_new(out, b"".join(format_line(cells) for cells in (tuple(first), *unique)))
+    columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    unique = {tuple(row.get(name, "") for name in columns): None for _, row in rows}
+    write_new(out, b"".join(map(format_line, (columns, *unique))))
     raw = dict.fromkeys(line for path in paths for line in complete_lines(samples_path(path)))
     write_new(samples_path(out), b"".join(raw))
     return len(unique)

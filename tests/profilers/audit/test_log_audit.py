@@ -130,6 +130,18 @@ def test_merging_different_columns_is_refused(
         merge([*two, other], path)
 
 
+def test_columns_that_came_later_are_blank_in_earlier_rows(
+    path: Path, two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = write_log(
+        tmp_path / "other.csv", {"point_id": "new", "energy_mj": 2.5, "energy_meter": "RAPL"}
+    )
+    merge([*two, other], path)
+    energies = [(row["energy_mj"], row["energy_meter"]) for row in read_log(path)]
+    assert set(energies[:-1]) == {("", "")}
+    assert energies[-1] == ("2.5", "RAPL")
+
+
 def test_merging_logs_without_rows_is_refused(path: Path, tmp_path: Path) -> None:
     empty = write_log(tmp_path / "empty.csv", {})
     empty.write_bytes(empty.read_bytes().splitlines(keepends=True)[0])

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-API = Path(__file__).parents[1] / "profilers/tensorrt_api.json"
+API = Path(__file__).parents[1] / "profilers/workers/tensorrt_api.json"
 VERSIONS: Mapping[str, Mapping[str, list[str]]] = json.loads(API.read_text())["versions"]
 RUN_MS = 1.5  # what each run takes by the fake GPU's clock
 _TYPES = {1: "FLOAT", 10: "HALF", 3: "INT8", 6: "INT32", 7: "INT64", 9: "BOOL", 2: "UINT8"}

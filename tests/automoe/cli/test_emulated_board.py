@@ -23,7 +23,7 @@ PACKAGES = "usr/local/lib/python3.11/dist-packages"
 PLAYED = {
     "tensorrt.py": "played/tensorrt.py",
     "support/fake_tensorrt.py": "support/fake_tensorrt.py",
-    "profilers/tensorrt_api.json": "profilers/tensorrt_api.json",
+    "profilers/workers/tensorrt_api.json": "profilers/workers/tensorrt_api.json",
 }
 LIBNVINFER = ("dpkg-query", "--show", "--showformat=${Version}", "python3-libnvinfer")
 

@@ -96,11 +96,11 @@ class Predictor:
         slack = _RANGE_TOLERANCE * np.maximum(np.abs(low), np.abs(high))
         outside = (matrix < low - slack) | (matrix > high + slack)
         measured = np.append(self.schema.measured, np.full(int(self.base is not None), True))
-        found = outside[:, measured].any(axis=1)
+        is_outside = outside[:, measured].any(axis=1)
         for name in self.constants.keys() & set(frame.columns):
             values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-            found |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
-        return pd.Series(found, index=frame.index)
+            is_outside |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
+        return pd.Series(is_outside, index=frame.index)
 
     def other_conditions(self, frame: pd.DataFrame) -> tuple[str, ...]:
         """In which conditions, such as the device, rows differ from the log; one line each."""

@@ -36,16 +36,16 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     if "latency_ms" in log.columns:
         return ("latency_ms",)
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
-    found = [name for name in typical if "latency" in words(name)]
-    found = found or [name for name in typical if is_duration(name)]
+    candidates = [name for name in typical if "latency" in words(name)]
+    candidates = candidates or [name for name in typical if is_duration(name)]
     for kind in _MEANS:
-        found = [name for name in found if kind in words(name)] or found
-    if not found:
+        candidates = [name for name in candidates if kind in words(name)] or candidates
+    if not candidates:
         raise LogError(
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
             f"Name it with --target."
         )
-    return tuple(found)
+    return tuple(candidates)
 
 
 def find_conditions(log: AnyLog) -> tuple[str, ...]:

@@ -36,8 +36,10 @@ def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
 
     table = np.column_stack(features)
     folds = KFold(min(_FOLDS, len(target)), shuffle=True, random_state=0)
-    found = [target - cross_val_predict(model, table, target, cv=folds) for model in _models(table)]
-    return min(found, key=lambda values: float(np.median(np.abs(values))))
+    candidates = [
+        target - cross_val_predict(model, table, target, cv=folds) for model in _models(table)
+    ]
+    return min(candidates, key=lambda values: float(np.median(np.abs(values))))
 
 
 def thousands(latency: Vector, features: Sequence[Vector]) -> tuple[Vector, Vector]:

@@ -147,7 +147,7 @@ def _pairs(
 
 def _differing(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> dict[str, str]:
     """The conditions with other values in one log, with the values of both."""
-    found = {}
+    differences = {}
     for name in COMPARED:
         values_a, values_b = (
             sorted({row.cells[name] for row in rows if name in row.cells})
@@ -155,8 +155,8 @@ def _differing(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> dict[str, str]:
         )
         if values_a != values_b:
             texts = (" or ".join(values) or "nothing" for values in (values_a, values_b))
-            found[name] = " against ".join(texts)
-    return found
+            differences[name] = " against ".join(texts)
+    return differences
 
 
 def _require_comparable(differing: Mapping[str, str]) -> None:

@@ -96,7 +96,10 @@ def test_a_result_that_is_no_number_is_named_by_line_and_column(column: str, tex
 
 
 def test_equal_conditions_join() -> None:
-    require_same({"threads": "1", "a": "x"}, {"threads": 1, "a": "y"}, PATH)
+    logged = {"threads": "1", "a": "x"}
+    require_same(logged, {"threads": 1, "a": "y"}, PATH)
+    with pytest.raises(LogError, match="'threads' must be '1' as in lat.csv. Got '2'"):
+        require_same(logged, {"threads": 2, "a": "x"}, PATH)
 
 
 def test_a_condition_that_differs_is_told_with_both_values() -> None:

@@ -2,27 +2,23 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automoe.cli.console import print_json, say
+from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.dependent_options import require_option
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
 from automoe.cli.outputs import require_writable
 from automoe.cli.text_options import Source, Target, model_text
 from devices import opening
-from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
-    from automoe.search import Fitness
-    from automoe.text import Corpus
-
-_OF_TEXT = ("loss", "bleu")
+    from automoe.search import SearchSettings, TargetDevice
 
 
 def register(app: typer.Typer) -> None:
@@ -101,149 +97,116 @@ def search(
         "--device", device, {"host": host, "lock_clocks": lock_clocks or None, **measuring}
     )
     require_option("--data", data, {"source": source, "target": target})
-    if data is not None and objective not in _OF_TEXT:
-        raise ValueError(
-            f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
-        )
     # torch takes seconds to import
-    from pydantic import ValidationError
-
-    from automoe.cli.prepared_search import PreparedSearch
-    from automoe.cli.search_inputs import (
-        require_same_vocabulary,
-        warn_of_another_space,
-        with_trace,
-    )
+    from automoe.cli.search_inputs import require_same_vocabulary, with_trace
     from automoe.latency.model import LatencyModel
     from automoe.search import (
-        Evaluator,
-        FitnessCache,
-        SearchSettings,
-        feasibility_of,
-        front_of,
-        preflight_line,
-        search_fingerprint,
-        surveyed,
-        workers,
+        OF_TEXT,
+        SearchFiles,
+        SearchRequest,
+        objective_fitness,
+        preflight_check,
+        run_search,
+        runtime_of,
         write_result,
     )
     from automoe.training.model_folder import TrainedModel
-    from automoe.validation import explain
 
-    try:
-        settings = SearchSettings(
-            budget_ms=budget_ms,
-            confidence=confidence,
-            generations=generations,
-            population=population,
-            parents=parents,
-            mutants=mutants,
-            crossovers=crossovers,
-            mutation_probability=mutation_probability,
-            random=random,
-            max_flops=max_flops,
-            max_params=max_params,
-            max_active_params=max_active_params,
-            max_memory_mb=max_memory_mb,
-            pareto=pareto,
-            halvings=halvings,
-            seed=seed,
-            **given,
+    if data is not None and objective not in OF_TEXT:
+        raise ValueError(
+            f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
         )
-    except ValidationError as error:
-        raise ValueError(explain(error)) from None
+    settings = _settings(
+        budget_ms=budget_ms,
+        confidence=confidence,
+        generations=generations,
+        population=population,
+        parents=parents,
+        mutants=mutants,
+        crossovers=crossovers,
+        mutation_probability=mutation_probability,
+        random=random,
+        max_flops=max_flops,
+        max_params=max_params,
+        max_active_params=max_active_params,
+        max_memory_mb=max_memory_mb,
+        pareto=pareto,
+        halvings=halvings,
+        seed=seed,
+        **given,
+    )
     require_writable(out, predictor, supernet)
     if device is None:
         _require_no_certificate(out)
     latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
-    runtime = _runtime(latency.predictor.conditions.get("runtime", ""))
     # Better no device now than after the search, which leaves it to others until it measures.
-    info = None
-    if device is not None:
-        with opened_device(
-            device, host, runtime, is_measured=lock_clocks, holds_clocks=lock_clocks
-        ) as found_device:
-            info = found_device.info()
+    measures = (
+        None
+        if device is None
+        else _target(device, host, runtime_of(latency), lock_clocks=lock_clocks)
+    )
     _, space = TrainedModel.load_supernet(supernet)
     require_same_vocabulary(latency.workload, space)
-    text = model_text(supernet, data, source, target) if objective in _OF_TEXT else None
-    fitness = _fitness(objective, supernet, text, halvings=halvings)
-    warn_of_another_space(latency, space)
-    feasibility = surveyed(space, settings, latency)
-    preflight = feasibility_of(feasibility, latency, confidence)
-    say(preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-    cache = FitnessCache(_cache_path(supernet, out))
-    with workers(jobs, cluster) as found:
-        evaluator = Evaluator(*fitness, cache=cache, workers=found)
-        prepared = PreparedSearch(
-            space=space,
-            settings=settings,
-            latency=latency,
-            evaluator=evaluator,
-            objective=objective,
-            fingerprint=search_fingerprint(
-                settings, fitness, predictor=predictor, supernet=supernet
-            ),
-            out=out,
-        )
-        if device is None or info is None:
-            outcome, measured, result = prepared.predicted()
-        else:
-            opened = partial(
-                opening.opened_device,
-                device,
-                host,
-                runtime,
-                say=say,
-                holds_clocks=lock_clocks,
-            )
-            outcome, measured, result = prepared.certified(opened, info, runtime)
-        if pareto:
-            result |= front_of(
-                outcome,
-                space=space,
-                evaluator=evaluator,
-                budget_ms=budget_ms,
-                measured=measured,
-            )
-    result["n_evaluated"] = outcome.n_evaluated
-    result["predicted_on"] = latency.predictor.conditions
-    result["feasibility"] = preflight
+    text = model_text(supernet, data, source, target) if objective in OF_TEXT else None
+    request = SearchRequest(
+        space=space,
+        settings=settings,
+        latency=latency,
+        objective=objective,
+        fitness=objective_fitness(objective, supernet, text, halvings=halvings),
+        predictor=predictor,
+        supernet=supernet,
+        files=SearchFiles.beside(out, fitness=_cache_path(supernet, out)),
+        jobs=jobs,
+        cluster=cluster,
+    )
+    info = None if measures is None else measures.info
+    preflight = preflight_check(space, settings, latency, info=info, say=say)
+    _, result = run_search(request, preflight=preflight, target=measures, stage=progress_bar)
     write_result(out, result)
     if as_json:
         print_json(result)
     else:
-        bounds = result["latency_ms"]
-        print(
-            f"{out}: {result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-            f"(at most {bounds['upper']:.4g}), {objective} {result['fitness']:.4f}; "
-            f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
-        )
+        print(f"{out}: {_summary(result)}")
     if device is not None and not result["certified"]:
         raise typer.Exit(ExitCode.QUALITY)
 
 
-def _fitness(
-    objective: str, supernet: Path, text: "Corpus | None", *, halvings: int
-) -> "Sequence[Fitness]":
-    """What the search minimises, one for each stage of halving; some of it reads text."""
-    from automoe.search import BleuFitness, ImportedFitness, supernet_fitness
+def _settings(**given: Any) -> "SearchSettings":
+    """Return the settings of the options; a value out of range is bad input."""
+    from pydantic import ValidationError
 
-    if objective == "loss" and text is not None:
-        return supernet_fitness(supernet, text, halvings)
-    if halvings:
-        raise ValueError(
-            f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
-        )
-    if objective == "bleu" and text is not None:
-        return [BleuFitness(supernet.absolute(), text.absolute())]
-    return [ImportedFitness(objective)]
+    from automoe.search import SearchSettings
+    from automoe.validation import explain
+
+    try:
+        return SearchSettings(**given)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from None
 
 
-def _runtime(measured_with: str) -> str:
-    """The runtime of a log such as ``tensorrt 10.3.0``; what none has, a simulation, needs none."""
-    name = measured_with.partition(" ")[0]
-    return name if name in RUNTIMES else ONNXRUNTIME
+def _target(device: str, host: str | None, runtime: str, *, lock_clocks: bool) -> "TargetDevice":
+    """Look whether the device is there, and return how it is opened when it is to measure."""
+    from automoe.search import TargetDevice
+
+    with opened_device(
+        device, host, runtime, is_measured=lock_clocks, holds_clocks=lock_clocks
+    ) as reached:
+        info = reached.info()
+    opened = partial(
+        opening.opened_device, device, host, runtime, say=say, holds_clocks=lock_clocks
+    )
+    return TargetDevice(opened=opened, info=info)
+
+
+def _summary(result: Mapping[str, Any]) -> str:
+    """Return one line for a person."""
+    bounds = result["latency_ms"]
+    return (
+        f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
+        f"(at most {bounds['upper']:.4g}), {result['objective']} {result['fitness']:.4f}; "
+        f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
+    )
 
 
 def _require_no_certificate(out: Path) -> None:

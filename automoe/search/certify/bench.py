@@ -67,6 +67,7 @@ class Bench:
         log: Keeps every measurement; what it holds is not measured again.
         graphs: Folder for the graphs, removed afterwards.
         runtime: What ``opened`` has it measured with.
+        also: Architectures to measure beside the first candidates, such as a baseline.
     """
 
     opened: Callable[[], AbstractContextManager[Device]]
@@ -77,6 +78,7 @@ class Bench:
     log: Path
     graphs: Path
     runtime: str = ONNXRUNTIME
+    also: tuple[Architecture, ...] = ()
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: OnProgress

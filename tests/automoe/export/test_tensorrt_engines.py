@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from support.fake_tensorrt import VERSIONS, FakeCuda, fake_tensorrt
+from support.imitated_tensorrt import VERSIONS, ImitatedCuda, imitated_tensorrt
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
@@ -50,10 +50,10 @@ def test_the_worker_runs_them_as_onnxruntime_does(
 ) -> None:
     sentence = replace(SENTENCE, batch=batch, precision=precision)
     path = WorkloadWriter(tmp_path, sentence, tensorrt=True).write(sparse)
-    cuda = FakeCuda()
+    cuda = ImitatedCuda()
     folder = tmp_path / "engines"
     folder.mkdir()
-    worker = tensorrt_worker.TensorRtWorker(fake_tensorrt(version, cuda), cuda, str(folder))
+    worker = tensorrt_worker.TensorRtWorker(imitated_tensorrt(version, cuda), cuda, str(folder))
     ours, counted = results(worker, path)
     theirs, expected = results(Worker(), path)
     assert counted == expected

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from support.fake_tensorrt import RUN_MS, VERSIONS, FakeCuda, fake_tensorrt
 from support.graphs import DIGIT, DOUBLE, digit_calls, write_graph
+from support.imitated_tensorrt import RUN_MS, VERSIONS, ImitatedCuda, imitated_tensorrt
 
 from profilers import Call, TensorSpec, Workload
 from profilers.tensorrt.rtx_parser import missing_parser
@@ -36,10 +36,10 @@ def load(worker: Any, path: Path) -> dict[str, Any]:
     return ask(worker, "load", id="w", workload=str(path), threads=1)
 
 
-def open_worker(version: str, folder: Path, cuda: FakeCuda | None = None) -> Any:
-    cuda = cuda or FakeCuda()
+def open_worker(version: str, folder: Path, cuda: ImitatedCuda | None = None) -> Any:
+    cuda = cuda or ImitatedCuda()
     folder.mkdir(exist_ok=True)
-    return tensorrt_worker.TensorRtWorker(fake_tensorrt(version, cuda), cuda, str(folder))
+    return tensorrt_worker.TensorRtWorker(imitated_tensorrt(version, cuda), cuda, str(folder))
 
 
 NEWEST = "tensorrt 11.4.0.106"
@@ -86,7 +86,7 @@ def test_hello_names_everything_that_moves_a_timing(version: str, tmp_path: Path
     assert hello["runtime_version"] == number
     expected = "rtx" if name == "tensorrt_rtx" else number.partition(".")[0]
     assert hello["dialect"] == expected
-    assert hello["gpu"]["name"] == "Played"
+    assert hello["gpu"]["name"] == "Imitated"
     assert hello["gpu"]["compute_capability"] == "8.7"
     assert hello["pid"] == os.getpid()
 
@@ -120,7 +120,7 @@ def test_the_time_of_the_gpu_is_told_beside_that_of_the_host(
 
 
 def test_the_cache_stays_on_the_device(tmp_path: Path, digits: Path) -> None:
-    cuda = FakeCuda()
+    cuda = ImitatedCuda()
     worker = open_worker(NEWEST, tmp_path / "engines", cuda)
     load(worker, digits)
     ask(worker, "block", id="w", samples=1)
@@ -133,7 +133,7 @@ def test_the_cache_stays_on_the_device(tmp_path: Path, digits: Path) -> None:
 
 
 def test_what_is_unloaded_is_freed(tmp_path: Path, digits: Path) -> None:
-    cuda = FakeCuda()
+    cuda = ImitatedCuda()
     worker = open_worker(NEWEST, tmp_path / "engines", cuda)
     load(worker, digits)
     ask(worker, "block", id="w", samples=1)
@@ -203,7 +203,7 @@ class TestEngines:
             {"cudaDriverGetVersion": lambda version: 0},
             {"cudaGetDeviceProperties": lambda properties, device: 0},  # a GPU without a name
         ):
-            cuda = FakeCuda()
+            cuda = ImitatedCuda()
             vars(cuda).update(change)
             worker = open_worker(NEWEST, tmp_path / "engines", cuda)
             load(worker, doubling)
@@ -346,12 +346,12 @@ class TestRefusals:
     """Each is an answer, and the worker lives on."""
 
     def test_without_a_driver(self, tmp_path: Path) -> None:
-        reply = ask(open_worker(NEWEST, tmp_path / "engines", FakeCuda(status=35)), "hello")
+        reply = ask(open_worker(NEWEST, tmp_path / "engines", ImitatedCuda(status=35)), "hello")
         assert "cudaGetDeviceCount failed: CUDA driver version is insufficient" in reply["error"]
         assert "(cudaError 35)" in reply["error"]
 
     def test_without_memory(self, tmp_path: Path, digits: Path) -> None:
-        cuda = FakeCuda()
+        cuda = ImitatedCuda()
         worker = open_worker(NEWEST, tmp_path / "engines", cuda)
         ask(worker, "hello")
         cuda.status = 2
@@ -370,7 +370,7 @@ class TestRefusals:
             raise SystemExit(code)
 
         monkeypatch.setattr(os, "_exit", leave)
-        cuda = FakeCuda()
+        cuda = ImitatedCuda()
         worker = open_worker(NEWEST, tmp_path / "engines", cuda)
         load(worker, digits)
         cuda.cudaStreamSynchronize = lambda stream: 700  # type: ignore[method-assign,assignment]
@@ -454,8 +454,8 @@ def test_every_function_of_cuda_is_one_of_the_real_library() -> None:
     called -= {"cudaMemcpyKind", "cudaDeviceAttr", "cudaDeviceProp"}  # types
     assert len(called) > 10
     assert [name for name in sorted(called) if not hasattr(library, name)] == []
-    played = vars(FakeCuda) | vars(FakeCuda())
-    assert [name for name in sorted(called) if name not in played] == []
+    imitated = vars(ImitatedCuda) | vars(ImitatedCuda())
+    assert [name for name in sorted(called) if name not in imitated] == []
 
 
 def test_every_name_of_tensorrt_is_listed() -> None:

@@ -18,8 +18,8 @@ REFUSAL = (
 )
 
 
-class Played:
-    """InferenceSession of a build that can use CUDA and leaves some operators on the CPU."""
+class ImitatedSession:
+    """An InferenceSession of a build that can use CUDA and leaves some operators on the CPU."""
 
     on_cpu: tuple[str, ...] = ()
     on_gpu: tuple[str, ...] = ("MatMul",)
@@ -53,54 +53,56 @@ class Played:
 
 
 @pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> type[Played]:
-    fresh = type("FreshlyPlayed", (Played,), {"opened": []})
+def imitated(monkeypatch: pytest.MonkeyPatch) -> type[ImitatedSession]:
+    fresh = type("FreshImitation", (ImitatedSession,), {"opened": []})
     monkeypatch.setattr(worker, "PROVIDER", CUDA)
     monkeypatch.setattr(onnxruntime, "InferenceSession", fresh)
     return fresh
 
 
-def test_all_on_the_gpu(played: type[Played]) -> None:
+def test_all_on_the_gpu(imitated: type[ImitatedSession]) -> None:
     worker.open_session("g.onnx", 1, {})
-    assert played.opened == [{"session.disable_cpu_ep_fallback": "1"}]
+    assert imitated.opened == [{"session.disable_cpu_ep_fallback": "1"}]
 
 
-def test_shapes_may_be_on_the_cpu(played: type[Played], capsys: pytest.CaptureFixture[str]) -> None:
-    played.on_cpu = ("Shape", "Squeeze", "Shape")
+def test_shapes_may_be_on_the_cpu(
+    imitated: type[ImitatedSession], capsys: pytest.CaptureFixture[str]
+) -> None:
+    imitated.on_cpu = ("Shape", "Squeeze", "Shape")
     worker.open_session("g.onnx", 1, {})
-    assert played.opened[1:] == [{"session.record_ep_graph_assignment_info": "1"}]
+    assert imitated.opened[1:] == [{"session.record_ep_graph_assignment_info": "1"}]
     assert capsys.readouterr().err == "On the CPU, for shapes: Shape, Squeeze\n"
 
 
-def test_anything_else_may_not(played: type[Played]) -> None:
-    played.on_cpu = ("Shape", "Gelu")
+def test_anything_else_may_not(imitated: type[ImitatedSession]) -> None:
+    imitated.on_cpu = ("Shape", "Gelu")
     with pytest.raises(RuntimeError, match="keeps Gelu on the CPU, which would pass for time of"):
         worker.open_session("g.onnx", 1, {})
 
 
-def test_a_gpu_that_does_nothing_is_none(played: type[Played]) -> None:
-    played.on_cpu, played.on_gpu = ("Add", "Mul"), ()
+def test_a_gpu_that_does_nothing_is_none(imitated: type[ImitatedSession]) -> None:
+    imitated.on_cpu, imitated.on_gpu = ("Add", "Mul"), ()
     with pytest.raises(RuntimeError, match="keeps Add, Mul on the CPU"):
         worker.open_session("g.onnx", 1, {})
 
 
-def test_a_release_that_cannot_tell_is_not_believed(played: type[Played]) -> None:
-    played.on_cpu, played.tells = ("Shape",), False
+def test_a_release_that_cannot_tell_is_not_believed(imitated: type[ImitatedSession]) -> None:
+    imitated.on_cpu, imitated.tells = ("Shape",), False
     with pytest.raises(RuntimeError, match="cannot tell which; install a newer one, or measure"):
         worker.open_session("g.onnx", 1, {})
 
 
 def test_another_failure_is_not_tried_again(
-    played: type[Played], monkeypatch: pytest.MonkeyPatch
+    imitated: type[ImitatedSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any, **named: Any) -> None:
-        played.opened.append({})
+        imitated.opened.append({})
         raise RuntimeError("no such operator")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
     with pytest.raises(RuntimeError, match="no such operator"):
         worker.open_session("g.onnx", 1, {})
-    assert len(played.opened) == 1
+    assert len(imitated.opened) == 1
 
 
 def test_the_words_of_the_refusal_are_those_of_this_release(tmp_path: Path) -> None:

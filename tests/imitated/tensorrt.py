@@ -2,8 +2,8 @@
 
 import sys
 
-from support.fake_tensorrt import FakeCuda, fake_tensorrt
+from support.imitated_tensorrt import ImitatedCuda, imitated_tensorrt
 
-cuda = FakeCuda()
+cuda = ImitatedCuda()
 vars(sys.modules["__main__"])["open_cuda"] = lambda: cuda
-globals().update(vars(fake_tensorrt("tensorrt 10.3.0", cuda)))
+globals().update(vars(imitated_tensorrt("tensorrt 10.3.0", cuda)))

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from devices.host import Kernel, read_file
+from devices.host import Kernel
+from devices.sensors.machine import read_file
 from devices.spec import LocalDevice
 
 _WORKER = Path("/somewhere/worker.py")
@@ -53,7 +54,7 @@ class RecordedHost:
 
     def read_text(self, path: str) -> str | None:
         """See `Host`."""
-        return read_file(self.root / path.lstrip("/"))
+        return read_file(str(self.root / path.lstrip("/")))
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """See `Host`."""

@@ -5,7 +5,7 @@ import re
 
 from devices.host import Host
 from devices.linux import device_tree
-from devices.linux.sensors import gpu_clock_folder
+from devices.sensors.processor import gpu_clock_folder
 
 _POWER_MODE = ("nvpmodel", "-q")
 _CORE_PACKAGE = ("dpkg-query", "--show", "--showformat=${Version}", "nvidia-l4t-core")

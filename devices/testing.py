@@ -15,7 +15,7 @@ from devices.host import Kernel
 from devices.sensors.machine import read_file
 from devices.spec import LocalDevice
 
-_WORKER = Path("/somewhere/worker.py")
+_WORKER = Path("/somewhere/worker.zip")
 
 
 @dataclass(frozen=True, slots=True)

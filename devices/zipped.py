@@ -17,10 +17,10 @@ def zipped_program(packages: Sequence[str], main: str) -> bytes:
             above them are empty there, because ours import what a board does not have.
         main: The module whose function `main` is called, such as "devices.remote.agent.keeper".
     """
-    files = {"__main__.py": f"from {main} import main\n\nmain()\n"}
+    above = {parent for package in packages for parent in PurePosixPath(package).parents}
+    files = {f"{parent}/__init__.py": "" for parent in above if parent.name}
+    files["__main__.py"] = f"from {main} import main\n\nmain()\n"
     for package in packages:
-        above = PurePosixPath(package).parents
-        files |= {f"{parent}/__init__.py": "" for parent in above if parent.name}
         modules = (_ROOT / package).glob("*.py")
         files |= {f"{package}/{module.name}": module.read_text() for module in modules}
     buffer = io.BytesIO()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
-import subprocess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +53,9 @@ class ThisMachine:
 
     def run(self, argv: Sequence[str]) -> Optional[str]:
         """See `Host`."""
+        import shutil  # these two are slow to import, and a worker needs neither
+        import subprocess
+
         path = os.pathsep.join((os.environ.get("PATH", os.defpath), *self._program_folders))
         program = shutil.which(argv[0], path=path)
         if program is None:
@@ -75,7 +76,7 @@ class ThisMachine:
 
     def package_version(self, name: str) -> Optional[str]:
         """See `Host`."""
-        from importlib import metadata  # it is slow to import, and seldom asked for
+        from importlib import metadata  # so is this
 
         try:
             return metadata.version(name)

@@ -12,8 +12,8 @@ _PROGRAM = "profilers/workers/program"
 @cache
 def worker_program(runtime: str) -> bytes:
     """The worker of a runtime; it holds nothing of ours but itself and what reads sensors."""
-    packages = ["devices/sensors", _PROGRAM]
-    if runtime == ONNXRUNTIME:
-        return zipped_program(packages, "profilers.workers.program.onnx_runtime")
-    packages.append(f"{_PROGRAM}/tensorrt")
-    return zipped_program(packages, "profilers.workers.program.tensorrt.worker")
+    packages, main = ["devices/sensors", _PROGRAM], "profilers.workers.program.onnx_runtime"
+    if runtime != ONNXRUNTIME:
+        packages.append(f"{_PROGRAM}/tensorrt")
+        main = "profilers.workers.program.tensorrt.worker"
+    return zipped_program(packages, main, is_compiled=True)

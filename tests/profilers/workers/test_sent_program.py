@@ -36,7 +36,10 @@ def test_nothing_else_of_ours_goes_along(tmp_path: Path, runtime: str) -> None:
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     ours = ("devices/sensors/", f"{PROGRAM}/")
-    above = {name for name in files if not name.startswith(ours)}
+    above = {name for name in files if not name.startswith(ours) and name.endswith(".py")}
+    assert {f"{name}c" for name in files if name.endswith(".py")} == set(files) - {
+        name for name in files if name.endswith(".py")
+    }
     packages = ("devices", "profilers", "profilers/workers")
     assert above == {"__main__.py", *(f"{package}/__init__.py" for package in packages)}
     assert {files[f"{package}/__init__.py"] for package in packages} == {b""}

@@ -58,8 +58,8 @@ class RecordedHost:
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """See `Host`."""
-        found = self.root.glob(pattern.lstrip("/"))
-        return tuple(sorted(f"/{path.relative_to(self.root)}" for path in found))
+        paths = self.root.glob(pattern.lstrip("/"))
+        return tuple(sorted(f"/{path.relative_to(self.root)}" for path in paths))
 
     def run(self, argv: Sequence[str]) -> str | None:
         """See `Host`."""

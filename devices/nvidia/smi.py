@@ -78,9 +78,9 @@ def chosen_gpu(host: Host) -> Gpu | str:
     first = wanted.split(",")[0].strip()
     if not first:
         return gpus[0]
-    found = [gpu for gpu in gpus if first == str(gpu.index) or gpu.uuid.startswith(first)]
-    if found:
-        return found[0]
+    chosen = [gpu for gpu in gpus if first == str(gpu.index) or gpu.uuid.startswith(first)]
+    if chosen:
+        return chosen[0]
     return f"CUDA_VISIBLE_DEVICES must name one of {len(gpus)} GPUs. Got '{wanted}'"
 
 

@@ -5,29 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from typing import Callable, List, Optional, Protocol, Tuple
 
-from devices.sensors.machine import number
+from devices.sensors.machine import Machine, number
+from devices.sensors.nvml import Gpu
 from devices.sensors.power import rail_mw, rails, rapl_packages, whole_board
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Callable, List, Optional, Protocol, Tuple
 
-    from devices.sensors.machine import Machine
-    from devices.sensors.nvml import Gpu
+class Meter(Protocol):
+    """Counts the energy of what happens between a start and the stop after it."""
 
-    class Meter(Protocol):
-        """Counts the energy of what happens between a start and the stop after it."""
+    name: str
 
-        name: str
+    def start(self) -> None:
+        """Begin."""
+        ...
 
-        def start(self) -> None:
-            """Begin."""
-            ...
-
-        def stop_mj(self) -> float:
-            """The energy since the start in millijoules."""
-            ...
+    def stop_mj(self) -> float:
+        """The energy since the start in millijoules."""
+        ...
 
 
 class CountedEnergy:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import glob
 import os
+from typing import Optional, Protocol, Sequence, Tuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional, Protocol, Sequence, Tuple
 
-    class Machine(Protocol):
-        """As much of a `devices.host.Host` as sensors are read through."""
+class Machine(Protocol):
+    """As much of a `devices.host.Host` as sensors are read through."""
 
-        def usable_cpus(self) -> Tuple[int, ...]:
-            """See `Host`."""
-            ...
+    def usable_cpus(self) -> Tuple[int, ...]:
+        """See `Host`."""
+        ...
 
-        def read_text(self, path: str) -> Optional[str]:
-            """See `Host`."""
-            ...
+    def read_text(self, path: str) -> Optional[str]:
+        """See `Host`."""
+        ...
 
-        def glob(self, pattern: str) -> Tuple[str, ...]:
-            """See `Host`."""
-            ...
+    def glob(self, pattern: str) -> Tuple[str, ...]:
+        """See `Host`."""
+        ...
 
 
 MAX_TEXT_BYTES = 1 << 16

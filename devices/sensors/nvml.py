@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional
 
 # nvml.h, nvmlClocksThrottleReason*: what slows a GPU down. Idling is no throttling.
 THROTTLE_BITS = {

@@ -6,15 +6,11 @@ voltages", is none; both are left out.
 
 from __future__ import annotations
 
-from devices.sensors.machine import number
+from typing import Dict, List, Optional, Tuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
+from devices.sensors.machine import Machine, number
 
-    from devices.sensors.machine import Machine
-
-    Rail = Tuple[str, ...]
+Rail = Tuple[str, ...]
 
 NO_RAILS = ("", "NC", "sum of shunt voltages")
 RAPL = "/sys/class/powercap/intel-rapl:*"  # parts of a package are there too: intel-rapl:0:0

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Dict, List, Optional, Tuple
 
-from devices.sensors.machine import number
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
-
-    from devices.sensors.machine import Machine
+from devices.sensors.machine import Machine, number
 
 CPUS = "/sys/devices/system/cpu"
 BOARD_STATE = "/sys/devices/platform/soc/soc:firmware/get_throttled"

@@ -113,8 +113,8 @@ class RemoteWorker:
         """Where the workload is there."""
         name = f"{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.workload.json"
         try:
-            found = workload_files(path)
-            folder = self._files.place({**found.files, name: found.document})
+            sent = workload_files(path)
+            folder = self._files.place({**sent.files, name: sent.document})
         except (OSError, WorkloadError) as error:
             raise WorkerError(f"{path} cannot be sent to {self._place_name()}. {error}") from error
         return f"{folder}/{name}"

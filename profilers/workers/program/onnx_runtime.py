@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, Dict, List, Sequence
 
 from profilers.workers.program.serving import CPU, CUDA, instruments, provider, serve
 from profilers.workers.program.tensors import make_array
 from profilers.workers.program.worker import Worker
 from profilers.workers.program.workload import LoadedWorkload, PreparedCall, read_document
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List, Sequence
+Feeds = Dict[str, Any]
 
-    Feeds = Dict[str, Any]
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import resource
 import time
+from typing import Any, Dict, Optional
 
 from devices.sensors import processor
-from devices.sensors.machine import ThisMachine
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
-
-    from devices.sensors.machine import Machine
-    from devices.sensors.nvml import Gpu
+from devices.sensors.machine import Machine, ThisMachine
+from devices.sensors.nvml import Gpu
 
 THIS_MACHINE = ThisMachine()
 

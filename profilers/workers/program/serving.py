@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any, BinaryIO, Callable, Dict, Tuple
 
 from devices.sensors.energy import find_meter
 from devices.sensors.nvml import find_gpu
 from profilers.workers.program.sensors import THIS_MACHINE
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Dict, Tuple
-
-    from profilers.workers.program.worker import Worker
+from profilers.workers.program.worker import Worker
 
 PROVIDER_VARIABLE = "AUTOMOE_PROVIDER"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"

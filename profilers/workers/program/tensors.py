@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict
+from typing import Any, Dict
 
 
 def make_array(spec: Dict[str, Any]) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List
+from typing import Any, Dict, List
 
 
 def burst(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:

@@ -7,7 +7,10 @@ import os
 import sys
 import time
 import traceback
+from typing import Any, Callable, Dict, List, Optional
 
+from devices.sensors.energy import Meter
+from devices.sensors.nvml import Gpu
 from profilers.workers.program.sensors import (
     THIS_MACHINE,
     busy_ms_of_threads,
@@ -17,15 +20,8 @@ from profilers.workers.program.sensors import (
 from profilers.workers.program.tensors import describe_tensor
 from profilers.workers.program.timing import burst, has_settled, median
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional
-
-    from devices.sensors.energy import Meter
-    from devices.sensors.nvml import Gpu
-
-    Request = Dict[str, Any]
-    Reply = Dict[str, Any]
+Request = Dict[str, Any]
+Reply = Dict[str, Any]
 
 
 class Worker:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from profilers.workers.program.tensors import count_choices
 from profilers.workers.program.timing import median
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Sequence, Tuple
-
-    Feeds = Dict[str, Any]
+Feeds = Dict[str, Any]
 
 PARENT = os.getppid()
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, Dict, List
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List
-
-    Ranges = Dict[str, Any]
+Ranges = Dict[str, Any]
 
 
 def dialect_of(trt: Any) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from typing import Any, Dict, Tuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple
-
-    Shape = Tuple[int, ...]
+Shape = Tuple[int, ...]
 
 TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
 MAJOR, MINOR, PROCESSORS = 75, 76, 16  # cudaDeviceAttr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from typing import Any, Dict, Tuple
 
 from profilers.workers.program.tensorrt.building import (
     allow_precisions,
@@ -17,11 +18,7 @@ from profilers.workers.program.tensorrt.building import (
 from profilers.workers.program.tensorrt.kept_files import keep, make_room, read_own
 from profilers.workers.program.tensorrt.weights import external_weights
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple
-
-    Ranges = Dict[str, Any]
+Ranges = Dict[str, Any]
 
 RECIPE = 2  # counts the changes to how `Engines.build` builds: engines of another are not loaded
 

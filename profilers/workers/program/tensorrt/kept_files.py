@@ -7,10 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional
+from typing import Optional
 
 CACHE_BYTES = 4 << 30
 

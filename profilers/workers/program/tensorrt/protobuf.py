@@ -5,9 +5,7 @@ See https://protobuf.dev/programming-guides/encoding. A device has no package fo
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Iterator, Tuple
+from typing import Iterator, Tuple
 
 VARINT, FIXED_64, DELIMITED, FIXED_32 = 0, 1, 2, 5
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import Any, Dict, List, Tuple
 
 from profilers.workers.program.tensorrt.cuda import Buffer, Cuda, DeviceTensor
 from profilers.workers.program.tensorrt.kept_files import keep, read_own
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
-
-    Feeds = Dict[str, Any]
+Feeds = Dict[str, Any]
 
 NUMPY_TYPES = {
     **{"FLOAT": "float32", "HALF": "float16", "INT8": "int8", "INT32": "int32"},

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Dict, Iterator, List, Tuple
 
 from profilers.workers.program.tensorrt.protobuf import parts
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Dict, Iterator, List, Tuple
 
 # The fields of onnx.proto that lead to tensors: in each message, by number, the message within.
 LEADS_TO: Dict[str, Dict[int, str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from profilers.workers.program.serving import instruments, serve
 from profilers.workers.program.tensorrt.building import dialect_of, shape_ranges
@@ -15,11 +16,7 @@ from profilers.workers.program.tensors import make_array
 from profilers.workers.program.worker import Worker
 from profilers.workers.program.workload import LoadedWorkload, PreparedCall, read_document
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
-
-    Feeds = Dict[str, Any]
+Feeds = Dict[str, Any]
 
 RUNTIME_VARIABLE = "AUTOMOE_RUNTIME"
 TENSORRT = "tensorrt"

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test check slow emulated-board format wheel clean
+.PHONY: demo test lint check slow emulated-board format wheel clean
 
 demo: $(READY)
 	$(BIN)/automoe run examples/quickstart.yaml
@@ -13,12 +13,13 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-check: $(READY)
+lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+
+check: lint test
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow

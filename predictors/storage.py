@@ -19,6 +19,7 @@ import skops.io
 from pydantic import TypeAdapter, ValidationError
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from devices.files import replacing
 from predictors.features import FeatureSchema
 from predictors.models import model_state, restore_model
 from predictors.report import FitReport
@@ -42,13 +43,11 @@ class PredictorFileError(ValueError):
 
 def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
     """Write the fields of a predictor to one file, replacing it at once or not at all."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     archive = io.BytesIO(skops.io.dumps(_stored(parts)))
     with zipfile.ZipFile(archive, "a") as members:
         members.writestr(_VERSIONS, json.dumps(_versions_here()))
-    partial.write_bytes(archive.getvalue())
-    partial.replace(path)
+    with replacing(Path(path)) as complete:
+        complete.write_bytes(archive.getvalue())
 
 
 def made_with(path: str | Path) -> dict[str, str]:

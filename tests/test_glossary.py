@@ -3,19 +3,10 @@
 import re
 from pathlib import Path
 
-from typer.main import get_command
-
-from automoe.cli.main import app
+from support.commands import command_names, options_of
 
 TEXT = (Path(__file__).parents[1] / "docs/glossary.md").read_text()
 WORDS = re.findall(r"^### (.+)$", TEXT, flags=re.M)
-
-
-def _options(command: object) -> set[str]:
-    """Return the options of a command and of every command below it."""
-    below = getattr(command, "commands", {}).values()
-    own = {name for option in getattr(command, "params", ()) for name in option.opts}
-    return own.union(*map(_options, below))
 
 
 def test_words_stand_in_alphabetical_order() -> None:
@@ -32,4 +23,4 @@ def test_links_lead_to_words() -> None:
 def test_options_exist() -> None:
     named = set(re.findall(r"`[a-z ]*(--[a-z-]+)", TEXT))
     assert len(named) > 20
-    assert named - _options(get_command(app)) == set()
+    assert named - {option for name in command_names() for option in options_of(name)} == set()

@@ -1,1 +1,1 @@
-"""What is described: a sparse Transformer, the space it is drawn from, its sentence and cost."""
+"""Descriptions of a sparse Transformer, of the space it is drawn from, its sentence and cost."""

@@ -1,4 +1,4 @@
-"""What an architecture costs, in closed form.
+"""The cost of an architecture, in closed form.
 
 FLOPs are those of one teacher-forced pass over one sentence; a multiply-add counts twice.
 Matrix products and layer norms (one multiply-add per element) are counted, as the papers do;
@@ -123,6 +123,25 @@ class Cost:
         }
 
 
+class _Sentence(NamedTuple):
+    """The sizes of what is translated; see ``cost``."""
+
+    src_len: int
+    tgt_len: int
+    beam: int
+    batch: int
+
+
+class _Attention(NamedTuple):
+    """The cost of the attention and the norms of all layers of a stack."""
+
+    params: int
+    flops: int
+    norm_flops: int
+    activations: float
+    launches: int
+
+
 def cost(
     architecture: Architecture,
     *,
@@ -151,18 +170,15 @@ def cost(
     Raises:
         ValueError: A length, the vocabulary size or the beam is below one.
     """
-    sizes = {
-        **{"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size},
-        **{"beam": beam, "batch": batch},
-    }
-    for name, value in sizes.items():
+    sentence = _Sentence(src_len, tgt_len, beam, batch)
+    for name, value in {**sentence._asdict(), "vocab_size": vocab_size}.items():
         if value < 1:
             raise ValueError(f"'{name}' must be at least 1. Got {value}.")
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     width = max(embed, hidden) if shared_embeddings else embed + hidden
     return Cost(
-        encoder=_encoder_cost(architecture, src_len, batch, shares),
-        decoder=_decoder_cost(architecture, src_len, tgt_len, (batch, beam), shares),
+        encoder=_encoder_cost(architecture, sentence, shares),
+        decoder=_decoder_cost(architecture, sentence, shares),
         embedding_params=vocab_size * width,
         projection_flops=2 * batch * tgt_len * hidden * vocab_size,
     )
@@ -177,7 +193,7 @@ def experts_touched(n_experts: int, n_tokens: int) -> float:
 
 
 def touch_probability(share: float, n_tokens: int) -> float:
-    """How likely at least one of ``n_tokens`` goes to an expert that serves this share of all."""
+    """Return how likely one of ``n_tokens`` goes to an expert that serves this share of all."""
     return float(1 - (1 - share) ** n_tokens)
 
 
@@ -193,121 +209,67 @@ def routed_ffn_flops(experts: Sequence[int], tokens: Sequence[float], dim: int) 
     return sum(4 * n * dim * width for width, n in zip(experts, tokens, strict=True))
 
 
-def _encoder_cost(
-    architecture: Architecture, src_len: int, batch: int, shares: Shares
-) -> StackCost:
+def _encoder_cost(architecture: Architecture, sentence: _Sentence, shares: Shares) -> StackCost:
     embed, qkv = architecture.encoder.embed_dim, architecture.qkv_dim
-    layers = architecture.encoder.layers
-    attention_params = 4 * qkv * embed + 3 * qkv + embed
-    attention_macs = batch * (4 * src_len * qkv * embed + 2 * src_len**2 * qkv)
+    layers, src_len, batch = architecture.encoder.layers, sentence.src_len, sentence.batch
     n_tokens = batch * src_len
+    macs = batch * (4 * src_len * qkv * embed + 2 * src_len**2 * qkv)
     scores = batch * src_len**2 * sum(x.heads for x in layers)
-    return _stack_cost(
-        layers,
-        embed,
-        fixed_params=len(layers) * (attention_params + 4 * embed),
-        attention_flops=2 * len(layers) * attention_macs,
+    attention = _Attention(
+        params=len(layers) * (4 * qkv * embed + 3 * qkv + embed + 4 * embed),
+        flops=2 * len(layers) * macs,
         norm_flops=2 * len(layers) * 2 * n_tokens * embed,
-        attention_activations=len(layers) * n_tokens * (4 * qkv + embed) + scores,
-        attention_launches=len(layers) * _SELF_ATTENTION_LAUNCHES,
-        n_tokens=n_tokens,
-        tokens_per_call=n_tokens,
-        shares=shares,
+        activations=len(layers) * n_tokens * (4 * qkv + embed) + scores,
+        launches=len(layers) * _SELF_ATTENTION_LAUNCHES,
     )
+    experts = [_experts_cost(x.experts, embed, n_tokens, n_tokens, shares) for x in layers]
+    return _stack_cost(layers, embed, attention, experts, (n_tokens, n_tokens))
 
 
-def _decoder_cost(
-    architecture: Architecture,
-    src_len: int,
-    tgt_len: int,
-    batch_and_beam: tuple[int, int],
-    shares: Shares,
-) -> StackCost:
-    batch, beam = batch_and_beam
+def _decoder_cost(architecture: Architecture, sentence: _Sentence, shares: Shares) -> StackCost:
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
     qkv, layers = architecture.qkv_dim, architecture.decoder.layers
+    tgt_len, batch = sentence.tgt_len, sentence.batch
+    n_tokens, per_step = batch * tgt_len, batch * sentence.beam
     self_params = 4 * qkv * hidden + 3 * qkv + hidden
     cross_params = 2 * qkv * hidden + 2 * qkv * embed + 3 * qkv + hidden
-    return _stack_cost(
-        layers,
-        hidden,
-        fixed_params=len(layers) * (self_params + cross_params + 6 * hidden),
-        attention_flops=2
-        * batch
-        * sum(_decoder_attention_macs(architecture, x, src_len, tgt_len) for x in layers),
+    macs = sum(_decoder_attention_macs(architecture, x, sentence) for x in layers)
+    attention = _Attention(
+        params=len(layers) * (self_params + cross_params + 6 * hidden),
+        flops=2 * batch * macs,
         norm_flops=2 * batch * len(layers) * 3 * tgt_len * hidden,
-        attention_activations=sum(
-            _decoder_attention_activations(architecture, x, src_len, tgt_len, (batch, beam))
-            for x in layers
-        ),
-        attention_launches=len(layers) * (_SELF_ATTENTION_LAUNCHES + _CROSS_ATTENTION_LAUNCHES),
-        n_tokens=batch * tgt_len,
-        tokens_per_call=batch * beam,
-        shares=shares,
+        activations=sum(_decoder_activations(architecture, x, sentence) for x in layers),
+        launches=len(layers) * (_SELF_ATTENTION_LAUNCHES + _CROSS_ATTENTION_LAUNCHES),
     )
+    experts = [_experts_cost(x.experts, hidden, n_tokens, per_step, shares) for x in layers]
+    return _stack_cost(layers, hidden, attention, experts, (n_tokens, per_step))
 
 
 def _decoder_attention_macs(
-    architecture: Architecture, layer: DecoderLayer, src_len: int, tgt_len: int
+    architecture: Architecture, layer: DecoderLayer, sentence: _Sentence
 ) -> int:
     embed, hidden = architecture.encoder.embed_dim, architecture.decoder.embed_dim
+    src_len, tgt_len = sentence.src_len, sentence.tgt_len
     qkv, n_keys = architecture.qkv_dim, layer.cross_span * src_len
     own = 4 * tgt_len * qkv * hidden + 2 * tgt_len**2 * qkv
     cross = 2 * tgt_len * qkv * hidden + 2 * n_keys * qkv * embed + 2 * tgt_len * n_keys * qkv
     return own + cross
 
 
-def _decoder_attention_activations(
-    architecture: Architecture,
-    layer: DecoderLayer,
-    src_len: int,
-    tgt_len: int,
-    batch_and_beam: tuple[int, int],
+def _decoder_activations(
+    architecture: Architecture, layer: DecoderLayer, sentence: _Sentence
 ) -> float:
-    batch, beam = batch_and_beam
-    hidden, qkv = architecture.decoder.embed_dim, architecture.qkv_dim
-    n_own, n_keys = (tgt_len + 1) / 2, layer.cross_span * src_len
+    hidden, qkv, beam = architecture.decoder.embed_dim, architecture.qkv_dim, sentence.beam
+    n_own, n_keys = (sentence.tgt_len + 1) / 2, layer.cross_span * sentence.src_len
     projected = 4 * qkv + hidden + 2 * qkv + hidden
     scores = n_own * layer.heads + n_keys * layer.cross_heads
     # Every hypothesis has keys and values of its own, and those of its sentence's source.
     cached = 2 * qkv * (beam * n_own + n_keys)
-    return batch * (beam * (projected + scores) + cached)
-
-
-def _stack_cost(
-    layers: Sequence[EncoderLayer],
-    dim: int,
-    *,
-    fixed_params: int,
-    attention_flops: int,
-    norm_flops: int,
-    attention_activations: float,
-    attention_launches: int,
-    n_tokens: int,
-    tokens_per_call: int,
-    shares: Shares,
-) -> StackCost:
-    parts = [_experts_cost(x.experts, dim, n_tokens, tokens_per_call, shares) for x in layers]
-    params, active_params, flops, touched, read, written = map(sum, zip(*parts, strict=True))
-    routed = [len(x.experts) for x in layers if len(x.experts) > 1]
-    routers = sum(routed) * (dim + 1)
-    ffn_written = written + tokens_per_call * (len(layers) * dim + sum(routed))
-    return StackCost(
-        params=fixed_params + routers + params,
-        active_params=fixed_params + routers + active_params,
-        attention_flops=attention_flops,
-        ffn_flops=flops,
-        router_flops=2 * n_tokens * sum(routed) * dim,
-        norm_flops=norm_flops,
-        experts_touched=touched,
-        weights_touched=fixed_params + routers + read,
-        activations=attention_activations + ffn_written,
-        kernel_launches=attention_launches + len(routed) + _EXPERT_LAUNCHES * touched,
-    )
+    return sentence.batch * (beam * (projected + scores) + cached)
 
 
 class _ExpertsCost(NamedTuple):
-    """What the experts of one layer cost."""
+    """The cost of the experts of one layer."""
 
     params: int
     active_params: float
@@ -332,6 +294,33 @@ def _experts_cost(
         touched=sum(reached),
         read=sum(p * weights for p, weights in zip(reached, params, strict=True)),
         written=tokens_per_call * sum(p * width for p, width in zip(share, experts, strict=True)),
+    )
+
+
+def _stack_cost(
+    layers: Sequence[EncoderLayer],
+    dim: int,
+    attention: _Attention,
+    experts: Sequence[_ExpertsCost],
+    n_tokens: tuple[int, int],
+) -> StackCost:
+    """Add up a stack; ``n_tokens`` are those of the sentence, and those of one call."""
+    of_sentence, of_call = n_tokens
+    params, active_params, flops, touched, read, written = map(sum, zip(*experts, strict=True))
+    routed = [len(x.experts) for x in layers if len(x.experts) > 1]
+    fixed_params = attention.params + sum(routed) * (dim + 1)  # with the routers
+    ffn_written = written + of_call * (len(layers) * dim + sum(routed))
+    return StackCost(
+        params=fixed_params + params,
+        active_params=fixed_params + active_params,
+        attention_flops=attention.flops,
+        ffn_flops=flops,
+        router_flops=2 * of_sentence * sum(routed) * dim,
+        norm_flops=attention.norm_flops,
+        experts_touched=touched,
+        weights_touched=fixed_params + read,
+        activations=attention.activations + ffn_written,
+        kernel_launches=attention.launches + len(routed) + _EXPERT_LAUNCHES * touched,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
 from automoe.architecture.subnet_yaml import read_subnet_yaml
+from devices.files import replacing
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -33,16 +34,16 @@ def read_architectures(path: Path) -> list[Architecture]:
     if path.suffix != ".jsonl":
         return [read_architecture(path)]
     lines = enumerate(_text(path).splitlines(), start=1)
-    found = [_parse(line, where=f"{path}, line {n}") for n, line in lines if line.strip()]
-    if not found:
+    architectures = [_parse(line, where=f"{path}, line {n}") for n, line in lines if line.strip()]
+    if not architectures:
         raise ArchitectureError(f"{path}: holds no architecture. Write one JSON object per line.")
-    return found
+    return architectures
 
 
 def write_architectures(path: Path, architectures: Iterable[Architecture]) -> None:
     """Write one canonical JSON object per line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
+    with replacing(path) as complete:
+        complete.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
 
 
 def _parse(text: str, *, where: str) -> Architecture:

@@ -1,4 +1,4 @@
-"""Which expert each token of a profiling workload goes to: part of what is measured.
+"""The expert that each token of a profiling workload goes to, which is part of its identity.
 
 Legend: T tokens, N experts.
 """
@@ -27,7 +27,7 @@ class RoutingTraceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RoutingTrace:
-    """How many tokens each expert served in a real model, by layer.
+    """The number of tokens that each expert served in a real model, by layer.
 
     A layer with fewer experts takes the first counts; a stack with more layers begins anew.
 
@@ -59,7 +59,7 @@ class RoutingTrace:
 
     @property
     def digest(self) -> str:
-        """What tells it from other traces in a log."""
+        """The short name that tells this trace from others in a log."""
         content = json.dumps([self.encoder, self.decoder])
         return hashlib.sha256(content.encode()).hexdigest()[:_DIGEST_DIGITS]
 
@@ -82,7 +82,7 @@ class RoutingTrace:
 
 @dataclass(frozen=True, slots=True)
 class RoutingPattern:
-    """How tokens spread over the experts of every sparse layer.
+    """The spread of the tokens over the experts of every sparse layer.
 
     Attributes:
         kind: ``balanced`` serves all experts equally often; ``skewed`` draws expert i with a
@@ -116,7 +116,7 @@ class RoutingPattern:
 
     @classmethod
     def open(cls, text: str) -> "RoutingPattern":
-        """As ``parse``, but ``trace:FILE`` reads the trace.
+        """Do as ``parse`` does, but read the trace that ``trace:FILE`` names.
 
         Raises:
             ValueError: It is none of these, or the file is no trace.
@@ -187,7 +187,7 @@ class RoutingPattern:
 
 
 def router_bias(expert_T: NDArray[np.int64], n_experts: int) -> NDArray[np.float32]:
-    """What to add to router logits so that each token goes to its expert: ``[T, N]``."""
+    """Return what sends each token to its expert when added to router logits: ``[T, N]``."""
     return np.eye(n_experts, dtype=np.float32)[expert_T] * np.float32(_DECIDES)
 
 

@@ -350,7 +350,7 @@ def _redraw(value: T, choices: Sequence[T], *, rng: Random, probability: float) 
 
 
 def _either(left: T, right: T, *, rng: Random) -> T:
-    """One of two; parents that have become alike need no draw."""
+    """Return one of two; values that are equal need no draw."""
     return left if left == right else rng.choice((left, right))
 
 

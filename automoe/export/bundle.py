@@ -17,6 +17,7 @@ from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import TrainedWeights
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
+from devices.files import write_json
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
@@ -59,6 +60,17 @@ class Bundle:
     def decoder(self) -> Path:
         """The graph of one decoder step."""
         return self.folder / "decoder.onnx"
+
+    def write_description(self) -> None:
+        """Write what `open` reads; it comes last and says that the bundle is complete."""
+        description = {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.config.to_dict(),
+            "max_positions": self.max_positions,
+            "format": self.form,
+            "precision": self.precision,
+        }
+        write_json(self.folder / DESCRIPTION, description)
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
@@ -123,16 +135,8 @@ def export_model(
     encoder, decoder = write_graphs(model, bundle, int8)
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
-        sizes = BundleSizes(max_positions)
-        write_profiles(folder, graphs, sizes, model.config.architecture)
-    description = {
-        "schema_version": SCHEMA_VERSION,
-        "config": model.config.to_dict(),
-        "max_positions": max_positions,
-        "format": form,
-        "precision": precision,
-    }
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2), encoding="utf-8")
+        write_profiles(folder, graphs, BundleSizes(max_positions), model.config.architecture)
+    bundle.write_description()
     return bundle
 
 

@@ -5,7 +5,7 @@ one for each output of its weight, as Wu et al. advise for weights and as the si
 for activations ("Integer quantization for deep learning inference", arXiv 2004.09602, section 4).
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,12 +46,8 @@ def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int =
     require_top_1(model)
     with TemporaryDirectory() as folder:
         bundle = Bundle(Path(folder), model.config, max_positions, form="tensorrt")
-        encoder, decoder = write_graphs(model, bundle)
-        of_encoder, of_decoder = _Largest(encoder), _Largest(decoder)
-        sessions = (
-            _probed(bundle.encoder, of_encoder.names),
-            _probed(bundle.decoder, of_decoder.names),
-        )
+        encoder, decoder = (_Largest(graph) for graph in write_graphs(model, bundle))
+        sessions = _probed(bundle.encoder, encoder.names), _probed(bundle.decoder, decoder.names)
         for pair in pairs:
             if pair.length > max_positions:
                 raise ExportError(
@@ -59,15 +55,11 @@ def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int =
                 )
             target_T = (BOS, *pair.target)
             runs = replayed(sessions, model.config.architecture, pair.source, target_T)
-            of_encoder.see(next(runs))
+            encoder.see(next(runs))
             for step in runs:
-                of_decoder.see(step)
+                decoder.see(step)
     weights = model_weights(model, max_positions, stacked=True)
-    steps_of: dict[str, tuple[float, NDArray[np.float32]]] = {}
-    for graph, largest in ((encoder, of_encoder), (decoder, of_decoder)):
-        for name, (read, axis) in graph.products.items():
-            of_outputs = np.abs(weights[name]).max(axis=1 - axis)
-            steps_of[name] = (float(_step(largest.of(read))), _step(of_outputs))
+    steps_of = encoder.steps(weights) | decoder.steps(weights)
 
     def steps(weight: str) -> tuple[float, NDArray[np.float32]]:
         if weight not in steps_of:
@@ -85,25 +77,34 @@ class _Largest:
 
     def __init__(self, graph: GraphBuilder) -> None:
         self.names = {read for read, _ in graph.products.values()}
+        self._products = graph.products
         self._known: dict[str, float] = {}
 
     def see(self, outputs: Outputs) -> None:
-        """Compare with those of a run."""
+        """Take the outputs of a run into account."""
         for name in (self.names | {"logits"}) & set(outputs):
             size = float(np.abs(outputs[name]).max(initial=0))
             if not np.isfinite(size):
                 raise ExportError("The model computes values that are not finite. Train it again.")
             self._known[name] = max(self._known.get(name, 0.0), size)
 
-    def of(self, name: str) -> float:
-        """That of one value."""
-        if name not in self._known:
+    def steps(
+        self, weights: Mapping[str, NDArray[np.float32]]
+    ) -> dict[str, tuple[float, NDArray[np.float32]]]:
+        """Return, by weight, the step of what it multiplies and those of its own outputs."""
+        if not self._known:
             raise ExportError("Calibrating needs at least one sentence. Got none.")
-        return self._known[name]
+        return {
+            name: (
+                float(_step(self._known[read])),
+                _step(np.abs(weights[name]).max(axis=1 - axis)),
+            )
+            for name, (read, axis) in self._products.items()
+        }
 
 
 def _probed(path: Path, names: Set[str]) -> Any:
-    """A session of a saved graph that gives some of its values too."""
+    """Open a saved graph so that it also gives some of its inner values."""
     model = onnx.load(path, load_external_data=False)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
     path.write_bytes(model.SerializeToString())
@@ -111,5 +112,5 @@ def _probed(path: Path, names: Set[str]) -> Any:
 
 
 def _step(largest: Any) -> Any:
-    """What one is worth; where all is zero any step will do."""
+    """Return what one integer step is worth; where all is zero any step will do."""
     return np.where(largest > 0, largest, _LARGEST_INTEGER).astype(np.float32) / _LARGEST_INTEGER

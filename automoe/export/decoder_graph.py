@@ -9,16 +9,8 @@ S' attended encoder positions, V vocabulary, N experts.
 from onnx import TensorProto
 
 from automoe.architecture.architecture import DecoderLayer
-from automoe.export.encoder_graph import (
-    attend,
-    embedded,
-    heads_first,
-    residual,
-    routing_input,
-    split_heads,
-)
-from automoe.export.experts import feed_forward
 from automoe.export.graph import Dimension, GraphBuilder, TensorRtForm
+from automoe.export.layers import Stack, embedded
 from automoe.export.weights import WeightSource
 from automoe.supernet import TransformerConfig
 
@@ -46,94 +38,68 @@ def decoder_graph(
     ``[B, H, C + 1, P]``, and ``expert_i`` ``[B]`` for each sparse layer.
     """
     graph = GraphBuilder("decoder_step", weights, tensorrt)
-    dim = config.architecture.decoder.embed_dim
+    stack = Stack(graph, config, "decoder", "beam", forced_routing, batch)
     token_B = graph.input("token", TensorProto.INT64, ["beam"])
     position = graph.input("position", TensorProto.INT64, [1])
-    x_BD = embedded(
-        graph, token_B, TABLE, sizes=(config.vocab_size, max_positions, dim), position=position
-    )
+    x_BD = embedded(stack, token_B, TABLE, max_positions=max_positions, position=position)
     for i, layer in enumerate(config.architecture.decoder.layers):
-        x_BD = _layer(
-            graph, x_BD, layer, i, config=config, forced_routing=forced_routing, batch=batch
-        )
+        x_BD = _layer(stack, x_BD, layer, i)
     if config.pre_norm:
-        x_BD = graph.norm(x_BD, "decoder_norm", dim)
-    table_VD = graph.weight(TABLE, config.vocab_size, dim)
-    logits_BV = graph.product(x_BD, table_VD)
-    logits_BV = graph.as_float32(logits_BV)
+        x_BD = graph.norm(x_BD, "decoder_norm", stack.dim)
+    table_VD = graph.weight(TABLE, config.vocab_size, stack.dim)
+    logits_BV = graph.as_float32(graph.product(x_BD, table_VD))
     graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
     return graph
 
 
-def _layer(
-    graph: GraphBuilder,
-    x_BD: str,
-    layer: DecoderLayer,
-    index: int,
-    *,
-    config: TransformerConfig,
-    forced_routing: bool,
-    batch: int,
-) -> str:
-    dim = config.architecture.decoder.embed_dim
-    name = f"decoder.{index}"
-    around = residual(graph, config, f"{name}.attention_residual", dim)
-    x_BD = around.leave(x_BD, _self_attention(graph, around.enter(x_BD), layer, index, config))
-    around = residual(graph, config, f"{name}.cross_residual", dim)
-    attended = _cross_attention(graph, around.enter(x_BD), layer, index, config, batch)
-    x_BD = around.leave(x_BD, attended)
-    around = residual(graph, config, f"{name}.feed_forward_residual", dim)
-    bias = routing_input(graph, layer, index, "beam") if forced_routing else None
-    served = feed_forward(
-        graph, around.enter(x_BD), layer, name=f"{name}.feed_forward", dim=dim, bias_TN=bias
-    )
-    if served.expert_T:
-        graph.output(served.expert_T, f"expert_{index}", TensorProto.INT64, ["beam"])
-    return around.leave(x_BD, served.out_TD)
+def _layer(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
+    def attend(y_BD: str) -> str:
+        return _self_attention(stack, y_BD, layer, index)
+
+    def attend_to_encoder(y_BD: str) -> str:
+        return _cross_attention(stack, y_BD, layer, index)
+
+    x_BD = stack.residual(x_BD, f"{index}.attention", attend)
+    x_BD = stack.residual(x_BD, f"{index}.cross", attend_to_encoder)
+    return stack.served(x_BD, layer, index)
 
 
-def _self_attention(
-    graph: GraphBuilder, x_BD: str, layer: DecoderLayer, index: int, config: TransformerConfig
-) -> str:
-    dim, qkv_dim = config.architecture.decoder.embed_dim, config.architecture.qkv_dim
-    head_dim, name = qkv_dim // layer.heads, f"decoder.{index}.attention"
+def _self_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
+    graph, heads, name = stack.graph, layer.heads, f"decoder.{index}.attention"
     query, key, value = (
-        graph.reshape(graph.linear(x_BD, f"{name}.{part}", dim, qkv_dim), 0, layer.heads, 1, -1)
+        graph.reshape(
+            graph.linear(x_BD, f"{name}.{part}", stack.dim, stack.qkv_dim), 0, heads, 1, -1
+        )
         for part in ("query", "key", "value")
     )
-    keys = _cached(graph, key, f"key_{index}", layer.heads, head_dim)
-    values = _cached(graph, value, f"value_{index}", layer.heads, head_dim)
-    mixed = attend(graph, query, graph.transpose(keys, 0, 1, 3, 2), values, head_dim)
-    return graph.linear(graph.reshape(mixed, 0, qkv_dim), f"{name}.out", qkv_dim, dim)
+    keys = _cached(stack, key, f"key_{index}", heads)
+    values = _cached(stack, value, f"value_{index}", heads)
+    mixed = stack.attend(query, graph.transpose(keys, 0, 1, 3, 2), values, heads)
+    mixed_BQ = graph.reshape(mixed, 0, stack.qkv_dim)
+    return graph.linear(mixed_BQ, f"{name}.out", stack.qkv_dim, stack.dim)
 
 
-def _cached(graph: GraphBuilder, fresh: str, name: str, heads: int, head_dim: int) -> str:
-    shape: list[Dimension] = ["beam", heads, "cached", head_dim]
-    past = graph.input(f"past_{name}", graph.float_type, shape)
+def _cached(stack: Stack, fresh: str, name: str, heads: int) -> str:
+    """Return the keys or values of earlier steps with those of this one, and publish them."""
+    graph, head_dim = stack.graph, stack.qkv_dim // heads
+    past = graph.input(f"past_{name}", graph.float_type, ["beam", heads, "cached", head_dim])
     present = graph.op("Concat", past, fresh, axis=2)
     grown: list[Dimension] = ["beam", heads, "cached_plus_1", head_dim]
     graph.output(present, f"present_{name}", graph.float_type, grown)
     return present
 
 
-def _cross_attention(
-    graph: GraphBuilder,
-    x_BD: str,
-    layer: DecoderLayer,
-    index: int,
-    config: TransformerConfig,
-    batch: int,
-) -> str:
-    dim, qkv_dim = config.architecture.decoder.embed_dim, config.architecture.qkv_dim
+def _cross_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
+    graph, dim, qkv_dim = stack.graph, stack.dim, stack.qkv_dim
     heads, name = layer.cross_heads, f"decoder.{index}.cross"
     head_dim, length = qkv_dim // heads, f"attended_{index}"
-    sentences: list[Dimension] = [batch] if batch > 1 else []
+    sentences: list[Dimension] = [stack.batch] if stack.batch > 1 else []
     key, value = (
         graph.input(f"cross_{part}_{index}", graph.float_type, [*sentences, heads, *rest])
         for part, rest in (("key", (head_dim, length)), ("value", (length, head_dim)))
     )
     query_BQ = graph.linear(x_BD, f"{name}.query", dim, qkv_dim)
-    query_HBP = heads_first(graph, split_heads(graph, query_BQ, heads, head_dim, batch), batch)
-    mixed_HBP = attend(graph, query_HBP, key, value, head_dim)
-    mixed_BQ = graph.reshape(heads_first(graph, mixed_HBP, batch), -1, qkv_dim)
+    query_HBP = stack.heads_first(stack.split_heads(query_BQ, heads))
+    mixed_HBP = stack.attend(query_HBP, key, value, heads)
+    mixed_BQ = graph.reshape(stack.heads_first(mixed_HBP), -1, qkv_dim)
     return graph.linear(mixed_BQ, f"{name}.out", qkv_dim, dim)

@@ -122,11 +122,11 @@ class GraphBuilder:
         return name
 
     def as_float32(self, x: str) -> str:
-        """Of the activations' type; what is delicate is computed in float32."""
+        """Cast an activation to float32, in which delicate steps are computed."""
         return self._cast(x, TensorProto.FLOAT)
 
     def as_activation(self, x: str) -> str:
-        """Of float32, in the activations' type."""
+        """Cast a value of float32 to the activations' type."""
         return self._cast(x, self.float_type)
 
     def _cast(self, x: str, to: int) -> str:
@@ -155,7 +155,7 @@ class GraphBuilder:
         return self.op("Gemm", x_TI, weight_OI, *bias_O, transB=1)
 
     def quantised(self, x: str, weight: str, *, outputs: int) -> tuple[str, str]:
-        """Both factors rounded to what 8-bit integers can say, where the graph is to be int8.
+        """Round both factors to what 8-bit integers can express, where the graph is int8.
 
         Args:
             x: What is multiplied.
@@ -173,7 +173,7 @@ class GraphBuilder:
         return rounded, self._rounded(weight, steps, named, axis=outputs)
 
     def _rounded(self, x: str, step: Step, name: str, **axis: int) -> str:
-        """``x`` in steps; once for all products that read it in the same ones."""
+        """Round ``x`` to steps, once for all products that read it in the same steps."""
         if (x, name) not in self._rounded_values:
             zeros = np.zeros(np.shape(step), np.int8)
             zero = self.constant("_".join(map(str, ("int8_0", *zeros.shape))), zeros)
@@ -190,7 +190,7 @@ class GraphBuilder:
         return self._written_out_norm(x_TD, gain_D, bias_D)
 
     def _written_out_norm(self, x_TD: str, gain_D: str, bias_D: str) -> str:
-        """TensorRT 8.5 has no LayerNormalization; squares may overflow in float16."""
+        """Write the norm out: TensorRT 8.5 has no node for it, squares may overflow in float16."""
         x_TD, gain_D, bias_D = map(self.as_float32, (x_TD, gain_D, bias_D))
         mean_T1 = self.op("ReduceMean", x_TD, axes=[-1], keepdims=1)
         centred_TD = self.op("Sub", x_TD, mean_T1)

@@ -1,4 +1,4 @@
-"""Does an exported model compute what torch computes, down to each token's expert?
+"""The check that exported graphs compute what torch computes, down to each token's expert.
 
 Legend: S source tokens, T target tokens, V vocabulary.
 """
@@ -54,7 +54,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Logits agree within the tolerance and every token goes to the same expert.
+        """Whether logits agree within the tolerance and every token goes to the same expert.
 
         In float16 the median of the logits' differences is within 3 % of their spread and 95 % of
         the choices agree; in 8-bit integers 10 and 90 %.
@@ -66,7 +66,7 @@ class Parity:
 
     @property
     def tolerance(self) -> float:
-        """Of the logits' largest difference, or of its median where numbers are rounded."""
+        """The largest allowed difference of logits; of its median where numbers are rounded."""
         share = _TYPICAL_SHARE.get(self.precision)
         return TOLERANCE if share is None else share * self.spread
 
@@ -100,28 +100,13 @@ def check_parity(
     expected = [_run_torch(model, pair) for pair in pairs]
     model.train(was_training)
     exported = [_run(sessions, bundle.config.architecture, pair) for pair in pairs]
-    different = [
-        int((a != b).sum())
-        for ours, theirs in zip(exported, expected, strict=True)
-        for a, b in zip(ours.experts, theirs.experts, strict=True)
-    ]
-    logits_TV = np.concatenate([run.logits_TV for run in expected])
-    differences_TV = np.abs(logits_TV - np.concatenate([run.logits_TV for run in exported]))
-    parity = Parity(
-        max_difference=float(differences_TV.max()),
-        n_choices=sum(experts.size for run in expected for experts in run.experts),
-        n_different_choices=sum(different),
-        median_difference=float(np.median(differences_TV)),
-        spread=float(logits_TV.std()),
-        precision=bundle.precision,
-    )
+    parity = _compared(expected, exported, bundle.precision)
     if not parity.holds:
-        remedy = _REMEDIES.get(bundle.precision, "")
         raise ExportError(
             f"The exported graphs in '{bundle.folder}' differ from torch: logits by "
             f"{parity.max_difference:.2g}, {parity.median_difference:.2g} in the median (tolerance "
             f"{parity.tolerance:.2g}), {parity.n_different_choices} of {parity.n_choices} expert "
-            f"choices. Do not use them{remedy}."
+            f"choices. Do not use them{_REMEDIES.get(bundle.precision, '')}."
         )
     return parity
 
@@ -139,6 +124,25 @@ class _Run:
 
     logits_TV: NDArray[np.float32]
     experts: list[NDArray[np.int64]]
+
+
+def _compared(expected: Sequence[_Run], exported: Sequence[_Run], precision: str) -> Parity:
+    """Compare the runs of torch with those of the exported graphs, sentence by sentence."""
+    different = [
+        int((ours != theirs).sum())
+        for run, other in zip(exported, expected, strict=True)
+        for ours, theirs in zip(run.experts, other.experts, strict=True)
+    ]
+    logits_TV = np.concatenate([run.logits_TV for run in expected])
+    differences_TV = np.abs(logits_TV - np.concatenate([run.logits_TV for run in exported]))
+    return Parity(
+        max_difference=float(differences_TV.max()),
+        n_choices=sum(experts.size for run in expected for experts in run.experts),
+        n_different_choices=sum(different),
+        median_difference=float(np.median(differences_TV)),
+        spread=float(logits_TV.std()),
+        precision=precision,
+    )
 
 
 def _run_torch(model: Transformer, pair: Pair) -> _Run:

@@ -102,7 +102,7 @@ class WorkloadWriter:
         return TensorRtForm(n_tokens, int8) if self.tensorrt else None
 
     def _dimensions(self, architecture: Architecture) -> dict[str, Range]:
-        """Those of the sentence, of which only the cache grows."""
+        """Return the range of each dimension; only the cache grows during a sentence."""
         sentence = self.sentence
         length = (sentence.src_len,) * 3
         last = sentence.tgt_len - 1

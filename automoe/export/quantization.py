@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from automoe.export import runtime  # noqa: F401  # telemetry off before onnxruntime is imported
+from devices.files import replacing
 
 
 def quantize_graph(path: Path) -> None:
@@ -17,18 +18,17 @@ def quantize_graph(path: Path) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # takes a second to import
 
-    quantized = path.with_suffix(".int8.onnx")
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # it advises a pre-processing that folds nothing here
     try:
-        quantize_dynamic(
-            path,
-            quantized,
-            op_types_to_quantize=["MatMul"],  # it turns every Gemm into one first
-            weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
-        )
+        with replacing(path) as quantised:
+            quantize_dynamic(
+                path,
+                quantised,
+                op_types_to_quantize=["MatMul"],  # it turns every Gemm into one first
+                weight_type=QuantType.QInt8,
+                extra_options={"MatMulConstBOnly": True},
+            )
     finally:
         root.setLevel(level)
-    quantized.replace(path)

@@ -83,7 +83,7 @@ def serve_masked(
 def stacked_experts(
     state: Mapping[str, NDArray[np.float32]], layer: EncoderLayer, name: str
 ) -> dict[str, NDArray[np.float32]]:
-    """What both forms need of a sparse layer's own weights, which ``state`` holds by expert."""
+    """Stack a sparse layer's weights for both forms; ``state`` holds them by expert."""
     widest = max(layer.experts)
 
     def of_each(part: str) -> list[NDArray[np.float32]]:

@@ -1,16 +1,16 @@
-"""What an engine is built for: the least, typical and greatest shape of every input.
+"""The shapes that an engine is built for: least, typical and greatest, of every input.
 
 TensorRT calls it an optimisation profile. Engines are built on the device that runs them and are
 never shipped: loading one is running native code.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from automoe.architecture.architecture import Architecture
 from automoe.export.graph import GraphBuilder, Range, ShapeRange
+from devices.files import write_json
 
 PROFILES = "tensorrt.json"
 SCHEMA_VERSION = 1
@@ -29,7 +29,7 @@ class BundleSizes:
     max_positions: int
 
     def typical_tokens(self, graph: str) -> int:
-        """What a run of the encoder or the decoder typically computes."""
+        """Return how many tokens a run of the encoder or the decoder typically computes."""
         return self._length()[1] if graph == "encoder" else _TYPICAL_BEAM
 
     def dimensions(self, architecture: Architecture) -> dict[str, Range]:
@@ -84,11 +84,11 @@ def write_profiles(
             for file, of_graph in ranges.items()
         },
     }
-    (folder / PROFILES).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / PROFILES, document)
 
 
 def trtexec_arguments(file: str, ranges: Mapping[str, ShapeRange]) -> list[str]:
-    """What tells ``trtexec`` the graph and its shapes, one argument each."""
+    """Return the arguments that tell ``trtexec`` the graph and its shapes."""
 
     def listed(index: int) -> str:
         return ",".join(

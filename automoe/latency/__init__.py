@@ -1,1 +1,1 @@
-"""What is timed: features, the latency model, budgets, and profiling of architectures."""
+"""Latency: its features and its model, budgets, and the profiling of architectures."""

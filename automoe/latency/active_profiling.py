@@ -40,7 +40,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class ActiveOutcome:
-    """What measuring towards a goal came to.
+    """The outcome of measuring towards a goal.
 
     Attributes:
         summary: Of everything measured now.

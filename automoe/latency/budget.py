@@ -1,4 +1,4 @@
-"""Is a latency budget feasible in a space, and what is the nearest one that is?"""
+"""The check that a latency budget is feasible in a space; it names the nearest that is."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class InfeasibleBudgetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """What a space's latencies look like; all are upper bounds in milliseconds.
+    """The range of a space's latencies; all are upper bounds in milliseconds.
 
     Attributes:
         lowest_ms: The smallest found of what keeps the other limits, and so the nearest feasible
@@ -45,7 +45,7 @@ class Feasibility:
     slowest: Architecture
 
     def is_slack(self, budget_ms: float) -> bool:
-        """Whether a budget excludes nothing that was looked at."""
+        """Whether a budget excludes none of the architectures that were looked at."""
         return budget_ms >= self.highest_ms
 
     def require(self, budget_ms: float, space_name: str, *, is_limited: bool = False) -> None:
@@ -76,7 +76,7 @@ def survey(
     keeps_limits: KeepsLimits = lambda architecture: True,
     seed: int = 0,
 ) -> Feasibility:
-    """The range of a space's latencies.
+    """Return the range of a space's latencies.
 
     The smallest architecture, the largest and random ones are looked at; from the best of them
     a few rounds of mutation go down, because the smallest need not be the fastest.
@@ -87,32 +87,35 @@ def survey(
         keeps_limits: Whether an architecture may be the fastest; the smallest must.
         seed: Of the random ones.
     """
-
-    def of_those_within(some: Sequence[Architecture], bounds: Bounds) -> Bounds:
-        return np.where([keeps_limits(a) for a in some], bounds, np.inf)
-
     rng = Random(f"survey {seed}")
     sampled = [space.sample(rng) for _ in range(_SAMPLES)]
     pool = [space.smallest(), space.largest(), *sampled]
     bounds = upper_bound(pool)
-    best = int(of_those_within(pool, bounds).argmin())
-    fastest, lowest = pool[best], float(bounds[best])
+    fastest, lowest_ms = _fastest(pool, bounds, keeps_limits)
     for _ in range(_DESCENTS):
         children = [space.mutate(fastest, rng, probability=0.1) for _ in range(_CHILDREN)]
-        child_bounds = of_those_within(children, upper_bound(children))
-        best = int(child_bounds.argmin())
-        if child_bounds[best] < lowest:
-            fastest, lowest = children[best], float(child_bounds[best])
+        child, child_ms = _fastest(children, upper_bound(children), keeps_limits)
+        if child_ms < lowest_ms:
+            fastest, lowest_ms = child, child_ms
     sampled_bounds = bounds[2:]
     by_bound = sampled_bounds.argsort()
     return Feasibility(
-        lowest_ms=lowest,
+        lowest_ms=lowest_ms,
         median_ms=float(np.median(sampled_bounds)),
         highest_ms=float(bounds.max()),
         fastest=fastest,
         typical=sampled[int(by_bound[len(by_bound) // 2])],
         slowest=pool[int(bounds.argmax())],
     )
+
+
+def _fastest(
+    some: Sequence[Architecture], bounds: Bounds, keeps_limits: KeepsLimits
+) -> tuple[Architecture, float]:
+    """Return the fastest that keeps the limits, with its bound; infinite when none does."""
+    kept = np.where([keeps_limits(architecture) for architecture in some], bounds, np.inf)
+    best = int(kept.argmin())
+    return some[best], float(kept[best])
 
 
 def _rounded_up(value_ms: float) -> float:

@@ -1,4 +1,4 @@
-"""What a change of an architecture costs in milliseconds, by a latency predictor."""
+"""The cost of a change of an architecture in milliseconds, by a latency predictor."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,12 +31,12 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
         some = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
     except (WorkloadTextError, ArchitectureError):
         return {}
-    found = {}
+    changes = {}
     for side in ("encoder", "decoder"):
         layers = [layer for a in some for layer in getattr(a, side).layers]
         widest = max(width for layer in layers for width in layer.experts)
-        found[f"one more {widest}-wide {side} expert"] = _more_expert(side, widest)
-        found[f"one more {side} layer like the last"] = _more_layer(side)
+        changes[f"one more {widest}-wide {side} expert"] = _more_expert(side, widest)
+        changes[f"one more {side} layer like the last"] = _more_layer(side)
     try:
         before = _predicted(model, some)
     except TableError:  # it was fitted to columns that architectures do not have
@@ -46,7 +46,7 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
             after - old
             for after, old in zip(_predicted(model, list(map(change, some))), before, strict=True)
         )
-        for name, change in found.items()
+        for name, change in changes.items()
     }
 
 

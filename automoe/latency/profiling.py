@@ -9,6 +9,7 @@ from functools import partial
 from math import ceil
 from pathlib import Path
 from random import Random
+from typing import NotRequired, TypedDict, Unpack
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
@@ -41,13 +42,13 @@ CONDITION_COLUMNS = ("workload",)
 _TYPICAL = 7
 _SHORTER = 5
 
-
 Outcomes = Generator[Measurement | FailedPoint]
+OnFailed = Callable[[FailedPoint], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileSummary:
-    """What a profiling session did.
+    """The outcome of a profiling session.
 
     Attributes:
         n_measured: Rows appended.
@@ -66,39 +67,121 @@ class ProfileSummary:
     repaired: tuple[str, ...] = ()
 
 
-def profile_architectures(
-    architectures: Sequence[Architecture],
-    *,
-    device: Device,
-    protocol: Protocol,
-    workload: TranslationWorkload,
-    log: Path,
-    graphs: Path,
-    space: SearchSpace | None = None,
-    reference: Path | None = None,
-    more_devices: Sequence[Device] = (),
-    on_progress: OnProgress = no_progress,
-    on_failed: Callable[[FailedPoint], None] = lambda point: None,
-    on_lost: Callable[[str], None] = lambda message: None,
-) -> ProfileSummary:
-    """Append a row to ``log`` for each architecture that it does not hold yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilingSession:
+    """The settings with which architectures are measured into a log.
 
-    Args:
-        architectures: What to measure; one that is given twice is measured once.
-        device: Where.
-        protocol: How.
+    Attributes:
+        device: Where they are measured.
+        protocol: How each is measured.
         workload: The sentence that is timed.
-        log: The CSV.
+        log: The CSV that rows are appended to.
         graphs: A folder for the graphs; each is removed once its row is written, and the folder
             when the session ends.
         space: Gives the sentinel, always the same of its architectures; without one it is the
-            first of ``architectures``. A fifth of the sentence suffices for it.
+            first architecture. A fifth of the sentence suffices for it.
         reference: A log of the same conditions. Latencies are corrected to the state the machine
             was in then, so that the two logs can be compared.
         more_devices: Devices like ``device``, which share the work with it.
         on_progress: Called after every block, in units of architectures.
         on_failed: Called with each architecture that could not be measured.
         on_lost: Called with the reason when one of several devices goes away.
+    """
+
+    device: Device
+    protocol: Protocol
+    workload: TranslationWorkload
+    log: Path
+    graphs: Path
+    space: SearchSpace | None = None
+    reference: Path | None = None
+    more_devices: Sequence[Device] = ()
+    on_progress: OnProgress = no_progress
+    on_failed: OnFailed = lambda point: None
+    on_lost: Callable[[str], None] = lambda message: None
+
+    def measure(self, architectures: Sequence[Architecture]) -> ProfileSummary:
+        """Do what `profile_architectures` says."""
+        is_tensorrt = runtime_of(self.device) != ONNXRUNTIME
+        # It refuses a precision, before anything is locked or made.
+        writer = WorkloadWriter(self.graphs, self.workload, tensorrt=is_tensorrt)
+        log = _opened_log(
+            self.log, self.device, self.protocol, str(self.workload), reference=self.reference
+        )
+        with log.measuring(), _removed_at_the_end(self.graphs):
+            distinct, done = list(dict.fromkeys(architectures)), log.done()
+            left = [architecture for architecture in distinct if architecture.id not in done]
+            n_skipped = len(distinct) - len(left)
+            if not left:
+                self.on_progress(n_skipped, n_skipped, "all measured before")
+                return ProfileSummary(0, n_skipped, 0, (), {}, log.repaired)
+            # Not left[0]: a resumed session must compare itself with the same sentinel.
+            typical = self.space.sample(Random(_TYPICAL)) if self.space else distinct[0]
+            sentinel = self._sentinel(typical, writer, log)
+            points = [self._point(architecture, writer) for architecture in left]
+            outcomes = self._outcomes(points, sentinel, n_skipped)
+            return _append_all(outcomes, log, n_skipped, self.on_failed)
+
+    def _sentinel(self, typical: Architecture, writer: WorkloadWriter, log: LatencyLog) -> Sentinel:
+        whole = self.workload
+        src_len, tgt_len = (ceil(n / _SHORTER) for n in (whole.src_len, whole.tgt_len))
+        short = replace(whole, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
+        name = f"{typical.id} src={src_len} tgt={tgt_len}"
+        path = replace(writer, sentence=short, prefix="sentinel-").write(typical)
+        return Sentinel(name=name, workload=path, reference_ms=_level(log, self.reference, name))
+
+    def _point(self, architecture: Architecture, writer: WorkloadWriter) -> Point:
+        return Point(
+            point_id=architecture.id,
+            prepare=lambda: writer.write(architecture),
+            columns={
+                "workload": str(self.workload),
+                "space": self.space.name if self.space else "",
+                "architecture": architecture.to_json(),
+                **features(architecture, self.workload),
+            },
+        )
+
+    def _outcomes(self, points: Sequence[Point], sentinel: Sentinel, n_skipped: int) -> Outcomes:
+        """Measure the points; remove the files of each once the caller is done with it."""
+        measure = partial(measure_points, device=self.device)
+        if self.more_devices:
+            devices = [self.device, *self.more_devices]
+            measure = partial(measure_on_several, devices=devices, on_lost=self.on_lost)
+        told = _SessionProgress(self.on_progress, n_skipped)
+        with closing(
+            measure(points, protocol=self.protocol, sentinel=sentinel, on_progress=told)
+        ) as outcomes:
+            for outcome in outcomes:
+                yield outcome
+                for file in self.graphs.glob(f"{outcome.point_id}.*"):
+                    file.unlink()
+
+
+class SessionFields(TypedDict):
+    """The attributes of a `ProfilingSession`, as keyword arguments."""
+
+    device: Device
+    protocol: Protocol
+    workload: TranslationWorkload
+    log: Path
+    graphs: Path
+    space: NotRequired[SearchSpace | None]
+    reference: NotRequired[Path | None]
+    more_devices: NotRequired[Sequence[Device]]
+    on_progress: NotRequired[OnProgress]
+    on_failed: NotRequired[OnFailed]
+    on_lost: NotRequired[Callable[[str], None]]
+
+
+def profile_architectures(
+    architectures: Sequence[Architecture], **session: Unpack[SessionFields]
+) -> ProfileSummary:
+    """Append a row to a log for each architecture that it does not hold yet.
+
+    Args:
+        architectures: What to measure; one that is given twice is measured once.
+        session: How, by keyword arguments: those that `ProfilingSession` describes.
 
     Raises:
         DeviceUnavailableError: The device cannot be used.
@@ -106,32 +189,7 @@ def profile_architectures(
         ProfilingError: Nothing can be measured.
         ValueError: ``more_devices`` are not like ``device``.
     """
-    _writer(graphs, workload, device)  # refuses a precision before anything is locked or made
-    opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
-    conditions = conditions_of(device.info(), protocol, str(workload))
-    opened.require(conditions)
-    opened.require_runtime(runtime_of(device))
-    if reference is not None:
-        require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
-    with opened.measuring(), _removed_at_the_end(graphs):
-        distinct = list(dict.fromkeys(architectures))
-        done = opened.done()
-        left = [architecture for architecture in distinct if architecture.id not in done]
-        n_skipped = len(distinct) - len(left)
-        if not left:
-            on_progress(n_skipped, n_skipped, "all measured before")
-            return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-        writer = _writer(graphs, workload, device)
-        # Not left[0]: a resumed session must compare itself with the same sentinel.
-        typical = space.sample(Random(_TYPICAL)) if space else distinct[0]
-        sentinel = _sentinel(typical, writer, level_of=partial(_level, opened, reference))
-        points = [_point(architecture, writer, space) for architecture in left]
-        told = _SessionProgress(on_progress, n_skipped)
-        measure = partial(measure_points, device=device)
-        if more_devices:
-            measure = partial(measure_on_several, devices=[device, *more_devices], on_lost=on_lost)
-        outcomes = measure(points, protocol=protocol, sentinel=sentinel, on_progress=told)
-        return _append_all(_tidied(outcomes, graphs), opened, n_skipped, on_failed)
+    return ProfilingSession(**session).measure(architectures)
 
 
 def profile_model(
@@ -159,33 +217,43 @@ def profile_model(
         WorkloadError: The file is not ONNX or a shape does not suit it.
         DeviceUnavailableError, LogError, ProfilingError: As ``profile_architectures``.
     """
-    opened = LatencyLog(log, condition_columns=CONDITION_COLUMNS)
     shapes = dict(input_shapes or {})
     sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
-    workload = sizes or "as declared"
-    opened.require(conditions_of(device.info(), protocol, workload))
-    opened.require_runtime(runtime_of(device))
+    columns = {"workload": sizes or "as declared", "model": model.name}
+    opened = _opened_log(log, device, protocol, columns["workload"])
     if point_id in opened.done():
         return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
     path = log.with_name(f"{log.name}.workload.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
     workload_for_onnx(model, shapes=shapes).save(path)
-    columns = {"workload": workload, "model": model.name}
+    point = Point(point_id=point_id, workload=path, columns=columns)
+    told = _SessionProgress(on_progress, 0)
     try:
         with opened.measuring():
-            outcomes = measure_points(
-                [Point(point_id=point_id, workload=path, columns=columns)],
-                device=device,
-                protocol=protocol,
-                on_progress=_SessionProgress(on_progress, 0),
-            )
+            outcomes = measure_points([point], device=device, protocol=protocol, on_progress=told)
             return _append_all(outcomes, opened, 0)
     finally:
         path.unlink(missing_ok=True)
 
 
+def _opened_log(
+    path: Path, device: Device, protocol: Protocol, workload: str, *, reference: Path | None = None
+) -> LatencyLog:
+    """Open a log that rows of these conditions may be appended to.
+
+    Raises:
+        LogError: It is damaged, or it or ``reference`` holds measurements of other conditions.
+    """
+    log = LatencyLog(path, condition_columns=CONDITION_COLUMNS)
+    conditions = conditions_of(device.info(), protocol, workload)
+    log.require(conditions)
+    log.require_runtime(runtime_of(device))
+    if reference is not None:
+        require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
+    return log
+
+
 def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[str, object]:
-    """What must be as in a log, before anything is measured or taken for measured.
+    """Return the conditions that a log must share before anything is added to it.
 
     Args:
         info: Of the device.
@@ -199,22 +267,6 @@ def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[s
         "threads": protocol.threads,
         "workload": workload,
     }
-
-
-def _writer(graphs: Path, workload: TranslationWorkload, device: Device) -> WorkloadWriter:
-    return WorkloadWriter(graphs, workload, tensorrt=runtime_of(device) != ONNXRUNTIME)
-
-
-def _sentinel(
-    architecture: Architecture, writer: WorkloadWriter, *, level_of: Callable[[str], float | None]
-) -> Sentinel:
-    src_len, tgt_len = (
-        ceil(n / _SHORTER) for n in (writer.sentence.src_len, writer.sentence.tgt_len)
-    )
-    short = replace(writer.sentence, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
-    name = f"{architecture.id} src={src_len} tgt={tgt_len}"
-    path = replace(writer, sentence=short, prefix="sentinel-").write(architecture)
-    return Sentinel(name=name, workload=path, reference_ms=level_of(name))
 
 
 def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | None:
@@ -239,20 +291,11 @@ def _removed_at_the_end(folder: Path) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tidied(outcomes: Outcomes, graphs: Path) -> Outcomes:
-    """The outcomes; the files of each are removed once the caller is done with it."""
-    with closing(outcomes):
-        for outcome in outcomes:
-            yield outcome
-            for file in graphs.glob(f"{outcome.point_id}.*"):
-                file.unlink()
-
-
 def _append_all(
     outcomes: Outcomes,
     log: LatencyLog,
     n_skipped: int,
-    on_failed: Callable[[FailedPoint], None] = lambda point: None,
+    on_failed: OnFailed = lambda point: None,
 ) -> ProfileSummary:
     """Write each row as soon as it stands; when that fails, nothing more is measured."""
     failed, n_flagged, n_measured = [], 0, 0
@@ -269,19 +312,6 @@ def _append_all(
             quality[outcome.quality] += 1
     grades = dict(sorted(quality.items()))
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), grades, log.repaired)
-
-
-def _point(architecture: Architecture, writer: WorkloadWriter, space: SearchSpace | None) -> Point:
-    return Point(
-        point_id=architecture.id,
-        prepare=lambda: writer.write(architecture),
-        columns={
-            "workload": str(writer.sentence),
-            "space": space.name if space else "",
-            "architecture": architecture.to_json(),
-            **features(architecture, writer.sentence),
-        },
-    )
 
 
 class _SessionProgress:

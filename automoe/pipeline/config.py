@@ -11,7 +11,6 @@ from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
-from automoe.search.certify.result import write_result
 from automoe.search.settings import (
     VERIFICATION_FIELDS,
     Count,
@@ -21,6 +20,7 @@ from automoe.search.settings import (
 from automoe.search.workers.pool import parsed_cluster
 from automoe.training import TrainingSettings
 from automoe.validation import explain
+from devices.files import write_json
 
 _WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
 
@@ -181,7 +181,7 @@ class RunConfig(_Section):
             ConfigError: The folder belongs to a run with another configuration.
         """
         self.require_own_folder()
-        write_result(self.folder / CONFIG, self._claimed())
+        write_json(self.folder / CONFIG, self._claimed())
 
     def require_own_folder(self) -> None:
         """Write nothing, but accept only a folder that this configuration may claim.

@@ -11,9 +11,10 @@ from automoe.pipeline.config import ConfigError
 from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SUPERNET
 from automoe.report import Candidate as ReportedCandidate
 from automoe.report import ReportContents, render
-from automoe.search import Candidate, write_result
+from automoe.search import Candidate
 from automoe.training import Record
 from automoe.training.supernet_run import HISTORY
+from devices.files import write_json
 from predictors import read_table
 
 _CANDIDATES = "candidates.json"
@@ -52,7 +53,7 @@ def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
         )
         for candidate in candidates
     ]
-    write_result(folder / _CANDIDATES, [asdict(each) for each in shown])
+    write_json(folder / _CANDIDATES, [asdict(each) for each in shown])
 
 
 def _read(folder: Path, name: str) -> Any:

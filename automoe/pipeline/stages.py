@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
-from automoe.file_lock import held
 from automoe.latency.model import LatencyModel
 from automoe.latency.profiling import profile_architectures
 from automoe.pipeline.config import ConfigError, RunConfig
@@ -45,7 +44,6 @@ from automoe.search import (
     search_fingerprint,
     supernet_fitness,
     workers,
-    write_result,
 )
 from automoe.search.certify.bench import Bench
 from automoe.search.certify.verified_search import verified_search
@@ -55,6 +53,7 @@ from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
 from automoe.translation import Translator, evaluate
+from devices.files import held, write_json
 from devices.opening import opened_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
@@ -133,7 +132,7 @@ class _Run:
             self._finetune(name, architecture)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
         result = self._result(searched, settings, scores)
-        write_result(self.folder / RESULT, result)
+        write_json(self.folder / RESULT, result)
         return self._report(result)
 
     def _profile(self) -> None:
@@ -260,7 +259,7 @@ class _Run:
                     ParallelText(text.source[:n], text.target[:n]),
                     on_progress=on_progress,
                 )
-                write_result(path, {"architecture_id": architecture.id, **score.to_dict()})
+                write_json(path, {"architecture_id": architecture.id, **score.to_dict()})
         return _read(path)
 
     def _result(
@@ -337,7 +336,7 @@ def _claimed_folder(architecture: Architecture, folder: Path) -> Path:
     before = folder.with_name(f"{folder.name}-{architecture.id}")
     if before.exists() and not folder.exists():
         before.rename(folder)
-    write_result(note, architecture.to_dict())
+    write_json(note, architecture.to_dict())
     return folder
 
 

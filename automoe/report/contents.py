@@ -1,4 +1,4 @@
-"""What a page shows, as plain data."""
+"""The content of a page, as plain data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -58,7 +58,7 @@ def _figures(contents: ReportContents) -> dict[str, Markup]:
 
 
 def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
-    """What is known about the returned architecture's latency, in words."""
+    """Say in words what is known about the returned architecture's latency."""
     at = {name: _number(latency_ms.get(name), "ms") for name in ("measured", "predicted", "upper")}
     low, high = (_number(latency_ms.get(name)) for name in ("ci_low", "ci_high"))
     return (
@@ -83,9 +83,9 @@ def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         ("parameters of embeddings", ("embedding_params",), ""),
         ("FLOPs of a sentence", ("flops",), ""),
     ):
-        found, dense = _at(result, path), _at(baseline, path)
-        ratio = f"{found / dense:.2f}" if found is not None and dense else NONE
-        rows.append((name, _number(found, unit), _number(dense, unit), ratio))
+        ours, dense = _at(result, path), _at(baseline, path)
+        ratio = f"{ours / dense:.2f}" if ours is not None and dense else NONE
+        rows.append((name, _number(ours, unit), _number(dense, unit), ratio))
     return rows
 
 

@@ -8,7 +8,6 @@ from automoe.search.certify.result import (
     feasibility_of,
     front_of,
     result_of,
-    write_result,
 )
 from automoe.search.certify.verification import Verification, verify
 from automoe.search.certify.verified_search import VerifiedSearch, verified_search
@@ -29,6 +28,7 @@ from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import SearchStateError
 from automoe.search.workers.backend import WorkersUnavailableError
 from automoe.search.workers.pool import Workers, workers
+from devices.files import write_json as write_result
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
-from automoe.file_lock import held
-from automoe.json_lines import append_line
+from devices.files import append_line, held
 
 SCHEMA_VERSION = 2
 

@@ -1,4 +1,4 @@
-"""Which expert serves which token, and how evenly.
+"""The decisions of a router: which expert serves which token, and how evenly.
 
 Legend: T tokens, N experts, K experts per token.
 """
@@ -33,7 +33,7 @@ class Routing:
 
     @property
     def load_balancing_loss(self) -> Tensor:
-        """One when balanced, at most N: ``N * sum_e f_e P_e`` over the layer's own experts.
+        """It is 1 when balanced, at most N: ``N * sum_e f_e P_e`` over the layer's own experts.
 
         f is the share of tokens and P the mean probability of an expert (Switch Transformer,
         Fedus et al., 2021, equation 4).

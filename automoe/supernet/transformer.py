@@ -26,7 +26,7 @@ WIDEST_SPAN = 3
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the decoder attends to.
+    """The encoder's outputs, which the decoder attends to.
 
     Attributes:
         layers: Outputs of the last encoder layers, last first, each ``[B, S, E]``.
@@ -41,7 +41,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """What decoding one more token needs.
+    """The state that decoding one more token needs.
 
     Attributes:
         layers: Keys and values of each decoder layer.

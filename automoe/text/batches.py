@@ -139,7 +139,7 @@ def _lengths(pairs: Sequence[Pair], max_tokens: int) -> np.ndarray:
 
 
 def _cuts(lengths: np.ndarray, max_tokens: int) -> _Rows:
-    """Where each batch begins when the pairs stand in order of length.
+    """Return where each batch begins when the pairs stand in order of length.
 
     Only the sorted lengths matter, so every epoch is cut at the same places and the number of
     batches never changes: that is what makes a step number enough to resume.

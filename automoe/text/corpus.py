@@ -43,7 +43,7 @@ class ParallelText:
 
     @property
     def digest(self) -> str:
-        """What tells it from other text."""
+        """The digest that tells this text from others."""
         digest = hashlib.sha256()
         for sentence in (*self.source, *self.target):
             digest.update(sentence.encode() + b"\n")

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import sentencepiece
 
 from automoe.text.corpus import Corpus
 from automoe.text.special_tokens import BOS, EOS, PAD, UNK
+from devices.files import replacing
 
 _MAX_SENTENCES = 1_000_000  # more cost minutes and gigabytes and hardly change the pieces
 _MAX_SENTENCE_BYTES = 1 << 16  # SentencePiece skips longer ones without a word
@@ -47,10 +47,10 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_pieces", _processor(self.model))
-        found = {name: getattr(self._pieces, f"{name}_id")() for name in _IDS}
-        if found != _IDS:
+        ids = {name: getattr(self._pieces, f"{name}_id")() for name in _IDS}
+        if ids != _IDS:
             raise VocabularyError(
-                f"The special tokens must have the ids {_IDS}. Got {found}; "
+                f"The special tokens must have the ids {_IDS}. Got {ids}; "
                 "train the vocabulary with AutoMoE."
             )
 
@@ -113,11 +113,8 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write the model to `path`, in one step; folders are made as needed."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-            complete = Path(folder) / path.name
+        with replacing(path) as complete:
             complete.write_bytes(self.model)
-            complete.replace(path)
 
     def encode(self, text: str) -> list[int]:
         """The ids of the pieces of `text`, without begin and end of sentence."""

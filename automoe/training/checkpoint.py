@@ -1,6 +1,8 @@
 """A training run on disk: weights, optimiser and history in one safetensors file."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from devices.files import replacing
 
 FILE = "checkpoint.safetensors"
 _MODEL, _OPTIMISER = "model.", "optimiser."
@@ -60,9 +64,8 @@ class Checkpoint:
             "fingerprint": self.fingerprint,
             "history": json.dumps([asdict(record) for record in self.history]),
         }
-        partial = folder / f"{FILE}.partial"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata)
-        partial.replace(folder / FILE)
+        with replacing(folder / FILE) as complete:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, complete, metadata)
 
     @classmethod
     def load(cls, folder: Path, *, fingerprint: str) -> "Checkpoint | None":
@@ -74,16 +77,11 @@ class Checkpoint:
         path = folder / FILE
         if not path.exists():
             return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata: dict[str, Any] = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with _reading(path) as file:
+            metadata: dict[str, Any] = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             history = tuple(Record(**record) for record in json.loads(metadata["history"]))
             update, written_by = int(metadata["update"]), metadata["fingerprint"]
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"'{path}' is damaged ({error}). Delete it to start this run again."
-            ) from None
         if written_by != fingerprint:
             raise CheckpointError(
                 f"'{path}' was written by a run with other settings, space or text. "
@@ -95,7 +93,7 @@ class Checkpoint:
 
 
 def updates_done(folder: Path) -> int:
-    """How far the run in ``folder`` is; 0 without a checkpoint. No weight is read.
+    """Return how far the run in ``folder`` is; 0 without a checkpoint. No weight is read.
 
     Raises:
         CheckpointError: The checkpoint is damaged.
@@ -103,9 +101,16 @@ def updates_done(folder: Path) -> int:
     path = folder / FILE
     if not path.exists():
         return 0
+    with _reading(path) as file:
+        return int(file.metadata()["update"])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    """Open a checkpoint's file; whatever shows that it is damaged becomes a CheckpointError."""
     try:
         with safe_open(path, framework="pt") as file:
-            return int(file.metadata()["update"])
+            yield file
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"'{path}' is damaged ({error}). Delete it to start this run again."

@@ -12,11 +12,12 @@ from automoe.text import (
     encode_pairs,
     evaluation_batches,
 )
+from automoe.training.processes import processes
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What training reads.
+    """The vocabulary and the pairs that training reads.
 
     Attributes:
         vocabulary: Of both languages.
@@ -59,15 +60,18 @@ class TrainingData:
 def vocabulary_for(corpus: Corpus, path: Path, *, size: int, seed: int = 0) -> Vocabulary:
     """The vocabulary at ``path``, trained on the corpus when the file is not there yet.
 
+    Of several processes that train together the first one makes it; the others wait and read it.
+
     Raises:
         VocabularyError: It cannot be trained or read, or has another size.
     """
-    if path.exists():
-        vocabulary = Vocabulary.load(path)
-        if vocabulary.size != size:
-            raise VocabularyError(
-                f"'{path}' must hold {size} pieces. Got {vocabulary.size}; "
-                "delete it or choose another folder."
-            )
-        return vocabulary
-    return Vocabulary.train(corpus, size=size, model_path=path, seed=seed)
+    with processes().main_process_first():
+        if not path.exists():
+            return Vocabulary.train(corpus, size=size, model_path=path, seed=seed)
+    vocabulary = Vocabulary.load(path)
+    if vocabulary.size != size:
+        raise VocabularyError(
+            f"'{path}' must hold {size} pieces. Got {vocabulary.size}; "
+            "delete it or choose another folder."
+        )
+    return vocabulary

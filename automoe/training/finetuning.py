@@ -47,41 +47,32 @@ def finetune(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
-        with processes().main_process_first():
-            vocabulary = vocabulary_for(
-                corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
-            )
+        vocabulary = vocabulary_for(
+            corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
+        )
         model = _from_scratch(architecture, settings, vocabulary.size)
     else:
-        vocabulary = supernet.vocabulary
-        model = _inherited(architecture, settings, supernet)
+        vocabulary, model = supernet.vocabulary, _inherited(architecture, settings, supernet)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     result = train(model, data, settings, folder=folder, on_progress=on_progress)
     if processes().is_main_process:
         remember_corpus(folder, corpus)
-        finished = TrainedModel(model.cpu().eval(), vocabulary)
-        finished.save(folder)
-        _export(finished, folder / ONNX)
+        _save(TrainedModel(model.cpu().eval(), vocabulary), folder)
     return result
 
 
-def _export(finished: TrainedModel, folder: Path) -> None:
-    bundle = export_model(finished.model, folder)
-    finished.vocabulary.save(folder / VOCABULARY)
+def _save(finished: TrainedModel, folder: Path) -> None:
+    """Write the model and its checked export."""
+    finished.save(folder)
+    bundle = export_model(finished.model, folder / ONNX)
+    finished.vocabulary.save(bundle.folder / VOCABULARY)
     check_parity(finished.model, bundle)
 
 
 def _from_scratch(
     architecture: Architecture, settings: TrainingSettings, vocab_size: int
 ) -> Transformer:
-    config = TransformerConfig.of(
-        architecture,
-        vocab_size=vocab_size,
-        dropout=settings.dropout,
-        attention_dropout=settings.attention_dropout,
-        pre_norm=settings.norm == "pre",
-        router_jitter=settings.router_jitter,
-    )
+    config = TransformerConfig.of(architecture, vocab_size=vocab_size, **settings.for_model())
     return Transformer(config, seed=settings.seed)
 
 
@@ -91,12 +82,8 @@ def _inherited(
     if supernet.space is not None:
         supernet.space.check(architecture)
     subnet = extract(supernet.model, architecture)
-    config = replace(
-        subnet.config,
-        dropout=settings.dropout,
-        attention_dropout=settings.attention_dropout,
-        router_jitter=settings.router_jitter,
-    )
+    kept = {"pre_norm": subnet.config.pre_norm}  # the weights are made for it
+    config = replace(subnet.config, **{**settings.for_model(), **kept})
     model = Transformer(config, seed=settings.seed)
     model.load_state_dict(subnet.state_dict())
     return model

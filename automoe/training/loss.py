@@ -1,4 +1,4 @@
-"""What training minimises and what validation reports.
+"""The losses that training minimises and that validation reports.
 
 Legend: B sentence pairs, T target positions, V vocabulary.
 """

@@ -13,6 +13,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary
 from automoe.validation import explain
+from devices.files import replacing, write_json
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "model.json"
@@ -40,20 +41,16 @@ class TrainedModel:
 
     def save(self, folder: Path) -> None:
         """Write the three files; the description comes last and says that they are complete."""
-        folder.mkdir(parents=True, exist_ok=True)
         weights = {k: v.contiguous() for k, v in self.model.state_dict().items()}
-        partial = folder / f"{WEIGHTS}.partial"
-        save_file(weights, partial)
-        partial.replace(folder / WEIGHTS)
+        with replacing(folder / WEIGHTS) as complete:
+            save_file(weights, complete)
         self.vocabulary.save(folder / VOCABULARY)
         description = {
             "schema_version": SCHEMA_VERSION,
             "config": self.model.config.to_dict(),
             "space": self.space.model_dump(mode="json") if self.space else None,
         }
-        partial = folder / f"{DESCRIPTION}.partial"
-        partial.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        partial.replace(folder / DESCRIPTION)
+        write_json(folder / DESCRIPTION, description)
 
     @classmethod
     def load(cls, folder: Path) -> "TrainedModel":

@@ -5,7 +5,7 @@ from accelerate.utils import parse_flag_from_env
 
 
 def processes() -> PartialState:
-    """Who else trains: several processes under a launcher, otherwise this one alone.
+    """Return who trains together: the processes of a launcher, otherwise this one alone.
 
     The first ``PartialState`` decides for all that follow, and by itself it does not look at the
     variable with which launchers ask for processes on the CPU.

@@ -72,6 +72,15 @@ class TrainingSettings(BaseModel):
     validate_every: Count = 2000
     seed: Annotated[int, Field(ge=0)] = 0
 
+    def for_model(self) -> dict[str, Any]:
+        """Return what a `TransformerConfig` takes of these settings."""
+        return {
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "pre_norm": self.norm == "pre",
+            "router_jitter": self.router_jitter,
+        }
+
     @classmethod
     def of(cls, **given: Any) -> "TrainingSettings":
         """Settings from keyword arguments.

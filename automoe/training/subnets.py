@@ -1,4 +1,4 @@
-"""Which subnets an update trains: a function of the update's number alone, so it can resume."""
+"""The subnets that an update trains depend on its number alone, so that a run can resume."""
 
 from collections.abc import Callable
 from random import Random

@@ -15,6 +15,7 @@ from automoe.training.processes import processes
 from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import sandwich, uniform
 from automoe.training.trainer import TrainingResult, train
+from devices.files import write_json
 
 CORPUS = "corpus.json"
 HISTORY = "history.json"
@@ -35,32 +36,18 @@ def train_supernet(
         CheckpointError: The folder holds another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with processes().main_process_first():
-        vocabulary = vocabulary_for(
-            corpus, folder / VOCABULARY, size=space.vocab_size, seed=settings.seed
-        )
+    path = folder / VOCABULARY
+    vocabulary = vocabulary_for(corpus, path, size=space.vocab_size, seed=settings.seed)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
-    config = TransformerConfig.for_space(
-        space,
-        dropout=settings.dropout,
-        attention_dropout=settings.attention_dropout,
-        pre_norm=settings.norm == "pre",
-        router_jitter=settings.router_jitter,
-    )
+    config = TransformerConfig.for_space(space, **settings.for_model())
     model = Transformer(config, seed=settings.seed)
     schedule = sandwich if settings.sampling == "sandwich" else uniform
-    result = train(
-        model,
-        data,
-        settings,
-        folder=folder,
-        subnets=schedule(space, settings.seed),
-        on_progress=on_progress,
-    )
+    subnets = schedule(space, settings.seed)
+    result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=on_progress)
     if processes().is_main_process:
         remember_corpus(folder, corpus)
-        history = json.dumps([asdict(record) for record in result.history])
-        (folder / HISTORY).write_text(history + "\n", encoding="utf-8")
+        history = [asdict(record) for record in result.history]
+        write_json(folder / HISTORY, history, allow_nan=True)  # a run may diverge
         TrainedModel(model, vocabulary, space).save(folder)
     return result
 
@@ -75,7 +62,7 @@ def remember_corpus(folder: Path, corpus: Corpus) -> None:
         "source": corpus.source,
         "target": corpus.target,
     }
-    (folder / CORPUS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / CORPUS, content)
 
 
 def remembered_corpus(folder: Path) -> Corpus:

@@ -18,7 +18,6 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
-from automoe.file_lock import held
 from automoe.progress import OnProgress, no_progress
 from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
@@ -35,6 +34,7 @@ from automoe.training.processes import processes
 from automoe.training.schedule import rate_factor
 from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
+from devices.files import held
 
 _BETAS = (0.9, 0.98)  # of Vaswani et al., 2017
 _RECORD_EVERY = 20
@@ -43,7 +43,7 @@ _COMPARED = 20  # updates whose subnets tell spaces of one supernet's shape apar
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a run gave.
+    """The outcome of a run.
 
     Attributes:
         history: Losses over the run; the last record has a validation loss.
@@ -98,7 +98,7 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 class _Run:
-    """What the loop carries from update to update."""
+    """The state that the loop carries from update to update."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class _Run:
         return checkpoint.update
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        """This process's share of the endless stream, from where the run stands."""
+        """Return this process's share of the endless stream, from where the run stands."""
         n_processes, settings = self.accelerator.num_processes, self.settings
         stream = training_batches(
             self.data.train,
@@ -165,7 +165,7 @@ class _Run:
         return (batch.to(self.accelerator.device) for batch in own)
 
     def _update(self, update: int, batches: Iterator[Batch]) -> float:
-        """One optimiser step; the loss per token."""
+        """Make one optimiser step; return the loss per token."""
         settings = self.settings
         torch.manual_seed(_dropout_seed(settings.seed, update, self.accelerator.process_index))
         for group in self.optimiser.param_groups:
@@ -184,7 +184,7 @@ class _Run:
         return self._over_processes(total) / n_tokens
 
     def _backward(self, batch: Batch, subnets: Subnets, n_tokens: float) -> float:
-        """Add up the gradients of every subnet; the loss of the first, summed over tokens."""
+        """Add up the gradients of every subnet; return the first one's loss, summed over tokens."""
         teacher_BTV: Tensor | None = None
         first = 0.0
         for subnet in subnets:
@@ -234,7 +234,7 @@ def _dropout_seed(seed: int, update: int, process: int) -> int:
 
 
 def _digest(model: Transformer) -> str:
-    """Of the weights a run starts from: those of another supernet make another run."""
+    """Return a digest of the first weights: those of another supernet make another run."""
     digest = hashlib.sha256()
     for weight in model.state_dict().values():
         digest.update(weight.detach().cpu().numpy().tobytes())
@@ -244,7 +244,7 @@ def _digest(model: Transformer) -> str:
 def _fingerprint(
     model: Transformer, data: TrainingData, settings: TrainingSettings, subnets: SubnetsOfUpdate
 ) -> str:
-    """What must be the same for a run to be continued: how often it saves may differ."""
+    """Digest what must be the same to continue a run; how often it saves may differ."""
     pairs = hashlib.sha256()
     for pair in data.train:
         pairs.update(repr((pair.source, pair.target)).encode())

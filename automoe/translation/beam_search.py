@@ -108,7 +108,7 @@ class BeamSearch:
         return max(complete or [row.hypothesis for row in rows], key=self.score)
 
     def score(self, hypothesis: Hypothesis) -> float:
-        """What outputs of different lengths are compared by: log-probability over penalty."""
+        """The log-probability over the penalty, by which outputs of different lengths compare."""
         return hypothesis.log_probability / self._penalty(len(hypothesis.tokens))
 
     def _penalty(self, n_tokens: int) -> float:
@@ -151,7 +151,7 @@ def _extend(
 
 
 def _highest(values: NDArray[np.float64], n: int) -> list[tuple[int, int]]:
-    """Where the `n` highest finite values are, highest first, among equals the first."""
+    """Return where the `n` highest finite values are, highest first, among equals the first."""
     left, places = values.copy(), []
     # One pass for each is many times faster than sorting or partitioning a vocabulary.
     for _ in range(min(n, left.size)):

@@ -1,4 +1,4 @@
-"""How well and how fast a model translates a text whose translation is known."""
+"""The quality and the speed with which a model translates a text of known translation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ _MIN_FOR_P90 = 64  # of fewer sentences, half a dozen or less would decide it
 
 
 class Translates(Protocol):
-    """What can be evaluated: a `Translator`, or anything else that translates."""
+    """A thing that can be evaluated: a `Translator`, or anything else that translates."""
 
     def translate(self, sentence: str) -> Translation:
         """Translate one sentence."""

@@ -1,4 +1,4 @@
-"""Fused attention and products, standard and ONNX Runtime's: FLOPs and shapes.
+"""FLOPs of fused attention and products, of ONNX and of ONNX Runtime.
 
 Counted are the products with keys and with values, and the projections where the operator makes
 them. A causal mask saves nothing; softmax, scaling, biases and rotation are not counted.
@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 def matmul_operands(node: ShapedNode) -> tuple[Shape, Shape]:
-    """The shapes that ONNX Runtime's FusedMatMul multiplies, once it has turned them."""
+    """Return the shapes that ONNX Runtime's FusedMatMul multiplies, once it has turned them."""
     first, second = (
         _turned(
             node.in_shape(i),
@@ -25,7 +25,7 @@ def matmul_operands(node: ShapedNode) -> tuple[Shape, Shape]:
 
 
 def _turned(shape: Shape, *, batch: bool, matrix: bool) -> Shape:
-    """The first dimension goes before the last; then the last two change places."""
+    """Return the shape with its first dimension before the last, and the last two exchanged."""
     if len(shape) < 2:
         return shape
     *batches, rows, columns = (*shape[1:-1], shape[0], shape[-1]) if batch else shape
@@ -33,7 +33,7 @@ def _turned(shape: Shape, *, batch: bool, matrix: bool) -> Shape:
 
 
 def attention_flops(n_queries: int, n_keys: int, key_width: int, value_width: int) -> int:
-    """Every query meets every key, and adds up every value.
+    """Return the FLOPs by which every query meets every key and adds up every value.
 
     Args:
         n_queries: T of all batches together.
@@ -45,7 +45,10 @@ def attention_flops(n_queries: int, n_keys: int, key_width: int, value_width: in
 
 
 def fused_attention_flops(node: ShapedNode) -> int:
-    """ONNX's Attention: ``[B, H, T, P]`` or ``[B, T, H * P]``, with or without a cache."""
+    """Return the FLOPs of ONNX's Attention, with or without a cache.
+
+    Queries, keys and values are ``[B, H, T, P]`` or ``[B, T, H * P]``.
+    """
     query, key, value = (node.in_shape(i) for i in range(3))
     n_past = node.in_shape(4)[2] if node.has_input(4) else 0
     if len(query) == 4:
@@ -59,7 +62,10 @@ def fused_attention_flops(node: ShapedNode) -> int:
 
 
 def projected_attention_flops(node: ShapedNode) -> int:
-    """ONNX Runtime's Attention, which projects ``[B, T, D]`` to queries, keys and values first."""
+    """Return the FLOPs of ONNX Runtime's Attention.
+
+    It projects ``[B, T, D]`` to queries, keys and values first.
+    """
     batch, n_tokens, dim = node.in_shape(0)
     query, key, value = _hidden_sizes(node)
     projection = 2 * batch * n_tokens * dim * (query + key + value)
@@ -67,31 +73,14 @@ def projected_attention_flops(node: ShapedNode) -> int:
     return projection + attention_flops(batch * n_tokens, n_keys, query, value)
 
 
-def projected_attention_shapes(node: ShapedNode) -> tuple[Shape, ...]:
-    """Output ``[B, T, H * P]`` and the grown cache ``[2, B, H, S, P]``."""
-    batch, n_tokens, _ = node.in_shape(0)
-    query, _, value = _hidden_sizes(node)
-    heads = int(node.attribute("num_heads"))
-    n_keys = n_tokens + _past_length(node)
-    return (batch, n_tokens, value), (2, batch, heads, n_keys, query // heads)
-
-
 def multi_head_attention_flops(node: ShapedNode) -> int:
-    """ONNX Runtime's MultiHeadAttention; packed or not, with or without a cache."""
+    """Return the FLOPs of ONNX Runtime's MultiHeadAttention, packed or not."""
     batch, n_queries, n_keys, key_width, value_width = _multi_head_sizes(node)
     return attention_flops(batch * n_queries, n_keys, key_width, value_width)
 
 
-def multi_head_attention_shapes(node: ShapedNode) -> tuple[Shape, ...]:
-    """Output ``[B, T, H * P]``, and the grown caches of keys and values ``[B, H, S, P]``."""
-    batch, n_queries, n_keys, key_width, value_width = _multi_head_sizes(node)
-    heads = int(node.attribute("num_heads"))
-    caches = [(batch, heads, n_keys, width // heads) for width in (key_width, value_width)]
-    return (batch, n_queries, value_width), *caches
-
-
 def _hidden_sizes(node: ShapedNode) -> tuple[int, int, int]:
-    """Widths of queries, keys and values; a third of the weights each unless they are given."""
+    """Return the widths of queries, keys and values: a third of the weights unless given."""
     if node.attribute("past_present_share_buffer", 0):
         raise UnknownCostError("a cache of fixed size does not tell how full it is")
     given = node.attribute("qkv_hidden_sizes")

@@ -50,7 +50,7 @@ class GraphCosts:
     unknown_nodes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures that ``automoe cost --json`` prints."""
+        """Return the figures that ``automoe cost --json`` prints."""
         return {**asdict(self), "unknown_nodes": list(self.unknown_nodes)}
 
 
@@ -61,7 +61,7 @@ def costs_of_graph(
     shapes: Shapes | None = None,
     tokens_per_segment: Sequence[Sequence[int]] | None = None,
 ) -> GraphCosts:
-    """The costs of one run of the ONNX file at `path`.
+    """Return the costs of one run of the ONNX file at `path`.
 
     Args:
         path: The file.
@@ -89,7 +89,7 @@ def costs_of_graph(
 
 
 def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ...]:
-    """Rows shared as equally as whole numbers allow; the first segments get what remains."""
+    """Return rows shared as equally as whole numbers allow; the first segments get the rest."""
     share, rest = divmod(n_rows, n_segments)
     return tuple(share + (i < rest) for i in range(n_segments))
 
@@ -97,7 +97,7 @@ def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ..
 def costs_of_nodes(
     graph: "OpenedGraph", nodes: "Sequence[ShapedNode]", inputs: "Mapping[str, Value]"
 ) -> GraphCosts:
-    """The costs of a graph whose shapes are found."""
+    """Return the costs of a graph from its nodes with their shapes."""
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
 
     weights = Weights(graph, nodes)

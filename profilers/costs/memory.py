@@ -1,13 +1,13 @@
 """Bytes of a graph: its weights, which of them a run reads, and the most that lives at once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from onnx import NodeProto, TensorProto
+from onnx import TensorProto
 
 from profilers.costs.shapes import OpenedGraph
 from profilers.costs.values import ShapedNode, Value
-from profilers.workload.subgraphs import bodies, initialisers
+from profilers.workload.subgraphs import captured_names, initialisers
 
 # Where a weight lies: a file and an offset in it, or a graph and a name in it.
 Place = tuple[str, object]
@@ -39,7 +39,7 @@ class Weights:
             self._add(name, (str(graph.path), name), node.outputs[0].n_bytes)
 
     def read_by(self, nodes: Iterable[ShapedNode]) -> int:
-        """Bytes of weights that these nodes read.
+        """Return the bytes of weights that these nodes read.
 
         A node that gives nothing reads nothing; one that gathers rows reads as much as it gives.
         """
@@ -63,24 +63,28 @@ class Weights:
 
 
 def is_constant(node: ShapedNode) -> bool:
-    """Whether a node is a weight in disguise."""
+    """Return whether a node only holds a weight."""
     return node.op == "Constant"
 
 
 def activation_bytes(nodes: Iterable[ShapedNode]) -> int:
-    """Everything that the nodes put out; constants are weights."""
+    """Return the bytes of all outputs of the nodes; constants are weights."""
     return sum(sum(_output_bytes(node)) for node in nodes if not is_constant(node))
 
 
 def peak_live_bytes(
     nodes: Sequence[ShapedNode], inputs: Mapping[str, Value], outputs: Iterable[str]
 ) -> int:
-    """The most that inputs and activations take at once, in the order of the nodes.
+    """Return the most bytes that inputs and activations take at once, in the nodes' order.
 
     The caller holds the inputs all the time, and the outputs to the end. A node's inputs and
     outputs are alive together: nothing is computed in place.
     """
-    last_use = {name: i for i, node in enumerate(nodes) for name in _uses(node.proto)}
+    last_use = {
+        name: i
+        for i, node in enumerate(nodes)
+        for name in (*node.proto.input, *captured_names(node.proto))
+    }
     last_use |= dict.fromkeys(outputs, len(nodes))
     live = peak = sum(value.n_bytes or 0 for value in inputs.values())
     freed = [0] * (len(nodes) + 1)
@@ -96,14 +100,6 @@ def peak_live_bytes(
 
 def _output_bytes(node: ShapedNode) -> list[int]:
     return [value.n_bytes or 0 for value in node.outputs]
-
-
-def _uses(node: NodeProto) -> Iterator[str]:
-    """The values a node takes, those of its bodies included."""
-    yield from node.input
-    for graph in bodies(node):
-        for inner in graph.node:
-            yield from _uses(inner)
 
 
 def _place(tensor: TensorProto, graph: Path) -> Place:

@@ -46,10 +46,10 @@ _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
 
 
 def flops_of(node: ShapedNode) -> int:
-    """The floating-point (or integer) operations of one run of a node.
+    """Return the floating-point (or integer) operations of one run of a node.
 
     Raises:
-        UnknownCostError: Its operator has no rule, or a shape that the rule needs is unknown.
+        UnknownCostError: The operator has no rule, or a shape that the rule needs is unknown.
     """
     rule = _RULES.get(node.op)
     if rule is not None:
@@ -60,7 +60,7 @@ def flops_of(node: ShapedNode) -> int:
 
 
 def counts(op: str) -> bool:
-    """Whether an operator's FLOPs are counted."""
+    """Return whether an operator's FLOPs are counted."""
     return op in _RULES
 
 
@@ -81,12 +81,15 @@ def _gemm(node: ShapedNode) -> int:
 
 
 def _convolution(weight: int) -> Callable[[ShapedNode], int]:
-    """Each output element adds up one filter: channels of its group times the kernel."""
+    """Return the rule of a convolution whose weight is this input.
+
+    Each output element adds up one filter: channels of its group times the kernel.
+    """
     return lambda node: 2 * node.n_out() * prod(node.in_shape(weight)[1:])
 
 
 def _conv_transpose(node: ShapedNode) -> int:
-    """Each input element is spread by one filter; what padding cuts off is counted too."""
+    """Each input element is spread by one filter; what padding cuts off is also counted."""
     return 2 * prod(node.in_shape(0)) * prod(node.in_shape(1)[1:])
 
 
@@ -97,7 +100,7 @@ def _recurrent(node: ShapedNode) -> int:
 
 
 def _einsum(node: ShapedNode) -> int:
-    """One multiply-add per combination of all indices; only products of two tensors."""
+    """One multiply-add is counted per combination of all indices, for at most two tensors."""
     terms, out = _einsum_terms(node)
     if len(terms) == 1:
         return 0
@@ -112,7 +115,10 @@ def _einsum(node: ShapedNode) -> int:
 
 
 def _einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
-    """The indices of each operand and of the output; those of an ellipsis are "-1", "-2", ..."""
+    """Return the indices of each operand and of the output.
+
+    Those of an ellipsis are "-1", "-2", ...
+    """
     equation = node.attribute("equation", b"").decode().replace(" ", "")
     left, arrow, right = equation.partition("->")
     terms = [
@@ -142,6 +148,7 @@ _RULES: dict[str, Callable[[ShapedNode], int]] = {
     "RNN": _recurrent,
     "GRU": _recurrent,
     "LSTM": _recurrent,
+    "com.microsoft.DynamicQuantizeLSTM": _recurrent,
     "Einsum": _einsum,
     "Attention": fused_attention_flops,
     "com.microsoft.FusedMatMul": _fused_matmul,

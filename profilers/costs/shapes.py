@@ -5,6 +5,7 @@ range) is computed; everything else only has its shapes inferred. The rows of a 
 sizes the graph computes from data, such as the tokens of each expert, are asked of the caller.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from math import prod
@@ -14,10 +15,19 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
+from onnx import (
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    checker,
+    defs,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
-from profilers.costs.contrib_shapes import contrib_outputs
+from profilers.costs.runtime_shapes import computed_outputs, described_outputs
 from profilers.costs.values import (
     MAX_KNOWN_ELEMENTS,
     UNKNOWN,
@@ -25,21 +35,19 @@ from profilers.costs.values import (
     ShapedNode,
     UnknownCostError,
     Value,
-    kept_content,
-    operator_name,
 )
 from profilers.workload.from_onnx import load_onnx
+from profilers.workload.subgraphs import captured_names, has_bodies
 
-# Given a Split, its number of outputs and of rows: the rows of each output.
+# Returns the rows of each output of a Split, given the number of its outputs and of all rows.
 SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
 
-_COMPUTED_NAMES = """
-    Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Expand Floor Gather Greater
-    GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg NonZero Not Or Pow Range ReduceMax
-    ReduceMin ReduceProd ReduceSum Reshape Round Sign Slice Split Sqrt Squeeze Sub Tile Transpose
-    Unsqueeze Where
+_RANDOM_NAMES = """
+    Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
-_COMPUTED = frozenset(_COMPUTED_NAMES.split())
+_RANDOM = frozenset(_RANDOM_NAMES.split())
+# What ONNX raises at shapes, or at inputs of a number or type, that an operator cannot take.
+_REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
 
 class OpenedGraph:
@@ -57,11 +65,10 @@ class OpenedGraph:
         model = _load(path)
         self.path = path
         self.graph = model.graph
-        self._opsets = list(model.opset_import)
-        self._ir_version = model.ir_version
+        self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
             "" if opset.domain == "ai.onnx" else opset.domain: opset.version
-            for opset in self._opsets
+            for opset in model.opset_import
         }
         self.weights = {weight.name: _weight(weight) for weight in self.graph.initializer}
         self.weights |= {
@@ -79,7 +86,7 @@ class OpenedGraph:
     def shaped_nodes(
         self, inputs: Mapping[str, Value], segment_rows: SegmentRows
     ) -> list[ShapedNode]:
-        """Every node with its shapes.
+        """Return every node with its shapes.
 
         Args:
             inputs: One per input of the graph.
@@ -90,13 +97,22 @@ class OpenedGraph:
         nodes = []
         for index, proto in enumerate(self.graph.node):
             taken = tuple(known.get(name, UNKNOWN) if name else None for name in proto.input)
-            node = self._node(index, proto, taken, sizes, segment_rows)
+            bare = ShapedNode(proto, taken, ())
+            if is_computed_split(bare):
+                node = _split(bare, segment_rows)
+            else:
+                captured = {x: known[x] for x in captured_names(proto) if x in known}
+                values = (*taken, *captured.values())
+                key = (index, *(value and value.key for value in values), *sizes.items())
+                if key not in self._seen:
+                    self._seen[key] = self._infer(bare, captured, sizes)
+                node = self._seen[key]
             known.update(zip(proto.output, node.outputs, strict=True))
             nodes.append(node)
         return nodes
 
     def _symbols(self, inputs: Mapping[str, Value]) -> dict[str, int]:
-        """What the inputs say of the graph's symbolic dimensions."""
+        """Return the sizes that the inputs give to the graph's symbolic dimensions."""
         sizes = {}
         for name, value in inputs.items():
             if name in self._declared and value.shape is not None:
@@ -106,35 +122,21 @@ class OpenedGraph:
         sizes.pop("", None)
         return sizes
 
-    def _node(
-        self,
-        index: int,
-        proto: NodeProto,
-        taken: tuple[Value | None, ...],
-        sizes: Mapping[str, int],
-        segment_rows: SegmentRows,
-    ) -> ShapedNode:
-        if is_computed_split(proto, taken):
-            return _split(ShapedNode(proto, taken, ()), segment_rows)
-        key = (index, *(value and value.key for value in taken), *sizes.items())
-        if key not in self._seen:
-            self._seen[key] = self._infer(proto, taken, sizes)
-        return self._seen[key]
-
     def _infer(
-        self, proto: NodeProto, taken: tuple[Value | None, ...], sizes: Mapping[str, int]
+        self, node: ShapedNode, captured: Mapping[str, Value], sizes: Mapping[str, int]
     ) -> ShapedNode:
-        bare = ShapedNode(proto, taken, ())
-        found: list[Value] = []
+        """Return the node with its outputs; what cannot be inferred is as the graph declares it."""
+        proto = node.proto
+        inferred: list[Value] = []
         problem, declared = "", self._declared
         try:
-            found = self._outputs(bare)
+            inferred = self._outputs(node, captured)
         except ContradictionError as error:
             problem, declared = str(error), {}
         except UnknownCostError as error:
             problem = str(error)
         outputs = []
-        for name, value in zip_longest(proto.output, found[: len(proto.output)]):
+        for name, value in zip_longest(proto.output, inferred[: len(proto.output)]):
             known = UNKNOWN if value is None or not name else value
             if name and known.shape is None and name in declared:
                 known = _as_declared(declared[name], sizes) or known
@@ -143,30 +145,31 @@ class OpenedGraph:
         unknown = [name for name, value in named if name and value.n_bytes is None]
         if unknown and not problem:
             problem = f"the shape of its output '{unknown[0]}' is unknown"
-        return ShapedNode(proto, taken, tuple(outputs), problem if unknown else "")
+        return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "")
 
-    def _outputs(self, node: ShapedNode) -> list[Value]:
-        proto = node.proto
-        if operator_name(proto) in ("Shape", "Size"):
+    def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
+        if node.op in ("Shape", "Size"):
             return [Value.of(_measured(node))]
+        taken = _named(node)
+        schema = self._schema(node.proto)
+        if schema is None:
+            return described_outputs(node.proto, {**taken, **captured}, self._header)
+        inferred = self._inferred(node, schema)
+        if _is_computable(node, inferred):
+            with contextlib.suppress(UnknownCostError):
+                return computed_outputs(node.proto, taken, self._header)
+        return inferred
+
+    def _schema(self, proto: NodeProto) -> defs.OpSchema | None:
+        """Return what ONNX says of an operator; None of one that it cannot infer alone."""
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         version = self._versions.get(domain, 0)
-        if not version or not defs.has(proto.op_type, version, domain):
-            return contrib_outputs(node)
-        inferred = self._inferred(node, defs.get_schema(proto.op_type, version, domain))
-        if domain or proto.op_type not in _COMPUTED or any(map(_is_large, inferred)):
-            return inferred
-        given = [value for value in node.inputs if value is not None]
-        if any(value.content is None for value in given):
-            return inferred
-        return self._computed(node) or inferred
+        if has_bodies(proto) or not version or not defs.has(proto.op_type, version, domain):
+            return None
+        return defs.get_schema(proto.op_type, version, domain)
 
     def _inferred(self, node: ShapedNode, schema: defs.OpSchema) -> list[Value]:
-        named = {
-            name: value
-            for name, value in zip(node.proto.input, node.inputs, strict=True)
-            if value is not None
-        }
+        named = _named(node)
         if any(value.elem_type == 0 for value in named.values()):
             raise UnknownCostError("the type of an input is unknown")
         contents = {
@@ -180,36 +183,36 @@ class OpenedGraph:
                 node.proto,
                 {name: _type(value) for name, value in named.items()},
                 contents,
-                opset_imports=self._opsets,
-                ir_version=self._ir_version,
+                opset_imports=list(self._header.opset_import),
+                ir_version=self._header.ir_version,
             )
-        except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
-        found = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
-        if node.op == "Dropout" and len(found) == 2 and found[1].shape is None:
-            found[1] = found[0]  # before opset 12 nothing is inferred of the mask
-        return found
-
-    def _computed(self, node: ShapedNode) -> list[Value]:
-        """What a node gives whose inputs are all known; nothing when it cannot be computed."""
-        contents = {
-            name: value.content
-            for name, value in zip(node.proto.input, node.inputs, strict=True)
-            if value is not None
-        }
-        try:
-            results = ReferenceEvaluator(node.proto, opsets=self._versions).run(None, contents)
-            arrays: list[NDArray[Any]] = [np.asarray(result) for result in results]
-        except Exception:  # whatever an operator's Python raises, its shapes are inferred already
-            return []
-        return [Value(Value.of(x).elem_type, x.shape, kept_content(x)) for x in arrays]
+        outputs = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
+        if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
+            outputs[1] = outputs[0]  # before opset 12 nothing is inferred of the mask
+        return outputs
 
 
-def is_computed_split(node: NodeProto, taken: tuple[Value | None, ...]) -> bool:
-    """Whether a Split's sizes depend on data."""
-    if node.op_type != "Split" or len(taken) < 2 or taken[1] is None:
+def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
+    """Return whether all inputs are known, the outputs are small, and no chance is involved."""
+    known = all(value.content is not None for value in _named(node).values())
+    return known and node.op not in _RANDOM and not any(map(_is_large, inferred))
+
+
+def _named(node: ShapedNode) -> dict[str, Value]:
+    """Return the inputs of a node that are given, by name."""
+    pairs = zip(node.proto.input, node.inputs, strict=True)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def is_computed_split(node: ShapedNode) -> bool:
+    """Return whether this is a Split whose sizes depend on data."""
+    if node.op != "Split" or len(node.inputs) < 2:
         return False
-    return taken[1].content is None and taken[0] is not None and taken[0].shape is not None
+    rows, sizes = node.inputs[:2]
+    is_cut = rows is not None and rows.shape is not None
+    return is_cut and sizes is not None and sizes.content is None
 
 
 def _load(path: Path) -> onnx.ModelProto:
@@ -239,7 +242,7 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
 
 
 def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value | None:
-    """What the graph itself says of a value, where that names known dimensions only."""
+    """Return what the graph declares of a value, None unless all dimensions are known."""
     if not declared.HasField("shape"):
         return None
     shape = [
@@ -265,10 +268,10 @@ def _type(value: Value) -> TypeProto:
     return helper.make_tensor_type_proto(value.elem_type, value.shape)
 
 
-def _value(found: TypeProto) -> Value:
-    if not found.HasField("tensor_type"):
+def _value(inferred: TypeProto) -> Value:
+    if not inferred.HasField("tensor_type"):
         return UNKNOWN
-    tensor = found.tensor_type
+    tensor = inferred.tensor_type
     dims = [dim.dim_value for dim in tensor.shape.dim if dim.HasField("dim_value")]
     complete = tensor.HasField("shape") and len(dims) == len(tensor.shape.dim)
     return Value(tensor.elem_type, tuple(dims) if complete else None)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
-MAX_KNOWN_ELEMENTS = 1024  # of a content; shapes, axes and sizes are far smaller
+# Contents are kept up to this number of elements; shapes, axes and sizes have far fewer.
+MAX_KNOWN_ELEMENTS = 1024
 
 _BITS = {
     **dict.fromkeys(("DOUBLE", "INT64", "UINT64", "COMPLEX64"), 64),
@@ -33,7 +34,7 @@ class UnknownCostError(ValueError):
 
 
 class ContradictionError(UnknownCostError):
-    """Shapes that an operator cannot take; what the graph declares of its outputs is void."""
+    """An operator cannot take its shapes; what the graph declares of its outputs is void."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,24 +53,28 @@ class Value:
 
     @property
     def n_bytes(self) -> int | None:
-        """Its size; types narrower than a byte are packed. None when shape or type is unknown."""
+        """The size in bytes, None if shape or type is unknown.
+
+        Elements narrower than a byte are packed.
+        """
         bits = _BITS_OF_TYPE.get(self.elem_type)
         return None if self.shape is None or bits is None else -(-prod(self.shape) * bits // 8)
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for values of which the same is known."""
+        """A key that is equal for values of which the same is known."""
         content = None if self.content is None else self.content.tobytes()
         return self.elem_type, self.shape, content
 
     @classmethod
     def of(cls, content: NDArray[Any]) -> "Value":
-        """A tensor whose elements are known."""
-        return cls(helper.np_dtype_to_tensor_dtype(content.dtype), content.shape, content)
+        """Return a tensor whose elements are known; only a few of them are kept."""
+        kept = content if content.size <= MAX_KNOWN_ELEMENTS else None
+        return cls(helper.np_dtype_to_tensor_dtype(content.dtype), content.shape, kept)
 
     @classmethod
     def of_type(cls, dtype: str, shape: tuple[int, ...]) -> "Value":
-        """A tensor of a NumPy type whose elements are unknown."""
+        """Return a tensor of a NumPy type whose elements are unknown."""
         return cls(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
@@ -94,32 +99,32 @@ class ShapedNode:
 
     @property
     def op(self) -> str:
-        """Its operator, with the domain unless that is ONNX's own."""
+        """The name of the operator, with its domain unless that is ONNX's own."""
         return operator_name(self.proto)
 
     @property
     def computes_nothing(self) -> bool:
-        """Whether all it gives is empty, as of an expert that no token was sent to."""
+        """Whether all outputs are empty, as those of an expert that no token was sent to."""
         named = zip(self.proto.output, self.outputs, strict=True)
         shapes = [value.shape for name, value in named if name]
         return bool(shapes) and all(shape is not None and 0 in shape for shape in shapes)
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """The value of an attribute."""
+        """Return the value of an attribute, or the default if it is not given."""
         for attribute in self.proto.attribute:
             if attribute.name == name:
                 return helper.get_attribute_value(attribute)
         return default
 
     def has_input(self, index: int) -> bool:
-        """Whether an optional input is given."""
+        """Return whether an optional input is given."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def in_shape(self, index: int) -> tuple[int, ...]:
-        """The shape of an input.
+        """Return the shape of an input.
 
         Raises:
-            UnknownCostError: It is unknown or left out.
+            UnknownCostError: The shape is unknown or the input is left out.
         """
         value = self.inputs[index] if self.has_input(index) else None
         if value is None or value.shape is None:
@@ -127,10 +132,10 @@ class ShapedNode:
         return value.shape
 
     def out_shape(self, index: int = 0) -> tuple[int, ...]:
-        """The shape of an output.
+        """Return the shape of an output.
 
         Raises:
-            UnknownCostError: It is unknown.
+            UnknownCostError: The shape is unknown.
         """
         shape = self.outputs[index].shape
         if shape is None:
@@ -138,21 +143,16 @@ class ShapedNode:
         return shape
 
     def n_out(self, index: int = 0) -> int:
-        """The elements of an output."""
+        """Return the number of elements of an output."""
         return prod(self.out_shape(index))
 
     def __str__(self) -> str:
-        """Enough to find it in a graph viewer."""
+        """Return what is enough to find the node in a graph viewer."""
         outputs = [name for name in self.proto.output if name]
         return f"{self.op} '{self.proto.name or (outputs or [''])[0]}'"
 
 
 def operator_name(node: NodeProto) -> str:
-    """Such as "Gemm" or "com.microsoft.FusedMatMul"."""
+    """Return an operator's name, such as "Gemm" or "com.microsoft.FusedMatMul"."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     return f"{domain}.{node.op_type}" if domain else node.op_type
-
-
-def kept_content(array: NDArray[Any]) -> NDArray[Any] | None:
-    """The array unless it is too large to be the content of a shape."""
-    return np.asarray(array) if array.size <= MAX_KNOWN_ELEMENTS else None

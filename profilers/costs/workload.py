@@ -27,7 +27,7 @@ _DECISIVE = 1e3  # between the best and the second expert; no router's logits di
 
 
 def costs_of_workload(path: Path) -> GraphCosts:
-    """The costs of one sample of the workload at `path`.
+    """Return the costs of one sample of the workload at `path`.
 
     FLOPs, bytes read, activations and operators are sums over all runs. A weight counts once in
     `weight_bytes`, however many graphs share it. The peak is the highest of all runs, beside the
@@ -41,7 +41,7 @@ def costs_of_workload(path: Path) -> GraphCosts:
 
 
 def costs_of_runs(path: Path) -> dict[str, tuple[GraphCosts, ...]]:
-    """The costs of every run of one sample of the workload at `path`, by call, in order.
+    """Return the costs of every run of one sample of the workload at `path`, by call, in order.
 
     Raises:
         WorkloadError, OSError: As `costs_of_workload`.
@@ -91,7 +91,7 @@ class _Sample:
         self._weights |= Weights(graph, nodes).n_bytes
 
     def costs(self) -> GraphCosts:
-        """The sums, and the highest peak."""
+        """Return the sums over all runs, and the highest peak."""
         weight_bytes = sum(self._weights.values())
         all_runs = [run for runs in self.runs.values() for run in runs]
         operators: Counter[str] = Counter()
@@ -124,21 +124,24 @@ class _DecidedRows:
         return even_rows(split, n_segments, n_rows)
 
     def _sources(self, name: str) -> Iterable[str]:
-        """What a value is made of, nearest first; the router's own product ends the way."""
+        """Yield the names that a value is made of, nearest first, up to the router's product."""
         from profilers.costs.operator_flops import counts
         from profilers.costs.values import operator_name
 
         seen, names = {name}, [name]
-        for found in names:
-            yield found
-            maker = self._makers.get(found)
+        for source in names:
+            yield source
+            maker = self._makers.get(source)
             if maker is not None and not counts(operator_name(maker)):
                 names += [x for x in dict.fromkeys(maker.input) if x not in seen]
                 seen.update(maker.input)
 
 
 def _tokens_per_column(spec: TensorSpec) -> tuple[int, ...] | None:
-    """How many rows have their maximum in each column; None unless every row is decisive."""
+    """Return how many rows have their maximum in each column.
+
+    Return None unless every row is decisive.
+    """
     if spec.values is None or len(spec.values) == 1 < np.prod(spec.shape):
         return None
     bias_TN = np.asarray(spec.values, dtype=np.float64).reshape(spec.shape)
@@ -149,7 +152,7 @@ def _tokens_per_column(spec: TensorSpec) -> tuple[int, ...] | None:
 
 
 def _value(spec: TensorSpec) -> "Value":
-    """The tensor with its elements where they may be sizes or positions."""
+    """Return the tensor, with its elements where they may be sizes or positions."""
     from profilers.costs.values import MAX_KNOWN_ELEMENTS, Value
 
     n_elements = int(np.prod(spec.shape))

@@ -6,8 +6,6 @@ from math import exp, log, sqrt
 from statistics import fmean, median, stdev
 from typing import Literal
 
-from scipy.special import stdtrit
-
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.rows import LogError
 
@@ -207,6 +205,8 @@ def _standard_error(row: Row) -> float:
 
 def _mean(points: Sequence[PointRatio]) -> tuple[float, float]:
     """The mean log ratio and the half-width of its 95 % interval."""
+    from scipy.special import stdtrit  # late, as in `profilers.measuring.intervals`
+
     logs = [log(point.ratio) for point in points]
     n = len(logs)
     halves = [log(point.high / point.low) / 2 for point in points]

@@ -6,7 +6,6 @@ from math import exp, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 SAMPLES_FOR_TAIL = {90: 64, 95: 130, 99: 662}
 _BORROWED_DOF = 4
@@ -80,6 +79,9 @@ def median_interval(
         ValueError: Fewer than two blocks, a median that is not positive, or a `confidence`
             outside (0, 1).
     """
+    # Each process of a simulated device imports this module, and SciPy is a third of its start.
+    from scipy.special import stdtrit
+
     if len(block_medians_ms) < 2:
         raise ValueError(
             f"'block_medians_ms' must hold at least 2 blocks. Got {len(block_medians_ms)}. "

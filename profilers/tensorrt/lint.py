@@ -46,7 +46,7 @@ class LintFinding:
 
 
 def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
-    """What a dialect minds about a graph; no finding of severity "refusal" means it is taken.
+    """Return the findings of a dialect; without one of severity "refusal" the graph is taken.
 
     Args:
         path: The ONNX file; its weights are not read.
@@ -175,7 +175,7 @@ class _Lint:
         return f"its K must be at most {limit}. Got {k}" if k > limit else ""
 
     def _is_constant(self, node: "NodeProto", place: int) -> bool:
-        """Also where an input is left out."""
+        """Return whether an input is constant; one that is left out is constant too."""
         if len(node.input) <= place or not node.input[place]:
             return True
         return node.input[place] in self._constants
@@ -184,7 +184,7 @@ class _Lint:
         return any(name in self._from_data for name in self._shapes_of(node))
 
     def _shapes_of(self, node: "NodeProto") -> list[str]:
-        """The inputs that say which shape its output has."""
+        """Return the inputs that say which shape the node's output has."""
         places = SHAPE_INPUTS.get(node.op_type, ())
         return [node.input[place] for place in places if place < len(node.input)]
 
@@ -201,13 +201,13 @@ class _Lint:
 
 
 def _may_be_shape(value: "ValueInfoProto") -> bool:
-    """Whether an input can be a shape tensor: integers in at most one dimension."""
+    """Return whether an input can be a shape tensor: integers in at most one dimension."""
     kind = value.type.tensor_type
     return kind.elem_type in _SIZES and kind.HasField("shape") and len(kind.shape.dim) <= 1
 
 
 def _constant(node: "NodeProto") -> "TensorProto":
-    """What a node of the operator Constant gives; without a type where that has no elements."""
+    """Return what a Constant node gives; it has no type where it has no elements."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -221,7 +221,7 @@ def _constant(node: "NodeProto") -> "TensorProto":
 
 
 def _element_types(model: "ModelProto") -> dict[str, int]:
-    """The type of every tensor that ONNX can infer."""
+    """Return the type of every tensor that ONNX can infer."""
     import onnx.shape_inference
 
     try:
@@ -234,7 +234,7 @@ def _element_types(model: "ModelProto") -> dict[str, int]:
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:
-    """The values of a small constant; none where they are unknown or lie in another file."""
+    """Return the values of a small constant; none if unknown or in another file."""
     from onnx import TensorProto, numpy_helper
 
     is_known = tensor.data_type and tensor.data_location != TensorProto.EXTERNAL

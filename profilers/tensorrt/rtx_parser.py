@@ -70,7 +70,7 @@ class ParserVerdict:
 
 
 def missing_parser() -> str | None:
-    """Why it cannot be asked, and the remedy; None when it can."""
+    """Return why the parser cannot be asked, with the remedy; None when it can."""
     if find_spec(MODULE) is None:
         return f"{MODULE} is not installed; pip install tensorrt_rtx nvidia-cuda-runtime"
     return None

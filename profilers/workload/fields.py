@@ -22,7 +22,7 @@ class FieldReader:
     where: str
 
     def text(self, field: str) -> str:
-        """A string.
+        """Return a string.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -30,7 +30,7 @@ class FieldReader:
         return str(self._get(field, str))
 
     def integer(self, field: str) -> int:
-        """An integer.
+        """Return an integer.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -38,7 +38,7 @@ class FieldReader:
         return int(self._get(field, int))
 
     def integers(self, field: str) -> list[int]:
-        """A list of integers.
+        """Return a list of integers.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -50,7 +50,7 @@ class FieldReader:
         return items
 
     def table(self, field: str) -> dict[str, Any]:
-        """An object.
+        """Return an object.
 
         Raises:
             WorkloadError: The field is missing or something else.
@@ -58,21 +58,21 @@ class FieldReader:
         return dict(self._get(field, dict))
 
     def child(self, field: str) -> "FieldReader":
-        """A reader of the object in `field`."""
+        """Return a reader of the object in `field`."""
         return FieldReader(self.table(field), f"{self.where}, {field}")
 
     def children(self) -> Iterator[tuple[str, "FieldReader"]]:
-        """A reader for each field of this object."""
+        """Return a reader for each field of this object."""
         for name, value in self.value.items():
             yield name, FieldReader(value, f"{self.where}, {name}")
 
     def readers(self, field: str) -> list["FieldReader"]:
-        """A reader for each item of the list in `field`."""
+        """Return a reader for each item of the list in `field`."""
         items = enumerate(self._get(field, list))
         return [FieldReader(item, f"{self.where}, {field}[{index}]") for index, item in items]
 
     def optional(self, field: str, kind: type) -> Any:
-        """The value of `field`, None when it is missing or null."""
+        """Return the value of `field`, None when it is missing or null."""
         if isinstance(self.value, dict) and self.value.get(field) is None:
             return None
         return self._get(field, kind)

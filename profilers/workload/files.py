@@ -28,7 +28,7 @@ class WorkloadFiles:
 
 
 def workload_files(path: Path) -> WorkloadFiles:
-    """What belongs to the workload at `path`.
+    """Return the files that belong to the workload at `path`.
 
     Graphs of one folder stay together, so that they share their weights there too.
 
@@ -50,7 +50,7 @@ def workload_files(path: Path) -> WorkloadFiles:
 
 
 def external_locations(graph: Path) -> tuple[str, ...]:
-    """The files in which a graph keeps its weights, relative to its folder, sorted.
+    """Return the files in which a graph keeps its weights, relative to its folder, sorted.
 
     Raises:
         WorkloadError: It is no ONNX file.
@@ -72,7 +72,7 @@ def _locations(model: "ModelProto") -> Iterator[str]:
 
 
 def _inside(graph: Path, location: str) -> Path:
-    """The file itself; a model that somebody gave us must not make us send another."""
+    """Return the file; a model that somebody gave us must not make us send another one."""
     relative, file = PurePosixPath(location), (graph.parent / location).resolve()
     is_inside = file.is_relative_to(graph.parent.resolve())
     if relative.is_absolute() or ".." in relative.parts or not is_inside:

@@ -18,7 +18,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 def workload_for_onnx(
     path: Path, *, dims: Mapping[str, int] | None = None, shapes: Shapes | None = None
 ) -> Workload:
-    """One call named "model" of the graph at `path`; its weights are not read.
+    """Return one call named "model" of the graph at `path`; its weights are not read.
 
     Floating-point inputs are drawn from a normal distribution; integers and booleans are zero,
     because zero is a valid index into anything.
@@ -49,7 +49,7 @@ def workload_for_onnx(
 
 
 def load_onnx(path: Path) -> "ModelProto":
-    """The model at `path`, without the weights that lie in files of their own.
+    """Return the model at `path`, without the weights that lie in files of their own.
 
     Raises:
         WorkloadError: The file is not ONNX.

@@ -6,15 +6,29 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
 
 def bodies(node: NodeProto) -> Iterator[GraphProto]:
-    """The bodies of a loop or a branch."""
+    """Yield the bodies of a loop or a branch."""
     for attribute in node.attribute:
         if attribute.type == AttributeProto.GRAPH:
             yield attribute.g
         yield from attribute.graphs
 
 
+def has_bodies(node: NodeProto) -> bool:
+    """Return whether a node is a loop or a branch."""
+    return next(bodies(node), None) is not None
+
+
+def captured_names(node: NodeProto) -> Iterator[str]:
+    """Yield the names that the bodies of a node take, from themselves or the graph around them."""
+    for body in bodies(node):
+        for inner in body.node:
+            yield from inner.input
+            yield from captured_names(inner)
+        yield from (value.name for value in body.output)
+
+
 def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
-    """Those of a graph and of all its bodies."""
+    """Yield the stored tensors of a graph and of all its bodies."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield sparse.values
@@ -25,7 +39,7 @@ def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
 
 
 def constants(graph: GraphProto) -> Iterator[TensorProto]:
-    """Tensors that the nodes of a graph and of all its bodies hold."""
+    """Yield the tensors in attributes of the nodes of a graph and of all its bodies."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR:

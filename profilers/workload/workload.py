@@ -11,6 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from devices.files import write_json
 from profilers.workload.fields import FieldReader, WorkloadError
 
 SCHEMA_VERSION = 1
@@ -187,11 +188,11 @@ class Workload:
     def save(self, path: Path) -> None:
         """Write the workload as JSON. The graphs are not copied."""
         document = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_json(path, document, indent=None)
 
     @classmethod
     def load(cls, path: Path) -> "Workload":
-        """The workload written at `path`.
+        """Return the workload written at `path`.
 
         Raises:
             WorkloadError: The file is not a workload; the message names the field and the remedy.

@@ -22,6 +22,7 @@ def test_the_error_comes_near_the_noise(roofline_log: Maker) -> None:
     assert predictor.report.best.spearman > 0.98
 
 
+@pytest.mark.slow
 def test_the_bound_holds_on_average_over_logs(roofline_log: Maker) -> None:
     held = []
     for seed in range(6):

@@ -15,7 +15,9 @@ def test_rows_alike_in_the_named_columns_are_one_group() -> None:
 
 
 def test_an_architecture_groups_only_when_there_are_enough_of_it() -> None:
-    assert groups_of(FRAME, None, ["a"]) is not None
+    codes = groups_of(FRAME, None, ["a"])
+    assert codes is not None
+    assert codes.tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 5]
     assert groups_of(FRAME[:7], None, ["a"]) is None  # four groups
     assert groups_of(FRAME, None, ["id"]) is None  # every row by itself
     assert groups_of(FRAME, None) is None

@@ -9,10 +9,10 @@ from pathlib import Path
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.json_lines import append_line, read_lines
 from automoe.latency.profiling import CONDITION_COLUMNS, conditions_of, profile_architectures
 from automoe.progress import OnProgress
 from devices import Device, DeviceInfo, DeviceUnavailableError
+from devices.files import append_line, read_lines
 from devices.runtimes import ONNXRUNTIME
 from profilers import (
     FailedPoint,

@@ -1,8 +1,6 @@
 """The result of a search as JSON: what was promised, predicted and measured."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from automoe import __version__
@@ -173,11 +171,3 @@ def result_of(
         "fitness": winner.loss,
         "valid_loss": winner.loss if objective == "loss" else None,
     }
-
-
-def write_result(path: Path, content: object) -> None:
-    """Write JSON; replace the file at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)

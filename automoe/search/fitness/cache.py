@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from automoe.json_lines import append_line, read_lines
+from devices.files import append_line, read_lines
 
 
 class FitnessCache:

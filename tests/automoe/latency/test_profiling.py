@@ -110,6 +110,14 @@ def test_what_the_log_holds_is_not_measured_again(
     assert profile(chosen, tmp_path) == ProfileSummary(0, 4, 0, (), {})
 
 
+def test_a_keyword_that_no_session_has_is_refused(
+    session: Session, chosen: list[Architecture], tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'spaec'"):
+        profile(chosen, tmp_path, spaec=SPACE)
+    assert not session.asked
+
+
 @pytest.mark.parametrize("already", [2, 4])
 def test_other_conditions_are_refused_even_when_nothing_is_left(
     session: Session, chosen: list[Architecture], tmp_path: Path, already: int

@@ -111,8 +111,10 @@ def test_a_folder_is_claimed_by_one_configuration(tmp_path: Path) -> None:
 
 def test_a_run_that_was_moved_is_still_its_own(tmp_path: Path) -> None:
     load(tmp_path, output=str(tmp_path / "before")).claim()
+    claimed = (tmp_path / "before" / "config.json").read_text()
     (tmp_path / "before").rename(tmp_path / "after")
     load(tmp_path, output=str(tmp_path / "after")).claim()
+    assert (tmp_path / "after" / "config.json").read_text() == claimed
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "null", '"text"'])
@@ -155,6 +157,8 @@ def test_more_time_on_the_device_is_no_other_run(tmp_path: Path) -> None:
     (tmp_path / "run" / "search.jsonl").touch()
     more = {"budget_ms": 3, "verify_most": 40, "device_minutes": 90}
     load(tmp_path, output=output, search=more).claim()
+    with pytest.raises(ConfigError, match="holds a run with another 'search.budget_ms': 3"):
+        load(tmp_path, output=output, search={**more, "budget_ms": 4}).claim()
 
 
 def test_fewer_measured_in_all_than_together_is_no_mistake_unless_it_was_said(

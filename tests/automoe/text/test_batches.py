@@ -90,7 +90,9 @@ def test_evaluates_every_pair_once_within_the_budget(pairs: list[Pair], max_toke
 def test_resumes_at_any_step(pairs: list[Pair], max_tokens: int, start_step: int) -> None:
     fresh = training_batches(pairs, max_tokens=max_tokens, seed=1)
     resumed = training_batches(pairs, max_tokens=max_tokens, seed=1, start_step=start_step)
-    for left, right in zip(islice(fresh, start_step, start_step + 5), resumed, strict=False):
+    expected = list(islice(fresh, start_step, start_step + 5))
+    assert len(expected) == 5
+    for left, right in zip(expected, islice(resumed, 5), strict=True):
         assert same(left, right)
 
 

@@ -241,6 +241,21 @@ def test_a_branch_is_listed_and_its_weights_are_counted(path: Path) -> None:
     assert costs.weight_bytes == 8
 
 
+def test_a_branch_may_take_values_from_around_it(path: Path) -> None:
+    text = """branch (bool pick, float[2, n] x) => (float[2, 2] z)
+    {
+        turned = Transpose(x)
+        y = If<then_branch = t () => (float[a, b] u) { u = Abs(turned) },
+               else_branch = e () => (float[c, d] v) { v = Neg(turned) }>(pick)
+        z = MatMul(x, y)
+    }"""
+    costs = costs_of_graph(write_graph(path, text), dims={"n": 5})
+    assert costs.unknown_nodes == ("If 'y': this operator has no rule",)
+    assert costs.flops == 2 * 2 * 5 * 2
+    # While the branch runs x, turned and y live, and then z beside x and y.
+    assert costs.peak_memory_bytes == 1 + 40 + 40 + 40
+
+
 def test_the_graph_may_declare_what_cannot_be_inferred(path: Path) -> None:
     text = """declared (float[n, 4] x) => (float[n, 3] y) <float[4, 3] w = {0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0}, float[n, 4] h>
@@ -287,6 +302,25 @@ def test_computed_shapes_are_followed(path: Path) -> None:
     costs = costs_of_graph(write_graph(path, text), dims={"n": 5})
     assert costs.flops == 2 * 10 * 3 * 10
     assert costs.unknown_nodes == ()
+
+
+def test_shapes_are_computed_by_operators_of_old_opsets(path: Path) -> None:
+    text = """<ir_version: 6, opset_import: ["": 11]>
+    old (float[n, 6] x, float[2, 2] w) => (float[m, 2] y)
+    {
+        size = Shape(x)
+        at = Constant<value = int64 {0}>()
+        rows = Gather(size, at)
+        row = Unsqueeze<axes = [0]>(rows)
+        three = Constant<value = int64[1] {3}>()
+        two = Constant<value = int64[1] {2}>()
+        shape = Concat<axis = 0>(row, three, two)
+        cut = Reshape(x, shape)
+        y = MatMul(cut, w)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), path)
+    costs = costs_of_graph(path, dims={"n": 5})
+    assert (costs.flops, costs.unknown_nodes) == (2 * 5 * 3 * 2 * 2, ())
 
 
 def test_a_file_that_is_not_onnx_is_refused(path: Path) -> None:

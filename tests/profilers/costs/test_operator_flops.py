@@ -196,6 +196,13 @@ CONTRIB = {
         { y, gk, gv = com.microsoft.MultiHeadAttention<num_heads = 4>(q, k, v, , , , pk, pv) }""",
         2 * 2 * 1 * (6 + 1) * (8 + 8),
     ),
+    "quantised lstm in two directions": (  # 4 gates of width 6, 3 steps, 2 sentences of width 5
+        """(float[3, 2, 5] x, uint8[2, 5, 24] w, uint8[2, 6, 24] r, float[2] ws, uint8[2] wz,
+            float[2] rs, uint8[2] rz) => (float[a, b, c, d] y)
+        { y = com.microsoft.DynamicQuantizeLSTM<direction = "bidirectional", hidden_size = 6>
+            (x, w, r, , , , , , ws, wz, rs, rz) }""",
+        2 * 3 * 2 * 2 * 24 * (5 + 6),
+    ),
     "gelu": (
         "(float[3, 4] a, float[4] b) => (float[n, m] y) { y = com.microsoft.BiasGelu(a, b) }",
         0,
@@ -264,11 +271,15 @@ def test_operators_of_the_runtime_have_the_shapes_it_gives_them(
         (
             """(float[2, 3, 12] x, float[12, 24] w) => (float[n, m, k] y)
             { y = com.microsoft.Attention<num_heads = 4, past_present_share_buffer = 1>(x, w) }""",
-            "com.microsoft.Attention 'y': a cache of fixed size does not tell how full it is",
+            "'y' is unknown; a cache of fixed size does not tell how full it is",
         ),
         (
             "(float[3, 5] a, float[4, 6] b) => (float[3, 6] y) { y = MatMul(a, b) }",
             "Incompatible dimensions for matrix multiplication",
+        ),
+        (
+            "(float[3, 5] a) => (float[3, 6] y) { y = MatMul(a) }",
+            "MatMul 'y': Node with schema(::MatMul:13) has input size 1 not in range",
         ),
     ],
 )

@@ -95,7 +95,10 @@ def test_a_result_that_is_no_number_is_named_by_line_and_column(column: str, tex
 
 
 def test_equal_conditions_join() -> None:
-    require_same({"threads": "1", "a": "x"}, {"threads": 1, "a": "y"}, ["threads", "b"], PATH)
+    logged, new = {"threads": "1", "a": "x"}, {"threads": 1, "a": "y"}
+    require_same(logged, new, ["threads", "b"], PATH)
+    with pytest.raises(LogError, match="'a' must be 'x' as in lat.csv. Got 'y'"):
+        require_same(logged, new, ["threads", "a"], PATH)
 
 
 def test_a_condition_that_differs_is_told_with_both_values() -> None:

@@ -2,8 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.files import read_architecture
 from automoe.architecture.space import SearchSpace
@@ -89,14 +87,6 @@ def test_the_file_holds_the_same_and_gives_the_architecture_back(
     assert json.loads(path.read_text(encoding="utf-8")) == content
     assert read_architecture(path) == space.largest()
     assert [file.name for file in path.parent.iterdir()] == ["result.json"]
-
-
-def test_a_number_that_json_has_not_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    write_result(path, {"valid_loss": 1.0})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_result(path, {"valid_loss": float("nan")})
-    assert json.loads(path.read_text()) == {"valid_loss": 1.0}
 
 
 def test_the_reference_of_a_front_is_not_evaluated_again(

@@ -1,0 +1,118 @@
+"""What ONNX Runtime says of one node at a time: its shapes, and what it computes.
+
+ONNX Runtime knows the shapes of its own operators, of which ONNX knows nothing, and of branches
+and loops whose bodies take values from the graph around them. It opens a model of the one node.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from profilers.costs.values import UNKNOWN, ContradictionError, UnknownCostError, Value
+
+_RANK = "rank of "  # prefix of an output that tells a scalar from a tensor of unknown rank
+
+
+def described_outputs(
+    node: NodeProto, taken: Mapping[str, Value], header: ModelProto
+) -> list[Value]:
+    """Return types and shapes of a node's outputs, without running it.
+
+    Args:
+        node: The node.
+        taken: What is known of each value that the node or one of its bodies takes.
+        header: A model without a graph, with the versions that the node is written in.
+
+    Raises:
+        ContradictionError: The operator cannot take such shapes.
+        UnknownCostError: The operator is unknown to ONNX Runtime, or has no kernel for processors.
+    """
+    if any(value.elem_type == TensorProto.UNDEFINED for value in taken.values()):
+        raise UnknownCostError("the type of an input is unknown")
+    names = [name for name in node.output if name]
+    ranks = [helper.make_node("Shape", [name], [_RANK + name]) for name in names]
+    outputs = [*names, *(_RANK + name for name in names)]
+    session = _opened(_model([node, *ranks], taken, outputs, header))
+    described = {output.name: output for output in session.get_outputs()}
+    return [
+        _described(described[name], described[_RANK + name]) if name else UNKNOWN
+        for name in node.output
+    ]
+
+
+def computed_outputs(
+    node: NodeProto, taken: Mapping[str, Value], header: ModelProto
+) -> list[Value]:
+    """Return the outputs of a node whose inputs are all known, by running it.
+
+    Args:
+        node: The node.
+        taken: Its inputs, by name.
+        header: As of `described_outputs`.
+
+    Raises:
+        UnknownCostError: ONNX Runtime cannot run it.
+    """
+    session = _opened(_model([node], taken, filter(None, node.output), header))
+    try:
+        contents = iter(session.run(None, {}))
+    except Exception:  # each kind of failure has a private class of its own
+        raise UnknownCostError("ONNX Runtime cannot run it") from None
+    return [Value.of(np.asarray(next(contents))) if name else UNKNOWN for name in node.output]
+
+
+def _model(
+    nodes: Sequence[NodeProto],
+    taken: Mapping[str, Value],
+    outputs: Iterable[str],
+    header: ModelProto,
+) -> ModelProto:
+    """Return a model of the nodes; known contents are weights, all other values are inputs."""
+    inputs = [
+        helper.make_tensor_value_info(name, value.elem_type, value.shape)
+        for name, value in taken.items()
+        if value.content is None
+    ]
+    weights = [
+        numpy_helper.from_array(value.content, name)
+        for name, value in taken.items()
+        if value.content is not None
+    ]
+    published = [helper.make_empty_tensor_value_info(name) for name in outputs]
+    model = ModelProto(graph=helper.make_graph(nodes, "node", inputs, published, weights))
+    model.MergeFrom(header)
+    return model
+
+
+def _opened(model: ModelProto) -> Any:
+    """Return a session of a model, on one thread."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # a refusal is an exception too
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # each kind of refusal has a private class of its own
+        _, refused, reason = str(error).strip().partition("[ShapeInferenceError] ")
+        if refused:
+            raise ContradictionError(reason.splitlines()[0]) from None
+        raise UnknownCostError("this operator has no rule for its shapes") from None
+
+
+def _described(output: Any, rank: Any) -> Value:
+    """Return a session's description as a value.
+
+    A scalar and a tensor of unknown rank have the same description; the rank tells them apart.
+    """
+    elem_type = TensorProto.DataType.Value(output.type[len("tensor(") : -1].upper())
+    shape = tuple(size for size in output.shape if isinstance(size, int))
+    is_known = len(shape) == len(output.shape) and rank.shape == [len(shape)]
+    return Value(elem_type, shape if is_known else None)

@@ -60,7 +60,8 @@ class RoutingTrace:
     @property
     def digest(self) -> str:
         """The short name that tells this trace from others in a log."""
-        content = json.dumps([self.encoder, self.decoder])
+        sides = (self.encoder, self.decoder)
+        content = json.dumps([[list(map(float, layer)) for layer in side] for side in sides])
         return hashlib.sha256(content.encode()).hexdigest()[:_DIGEST_DIGITS]
 
     def shares(self, n_experts: int, side: Side, layer: int) -> NDArray[np.float64]:
@@ -136,7 +137,8 @@ class RoutingPattern:
     def shares(self, widths: Sequence[int], n_tokens: int) -> list[float]:
         """The expected share of ``n_tokens`` that each expert serves, one for each of N.
 
-        A trace counts as balanced here: a log, and so a predictor, knows its digest only.
+        A trace counts as balanced here, also where it is at hand: the features in a log that
+        knows its digest only must mean the same.
         """
         n_experts = len(widths)
         if self.kind == "skewed":

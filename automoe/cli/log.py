@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from profilers import Problem
 
-_CONDITIONS = ("workload",)
-
 
 class CheckOptions(JsonOptions):
     """How the rows of a log are read.
@@ -60,7 +58,7 @@ def check(
     """Look for impossible rows, drift, mixed conditions or units; exit 4: do not fit it so."""
     from profilers import audit_log  # scipy takes a moment to import
 
-    audit = audit_log(log, targets=options.target, condition_columns=_CONDITIONS)
+    audit = audit_log(log, targets=options.target)
     problems = audit.problems
     if not _forbid_a_fit(problems):
         from predictors import fit_problems  # scikit-learn takes seconds to import
@@ -85,7 +83,7 @@ def merge(
     """Write several logs into one, with their raw samples."""
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
-    n_rows = merge_logs(logs, options.out, condition_columns=_CONDITIONS)
+    n_rows = merge_logs(logs, options.out)
     print(f"{options.out}: {n_rows} rows")
 
 

@@ -1,6 +1,5 @@
 """``automoe fit`` and ``automoe predict``."""
 
-import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -164,13 +163,11 @@ def _as_written(table: Path) -> "pd.DataFrame":
     """Return the cells of a CSV as they are written, without parsing lists or numbers."""
     import pandas as pd  # takes a moment to import
 
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = [
-            [cell.strip() for cell in row]
-            for row in csv.reader(file)
-            if any(cell.strip() for cell in row)
-        ]
-    return pd.DataFrame(rows, columns=header, dtype=object)
+    from profilers import read_any_log
+
+    log = read_any_log(table)
+    rows = [tuple(row.cells.values()) for row in log.rows]
+    return pd.DataFrame(rows, columns=list(log.columns), dtype=object)
 
 
 def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:

@@ -22,7 +22,7 @@ def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool)
     """
     known = latency.workload.routing
     if routing is None:
-        if known.kind == "trace" and is_measured:
+        if known.kind == "trace" and known.trace is None and is_measured:
             raise ValueError(
                 f"'--routing' must give the trace that the predictor's log was measured with, "
                 f"'{known}', to measure candidates like it. Give '--routing trace:FILE'."

@@ -37,7 +37,6 @@ from profilers import (
     workload_for_onnx,
 )
 
-CONDITION_COLUMNS = ("workload",)
 # The sentinel is to feel what the points feel, so it is one of them, on a shorter sentence.
 _TYPICAL = 7
 _SHORTER = 5
@@ -136,6 +135,7 @@ class ProfilingSession:
             prepare=lambda: writer.write(architecture),
             columns={
                 "workload": str(self.workload),
+                **_content_of(self.workload),
                 "space": self.space.name if self.space else "",
                 "architecture": architecture.to_json(),
                 **features(architecture, self.workload),
@@ -243,12 +243,12 @@ def _opened_log(
     Raises:
         LogError: It is damaged, or it or ``reference`` holds measurements of other conditions.
     """
-    log = LatencyLog(path, condition_columns=CONDITION_COLUMNS)
+    log = LatencyLog(path)
     conditions = conditions_of(device.info(), protocol, workload)
     log.require(conditions)
     log.require_runtime(runtime_of(device))
     if reference is not None:
-        require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
+        require_conditions(reference, conditions)
     return log
 
 
@@ -262,6 +262,7 @@ def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[s
     """
     return {
         "schema_version": SCHEMA_VERSION,
+        "device": info.name,
         "device_fingerprint": info.fingerprint,
         "power_mode": info.power_mode,
         "threads": protocol.threads,
@@ -312,6 +313,11 @@ def _append_all(
             quality[outcome.quality] += 1
     grades = dict(sorted(quality.items()))
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), grades, log.repaired)
+
+
+def _content_of(workload: TranslationWorkload) -> dict[str, str]:
+    """A column for what the workload's text leaves out: the counts of a routing trace."""
+    return {"workload_json": workload.to_json()} if workload.routing.trace else {}
 
 
 class _SessionProgress:

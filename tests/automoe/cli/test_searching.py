@@ -334,6 +334,10 @@ def test_a_trace_is_needed_where_it_is_measured_with(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"'--routing' must give the trace .* '{known}'"):
         with_trace(latency, None, is_measured=True)
     assert with_trace(latency, routing, is_measured=True).workload.routing.trace is not None
+    at_hand = LatencyModel(
+        latency.predictor, replace(WORKLOAD, routing=RoutingPattern.open(routing))
+    )
+    assert with_trace(at_hand, None, is_measured=True) is at_hand
     with pytest.raises(
         ValueError, match=f"must be '{known}', with which .* Got 'worst'; give the file"
     ):

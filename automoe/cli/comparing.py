@@ -1,4 +1,4 @@
-"""``automoe compare``."""
+"""Carry out ``automoe compare``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +16,12 @@ _SHOWN_POINTS = 5
 
 
 class CompareOptions(JsonOptions):
-    """When two logs count as the same, and when the command fails.
+    """The limits of the comparison.
 
     Attributes:
-        margin: Ratios within it count as the same.
-        fail_on: Exit 4 when it is surely so: slower:5% or faster:5%.
-        force: Compare different workloads all the same.
+        margin: Largest difference that counts as the same.
+        fail_on: Exit 4 when B is surely slower or faster by more: slower:5% or faster:5%.
+        force: Compare logs of different workloads as well.
     """
 
     margin: str = "2%"

@@ -1,4 +1,4 @@
-"""``automoe cost``: of an architecture in closed form, of a graph or a workload by counting."""
+"""Carry out ``automoe cost``: by formula for an architecture, by counting for a graph."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -9,7 +9,8 @@ from automoe.architecture.cost import cost
 from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.options import JsonOptions, Positive, argument, typed
+from automoe.cli.options import JsonOptions, argument, typed
+from automoe.settings.search import Count
 
 if TYPE_CHECKING:
     from profilers import GraphCosts
@@ -25,19 +26,19 @@ _REFUSED = {
 
 
 class CostOptions(JsonOptions):
-    """Sizes that a file leaves open.
+    """The sizes that a file does not give.
 
     Attributes:
-        src_len: Of an architecture: source tokens.
-        tgt_len: Of an architecture: target tokens.
-        vocab_size: Of an architecture: rows of the table.
-        input_shape: Of a graph: name=1x30.
-        dim: Of a graph: a symbolic dimension, name=30.
+        src_len: Source tokens, for an architecture.
+        tgt_len: Target tokens, for an architecture.
+        vocab_size: Pieces of the vocabulary, for an architecture.
+        input_shape: Shape of an input, for a graph, such as name=1x30.
+        dim: Size of a symbolic dimension, for a graph, such as name=30.
     """
 
-    src_len: Positive = 30
-    tgt_len: Positive = 30
-    vocab_size: Positive = 32768
+    src_len: Count = 30
+    tgt_len: Count = 30
+    vocab_size: Count = 32768
     input_shape: tuple[str, ...] = ()
     dim: tuple[str, ...] = ()
 
@@ -56,7 +57,7 @@ def show_cost(
 ) -> None:
     """Count FLOPs, weights and memory of an architecture for a sentence, or of a graph for a run.
 
-    A sparse graph's tokens go to its experts evenly; a workload says itself where they go.
+    The tokens of a sparse graph go to its experts evenly; a workload gives its own routing.
     """
     kind = _kind(file)
     refused = [flag for flag in _REFUSED[kind] if flag in typed(options)]
@@ -73,7 +74,7 @@ def show_cost(
 
 
 def _kind(file: Path) -> str:
-    """Return what a file describes, by its name."""
+    """Return the kind of a file, by its name."""
     if file.suffix == ".onnx":
         return "A graph"
     return "A workload" if file.name.endswith(_WORKLOAD_SUFFIX) else "An architecture"

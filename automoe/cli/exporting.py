@@ -1,4 +1,4 @@
-"""``automoe export``."""
+"""Carry out ``automoe export``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from automoe.supernet import Transformer
     from automoe.text import Corpus, Pair, Vocabulary
 
-# Sentences to check int8 with, and to calibrate with: the largest magnitudes hardly grow with more.
+# Sentences to check int8 with, and to calibrate with: more sentences hardly change the result.
 _N_CHECKED, _N_CALIBRATED = 8, 64
 
 
 class ExportOptions(TextOptions, JsonOptions):
-    """What is exported, and for which runtime.
+    """The weights and the form of the bundle.
 
     Attributes:
-        out: Folder of the exported model.
-        checkpoint: Model or supernet whose weights it gets.
+        out: Folder of the bundle.
+        checkpoint: Folder of the model or supernet that gives the weights.
         form: onnx or tensorrt.
         precision: fp32; for tensorrt also fp16 or int8.
-        data: For int8: text to calibrate with; default: the model's.
+        data: Corpus to calibrate int8 with; default: the model's.
         vocab_size: Pieces of the vocabulary, without --checkpoint.
         max_positions: Tokens of the longest sentence.
     """
@@ -51,7 +51,7 @@ def export(
     *,
     options: ExportOptions,
 ) -> None:
-    """Write the deployable graphs and check them against torch, expert choices included."""
+    """Write the graphs to deploy, and check outputs and expert choices against torch."""
     # torch takes seconds to import
     from automoe.architecture.files import read_architecture
     from automoe.export import check_parity, export_model, require_precision
@@ -99,7 +99,7 @@ def export(
 def _calibrated(
     model: "Transformer", vocabulary: "Vocabulary | None", options: ExportOptions
 ) -> "tuple[Int8Steps | None, Sequence[Pair]]":
-    """Return the scales of int8, and sentences to check with that it was not calibrated on."""
+    """Return the scales of int8, and other sentences to check the graphs with."""
     from automoe.export import calibrate
 
     if options.precision != "int8":
@@ -113,7 +113,7 @@ def _calibrated(
 
 
 def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
-    """Save what an exported model needs to be scored on the text of its checkpoint."""
+    """Save what `automoe evaluate` needs to know about the corpus of a checkpoint."""
     from automoe.training.model_folder import VOCABULARY
     from automoe.training.supernet_run import CORPUS
 
@@ -125,11 +125,11 @@ def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
 def _pairs(
     corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int
 ) -> "tuple[Sequence[Pair], Sequence[Pair]]":
-    """Sentences of the valid split to check with, and others to calibrate with.
+    """Return sentences of the valid split to check with, and others to calibrate with.
 
     Raises:
-        CorpusError: The text cannot be read.
-        ValueError: It has one sentence only.
+        CorpusError: The corpus cannot be read.
+        ValueError: The valid split has fewer than two sentences.
     """
     from automoe.text import encode_pairs
 

@@ -1,4 +1,4 @@
-"""The page of a finished run, drawn from the files in its folder alone."""
+"""Draw the report of a finished run from the files in its folder."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _CANDIDATES = "candidates.json"
 
 
 def draw_report(folder: Path, out: Path) -> None:
-    """Write the page of the run in ``folder`` to ``out``.
+    """Write the report of the run in ``folder`` to ``out``.
 
     Raises:
         ConfigError: The folder does not hold a finished run.
@@ -42,7 +42,7 @@ def draw_report(folder: Path, out: Path) -> None:
 
 
 def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
-    """Keep what a page shows of the architectures that a search evaluated."""
+    """Write the architectures that a search evaluated, as the report shows them."""
     shown = [
         ReportedCandidate(
             architecture_id=candidate.architecture.id,

@@ -64,7 +64,7 @@ class Evolution:
         return self.generation >= self._settings.generations
 
     def ask(self) -> list[Architecture]:
-        """Return the next generation: distinct, new, feasible architectures; [] when none is left."""
+        """Return the next generation: distinct, new, feasible architectures; [] if none is left."""
         rng = Random(f"evolution {self._settings.seed} {self.generation}")
         if self.generation == 0:
             return self._first(rng)

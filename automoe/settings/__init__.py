@@ -1,1 +1,1 @@
-"""How a training and a search are set; the modules load nothing heavy, so options are quick."""
+"""The settings of trainings, searches and measurements; importing them is quick."""

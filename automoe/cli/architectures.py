@@ -1,19 +1,17 @@
 """Carry out ``automoe space`` and ``automoe sample``."""
 
-from random import Random
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from automoe.architecture.architecture import Architecture
+from automoe.architecture.draws import draw_distinct
 from automoe.architecture.files import write_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument
 from automoe.settings.search import Count
-
-_DRAWS_PER_ARCHITECTURE = 50  # until a space counts as exhausted
 
 
 class ShownSpaceOptions(SpaceOptions, JsonOptions):
@@ -81,17 +79,6 @@ def sample(*, options: SampleOptions) -> None:
         say(f"'{space.name}' gave only {len(drawn)} distinct architectures of {options.n}.")
     write_architectures(options.out, drawn)
     print(f"{options.out}: {len(drawn)} architectures")
-
-
-def draw_distinct(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """Return up to ``n`` distinct random architectures; fewer when the space has no more."""
-    rng = Random(seed)
-    drawn: dict[Architecture, None] = {}
-    for _ in range(_DRAWS_PER_ARCHITECTURE * n):
-        if len(drawn) == n:
-            break
-        drawn[space.sample(rng)] = None
-    return list(drawn)
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

@@ -23,7 +23,7 @@ LockClocks = Annotated[
 
 Runtime = Annotated[
     str,
-    Parameter(help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
+    Parameter(help="Runtime: onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
 ]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Sentences to check int8 with, and to calibrate with: more sentences hardly change the result.
 _N_CHECKED, _N_CALIBRATED = 8, 64
+_PARITY = ("max_difference", "median_difference", "spread", "n_choices", "n_different_choices")
 
 
 class ExportOptions(TextOptions, JsonOptions):
@@ -30,8 +31,8 @@ class ExportOptions(TextOptions, JsonOptions):
     Attributes:
         out: Folder of the bundle.
         checkpoint: Folder of the model or supernet that gives the weights.
-        form: onnx or tensorrt.
-        precision: fp32; for tensorrt also fp16 or int8.
+        form: Form of the graphs: onnx or tensorrt.
+        precision: Number format: fp32; for tensorrt also fp16 or int8.
         data: Corpus to calibrate int8 with; default: the model's.
         vocab_size: Pieces of the vocabulary, without --checkpoint.
         max_positions: Tokens of the longest sentence.
@@ -87,11 +88,7 @@ def export(
         "architecture_id": wanted.id,
         "format": options.form,
         "precision": options.precision,
-        "max_difference": parity.max_difference,
-        "median_difference": parity.median_difference,
-        "spread": parity.spread,
-        "n_choices": parity.n_choices,
-        "n_different_choices": parity.n_different_choices,
+        **{name: getattr(parity, name) for name in _PARITY},
     }
     print_json(content) if options.as_json else print_fields(content)
 

@@ -61,7 +61,7 @@ app = App(
     help_flags="--help",
     version_flags="--version",
     group_parameters=Group("Options"),
-    # The next word is the value of an option, whatever it looks like. The last value counts.
+    # The word after an option is its value, even if it begins with a hyphen. The last one counts.
     default_parameter=Parameter(
         negative=(),
         allow_leading_hyphen=True,

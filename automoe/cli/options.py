@@ -21,7 +21,7 @@ def argument(text: str) -> Parameter:
 
 @Parameter(name="*")
 class Options(BaseModel):
-    """Options of a command, or a part of them that several commands share.
+    """The options of a command, or a group of them that several commands share.
 
     A field is an option of its name. The text under "Attributes" is its help.
     """

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +11,10 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.architecture.architecture import Architecture
+from automoe.architecture.draws import draw_distinct
 from automoe.architecture.files import read_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.cli.architectures import draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
@@ -69,7 +68,7 @@ class SourceOptions(SpaceOptions):
 
     Attributes:
         space: Preset or YAML file from which architectures are drawn.
-        n: Number of architectures; default: 50. With --until, most of them; default: 200.
+        n: Number of architectures, or with --until the most of them; default: 50, or 200.
         until: Measure until the mean error of a predictor is smaller, such as 3%.
         minutes: With --until: stop after this time.
         archs: File of the architectures, instead of --space.
@@ -98,7 +97,7 @@ class SentenceOptions(Options, SentenceSettings):
     Attributes:
         src_len: Source tokens; default: the space's, or 30 with --archs.
         tgt_len: Target tokens; default: the space's, or 30 with --archs.
-        precision: fp32 or int8; for tensorrt also fp16.
+        precision: Number format: fp32 or int8; for tensorrt also fp16.
         vocab_size: Pieces of the vocabulary; default: the space's, or 32768 with --archs.
     """
 
@@ -171,16 +170,27 @@ def profile(*, options: ProfileOptions) -> ExitCode:
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
-        space = options.open_space()
+        from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
+
+        space, log = options.open_space(), options.log
         workload = options.sentence(space)
-        measure = partial(
-            _measure,
-            options=options,
-            space=space,
-            workload=workload,
-            devices=devices,
-            protocol=protocol,
-        )
+
+        def measure(architectures: Sequence[Architecture]) -> "ProfileSummary":
+            with progress_bar("Profile") as on_progress:
+                return profile_architectures(
+                    architectures,
+                    device=devices[0],
+                    protocol=protocol,
+                    workload=workload,
+                    log=log,
+                    graphs=log.with_name(f"{log.name}.graphs"),
+                    space=space,
+                    reference=options.reference,
+                    more_devices=devices[1:],
+                    on_progress=on_progress,
+                    on_lost=say,
+                )
+
         if space is not None and goal is not None:
             return _measure_until(goal, options, space, workload, measure)
         if space is not None:
@@ -199,34 +209,6 @@ def _check(options: ProfileOptions) -> None:
     refuse(_REFUSALS, given)
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
-
-
-def _measure(
-    architectures: Sequence[Architecture],
-    *,
-    options: ProfileOptions,
-    space: SearchSpace | None,
-    workload: TranslationWorkload,
-    devices: Sequence[Device],
-    protocol: "Protocol",
-) -> "ProfileSummary":
-    from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
-
-    log = options.log
-    with progress_bar("Profile") as on_progress:
-        return profile_architectures(
-            architectures,
-            device=devices[0],
-            protocol=protocol,
-            workload=workload,
-            log=log,
-            graphs=log.with_name(f"{log.name}.graphs"),
-            space=space,
-            reference=options.reference,
-            more_devices=devices[1:],
-            on_progress=on_progress,
-            on_lost=say,
-        )
 
 
 def _measure_until(

@@ -52,7 +52,7 @@ Flags = Annotated[
 
 
 def ranking(
-    supernet: Annotated[Path, argument("Run of 'automoe train'.")],
+    supernet: Annotated[Path, argument("Folder of 'automoe train'.")],
     /,
     *,
     options: RankingOptions = RankingOptions(),

@@ -9,7 +9,7 @@ _BESIDE = "{options} cannot be combined with '{other}'. Leave out one."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One row of such a table.
+    """A row of such a table.
 
     Attributes:
         options: The flags that are refused.

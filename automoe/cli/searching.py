@@ -34,8 +34,8 @@ class SearchOptions(TextOptions, JsonOptions):
         out: File of the result, JSON.
         device: Device that measures the best candidates; default: none.
         data: Corpus to validate on; default: the supernet's.
-        objective: loss, bleu, or MODULE:FUNCTION; a smaller value is better.
-        routing: trace:FILE, if the predictor's log was measured with a trace.
+        objective: Quantity to minimise: loss, bleu (its negative) or MODULE:FUNCTION.
+        routing: Trace of the predictor's log, trace:FILE, if it was measured with one.
         jobs: Number of processes that evaluate.
         cluster: Cluster that evaluates: ray, ray://HOST:PORT or dask://HOST:PORT.
         as_json: Print the result.

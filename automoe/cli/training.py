@@ -119,17 +119,12 @@ def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSet
     Raises:
         SettingsError: A setting is unknown or out of range.
     """
-    if file is None:
-        return TrainingSettings.of(**flags.model_dump(exclude={"warmup_updates"}) | _given(flags))
-    return TrainingSettings.of(**_read(file) | _given(flags))
-
-
-def _given(flags: TrainingSettings) -> dict[str, Any]:
-    return {name: getattr(flags, name) for name in flags.model_fields_set}
+    defaults = flags.model_dump(exclude={"warmup_updates"}) if file is None else _read(file)
+    return TrainingSettings.of(**defaults | flags.model_dump(exclude_unset=True))
 
 
 def _read(file: Path) -> dict[str, Any]:
-    import yaml  # imported late, like what needs it
+    import yaml  # only this option needs it
 
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -17,7 +17,7 @@ Model = Annotated[Path, argument("Folder of 'automoe finetune' or 'automoe expor
 
 
 class TranslateOptions(Options, DecodingSettings):
-    """How a sentence is translated.
+    """The decoding, and its threads.
 
     Attributes:
         threads: Threads of ONNX Runtime.

@@ -128,7 +128,7 @@ class SearchSection(LimitedSettings):
 
 
 class EvaluateSection(_Section, DecodingSettings):
-    """How many sentences of the test split are translated, and how."""
+    """The sentences of the test split that are translated, and the decoding."""
 
     sentences: Count | None = None
 

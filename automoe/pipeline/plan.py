@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
@@ -91,12 +91,12 @@ def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Pla
     config.require_own_folder()
     space = config.space.open()
     with ExitStack() as opened:
-        device, problems = None, []
+        estimates = _Estimates(config, space)
         try:
-            device = opened.enter_context(opened_device(config.device, config.host))
+            estimates.device = opened.enter_context(opened_device(config.device, config.host))
         except DeviceUnavailableError as error:
-            problems = [str(error)]
-        return _plan(_Estimates(config, space, device, problems), on_progress)
+            estimates.problems.append(str(error))
+        return _plan(estimates, on_progress)
 
 
 def _plan(estimates: "_Estimates", on_progress: OnProgress) -> Plan:
@@ -143,18 +143,17 @@ class _Estimates:
 
     config: RunConfig
     space: SearchSpace
-    device: Device | None
-    problems: list[str]
+    device: Device | None = None
+    problems: list[str] = field(default_factory=list)
 
     def missing(self) -> list[str]:
         """Return what the run needs and does not have."""
-        precisions = {name: getattr(self.config, name).precision for name in ("train", "finetune")}
         gpu = [
-            f"'{name}.precision' is fp16, which needs a CUDA device; none is here."
-            for name, precision in precisions.items()
-            if precision == "fp16" and not torch.cuda.is_available()
+            f"'{name}.precision' is fp16, which needs a CUDA device; this machine has none."
+            for name in ("train", "finetune")
+            if getattr(self.config, name).precision == "fp16" and not torch.cuda.is_available()
         ]
-        _ = self._text  # finds out whether the corpus is there
+        _ = self._text  # adds a problem when the corpus is missing
         cluster = []
         try:
             require_cluster(self.config.search.cluster)

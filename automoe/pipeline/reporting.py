@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,12 @@ def draw_report(folder: Path, out: Path) -> None:
 
 def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
     """Write the architectures that a search evaluated, as the report shows them."""
+    names = [field.name for field in fields(ReportedCandidate) if field.name != "architecture_id"]
     shown = [
-        ReportedCandidate(
-            architecture_id=candidate.architecture.id,
-            predicted_ms=candidate.predicted_ms,
-            upper_ms=candidate.upper_ms,
-            loss=candidate.loss,
-            generation=candidate.generation,
-        )
-        for candidate in candidates
+        {"architecture_id": each.architecture.id, **{name: getattr(each, name) for name in names}}
+        for each in candidates
     ]
-    write_json(folder / _CANDIDATES, [asdict(each) for each in shown])
+    write_json(folder / _CANDIDATES, shown)
 
 
 def _read(folder: Path, name: str) -> Any:

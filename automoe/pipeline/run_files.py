@@ -7,4 +7,4 @@ SUPERNET = "supernet"
 SEARCH_STATE = "search.jsonl"
 VERIFICATION = "verification.csv"
 RESULT = "result.json"
-ARCHITECTURE = "architecture.json"  # the final model's, in its own folder
+ARCHITECTURE = "architecture.json"  # in the folder of a final model

@@ -4,8 +4,7 @@ profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,6 +93,7 @@ class _Run:
         self.stage = stage
         self.say = say
         self.folder = config.folder
+        self._supernet = config.folder / SUPERNET
         self.space = config.space.open()
         self.workload = config.workload.sentence(self.space)
         self.corpus = config.data.open()
@@ -105,7 +105,12 @@ class _Run:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         require_cluster(self.config.search.cluster)
-        with _held(self.folder):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        refusal = ConfigError(
+            f"'{self.folder}' is being written by another run. Wait for it to end, or give this "
+            "one another 'name'."
+        )
+        with held(self.folder / "run.lock", refusal):
             return self._stages()
 
     def _stages(self) -> RunSummary:
@@ -160,10 +165,6 @@ class _Run:
                 folder=self._supernet,
                 on_progress=on_progress,
             )
-
-    @property
-    def _supernet(self) -> Path:
-        return self.folder / SUPERNET
 
     def _request(self, latency: LatencyModel) -> SearchRequest:
         """Return the request of the search. The predictor gives a budget that is a share."""
@@ -256,20 +257,8 @@ class _Run:
         return RunSummary(result, self.folder / RESULT, path)
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep other runs away from the folder while the `with` block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    refusal = ConfigError(
-        f"'{folder}' is being written by another run. Wait for it to end, or give this one "
-        "another 'name'."
-    )
-    with held(folder / "run.lock", refusal):
-        yield
-
-
 def _claimed_folder(architecture: Architecture, folder: Path) -> Path:
-    """Return the folder for this architecture. The model of another one there is moved aside."""
+    """Return the folder for this architecture. A model of another architecture is moved aside."""
     note = folder / ARCHITECTURE
     if note.exists() and (other := Architecture.from_dict(_read(note))) != architecture:
         folder.rename(folder.with_name(f"{folder.name}-{other.id}"))

@@ -27,7 +27,7 @@ from devices import Device
 from profilers import Protocol, read_log
 
 MADE_UP_TOKENS = 1024
-N_UPDATES = 3  # after the first one, which is not timed
+N_UPDATES = 3  # besides the first one, whose time does not count
 N_BLOCKS = 2
 _FIRST_PIECE = EOS + 1
 

@@ -110,7 +110,7 @@ def search(
     feasible_known = _feasible_known(known or {}, are_feasible)
     if not feasible_known:
         feasibility = require_feasible(space, settings, latency, feasibility)
-    # The check looks at some architectures only: a known one may fit although it says no.
+    # The range comes from some architectures only. Known ones may fit although it says no.
     feasibility = feasibility or surveyed(space, settings, latency)
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     evolution = Evolution(
@@ -154,7 +154,9 @@ def _evolved(
         evaluated = _evaluated(evolution.ask(), known, evaluator, progress)
         evolution.tell(evaluated)
         generations.append(evaluated)
-        if any(generations):  # a search without any leaves no file, and can be corrected
+        if any(
+            generations
+        ):  # a search without candidates leaves no file, so that it can be corrected
             for kept in generations[n_kept:]:
                 state.append(kept)
             n_kept = len(generations)

@@ -1,4 +1,4 @@
-"""Evolution as ask and tell: it evaluates nothing itself, never repeats itself, and always ends.
+"""Evolve architectures by ask and tell, without evaluating any and without repeating any.
 
 Each generation draws from a generator of its own, seeded by the search's seed and the generation's
 number. So a search that is told its earlier generations resumes exactly.
@@ -16,9 +16,9 @@ from automoe.settings.search import EvolutionSettings
 AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
 Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]
 
-_MAX_DRAWS = 60  # batches of draws per request; the request may stay incomplete
+_MAX_DRAWS = 60  # most batches of draws, after which a generation stays smaller
 _MAX_CHILD_DRAWS = 20  # the same for children: similar parents have few new ones
-_DRAWS_PER_MISSING = 2  # one call of a predictor takes as long as dozens of its rows
+_DRAWS_PER_MISSING = 2  # large batches, because a predictor's call takes longer than its rows
 _FALLBACK_PROBABILITY = 0.1
 
 

@@ -14,7 +14,7 @@ from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
 
-_DRAWS = 200  # even of the same space, many lie outside a small log in some feature
+_DRAWS = 200  # many of them lie outside a small log, even one of the same space
 
 
 @dataclass(frozen=True, slots=True)

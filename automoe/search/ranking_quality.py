@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from random import Random
 from shutil import rmtree
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
 from automoe.architecture.architecture import Architecture
+from automoe.architecture.draws import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.progress import OnProgress, no_progress
 from automoe.search.fitness.cache import FitnessCache
@@ -255,8 +255,7 @@ def report(quality: RankingQuality) -> dict[str, object]:
 
 def _drawn(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
     """Return ``n`` distinct architectures; a larger ``n`` adds some at the end."""
-    rng = Random(f"ranking {seed}")
-    distinct = list(dict.fromkeys(space.sample(rng) for _ in range(100 * n)))[:n]
+    distinct = draw_distinct(space, n, f"ranking {seed}")
     if len(distinct) < n:
         raise ValueError(
             f"'n' must be at most {len(distinct)}, the subnets of '{space.name}'. Got {n}."
@@ -265,5 +264,5 @@ def _drawn(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
 
 
 def _known(loss: float | None) -> float:
-    assert loss is not None  # only halving leaves one out
+    assert loss is not None  # only halving gives None
     return loss

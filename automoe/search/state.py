@@ -20,7 +20,7 @@ Generation = Mapping[Architecture, float | None]
 
 
 class RoundKind(StrEnum):
-    """How a round chose the candidates that it measures."""
+    """The way in which a round chose the candidates that it measures."""
 
     FIRST = "first search"
     SEARCHED_ON = "searched on"  # with a predictor that was fitted to measured candidates
@@ -82,8 +82,7 @@ class SearchState:
         Raises:
             SearchStateError: The file is damaged or another search wrote it.
         """
-        read = self._read()
-        return None if read is None else read[0]
+        return self._read()[0]
 
     def of_round(self, n: int, measured_ms: Mapping[Architecture, float]) -> "SearchState":
         """Return the state of a later round, which begins with measurements.
@@ -112,14 +111,13 @@ class SearchState:
         Raises:
             SearchStateError: The file is damaged or another search wrote it.
         """
-        read = self._read()
-        return [] if read is None else read[1]
+        return self._read()[1]
 
-    def _read(self) -> tuple[RoundKind, list[dict[Architecture, float | None]]] | None:
-        """Return the round's kind and the generations; None when there is no file."""
+    def _read(self) -> tuple[RoundKind | None, list[dict[Architecture, float | None]]]:
+        """Return the round's kind, None when there is no file, and the generations."""
         complete = self._complete_lines()
         if not complete:
-            return None
+            return None, []
         try:
             header, *lines = map(json.loads, complete)
             version, written_by = header["schema_version"], header["fingerprint"]

@@ -13,7 +13,7 @@ from automoe.settings.search import Count
 if TYPE_CHECKING:
     from profilers import Protocol
 
-_LENGTH, _VOCAB_SIZE = 30, 32768  # where no space gives others
+_LENGTH, _VOCAB_SIZE = 30, 32768  # without a space
 
 
 class SpaceSettings(BaseModel):
@@ -46,7 +46,7 @@ class SentenceSettings(BaseModel):
         tgt_len: Target tokens; default: the space's.
         beam: Number of hypotheses.
         batch: Number of sentences that are translated together.
-        routing: balanced, worst, best, skewed:ALPHA or trace:FILE.
+        routing: Routing of tokens: balanced, worst, best, skewed:ALPHA or trace:FILE.
     """
 
     src_len: Count | None = None
@@ -78,7 +78,7 @@ class SentenceSettings(BaseModel):
 
 
 class PrecisionSettings(BaseModel):
-    """How precisely latencies are measured, and with how many threads.
+    """The precision of measuring, and the threads.
 
     Attributes:
         threads: Threads of the runtime.
@@ -96,7 +96,7 @@ class PrecisionSettings(BaseModel):
 
 
 class DecodingSettings(BaseModel):
-    """How a model translates.
+    """The decoding of a translation.
 
     Attributes:
         beam: Number of hypotheses.

@@ -143,10 +143,25 @@ class Bench:
         on_progress: OnProgress,
     ) -> dict[Architecture, Measured | None]:
         self._require_same_device(log)
-        known = {row["point_id"] for row in _rows(log)} | self._journal.failures(log.name).keys()
+        journal = self._journal
+        known = {row["point_id"] for row in _rows(log)} | journal.failures(log.name).keys()
         left = [a for a in architectures if a.id not in known]
         if left:
-            self._profile(left, log, protocol, on_progress)
+            with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
+                self._require_unchanged(device.info())
+                profile_architectures(
+                    left,
+                    device=device,
+                    # One group, so that all of them are interleaved.
+                    protocol=replace(protocol, chunk_size=len(left)),
+                    workload=self.workload,
+                    log=log,
+                    space=self.space,
+                    graphs=self.graphs,
+                    reference=None if log == self.log else self.log,
+                    on_progress=progressed,
+                    on_failed=lambda point: journal.fail(log.name, point),
+                )
         rows = {row["point_id"]: row for row in _rows(log)}
         wanted = {a: rows.get(a.id) for a in architectures}
         return {a: self._measured(row, log) if row else None for a, row in wanted.items()}
@@ -174,30 +189,6 @@ class Bench:
                     f"The device's {name} must be '{before}' as when the search began. "
                     f"Got '{after}'. Set it back, or search again."
                 )
-
-    def _profile(
-        self,
-        architectures: Sequence[Architecture],
-        log: Path,
-        protocol: Protocol,
-        on_progress: OnProgress,
-    ) -> None:
-        journal = self._journal
-        with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
-            self._require_unchanged(device.info())
-            profile_architectures(
-                architectures,
-                device=device,
-                # One group, so that all of them are interleaved.
-                protocol=replace(protocol, chunk_size=len(architectures)),
-                workload=self.workload,
-                log=log,
-                space=self.space,
-                graphs=self.graphs,
-                reference=None if log == self.log else self.log,
-                on_progress=progressed,
-                on_failed=lambda point: journal.fail(log.name, point),
-            )
 
     def _measured(self, row: dict[str, str], log: Path) -> Measured:
         names = ("latency_ms", "ci_low_ms", "ci_high_ms", "raw_latency_ms")

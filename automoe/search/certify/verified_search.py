@@ -86,13 +86,13 @@ def verified_search(
         bench=bench,
         stage=stage or (lambda title: nullcontext(no_progress)),
     )
-    with state.held():  # while candidates are measured as well
+    with state.held():  # also while candidates are measured
         return rounds.run(feasibility)
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """One round of measuring.
+    """A round of measuring.
 
     Attributes:
         kind: The way in which the candidates were chosen.
@@ -176,7 +176,7 @@ class _Rounds:
             with suppress(InfeasibleBudgetError):
                 outcome = self._search("Search on", latency, state, known=known)
                 return _Round(RoundKind.SEARCHED_ON, outcome, outcome.candidates, latency)
-        # A bound far from all measurements is a guess. So the device decides, once.
+        # A bound far from all measurements is a guess, so the nearest ones are measured once.
         nearest = self._nearest(this.outcome.candidates, measured, latency)
         if this.kind is RoundKind.NEAREST or not nearest:
             return self._exhausted_reason(measured_ms)

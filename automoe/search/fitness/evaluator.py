@@ -72,7 +72,7 @@ class Evaluator:
             ranked = sorted(left, key=losses.__getitem__)
             kept = set(ranked[: math.ceil(len(ranked) / 2)])
             for _dropped in ranked[len(kept) :]:
-                on_evaluated(None)  # a loss on less text compares with no other
+                on_evaluated(None)  # a loss on less text cannot be compared
             left = [a for a in left if a in kept]
         result |= self._evaluated(self._fitness[-1], left, on_evaluated)
         return result

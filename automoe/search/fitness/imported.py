@@ -46,7 +46,7 @@ class ImportedFitness:
             ) from error
         try:
             return float(value)
-        except Exception:  # whatever a library's own type raises
+        except Exception:  # a library's own type may raise any error
             raise ObjectiveError(
                 f"'objective' {self.name} must return a number for architecture "
                 f"{architecture.id}. Got {type(value).__name__}."

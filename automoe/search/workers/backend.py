@@ -77,20 +77,17 @@ class Cluster:
         """
         submitted: dict[Future[Any], int] = {}
         try:
-            for number, call in calls.items():
-                submitted[self._submitted(call)] = number
+            try:
+                for number, call in calls.items():
+                    submitted[self.submit(call)] = number
+            except self.lost as error:
+                raise WorkerLostError(one_line(error)) from None
             for future in as_completed(submitted):
                 yield submitted[future], self._value(future)
         finally:
             for future in submitted:
                 if not future.done():
                     self.cancel(future)
-
-    def _submitted(self, call: Callable[[], Any]) -> "Future[Any]":
-        try:
-            return self.submit(call)
-        except self.lost as error:
-            raise WorkerLostError(one_line(error)) from None
 
     def _value(self, future: "Future[Any]") -> Any:
         try:

@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 
 _MOST_FAILED_ATTEMPTS = 3
 _TIMEOUT_S = 5.0
-# The name of a library, its modules (the second one is for Ray on other machines), its package.
+# The name of each library, its modules and its package. Only other machines need Ray's second one.
 _NEEDED = {
     "ray": ("Ray", ("ray.exceptions", "grpc"), "'ray[client]'"),
     "dask": ("Dask", ("distributed.scheduler",), "distributed"),
@@ -117,14 +117,11 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
         raise ValueError(
             f"'jobs' must be 1 with a cluster, which says itself how many. Got {jobs}."
         )
-    if cluster is not None:
-        with _connected(cluster) as connected:
-            yield Workers(connected)
-    elif jobs == 1:
+    if cluster is None and jobs == 1:
         yield HERE
-    else:
-        with processes(jobs) as here:
-            yield Workers(here)
+        return
+    with processes(jobs) if cluster is None else _connected(cluster) as connected:
+        yield Workers(connected)
 
 
 def _started_ones_last(left: dict[int, Argument], n_started: int) -> dict[int, Argument]:

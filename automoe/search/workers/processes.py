@@ -27,7 +27,7 @@ def processes(jobs: int) -> Generator[Cluster]:
 
     def submit(call: Callable[[], Any]) -> "Future[Any]":
         nonlocal executor
-        # This is the same executor until a process dies. Then its others are stopped as well.
+        # The executor is replaced when a process dies; its other processes are stopped then.
         executor = get_reusable_executor(max_workers=jobs, timeout=_IDLE_S, env=_ONE_THREAD)
         future: Future[Any] = executor.submit(call)
         return future

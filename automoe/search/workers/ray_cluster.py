@@ -51,7 +51,7 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
         n_workers = int(ray.cluster_resources().get("CPU", 0))
         if n_workers == 0:
             raise WorkersUnavailableError("The Ray cluster has no CPU. Start a node with some.")
-        # A RayTaskError is not a lost worker: the call could not begin, and no other one can.
+        # A RayTaskError does not mean a lost worker: no call can begin there.
         lost = tuple(each for each in RayError.__subclasses__() if each is not RayTaskError)
         task = ray.remote(num_cpus=1, max_retries=_RETRIES)(outcome_of)
         references: dict[Future[Outcome], Any] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from automoe.architecture.architecture import Architecture, EncoderLayer
-from automoe.architecture.routing_pattern import Side, router_bias
+from automoe.architecture.routing_pattern import StackName, router_bias
 from automoe.architecture.workload import TranslationWorkload
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
@@ -113,7 +113,7 @@ class WorkloadWriter:
 
     def _encoder_call(self, architecture: Architecture) -> Call:
         n_tokens = self.sentence.src_len * self.sentence.batch
-        routes = self._routes(architecture.encoder.layers, n_tokens, side="encoder")
+        routes = self._routes(architecture.encoder.layers, n_tokens, stack="encoder")
         source = TensorSpec(
             "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
         )
@@ -137,7 +137,7 @@ class WorkloadWriter:
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
         n_tokens = n_steps * n_hypotheses
-        routes = self._routes(layers, n_tokens, side="decoder", n_steps=n_steps)
+        routes = self._routes(layers, n_tokens, stack="decoder", n_steps=n_steps)
         return Call(
             "decoder",
             "decoder",
@@ -150,14 +150,14 @@ class WorkloadWriter:
         )
 
     def _routes(
-        self, layers: Sequence[EncoderLayer], n_tokens: int, *, side: Side, n_steps: int = 1
+        self, layers: Sequence[EncoderLayer], n_tokens: int, *, stack: StackName, n_steps: int = 1
     ) -> Mapping[str, tuple[TensorSpec, ...]]:
         routes = {}
         for i, layer in enumerate(layers):
             if layer.is_sparse:
-                rng = np.random.default_rng((side == "decoder", i))
+                rng = np.random.default_rng((stack == "decoder", i))
                 routing = self.sentence.routing
-                expert_T = routing.experts(layer.experts, n_tokens, rng, side=side, layer=i)
+                expert_T = routing.experts(layer.experts, n_tokens, rng, stack=stack, layer=i)
                 bias = router_bias(expert_T, len(layer.experts))
                 routes[f"route_{i}"] = tuple(
                     TensorSpec("float32", step.shape, values=tuple(step.ravel().tolist()))

@@ -1,4 +1,4 @@
-"""Sentence pairs as token ids."""
+"""This module turns sentence pairs into token ids."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Pair:
     """One sentence and its translation.
 
     Attributes:
-        source: Ids of the source, EOS last.
-        target: Ids of the target, without BOS and EOS.
+        source: The ids of the source, with EOS at the end.
+        target: The ids of the target, without BOS and EOS.
 
     Raises:
         ValueError: The source is empty.
@@ -30,17 +30,17 @@ class Pair:
 
     @property
     def length(self) -> int:
-        """Tokens of the longer side: the source, or the target with BOS (or EOS) added."""
+        """Return the tokens of the longer sentence; the target counts with its BOS or EOS."""
         return max(len(self.source), len(self.target) + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPairs:
-    """The pairs of a text, and what was done to the long ones.
+    """The pairs of a text.
 
     Attributes:
         pairs: The pairs, in the order of the text.
-        n_overlong: How many were longer than allowed, and so dropped or truncated.
+        n_overlong: The number of pairs that were too long and were dropped or truncated.
     """
 
     pairs: tuple[Pair, ...]
@@ -58,10 +58,10 @@ def encode_pairs(
 
     Args:
         text: The sentences and their translations.
-        vocabulary: Gives the ids of both sides.
-        max_tokens: The longest pair (`Pair.length`) that is left as it is.
-        overlong: Whether longer pairs are left out, or lose the end of their sentences; the EOS
-            stays, and so does every pair, so that pair i belongs to line i.
+        vocabulary: The vocabulary of both languages.
+        max_tokens: The largest length (`Pair.length`) of a pair.
+        overlong: What is done to longer pairs. They are dropped, or the ends of their sentences
+            are cut off before the EOS. When they are truncated, pair i is that of line i.
 
     Raises:
         ValueError: `max_tokens` leaves no room, or no pair is left.

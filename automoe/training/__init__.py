@@ -1,4 +1,4 @@
-"""Training: the supernet, and the model that a search found."""
+"""This package trains supernets and the final models of single architectures."""
 
 from automoe.training.checkpoint import CheckpointError, Record, updates_done
 from automoe.training.data import TrainingData, vocabulary_for

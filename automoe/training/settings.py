@@ -1,4 +1,4 @@
-"""How a model is trained; the defaults are the paper's for WMT."""
+"""This module holds the settings of training. The defaults are those of the paper for WMT."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,33 +18,35 @@ class SettingsError(ValueError):
 
 
 class TrainingSettings(BaseModel):
-    """Settings of one training run.
+    """The settings of one training run.
 
     Attributes:
-        updates: Optimiser steps.
-        max_tokens: Tokens of a micro-batch on each process, padding counted.
-        accumulate: Micro-batches per update on each process.
-        learning_rate: The peak, reached after the warm-up.
-        warmup_updates: Updates over which the rate rises linearly; a quarter of all when it is not
-            given, as in the paper.
-        schedule: How the rate falls afterwards.
-        label_smoothing: Probability mass spread over the whole vocabulary.
-        dropout: For embeddings and sublayer outputs.
-        attention_dropout: For attention weights.
-        norm: Layer norm after each sublayer as in the paper, or before it, which learns faster
-            from little text. A model that inherits weights keeps its supernet's.
-        balance_weight: Of the load-balancing loss, which is 1 when balanced.
-        z_weight: Of the router's z-loss.
-        router_jitter: Noise on the router's input while training.
-        clip_norm: Largest gradient norm; 0 does not clip.
-        precision: Of the computation; weights and optimiser stay float32.
-        sampling: One random subnet per update as in the paper, or the sandwich rule: largest,
-            smallest and two random ones, all but the largest taught by it (BigNAS, Yu et al.,
-            2020). A stand-alone model ignores it.
-        max_sentence: Longest sentence in tokens; longer pairs are left out of the training.
-        save_every: Updates between checkpoints.
-        validate_every: Updates between validations.
-        seed: Of weights, order, subnets and dropout.
+        updates: The number of updates of the weights.
+        max_tokens: The most tokens of a micro-batch on each process, padding included.
+        accumulate: The number of micro-batches of an update on each process.
+        learning_rate: The peak of the learning rate, which it reaches after the warm-up.
+        warmup_updates: The number of updates during which the rate rises linearly. The default is
+            a quarter of all, as in the paper.
+        schedule: The curve on which the rate falls after the warm-up.
+        label_smoothing: The probability that is spread over the whole vocabulary.
+        dropout: The probability of dropout in embeddings and sublayer outputs.
+        attention_dropout: The probability of dropout in attention weights.
+        norm: The place of the layer norm: after each sublayer as in the paper, or before it, which
+            learns faster from little text. A model with a supernet's weights keeps that of the
+            supernet.
+        balance_weight: The weight of the load-balancing loss, which is 1 when balanced.
+        z_weight: The weight of the router's z-loss.
+        router_jitter: The largest share by which the router's input is scaled at random.
+        clip_norm: The largest norm of the gradient; 0 does not clip it.
+        precision: The precision of the computation. Weights and optimiser stay float32.
+        sampling: The subnets of an update. ``uniform`` trains one random subnet, as in the paper.
+            ``sandwich`` trains the largest, the smallest and two random ones, and the largest
+            teaches the others (BigNAS, Yu et al., 2020). A stand-alone model ignores it.
+        max_sentence: The length of the longest sentence in tokens. Pairs with longer ones are not
+            trained on.
+        save_every: The number of updates between checkpoints.
+        validate_every: The number of updates between validations.
+        seed: The seed of weights, order, subnets and dropout.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,7 +75,7 @@ class TrainingSettings(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def for_model(self) -> dict[str, Any]:
-        """Return what a `TransformerConfig` takes of these settings."""
+        """Return those of the settings that are fields of a `TransformerConfig`."""
         return {
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
@@ -83,10 +85,11 @@ class TrainingSettings(BaseModel):
 
     @classmethod
     def of(cls, **given: Any) -> "TrainingSettings":
-        """Settings from keyword arguments.
+        """Return settings from keyword arguments.
 
         Raises:
-            SettingsError: One is unknown or out of range; it is named with its value.
+            SettingsError: A setting is unknown or out of range. The message names it and its
+                value.
         """
         try:
             return cls.model_validate(given)

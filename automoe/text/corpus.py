@@ -83,7 +83,12 @@ class Corpus:
                 f"The corpus folder '{folder}' does not exist or is not a folder. Correct the path."
             )
         corpus = cls(folder, source, target)
-        corpus._require_files()
+        for path in (path for split in get_args(Split) for path in corpus.files(split)):
+            if not path.is_file():
+                raise CorpusError(
+                    f"The corpus folder '{folder}' lacks the file '{path.name}'. "
+                    f"It has: {_names(folder)}. Add the file, or choose other languages."
+                )
         return corpus
 
     def absolute(self) -> Self:
@@ -113,19 +118,7 @@ class Corpus:
 
     def files(self, name: Split) -> tuple[Path, Path]:
         """Return the two files of a split, that of the source language first."""
-        return self._path(name, self.source), self._path(name, self.target)
-
-    def _path(self, split: str, language: str) -> Path:
-        return self.folder / f"{split}.{language}"
-
-    def _require_files(self) -> None:
-        for split in get_args(Split):
-            for language in (self.source, self.target):
-                if not self._path(split, language).is_file():
-                    raise CorpusError(
-                        f"The corpus folder '{self.folder}' lacks the file '{split}.{language}'. "
-                        f"It has: {_names(self.folder)}. Add the file, or choose other languages."
-                    )
+        return self.folder / f"{name}.{self.source}", self.folder / f"{name}.{self.target}"
 
 
 def default_corpus_folder() -> Path:
@@ -154,19 +147,15 @@ def _names(folder: Path) -> str:
 
 
 def _read_lines(path: Path) -> tuple[str, ...]:
-    # Only \n ends a line. str.splitlines also cuts at U+2028, after which lines would not match.
-    lines = _read_bytes(path).removesuffix(b"\n").split(b"\n")
-    return tuple(_decode(line, path, number) for number, line in enumerate(lines, start=1))
-
-
-def _read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise CorpusError(f"'{path}' cannot be read: {error.strerror}. Check the file.") from None
     if not content:
         raise CorpusError(f"'{path}' is empty. Put one sentence on each line.")
-    return content
+    # Only \n ends a line. str.splitlines also cuts at U+2028, after which lines would not match.
+    lines = content.removesuffix(b"\n").split(b"\n")
+    return tuple(_decode(line, path, number) for number, line in enumerate(lines, start=1))
 
 
 def _decode(line: bytes, path: Path, number: int) -> str:

@@ -1,6 +1,5 @@
 """This module turns sentence pairs into token ids."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +69,10 @@ def encode_pairs(
         raise ValueError(f"'max_tokens' must be at least 2, one word and EOS. Got {max_tokens}.")
     if overlong not in ("drop", "truncate"):
         raise ValueError(f"'overlong' must be 'drop' or 'truncate'. Got {overlong!r}.")
-    pairs = list(_encode(text, vocabulary))
+    pairs = [
+        Pair((*vocabulary.encode(source), EOS), tuple(vocabulary.encode(target)))
+        for source, target in zip(text.source, text.target, strict=True)
+    ]
     n_overlong = sum(pair.length > max_tokens for pair in pairs)
     if overlong == "truncate":
         return EncodedPairs(tuple(_truncate(pair, max_tokens) for pair in pairs), n_overlong)
@@ -84,14 +86,7 @@ def encode_pairs(
     return EncodedPairs(kept, n_overlong)
 
 
-def _encode(text: ParallelText, vocabulary: Vocabulary) -> Iterator[Pair]:
-    for source, target in zip(text.source, text.target, strict=True):
-        yield Pair((*vocabulary.encode(source), EOS), tuple(vocabulary.encode(target)))
-
-
 def _truncate(pair: Pair, max_tokens: int) -> Pair:
-    if pair.length <= max_tokens:
-        return pair
     source = pair.source
     if len(source) > max_tokens:
         source = (*source[: max_tokens - 1], EOS)

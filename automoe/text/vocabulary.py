@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -83,7 +83,7 @@ class Vocabulary:
                 nearest possible size.
             CorpusError: The train split cannot be read.
         """
-        sentences = _sample(_sentences(text), seed)
+        sentences = _sentences(text, seed)
         if not sentences:
             raise VocabularyError("'text' must hold at least one sentence. Got none; add text.")
         options = {
@@ -159,17 +159,11 @@ def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
     )
 
 
-def _sentences(text: Corpus | Iterable[str]) -> Iterator[str]:
-    if not isinstance(text, Corpus):
-        yield from text
-        return
-    train = text.split("train")
-    yield from train.source
-    yield from train.target
-
-
-def _sample(sentences: Iterable[str], seed: int) -> list[str]:
-    kept = [sentence for sentence in sentences if sentence.strip()]
+def _sentences(text: Corpus | Iterable[str], seed: int) -> list[str]:
+    if isinstance(text, Corpus):
+        train = text.split("train")
+        text = (*train.source, *train.target)
+    kept = [sentence for sentence in text if sentence.strip()]
     if len(kept) <= _MAX_SENTENCES:
         return kept
     return Random(seed).sample(kept, _MAX_SENTENCES)

@@ -45,21 +45,16 @@ def decoder_graph(
     position = graph.input("position", TensorProto.INT64, [1])
     x_BD = embedded(stack, token_B, TABLE, max_positions=max_positions, position=position)
     for i, layer in enumerate(config.architecture.decoder.layers):
-        x_BD = _layer(stack, x_BD, layer, i)
+        for name, sublayer in (("attention", _self_attention), ("cross", _cross_attention)):
+            bound = partial(sublayer, stack, layer=layer, index=i)
+            x_BD = stack.residual(x_BD, f"{i}.{name}", bound)
+        x_BD = stack.served(x_BD, layer, i)
     if config.pre_norm:
         x_BD = graph.norm(x_BD, "decoder_norm", stack.dim)
     table_VD = graph.weight(TABLE, config.vocab_size, stack.dim)
     logits_BV = graph.as_float32(graph.product(x_BD, table_VD))
     graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
     return graph
-
-
-def _layer(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
-    attend = partial(_self_attention, stack, layer=layer, index=index)
-    attend_to_encoder = partial(_cross_attention, stack, layer=layer, index=index)
-    x_BD = stack.residual(x_BD, f"{index}.attention", attend)
-    x_BD = stack.residual(x_BD, f"{index}.cross", attend_to_encoder)
-    return stack.served(x_BD, layer, index)
 
 
 def _self_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:

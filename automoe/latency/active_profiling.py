@@ -82,7 +82,8 @@ def profile_until(
         TableError: The log cannot be fitted.
     """
     started, done = time.monotonic(), measure([])  # raises for a log of other conditions
-    pool = _pool(space, seed)
+    rng = Random(f"pool {seed}")
+    pool = list(dict.fromkeys(space.sample(rng) for _ in range(_POOL)))
     while True:
         known = _measured(log)
         report = fit_log(read_table(log)).report if len(known) >= MIN_ROWS else None
@@ -109,11 +110,6 @@ def _reason_to_stop(
     if goal.minutes is not None and minutes >= goal.minutes:
         return f"{goal.minutes:g} minutes are over; {verdict}"
     return None
-
-
-def _pool(space: SearchSpace, seed: int) -> list[Architecture]:
-    rng = Random(f"pool {seed}")
-    return list(dict.fromkeys(space.sample(rng) for _ in range(_POOL)))
 
 
 def _measured(log: Path) -> list[Architecture]:

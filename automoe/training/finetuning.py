@@ -52,7 +52,10 @@ def finetune(
         vocabulary = vocabulary_for(
             corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
         )
-        model = _from_scratch(architecture, settings, vocabulary.size)
+        config = TransformerConfig.of(
+            architecture, vocab_size=vocabulary.size, **settings.for_model()
+        )
+        model = Transformer(config, seed=settings.seed)
     else:
         vocabulary, model = supernet.vocabulary, _inherited(architecture, settings, supernet)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
@@ -65,13 +68,6 @@ def finetune(
         vocabulary.save(bundle.folder / VOCABULARY)
         check_parity(finished, bundle)
     return result
-
-
-def _from_scratch(
-    architecture: Architecture, settings: TrainingSettings, vocab_size: int
-) -> Transformer:
-    config = TransformerConfig.of(architecture, vocab_size=vocab_size, **settings.for_model())
-    return Transformer(config, seed=settings.seed)
 
 
 def _inherited(

@@ -168,7 +168,8 @@ class _Run:
     def _update(self, update: int, batches: Iterator[Batch]) -> float:
         """Make one update and return the loss per token."""
         settings = self.settings
-        torch.manual_seed(_dropout_seed(settings.seed, update, self.accelerator.process_index))
+        place = f"dropout {settings.seed} {update} {self.accelerator.process_index}"
+        torch.manual_seed(Random(place).getrandbits(63))
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(update, settings)
         micro = list(islice(batches, settings.accumulate))
@@ -228,10 +229,6 @@ class _Run:
                 digest=self.digest,
             ).save(self.folder)
         self.accelerator.wait_for_everyone()
-
-
-def _dropout_seed(seed: int, update: int, process: int) -> int:
-    return Random(f"dropout {seed} {update} {process}").getrandbits(63)
 
 
 def _digest_of_run(

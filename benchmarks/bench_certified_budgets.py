@@ -19,7 +19,6 @@ import numpy as np
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
 from automoe.latency.model import LatencyModel
 from automoe.latency.profiling import profile_architectures
 from automoe.search import Evaluator, SearchSettings
@@ -105,7 +104,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = read_table(arguments.log)
     predictor = fit_log(table)
-    latency = LatencyModel(predictor, TranslationWorkload.parse(predictor.conditions["workload"]))
+    latency = LatencyModel.of(predictor)
     name = str(table["space"].iloc[0])
     space = SearchSpace.preset(name, max_experts=arguments.max_experts, fractional=True)
     rng = Random(0)

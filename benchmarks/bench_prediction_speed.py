@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
 from automoe.latency.model import LatencyModel
 from predictors import fit_log, read_table
 
@@ -40,7 +39,7 @@ def main() -> None:
     start = time.perf_counter()
     predictor = fit_log(log)
     fit_seconds = time.perf_counter() - start
-    model = LatencyModel(predictor, TranslationWorkload.parse(predictor.conditions["workload"]))
+    model = LatencyModel.of(predictor)
     space = SearchSpace.load(str(log["space"].iloc[0]), max_experts=6, fractional=True)
     rng = Random(0)
     drawn = [space.sample(rng) for _ in range(arguments.architectures)]

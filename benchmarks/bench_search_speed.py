@@ -22,7 +22,6 @@ import numpy as np
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
 from automoe.latency.model import LatencyModel
 from automoe.search import Evaluator, SearchSettings, SupernetFitness, search
 from automoe.search.state import SearchState
@@ -57,7 +56,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=30)
     arguments = parser.parse_args()
     predictor = fit_log(read_table(arguments.log))
-    latency = LatencyModel(predictor, TranslationWorkload.parse(predictor.conditions["workload"]))
+    latency = LatencyModel.of(predictor)
     if arguments.supernet is None:
         space = SearchSpace.preset("wmt14-en-de", max_experts=6, fractional=True)
         of: Callable[[Architecture], float] = lambda a: -float(latency.workload.cost(a).params)  # noqa: E731

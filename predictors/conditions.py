@@ -1,13 +1,15 @@
 """What a log was measured under, and which of its rows count."""
 
+import json
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from predictors.table import TableError, source
-from profilers.log.column_names import CONDITIONS, words
+from profilers.log.column_names import words
+from profilers.log.conditions import DETAILS, ONE_PER_FIT
 
 FLAGS: Final = "flags"
 BAD_FLAGS: Final = frozenset({"failed"})
@@ -32,16 +34,39 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
     Raises:
         TableError: When the rows were measured under different conditions.
     """
-    found: dict[str, str] = {}
-    for name in CONDITIONS:
+    held: dict[str, str] = {}
+    for name in ONE_PER_FIT:
         if name not in frame or name in varied:
             continue
         values = list(dict.fromkeys(map(_text, frame[name])))
-        if len(values) == 1:
-            found[name] = values[0]
-        else:
+        if len(values) > 1:
             raise TableError(_mixed(frame, name, values))
-    return found
+        held[name] = values[0]
+    return held
+
+
+def details(frame: pd.DataFrame) -> dict[str, Any]:
+    """What stands behind the texts of conditions, as JSON values by condition.
+
+    Whoever wrote the log knows what they mean; here they are only carried on. Rows whose
+    conditions are the same have the same details, so the first one that is there counts.
+
+    Raises:
+        TableError: A cell is no JSON.
+    """
+    held: dict[str, Any] = {}
+    for column, condition in DETAILS.items():
+        text = next((x for x in map(str, frame.get(column, pd.Series()).dropna()) if x), None)
+        if text is None:
+            continue
+        try:
+            held[condition] = json.loads(text)
+        except ValueError as error:
+            raise TableError(
+                f"{source(frame)}: column '{column}' must hold JSON. Got {text[:40]!r} ({error}). "
+                "Delete the column; a fit does not need it."
+            ) from None
+    return held
 
 
 def other_conditions(frame: pd.DataFrame, held: Mapping[str, str]) -> tuple[str, ...]:
@@ -51,16 +76,16 @@ def other_conditions(frame: pd.DataFrame, held: Mapping[str, str]) -> tuple[str,
         frame: Rows to predict; a condition that they do not tell is passed over.
         held: What the log was measured under, by column.
     """
-    found = []
+    differences = []
     for name in [name for name in held if name in frame]:
         values = dict.fromkeys(map(_text, frame[name].dropna()))
         others = [value for value in values if value not in ("", held[name])]
         if others:
-            found.append(
+            differences.append(
                 f"column '{name}' was '{held[name]}' in the log that was fitted and is "
                 f"{_listed(others)} in {source(frame)}"
             )
-    return tuple(found)
+    return tuple(differences)
 
 
 def noise_floor(frame: pd.DataFrame, latency_ms: np.ndarray) -> float | None:

@@ -43,7 +43,7 @@ def effects(
         columns: Their names.
     """
     rows = X[np.random.default_rng(0).permutation(len(X))[:_MAX_ROWS]]
-    found = []
+    changes = []
     for index, name in enumerate(columns):
         low, high = np.quantile(X[:, index], [0.25, 0.75])
         if high <= low:
@@ -55,5 +55,5 @@ def effects(
             changed = rows.copy()
             changed[:, index] = value
             ends.append(model.predict(changed))
-        found.append(Effect(name, float(low), float(high), float(np.mean(ends[1] - ends[0]))))
-    return tuple(sorted(found, key=lambda effect: -abs(effect.change_ms)))
+        changes.append(Effect(name, float(low), float(high), float(np.mean(ends[1] - ends[0]))))
+    return tuple(sorted(changes, key=lambda effect: -abs(effect.change_ms)))

@@ -10,16 +10,16 @@ from sklearn.base import clone
 
 from predictors.conditions import noise_floor
 from predictors.conformal import block_coverage
-from predictors.effects import effects
+from predictors.effects import Effect, effects
 from predictors.features import FeatureSchema, constants
-from predictors.learning_curve import learning_curve
+from predictors.learning_curve import LearningCurve, learning_curve
 from predictors.log_quality import judge, quality_counts
-from predictors.models import competitors
+from predictors.models import LatencyModel, competitors
 from predictors.predictor import Predictor, matrix_columns
-from predictors.preparation import MIN_ROWS, MIN_ROWS_WITH_BASE, prepare
+from predictors.preparation import MIN_ROWS, MIN_ROWS_WITH_BASE, Prepared, prepare
 from predictors.report import Coverage, FitReport
 from predictors.roles import roles_of
-from predictors.selection import select
+from predictors.selection import Selection, select
 from predictors.table import read_table
 
 _REPORTED_CONFIDENCES = (0.9, 0.95)
@@ -52,58 +52,94 @@ def fit_log(
             fewer than 20 rows that did not fail.
     """
     frame = log if isinstance(log, pd.DataFrame) else read_table(log)
+    least = MIN_ROWS if base is None else MIN_ROWS_WITH_BASE
     ready = prepare(
-        frame,
-        targets=targets,
-        features=features,
-        groups=groups,
-        base=base,
-        least=MIN_ROWS if base is None else MIN_ROWS_WITH_BASE,
+        frame, targets=targets, features=features, groups=groups, base=base, least=least
     )
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):
         lines = list(ready.usable.index)
         warnings = judge(Path(log), ready.targets, lines=lines, varied=features or ())
     schema, X, y = ready.schema, ready.matrix, ready.latency_ms
-    models = competitors(
-        len(y),
-        work_columns=_work_columns(schema, base),
-        flops_columns=schema.flops_columns,
+    models = _competitors(ready, base, seed)
+    selection = select(models, X, y, groups=ready.groups, seed=seed)
+    winner = models[selection.winner]
+    model = clone(winner).fit(X, y)
+    columns = matrix_columns(schema, base)
+    report = _report(
+        ready,
+        selection,
+        columns=columns,
+        n_excluded=len(frame) - len(y),
+        roles=roles_of(frame, schema, ready.targets, groups or schema.architecture),
+        curve=learning_curve(winner, X, y, groups=ready.groups, seed=seed),
+        column_effects=effects(model, X, columns),
+        warnings=warnings,
+    )
+    return _predictor(ready, selection, model=model, base=base, report=report)
+
+
+def _competitors(ready: Prepared, base: Predictor | None, seed: int) -> dict[str, LatencyModel]:
+    """The models that compete for a log, by name."""
+    return competitors(
+        len(ready.latency_ms),
+        work_columns=_work_columns(ready.schema, base),
+        flops_columns=ready.schema.flops_columns,
         seed=seed,
     )
-    selection = select(models, X, y, groups=ready.groups, seed=seed)
-    ratios = y / selection.unseen_ms
-    model = clone(models[selection.winner]).fit(X, y)
-    columns = matrix_columns(schema, base)
-    report = FitReport(
+
+
+def _report(
+    ready: Prepared,
+    selection: Selection,
+    *,
+    columns: tuple[str, ...],
+    n_excluded: int,
+    roles: dict[str, str],
+    curve: LearningCurve | None,
+    column_effects: tuple[Effect, ...],
+    warnings: tuple[str, ...],
+) -> FitReport:
+    """What a fit says of itself."""
+    return FitReport(
         winner=selection.winner,
-        n_rows=len(y),
-        n_excluded=len(frame) - len(y),
+        n_rows=len(ready.latency_ms),
+        n_excluded=n_excluded,
         n_groups=None if ready.groups is None else len(np.unique(ready.groups)),
         targets=ready.targets,
         features=columns,
-        roles=roles_of(frame, schema, ready.targets, groups or schema.architecture),
-        physics=schema.physics.kind if schema.physics else None,
+        roles=roles,
+        physics=ready.schema.physics.kind if ready.schema.physics else None,
         models=selection.scores,
-        coverage=_coverage(ratios),
-        noise_floor=noise_floor(ready.usable, y),
-        learning_curve=learning_curve(
-            models[selection.winner], X, y, groups=ready.groups, seed=seed
-        ),
-        effects=effects(model, X, columns),
+        coverage=_coverage(ready.latency_ms / selection.unseen_ms),
+        noise_floor=noise_floor(ready.usable, ready.latency_ms),
+        learning_curve=curve,
+        effects=column_effects,
         quality=quality_counts(ready.usable),
         warnings=warnings,
     )
+
+
+def _predictor(
+    ready: Prepared,
+    selection: Selection,
+    *,
+    model: LatencyModel,
+    base: Predictor | None,
+    report: FitReport,
+) -> Predictor:
+    """The winner, with what its bounds and its warnings are computed from."""
     return Predictor(
-        schema=schema,
+        schema=ready.schema,
         model=model,
         base=base,
-        rows=X,
+        rows=ready.matrix,
         unseen_ms=selection.unseen_ms,
-        ratios=ratios,
+        ratios=ready.latency_ms / selection.unseen_ms,
         report=report,
         conditions=ready.conditions,
         constants=constants(ready.usable, ready.targets),
+        details=ready.details,
     )
 
 

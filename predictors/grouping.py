@@ -35,6 +35,21 @@ def groups_of(
         TableError: A named column is absent or a target, or the named columns make one group only.
     """
     columns = list(named if named is not None else architecture)
+    _require_groupable(frame, columns, targets)
+    if columns:
+        codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)
+        n_groups = len(set(codes.tolist()))
+        if named is not None and n_groups < 2:
+            raise TableError(
+                f"{source(frame)}: the columns {columns} make one group; cross-validation needs "
+                "two. Name other columns, or none."
+            )
+        if n_groups < len(frame) and (named is not None or n_groups >= _MIN_GROUPS):
+            return codes
+    return None if X is None else repeats(X)
+
+
+def _require_groupable(frame: pd.DataFrame, columns: Sequence[str], targets: Sequence[str]) -> None:
     for name in columns:
         if name not in frame:
             missing = absent_columns([name], [str(column) for column in frame.columns])
@@ -44,18 +59,6 @@ def groups_of(
                 f"{source(frame)}: '{name}' is a target and cannot group rows too. Name a column "
                 "that is known before measuring."
             )
-    if not columns:
-        return None if X is None else repeats(X)
-    codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)
-    n_groups = len(set(codes.tolist()))
-    if named is not None and n_groups < 2:
-        raise TableError(
-            f"{source(frame)}: the columns {columns} make one group; cross-validation needs two. "
-            "Name other columns, or none."
-        )
-    if n_groups == len(frame) or (named is None and n_groups < _MIN_GROUPS):
-        return None if X is None else repeats(X)
-    return codes
 
 
 def repeats(X: NDArray[np.float64]) -> NDArray[np.int64] | None:

@@ -1,6 +1,6 @@
 """A fitted latency model with bounds."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self
@@ -38,6 +38,8 @@ class Predictor:
         report: What the fit found.
         conditions: What the log was measured under, such as the device, by column.
         constants: Columns that could be features but had one value all over the log.
+        details: What stands behind the texts of conditions, as JSON values by condition. Whoever
+            wrote the log knows what they mean.
     """
 
     schema: FeatureSchema
@@ -49,6 +51,7 @@ class Predictor:
     report: FitReport
     conditions: dict[str, str]
     constants: dict[str, float]
+    details: dict[str, Any] = field(default_factory=dict)
 
     def predict(
         self, frame: pd.DataFrame, *, confidence: float = 0.95, searched: bool = False
@@ -93,11 +96,11 @@ class Predictor:
         slack = _RANGE_TOLERANCE * np.maximum(np.abs(low), np.abs(high))
         outside = (matrix < low - slack) | (matrix > high + slack)
         measured = np.append(self.schema.measured, np.full(int(self.base is not None), True))
-        found = outside[:, measured].any(axis=1)
+        is_outside = outside[:, measured].any(axis=1)
         for name in self.constants.keys() & set(frame.columns):
             values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-            found |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
-        return pd.Series(found, index=frame.index)
+            is_outside |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
+        return pd.Series(is_outside, index=frame.index)
 
     def other_conditions(self, frame: pd.DataFrame) -> tuple[str, ...]:
         """In which conditions, such as the device, rows differ from the log; one line each."""
@@ -108,7 +111,7 @@ class Predictor:
         save_parts(self._parts(), path)
 
     def _parts(self) -> dict[str, Any]:
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {x.name: getattr(self, x.name) for x in fields(self)}
         return {**parts, "base": None if self.base is None else self.base._parts()}
 
     @classmethod

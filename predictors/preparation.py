@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictors.conditions import conditions, usable_rows
+from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema
 from predictors.grouping import groups_of
 from predictors.predictor import Predictor, matrix_of
 from predictors.table import TableError, read_table, source
 from predictors.targets import latency_ms, resolve_targets
 from profilers import Problem
+from profilers.log.conditions import KEPT, ONE_PER_LOG
 
 MIN_ROWS: Final = 20
 MIN_ROWS_WITH_BASE: Final = 8
@@ -33,6 +34,7 @@ class Prepared:
         matrix: Their values and the base's prediction, shape (rows, columns).
         groups: Of every row, shape (rows,); None when every row stands alone.
         conditions: What the log was measured under, by column.
+        details: What stands behind the texts of conditions, see `predictors.conditions.details`.
     """
 
     usable: pd.DataFrame
@@ -42,6 +44,7 @@ class Prepared:
     matrix: NDArray[np.float64]
     groups: NDArray[np.int64] | None
     conditions: dict[str, str]
+    details: dict[str, Any]
 
 
 def prepare(
@@ -75,7 +78,7 @@ def prepare(
     schema = FeatureSchema.infer(usable, names, features)
     X = matrix_of(usable, schema, base)
     codes = groups_of(usable, groups, schema.architecture, X, targets=names)
-    return Prepared(usable, names, latency, schema, X, codes, held)
+    return Prepared(usable, names, latency, schema, X, codes, held, details(usable))
 
 
 def fit_problems(path: Path, targets: Sequence[str]) -> tuple[Problem, ...]:
@@ -105,11 +108,11 @@ def _check_rows(frame: pd.DataFrame, usable: pd.DataFrame, least: int) -> None:
 
 def _check_base(base: Predictor | None, held: dict[str, str]) -> None:
     """Refuse a base that may have been fitted to the very rows it would be tested on."""
-    names = ("device_fingerprint", "power_mode", "threads", "workload")
-    if base is None or names[0] not in held:
+    if base is None or "device_fingerprint" not in held:
         return
-    if all(base.conditions.get(name) == held.get(name) for name in names):
+    # Rows under different conditions of these are never in one log, so no base has seen both.
+    if all(base.conditions.get(name) == held.get(name) for name in ONE_PER_LOG if name in KEPT):
         raise TableError(
             f"'base' must be of another device or workload. Got one of device "
-            f"{held[names[0]]} with this workload, which may have seen these rows."
+            f"{held['device_fingerprint']} with this workload, which may have seen these rows."
         )

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from predictors.grouping import repeats
@@ -16,11 +17,6 @@ def refitted(
     predictor: Predictor, frame: pd.DataFrame, latency_ms: Sequence[float], *, seed: int = 0
 ) -> Predictor:
     """The same kind of model fitted to the rows it knew and to new ones.
-
-    A device need not run at the level that it had when the log was measured: the old latencies
-    are taken times the median of new latencies over what was predicted for them. But new rows are
-    often picked because their prediction was low, and so take longer than predicted on the same
-    device too: the level counts only when no old row was ever that far off.
 
     Args:
         predictor: What has been fitted; left as it is.
@@ -39,11 +35,9 @@ def refitted(
     if not len(fresh_ms) or not (fresh_ms > 0).all():
         raise ValueError(f"'latency_ms' must hold latencies above 0. Got {list(latency_ms)}.")
     fresh = matrix_of(frame, predictor.schema, predictor.base)
-    level = float(np.median(fresh_ms / predictor.model.predict(fresh)))
-    if predictor.ratios.min() <= level <= predictor.ratios.max():
-        level = 1.0
+    known_ms = predictor.unseen_ms * predictor.ratios * _level(predictor, fresh, fresh_ms)
     X = np.vstack([predictor.rows, fresh])
-    y = np.concatenate([predictor.unseen_ms * predictor.ratios * level, fresh_ms])
+    y = np.concatenate([known_ms, fresh_ms])
     unseen_ms = unseen(predictor.model, X, y, groups=repeats(X), seed=seed)
     return replace(
         predictor,
@@ -53,3 +47,18 @@ def refitted(
         ratios=y / unseen_ms,
         report=replace(predictor.report, n_rows=len(y)),
     )
+
+
+def _level(
+    predictor: Predictor, fresh: NDArray[np.float64], fresh_ms: NDArray[np.float64]
+) -> float:
+    """What to multiply the old latencies by, so that they are of the device as it is now.
+
+    It need not run at the level that it had when the log was measured: the median of new
+    latencies over what was predicted for them. But new rows are often picked because their
+    prediction was low, and so take longer than predicted on the same device too: the level counts
+    only when no old row was ever that far off.
+    """
+    level = float(np.median(fresh_ms / predictor.model.predict(fresh)))
+    is_usual = predictor.ratios.min() <= level <= predictor.ratios.max()
+    return 1.0 if is_usual else level

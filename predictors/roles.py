@@ -6,7 +6,8 @@ import pandas as pd
 
 from predictors.conditions import FLAGS
 from predictors.features import FeatureSchema, name_in_file
-from profilers.log.column_names import CONDITIONS, is_known_before_measuring
+from profilers.log.column_names import is_known_before_measuring
+from profilers.log.conditions import KEPT
 
 
 def roles_of(
@@ -19,7 +20,7 @@ def roles_of(
     """
     features = {feature.name for feature in schema.features}
     work = set(schema.physics.roles.values()) if schema.physics else set()
-    found: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for column in map(str, frame.columns):
         name = name_in_file(frame, column)
         if column in targets:
@@ -28,11 +29,11 @@ def roles_of(
             role = "feature, group" if name in groups else "feature"
         elif name in work:
             role = "work"
-        elif name in CONDITIONS or name == FLAGS:
+        elif name in KEPT or name == FLAGS:
             role = "condition"
         elif is_known_before_measuring(name, targets) and frame[column].nunique() <= 1:
             role = "constant"
         else:
             role = "ignored"
-        found[name] = role
-    return found
+        roles[name] = role
+    return roles

@@ -77,8 +77,8 @@ def _worst_share(
     over, picks = np.zeros(n_columns), np.zeros(n_columns)
     for column, predicted, actual, budgets in searches:
         fits = predicted[None, :] * factor <= budgets[:, None]
-        found = fits.any(axis=1)
-        picked = fits.argmax(axis=1)[found]
-        over[column] += np.count_nonzero(actual[picked] > budgets[found])
-        picks[column] += np.count_nonzero(found)
+        has_pick = fits.any(axis=1)
+        picked = fits.argmax(axis=1)[has_pick]
+        over[column] += np.count_nonzero(actual[picked] > budgets[has_pick])
+        picks[column] += np.count_nonzero(has_pick)
     return float(np.max(over / np.maximum(picks, 1), initial=0.0))

@@ -82,6 +82,7 @@ def _stored(parts: Mapping[str, Any]) -> dict[str, Any]:
         "report": json.dumps(asdict(parts["report"])),
         "conditions": json.dumps(parts["conditions"]),
         "constants": json.dumps(parts["constants"]),
+        "details": json.dumps(parts["details"]),
         "model": parts["report"].winner,
         "state": model_state(parts["model"]),
         "rows": parts["rows"],
@@ -102,10 +103,10 @@ def load_parts(path: str | Path) -> dict[str, Any]:
     content = _content(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise PredictorFileError(f"{path} is not a predictor. Give a file made by `fit`.")
-    found = content.get("schema_version")
-    if found != SCHEMA_VERSION:
+    stored_version = content.get("schema_version")
+    if stored_version != SCHEMA_VERSION:
         raise PredictorFileError(
-            f"{path} has schema_version {found!r}; this release reads {SCHEMA_VERSION}."
+            f"{path} has schema_version {stored_version!r}; this release reads {SCHEMA_VERSION}."
             f"{_other_versions(path)} {_AGAIN}"
         )
     try:
@@ -141,6 +142,8 @@ def _parts(content: dict[str, Any]) -> dict[str, Any]:
         "report": TypeAdapter(FitReport).validate_json(content["report"]),
         "conditions": TypeAdapter(dict[str, str]).validate_json(content["conditions"]),
         "constants": TypeAdapter(dict[str, float]).validate_json(content["constants"]),
+        # Files of 0.1.0 have none.
+        "details": TypeAdapter(dict[str, Any]).validate_json(content.get("details", "{}")),
         "model": restore_model(content["model"], content["state"]),
         "rows": content["rows"],
         "unseen_ms": content["unseen_ms"],

@@ -1,8 +1,6 @@
 """Read a CSV log, and refuse a damaged one with the line, the column and the remedy."""
 
-import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.cells import LIST_SUFFIXES, is_number, list_statistics, parse_list
-from profilers.log.any_log import LARGEST
+from profilers.log.any_log import LARGEST, AnyLog, Record, read_any_log
+from profilers.log.rows import LogError
 
 LINE = "line"
 
@@ -36,23 +35,22 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     Raises:
         TableError: When the file is missing, empty or not UTF-8, has only a header, repeats a
-            column name, or holds a row with too few or too many fields.
+            column name, or holds a row with too few or too many fields. The last line of a
+            latency log that a write was cut off in is no row, and is left out.
     """
-    path = Path(path)
-    text = _text(path)
-    records = _records(path, text)
-    _, header = next(records, (0, []))
-    _check_header(path, header)
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    for line, row in records:
-        _check_width(path, text, header, line, row)
-        lines.append(line)
-        rows.append(row)
-    if not rows:
+    log = _read(Path(path))
+    _check_header(log)
+    for record in log.malformed:
+        raise TableError(_not_a_row(log, record))
+    if not log.rows:
         raise TableError(f"{path} has a header and no rows. Add rows below it.")
-    cells = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE), dtype=object)
-    frame = pd.concat([_typed(cells[name]) for name in header], axis=1)
+    cells = pd.DataFrame(
+        [tuple(row.cells.values()) for row in log.rows],
+        columns=list(log.columns),
+        index=pd.Index([row.line for row in log.rows], name=LINE),
+        dtype=object,
+    )
+    frame = pd.concat([_typed(cells[name]) for name in log.columns], axis=1)
     frame.attrs["source"] = str(path)
     return frame
 
@@ -119,53 +117,42 @@ def source(frame: pd.DataFrame) -> str:
     return str(frame.attrs.get("source", "the table"))
 
 
-def _text(path: Path) -> str:
+def _read(path: Path) -> AnyLog:
+    if not path.exists():
+        raise TableError(f"{path} does not exist. Check the path.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise TableError(f"{path} does not exist. Check the path.") from None
+        return read_any_log(path)
+    except LogError as error:
+        raise TableError(str(error)) from None
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}. Check the path.") from None
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path} is not UTF-8 text: {error.reason}. Save it as UTF-8.") from None
-    if not text.strip():
-        raise TableError(f"{path} is empty. Expected a CSV file with a header line.")
-    return text
 
 
-def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number of its start and fields, for every record that is not blank."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield line, [cell.strip() for cell in row]
-            line = reader.line_num + 1
-    except csv.Error as error:
-        hint = "Close the quote, or delete the line if a write was torn there."
-        raise TableError(f"{path}, line {line}: {error}. {hint}") from None
-
-
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if "" in header:
-        raise TableError(f"{path}, line 1: column {header.index('') + 1} has no name. Name it.")
+def _check_header(log: AnyLog) -> None:
+    columns, where = log.columns, f"{log.path}, line 1"
+    repeated = [name for name, count in Counter(columns).items() if count > 1]
+    if "" in columns:
+        raise TableError(f"{where}: column {columns.index('') + 1} has no name. Name it.")
     if repeated:
-        raise TableError(f"{path}, line 1: column '{repeated[0]}' appears twice. Rename one.")
+        raise TableError(f"{where}: column '{repeated[0]}' appears twice. Rename one.")
 
 
-def _check_width(path: Path, text: str, header: Sequence[str], line: int, row: list[str]) -> None:
-    expected = len(header)
-    where = f"{path}, line {line}: {len(row)} fields, expected {expected}"
-    if len(row) > expected:
-        raise TableError(f"{where}. Quote cells that contain commas, or remove the extra ones.")
-    if len(row) == expected:
-        return
-    missing = f"{where}; '{header[len(row)]}' is the first one missing"
-    if line == len(text.splitlines()) and not text.endswith(("\n", "\r")):
-        raise TableError(f"{missing}. The last line was torn while being written; delete it.")
-    raise TableError(f"{missing}. Complete or delete the line.")
+def _not_a_row(log: AnyLog, record: Record) -> str:
+    """Why a record is no row of a table, and what to do about it."""
+    where = f"{log.path}, line {record.line}"
+    if record.error:
+        hint = "Close the quote, or delete the line if a write was torn there."
+        return f"{where}: {record.error}. {hint}"
+    n_cells, expected = len(record.cells), len(log.columns)
+    if n_cells == expected:
+        return f"{where}: a row of a latency log must be one line. Delete the line break in it."
+    counted = f"{where}: {n_cells} fields, expected {expected}"
+    if n_cells > expected:
+        return f"{counted}. Quote cells that contain commas, or remove the extra ones."
+    missing = f"{counted}; '{log.columns[n_cells]}' is the first one missing"
+    if record.is_last and not log.is_ended:
+        return f"{missing}. The last line was torn while being written; delete it."
+    return f"{missing}. Complete or delete the line."
 
 
 def _typed(cells: pd.Series) -> pd.DataFrame:

@@ -60,7 +60,8 @@ class RoutingTrace:
     @property
     def digest(self) -> str:
         """Return the twelve digits that tell this trace from others in a log."""
-        content = json.dumps([self.encoder, self.decoder])
+        stacks = (self.encoder, self.decoder)
+        content = json.dumps([[list(map(float, layer)) for layer in stack] for stack in stacks])
         return hashlib.sha256(content.encode()).hexdigest()[:_DIGEST_DIGITS]
 
     def shares(self, n_experts: int, stack: StackName, layer: int) -> NDArray[np.float64]:
@@ -136,7 +137,8 @@ class RoutingPattern:
     def shares(self, widths: Sequence[int], n_tokens: int) -> list[float]:
         """Return the expected share of ``n_tokens`` that each of the N experts serves.
 
-        A trace counts as balanced here, because a log and its predictor know only its digest.
+        A trace counts as balanced here, even when its counts are known. Otherwise the features of
+        a log that has only its digest would mean something else.
         """
         n_experts = len(widths)
         if self.kind == "skewed":

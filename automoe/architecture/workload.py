@@ -1,8 +1,11 @@
 """This module describes the sentence whose translation is timed: its sizes and its routing."""
 
+import json
 import re
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import Cost, cost
@@ -87,6 +90,33 @@ class TranslationWorkload:
             batch=self.batch,
             shares=self.routing.shares,
         )
+
+    def to_json(self) -> str:
+        """All of it as JSON, the counts of a routing trace included."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def restore(cls, text: str, content: Any = None) -> Self:
+        """Read what a log and its predictor keep of a workload.
+
+        Args:
+            text: What ``str`` wrote.
+            content: The value of what ``to_json`` wrote. None where the text says it all, and in
+                logs of 0.1.0; a routing trace is known by its digest only then.
+
+        Raises:
+            WorkloadTextError: It is something else, or the two do not belong together.
+        """
+        if content is None:
+            return cls.parse(text)
+        try:
+            workload = TypeAdapter(cls).validate_python(content)
+        except ValidationError:
+            raise WorkloadTextError(f"The content of the workload '{text}' is damaged.") from None
+        trace = workload.routing.trace
+        if str(workload) != text or (trace and trace.digest != workload.routing.digest):
+            raise WorkloadTextError(f"The content of the workload '{text}' is of another one.")
+        return workload
 
     def __str__(self) -> str:
         """Return one line for a log, which ``parse`` reads."""

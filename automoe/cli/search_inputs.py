@@ -1,15 +1,11 @@
 """Whether a predictor and a supernet belong together, before a search trusts them."""
 
 from dataclasses import replace
-from random import Random
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.cli.console import say
 from automoe.latency.model import LatencyModel
-
-_DRAWS = 200  # of which many lie outside a small log of the very same space in some feature
 
 
 def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool) -> LatencyModel:
@@ -26,7 +22,7 @@ def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool)
     """
     known = latency.workload.routing
     if routing is None:
-        if known.kind == "trace" and is_measured:
+        if known.kind == "trace" and known.trace is None and is_measured:
             raise ValueError(
                 f"'--routing' must give the trace that the predictor's log was measured with, "
                 f"'{known}', to measure candidates like it. Give '--routing trace:FILE'."
@@ -55,19 +51,6 @@ def require_same_vocabulary(workload: TranslationWorkload, space: SearchSpace) -
         raise ValueError(
             f"'--predictor' must be of the supernet's vocabulary, {_vocabulary(*wanted)}. "
             f"Its log was measured with {_vocabulary(*timed)}; measure the space of the supernet."
-        )
-
-
-def warn_of_another_space(latency: LatencyModel, space: SearchSpace) -> None:
-    """Say so when the predictor's log holds little that is like the space."""
-    rng = Random("other draws than those of a log")
-    table = latency.table([space.sample(rng) for _ in range(_DRAWS)])
-    n_outside = int(latency.predictor.extrapolates(table).sum())
-    if n_outside > _DRAWS / 2:
-        say(
-            f"warning: {n_outside} of {_DRAWS} random architectures of '{space.name}' lie outside "
-            "the log that the predictor was fitted to, where its bounds promise nothing. Is it of "
-            "another space, such as one without experts? Measure more of this one and fit again."
         )
 
 

@@ -2,252 +2,168 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
-from automoe.cli.console import print_json, say
-from automoe.cli.dependent_options import require_option
+from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
+from automoe.cli.options import JsonOptions, Out, Positive, typed
 from automoe.cli.outputs import require_writable
-from automoe.cli.text_options import Source, Target, model_text
+from automoe.cli.refusals import Refusal, refuse
+from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
+from automoe.settings.search import SearchSettings
 from devices import opening
-from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
-    from automoe.search import Fitness
-    from automoe.text import Corpus
+    from automoe.architecture.space import SearchSpace
+    from automoe.latency.model import LatencyModel
+    from automoe.search import SearchRequest, TargetDevice
 
-_OF_TEXT = ("loss", "bleu")
+
+class SearchOptions(TextOptions, JsonOptions):
+    """What is searched with, and where the result goes.
+
+    Attributes:
+        supernet: Run of 'automoe train'.
+        predictor: File of 'automoe fit'.
+        out: Result, a JSON file.
+        device: Measure the winner there.
+        data: Text to validate on; default: the supernet's.
+        objective: loss, bleu, or MODULE:FUNCTION; less is better.
+        routing: trace:FILE, where the predictor's log was measured with a trace.
+        jobs: Processes that evaluate.
+        cluster: ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.
+        as_json: Print the result.
+    """
+
+    supernet: Path
+    predictor: Path
+    out: Out
+    device: str | None = None
+    host: Host = None
+    objective: str = "loss"
+    lock_clocks: LockClocks = False
+    routing: str | None = None
+    jobs: Positive = 1
+    cluster: str | None = None
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("search")(search)
+_REFUSALS = (
+    Refusal(
+        options=("--host", "--lock-clocks", "--verify-top", "--verify-most", "--device-minutes"),
+        without=("--device",),
+    ),
+    DIRECTION_NEEDS_DATA,
+)
 
 
 def search(
-    supernet: Annotated[Path, typer.Option("--supernet", help="Run of 'automoe train'.")],
-    predictor: Annotated[Path, typer.Option("--predictor", help="File of 'automoe fit'.")],
-    budget_ms: Annotated[float, typer.Option("--budget-ms", help="Latency not to exceed.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Result, a JSON file.")],
-    confidence: Annotated[float, typer.Option(help="Of the predictor's upper bound.")] = 0.95,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Measure the winner there.")
-    ] = None,
-    host: Host = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
-    ] = None,
-    source: Source = None,
-    target: Target = None,
-    generations: Annotated[int, typer.Option(min=1)] = 30,
-    population: Annotated[int, typer.Option(min=1)] = 125,
-    parents: Annotated[int, typer.Option(min=1)] = 25,
-    mutants: Annotated[int, typer.Option(min=0)] = 50,
-    crossovers: Annotated[int, typer.Option(min=0)] = 50,
-    mutation_probability: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    random: Annotated[
-        bool, typer.Option("--random", help="Draw all candidates at random, as the baseline.")
-    ] = False,
-    max_flops: Annotated[float | None, typer.Option(help="Of one sentence.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Without the embeddings.")] = None,
-    max_active_params: Annotated[float | None, typer.Option(help="That a token uses.")] = None,
-    max_memory_mb: Annotated[float | None, typer.Option(help="All weights in float32.")] = None,
-    pareto: Annotated[
-        bool, typer.Option("--pareto", help="All trade-offs of loss and latency, by NSGA-II.")
-    ] = False,
-    halvings: Annotated[
-        int, typer.Option(min=0, help="Drop the worse half so often before all text is read.")
-    ] = 0,
-    objective: Annotated[
-        str,
-        typer.Option(help="loss, bleu, or MODULE:FUNCTION; less is better."),
-    ] = "loss",
-    verify_top: Annotated[
-        int | None, typer.Option(min=1, help="With --device: measured together; default: 5.")
-    ] = None,
-    verify_most: Annotated[
-        int | None, typer.Option(min=1, help="With --device: measured in all; default: 20.")
-    ] = None,
-    device_minutes: Annotated[
-        float | None,
-        typer.Option(help="With --device: no more is measured after these; default: 30."),
-    ] = None,
-    lock_clocks: LockClocks = False,
-    routing: Annotated[
-        str | None,
-        typer.Option(help="trace:FILE, where the predictor's log was measured with a trace."),
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
-    cluster: Annotated[
-        str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
-) -> None:
+    *,
+    options: SearchOptions,
+    settings: Annotated[SearchSettings, Parameter(name="*", group="Search settings")],
+) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
-    measuring = {
-        "verify_top": verify_top,
-        "verify_most": verify_most,
-        "device_minutes": device_minutes,
-    }
-    given = {name: value for name, value in measuring.items() if value is not None}
-    require_option(
-        "--device", device, {"host": host, "lock_clocks": lock_clocks or None, **measuring}
-    )
-    require_option("--data", data, {"source": source, "target": target})
-    if data is not None and objective not in _OF_TEXT:
-        raise ValueError(
-            f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
-        )
+    refuse(_REFUSALS, typed(options, settings))
     # torch takes seconds to import
-    from pydantic import ValidationError
-
-    from automoe.cli.prepared_search import PreparedSearch
-    from automoe.cli.search_inputs import (
-        require_same_vocabulary,
-        warn_of_another_space,
-        with_trace,
-    )
+    from automoe.cli.search_inputs import require_same_vocabulary, with_trace
     from automoe.latency.model import LatencyModel
-    from automoe.search import (
-        Evaluator,
-        FitnessCache,
-        SearchSettings,
-        feasibility_of,
-        front_of,
-        preflight_line,
-        search_fingerprint,
-        surveyed,
-        workers,
-        write_result,
-    )
+    from automoe.search import preflight_check, run_search, runtime_of, write_result
     from automoe.training.model_folder import TrainedModel
-    from automoe.validation import explain
 
-    try:
-        settings = SearchSettings(
-            budget_ms=budget_ms,
-            confidence=confidence,
-            generations=generations,
-            population=population,
-            parents=parents,
-            mutants=mutants,
-            crossovers=crossovers,
-            mutation_probability=mutation_probability,
-            random=random,
-            max_flops=max_flops,
-            max_params=max_params,
-            max_active_params=max_active_params,
-            max_memory_mb=max_memory_mb,
-            pareto=pareto,
-            halvings=halvings,
-            seed=seed,
-            **given,
-        )
-    except ValidationError as error:
-        raise ValueError(explain(error)) from None
-    require_writable(out, predictor, supernet)
-    if device is None:
-        _require_no_certificate(out)
-    latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
-    runtime = _runtime(latency.predictor.conditions.get("runtime", ""))
+    _require_own_text(options)
+    require_writable(options.out, options.predictor, options.supernet)
+    is_measured = options.device is not None
+    if not is_measured:
+        _require_no_certificate(options.out)
+    latency = with_trace(
+        LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
+    )
     # Better no device now than after the search, which leaves it to others until it measures.
-    info = None
-    if device is not None:
-        with opened_device(
-            device, host, runtime, is_measured=lock_clocks, holds_clocks=lock_clocks
-        ) as found_device:
-            info = found_device.info()
-    _, space = TrainedModel.load_supernet(supernet)
+    target = _target(options, runtime_of(latency))
+    _, space = TrainedModel.load_supernet(options.supernet)
     require_same_vocabulary(latency.workload, space)
-    text = model_text(supernet, data, source, target) if objective in _OF_TEXT else None
-    fitness = _fitness(objective, supernet, text, halvings=halvings)
-    warn_of_another_space(latency, space)
-    feasibility = surveyed(space, settings, latency)
-    preflight = feasibility_of(feasibility, latency, confidence)
-    say(preflight_line(preflight, settings, space, is_slack=feasibility.is_slack(budget_ms)))
-    cache = FitnessCache(_cache_path(supernet, out))
-    with workers(jobs, cluster) as found:
-        evaluator = Evaluator(*fitness, cache=cache, workers=found)
-        prepared = PreparedSearch(
-            space=space,
-            settings=settings,
-            latency=latency,
-            evaluator=evaluator,
-            objective=objective,
-            fingerprint=search_fingerprint(
-                settings, fitness, predictor=predictor, supernet=supernet
-            ),
-            out=out,
-        )
-        if device is None or info is None:
-            outcome, measured, result = prepared.predicted()
-        else:
-            opened = partial(
-                opening.opened_device,
-                device,
-                host,
-                runtime,
-                say=say,
-                holds_clocks=lock_clocks,
-            )
-            outcome, measured, result = prepared.certified(opened, info, runtime)
-        if pareto:
-            result |= front_of(
-                outcome,
-                space=space,
-                evaluator=evaluator,
-                budget_ms=budget_ms,
-                measured=measured,
-            )
-    result["n_evaluated"] = outcome.n_evaluated
-    result["predicted_on"] = latency.predictor.conditions
-    result["feasibility"] = preflight
-    write_result(out, result)
-    if as_json:
+    request = _request(options, settings, latency, space)
+    info = None if target is None else target.info
+    preflight = preflight_check(space, settings, latency, info=info, say=say)
+    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar)
+    write_result(options.out, result)
+    if options.as_json:
         print_json(result)
     else:
-        bounds = result["latency_ms"]
-        print(
-            f"{out}: {result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-            f"(at most {bounds['upper']:.4g}), {objective} {result['fitness']:.4f}; "
-            f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
-        )
-    if device is not None and not result["certified"]:
-        raise typer.Exit(ExitCode.QUALITY)
+        print(f"{options.out}: {_summary(result)}")
+    return ExitCode.QUALITY if is_measured and not result["certified"] else ExitCode.OK
 
 
-def _fitness(
-    objective: str, supernet: Path, text: "Corpus | None", *, halvings: int
-) -> "Sequence[Fitness]":
-    """What the search minimises, one for each stage of halving; some of it reads text."""
-    from automoe.search import BleuFitness, ImportedFitness, supernet_fitness
+def _request(
+    options: SearchOptions, settings: SearchSettings, latency: "LatencyModel", space: "SearchSpace"
+) -> "SearchRequest":
+    """Return what is searched for, and with what."""
+    from automoe.search import OF_TEXT, SearchFiles, SearchRequest, objective_fitness
 
-    if objective == "loss" and text is not None:
-        return supernet_fitness(supernet, text, halvings)
-    if halvings:
+    objective, supernet = options.objective, options.supernet
+    text = model_text(supernet, options) if objective in OF_TEXT else None
+    return SearchRequest(
+        space=space,
+        settings=settings,
+        latency=latency,
+        objective=objective,
+        fitness=objective_fitness(objective, supernet, text, halvings=settings.halvings),
+        predictor=options.predictor,
+        supernet=supernet,
+        files=SearchFiles.beside(options.out, fitness=_cache_path(supernet, options.out)),
+        jobs=options.jobs,
+        cluster=options.cluster,
+    )
+
+
+def _require_own_text(options: SearchOptions) -> None:
+    """Refuse a text that the objective does not read."""
+    from automoe.search import OF_TEXT  # torch takes seconds to import
+
+    if options.data is not None and options.objective not in OF_TEXT:
         raise ValueError(
-            f"'--halvings' needs the objective loss, which can read less text. Got '{objective}'."
+            "'--data' is read by the objectives loss and bleu. "
+            f"Got '{options.objective}'; leave it out."
         )
-    if objective == "bleu" and text is not None:
-        return [BleuFitness(supernet.absolute(), text.absolute())]
-    return [ImportedFitness(objective)]
 
 
-def _runtime(measured_with: str) -> str:
-    """The runtime of a log such as ``tensorrt 10.3.0``; what none has, a simulation, needs none."""
-    name = measured_with.partition(" ")[0]
-    return name if name in RUNTIMES else ONNXRUNTIME
+def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
+    """Look whether the device is there, and return how it is opened when it is to measure.
+
+    The answer is None where the user gave no device.
+    """
+    from automoe.search import TargetDevice
+
+    if options.device is None:
+        return None
+    device, host, holds_clocks = options.device, options.host, options.lock_clocks
+    with opened_device(
+        device, host, runtime, is_measured=holds_clocks, holds_clocks=holds_clocks
+    ) as reached:
+        info = reached.info()
+    opened = partial(
+        opening.opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks
+    )
+    return TargetDevice(opened=opened, info=info)
+
+
+def _summary(result: Mapping[str, Any]) -> str:
+    """Return one line for a person."""
+    bounds = result["latency_ms"]
+    return (
+        f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
+        f"(at most {bounds['upper']:.4g}), {result['objective']} {result['fitness']:.4f}; "
+        f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
+    )
 
 
 def _require_no_certificate(out: Path) -> None:
-    """A prediction does not take the place of what was measured."""
+    """Refuse to replace a certified result by a prediction."""
     try:
         is_certified = json.loads(out.read_text(encoding="utf-8"))["certified"]
     except (OSError, KeyError, TypeError, ValueError):
@@ -260,7 +176,7 @@ def _require_no_certificate(out: Path) -> None:
 
 
 def _cache_path(supernet: Path, out: Path) -> Path:
-    """Beside the supernet, for every search of it; beside the result where that is read-only."""
+    """Return the file of fitnesses: beside the supernet, or the result where that is read-only."""
     path = supernet / "fitness.jsonl"
     if os.access(path if path.exists() else supernet, os.W_OK):
         return path

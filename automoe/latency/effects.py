@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
-from automoe.architecture.workload import TranslationWorkload, WorkloadTextError
+from automoe.architecture.workload import WorkloadTextError
 from automoe.latency.model import LatencyModel
 from predictors import Predictor, TableError, read_table
 
@@ -28,8 +28,7 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
     if _COLUMN not in frame:
         return {}
     try:
-        workload = TranslationWorkload.parse(predictor.conditions.get("workload", ""))
-        model = LatencyModel(predictor, workload)
+        model = LatencyModel.of(predictor)
         architectures = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
         before = _predicted(model, architectures)
     except (WorkloadTextError, ArchitectureError, TableError):

@@ -34,14 +34,26 @@ class LatencyModel:
             PredictorFileError: The file is not a predictor, or was not fitted to architectures.
         """
         predictor = Predictor.load(path)
-        text = predictor.conditions.get("workload", "")
         try:
-            return cls(predictor, TranslationWorkload.parse(text))
-        except WorkloadTextError:
+            return cls.of(predictor)
+        except WorkloadTextError as error:
+            if "workload" in predictor.details:
+                raise PredictorFileError(f"'{path}': {error} Fit an unchanged log.") from None
+            text = predictor.conditions.get("workload", "")
             raise PredictorFileError(
                 f"'{path}' was fitted to a log without architectures (workload '{text}'). Fit a "
                 "log of 'automoe profile --space' or '--archs', or predict the rows of a CSV."
             ) from None
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> "LatencyModel":
+        """A predictor with the workload that its log timed.
+
+        Raises:
+            WorkloadTextError: It was not fitted to architectures.
+        """
+        text, content = (x.get("workload") for x in (predictor.conditions, predictor.details))
+        return cls(predictor, TranslationWorkload.restore(text or "", content))
 
     def table(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
         """Return the features of each architecture, in their order."""

@@ -37,7 +37,6 @@ from profilers import (
     workload_for_onnx,
 )
 
-CONDITION_COLUMNS = ("workload",)
 # What slows the points down must slow the sentinel down as well, so the sentinel is an architecture
 # of the space, with a sentence that is five times shorter.
 _TYPICAL = 7  # the seed with which it is drawn
@@ -141,6 +140,7 @@ class ProfilingSession:
             prepare=lambda: writer.write(architecture),
             columns={
                 "workload": str(self.workload),
+                **_content_of(self.workload),
                 "space": self.space.name if self.space else "",
                 "architecture": architecture.to_json(),
                 **features(architecture, self.workload),
@@ -250,12 +250,12 @@ def _opened_log(
     Raises:
         LogError: The log is damaged, or it or ``reference`` has rows of other conditions.
     """
-    log = LatencyLog(path, condition_columns=CONDITION_COLUMNS)
+    log = LatencyLog(path)
     conditions = conditions_of(device.info(), protocol, workload)
     log.require(conditions)
     log.require_runtime(runtime_of(device))
     if reference is not None:
-        require_conditions(reference, conditions, condition_columns=CONDITION_COLUMNS)
+        require_conditions(reference, conditions)
     return log
 
 
@@ -269,6 +269,7 @@ def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[s
     """
     return {
         "schema_version": SCHEMA_VERSION,
+        "device": info.name,
         "device_fingerprint": info.fingerprint,
         "power_mode": info.power_mode,
         "threads": protocol.threads,
@@ -311,6 +312,11 @@ def _append_all(
             quality[outcome.quality] += 1
     counts = dict(sorted(quality.items()))
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), counts, log.repaired)
+
+
+def _content_of(workload: TranslationWorkload) -> dict[str, str]:
+    """Return a column for the counts of a routing trace, which the workload's text lacks."""
+    return {"workload_json": workload.to_json()} if workload.routing.trace else {}
 
 
 def _report(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:

@@ -1,6 +1,7 @@
 """What a run does, as one YAML file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -11,18 +12,19 @@ from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
-from automoe.search.settings import (
+from automoe.search.workers.pool import parsed_cluster
+from automoe.settings.search import (
     VERIFICATION_FIELDS,
     Count,
     LimitedSettings,
     SearchSettings,
 )
-from automoe.search.workers.pool import parsed_cluster
 from automoe.training import TrainingSettings
 from automoe.validation import explain
 from devices.files import write_json
 
 _WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
+_SINCE_0_1_0 = {"workload": {"src_len": None, "tgt_len": None, "batch": 1}}  # and what it did
 
 
 class ConfigError(ValueError):
@@ -58,9 +60,20 @@ class DataSection(_Section):
 
 
 class WorkloadSection(_Section):
-    """How the timed sentence is decoded and routed."""
+    """How long the timed sentence is, and how it is decoded and routed.
 
+    Attributes:
+        src_len: Source tokens; None takes the space's own, as below.
+        tgt_len: Target tokens.
+        beam: Hypotheses that are followed at the same time.
+        batch: Sentences that are translated together; the budget is for all of them.
+        routing: Which experts the tokens go to.
+    """
+
+    src_len: Count | None = None
+    tgt_len: Count | None = None
     beam: Count = 1
+    batch: Count = 1
     routing: str = "balanced"
 
     @model_validator(mode="after")
@@ -72,9 +85,14 @@ class WorkloadSection(_Section):
         return self
 
     def of(self, space: SearchSpace) -> TranslationWorkload:
-        """The sentence, of the space's lengths."""
+        """Return the sentence, of the space's lengths where no others are given."""
         routing = RoutingPattern.open(self.routing)
-        return TranslationWorkload.of(space, beam=self.beam, routing=routing)
+        sentence = TranslationWorkload.of(space, beam=self.beam, batch=self.batch, routing=routing)
+        return replace(
+            sentence,
+            src_len=self.src_len or sentence.src_len,
+            tgt_len=self.tgt_len or sentence.tgt_len,
+        )
 
 
 class ProfileSection(_Section):
@@ -198,6 +216,9 @@ class RunConfig(_Section):
             found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
         except (TypeError, ValueError):
             raise ConfigError(f"'{path}' is damaged. Delete '{self.folder}' to start.") from None
+        for section, fields in _SINCE_0_1_0.items():
+            if isinstance(found.get(section), dict):
+                found[section] = {**fields, **found[section]}
         different = sorted(
             key for key in own.keys() | found.keys() if own.get(key) != found.get(key)
         )

@@ -199,12 +199,14 @@ class _Estimates:
             return None, "not estimated: nothing could be measured"
         settings = self.config.evaluate
         n = settings.sentences or self._text.n_test
-        beams = settings.beam / self.config.workload.beam
+        workload = self.config.workload
+        beams = settings.beam / workload.beam
+        sentence_ms = self._block.latency_ms / workload.batch
         basis = (
-            f"{n} sentences of {self._block.latency_ms:.3g} ms, one architecture's latency, "
+            f"{n} sentences of {sentence_ms:.3g} ms, one architecture's latency, "
             f"times {beams:g} for the beam"
         )
-        return n * beams * self._block.latency_ms / 1000, basis
+        return n * beams * sentence_ms / 1000, basis
 
     def _measured(self, n: int, protocol: Protocol) -> tuple[float | None, str]:
         if self._block is None:

@@ -29,26 +29,17 @@ from automoe.pipeline.run_files import (
 from automoe.pipeline.sample import profile_protocol, profiled_architectures
 from automoe.progress import StageReporter, no_progress
 from automoe.search import (
-    Evaluator,
-    FitnessCache,
-    SearchSettings,
-    SupernetFitness,
+    Preflight,
+    SearchFiles,
+    SearchRequest,
+    TargetDevice,
     VerifiedSearch,
-    Workers,
     describe,
-    feasibility_of,
-    front_of,
-    preflight_line,
-    require_feasible,
-    result_of,
-    search_fingerprint,
-    supernet_fitness,
-    workers,
+    objective_fitness,
+    preflight_check,
+    run_search,
 )
-from automoe.search.certify.bench import Bench
-from automoe.search.certify.verified_search import verified_search
-from automoe.search.state import SearchState
-from automoe.search.workers.pool import HERE, require_cluster
+from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText, open_corpus
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
@@ -58,7 +49,6 @@ from devices.opening import opened_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
 from predictors import fit_log
-from profilers import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +112,19 @@ class _Run:
     def _stages(self) -> RunSummary:
         self.config.claim()
         self._profile()
-        latency = self._fit()
-        settings = self._feasible_settings(latency)
+        request = self._request(self._fit())
+        # What cannot fit is refused before a supernet is trained for it.
+        preflight = preflight_check(
+            request.space, request.settings, request.latency, info=self.device_info, say=self.say
+        )
         self._train()
-        with workers(self.config.search.jobs, self.config.search.cluster) as found:
-            searched = self._search(latency, settings, found)
+        searched, result = self._search(request, preflight)
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
         for name, architecture in models.items():
             self._finetune(name, architecture)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
-        result = self._result(searched, settings, scores)
+        result |= _quality(scores["winner"])
+        result["baseline"] = {**self._baseline(searched), **_quality(scores["baseline"])}
         write_json(self.folder / RESULT, result)
         return self._report(result)
 
@@ -157,7 +150,7 @@ class _Run:
                 on_progress(0, 1)
                 fit_log(self.folder / LATENCY_LOG, seed=self.config.seed).save(path)
             on_progress(1, 1)
-        return LatencyModel.open(path)
+        return LatencyModel(LatencyModel.open(path).predictor, self.workload)
 
     def _train(self) -> None:
         with self.stage("Supernet") as on_progress:
@@ -173,60 +166,43 @@ class _Run:
     def _supernet(self) -> Path:
         return self.folder / SUPERNET
 
-    def _feasible_settings(self, latency: LatencyModel) -> SearchSettings:
-        """The search's settings; what cannot fit is refused before a supernet is trained for it."""
-        confidence = self.config.search.confidence
-        bounds = latency.predict([self.baseline], confidence=confidence)
-        settings = self.config.search.settings(float(bounds["predicted_ms"].iloc[0]))
-        feasibility = require_feasible(self.space, settings, latency)
-        preflight = feasibility_of(feasibility, latency, confidence)
-        is_slack = feasibility.is_slack(settings.budget_ms)
-        self.say(preflight_line(preflight, settings, self.space, is_slack=is_slack))
-        return settings
-
-    def _search(
-        self, latency: LatencyModel, settings: SearchSettings, found: Workers
-    ) -> VerifiedSearch:
-        threads, seed = self.config.profile.threads, self.config.seed
-        bench = Bench(
-            opened=self.opened,
-            info=self.device_info,
-            protocol=Protocol.verification(
-                budget_ms=settings.budget_ms, threads=threads, seed=seed
-            ),
-            workload=self.workload,
+    def _request(self, latency: LatencyModel) -> SearchRequest:
+        """Return what to search for; the budget may depend on what the predictor says."""
+        search = self.config.search
+        bounds = latency.predict([self.baseline], confidence=search.confidence)
+        settings = search.settings(float(bounds["predicted_ms"].iloc[0]))
+        return SearchRequest(
             space=self.space,
-            log=self.folder / VERIFICATION,
-            graphs=self.folder / "graphs",
-        )
-        fingerprint = search_fingerprint(
-            settings,
-            self._fitness(settings),
+            settings=settings,
+            latency=latency,
+            objective="loss",
+            fitness=objective_fitness(
+                "loss", self._supernet, self.corpus, halvings=settings.halvings
+            ),
             predictor=self.folder / PREDICTOR,
             supernet=self._supernet,
+            files=SearchFiles(
+                state=self.folder / SEARCH_STATE,
+                verification=self.folder / VERIFICATION,
+                graphs=self.folder / "graphs",
+                fitness=self.folder / "fitness.jsonl",
+            ),
+            jobs=search.jobs,
+            cluster=search.cluster,
         )
-        searched = verified_search(
-            self.space,
-            settings,
-            latency=latency,
-            evaluator=self._evaluator(settings, found),
-            state=SearchState(self.folder / SEARCH_STATE, fingerprint),
-            bench=bench,
-            also=[self.baseline],
-            stage=self.stage,
+
+    def _search(
+        self, request: SearchRequest, preflight: Preflight
+    ) -> tuple[VerifiedSearch, dict[str, Any]]:
+        target = TargetDevice(
+            opened=self.opened,
+            info=self.device_info,
+            also=(self.baseline,),
+            seed=self.config.seed,
         )
+        searched, result = run_search(request, preflight=preflight, target=target, stage=self.stage)
         keep_candidates(self.folder, searched.outcome.candidates)
-        return searched
-
-    def _fitness(self, settings: SearchSettings) -> tuple[SupernetFitness, ...]:
-        return supernet_fitness(self._supernet, self.corpus, settings.halvings)
-
-    def _evaluator(self, settings: SearchSettings, found: Workers = HERE) -> Evaluator:
-        return Evaluator(
-            *self._fitness(settings),
-            cache=FitnessCache(self.folder / "fitness.jsonl"),
-            workers=found,
-        )
+        return searched, result
 
     def _finetune(self, name: str, architecture: Architecture) -> None:
         with self.stage(f"Finetune {name}") as on_progress:
@@ -262,50 +238,15 @@ class _Run:
                 write_json(path, {"architecture_id": architecture.id, **score.to_dict()})
         return _read(path)
 
-    def _result(
-        self,
-        searched: VerifiedSearch,
-        settings: SearchSettings,
-        scores: dict[str, dict[str, Any]],
-    ) -> dict[str, Any]:
-        verification, latency = searched.verification, searched.latency
-        winner = verification.winner
-        result = result_of(
-            winner,
-            settings,
-            space=self.space,
-            workload=self.workload,
-            certified=verification.certified,
-            reason=verification.reason,
-            measured=verification.measured.get(winner.architecture),
-            device=self.device_info.to_dict(),
-        )
-        bounds = latency.predict([self.baseline], confidence=settings.confidence)
-        baseline = describe(
+    def _baseline(self, searched: VerifiedSearch) -> dict[str, Any]:
+        """Describe the largest dense architecture, which the winner is compared with."""
+        confidence = self.config.search.confidence
+        bounds = searched.latency.predict([self.baseline], confidence=confidence)
+        return describe(
             self.baseline,
             self.workload,
             bounds={str(k): float(v) for k, v in bounds.iloc[0].items()},
-            measured=verification.measured.get(self.baseline),
-        )
-        return {
-            **result,
-            "n_evaluated": searched.outcome.n_evaluated,
-            "predicted_on": latency.predictor.conditions,
-            "feasibility": feasibility_of(
-                searched.outcome.feasibility, latency, settings.confidence
-            ),
-            **(self._front(searched, settings) if settings.pareto else {}),
-            **_quality(scores["winner"]),
-            "baseline": {**baseline, **_quality(scores["baseline"])},
-        }
-
-    def _front(self, searched: VerifiedSearch, settings: SearchSettings) -> dict[str, Any]:
-        return front_of(
-            searched.outcome,
-            space=self.space,
-            evaluator=self._evaluator(settings),
-            budget_ms=settings.budget_ms,
-            measured=searched.verification.measured,
+            measured=searched.verification.measured.get(self.baseline),
         )
 
     def _report(self, result: dict[str, Any]) -> RunSummary:

@@ -1,11 +1,17 @@
 """Evolution under a latency budget, and the check on the device that keeps its promise."""
 
+from automoe.search.assembly import (
+    SearchFiles,
+    SearchRequest,
+    TargetDevice,
+    run_search,
+    runtime_of,
+)
 from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.certify.bench import Bench, Measured
 from automoe.search.certify.result import (
     SCHEMA_VERSION,
     describe,
-    feasibility_of,
     front_of,
     result_of,
 )
@@ -17,20 +23,29 @@ from automoe.search.fitness.bleu import BleuFitness
 from automoe.search.fitness.cache import FitnessCache
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.fitness.imported import ImportedFitness, ObjectiveError
+from automoe.search.fitness.objective import OF_TEXT, objective_fitness
 from automoe.search.fitness.validation import (
     Fitness,
     SupernetFitness,
     ValidationFitness,
     supernet_fitness,
 )
-from automoe.search.preflight import preflight_line, require_feasible, surveyed
-from automoe.search.settings import EvolutionSettings, SearchSettings
-from automoe.search.state import SearchStateError
+from automoe.search.preflight import (
+    Preflight,
+    feasibility_of,
+    preflight_check,
+    preflight_line,
+    require_feasible,
+    surveyed,
+)
+from automoe.search.state import RoundKind, SearchStateError
 from automoe.search.workers.backend import WorkersUnavailableError
 from automoe.search.workers.pool import Workers, workers
+from automoe.settings.search import EvolutionSettings, SearchSettings
 from devices.files import write_json as write_result
 
 __all__ = [
+    "OF_TEXT",
     "SCHEMA_VERSION",
     "Bench",
     "BleuFitness",
@@ -43,10 +58,15 @@ __all__ = [
     "ImportedFitness",
     "Measured",
     "ObjectiveError",
+    "Preflight",
+    "RoundKind",
+    "SearchFiles",
     "SearchOutcome",
+    "SearchRequest",
     "SearchSettings",
     "SearchStateError",
     "SupernetFitness",
+    "TargetDevice",
     "ValidationFitness",
     "Verification",
     "VerifiedSearch",
@@ -55,9 +75,13 @@ __all__ = [
     "describe",
     "feasibility_of",
     "front_of",
+    "objective_fitness",
+    "preflight_check",
     "preflight_line",
     "require_feasible",
     "result_of",
+    "run_search",
+    "runtime_of",
     "search",
     "search_fingerprint",
     "supernet_fitness",

@@ -18,8 +18,8 @@ from automoe.search.evolution import AreFeasible, Evolution, by_fitness
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.limits import is_within_limits
 from automoe.search.preflight import require_feasible, surveyed
-from automoe.search.settings import SearchSettings
 from automoe.search.state import Generation, SearchState
+from automoe.settings.search import SearchSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,7 @@ def search(
     evaluator: Evaluator,
     state: SearchState,
     known: Mapping[Architecture, float] | None = None,
+    feasibility: Feasibility | None = None,
     on_progress: OnProgress = no_progress,
 ) -> SearchOutcome:
     """Search, going on from ``state`` when it holds generations.
@@ -94,6 +95,7 @@ def search(
         state: Where each generation is kept.
         known: The fitness of architectures of an earlier search: those that fit are the first
             generation, or a part of it when they are too few to be its parents.
+        feasibility: What `surveyed` returned, where it was called before.
         on_progress: Called after every evaluation, in units of evaluations.
 
     Raises:
@@ -104,8 +106,10 @@ def search(
     """
     are_feasible = _feasibility(settings, latency)
     begun = _that_fit(known or {}, are_feasible)
+    if not begun:
+        feasibility = require_feasible(space, settings, latency, feasibility)
     # A survey is a look at some: what is known may be faster.
-    feasibility = (surveyed if begun else require_feasible)(space, settings, latency)
+    feasibility = feasibility or surveyed(space, settings, latency)
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     evolution = Evolution(
         space,
@@ -115,22 +119,7 @@ def search(
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
     with state.held():
-        generations = state.load()
-        if not generations and len(begun) >= settings.parents:
-            generations = [begun]
-            state.append(begun)
-        for told in generations:
-            evolution.tell(told)
-        n_kept = len(generations)
-        progress = _Progress(settings, generations, on_progress)
-        while not evolution.is_finished:
-            evaluated = _evaluated(evolution.ask(), begun, evaluator, progress)
-            evolution.tell(evaluated)
-            generations.append(evaluated)
-            if any(generations):  # or nothing was begun that a correction could spoil
-                for kept in generations[n_kept:]:
-                    state.append(kept)
-                n_kept = len(generations)
+        generations = _evolved(evolution, begun, settings, evaluator, state, on_progress)
     if not any(generations):
         raise InfeasibleBudgetError(
             f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
@@ -140,6 +129,34 @@ def search(
         )
     candidates = _ranked(generations, latency, settings.confidence)
     return SearchOutcome(candidates, feasibility, n_evaluated=sum(map(len, generations)))
+
+
+def _evolved(
+    evolution: Evolution,
+    begun: Generation,
+    settings: SearchSettings,
+    evaluator: Evaluator,
+    state: SearchState,
+    on_progress: OnProgress,
+) -> list[Generation]:
+    """Go on from the generations that are kept, and return all of them in the end."""
+    generations: list[Generation] = [*state.load()]
+    if not generations and len(begun) >= settings.parents:
+        generations = [begun]
+        state.append(begun)
+    for told in generations:
+        evolution.tell(told)
+    n_kept = len(generations)
+    progress = _Progress(settings, generations, on_progress)
+    while not evolution.is_finished:
+        evaluated = _evaluated(evolution.ask(), begun, evaluator, progress)
+        evolution.tell(evaluated)
+        generations.append(evaluated)
+        if any(generations):  # or nothing was begun that a correction could spoil
+            for kept in generations[n_kept:]:
+                state.append(kept)
+            n_kept = len(generations)
+    return generations
 
 
 def _that_fit(

@@ -8,7 +8,7 @@ Legend: N subnets.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
@@ -163,16 +163,12 @@ def ranking_quality(
     if n < _FEWEST:
         raise ValueError(f"'n' must be at least {_FEWEST}. Got {n}.")
     _, space = TrainedModel.load_supernet(supernet)
-    drawn = _drawn(space, n, seed)
-    cache = FitnessCache(folder / LOSSES)
-    shared = Evaluator(SupernetFitness(supernet, corpus), cache=cache)(drawn)
-    alone = Evaluator(AloneFitness(supernet, corpus, settings, folder), cache=cache)
-    trained: dict[Architecture, float | None] = {}
-    for architecture in drawn:
-        trained |= alone([architecture])
-        rmtree(folder / architecture.id, ignore_errors=True)  # its loss is on disk now
-        on_progress(len(trained), n, f"{architecture.id} {trained[architecture]:.3f}")
-    subnets = tuple(RankedSubnet(a, _known(shared[a]), _known(trained[a])) for a in drawn)
+    subnets = _ranked_subnets(
+        _drawn(space, n, seed),
+        SupernetFitness(supernet, corpus),
+        AloneFitness(supernet, corpus, settings, folder),
+        on_progress,
+    )
     shared_N = np.array([subnet.supernet_loss for subnet in subnets])
     alone_N = np.array([subnet.alone_loss for subnet in subnets])
     return RankingQuality(
@@ -180,6 +176,25 @@ def ranking_quality(
         correlation(spearman, shared_N, alone_N, seed=seed),
         correlation(kendall, shared_N, alone_N, seed=seed),
     )
+
+
+def _ranked_subnets(
+    drawn: Sequence[Architecture],
+    shared: SupernetFitness,
+    alone: AloneFitness,
+    on_progress: OnProgress,
+) -> tuple[RankedSubnet, ...]:
+    """Return both losses of each architecture; each is on disk as soon as it is known."""
+    cache = FitnessCache(alone.folder / LOSSES)
+    shared_losses = Evaluator(shared, cache=cache)(drawn)
+    evaluator = Evaluator(alone, cache=cache)
+    alone_losses: dict[Architecture, float | None] = {}
+    for architecture in drawn:
+        alone_losses |= evaluator([architecture])
+        rmtree(alone.folder / architecture.id, ignore_errors=True)  # its loss is on disk now
+        note = f"{architecture.id} {alone_losses[architecture]:.3f}"
+        on_progress(len(alone_losses), len(drawn), note)
+    return tuple(RankedSubnet(a, _known(shared_losses[a]), _known(alone_losses[a])) for a in drawn)
 
 
 def spearman(first_N: Losses, second_N: Losses) -> float:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from devices.files import append_line, held
 SCHEMA_VERSION = 2
 
 Generation = Mapping[Architecture, float | None]
+
+
+class RoundKind(StrEnum):
+    """How the candidates that a round measures were chosen."""
+
+    FIRST = "first search"
+    SEARCHED_ON = "searched on"  # with what the device said of earlier candidates
+    NEAREST = "nearest to the budget"  # where nothing is predicted to fit any more
 
 
 class SearchStateError(ValueError):
@@ -29,10 +38,12 @@ class SearchState:
     Attributes:
         path: The file, JSON lines: what wrote it, then the generations.
         fingerprint: Identifies space, settings, supernet and predictor.
+        kind: The round that these generations are of, written at the head of the file.
     """
 
     path: Path
     fingerprint: str
+    kind: RoundKind = RoundKind.FIRST
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -54,12 +65,28 @@ class SearchState:
         """Keep one more generation; it is on disk when this returns."""
         told = [{"architecture": a.to_dict(), "fitness": x} for a, x in generation.items()]
         if not self.path.exists():
-            header = {"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint}
-            append_line(self.path, header)
+            self.begin(self.kind)
         append_line(self.path, told)
 
+    def begin(self, kind: RoundKind) -> None:
+        """Write the head of a new file, which says what kind of round it is of."""
+        header = {"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint, "round": kind}
+        append_line(self.path, header)
+
+    def begun(self) -> RoundKind | None:
+        """Return the kind of the round that the file says has begun; None when there is no file.
+
+        Release 0.1.0 wrote no kind, and an empty generation where nothing is predicted to fit:
+        it counts as a search that goes on, which finds again that nothing is.
+
+        Raises:
+            SearchStateError: The file is damaged or another search wrote it.
+        """
+        read = self._read()
+        return None if read is None else read[0]
+
     def of_round(self, n: int, measured_ms: Mapping[Architecture, float]) -> "SearchState":
-        """The state of a later round, which begins from measurements.
+        """Return the state of a later round, which begins from measurements.
 
         What a round that began from others left there is removed: it is no part of this search.
 
@@ -70,7 +97,7 @@ class SearchState:
         known = sorted((a.id, ms) for a, ms in measured_ms.items())
         digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
         path = self.path.with_name(f"{self.path.stem}{n}{self.path.suffix}")
-        state = SearchState(path, f"{self.fingerprint} {digest}")
+        state = SearchState(path, f"{self.fingerprint} {digest}", RoundKind.SEARCHED_ON)
         try:
             state.load()
         except SearchStateError:
@@ -78,25 +105,25 @@ class SearchState:
         return state
 
     def load(self) -> list[dict[Architecture, float | None]]:
-        """The generations kept; none when there is no file.
+        """Return the generations kept; none when there is no file.
 
         A line that a killed search left unfinished is taken off the file.
 
         Raises:
             SearchStateError: The file is damaged or another search wrote it.
         """
-        if not self.path.exists():
-            return []
-        content = self.path.read_bytes()
-        complete = content[: content.rfind(b"\n") + 1]
-        if complete != content:
-            os.truncate(self.path, len(complete))
+        read = self._read()
+        return [] if read is None else read[1]
+
+    def _read(self) -> tuple[RoundKind, list[dict[Architecture, float | None]]] | None:
+        """Return the round's kind and the generations; None when there is no file."""
+        complete = self._complete_lines()
         if not complete:
-            self.path.unlink()
-            return []
+            return None
         try:
-            header, *lines = map(json.loads, complete.splitlines())
+            header, *lines = map(json.loads, complete)
             version, written_by = header["schema_version"], header["fingerprint"]
+            kind = RoundKind(header.get("round", self.kind))
             generations = [dict(map(_evaluated, told)) for told in lines]
         except (KeyError, TypeError, ValueError) as error:
             raise SearchStateError(f"'{self.path}' is damaged ({error}). {self._remedy}") from None
@@ -110,7 +137,19 @@ class SearchState:
                 f"'{self.path}' belongs to a search with other settings, objective, text, "
                 f"supernet or predictor. {self._remedy}"
             )
-        return generations
+        return kind, generations
+
+    def _complete_lines(self) -> list[bytes]:
+        """Return the lines of the file without an unfinished one, which is taken off it."""
+        if not self.path.exists():
+            return []
+        content = self.path.read_bytes()
+        complete = content[: content.rfind(b"\n") + 1]
+        if complete != content:
+            os.truncate(self.path, len(complete))
+        if not complete:
+            self.path.unlink()
+        return complete.splitlines()
 
     @property
     def _remedy(self) -> str:

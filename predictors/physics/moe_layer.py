@@ -125,8 +125,8 @@ def busiest_device(
 
 def _skew(routing: str) -> float:
     """The exponent of a skewed routing; 0 for everything else."""
-    found = _POWER_LAW.search(routing) or _ZIPF.search(routing)
-    return float(found[1]) if found else 0.0
+    exponent = _POWER_LAW.search(routing) or _ZIPF.search(routing)
+    return float(exponent[1]) if exponent else 0.0
 
 
 def _shares(tokens: int, n_experts: int, routing: str) -> NDArray[np.float64]:

@@ -79,14 +79,14 @@ def recognise(columns: Collection[str]) -> Physics | None:
 
 def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str] | None:
     by_words = {"_".join(words(name)): name for name in columns}
-    found: dict[str, str] = {}
+    assigned: dict[str, str] = {}
     for role in roles:
         names = [by_words[name] for name in role.names if name in by_words]
         if names:
-            found[role.name] = names[0]
+            assigned[role.name] = names[0]
         elif not role.is_optional:
             return None
-    return found
+    return assigned
 
 
 def _text(frame: pd.DataFrame, column: str) -> NDArray[np.object_]:

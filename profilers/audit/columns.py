@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.column_names import is_duration, is_known_before_measuring, words
-from profilers.log.rows import CONDITION_COLUMNS, METER_COLUMNS, REQUIRED_COLUMNS, LogError
+from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
+from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
@@ -15,12 +16,6 @@ _MEANS = ("total", "mean", "median", "avg", "average")
 _NO_MEAN = {
     *("std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"),
     *("min", "max", "p50", "p90", "p95", "p99", "raw", "cpu", "load", "sentinel"),
-}
-_CONDITIONS = {
-    *("device", "device_name", "device_model", "device_fingerprint", "gpu", "gpu_name", "cpu"),
-    *("machine", "host", "hostname", "power_mode", "framework", "backend", "runtime", "version"),
-    *("framework_version", "runtime_version", "driver", "precision", "dtype", "workload"),
-    *("threads", "n_threads", "num_threads", "intra_op_threads"),
 }
 
 
@@ -41,23 +36,21 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     if "latency_ms" in log.columns:
         return ("latency_ms",)
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
-    found = [name for name in typical if "latency" in words(name)]
-    found = found or [name for name in typical if is_duration(name)]
+    candidates = [name for name in typical if "latency" in words(name)]
+    candidates = candidates or [name for name in typical if is_duration(name)]
     for kind in _MEANS:
-        found = [name for name in found if kind in words(name)] or found
-    if not found:
+        candidates = [name for name in candidates if kind in words(name)] or candidates
+    if not candidates:
         raise LogError(
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
             f"Name it with --target."
         )
-    return tuple(found)
+    return tuple(candidates)
 
 
-def find_conditions(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
+def find_conditions(log: AnyLog) -> tuple[str, ...]:
     """The columns that must be the same in every row: ours, or those with a known name."""
-    names = {*CONDITION_COLUMNS, *named}
-    if not log.is_ours:
-        names |= _CONDITIONS
+    names = {*ONE_PER_LOG, *(() if log.is_ours else {*ONE_PER_FIT, *NAMES_OF_OTHERS})}
     return tuple(name for name in log.columns if name.lower() in names)
 
 

@@ -13,16 +13,15 @@ from profilers.audit.columns import encode, find_conditions, find_features, find
 from profilers.audit.problem import Problem
 from profilers.audit.residuals import thousands
 from profilers.audit.row_order import MIN_ROWS
-from profilers.log.any_log import AnyLog, Row, read_any_log
+from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
 from profilers.log.latency_log import (
     complete_lines,
     read_log,
-    require_existing,
     require_new,
     samples_path,
     write_new,
 )
-from profilers.log.rows import CONDITION_COLUMNS, LogError, format_line, require_same
+from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,6 @@ def audit_log(
     path: Path,
     *,
     targets: Sequence[str] = (),
-    condition_columns: Sequence[str] = (),
     varied: Collection[str] = (),
 ) -> Audit:
     """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
@@ -109,16 +107,16 @@ def audit_log(
     Args:
         path: The log.
         targets: The columns whose sum is the latency; by default those that look like it.
-        condition_columns: The caller's columns that should be the same in every row.
         varied: Conditions that differ from row to row on purpose.
 
     Raises:
         LogError: It is no CSV, or no column is a latency.
     """
     log = read_any_log(path)
+    _require_two_columns(log)
     names = find_targets(log, targets)
     features = find_features(log, names, varied)
-    conditions = [x for x in find_conditions(log, condition_columns) if x not in varied]
+    conditions = [x for x in find_conditions(log) if x not in varied]
     problems = [
         *row_checks.malformed(log),
         *row_checks.simulated(log),
@@ -136,14 +134,12 @@ def audit_log(
     return Audit(len(log.rows), names, features, tuple(problems))
 
 
-def check(
-    path: Path, *, targets: Sequence[str] = (), condition_columns: Sequence[str] = ()
-) -> tuple[Problem, ...]:
+def check(path: Path, *, targets: Sequence[str] = ()) -> tuple[Problem, ...]:
     """The problems alone, see `audit_log`."""
-    return audit_log(path, targets=targets, condition_columns=condition_columns).problems
+    return audit_log(path, targets=targets).problems
 
 
-def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] = ()) -> int:
+def merge(paths: Sequence[Path], out: Path) -> int:
     """Write the rows of several logs into a new one, and their raw samples beside it.
 
     A row that is in two logs is written once.
@@ -160,14 +156,14 @@ def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] 
         raise LogError("There is nothing to merge: no log has a row.")
     first_path, first = rows[0]
     for path, row in rows:
-        if row.keys() != first.keys():
-            odd = sorted(row.keys() ^ first.keys())
+        if odd := sorted((row.keys() ^ first.keys()) - set(LATER_COLUMNS)):
             raise LogError(f"{path} and {first_path} must have the same columns. Got {odd} in one.")
-        require_same(first, row, (*CONDITION_COLUMNS, *condition_columns), first_path)
+        require_same(first, row, first_path)
     for target in (out, samples_path(out)):
         require_new(target)
-    unique = {tuple(row[name] for name in first): None for _, row in rows}
-    write_new(out, b"".join(format_line(cells) for cells in (tuple(first), *unique)))
+    columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    unique = {tuple(row.get(name, "") for name in columns): None for _, row in rows}
+    write_new(out, b"".join(map(format_line, (columns, *unique))))
     raw = dict.fromkeys(line for path in paths for line in complete_lines(samples_path(path)))
     write_new(samples_path(out), b"".join(raw))
     return len(unique)
@@ -176,6 +172,14 @@ def merge(paths: Sequence[Path], out: Path, *, condition_columns: Sequence[str] 
 def _read_existing(path: Path) -> list[dict[str, str]]:
     require_existing(path)
     return read_log(path)
+
+
+def _require_two_columns(log: AnyLog) -> None:
+    if len(log.columns) < 2:
+        raise LogError(
+            f"{log.path}, line 1: a log must have a latency and what it depends on, in columns "
+            f"separated by commas. Got {len(log.columns)} column, {','.join(log.columns)[:40]!r}."
+        )
 
 
 def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:

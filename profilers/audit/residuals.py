@@ -36,8 +36,10 @@ def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
 
     table = np.column_stack(features)
     folds = KFold(min(_FOLDS, len(target)), shuffle=True, random_state=0)
-    found = [target - cross_val_predict(model, table, target, cv=folds) for model in _models(table)]
-    return min(found, key=lambda values: float(np.median(np.abs(values))))
+    candidates = [
+        target - cross_val_predict(model, table, target, cv=folds) for model in _models(table)
+    ]
+    return min(candidates, key=lambda values: float(np.median(np.abs(values))))
 
 
 def thousands(latency: Vector, features: Sequence[Vector]) -> tuple[Vector, Vector]:
@@ -93,6 +95,7 @@ def _models(table: NDArray[np.float64]) -> list[Any]:
         make_pipeline(
             FunctionTransformer(_compress),
             StandardScaler(),
+            FunctionTransformer(_without_rounding),
             PolynomialFeatures(degree, include_bias=False),
             StandardScaler(),
             RidgeCV(np.logspace(-4, 3, 8)),
@@ -105,3 +108,12 @@ def _models(table: NDArray[np.float64]) -> list[Any]:
 def _compress(table: NDArray[np.float64]) -> NDArray[np.float64]:
     compressed: NDArray[np.float64] = np.sign(table) * np.log1p(np.abs(table))
     return compressed
+
+
+def _without_rounding(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Exact zeros where a column is constant but for rounding.
+
+    The level of a single row is constant wherever that row is held out. What rounding leaves of
+    its products would be scaled up to size, and the row be predicted as off by any factor.
+    """
+    return np.round(scaled, 9)

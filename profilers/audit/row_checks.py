@@ -34,12 +34,11 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 def malformed(log: AnyLog) -> list[Problem]:
     """Lines that are no rows, and columns that are not there."""
     problems = []
-    if log.malformed:
-        message = f"{len(log.malformed)} lines do not have the {len(log.columns)} fields of a row"
+    lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
+    if lines:
+        message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
         remedy = "correct or delete them"
-        problems.append(
-            Problem.at(log.malformed, "malformed", "problem", message=message, remedy=remedy)
-        )
+        problems.append(Problem.at(lines, "malformed", "problem", message=message, remedy=remedy))
     if log.torn is not None:
         message = "a write was cut off in the last line, which is left out"
         remedy = "resume the same command: it moves the line aside and measures its point again"
@@ -72,20 +71,20 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     """Latencies that are no positive number; in our logs, results that are no number from 0."""
     optional = set(OPTIONAL_NUMBER_COLUMNS)
     known = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS) if log.is_ours else ()
-    found: dict[int, str] = {}
+    examples: dict[int, str] = {}
     for row in log.rows:
         for name in dict.fromkeys((*targets, *known)):
             text = row.cells.get(name)
             if text is None or (name in optional and text == ""):
                 continue
             if not _is_possible(text, may_be_zero=name not in targets):
-                found.setdefault(row.line, f"{name} is {text!r:.40}")
-    if not found:
+                examples.setdefault(row.line, f"{name} is {text!r:.40}")
+    if not examples:
         return []
-    line, example = next(iter(found.items()))
-    message = f"{len(found)} rows hold an impossible value, e.g. in line {line} {example}"
+    line, example = next(iter(examples.items()))
+    message = f"{len(examples)} rows hold an impossible value, e.g. in line {line} {example}"
     remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
-    return [Problem.at(found, "impossible", "problem", message=message, remedy=remedy)]
+    return [Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)]
 
 
 def inconsistent(rows: Sequence[Row]) -> list[Problem]:

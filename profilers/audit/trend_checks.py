@@ -62,10 +62,10 @@ def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Probl
         factors: By how many factors of 1000 each is off, see `thousands`.
     """
     problems = []
-    for factor, found in _FACTORS.items():
+    for factor, far_off in _FACTORS.items():
         lines = [row.line for row, own in zip(rows, factors, strict=True) if own == factor]
         if lines:
-            message = f"{len(lines)} latencies are {found} what the other rows make likely"
+            message = f"{len(lines)} latencies are {far_off} what the other rows make likely"
             remedy = "bring them to milliseconds, or delete the lines"
             problems.append(Problem.at(lines, "unit", "problem", message=message, remedy=remedy))
     return problems

@@ -8,16 +8,8 @@ letter or a digit, and before a capital.
 import re
 from collections.abc import Iterable
 
-CONDITIONS = (
-    "device",
-    "device_fingerprint",
-    "power_mode",
-    "runtime",
-    "runtime_version",
-    "threads",
-    "workload",
-    "precision",
-)
+from profilers.log.conditions import NEVER_FEATURES
+
 _TIME = frozenset({"time", "times", "milliseconds", "microseconds", "seconds"})
 _SECONDS = frozenset({"s", "sec", "secs"})
 
@@ -55,13 +47,14 @@ def is_duration(name: str) -> bool:
 def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
     """Whether a column may be a feature, judged by its name.
 
-    It may not when it is a condition of the whole log (see `CONDITIONS`), when a word of it
-    names a measured quantity (latency, std, ci, energy, ms) or bookkeeping (id, seed, flags,
-    timestamp), or when it shares its first word with a target. The last rule is left out for a
-    target that names its quantity, such as `encoder_latency`, whose siblings the second finds.
+    It may not when it is a condition of the whole log (see `profilers.log.conditions`), when a
+    word of it names a measured quantity (latency, std, ci, energy, ms) or bookkeeping (id, seed,
+    flags, timestamp), or when it shares its first word with a target. The last rule is left out
+    for a target that names its quantity, such as `encoder_latency`, whose siblings the second
+    finds.
     """
     own = words(name)
-    if not own or name in CONDITIONS or is_duration(name):
+    if not own or name in NEVER_FEATURES or is_duration(name):
         return False
     if not (_RESULT | _BOOKKEEPING).isdisjoint(own):
         return False

@@ -7,16 +7,14 @@ from statistics import fmean, median, stdev
 from typing import Literal
 
 from profilers.log.any_log import AnyLog, Row
+from profilers.log.conditions import COMPARED, REFUSED_IN_COMPARISON
 from profilers.log.rows import LogError
 
 Verdict = Literal["SAME", "FASTER", "SLOWER", "AMBIGUOUS"]
 DEFAULT_MARGIN = 0.02
 
 _NORMAL = 1.959964  # half-width of a 95 % interval, in standard errors
-_CONDITIONS = (
-    *("device", "device_fingerprint", "power_mode", "runtime", "threads", "workload"),
-    "schema_version",
-)
+_NO_SENTINEL = "no common sentinel: whether the machine moved between the logs is unknown"
 _POSITIVE = ("latency_ms", "ci_low_ms", "ci_high_ms")
 
 
@@ -80,17 +78,7 @@ def compare(
 ) -> Comparison:
     """Compare the points that two logs have in common; of a point, its last row counts.
 
-    The interval of the mean log ratio is the wider of two: that from the points' measurement
-    errors, and that from how much the points differ among themselves (Student's t). The first
-    alone would overlook a change that acts on some points only, the second alone says nothing
-    about one point and little about two.
-
-    A machine that moved between the logs moves all points together, which neither interval
-    knows. Within a log latencies are corrected to one level of the sentinel, its reference. Where
-    both logs have the same sentinel under the same conditions, the interval is extended to hold
-    also the ratio that is left when the ratio of their references is taken out: nothing for a log
-    that was measured with `--reference`. A verdict then stands whether or not the points moved
-    with the machine.
+    A verdict stands whether or not the points moved with the machine, see `_ratio`.
 
     Args:
         a: The reference, a log of `automoe profile`.
@@ -108,20 +96,15 @@ def compare(
     pairs = _pairs(left, right, f"{a.path} and {b.path}")
     rows_a, rows_b = [row for row, _ in pairs.values()], [row for _, row in pairs.values()]
     differing = _differing(rows_a, rows_b)
-    if "workload" in differing and not force:
-        raise ValueError(
-            f"'workload' must be the same in both logs. Got {differing['workload']}. "
-            f"Compare logs of one workload, or pass --force."
-        )
+    if not force:
+        _require_comparable(differing)
     points = [_point(name, *pair, logs=(a, b)) for name, pair in pairs.items()]
-    center, half = _mean(points)
     # Under other conditions the sentinel moves by what is being compared.
     moved = None if differing else _sentinel_ratio(rows_a, rows_b)
-    shifts = (0.0, log(moved or 1))
-    low, high = exp(center - half - max(shifts)), exp(center + half - min(shifts))
+    ratio, low, high = _ratio(points, moved)
     return Comparison(
         verdict=_verdict(low, high, margin),
-        ratio=exp(center),
+        ratio=ratio,
         low=low,
         high=high,
         margin=margin,
@@ -130,11 +113,7 @@ def compare(
         notes=(
             *(f"{name!r} differs: {values}" for name, values in differing.items()),
             *_left_out(left, right, len(pairs)),
-            *(
-                ["no common sentinel: whether the machine moved between the logs is unknown"]
-                if moved is None
-                else []
-            ),
+            *(() if moved is not None else (_NO_SENTINEL,)),
         ),
     )
 
@@ -166,16 +145,25 @@ def _pairs(
 
 def _differing(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> dict[str, str]:
     """The conditions with other values in one log, with the values of both."""
-    found = {}
-    for name in _CONDITIONS:
+    differences = {}
+    for name in COMPARED:
         values_a, values_b = (
             sorted({row.cells[name] for row in rows if name in row.cells})
             for rows in (rows_a, rows_b)
         )
         if values_a != values_b:
             texts = (" or ".join(values) or "nothing" for values in (values_a, values_b))
-            found[name] = " against ".join(texts)
-    return found
+            differences[name] = " against ".join(texts)
+    return differences
+
+
+def _require_comparable(differing: Mapping[str, str]) -> None:
+    for name in REFUSED_IN_COMPARISON:
+        if name in differing:
+            raise ValueError(
+                f"{name!r} must be the same in both logs. Got {differing[name]}. "
+                f"Compare logs of one {name}, or pass --force."
+            )
 
 
 def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) -> list[str]:
@@ -201,6 +189,29 @@ def _point(point_id: str, a: Row, b: Row, *, logs: tuple[AnyLog, AnyLog]) -> Poi
 def _standard_error(row: Row) -> float:
     """Of the logarithm of the latency, as if its interval were that of a normal distribution."""
     return log(row.number("ci_high_ms") / row.number("ci_low_ms")) / (2 * _NORMAL)
+
+
+def _ratio(points: Sequence[PointRatio], moved: float | None) -> tuple[float, float, float]:
+    """The geometric mean ratio of the points, and the bounds of its 95 % interval.
+
+    The interval of the mean log ratio is the wider of two: that from the points' measurement
+    errors, and that from how much the points differ among themselves (Student's t). The first
+    alone would overlook a change that acts on some points only, the second alone says nothing
+    about one point and little about two.
+
+    A machine that moved between the logs moves all points together, which neither interval
+    knows. Within a log latencies are corrected to one level of the sentinel, its reference. Where
+    both logs have the same sentinel under the same conditions, the interval is extended to hold
+    also the ratio that is left when the ratio of their references is taken out: nothing for a log
+    that was measured with `--reference`.
+
+    Args:
+        points: The common points.
+        moved: The ratio of the sentinel's references; None when it is unknown.
+    """
+    center, half = _mean(points)
+    shifts = (0.0, log(moved or 1))
+    return exp(center), exp(center - half - max(shifts)), exp(center + half - min(shifts))
 
 
 def _mean(points: Sequence[PointRatio]) -> tuple[float, float]:

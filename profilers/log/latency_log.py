@@ -10,15 +10,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from devices.runtimes import TENSORRT, TENSORRT_RTX
+from profilers.log.any_log import AnyLog, read_any_log, records_of, require_existing
 from profilers.log.rows import (
-    CONDITION_COLUMNS,
     IDENTITY_COLUMNS,
-    METER_COLUMNS,
+    LATER_COLUMNS,
     LogError,
     format_line,
-    parse_header,
-    parse_line,
-    parse_row,
+    malformed_row,
+    require_columns,
+    require_results,
     require_same,
 )
 from profilers.measuring.measurement import Measurement
@@ -33,8 +33,6 @@ class LatencyLog:
 
     Args:
         path: The CSV file. Raw samples go to `<log>.samples.jsonl`.
-        condition_columns: The caller's columns that must be the same in every row, e.g.
-            "workload", besides device, power mode, runtime and threads.
 
     Attributes:
         repaired: One message for each torn line found.
@@ -43,9 +41,8 @@ class LatencyLog:
         LogError: The file is not a latency log, or another program holds its lock.
     """
 
-    def __init__(self, path: Path, *, condition_columns: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._conditions = (*CONDITION_COLUMNS, *condition_columns)
         with _locked(path):
             torn = [_repair(path, is_csv=True), _repair(samples_path(path), is_csv=False)]
         self.repaired = tuple(message for message in torn if message)
@@ -106,7 +103,7 @@ class LatencyLog:
         """
         first = _first_row(self.path)
         if first is not None:
-            require_same(first, conditions, self._conditions, self.path)
+            require_same(first, conditions, self.path)
 
     def require_runtime(self, runtime: str) -> None:
         """Check, before anything is measured, that the rows are of TensorRT or are not, as wanted.
@@ -145,12 +142,11 @@ class LatencyLog:
 
     def _require_fits(self, row: Mapping[str, object]) -> list[str] | None:
         """The header the row fits under; None when the log is empty."""
-        lines = complete_lines(self.path, limit=1)
-        if not lines:
+        log = _read_own(self.path, n_lines=1)
+        if log is None:
             return None
-        header = parse_header(lines[0], self.path)
-        # A meter that may be read today need not have been there yesterday.
-        odd = sorted((set(header) ^ set(row)) - set(METER_COLUMNS))
+        header = list(log.columns)
+        odd = sorted((set(header) ^ set(row)) - set(LATER_COLUMNS))
         if odd:
             where = "the log has" if odd[0] in header else "the row has"
             raise LogError(
@@ -172,12 +168,8 @@ def read_log(path: Path) -> list[dict[str, str]]:
     Raises:
         LogError: A line is malformed; the message names file, line, field and remedy.
     """
-    lines = complete_lines(path)
-    if not lines:
-        return []
-    header = parse_header(lines[0], path)
-    numbered = enumerate(lines[1:], start=2)
-    return [parse_row(line, header, path=path, number=number) for number, line in numbered]
+    log = _read_own(path)
+    return [] if log is None else _sound_rows(log)
 
 
 def reference_level_ms(path: Path, sentinel: str) -> float:
@@ -197,9 +189,7 @@ def reference_level_ms(path: Path, sentinel: str) -> float:
     return levels[0]
 
 
-def require_conditions(
-    path: Path, conditions: Mapping[str, object], *, condition_columns: Sequence[str] = ()
-) -> None:
+def require_conditions(path: Path, conditions: Mapping[str, object]) -> None:
     """Check that a log was measured under these conditions, see ``LatencyLog.require``.
 
     Raises:
@@ -208,7 +198,7 @@ def require_conditions(
     require_existing(path)
     first = _first_row(path)
     if first is not None:
-        require_same(first, conditions, (*CONDITION_COLUMNS, *condition_columns), path)
+        require_same(first, conditions, path)
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -221,16 +211,6 @@ def write_new(path: Path, content: bytes) -> None:
     _append(path, content)
 
 
-def require_existing(path: Path) -> None:
-    """Check that there is a log to read.
-
-    Raises:
-        LogError: It is missing.
-    """
-    if not path.exists():
-        raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
-
-
 def require_new(path: Path) -> None:
     """Check that a file may be written.
 
@@ -241,22 +221,47 @@ def require_new(path: Path) -> None:
         raise LogError(f"{path} must not exist. Delete it or give another name.")
 
 
-def complete_lines(path: Path, limit: int | None = None) -> list[bytes]:
-    """The complete lines, or the first few; a missing file has none."""
+def complete_lines(path: Path) -> list[bytes]:
+    """The lines that end; a missing file has none."""
     if not path.exists():
         return []
     with path.open("rb") as file:
-        lines = list(file) if limit is None else [file.readline() for _ in range(limit)]
-    return [line for line in lines if line.endswith(b"\n")]
+        return [line for line in file if line.endswith(b"\n")]
+
+
+def _read_own(path: Path, *, n_lines: int | None = None) -> AnyLog | None:
+    """A log of ours; None when no line of it is complete.
+
+    Raises:
+        LogError: It is another file.
+    """
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        if not file.readline().endswith(b"\n"):
+            return None
+    log = read_any_log(path, n_lines=n_lines)
+    require_columns(log.columns, path)
+    return log
+
+
+def _sound_rows(log: AnyLog) -> list[dict[str, str]]:
+    """The rows, when all that is in the log can be read.
+
+    Raises:
+        LogError: A record is no row, or a result is no number.
+    """
+    for record in log.malformed:
+        raise malformed_row(len(log.columns), len(record.cells), path=log.path, line=record.line)
+    for row in log.rows:
+        require_results(row.cells, path=log.path, line=row.line)
+    return [dict(row.cells) for row in log.rows]
 
 
 def _first_row(path: Path) -> dict[str, str] | None:
     """The first row, without reading the others; None when there is none."""
-    lines = complete_lines(path, limit=2)
-    if not lines:
-        return None
-    header = parse_header(lines[0], path)
-    return parse_row(lines[1], header, path=path, number=2) if len(lines) > 1 else None
+    log = _read_own(path, n_lines=2)
+    return next(iter(_sound_rows(log)), None) if log else None
 
 
 @contextlib.contextmanager
@@ -289,7 +294,7 @@ def _repair(path: Path, *, is_csv: bool) -> str | None:
     if not lines:
         return None
     if is_csv and not _is_torn_header(lines):
-        parse_header(lines[0], path)  # what is no log of ours is left as it is
+        require_columns(_cells(lines[0]), path)  # what is no log of ours is left as it is
     if not _is_torn(lines, is_csv=is_csv):
         return None
     aside = path.with_name(f"{path.name}.torn")
@@ -308,4 +313,10 @@ def _is_torn_header(lines: Sequence[bytes]) -> bool:
 def _is_torn(lines: Sequence[bytes], *, is_csv: bool) -> bool:
     if not lines[-1].endswith(b"\n"):
         return True
-    return is_csv and len(parse_line(lines[-1])) != len(parse_line(lines[0]))
+    return is_csv and len(_cells(lines[-1])) != len(_cells(lines[0]))
+
+
+def _cells(line: bytes) -> tuple[str, ...]:
+    """The cells of one line; none when it is blank or no CSV."""
+    records = records_of(line.decode("utf-8-sig", errors="replace"))
+    return records[0].cells if records else ()

@@ -39,7 +39,7 @@ class Referee:
 
     def judge(self, block: Block) -> Block:
         """The block with what disturbed it: none, one or several of the names above."""
-        found = {
+        signs = {
             CONTENDED: self._is_contended(block),
             THROTTLED: block.was_throttled,
             SLOW_CLOCK: any(
@@ -47,7 +47,7 @@ class Referee:
             ),
             THREADS: block.busy_threads is not None and block.busy_threads > block.threads,
         }
-        names = tuple(name for name, is_so in found.items() if is_so)
+        names = tuple(name for name, is_so in signs.items() if is_so)
         self._were_disturbed.append(bool(names))
         return replace(block, disturbances=names)
 

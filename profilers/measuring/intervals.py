@@ -82,15 +82,7 @@ def median_interval(
     # Each process of a simulated device imports this module, and SciPy is a third of its start.
     from scipy.special import stdtrit
 
-    if len(block_medians_ms) < 2:
-        raise ValueError(
-            f"'block_medians_ms' must hold at least 2 blocks. Got {len(block_medians_ms)}. "
-            f"Measure more rounds."
-        )
-    if min(block_medians_ms) <= 0:
-        raise ValueError(f"'block_medians_ms' must be positive. Got {min(block_medians_ms)}.")
-    if not 0 < confidence < 1:
-        raise ValueError(f"'confidence' must be in (0, 1). Got {confidence}.")
+    _require_blocks(block_medians_ms, confidence)
     own = Spread.of(block_medians_ms)
     borrowed = min(others.dof, _BORROWED_DOF)
     prior = borrowed * others.squares / others.dof if borrowed else 0.0
@@ -103,6 +95,18 @@ def median_interval(
         high=exp(max(mean + half, middle)),
         center=exp(mean),
     )
+
+
+def _require_blocks(block_medians_ms: Sequence[float], confidence: float) -> None:
+    if len(block_medians_ms) < 2:
+        raise ValueError(
+            f"'block_medians_ms' must hold at least 2 blocks. Got {len(block_medians_ms)}. "
+            f"Measure more rounds."
+        )
+    if min(block_medians_ms) <= 0:
+        raise ValueError(f"'block_medians_ms' must be positive. Got {min(block_medians_ms)}.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"'confidence' must be in (0, 1). Got {confidence}.")
 
 
 def relative_half_width(interval: Interval) -> float:

@@ -1,7 +1,7 @@
 """What is known about one point once it is measured, and the row that says so."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
@@ -212,16 +212,10 @@ def measurement_of(
         track: The sentinel through the session.
         others: The spread of the session's other points.
     """
-    samples = [_corrections(block, track) for block in blocks]
-    corrected_ms = [_corrected_ms(of_block) for of_block in samples]
+    corrected_ms = corrected_medians(blocks, track)
     interval = median_interval(corrected_ms, others=others)
     walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
-    sentinel_ms = _sentinel_ms(blocks)
     flags = _flags(blocks, protocol, interval, track.reference_ms)
-    mhz, degrees, energies_mj = (
-        [value for block in blocks if (value := getattr(block.kept, name)) is not None]
-        for name in ("cpu_mhz", "temperature_c", "energy_mj")
-    )
     return Measurement(
         point_id=point.point_id,
         latency_ms=median(corrected_ms),
@@ -229,7 +223,7 @@ def measurement_of(
         ci_high_ms=interval.high,
         raw_latency_ms=median(block.kept.median_ms for block in blocks),
         cpu_ms=median(block.kept.mean_cpu_ms for block in blocks),
-        call_ms=_call_ms(samples),
+        call_ms=_call_ms([_corrections(block, track) for block in blocks]),
         min_ms=min(walls_ms),
         mad_ms=median_absolute_deviation(walls_ms),
         tails_ms={percent: tail_ms(walls_ms, percent) for percent in SAMPLES_FOR_TAIL},
@@ -237,14 +231,14 @@ def measurement_of(
         n_blocks=len(blocks),
         n_processes=len({block.pid for block in blocks}),
         sentinel=sentinel,
-        sentinel_ms=sentinel_ms,
+        sentinel_ms=_sentinel_ms(blocks),
         sentinel_reference_ms=track.reference_ms,
-        sentinel_drift=sentinel_ms / track.reference_ms,
+        sentinel_drift=_sentinel_ms(blocks) / track.reference_ms,
         wall_over_cpu=median(block.kept.contention for block in blocks),
-        cpu_mhz=min(mhz, default=None),
-        temperature_c=max(degrees, default=None),
+        cpu_mhz=min(_told(block.kept.cpu_mhz for block in blocks), default=None),
+        temperature_c=max(_told(block.kept.temperature_c for block in blocks), default=None),
         load_ms=median(block.load_ms for block in blocks),
-        energy_mj=median(energies_mj) if energies_mj else None,
+        energy_mj=_median(_told(block.kept.energy_mj for block in blocks)),
         energy_meter=blocks[0].energy_meter,
         stop_reason=stop_reason(blocks, interval, protocol) or "rounds",
         flags=flags,
@@ -320,6 +314,15 @@ def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, floa
         )
         for name in first.call_ms
     }
+
+
+def _told(values: Iterable[float | None]) -> list[float]:
+    """The values of the blocks in which there was something to read."""
+    return [value for value in values if value is not None]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
 
 
 def _sentinel_ms(blocks: Sequence[PointBlock]) -> float:

@@ -3,7 +3,13 @@ import pandas as pd
 import pytest
 
 from predictors import TableError
-from predictors.conditions import conditions, noise_floor, other_conditions, usable_rows
+from predictors.conditions import (
+    conditions,
+    details,
+    noise_floor,
+    other_conditions,
+    usable_rows,
+)
 
 
 def test_failed_rows_are_left_out() -> None:
@@ -34,6 +40,15 @@ def test_many_values_are_cut_short() -> None:
 
 def test_a_condition_that_is_a_feature_may_vary() -> None:
     assert conditions(pd.DataFrame({"threads": [1, 2]}), varied=["threads"]) == {}
+
+
+def test_details_are_json_values_that_nobody_compares() -> None:
+    frame = pd.DataFrame({"workload": ["w"] * 3, "workload_json": ["", '{"a": [1]}', '{"a": [2]}']})
+    assert details(frame) == {"workload": {"a": [1]}}
+    assert conditions(frame) == {"workload": "w"}
+    assert details(frame.drop(columns="workload_json")) == {}
+    with pytest.raises(TableError, match="column 'workload_json' must hold JSON. Got 'counts'"):
+        details(pd.DataFrame({"workload_json": ["counts"]}))
 
 
 def test_conditions_other_than_those_of_the_log_are_told() -> None:

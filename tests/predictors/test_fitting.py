@@ -152,7 +152,8 @@ def test_a_base_of_the_same_device_is_refused(roofline_log: Maker) -> None:
     base = fit_log(log)
     with pytest.raises(TableError, match="'base' must be of another device or workload. Got one"):
         fit_log(log, base=base)
-    assert fit_log(log.assign(device_fingerprint="def"), base=base).base is base
+    for other in ({"device_fingerprint": "def"}, {"runtime": "another"}):
+        assert fit_log(log.assign(**other), base=base).base is base
 
 
 def test_a_feature_that_is_not_a_number_names_its_line(tmp_path: Path, roofline_log: Maker) -> None:

@@ -138,7 +138,7 @@ def test_a_file_of_other_versions_says_which(
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
 def test_the_file_of_an_earlier_release_predicts_what_it_did() -> None:
     predictor = Predictor.load(Path(__file__).with_name("schema_2.predictor"))
-    assert predictor.conditions == {"device": "board"}
+    assert (predictor.conditions, predictor.details) == ({"device": "board"}, {})
     rows = predictor.predict(pd.DataFrame({"layers": [1, 6], "kind": ["a", "b"]}))
     assert rows["predicted_ms"].tolist() == pytest.approx(PREDICTED_MS)
     assert rows["upper_ms"].tolist() == pytest.approx(UPPER_MS)

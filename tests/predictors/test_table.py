@@ -47,7 +47,7 @@ def test_a_date_is_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"lat\.csv is empty"),
+        ("", r"lat\.csv must be a CSV with a header line\. Got an empty file"),
         ("a,b\n", r"has a header and no rows\. Add rows below it"),
         ("a,a\n1,2\n", r"line 1: column 'a' appears twice\. Rename one"),
         ("a,\n1,2\n", r"line 1: column 2 has no name"),
@@ -75,5 +75,7 @@ def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "lat.csv"
     path.write_bytes(b"a\n\xff\xfe\n")
-    with pytest.raises(TableError, match=r"is not UTF-8 text.*Save it as UTF-8"):
+    with pytest.raises(
+        TableError, match=r"must be a CSV in UTF-8\. Got invalid start byte\. Save it so"
+    ):
         read_table(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.profiling import CONDITION_COLUMNS, conditions_of, profile_architectures
+from automoe.latency.profiling import conditions_of, profile_architectures
 from automoe.progress import OnProgress
 from devices import Device, DeviceInfo, DeviceUnavailableError
 from devices.files import append_line, read_lines
@@ -67,6 +67,7 @@ class Bench:
         log: Keeps every measurement; what it holds is not measured again.
         graphs: Folder for the graphs, removed afterwards.
         runtime: What ``opened`` has it measured with.
+        also: Architectures to measure beside the first candidates, such as a baseline.
     """
 
     opened: Callable[[], AbstractContextManager[Device]]
@@ -77,6 +78,7 @@ class Bench:
     log: Path
     graphs: Path
     runtime: str = ONNXRUNTIME
+    also: tuple[Architecture, ...] = ()
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: OnProgress
@@ -147,7 +149,7 @@ class Bench:
             return
         conditions = conditions_of(self.info, self.protocol, str(self.workload))
         try:
-            require_conditions(log, conditions, condition_columns=CONDITION_COLUMNS)
+            require_conditions(log, conditions)
             LatencyLog(log).require_runtime(self.runtime)
         except LogError as error:
             raise LogError(f"{error} {self._remedy}") from None

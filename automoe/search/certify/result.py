@@ -7,12 +7,11 @@ from automoe import __version__
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.budget import Feasibility
-from automoe.latency.model import LatencyModel
 from automoe.search.budget_search import Candidate, SearchOutcome
 from automoe.search.certify.bench import Measured
+from automoe.search.certify.verification import Verification
 from automoe.search.fitness.evaluator import Evaluator
-from automoe.search.settings import SearchSettings
+from automoe.settings.search import SearchSettings
 
 SCHEMA_VERSION = 1
 
@@ -51,28 +50,6 @@ def describe(
     }
 
 
-def feasibility_of(
-    feasibility: Feasibility, latency: LatencyModel, confidence: float
-) -> dict[str, Any]:
-    """The fastest, the typical and the slowest architecture of a space, with their bounds.
-
-    Args:
-        feasibility: Of the space.
-        latency: Predicts them.
-        confidence: Of each bound by itself; upper bounds are those that a search keeps.
-    """
-    shown = {
-        "smallest": feasibility.fastest,
-        "median": feasibility.typical,
-        "largest": feasibility.slowest,
-    }
-    bounds = latency.predict(list(shown.values()), confidence=confidence, searched=True)
-    return {
-        name: {"architecture_id": architecture.id, **row}
-        for (name, architecture), row in zip(shown.items(), bounds.to_dict("records"), strict=True)
-    }
-
-
 def front_of(
     outcome: SearchOutcome,
     *,
@@ -100,19 +77,8 @@ def front_of(
     known = {candidate.architecture: candidate.loss for candidate in outcome.candidates}
     worst = known[smallest] if smallest in known else evaluator([smallest])[smallest]
     assert worst is not None  # only halving leaves one out
-    said = {a: found.latency_ms for a, found in (measured or {}).items() if found is not None}
     return {
-        "front": [
-            {
-                "architecture_id": candidate.architecture.id,
-                "architecture": candidate.architecture.to_dict(),
-                "fitness": candidate.loss,
-                "predicted_ms": candidate.predicted_ms,
-                "upper_ms": candidate.upper_ms,
-                "measured_ms": said.get(candidate.architecture),
-            }
-            for candidate in outcome.front
-        ],
+        "front": [_point(candidate, measured or {}) for candidate in outcome.front],
         "hypervolume": {
             "value": outcome.hypervolume((worst, budget_ms)),
             "reference": {"fitness": worst, "upper_ms": budget_ms},
@@ -120,43 +86,49 @@ def front_of(
     }
 
 
+def _point(
+    candidate: Candidate, measured: Mapping[Architecture, Measured | None]
+) -> dict[str, Any]:
+    latency = measured.get(candidate.architecture)
+    return {
+        "architecture_id": candidate.architecture.id,
+        "architecture": candidate.architecture.to_dict(),
+        "fitness": candidate.loss,
+        "predicted_ms": candidate.predicted_ms,
+        "upper_ms": candidate.upper_ms,
+        "measured_ms": None if latency is None else latency.latency_ms,
+    }
+
+
 def result_of(
-    winner: Candidate,
+    verification: Verification,
     settings: SearchSettings,
     *,
     space: SearchSpace,
     workload: TranslationWorkload,
-    certified: bool,
-    reason: str,
-    measured: Measured | None,
     device: dict[str, Any] | None,
     objective: str = "loss",
 ) -> dict[str, Any]:
     """The content of the result file.
 
     Args:
-        winner: The architecture returned.
+        verification: The architecture returned, and what the device said of it.
         settings: Of the search.
         space: That was searched.
         workload: The sentence that was timed.
-        certified: Whether the device confirmed the budget.
-        reason: Why, or why not.
-        measured: What the device said of the winner.
         device: The device's description; None when nothing was measured.
         objective: What the winner's fitness is.
     """
-    bounds = {
-        "predicted_ms": winner.predicted_ms,
-        "lower_ms": winner.lower_ms,
-        "upper_ms": winner.upper_ms,
-    }
+    winner = verification.winner
+    bounds = {name: getattr(winner, name) for name in ("predicted_ms", "lower_ms", "upper_ms")}
+    measured = verification.measured.get(winner.architecture)
     return {
         "schema_version": SCHEMA_VERSION,
         "automoe_version": __version__,
         "budget_ms": settings.budget_ms,
         "confidence": settings.confidence,
-        "certified": certified,
-        "reason": reason,
+        "certified": verification.certified,
+        "reason": verification.reason,
         "device": device,
         "workload": str(workload),
         "space": {

@@ -1,13 +1,13 @@
 """The budget is a promise: candidates are measured on the device before one is returned."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from automoe.architecture.architecture import Architecture
 from automoe.progress import OnProgress, no_progress
 from automoe.search.budget_search import Candidate
 from automoe.search.certify.bench import Bench, Measured
-from automoe.search.settings import SearchSettings
+from automoe.settings.search import SearchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +60,37 @@ def verify(
     if not candidates:
         raise ValueError("'candidates' must hold at least one. Got none.")
     measured = dict(known or {})
-    fresh = [c.architecture for c in candidates if c.architecture not in measured]
-    n_left = settings.verify_most - len(measured.keys() - set(also))
-    chosen = fresh[: max(0, min(settings.verify_top, n_left))]
-    together = [*chosen, *(a for a in also if a not in measured)]
+    together = _chosen(candidates, settings, measured, also)
     if together:
         measured |= bench.measure(together, on_progress)
     tried = [c for c in candidates if c.architecture in measured]
     for candidate in tried:
-        architecture = candidate.architecture
-        first = measured[architecture]
+        first = measured[candidate.architecture]
         if first is None or not first.fits(settings.budget_ms):
             continue
-        again = bench.measure_again(architecture, on_progress)
-        measured[architecture] = again
+        again = bench.measure_again(candidate.architecture, on_progress)
+        measured[candidate.architecture] = again
         if again is not None and again.fits(settings.budget_ms):
-            return Verification(candidate, True, _fits(first, again, settings), measured)
+            return Verification(candidate, True, _why_certified(first, again, settings), measured)
     best = next((c for c in tried if measured[c.architecture]), candidates[0])
-    return Verification(best, False, _fits_not(measured, set(also), settings, bench), measured)
+    reason = _why_not_certified(measured, set(also), settings, bench)
+    return Verification(best, False, reason, measured)
 
 
-def _fits(first: Measured, again: Measured, settings: SearchSettings) -> str:
+def _chosen(
+    candidates: Sequence[Candidate],
+    settings: SearchSettings,
+    measured: Collection[Architecture],
+    also: Sequence[Architecture],
+) -> list[Architecture]:
+    """Return what to measure together: the best of what is left, as far as more may be measured."""
+    fresh = [c.architecture for c in candidates if c.architecture not in measured]
+    n_left = settings.verify_most - len(set(measured) - set(also))
+    chosen = fresh[: max(0, min(settings.verify_top, n_left))]
+    return [*chosen, *(a for a in also if a not in measured)]
+
+
+def _why_certified(first: Measured, again: Measured, settings: SearchSettings) -> str:
     return (
         f"measured {again.latency_ms:.4g} ms, 95 % interval {again.ci_low_ms:.4g} to "
         f"{again.ci_high_ms:.4g} ms, within {settings.budget_ms:g} ms; "
@@ -88,13 +98,13 @@ def _fits(first: Measured, again: Measured, settings: SearchSettings) -> str:
     )
 
 
-def _fits_not(
+def _why_not_certified(
     measured: Mapping[Architecture, Measured | None],
     also: Container[Architecture],
     settings: SearchSettings,
     bench: Bench,
 ) -> str:
-    """Why no candidate fits: too slow, too slow as the machine was, or not measured at all."""
+    """Return why no candidate fits: it is slow, the machine drifted, or nothing was measured."""
     budget_ms = settings.budget_ms
     candidates = {a: found for a, found in measured.items() if a not in also}
     seen = [found for found in candidates.values() if found is not None]

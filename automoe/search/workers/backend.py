@@ -1,17 +1,13 @@
-"""A cluster as a backend of joblib.
+"""Workers in other processes or on other machines, each of which can die at any moment."""
 
-Ray's own backend cannot return values before all are there, and Dask's own waits forever for a
-task whose worker was killed; a search needs every value at once, and to be told.
-"""
-
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
-from typing import Any
-
-from joblib.parallel import ParallelBackendBase
+from typing import Any, TypeVar
 
 from devices import DeviceUnavailableError
+
+Value = TypeVar("Value")
 
 
 class WorkersUnavailableError(DeviceUnavailableError):
@@ -24,7 +20,9 @@ class WorkerLostError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: its value, or what it raised.
+    """What became of a call on a cluster: its value, or what it raised.
+
+    A cluster raises errors of its own as well, and the two must be told apart.
 
     Attributes:
         value: What was returned.
@@ -45,81 +43,71 @@ def outcome_of(function: Callable[[], Any]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Workers that may be on other machines.
+    """Workers that run calls.
 
     Attributes:
-        submit: Has a worker compute `outcome_of` a function, and does not wait for it.
+        submit: Has a worker run a call, and does not wait for it.
         cancel: Takes a call back that is not needed any more.
-        n_workers: How many evaluations run at once.
-        lost: What a future raises when its worker is gone.
+        n_workers: How many calls run at once.
+        lost: What `submit` and a future raise when a worker is gone.
+        is_elsewhere: Whether the workers are not of this machine; `submit` then has them compute
+            the `outcome_of` a call.
     """
 
-    submit: "Callable[[Callable[[], Any]], Future[Outcome]]"
-    cancel: "Callable[[Future[Outcome]], object]"
+    submit: "Callable[[Callable[[], Any]], Future[Any]]"
+    cancel: "Callable[[Future[Any]], object]"
     n_workers: int
     lost: tuple[type[BaseException], ...]
+    is_elsewhere: bool = True
 
+    def run(self, calls: Mapping[int, Callable[[], Value]]) -> Generator[tuple[int, Value]]:
+        """Run calls, and take back what is not finished when this generator is closed early.
 
-class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib has no annotations
-    """What joblib asks of whoever runs its calls.
+        Args:
+            calls: The calls, by a number of each.
 
-    Args:
-        cluster: Where they are run.
-    """
-
-    supports_retrieve_callback = True
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__()
-        self._cluster = cluster
-        self._submitted: list[Future[Outcome]] = []
-
-    def start_call(self) -> None:
-        """Forget the calls of the last round."""
-        self._submitted = []
-
-    def effective_n_jobs(self, n_jobs: int) -> int:
-        """Two or more: joblib runs what is for one worker in this process."""
-        return max(self._cluster.n_workers, 2)
-
-    def submit(
-        self,
-        func: Callable[[], Any],
-        callback: "Callable[[Future[Outcome]], object] | None" = None,
-    ) -> "Future[Outcome]":
-        """Have one call run; the callback is called when it is over."""
-        future = self._cluster.submit(func)
-        self._submitted.append(future)
-        if callback is not None:
-            future.add_done_callback(callback)
-        return future
-
-    def retrieve_result_callback(self, out: "Future[Outcome]") -> Any:
-        """The value of a call that is over.
+        Yields:
+            The number of a call and its value, in the order in which they are finished.
 
         Raises:
-            WorkerLostError: The worker died.
-            WorkersUnavailableError: The cluster could not run the call at all.
-            Exception: What the call raised.
+            WorkerLostError: A worker died.
+            WorkersUnavailableError: The cluster could not run a call at all.
+            Exception: What a call raised.
         """
+        submitted: dict[Future[Any], int] = {}
         try:
-            outcome = out.result()
-        except self._cluster.lost as error:
+            for number, call in calls.items():
+                submitted[self._submitted(call)] = number
+            for future in as_completed(submitted):
+                yield submitted[future], self._value(future)
+        finally:
+            for future in submitted:
+                if not future.done():
+                    self.cancel(future)
+
+    def _submitted(self, call: Callable[[], Any]) -> "Future[Any]":
+        try:
+            return self.submit(call)
+        except self.lost as error:
+            raise WorkerLostError(one_line(error)) from None
+
+    def _value(self, future: "Future[Any]") -> Any:
+        try:
+            result = future.result()
+        except self.lost as error:
             raise WorkerLostError(one_line(error)) from None
         except Exception as error:
+            if not self.is_elsewhere:
+                raise
             raise WorkersUnavailableError(
                 f"The cluster cannot run an evaluation: {one_line(error)} "
                 "Every node needs the same automoe, and the same files under the same paths."
             ) from None
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.value
-
-    def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Take back what is not finished; it is run again or not needed."""
-        for future in self._submitted:
-            if not future.done():
-                self._cluster.cancel(future)
+        if not self.is_elsewhere:
+            return result
+        if result.error is not None:
+            raise result.error
+        return result.value
 
 
 def one_line(error: BaseException) -> str:

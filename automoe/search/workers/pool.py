@@ -1,27 +1,23 @@
 """Where evaluations run: in this process, in several here, or on a cluster."""
 
 import socket
-import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
-
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky import get_reusable_executor
 
 from automoe.search.workers.backend import (
     Cluster,
-    ClusterBackend,
     WorkerLostError,
     WorkersUnavailableError,
     one_line,
 )
 from automoe.search.workers.dask_cluster import dask_cluster
+from automoe.search.workers.processes import processes
 from automoe.search.workers.ray_cluster import ray_cluster
 
 Argument = TypeVar("Argument")
@@ -40,12 +36,10 @@ class Workers:
     """Who runs a function for many arguments.
 
     Attributes:
-        n_workers: How many calls run at once.
-        config: For `joblib.parallel_config`; nothing leaves what was set there.
+        cluster: Where it runs; None runs it in this process.
     """
 
-    n_workers: int = 1
-    config: Mapping[str, Any] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
     def run_all(
         self, function: Callable[[Argument], Value], arguments: Sequence[Argument]
@@ -76,7 +70,7 @@ class Workers:
                     del left[place]
                     yield place, value
                 n_in_vain = 0
-            except (WorkerLostError, BrokenProcessPool) as error:
+            except WorkerLostError as error:
                 n_in_vain = n_in_vain + 1 if len(left) == n_before else 0
                 if n_in_vain == _MOST_IN_VAIN:
                     raise WorkersUnavailableError(
@@ -84,23 +78,19 @@ class Workers:
                         f"evaluations was finished: {one_line(error)} Use fewer workers, or give "
                         "them more memory."
                     ) from None
-                left = _begun_last(left, min(self.n_workers, len(now)))
+                n_workers = 1 if self.cluster is None else self.cluster.n_workers
+                left = _suspects_last(left, min(n_workers, len(now)))
 
     def _run_once(
         self, function: Callable[[Argument], Value], arguments: Mapping[int, Argument]
     ) -> Generator[tuple[int, Value]]:
-        calls = [delayed(_placed)(function, *each) for each in arguments.items()]
-        # One call at a time, so a worker that dies takes no other with it.
-        how = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": "all"}
-        with parallel_config(**self.config):
-            outcomes = Parallel(**how)(calls)
-        try:
-            for outcome in outcomes:  # noqa: UP028 - left early, it must be closed below
-                yield outcome
-        finally:
-            with warnings.catch_warnings():  # who leaves early knows that some were not used
-                warnings.simplefilter("ignore")
-                outcomes.close()
+        if self.cluster is None:
+            for place, argument in arguments.items():
+                yield place, function(argument)
+            return
+        calls = {place: partial(function, argument) for place, argument in arguments.items()}
+        with closing(self.cluster.run(calls)) as values:
+            yield from values
 
 
 HERE = Workers()
@@ -126,26 +116,19 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
             f"'jobs' must be 1 with a cluster, which says itself how many. Got {jobs}."
         )
     if cluster is not None:
-        with _connected(cluster) as found:
-            yield Workers(found.n_workers, {"backend": ClusterBackend(found)})
+        with _connected(cluster) as connected:
+            yield Workers(connected)
     elif jobs == 1:
         yield HERE
     else:
-        try:
-            yield Workers(jobs, {"backend": "loky", "n_jobs": jobs, "inner_max_num_threads": 1})
-        finally:
-            get_reusable_executor().shutdown(wait=True)  # each holds a model in memory
+        with processes(jobs) as here:
+            yield Workers(here)
 
 
-def _begun_last(left: dict[int, Argument], n_begun: int) -> dict[int, Argument]:
-    places = list(left)  # workers take them in this order, so one of the first killed its worker
+def _suspects_last(left: dict[int, Argument], n_begun: int) -> dict[int, Argument]:
+    """Put those last that had begun when a worker died: one of them may have killed it."""
+    places = list(left)  # in the order in which workers take them
     return {place: left[place] for place in places[n_begun:] + places[:n_begun]}
-
-
-def _placed(
-    function: Callable[[Argument], Value], place: int, argument: Argument
-) -> tuple[int, Value]:
-    return place, function(argument)
 
 
 def _connected(cluster: str) -> AbstractContextManager[Cluster]:

@@ -1,8 +1,9 @@
+import json
 from dataclasses import replace
 
 import pytest
 
-from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.routing_pattern import RoutingPattern, RoutingTrace
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload, WorkloadTextError
 
@@ -68,3 +69,42 @@ def test_a_precision_is_said_only_when_it_is_not_fp32(tiny: SearchSpace) -> None
     assert TranslationWorkload.parse(str(coarse)) == coarse
     with pytest.raises(ValueError, match=r"'precision' must be fp32 or fp16 or int8. Got 'fp8'"):
         replace(workload, precision="fp8")
+
+
+def traced(tiny: SearchSpace) -> TranslationWorkload:
+    trace = RoutingTrace(encoder=((9, 3),), decoder=((5, 7, 0), (1, 1, 1)))
+    routing = RoutingPattern("trace", digest=trace.digest, trace=trace)
+    return TranslationWorkload.of(tiny, beam=5, routing=routing)
+
+
+def test_a_trace_is_restored_from_the_content(tiny: SearchSpace) -> None:
+    workload = traced(tiny)
+    content = json.loads(workload.to_json())
+    assert TranslationWorkload.restore(str(workload), content) == workload
+    known = TranslationWorkload.restore(str(workload))  # a log of 0.1.0 has the text alone
+    assert (known.routing.trace, str(known)) == (None, str(workload))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beam": 4}, "is of another one"),
+        ({"routing": {"kind": "balanced"}}, "is of another one"),
+        ({"src_len": "many"}, "is damaged"),
+    ],
+)
+def test_a_content_of_another_text_is_refused(
+    tiny: SearchSpace, change: dict[str, object], message: str
+) -> None:
+    workload = traced(tiny)
+    content = {**json.loads(workload.to_json()), **change}
+    with pytest.raises(WorkloadTextError, match=message):
+        TranslationWorkload.restore(str(workload), content)
+
+
+def test_counts_of_another_trace_are_refused(tiny: SearchSpace) -> None:
+    workload = traced(tiny)
+    content = json.loads(workload.to_json())
+    content["routing"]["trace"]["encoder"][0][0] = 8
+    with pytest.raises(WorkloadTextError, match="is of another one"):
+        TranslationWorkload.restore(str(workload), content)

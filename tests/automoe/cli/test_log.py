@@ -40,7 +40,8 @@ def test_a_sound_log_is_shown_and_passes(capsys: Capture, tmp_path: Path) -> Non
 
 def test_mixed_workloads_fail_the_check(capsys: Capture, tmp_path: Path) -> None:
     log = write(tmp_path / "a.csv", "a")
-    write(log, "b", workload="another")
+    other = write(tmp_path / "b.csv", "b", workload="another").read_text()
+    log.write_text(log.read_text() + other.splitlines(keepends=True)[-1])
     assert main(["log", "check", str(log), "--json"]) == 4
     (problem,) = json.loads(capsys.readouterr().out)
     assert (problem["check"], problem["severity"]) == ("mixed", "problem")

@@ -14,14 +14,10 @@ from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.main import main
-from automoe.cli.search_inputs import (
-    require_same_vocabulary,
-    warn_of_another_space,
-    with_trace,
-)
-from automoe.cli.searching import _fitness
+from automoe.cli.search_inputs import require_same_vocabulary, with_trace
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
+from automoe.search import objective_fitness
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import open_corpus
 from automoe.training import vocabulary_for
@@ -220,7 +216,7 @@ def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path
         (["--objective", "blue"], "'objective' must be loss, bleu or MODULE:FUNCTION. Got 'blue'"),
         (["--halvings", "2"], "halvings must leave parents=4 of population=12"),
         (["--halvings", "1", "--pareto"], "halvings must be 0 with pareto"),
-        (["--device", "cpu", "--device-minutes", "0"], "device_minutes"),
+        (["--device", "cpu", "--device-minutes", "0"], "for '--device-minutes': Input"),
         (["--device-minutes", "9"], "'--device-minutes' is about '--device': give both"),
         (["--verify-top", "9"], "'--verify-top' is about '--device': give both"),
         (["--host", "me@board"], "Got '--host me@board' alone"),
@@ -233,7 +229,7 @@ def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path
         (["--objective", f"{__name__}:fails"], "fails failed for architecture"),
         (
             ["--halvings", "1", "--objective", f"{__name__}:n_experts"],
-            "'--halvings' needs the objective loss",
+            "'halvings' needs the objective loss",
         ),
     ],
 )
@@ -328,17 +324,6 @@ def test_a_predictor_of_another_vocabulary_is_refused(
     require_same_vocabulary(WORKLOAD, SPACE)
 
 
-@pytest.mark.parametrize(("max_experts", "is_told"), [(3, False), (1, True)])
-def test_a_log_of_another_space_is_told(max_experts: int, is_told: bool, capsys: Capture) -> None:
-    rng, measured = Random(0), small_space(max_experts=max_experts)
-    drawn = list(dict.fromkeys(measured.sample(rng) for _ in range(40)))
-    frame = feature_table(drawn, WORKLOAD)
-    frame["latency_ms"] = 1e-6 * frame["feature_total_mflops"] + [rng.gauss(1, 0.01) for _ in drawn]
-    warn_of_another_space(LatencyModel(fit_log(frame), WORKLOAD), SPACE)
-    told = capsys.readouterr().err
-    assert ("of 200 random architectures of 'small' lie outside the log" in told) == is_told
-
-
 def test_a_trace_is_needed_where_it_is_measured_with(tmp_path: Path) -> None:
     counts = {"encoder": [[3, 1, 1]], "decoder": [[1, 1, 1]]}
     (tmp_path / "trace.json").write_text(json.dumps(counts))
@@ -349,6 +334,10 @@ def test_a_trace_is_needed_where_it_is_measured_with(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"'--routing' must give the trace .* '{known}'"):
         with_trace(latency, None, is_measured=True)
     assert with_trace(latency, routing, is_measured=True).workload.routing.trace is not None
+    at_hand = LatencyModel(
+        latency.predictor, replace(WORKLOAD, routing=RoutingPattern.open(routing))
+    )
+    assert with_trace(at_hand, None, is_measured=True) is at_hand
     with pytest.raises(
         ValueError, match=f"must be '{known}', with which .* Got 'worst'; give the file"
     ):
@@ -383,6 +372,6 @@ def test_paths_of_a_supernet_and_its_text_are_good_in_any_folder(
     objective: str, files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path(files[0]).parent)
-    (fitness,) = _fitness(objective, Path("supernet"), open_corpus(Path("text")), halvings=0)
+    (fitness,) = objective_fitness(objective, Path("supernet"), open_corpus(Path("text")))
     monkeypatch.chdir(tmp_path)  # as a worker of a cluster
     assert math.isfinite(fitness(SPACE.smallest()))

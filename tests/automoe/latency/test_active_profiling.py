@@ -22,7 +22,7 @@ class Bench:
     """Stands for a device: latency is a line on two features, with noise."""
 
     def __init__(self, log: Path, noise: float) -> None:
-        self.log = LatencyLog(log, condition_columns=("workload",))
+        self.log = LatencyLog(log)
         self.noise = noise
         self.failing: set[str] = set()
         self.batches: list[int] = []

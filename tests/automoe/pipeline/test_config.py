@@ -174,3 +174,27 @@ def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
     message = "'trace:lost.json' cannot be read: No such file"
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, workload={"routing": "trace:lost.json"})
+
+
+def test_lengths_and_batch_of_the_sentence_are_the_spaces_unless_they_are_given(
+    tmp_path: Path,
+) -> None:
+    config = load(tmp_path)
+    space = config.space.open()
+    own = config.workload.of(space)
+    assert (own.src_len, own.tgt_len, own.batch) == (space.src_len, space.tgt_len, 1)
+    given = load(tmp_path, workload={"src_len": 7, "tgt_len": 9, "batch": 4}).workload.of(space)
+    assert (given.src_len, given.tgt_len, given.batch) == (7, 9, 4)
+    assert given.vocab_size == own.vocab_size
+
+
+def test_a_run_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output).claim()
+    claim = tmp_path / "run" / "config.json"
+    content = json.loads(claim.read_text())
+    content["workload"] = {"beam": 1, "routing": "balanced"}  # all that 0.1.0 knew
+    claim.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="holds a run with another 'workload.batch': 1"):
+        load(tmp_path, output=output, workload={"batch": 2}).claim()
+    load(tmp_path, output=output).claim()

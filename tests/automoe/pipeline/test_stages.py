@@ -16,10 +16,13 @@ import yaml
 from filelock import FileLock
 from support.small_text import small_space
 
+from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.exits import ExitCode
 from automoe.cli.main import main
+from automoe.latency.features import feature_table
 from automoe.pipeline import stages
 from automoe.pipeline.stages import _claimed_folder
+from predictors import fit_log
 
 TRAINING = {
     "updates": 6,
@@ -82,6 +85,7 @@ def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(
     assert result["latency_ms"]["ci_high"] <= result["budget_ms"]
     assert "<svg" in (folder / "report.html").read_text()
     _runs_again_without_doing_anything_again(config, folder, result)
+    _a_search_alone_gives_the_same_fields(folder, result)
 
 
 def _runs_again_without_doing_anything_again(
@@ -91,6 +95,19 @@ def _runs_again_without_doing_anything_again(
     assert main(["run", str(config)]) == 0
     assert {p: p.read_bytes() for p in folder.glob("*.csv")} == before
     assert json.loads((folder / "result.json").read_text()) == result
+
+
+def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object]) -> None:
+    best = folder.parent / "best.json"
+    where = ["--supernet", str(folder / "supernet"), "--predictor", str(folder / "predictor.skops")]
+    how = f"--budget-ms {of_run['budget_ms']} --confidence 0.9 --device cpu --verify-top 2"
+    sizes = "--population 6 --parents 3 --mutants 2 --crossovers 2 --generations 2"
+    assert main(["search", *where, *how.split(), *sizes.split(), "-o", str(best)]) == 0
+    of_search = json.loads(best.read_text())
+    models = {"baseline", "bleu", "bleu_signature", "chrf"}  # which run alone trains
+    assert of_run.keys() - models == of_search.keys()
+    for name in ("feasibility", "predicted_on", "objective", "workload", "space", "n_evaluated"):
+        assert of_run[name] == of_search[name]
 
 
 def test_another_configuration_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +160,32 @@ def test_a_budget_that_nothing_fits_is_refused_before_the_training_and_can_be_co
     told = capsys.readouterr().err
     assert "The nearest feasible budget is" in told
     assert "Predicted latencies of" in told
+
+
+def test_a_predictor_of_another_space_device_and_power_mode_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "train_supernet", trained)
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.01")
+    content = {**yaml.safe_load(config.read_text()), "device": "simulated"}
+    config.write_text(yaml.safe_dump(content))
+    dense, rng = small_space(vocab_size=200, max_experts=1), Random(0)
+    workload = TranslationWorkload.of(dense)
+    frame = feature_table([dense.sample(rng) for _ in range(40)], workload)
+    frame["latency_ms"] = 1e-6 * frame["feature_total_mflops"] + [
+        rng.gauss(1, 0.01) for _ in frame.index
+    ]
+    conditions = {"device_fingerprint": "abc", "power_mode": "MAXN", "workload": str(workload)}
+    (config.parent / "run").mkdir()
+    fit_log(frame.assign(**conditions)).save(config.parent / "run" / "predictor.skops")
+    assert main(["run", str(config)]) == ExitCode.INTERRUPTED
+    told = capsys.readouterr().err
+    assert "of 200 random architectures of 'small' lie outside the log" in told
+    assert "was fitted on device abc; this one is" in told
+    assert "was fitted in power mode MAXN; the device is in" in told
 
 
 def test_the_model_of_another_winner_is_set_aside(tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def test_a_log_without_a_latency_is_refused(path: Path) -> None:
 
 
 def test_conditions_of_other_logs_are_known_names_in_any_case(path: Path) -> None:
-    log = with_columns(path, "GPU", "size", "Threads", "mine", "latency_ms")
-    assert find_conditions(log, ["mine"]) == ("GPU", "Threads", "mine")
+    log = with_columns(path, "GPU", "size", "Threads", "Precision", "latency_ms")
+    assert find_conditions(log) == ("GPU", "Threads", "Precision")
 
 
 def test_features_vary_and_are_no_results(path: Path) -> None:

@@ -112,14 +112,13 @@ def test_merging_different_conditions_is_refused(
     assert not path.exists()
 
 
-def test_merging_the_callers_conditions_is_refused_when_named(tmp_path: Path) -> None:
+def test_merging_different_workloads_is_refused(tmp_path: Path) -> None:
     logs = [
         write_log(tmp_path / f"{name}.csv", {"point_id": name, "columns": {"workload": name}})
         for name in ("short", "long")
     ]
     with pytest.raises(LogError, match="'workload' must be 'short' as in .*short.csv. Got 'long'"):
-        merge(logs, tmp_path / "out.csv", condition_columns=["workload"])
-    assert merge(logs, tmp_path / "out.csv") == 2
+        merge(logs, tmp_path / "out.csv")
 
 
 def test_merging_different_columns_is_refused(
@@ -131,8 +130,34 @@ def test_merging_different_columns_is_refused(
         merge([*two, other], path)
 
 
+def test_columns_that_came_later_are_blank_in_earlier_rows(
+    path: Path, two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = write_log(
+        tmp_path / "other.csv", {"point_id": "new", "energy_mj": 2.5, "energy_meter": "RAPL"}
+    )
+    merge([*two, other], path)
+    energies = [(row["energy_mj"], row["energy_meter"]) for row in read_log(path)]
+    assert set(energies[:-1]) == {("", "")}
+    assert energies[-1] == ("2.5", "RAPL")
+
+
 def test_merging_logs_without_rows_is_refused(path: Path, tmp_path: Path) -> None:
     empty = write_log(tmp_path / "empty.csv", {})
     empty.write_bytes(empty.read_bytes().splitlines(keepends=True)[0])
     with pytest.raises(LogError, match="There is nothing to merge: no log has a row."):
         merge([empty], path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a;b\n1;2\n", "columns separated by commas. Got 1 column, 'a;b'"),
+        ("latency_ms\n1\n", "must have a latency and what it depends on, .* Got 1 column, 'late"),
+        (",\n,\n", "columns separated by commas. Got 0 column, ''"),
+    ],
+)
+def test_a_table_of_one_column_is_no_log(path: Path, content: str, message: str) -> None:
+    path.write_text(content)
+    with pytest.raises(LogError, match=message):
+        check(path)

@@ -62,3 +62,14 @@ def test_one_latency_far_off_is_not_the_unit_of_the_others(odd: float) -> None:
     latency[5] = odd
     factors, _ = thousands(latency, [width, depth])
     assert np.flatnonzero(factors).tolist() == [5]
+
+
+def test_a_level_of_a_single_row_disturbs_nothing() -> None:
+    rng = np.random.default_rng(0)
+    batch, dim = rng.choice([1.0, 4.0, 8.0], 60), rng.choice([128.0, 256.0, 512.0], 60)
+    usual = np.ones(60)
+    usual[5] = 0.0
+    latency = (1 + batch * dim / 100) * np.exp(rng.normal(0, 0.02, 60))
+    factors, left = thousands(latency, [usual, 1 - usual, batch, dim])
+    assert not factors.any()
+    assert np.abs(left).max() < 0.5

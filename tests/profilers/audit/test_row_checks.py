@@ -44,10 +44,11 @@ def test_simulated_rows_are_a_warning(path: Path) -> None:
     assert problem.rows == (2, 3)
 
 
-def test_the_callers_conditions_are_checked_when_named(path: Path) -> None:
-    write_log(path, {"columns": {"workload": "short"}}, {"columns": {"workload": "long"}})
+def test_workloads_are_a_condition_and_a_callers_own_columns_are_none(path: Path) -> None:
+    write_log(path, {"columns": {"precision": "fp32"}}, {"columns": {"precision": "int8"}})
     assert check(path) == ()
-    (problem,) = check(path, condition_columns=["workload", "absent"])
+    write_log(path, {"columns": {"workload": "short"}}, {"columns": {"workload": "long"}})
+    (problem,) = check(path)
     assert problem.message == (
         "'workload' takes 2 values: long, short; another than the usual 'short': line 3"
     )

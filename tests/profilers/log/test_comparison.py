@@ -138,6 +138,11 @@ def test_conditions_and_points_that_differ_are_notes(tmp_path: Path) -> None:
     assert found.sentinel_ratio is None  # threads move the sentinel as well
 
 
+def test_a_callers_precision_is_a_condition_too(tmp_path: Path) -> None:
+    a, b = ([row(10.0, columns={"precision": name})] for name in ("fp32", "int8"))
+    assert "'precision' differs: fp32 against int8" in compare(*logs(tmp_path, a, b)).notes
+
+
 def test_other_workloads_are_refused_unless_forced(tmp_path: Path) -> None:
     pair = logs(
         tmp_path, [row(10.0, columns={"workload": "w"})], [row(10.0, columns={"workload": "v"})]

@@ -171,6 +171,7 @@ OTHER_MACHINE = replace(INFO, model="Other CPU")
 @pytest.mark.parametrize(
     ("changes", "column"),
     [
+        ({"device": replace(INFO, name="other")}, "device"),
         ({"device": OTHER_MACHINE}, "device_fingerprint"),
         ({"device": replace(INFO, power_mode="powersave")}, "power_mode"),
         ({"runtime": "onnxruntime 9.9"}, "runtime"),
@@ -182,14 +183,14 @@ OTHER_MACHINE = replace(INFO, model="Other CPU")
 def test_measurements_of_different_conditions_do_not_mix(
     path: Path, changes: dict[str, Any], column: str
 ) -> None:
-    log = LatencyLog(path, condition_columns=["workload"])
+    log = LatencyLog(path)
     log.append(made_up("a", columns={"workload": "short", "note": "x"}))
     content = path.read_bytes()
     other = made_up("b", **{"columns": {"workload": "short", "note": "y"}, **changes})
     with pytest.raises(LogError, match=f"'{column}' must be '.*' as in .*lat.csv. Got '.*'."):
         log.append(other)
     with pytest.raises(LogError, match=f"'{column}' must be"):
-        LatencyLog(path, condition_columns=["workload"]).require(other.row())
+        LatencyLog(path).require(other.row())
     assert path.read_bytes() == content
     assert len(samples_path(path).read_bytes().splitlines()) == 1
 

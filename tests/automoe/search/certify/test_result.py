@@ -11,6 +11,7 @@ from automoe.search import (
     Evaluator,
     Measured,
     SearchSettings,
+    Verification,
     front_of,
     result_of,
     search,
@@ -31,13 +32,10 @@ def result(space: SearchSpace, architecture: Architecture, measured: Measured | 
         upper_ms=9.875,
     )
     return result_of(
-        winner,
+        Verification(winner, measured is not None, "for a person", {architecture: measured}),
         SearchSettings(budget_ms=10, seed=3),
         space=space,
         workload=TranslationWorkload.of(space),
-        certified=measured is not None,
-        reason="for a person",
-        measured=measured,
         device={"name": "cpu"} if measured else None,
     )
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -12,7 +13,14 @@ from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
-from automoe.search import Evaluator, Measured, SearchSettings, VerifiedSearch, search
+from automoe.search import (
+    Evaluator,
+    Measured,
+    RoundKind,
+    SearchSettings,
+    VerifiedSearch,
+    search,
+)
 from automoe.search.certify.verified_search import verified_search
 from automoe.search.state import SearchState
 from predictors import fit_log
@@ -38,6 +46,7 @@ class Bench:
         self._slowness, self._noise, self._spent = slowness, noise, spent
         self.measured: list[Architecture] = []
         self.again: list[Architecture] = []
+        self.also: tuple[Architecture, ...] = ()
 
     @property
     def failures(self) -> dict[str, str]:
@@ -114,7 +123,7 @@ def run(space: SearchSpace, latency: LatencyModel, tmp_path: Path) -> Run:
 def test_what_fits_at_once_ends_the_search(run: Run) -> None:
     found, bench = run(0.9)
     assert found.verification.certified
-    assert found.rounds == 1
+    assert found.kinds == (RoundKind.FIRST,)
     assert len(bench.measured) == 3
     assert found.verification.winner is found.outcome.candidates[0]
 
@@ -125,7 +134,8 @@ def test_a_device_slower_than_its_log_is_learnt_and_the_budget_kept(
 ) -> None:
     found, bench = run(slowness)
     assert found.verification.certified
-    assert found.rounds == 2, "the level of the device is known after one round"
+    searched_on = (RoundKind.FIRST, RoundKind.SEARCHED_ON)
+    assert found.kinds == searched_on, "the level of the device is known after one round"
     winner = found.verification.winner.architecture
     assert slowness * milliseconds(winner) <= BUDGET_MS
     assert len(bench.measured) == len(set(bench.measured)) <= 6
@@ -140,6 +150,7 @@ def test_a_device_on_which_nothing_fits_is_told_so(run: Run) -> None:
         "with these measurements no other architecture of 'small' is predicted to fit; the fastest"
     )
     assert told in found.verification.reason
+    assert found.kinds == (RoundKind.FIRST, RoundKind.NEAREST)
     assert len(bench.measured) == 6, "the best three, and the three that seem to be the fastest"
     fastest_ms = min(milliseconds(c.architecture) for c in found.outcome.candidates)
     assert min(map(milliseconds, bench.measured)) == fastest_ms
@@ -186,6 +197,52 @@ def test_a_search_that_goes_on_evaluates_nothing_again_and_ends_the_same(
     assert again.verification == whole.verification
     assert asked == []
     assert state.read_bytes() == kept
+
+
+def told_by(searched: VerifiedSearch) -> tuple[object, ...]:
+    """What a search tells; two predictors are never equal."""
+    return searched.outcome, searched.verification, searched.kinds
+
+
+def kind_of(state: Path) -> str:
+    """The kind of the round as the file says it."""
+    return str(json.loads(state.read_bytes().splitlines()[0])["round"])
+
+
+@pytest.mark.parametrize(
+    ("slowness", "kind"), [(1.3, "searched on"), (5.0, "nearest to the budget")]
+)
+def test_a_search_stopped_at_any_moment_ends_the_same(
+    run: Run, tmp_path: Path, slowness: float, kind: str
+) -> None:
+    whole, _ = run(slowness)
+    state, later = tmp_path / "s.jsonl", tmp_path / "s1.jsonl"
+    assert (kind_of(state), kind_of(later)) == ("first search", kind)
+    for path in (state, later):
+        content = path.read_bytes()
+        lines = content.splitlines(keepends=True)
+        for n_kept, line in enumerate(lines):
+            # It was stopped while it wrote the next line, which is taken off the file.
+            path.write_bytes(b"".join(lines[:n_kept]) + line[:9])
+            again, _ = run(slowness)
+            assert told_by(again) == told_by(whole)
+            assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("is_of_0_1_0", [False, True])
+def test_the_nearest_are_measured_although_the_time_is_up_since(
+    run: Run, tmp_path: Path, is_of_0_1_0: bool
+) -> None:
+    # Three seconds before the second round, six after it.
+    whole, bench = run(5.0, device_minutes=5 / 60)
+    assert whole.kinds == (RoundKind.FIRST, RoundKind.NEAREST)
+    later = tmp_path / "s1.jsonl"
+    if is_of_0_1_0:  # which wrote no kind, and an empty generation
+        header = json.loads(later.read_text())
+        del header["round"]
+        later.write_text(json.dumps(header) + "\n[]\n")
+    again, _ = run(5.0, device_minutes=5 / 60, spent=bench.seconds)
+    assert told_by(again) == told_by(whole)
 
 
 def test_a_later_round_is_searched_anew_when_other_things_were_measured(

@@ -18,6 +18,7 @@ from automoe.search import (
     Evaluator,
     FitnessCache,
     SearchSettings,
+    Verification,
     Workers,
     WorkersUnavailableError,
     result_of,
@@ -28,7 +29,7 @@ from automoe.search import (
 )
 from automoe.search.fitness.evaluator import OtherFilesError
 from automoe.search.state import SearchState
-from automoe.search.workers.backend import Cluster, ClusterBackend, WorkerLostError, outcome_of
+from automoe.search.workers.backend import Cluster, WorkerLostError, outcome_of
 from automoe.search.workers.pool import HERE
 from automoe.training import TrainingSettings, train_supernet
 
@@ -102,7 +103,8 @@ def test_a_killed_worker_of_a_ray_cluster_loses_nothing(
 ) -> None:
     fitness = Traced(tmp_path, kills=(some[5].id, some[11].id))
     with workers(cluster="ray") as found:
-        assert found.n_workers == 3
+        assert found.cluster is not None
+        assert found.cluster.n_workers == 3
         check_all_is_there(some, fitness, tmp_path / "cache", found)
     assert ray.is_initialized()  # it was not ours to stop
 
@@ -121,7 +123,8 @@ def test_a_killed_worker_of_a_dask_cluster_loses_nothing(
         ) as cluster,
         workers(cluster=cluster.scheduler_address.replace("tcp://", "dask://")) as found,
     ):
-        assert found.n_workers == 3
+        assert found.cluster is not None
+        assert found.cluster.n_workers == 3
         check_all_is_there(some, fitness, tmp_path / "cache", found)
 
 
@@ -152,13 +155,10 @@ def test_four_processes_find_what_one_finds(supernet: Path, latency: Any, tmp_pa
                 state=SearchState(tmp_path / f"{jobs}.state.jsonl", "this search"),
             )
         result = result_of(
-            outcome.candidates[0],
+            Verification(outcome.candidates[0], False, "", {}),
             settings,
             space=space,
             workload=latency.workload,
-            certified=False,
-            reason="",
-            measured=None,
             device=None,
         )
         write_result(tmp_path / f"{jobs}.json", result)
@@ -191,11 +191,11 @@ class Scripted:
             future.set_exception(ConnectionResetError("the node is gone"))
         return future
 
-    def backend(self) -> ClusterBackend:
+    def cluster(self, n_workers: int = 1) -> Cluster:
         def cancel(future: Any) -> None:
             self.cancelled += 1
 
-        return ClusterBackend(Cluster(self.submit, cancel, 1, (ConnectionResetError,)))
+        return Cluster(self.submit, cancel, n_workers, (ConnectionResetError,))
 
 
 def doubled(number: int) -> int:
@@ -207,7 +207,7 @@ def doubled(number: int) -> int:
 
 
 def run_on(cluster: Scripted, numbers: list[int]) -> dict[int, int]:
-    on_it = Workers(1, {"backend": cluster.backend()})
+    on_it = Workers(cluster.cluster())
     return dict(on_it.run_all(doubled, numbers))
 
 
@@ -217,7 +217,7 @@ def test_what_a_lost_worker_left_is_run_again() -> None:
 
 @pytest.mark.parametrize("numbers", [[0, 6, 7], [5, 0, 7], [5, 6, 0]])
 def test_a_call_that_kills_every_worker_costs_no_other_its_value(numbers: list[int]) -> None:
-    on_it = Workers(2, {"backend": Scripted().backend()})
+    on_it = Workers(Scripted().cluster(n_workers=2))
     found: list[tuple[int, int]] = []
     message = "died 3 times in a row before any of 1 evaluations was finished"
     with pytest.raises(WorkersUnavailableError, match=message):
@@ -236,19 +236,42 @@ def test_what_a_call_raises_on_a_cluster_is_raised_here() -> None:
         run_on(Scripted(), [3, -1])
 
 
-def test_a_cluster_that_cannot_run_a_call_says_what_it_needs() -> None:
-    backend = ClusterBackend(Cluster(lambda function: None, lambda future: None, 1, ()))  # type: ignore[arg-type, return-value]
+def run_failed(error: Exception) -> None:
+    """Run a call of which the cluster says this."""
     future: Any = Future()
-    future.set_exception(ModuleNotFoundError("No module named 'automoe'"))
+    future.set_exception(error)
+    cluster = Cluster(lambda call: future, lambda future: None, 1, (ConnectionResetError,))
+    list(cluster.run({0: lambda: None}))
+
+
+def test_a_cluster_that_cannot_run_a_call_says_what_it_needs() -> None:
     with pytest.raises(WorkersUnavailableError, match="No module named 'automoe' Every node needs"):
-        backend.retrieve_result_callback(future)
+        run_failed(ModuleNotFoundError("No module named 'automoe'"))
 
 
 def test_a_lost_worker_is_told_from_a_failed_call() -> None:
-    future: Any = Future()
-    future.set_exception(ConnectionResetError("gone"))
     with pytest.raises(WorkerLostError, match="gone"):
-        Scripted().backend().retrieve_result_callback(future)
+        run_failed(ConnectionResetError("gone"))
+
+
+def test_a_worker_that_is_lost_while_calls_are_handed_out_is_told() -> None:
+    def submit(call: Any) -> Any:
+        raise ConnectionResetError("gone")
+
+    cluster = Cluster(submit, lambda future: None, 1, (ConnectionResetError,))
+    with pytest.raises(WorkerLostError, match="gone"):
+        list(cluster.run({0: lambda: None}))
+
+
+def test_calls_that_are_not_needed_any_more_are_taken_back() -> None:
+    finished, pending = Future[Any](), Future[Any]()
+    finished.set_result(outcome_of(lambda: 7))
+    futures, cancelled = iter([finished, pending]), list[Future[Any]]()
+    cluster = Cluster(lambda call: next(futures), cancelled.append, 1, ())
+    values = cluster.run({3: lambda: 7, 4: lambda: 8})
+    assert next(values) == (3, 7)
+    values.close()
+    assert cancelled == [pending]
 
 
 def test_without_processes_all_is_run_here_in_order() -> None:

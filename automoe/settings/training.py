@@ -1,0 +1,95 @@
+"""This module holds the settings of training. The defaults are those of the paper for WMT."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from automoe.validation import explain
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+_UPDATES = 40_000
+
+
+class SettingsError(ValueError):
+    """Training settings that are out of range or unknown."""
+
+
+class TrainingSettings(BaseModel):
+    """The settings of one training run.
+
+    Attributes:
+        updates: Optimiser steps.
+        max_tokens: Tokens of a micro-batch on each process, including the padding.
+        accumulate: Micro-batches per update on each process.
+        learning_rate: Peak of the learning rate, which is reached after the warm-up.
+        warmup_updates: Updates over which the learning rate rises linearly; by default a quarter
+            of all, as in the paper.
+        schedule: How the learning rate falls after the warm-up.
+        label_smoothing: Probability mass spread over the whole vocabulary.
+        dropout: Dropout of embeddings and sublayer outputs.
+        attention_dropout: Dropout of attention weights.
+        norm: Layer norm after each sublayer as in the paper, or before it, which learns faster
+            from little text. A model that inherits weights keeps its supernet's.
+        balance_weight: Weight of the load-balancing loss, which is 1 when balanced.
+        z_weight: Weight of the router's z-loss.
+        router_jitter: Noise on the router's input while training.
+        clip_norm: Largest gradient norm; 0 does not clip.
+        precision: Number format of the computation; weights and optimiser stay in float32.
+        sampling: One random subnet per update as in the paper, or the sandwich rule: largest,
+            smallest and two random ones, all but the largest taught by it (BigNAS, Yu et al.,
+            2020). A stand-alone model ignores it.
+        max_sentence: Longest sentence in tokens; longer pairs are left out of the training.
+        save_every: Updates between checkpoints.
+        validate_every: Updates between validations.
+        seed: Seed of weights, order, subnets and dropout.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    updates: Count = _UPDATES
+    max_tokens: Count = 4096
+    accumulate: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    warmup_updates: Annotated[int, Field(ge=0)] = Field(
+        default_factory=lambda given: given.get("updates", _UPDATES) // 4
+    )
+    schedule: Literal["cosine", "inverse-sqrt"] = "cosine"
+    label_smoothing: Fraction = 0.1
+    dropout: Fraction = 0.3
+    attention_dropout: Fraction = 0.1
+    norm: Literal["post", "pre"] = "post"
+    balance_weight: Weight = 0.01
+    z_weight: Weight = 0.0
+    router_jitter: Fraction = 0.0
+    clip_norm: Weight = 0.0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    sampling: Literal["uniform", "sandwich"] = "uniform"
+    max_sentence: Annotated[int, Field(ge=2)] = 250
+    save_every: Count = 500
+    validate_every: Count = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def for_model(self) -> dict[str, Any]:
+        """Return those of the settings that are fields of a `TransformerConfig`."""
+        return {
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "pre_norm": self.norm == "pre",
+            "router_jitter": self.router_jitter,
+        }
+
+    @classmethod
+    def of(cls, **given: Any) -> "TrainingSettings":
+        """Return settings from keyword arguments.
+
+        Raises:
+            SettingsError: A setting is unknown or out of range. The message names it and its
+                value.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError(explain(error)) from None

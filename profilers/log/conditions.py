@@ -1,0 +1,66 @@
+"""The one table of conditions: columns that say under what a row was measured.
+
+Every use is derived from it: what a log refuses to mix, what a fit refuses and a predictor keeps,
+what a comparison of two logs notes, and what is never taken for a feature.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A column, and where its value must be the same.
+
+    Attributes:
+        column: Its name.
+        one_per_log: A log of `automoe profile` refuses a row of another value, and so does a merge
+            of logs. `automoe log check` reports several values as a problem.
+        is_kept: A fit refuses several values, unless the column is named as a feature. The
+            predictor keeps the value and shows it.
+        between_logs: What a comparison of two logs does where their values differ.
+        detail_of: The column of which this one holds the content as JSON. Nobody compares it,
+            because the other column tells contents apart.
+    """
+
+    column: str
+    one_per_log: bool = True
+    is_kept: bool = True
+    between_logs: Literal["refused", "noted", "ignored"] = "noted"
+    detail_of: str = ""
+
+
+CONDITIONS: Final = (
+    # The layout of the file says nothing about the machine.
+    Condition("schema_version", is_kept=False),
+    # The fingerprint does not hold the plugin's name, by which a fit tells devices apart.
+    Condition("device"),
+    Condition("device_fingerprint"),
+    Condition("power_mode"),
+    Condition("runtime"),
+    Condition("threads"),
+    # Latencies of different workloads cannot be compared unless a user forces it.
+    Condition("workload", between_logs="refused"),
+    # What the text in `workload` leaves out, such as the counts of a routing trace.
+    Condition("workload_json", one_per_log=False, between_logs="ignored", detail_of="workload"),
+    # `automoe profile` has these two in `runtime` and `workload`. In a caller's own columns they
+    # may vary within a log on purpose, for a fit with that feature.
+    Condition("runtime_version", one_per_log=False),
+    Condition("precision", one_per_log=False),
+)
+
+# Logs of others may keep their conditions under these names. That is a guess: `log check` reports
+# several values, but a fit takes such a column for a feature and only warns.
+NAMES_OF_OTHERS: Final = frozenset(
+    {"device_name", "device_model", "gpu", "gpu_name", "cpu", "machine", "host", "hostname"}
+    | {"framework", "framework_version", "backend", "version", "driver", "dtype"}
+    | {"n_threads", "num_threads", "intra_op_threads"}
+)
+
+NEVER_FEATURES: Final = frozenset(condition.column for condition in CONDITIONS)
+ONE_PER_LOG: Final = tuple(x.column for x in CONDITIONS if x.one_per_log)
+KEPT: Final = tuple(x.column for x in CONDITIONS if x.is_kept)
+ONE_PER_FIT: Final = tuple(x.column for x in CONDITIONS if x.is_kept and not x.detail_of)
+COMPARED: Final = tuple(x.column for x in CONDITIONS if x.between_logs != "ignored")
+REFUSED_IN_COMPARISON: Final = tuple(x.column for x in CONDITIONS if x.between_logs == "refused")
+DETAILS: Final = {x.column: x.detail_of for x in CONDITIONS if x.detail_of}

@@ -1,0 +1,53 @@
+from random import Random
+
+import pytest
+from support.small_text import small_space
+
+from automoe.architecture.workload import TranslationWorkload
+from automoe.latency.features import feature_table
+from automoe.latency.model import LatencyModel
+from automoe.search.preflight import warn_of_another_device, warn_of_another_space
+from devices import get_device
+from predictors import fit_log
+
+SPACE = small_space()
+WORKLOAD = TranslationWorkload.of(SPACE)
+
+
+@pytest.mark.parametrize(("max_experts", "is_told"), [(3, False), (1, True)])
+def test_a_log_of_another_space_is_told(max_experts: int, is_told: bool) -> None:
+    told: list[str] = []
+    rng, measured = Random(0), small_space(max_experts=max_experts)
+    drawn = list(dict.fromkeys(measured.sample(rng) for _ in range(40)))
+    frame = feature_table(drawn, WORKLOAD)
+    frame["latency_ms"] = 1e-6 * frame["feature_total_mflops"] + [rng.gauss(1, 0.01) for _ in drawn]
+    warn_of_another_space(LatencyModel(fit_log(frame), WORKLOAD), SPACE, say=told.append)
+    assert len(told) == is_told
+    assert all(
+        "of 200 random architectures of 'small' lie outside the log" in line for line in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ({}, []),
+        ({"device_fingerprint": "{fingerprint}", "power_mode": "{power_mode}"}, []),
+        ({"device_fingerprint": "abc"}, ["fitted on device abc; this one is {fingerprint}"]),
+        ({"power_mode": "MAXN"}, ["in power mode MAXN; the device is in {power_mode}"]),
+    ],
+)
+def test_a_log_of_another_device_or_power_mode_is_told(
+    held: dict[str, str], told: list[str]
+) -> None:
+    info = get_device("simulated").info()
+    rng = Random(0)
+    frame = feature_table([SPACE.sample(rng) for _ in range(40)], WORKLOAD)
+    frame["latency_ms"] = [rng.gauss(1, 0.01) for _ in range(40)]
+    for name, value in held.items():
+        frame[name] = value.format(**info.to_dict())
+    said: list[str] = []
+    warn_of_another_device(LatencyModel(fit_log(frame), WORKLOAD), info, say=said.append)
+    assert len(said) == len(told)
+    for line, part in zip(said, told, strict=True):
+        assert part.format(**info.to_dict()) in line

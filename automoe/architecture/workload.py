@@ -92,20 +92,20 @@ class TranslationWorkload:
         )
 
     def to_json(self) -> str:
-        """All of it as JSON, the counts of a routing trace included."""
+        """Return the whole workload as JSON, with the counts of a routing trace."""
         return json.dumps(asdict(self))
 
     @classmethod
     def restore(cls, text: str, content: Any = None) -> Self:
-        """Read what a log and its predictor keep of a workload.
+        """Read a workload as a log and its predictor store it.
 
         Args:
-            text: What ``str`` wrote.
-            content: The value of what ``to_json`` wrote. None where the text says it all, and in
-                logs of 0.1.0; a routing trace is known by its digest only then.
+            text: The text that ``str`` wrote.
+            content: The parsed JSON that ``to_json`` wrote. It is None in logs of 0.1.0 and where
+                the text is enough. Without it only the digest of a routing trace is known.
 
         Raises:
-            WorkloadTextError: It is something else, or the two do not belong together.
+            WorkloadTextError: The arguments are something else, or are of two workloads.
         """
         if content is None:
             return cls.parse(text)

@@ -47,10 +47,10 @@ class LatencyModel:
 
     @classmethod
     def of(cls, predictor: Predictor) -> "LatencyModel":
-        """A predictor with the workload that its log timed.
+        """Return the model of a predictor, with the workload that its log timed.
 
         Raises:
-            WorkloadTextError: It was not fitted to architectures.
+            WorkloadTextError: The predictor was not fitted to architectures.
         """
         text, content = (x.get("workload") for x in (predictor.conditions, predictor.details))
         return cls(predictor, TranslationWorkload.restore(text or "", content))

@@ -4,31 +4,16 @@ A plugin reads small text files and runs a few fixed commands, and nothing else,
 plugin describes a machine through whatever carries those two.
 """
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from devices.sensors.machine import ThisMachine
+from devices.sensors.machine import Kernel, Machine, ThisMachine
 
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """What `uname` says.
-
-    Attributes:
-        system: The operating system, e.g. "Linux".
-        release: The kernel's release, e.g. "6.6.31-rpi".
-        machine: The instruction set, e.g. "x86_64" or "aarch64".
-    """
-
-    system: str
-    release: str
-    machine: str
+__all__ = ["Host", "Kernel", "LocalHost"]
 
 
 @runtime_checkable
-class Host(Protocol):
+class Host(Machine, Protocol):
     """What a plugin may ask of a machine. Nothing here raises for what the machine lacks.
 
     Attributes:
@@ -41,21 +26,6 @@ class Host(Protocol):
 
     def kernel(self) -> Kernel:
         """What `uname` says there."""
-        ...
-
-    def usable_cpus(self) -> tuple[int, ...]:
-        """The processors that a worker started there may use, in order; at least one."""
-        ...
-
-    def read_text(self, path: str) -> str | None:
-        """The first 64 KiB of the file at an absolute path, as UTF-8 with U+FFFD for what is not.
-
-        NUL bytes, spaces and line ends are stripped from both ends. None when it cannot be read.
-        """
-        ...
-
-    def glob(self, pattern: str) -> tuple[str, ...]:
-        """The absolute paths of files and folders that match a shell pattern, sorted."""
         ...
 
     def run(self, argv: Sequence[str]) -> str | None:
@@ -77,8 +47,3 @@ class LocalHost(ThisMachine):
 
     label = "this machine"
     is_local = True
-
-    def kernel(self) -> Kernel:
-        """What `uname` says."""
-        name = os.uname()
-        return Kernel(name.sysname, name.release, name.machine)

@@ -1,7 +1,6 @@
 """A machine at the end of an SSH connection: what plugins may ask of it, and its files."""
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from devices.host import Kernel
 from devices.remote.address import RemoteAddress
@@ -49,14 +48,9 @@ class RemoteHost:
         self.session.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the session there."""
-        self.session.__exit__(kind, error, trace)
+        self.session.__exit__(*error)
 
     def lock(self) -> None:
         """Keep other sessions off the machine until this one ends; again is no matter.

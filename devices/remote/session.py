@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from devices.remote.address import RemoteAddress
@@ -77,12 +76,7 @@ class RemoteSession:
         self._connect()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the session there, unless it cannot be reached now."""
         self.ask_if_connected("end")
         self._hang_up()

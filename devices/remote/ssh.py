@@ -6,17 +6,16 @@ and known hosts count. What the remote shell reads is constant; everything else 
 
 import contextlib
 import json
-import os
 import re
-import selectors
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 from devices.remote.address import RemoteAddress
+from devices.remote.agent.child import Child
+from devices.remote.agent.wire import Gone
 from devices.remote.agent_program import keeper_program, relay_source
 from devices.spec import DeviceUnavailableError
 
@@ -81,17 +80,9 @@ class SshLink:
 
     def __init__(self, address: RemoteAddress, settings: Mapping[str, object]) -> None:
         self._address = address
-        self._unread = b""
         argv = ["ssh", *options_for(address), "--", address.destination, REMOTE_COMMAND]
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        self._child = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for us, who end the session in order
-        )
+        self._folder = tempfile.TemporaryDirectory(prefix="automoe-")
+        self._child = Child(argv, f"{self._folder.name}/stderr")
         try:
             self.words = self._introduce(settings)
         except BaseException:
@@ -113,7 +104,7 @@ class SshLink:
             LinkLostError: The connection has ended.
             LinkSilentError: None came in time.
         """
-        line = self._read_line(time.monotonic() + timeout_s)
+        line = self._read_line(timeout_s)
         try:
             return dict(json.loads(line))
         except ValueError:
@@ -121,19 +112,8 @@ class SshLink:
 
     def close(self) -> None:
         """End the ssh client."""
-        if self._child.returncode is None:
-            with contextlib.suppress(PermissionError, ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGTERM)
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        try:
-            self._child.wait(2.0)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._stderr.close()
+        self._child.end(grace_s=2.0)
+        self._folder.cleanup()
 
     def _introduce(self, settings: Mapping[str, object]) -> dict[str, Any]:
         """Bring the program along; what it says of itself."""
@@ -155,50 +135,36 @@ class SshLink:
         """Login shells may print something before it."""
         deadline, n_read = time.monotonic() + GREETING_SECONDS, 0
         while n_read < _MAX_BEFORE_GREETING:
-            line = self._read_line(deadline)
+            line = self._read_line(deadline - time.monotonic())
             if line.startswith(GREETING):
                 return dict(json.loads(line.removeprefix(GREETING)))
             n_read += len(line)
         raise LinkLostError("its login shell prints without end; let it print to terminals only")
 
     def _write(self, data: bytes) -> None:
-        assert self._child.stdin is not None  # we asked for a pipe
         try:
-            view = memoryview(data)
-            while view:
-                view = view[self._child.stdin.write(view) or 0 :]
+            self._child.write(data)
         except OSError:
-            raise LinkLostError(self._last_words()) from None
+            raise LinkLostError(self._last_line()) from None
 
-    def _read_line(self, deadline: float) -> bytes:
-        assert self._child.stdout is not None  # we asked for a pipe
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._child.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise LinkSilentError("nothing came in time")
-                chunk = os.read(self._child.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    raise LinkLostError(self._last_words())
-                self._unread += chunk
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
+    def _read_line(self, timeout_s: float) -> bytes:
+        try:
+            return self._child.read_line(timeout_s)
+        except TimeoutError:
+            raise LinkSilentError("nothing came in time") from None
+        except Gone:
+            raise LinkLostError(self._last_line()) from None
 
-    def _last_words(self) -> str:
-        """What ssh, or the program there, wrote last."""
+    def _last_line(self) -> str:
+        """Return the last line that ssh, or the program there, wrote to stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(2.0)  # it explains itself on its way out
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+            self._child.process.wait(2.0)  # it writes the reason when it ends
+        lines = self._child.last_words().splitlines()
         return lines[-1].strip() if lines else "the connection ended"
 
-    def _failure(self, words: str) -> ConnectionFailedError:
-        status = self._child.poll()
-        return explain_failure(self._address, status, self._all_words() or words)
-
-    def _all_words(self) -> str:
-        self._stderr.seek(0)
-        return " ".join(self._stderr.read().decode(errors="replace").split())
+    def _failure(self, reason: str) -> ConnectionFailedError:
+        words = " ".join(self._child.last_words(1 << 16).split()) or reason
+        return explain_failure(self._address, self._child.process.poll(), words)
 
 
 def options_for(address: RemoteAddress) -> list[str]:

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import glob
 import os
-from typing import Optional, Protocol, Sequence, Tuple
-
-
-class Machine(Protocol):
-    """As much of a `devices.host.Host` as sensors are read through."""
-
-    def usable_cpus(self) -> Tuple[int, ...]:
-        """See `Host`."""
-        ...
-
-    def read_text(self, path: str) -> Optional[str]:
-        """See `Host`."""
-        ...
-
-    def glob(self, pattern: str) -> Tuple[str, ...]:
-        """See `Host`."""
-        ...
-
+from typing import NamedTuple, Optional, Protocol, Sequence, Tuple
 
 MAX_TEXT_BYTES = 1 << 16
 COMMAND_SECONDS = 10.0
+
+
+class Kernel(NamedTuple):
+    """The answer of `uname`.
+
+    Attributes:
+        system: The operating system, e.g. "Linux".
+        release: The kernel's release, e.g. "6.6.31-rpi".
+        machine: The instruction set, e.g. "x86_64" or "aarch64".
+    """
+
+    system: str
+    release: str
+    machine: str
+
+
+class Machine(Protocol):
+    """The part of a `devices.host.Host` that sensors are read through."""
+
+    def usable_cpus(self) -> Tuple[int, ...]:
+        """Return the processors that a worker there may use, at least one, in order."""
+        ...
+
+    def read_text(self, path: str) -> Optional[str]:
+        """Return the first 64 KiB of a file as text; the path is absolute.
+
+        Bytes that are not UTF-8 become U+FFFD. NUL bytes, spaces and line ends are stripped from
+        both ends. Return None when the file cannot be read.
+        """
+        ...
+
+    def glob(self, pattern: str) -> Tuple[str, ...]:
+        """Return the absolute paths of files and folders that match a shell pattern, sorted."""
+        ...
 
 
 class ThisMachine:
@@ -36,6 +53,11 @@ class ThisMachine:
 
     def __init__(self, program_folders: Sequence[str] = ()) -> None:
         self._program_folders = program_folders
+
+    def kernel(self) -> Kernel:
+        """See `Host`."""
+        name = os.uname()
+        return Kernel(name.sysname, name.release, name.machine)
 
     def usable_cpus(self) -> Tuple[int, ...]:
         """The affinity mask of this process, which its children inherit."""

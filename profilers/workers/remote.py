@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from devices.remote.device import RemoteDevice
@@ -67,12 +66,7 @@ class RemoteWorker:
             return self
         raise self._starts_not(f"It restarted {_STARTS} times meanwhile.")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the worker; what it holds is read-only, so there is nothing to ask it for."""
         self._stop()
 

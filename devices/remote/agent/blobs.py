@@ -7,14 +7,9 @@ import hashlib
 import os
 import re
 import time
+from typing import List
 
 from devices.remote.agent.wire import Refused
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List
-
-    Message = Dict[str, Any]
 
 KEPT_DAYS = 14
 KEPT_BYTES = 2 << 30

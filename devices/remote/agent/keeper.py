@@ -7,24 +7,20 @@ request sent again after a lost connection is answered again and not carried out
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import shutil
 import sys
 import time
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from devices.remote.agent.blobs import Blobs
 from devices.remote.agent.child import Child
 from devices.remote.agent.lock import take_lock
 from devices.remote.agent.questions import QUESTIONS
-from devices.remote.agent.wire import Gone, Refused, Wire, listen
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Set
-
-    Message = Dict[str, Any]
+from devices.remote.agent.wire import Gone, Message, Refused, Wire, listen
 
 OLDEST_PYTHON = (3, 8)
 
@@ -174,7 +170,7 @@ class Keeper:
         """Pass the worker's answer on, or the news of its end."""
         assert self.worker is not None  # it was among the sources
         try:
-            line = self.worker.hear()
+            line = self.worker.receive()
         except Gone:
             self.is_asking = False
             self.reply({"died": self.end_worker()})
@@ -220,8 +216,8 @@ class Keeper:
         if self.lock is None:
             raise Refused("a worker is started under the lock only")
         self.end_worker()
-        argv = [sys.executable, self.inside(request["worker"])]
-        self.worker = Child(argv, request["environment"], os.path.join(self.work, "stderr"))
+        argv, stderr = [sys.executable, self.inside(request["worker"])], self.inside("stderr")
+        self.worker = Child(argv, stderr, request["environment"])
         return {}
 
     def tell(self, request: Message, data: bytes) -> Optional[Message]:
@@ -229,7 +225,8 @@ class Keeper:
         if self.worker is None:
             return {"died": {"status": None, "tail": ""}}
         self.is_asking = True
-        self.worker.tell(request["line"])
+        with contextlib.suppress(OSError):  # a worker that has ended: its stdout ends as well
+            self.worker.write(request["line"].encode() + b"\n")
         return None
 
     def stop(self, request: Message, data: bytes) -> Message:
@@ -252,7 +249,9 @@ class Keeper:
     def end_worker(self) -> Message:
         """Its exit status and last words; nothing of one that never was."""
         worker, self.worker = self.worker, None
-        return worker.end() if worker else {"status": None, "tail": ""}
+        if worker is None:
+            return {"status": None, "tail": ""}
+        return {"status": worker.end(), "tail": worker.last_words()}
 
     def close(self) -> None:
         """End the worker and drop the files that are quick to send again."""

@@ -8,12 +8,9 @@ import json
 import os
 import pwd
 import time
+from typing import Optional, Tuple
 
 from devices.remote.agent.wire import NAME, Gone, Refused, dial
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional, Tuple
 
 TAKE_OVER_SECONDS = 5.0
 LOCK_FOLDERS = ("/run/lock", "/tmp")

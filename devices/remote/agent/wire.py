@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+from typing import Any, Dict
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict
-
-    Message = Dict[str, Any]
+Message = Dict[str, Any]
 
 NAME = "socket"
 CHUNK = 1 << 16

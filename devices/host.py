@@ -1,7 +1,7 @@
-"""A view of the machine that a device plugin describes: this one, or one at the end of a line.
+"""A host is the machine that a device plugin describes: this one, or one that is reached over SSH.
 
-A plugin reads small text files and runs a few fixed commands, and nothing else, so the same
-plugin describes a machine through whatever carries those two.
+A plugin reads small text files and runs a few fixed commands, and nothing else. So the same plugin
+describes every machine on which these two things can be done.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ __all__ = ["Host", "Kernel", "LocalHost"]
 
 @runtime_checkable
 class Host(Machine, Protocol):
-    """What a plugin may ask of a machine. Nothing here raises for what the machine lacks.
+    """A machine that a plugin may ask. No method raises because the machine lacks something.
 
     Attributes:
-        label: How messages name it: "this machine", or "pi@board" for one elsewhere.
+        label: The machine's name in messages: "this machine", or "pi@board" for another one.
         is_local: Whether it is the machine that runs this program.
     """
 
@@ -25,20 +25,20 @@ class Host(Machine, Protocol):
     is_local: bool
 
     def kernel(self) -> Kernel:
-        """What `uname` says there."""
+        """Return the answer of `uname` there."""
         ...
 
     def run(self, argv: Sequence[str]) -> str | None:
-        """The stripped standard output of a program, whatever its exit status.
+        """Return the stripped standard output of a program, whatever its exit status is.
 
-        `argv` is constant in the plugin's code, or holds besides a number or an identifier that
-        was checked; no other text of a user or a file.
-        None when there is no such program, or when it takes longer than ten seconds.
+        Every word of `argv` is constant in the plugin's code, or a number or an identifier that was
+        checked. It never contains other text of a user or a file. Return None when the program is
+        missing or takes longer than ten seconds.
         """
         ...
 
     def package_version(self, name: str) -> str | None:
-        """The version of a distribution in the Python that a worker runs in; None without it."""
+        """Return the version of a distribution in the worker's Python; None when it is missing."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""A machine at the end of an SSH connection: what plugins may ask of it, and its files."""
+"""A remote host is a machine at the end of an SSH connection, which plugins ask over it."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,20 @@ from devices.spec import DeviceUnavailableError
 
 
 def say_nothing(message: str) -> None:
-    """For who does not want to know of lost connections."""
+    """Ignore the message. This is the default where nobody wants to know of lost connections."""
 
 
 class RemoteHost:
-    """A `devices.Host` elsewhere, for as long as the `with` block lasts.
+    """A `devices.Host` on another machine, for as long as the `with` block lasts.
 
     Args:
-        address: Where.
-        say: Told when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried anew.
+        address: The address of the machine.
+        say: Called with a message when a connection is lost and when it is back.
+        patience_s: How long a lost connection is tried again, in seconds.
 
     Attributes:
-        session: Carries requests there.
-        files: Sends files there.
+        session: The session there, which answers requests.
+        files: The files of the session there.
     """
 
     is_local = False
@@ -53,7 +53,7 @@ class RemoteHost:
         self.session.__exit__(*error)
 
     def lock(self) -> None:
-        """Keep other sessions off the machine until this one ends; again is no matter.
+        """Keep other sessions off the machine until this one ends. A second call changes nothing.
 
         Raises:
             DeviceUnavailableError: Another session measures there.

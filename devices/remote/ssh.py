@@ -1,7 +1,8 @@
-"""A connection made by the user's own OpenSSH client, to a program that we bring along.
+"""This module connects to a program that it sends along, by the user's own OpenSSH client.
 
-The client is a child process, so that all of the user's configuration, agents, keys, jump hosts
-and known hosts count. What the remote shell reads is constant; everything else goes over stdin.
+The client is a child process, so that all of the user's configuration counts: agents, keys, jump
+hosts and known hosts. The command that the remote shell reads is constant. Everything else goes
+over stdin.
 """
 
 import contextlib
@@ -23,32 +24,35 @@ GREETING = b"automoe-agent "
 GREETING_SECONDS = 60.0
 _MAX_BEFORE_GREETING = 1 << 16
 _NO_PYTHON = 98
-_TOO_OLD = 99  # beside 126 and 127, which the shell says of what it cannot run
+_TOO_OLD = 99  # the shell itself gives 126 and 127 for what it cannot run
 _PYTHONS = " ".join(["python3", *(f"python3.{minor}" for minor in range(14, 7, -1))])
 _LOADER = (
     f"import sys; sys.version_info < (3, 8) and sys.exit({_TOO_OLD}); "
     "sys.path[:] = filter(None, sys.path); s = sys.stdin.buffer; exec(s.read(int(s.readline())))"
 )
-# For any login shell: nothing within the single quotes means anything to one.
+# Any login shell may read it: the text in single quotes is passed on unchanged.
 REMOTE_COMMAND = (
     f"exec /bin/sh -c 'for p in {_PYTHONS}; do command -v $p >/dev/null 2>&1 || continue; "
     f'$p -c "{_LOADER}"; s=$?; case $s in {_TOO_OLD}|126|127) ;; *) exit $s ;; esac; done; '
     f"exit {_NO_PYTHON}'"
 )
-# As scp does: what the user's configuration may ask for a terminal would harm a data connection.
+# scp has the same ones: settings for terminals would harm a connection that carries data.
 _OPTIONS = (
     *("-T", "-x", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
     *("-o", "ClearAllForwardings=yes", "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no"),
     *("-o", "RemoteCommand=none"),
 )
-_ALWAYS_FAILS = ("host key verification failed", "bad configuration")  # names may come back
+_ALWAYS_FAILS = (
+    "host key verification failed",
+    "bad configuration",
+)  # a name may be resolved again later
 
 
 class ConnectionFailedError(DeviceUnavailableError):
     """A machine that cannot be reached.
 
     Attributes:
-        is_final: Whether trying again cannot help.
+        is_final: Whether another attempt cannot help.
     """
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:
@@ -57,25 +61,26 @@ class ConnectionFailedError(DeviceUnavailableError):
 
 
 class LinkLostError(RuntimeError):
-    """A connection that ended; the message has the last words of ssh."""
+    """A connection that ended. The message has the last words of ssh."""
 
 
 class LinkSilentError(RuntimeError):
-    """Nothing came in the time given."""
+    """Nothing arrived in the given time."""
 
 
 class SshLink:
-    """A live connection to the keeper of a session; lines of JSON go both ways.
+    """A live connection to the keeper of a session. Lines of JSON go both ways.
 
     Args:
-        address: Where to.
-        settings: For the program there, see `devices/remote/agent/relay.py` and `keeper.py`.
+        address: The address of the machine.
+        settings: The settings for `devices/remote/agent/relay.py` and `keeper.py`.
 
     Attributes:
-        words: What the program said of itself; `python` is None when it was there before.
+        words: The greeting of the program there. Its `python` is None when the keeper was running
+            before.
 
     Raises:
-        ConnectionFailedError: The machine cannot be reached or has no Python.
+        ConnectionFailedError: The machine cannot be reached or has no usable Python.
     """
 
     def __init__(self, address: RemoteAddress, settings: Mapping[str, object]) -> None:
@@ -90,7 +95,7 @@ class SshLink:
             raise
 
     def send(self, message: Mapping[str, object], payload: bytes = b"") -> None:
-        """Write a line, and raw bytes after it.
+        """Write a line of JSON, and raw bytes after it.
 
         Raises:
             LinkLostError: The connection has ended.
@@ -98,11 +103,11 @@ class SshLink:
         self._write(json.dumps(message).encode() + b"\n" + payload)
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next message.
+        """Return the next message.
 
         Raises:
             LinkLostError: The connection has ended.
-            LinkSilentError: None came in time.
+            LinkSilentError: No message arrived in time.
         """
         line = self._read_line(timeout_s)
         try:
@@ -116,11 +121,11 @@ class SshLink:
         self._folder.cleanup()
 
     def _introduce(self, settings: Mapping[str, object]) -> dict[str, Any]:
-        """Bring the program along; what it says of itself."""
+        """Send the program along, and return its greeting."""
         relay, keeper = relay_source(), keeper_program()
         line = json.dumps({**settings, "program_bytes": len(keeper)}).encode()
         try:
-            # In one piece: the loader reads ahead, and the greeting says that all has arrived.
+            # In one piece, because the loader reads ahead. The greeting says that all has arrived.
             self._write(b"%d\n%b%b\n%b" % (len(relay), relay, line, keeper))
             words = self._read_greeting()
         except (LinkLostError, LinkSilentError) as error:
@@ -132,7 +137,7 @@ class SshLink:
         return words
 
     def _read_greeting(self) -> dict[str, Any]:
-        """Login shells may print something before it."""
+        """Return the greeting. A login shell may print something before it, which is skipped."""
         deadline, n_read = time.monotonic() + GREETING_SECONDS, 0
         while n_read < _MAX_BEFORE_GREETING:
             line = self._read_line(deadline - time.monotonic())
@@ -168,9 +173,9 @@ class SshLink:
 
 
 def options_for(address: RemoteAddress) -> list[str]:
-    """What ssh is told besides the user's configuration, which it must not fall behind.
+    """Return the options for ssh that are added to the user's configuration.
 
-    Time limits are ours only where the configuration has none.
+    Time limits are added only when the configuration has none.
 
     Raises:
         ConnectionFailedError: The configuration has a mistake.
@@ -187,7 +192,7 @@ def options_for(address: RemoteAddress) -> list[str]:
 def explain_failure(
     address: RemoteAddress, status: int | None, words: str
 ) -> ConnectionFailedError:
-    """The error for a connection that did not come about, from the status and words of ssh."""
+    """Return the error for a connection that failed, from the exit status and the words of ssh."""
     destination, lower = address.destination, words.lower()
     hints = (
         (
@@ -218,7 +223,7 @@ def explain_failure(
 
 
 def _configuration(address: RemoteAddress) -> dict[str, str]:
-    """What ssh makes of the user's configuration, by lower-case keyword."""
+    """Return what ssh makes of the user's configuration, by lower-case keyword."""
     try:
         finished = subprocess.run(
             ["ssh", "-G", "--", address.destination],

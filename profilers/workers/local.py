@@ -1,4 +1,4 @@
-"""A worker in a child process, spoken to over its pipes."""
+"""A local worker is a child process that is reached over its pipes."""
 
 import contextlib
 import json
@@ -19,11 +19,11 @@ _QUIT_SECONDS = 2.0
 
 
 class WorkerError(RuntimeError):
-    """The worker answered that it could not do what was asked; it lives on."""
+    """The worker answered that it could not do what was asked. It keeps running."""
 
 
-class WorkerDied(RuntimeError):  # noqa: N818  it is an event, and reads as one where it is caught
-    """The worker crashed or did not answer in time; it is gone."""
+class WorkerDied(RuntimeError):  # noqa: N818  it is an event and not an error
+    """The worker crashed or did not answer in time. It does not run any more."""
 
 
 class ProfilingError(RuntimeError):
@@ -35,35 +35,35 @@ class SentinelError(ProfilingError):
 
 
 class OpenWorker(Protocol):
-    """A worker that answers: the one below, one on another machine, or a simulated one.
+    """A worker that answers requests: a child process, one on another machine, or a simulated one.
 
     Attributes:
-        hello: Versions, providers and pid, as the worker gave them.
+        hello: The versions, providers and process id, as the worker gave them.
     """
 
     hello: dict[str, Any]
 
     def request(self, op: str, **fields: object) -> dict[str, Any]:
-        """The worker's answer to one request; the operations are those of `program/worker.py`.
+        """Return the worker's answer to one request; `program/worker.py` has the operations.
 
         Raises:
-            WorkerError: The worker reports an error, and lives on.
-            WorkerDied: It is gone.
+            WorkerError: The worker reports an error. It keeps running.
+            WorkerDied: The worker does not run any more.
         """
         ...
 
 
 def read_reply(line: bytes | str, op: str, place: str) -> dict[str, Any]:
-    """What a worker answered.
+    """Return the answer in a line of a worker.
 
     Args:
-        line: Its answer.
-        op: What it was asked for.
-        place: Where it runs, as a message names that.
+        line: The line.
+        op: The operation that the worker was asked for.
+        place: The place where the worker runs, as messages name it.
 
     Raises:
-        WorkerError: It reports an error.
-        ValueError: It is no answer.
+        WorkerError: The worker reports an error.
+        ValueError: The line is not an answer.
     """
     reply = json.loads(line)
     if not isinstance(reply, dict):
@@ -74,7 +74,7 @@ def read_reply(line: bytes | str, op: str, place: str) -> dict[str, Any]:
 
 
 def died(place: str, how: str, status: object, tail: str | None) -> WorkerDied:
-    """The error of a worker that is dead, with its exit status and the end of its stderr."""
+    """Return the error of a worker that is dead, with its exit status and the end of its stderr."""
     return WorkerDied(
         f"The worker on {place} died {how}, exit status {status}. "
         f"Its last words: {tail or '(none)'}"
@@ -82,7 +82,13 @@ def died(place: str, how: str, status: object, tail: str | None) -> WorkerDied:
 
 
 def starts_not(place: str, options: str, error: object) -> ProfilingError:
-    """The error of a worker that does not start; `options` name its device to `automoe doctor`."""
+    """Return the error of a worker that does not start.
+
+    Args:
+        place: The place where it should run, as messages name it.
+        options: The options that name its device to `automoe doctor`.
+        error: The reason.
+    """
     return ProfilingError(f"No worker starts on {place}; run `automoe doctor {options}`. {error}")
 
 
@@ -90,14 +96,14 @@ OpensWorker = Callable[[], AbstractContextManager[OpenWorker]]
 
 
 class WorkerProcess:
-    """A fresh worker on `device`, for as long as the `with` block lasts.
+    """A new worker on `device`, for as long as the `with` block lasts.
 
     Args:
-        device: Where it runs.
-        timeout_s: How long any one request may take, in seconds.
+        device: The device that the worker runs on.
+        timeout_s: The time that any one request may take, in seconds.
 
     Attributes:
-        hello: Versions, providers and pid, as the worker gave them.
+        hello: The versions, providers and process id, as the worker gave them.
     """
 
     def __init__(self, device: LocalDevice, *, timeout_s: float = 300.0) -> None:

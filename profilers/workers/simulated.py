@@ -1,7 +1,7 @@
-"""The worker of a simulated device: it serves the same protocol, with times from static costs.
+"""The worker of a simulated device serves the same protocol, with times from static costs.
 
-Nothing runs. A clock of its own goes on by the time that each sample would have taken, and every
-figure follows from the settings, the number of the process and the requests.
+Nothing runs. The worker has a clock of its own, which advances by the time that each sample would
+have taken. Every number follows from the settings, the worker's number and the requests.
 """
 
 import sys
@@ -23,7 +23,11 @@ _LOAD_MS = 1.0
 
 
 class SimulatedWorkload:
-    """Says how long one sample takes; `n_runs` counts them."""
+    """A workload that says how long one sample takes.
+
+    Attributes:
+        n_runs: The number of samples that were taken.
+    """
 
     def __init__(
         self, machine: "SimulatedWorker", runs: Mapping[str, tuple[GraphCosts, ...]], threads: int
@@ -37,7 +41,7 @@ class SimulatedWorkload:
         self._energy_mj = sum(map(_energy_mj, (x for of_call in runs.values() for x in of_call)))
 
     def sample(self) -> dict[str, Any]:
-        """What a run of the true worker's workload says."""
+        """Return the times that a sample of the real worker's workload has."""
         factor = self._machine.disturbance()
         call_ms = {}
         for call, runs_ms in self._runs_ms.items():
@@ -50,20 +54,20 @@ class SimulatedWorkload:
         return {"wall_ms": wall_ms, "cpu_ms": wall_ms, "call_ms": call_ms}
 
     def tokens_per_expert(self) -> dict[str, Any]:
-        """Nothing was routed."""
+        """Return no counts: a simulated device routes no tokens."""
         return {}
 
     def run(self) -> dict[str, Any]:
-        """Nothing was put out."""
+        """Return no outputs: a simulated device computes none."""
         return {}
 
 
 class SimulatedWorker(Worker):
-    """One process on the simulated machine.
+    """A worker process on the simulated machine.
 
     Args:
-        simulation: Its settings.
-        number: How many processes the session has started, this one counted.
+        simulation: The settings of the machine.
+        number: The worker's number in the session, from 1.
     """
 
     def __init__(self, simulation: Simulation, number: int) -> None:
@@ -76,7 +80,7 @@ class SimulatedWorker(Worker):
         self._random = Random(f"{simulation.seed} {number}")
 
     def run_ms(self, costs: GraphCosts, threads: int) -> float:
-        """The milliseconds of one run, undisturbed."""
+        """Return the milliseconds of one run when nothing disturbs it."""
         return self._simulation.run_ms(
             flops=costs.flops,
             n_bytes=costs.touched_weight_bytes + costs.activation_bytes,
@@ -85,17 +89,20 @@ class SimulatedWorker(Worker):
         )
 
     def disturbance(self) -> float:
-        """What a sample's time is multiplied by."""
+        """Return the factor by which a sample is slower than an undisturbed one."""
         drifted = (1 + self._simulation.drift) ** (self._number - 1)
         return drifted * max(0.1, 1 + self._simulation.noise * self._random.gauss(0, 1))
 
     def pass_time(self, milliseconds: float, energy_mj: float) -> None:
-        """Let the clock and the meter go on."""
+        """Advance the clock and the meter."""
         self._now_ms += milliseconds
         self.energy_mj += energy_mj
 
     def hello(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A runtime that says SIMULATED; the process id is the number of the worker."""
+        """Answer that the runtime is SIMULATED.
+
+        The process id is the worker's number, so that a repeated session gives the same rows.
+        """
         return {
             "runtime": "SIMULATED roofline",
             "runtime_version": VERSION,
@@ -107,25 +114,25 @@ class SimulatedWorker(Worker):
         }
 
     def open_workload(self, path: str, threads: int, options: dict[str, Any]) -> Any:
-        """The workload's costs as times."""
+        """Return a workload whose times come from its costs."""
         self.pass_time(_LOAD_MS, 0.0)
         return SimulatedWorkload(self, costs_of_runs(Path(path)), threads)
 
     def clock_ms(self) -> float:
-        """The time that would have passed."""
+        """Return the time that would have passed."""
         return self._now_ms
 
     def sensors(self) -> dict[str, Any]:
-        """Nothing but the clock: nothing of the real machine disturbs what is computed."""
+        """Return only the clock: nothing of the real machine disturbs what is computed."""
         return {"clock_ms": self._now_ms}
 
     def busy_ms(self) -> dict[str, float]:
-        """It has no threads."""
+        """Return no times: there are no threads."""
         return {}
 
 
 class _Meter:
-    """The energy of what was sampled."""
+    """A meter of the energy that samples would have used."""
 
     name = "SIMULATED"
 

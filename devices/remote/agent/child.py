@@ -1,4 +1,4 @@
-"""A child process that is spoken to in lines: a worker, or on the client the program ssh."""
+"""This module talks in lines to a child process: a worker, or the client's ssh."""
 
 from __future__ import annotations
 

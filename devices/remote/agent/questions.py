@@ -1,4 +1,4 @@
-"""What may be asked of the machine: the remote half of `devices.host.Host`."""
+"""These questions may be asked of the machine: they are the remote half of `devices.host.Host`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Callable, Dict
 from devices.remote.agent.wire import Message
 from devices.sensors.machine import ThisMachine
 
-# A user who comes over SSH may have none of these on the PATH.
+# The PATH of a user over SSH may lack these folders.
 MACHINE = ThisMachine(program_folders=("/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 

@@ -138,7 +138,7 @@ def leave_alone(ssh: SshInPlace) -> int:
     session = RemoteHost(RemoteAddress("board")).session.__enter__()
     assert session.ask("lock")["holder"] is None
     (keeper,) = ssh.keepers()
-    session._hang_up()
+    session._close_link()
     return keeper
 
 

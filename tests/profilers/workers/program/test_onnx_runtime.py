@@ -11,7 +11,8 @@ from support.graphs import DIGIT, DOUBLE, digit_calls, write_graph
 from support.workers import ask, load
 
 from profilers import TensorSpec, Workload
-from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker, make_tensor, open_session
+from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker, open_session
+from profilers.workers.program.tensors import make_array
 
 # A session on a GPU that is not wholly on the GPU must not pass for one.
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -39,7 +40,7 @@ REFUSAL = (
 )
 def test_tensors_are_made_as_specified(spec: TensorSpec, expected: np.ndarray) -> None:
     fields = {name: getattr(spec, name) for name in ("dtype", "shape", "values", "seed")}
-    array = make_tensor(json.loads(json.dumps(fields))).numpy()
+    array = make_array(json.loads(json.dumps(fields)))
     assert array.dtype == expected.dtype
     np.testing.assert_array_equal(array, expected)
 

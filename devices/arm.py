@@ -19,4 +19,4 @@ class ArmDevice(LinuxDevice):
         machine = self.host.kernel().machine
         if machine == "aarch64":
             return None
-        return f"{self.host.label} is no aarch64 machine ({machine}); {self.remedy()}"
+        return f"{self.host.label} is not an aarch64 machine ({machine}); {self.remedy()}"

@@ -116,7 +116,9 @@ def _check_programs(programs: tuple[str, ...]) -> Finding:
 def _check_throttling(causes: tuple[str, ...] | None) -> Finding:
     if causes is None:
         return unknown("gpu-throttling", "what slows its GPU down")
-    message = f"the GPU is slowed down by: {', '.join(causes)}" if causes else "nothing slows it"
+    message = (
+        f"the GPU is slowed down by: {', '.join(causes)}" if causes else "nothing slows it down"
+    )
     remedy = "let it cool down, or lower its clocks: sudo nvidia-smi -lgc MHZ; undo: -rgc"
     return warning_if(bool(causes), "gpu-throttling", message, remedy)
 
@@ -139,7 +141,7 @@ def _checks(gpu: Gpu) -> tuple[Finding, ...]:
         warning_if(
             gpu.is_shared,
             "gpu-shared",
-            f"the GPU is {'cut into instances (MIG)' if gpu.is_shared else 'one piece'}",
+            f"the GPU is {'divided into instances (MIG)' if gpu.is_shared else 'not divided'}",
             "measure on a GPU without MIG: instances share memory bandwidth and power",
         ),
     )

@@ -30,7 +30,7 @@ class JetsonDevice(LinuxDevice):
         """Return why the machine is not a Jetson, by its device tree; None when it is one."""
         if tegra.tegra_soc(self.host):
             return None
-        return f"{self.host.label} is no NVIDIA Jetson ({self.what_it_is()}); {self.remedy()}"
+        return f"{self.host.label} is not an NVIDIA Jetson ({self.what_it_is()}); {self.remedy()}"
 
     def model(self) -> str:
         """Return the board's name. Makers of carrier boards choose it freely."""

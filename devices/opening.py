@@ -48,7 +48,7 @@ def opened_device(
         UnknownRuntimeError: The device is not measured with that runtime.
         RemoteAddressError: `devices.yaml` or the destination cannot be used.
         DeviceUnavailableError: The device cannot be used, the machine cannot be reached, another
-    session measures on it, or its clocks cannot be held.
+            session measures on it, or its clocks cannot be held.
     """
     name, address = resolve_device(device, host)
     remote = None

@@ -28,7 +28,7 @@ class RaspberryPiDevice(LinuxDevice):
         is_pi = any(x.startswith("raspberrypi,") for x in device_tree.compatible(self.host))
         machine = self.host.kernel().machine
         if not is_pi:
-            return f"{self.host.label} is no Raspberry Pi ({self.what_it_is()}); {self.remedy()}"
+            return f"{self.host.label} is not a Raspberry Pi ({self.what_it_is()}); {self.remedy()}"
         if machine != "aarch64":
             return (
                 f"{self.host.label} runs a 32-bit system ({machine}), for which there is no "

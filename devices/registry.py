@@ -24,8 +24,7 @@ class DeviceStatus:
         reason: The reason why the device cannot be used; None when it can.
         info: The description of the machine; None when `reason` is given.
         run_on_hardware: Whether somebody has measured with the plugin, see `Device`; None when it
-            cannot
-    be loaded.
+            cannot be loaded.
     """
 
     name: str

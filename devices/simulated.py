@@ -36,7 +36,7 @@ class SimulatedDevice:
     def unavailable_reason(self) -> str | None:
         """Return that its settings are wrong or that a host was named; None otherwise."""
         if self._host is not None and not self._host.is_local:
-            return "a simulated device is on no host; leave out --host"
+            return "a simulated device is not on a host; leave out --host"
         try:
             self._simulation()
         except ValueError as error:
@@ -73,7 +73,7 @@ class SimulatedDevice:
 
     def doctor(self) -> tuple[Finding, ...]:
         """Return one finding: nothing disturbs what is computed."""
-        message = "SIMULATED: times are computed from a graph's costs, nothing runs"
+        message = "SIMULATED: times are computed from a graph's costs and nothing runs"
         return (Finding("simulated", "ok", message),)
 
     def _simulation(self) -> Simulation:

@@ -31,11 +31,9 @@ class DeviceInfo:
         system: The operating system and its kernel's release.
         power_mode: The cpufreq governor or the board's mode, or "unknown".
         traits: The other facts that timings depend on, as pairs of name and value: the GPU, its
-            driver,
-    the board's release.
+            driver, the board's release.
         details: The facts that change no timing by themselves or have a column of their own: kinds
-            of
-    cores, caches, container limits, runtimes.
+            of cores, caches, container limits, runtimes.
     """
 
     name: str
@@ -117,8 +115,7 @@ class Device(Protocol):
     Attributes:
         name: The plugin's name, as in `--device cpu`.
         run_on_hardware: "yes" when somebody has measured with this plugin on such a machine and
-            looked at
-    the result, "never" before that, "simulated" when there is no such machine.
+            looked at the result, "never" before that, "simulated" when there is no such machine.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The contract every device keeps, as a test class, and a machine of files to test it on.
+"""This module has the tests that every device must pass, and a recorded machine to test on.
 
 class TestMyDevice(DeviceContract):
     @pytest.fixture
@@ -74,7 +74,7 @@ class DeviceContract:
     """The tests that every device must pass. A subclass provides the pytest fixture `device`."""
 
     def test_is_a_device_with_a_plain_name(self, device: LocalDevice) -> None:
-        """The name is typed on command lines and written into logs."""
+        """The name can be typed on command lines and written into logs."""
         assert isinstance(device, LocalDevice)
         assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", device.name)
 

@@ -16,12 +16,11 @@ def zipped_program(packages: Sequence[str], main: str, *, is_compiled: bool = Fa
 
     Args:
         packages: The folders whose modules the zip holds, such as "devices/sensors". The packages
-            above
-    them are empty in the zip, because AutoMoE's own import what a board does not have.
+            above them are empty in the zip, because AutoMoE's own import what a board does not
+            have.
         main: The module whose function `main` is called, such as "devices.remote.agent.keeper".
         is_compiled: Whether the zip holds the bytecode of each module as well. With it, a Python of
-            this
-    version starts the program faster. Other versions ignore it.
+            this version starts the program faster. Other versions ignore it.
     """
     above = {parent for package in packages for parent in PurePosixPath(package).parents}
     files = {f"{parent}/__init__.py": b"" for parent in above if parent.name}

@@ -68,7 +68,7 @@ def check_throttling(host: Host) -> Finding:
     if events is None:
         return unknown("throttling", "thermal throttling")
     message = f"slowed down for heat {events} times since boot"
-    remedy = "improve the cooling, and see that this count does not grow while measuring"
+    remedy = "improve the cooling, and check that this count does not grow while measuring"
     return warning_if(events > 0, "throttling", message, remedy)
 
 
@@ -123,9 +123,11 @@ def check_host(host: Host) -> Finding:
     if virtual is None and not container:
         return unknown("host", "whether it is a virtual machine")
     if virtual:
-        remedy = "prefer a bare-metal or dedicated host; neighbours are not visible from here"
+        remedy = (
+            "prefer a bare-metal or dedicated host: other virtual machines are not visible here"
+        )
         return Finding("host", "warning", f"a virtual machine{inside}", remedy)
-    kind = "may be a virtual machine" if virtual is None else "no virtual machine"
+    kind = "may be a virtual machine" if virtual is None else "not a virtual machine"
     return Finding("host", "ok", f"{kind}{inside}")
 
 

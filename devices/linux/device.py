@@ -125,7 +125,7 @@ class LinuxDevice:
         """Return what the user can do when the machine is not the right one."""
         if self.host.is_local:
             return f"reach one with --device {self.name} --host user@address"
-        return f"see what it is with: automoe devices --host {self.host.label}"
+        return f"see what the machine is with: automoe devices --host {self.host.label}"
 
     def _details(self) -> Facts:
         quota = linux.cpu_quota(self.host)

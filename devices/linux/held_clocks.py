@@ -85,8 +85,7 @@ def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Itera
         device: The device's plugin.
         host: The device's machine.
         say: Called with how to release the clocks by hand, in case this process is killed, and
-            again
-    when they are released.
+            again when they are released.
 
     Raises:
         DeviceUnavailableError: The clocks cannot be held.
@@ -110,9 +109,7 @@ def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Itera
                 f"The clocks of {host.label} cannot be held: {_shown(commands.hold)} fails. Run it "
                 "yourself to see why, or leave out --lock-clocks."
             )
-        say(
-            f"The clocks of {host.label} are held. To release them by hand: {_shown(commands.undo)}"
-        )
+        say(f"The clocks of {host.label} are held. To release them, run: {_shown(commands.undo)}")
         device.has_held_clocks = True
         yield
     finally:

@@ -23,11 +23,9 @@ class RemoteAddress:
 
     Attributes:
         destination: The destination as typed after `ssh`: a host of its configuration, `user@board`
-            or
-    `ssh://user@board:2222`.
+            or `ssh://user@board:2222`.
         python: The interpreter there that has the runtime, such as `~/venv/bin/python`. When it is
-            empty,
-    the first of python3, python3.14, ... that is at least 3.8 is used.
+            empty, the first of python3, python3.14, ... that is at least 3.8 is used.
 
     Raises:
         RemoteAddressError: The destination could be taken for an option or for a command.
@@ -40,7 +38,7 @@ class RemoteAddress:
         is_option = self.destination.startswith("-") or "@-" in self.destination
         if is_option or not _DESTINATION.fullmatch(self.destination):
             raise RemoteAddressError(
-                f"A host must be one of your ssh configuration, user@board or "
+                f"A host must be a name of your ssh configuration, user@board or "
                 f"ssh://user@board:port. Got {self.destination!r}."
             )
 
@@ -63,7 +61,7 @@ def read_named_devices(path: Path | None = None) -> dict[str, NamedDevice]:
 
     Args:
         path: The file. The default is `devices.yaml` in the current folder, or else
-    `automoe/devices.yaml` in `$XDG_CONFIG_HOME` or `~/.config`.
+            `automoe/devices.yaml` in `$XDG_CONFIG_HOME` or `~/.config`.
 
     Raises:
         RemoteAddressError: The file is not YAML, or a field is unknown or of the wrong type.
@@ -99,7 +97,7 @@ def _parse(path: Path) -> Mapping[Any, Any]:
 def _named_device(name: object, entry: object, path: Path) -> NamedDevice:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise RemoteAddressError(
-            f"{path}: a name must be of letters, digits, '.', '_' and '-'. Got {name!r}."
+            f"{path}: a name must consist of letters, digits, '.', '_' and '-'. Got {name!r}."
         )
     if not isinstance(entry, Mapping) or not isinstance(entry.get("host"), str):
         raise RemoteAddressError(f"{path}: {name!r} must have a 'host', such as user@board.")

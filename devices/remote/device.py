@@ -8,15 +8,11 @@ from devices.remote.address import RemoteAddress
 from devices.remote.host import RemoteHost, say_nothing
 from devices.remote.session import PATIENCE_SECONDS, Say
 from devices.runtimes import runtime_of
-from devices.spec import Device, DeviceInfo, Finding
+from devices.spec import Device
 
 
 class RemoteDevice:
     """A device on another machine. `profilers.RemoteWorker` starts workers there.
-
-    Args:
-        plugin: The plugin that describes the machine.
-        host: The machine.
 
     Attributes:
         plugin: The plugin that describes the machine.
@@ -28,31 +24,16 @@ class RemoteDevice:
         self.host = host
         self.name = plugin.name
         self.run_on_hardware = plugin.run_on_hardware
+        self.unavailable_reason = plugin.unavailable_reason
+        self.info = plugin.info
+        self.worker_environment = plugin.worker_environment
+        self.sensors = plugin.sensors
+        self.doctor = plugin.doctor
 
     @property
     def runtime(self) -> str:
         """Return the runtime that the plugin measures with."""
         return runtime_of(self.plugin)
-
-    def unavailable_reason(self) -> str | None:
-        """See `Device`."""
-        return self.plugin.unavailable_reason()
-
-    def info(self) -> DeviceInfo:
-        """See `Device`."""
-        return self.plugin.info()
-
-    def worker_environment(self) -> dict[str, str]:
-        """See `Device`."""
-        return self.plugin.worker_environment()
-
-    def sensors(self) -> dict[str, float]:
-        """See `Device`."""
-        return self.plugin.sensors()
-
-    def doctor(self) -> tuple[Finding, ...]:
-        """See `Device`."""
-        return self.plugin.doctor()
 
 
 @contextmanager

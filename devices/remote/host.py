@@ -1,6 +1,7 @@
 """A remote host is a machine at the end of an SSH connection, which plugins ask over it."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from devices.host import Kernel
 from devices.remote.address import RemoteAddress
@@ -67,27 +68,28 @@ class RemoteHost:
 
     def kernel(self) -> Kernel:
         """See `Host`."""
-        return Kernel(*self.session.ask_again("kernel")["kernel"])
+        return Kernel(*self._ask("kernel"))
 
     def usable_cpus(self) -> tuple[int, ...]:
         """See `Host`."""
-        return tuple(self.session.ask_again("cpus")["cpus"])
+        return tuple(self._ask("usable_cpus"))
 
     def read_text(self, path: str) -> str | None:
         """See `Host`."""
-        text: str | None = self.session.ask_again("read", path=path)["text"]
-        return text
+        return cast("str | None", self._ask("read_text", path))
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """See `Host`."""
-        return tuple(self.session.ask_again("glob", pattern=pattern)["paths"])
+        return tuple(self._ask("glob", pattern))
 
     def run(self, argv: Sequence[str]) -> str | None:
         """See `Host`."""
-        text: str | None = self.session.ask_again("run", argv=list(argv))["text"]
-        return text
+        return cast("str | None", self._ask("run", argv))
 
     def package_version(self, name: str) -> str | None:
         """See `Host`."""
-        version: str | None = self.session.ask_again("package", name=name)["version"]
-        return version
+        return cast("str | None", self._ask("package_version", name))
+
+    def _ask(self, question: str, *arguments: object) -> Any:
+        """Return the answer of `ThisMachine` there."""
+        return self.session.ask_again(question, arguments=arguments)["answer"]

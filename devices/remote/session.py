@@ -48,8 +48,7 @@ class RemoteSession:
         address: The address of the machine.
         say: Called with a message when a connection is lost and when it is back.
         patience_s: How long a lost connection is tried again, and how long the machine waits for
-            it, in
-    seconds.
+            it, in seconds.
 
     Attributes:
         python: The version of the Python there.
@@ -97,11 +96,10 @@ class RemoteSession:
         """Return the answer to one request, over as many connections as it takes.
 
         Args:
-            op: The name of an operation of `devices/remote/agent/keeper.py` or `questions.py`.
+            op: The name of an operation or a question of `devices/remote/agent/keeper.py`.
             payload: The raw bytes that belong to the request.
             timeout_s: How long the request may take there, in seconds. Time without a connection
-                does not
-        count.
+                does not count.
             fields: The other fields of the request.
 
         Raises:
@@ -122,7 +120,7 @@ class RemoteSession:
             except LinkSilentError:
                 raise NoAnswerError(
                     f"{self.address.destination} does not answer {op!r} within {timeout_s:g} s. "
-                    f"Look what keeps it busy."
+                    f"Look at what keeps it busy."
                 ) from None
         if "lost" in answer:
             raise SessionLostError(f"{self.address.destination} has restarted")

@@ -42,10 +42,7 @@ _OPTIONS = (
     *("-o", "ClearAllForwardings=yes", "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no"),
     *("-o", "RemoteCommand=none"),
 )
-_ALWAYS_FAILS = (
-    "host key verification failed",
-    "bad configuration",
-)  # a name may be resolved again later
+_ALWAYS_FAILS = ("host key verification failed", "bad configuration")
 
 
 class ConnectionFailedError(DeviceUnavailableError):
@@ -89,7 +86,7 @@ class SshLink:
         self._folder = tempfile.TemporaryDirectory(prefix="automoe-")
         self._child = Child(argv, f"{self._folder.name}/stderr")
         try:
-            self.words = self._introduce(settings)
+            self.words = self._send_program(settings)
         except BaseException:
             self.close()
             raise
@@ -113,14 +110,14 @@ class SshLink:
         try:
             return dict(json.loads(line))
         except ValueError:
-            raise LinkLostError(f"it sent {line[:40]!r}, which is no message") from None
+            raise LinkLostError(f"it sent {line[:40]!r}, which is not a message") from None
 
     def close(self) -> None:
         """End the ssh client."""
         self._child.end(grace_s=2.0)
         self._folder.cleanup()
 
-    def _introduce(self, settings: Mapping[str, object]) -> dict[str, Any]:
+    def _send_program(self, settings: Mapping[str, object]) -> dict[str, Any]:
         """Send the program along, and return its greeting."""
         relay, keeper = relay_source(), keeper_program()
         line = json.dumps({**settings, "program_bytes": len(keeper)}).encode()
@@ -144,7 +141,7 @@ class SshLink:
             if line.startswith(GREETING):
                 return dict(json.loads(line.removeprefix(GREETING)))
             n_read += len(line)
-        raise LinkLostError("its login shell prints without end; let it print to terminals only")
+        raise LinkLostError("its login shell never stops printing; let it print only to terminals")
 
     def _write(self, data: bytes) -> None:
         try:

@@ -32,8 +32,7 @@ class CountedEnergy:
     Args:
         name: The meter's name in messages and logs.
         counters: The function that reads each counter in millijoules, with the value at which the
-            counter
-    starts again from 0.
+            counter starts again from 0.
     """
 
     def __init__(self, name: str, counters: List[Tuple[Callable[[], float], float]]) -> None:

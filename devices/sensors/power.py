@@ -13,9 +13,7 @@ from devices.sensors.machine import Machine, number
 Rail = Tuple[str, ...]
 
 NO_RAILS = ("", "NC", "sum of shunt voltages")
-RAPL = (
-    "/sys/class/powercap/intel-rapl:*"  # it also matches parts of a package, such as intel-rapl:0:0
-)
+RAPL = "/sys/class/powercap/intel-rapl:*"  # parts of a package match too: intel-rapl:0:0
 # The rail that feeds a whole Jetson module. Its name depends on release and module.
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN", "VIN")
 

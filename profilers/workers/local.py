@@ -67,13 +67,13 @@ def read_reply(line: bytes | str, op: str, place: str) -> dict[str, Any]:
     """
     reply = json.loads(line)
     if not isinstance(reply, dict):
-        raise ValueError(f"it answered {reply!r:.40}, which is no object")
+        raise ValueError(f"it answered {reply!r:.40}, which is not an object")
     if "error" in reply:
         raise WorkerError(f"The worker on {place} failed in {op!r}: {reply['error']}")
     return reply
 
 
-def died(place: str, how: str, status: object, tail: str | None) -> WorkerDied:
+def worker_died(place: str, how: str, status: object, tail: str | None) -> WorkerDied:
     """Return the error of a worker that is dead, with its exit status and the end of its stderr."""
     return WorkerDied(
         f"The worker on {place} died {how}, exit status {status}. "
@@ -81,7 +81,7 @@ def died(place: str, how: str, status: object, tail: str | None) -> WorkerDied:
     )
 
 
-def starts_not(place: str, options: str, error: object) -> ProfilingError:
+def does_not_start(place: str, options: str, error: object) -> ProfilingError:
     """Return the error of a worker that does not start.
 
     Args:
@@ -126,7 +126,7 @@ class WorkerProcess:
             self._close()
             if isinstance(error, OSError | WorkerError | WorkerDied):
                 options = f"--device {self._device.name}"
-                raise starts_not(self._place, options, error) from error
+                raise does_not_start(self._place, options, error) from error
             raise
         return self
 
@@ -160,11 +160,8 @@ class WorkerProcess:
         folder = Path(self._folder.name)
         program = folder / sent_program.NAME
         program.write_bytes(sent_program.worker_program(runtime_of(self._device)))
-        command, environment = (
-            self._device.worker_command(program),
-            self._device.worker_environment(),
-        )
-        return Child(command, str(folder / "stderr"), environment)
+        environment = self._device.worker_environment()
+        return Child(self._device.worker_command(program), str(folder / "stderr"), environment)
 
     def _running(self) -> Child:
         if self._child is None:
@@ -178,7 +175,7 @@ class WorkerProcess:
     def _died(self, how: str) -> WorkerDied:
         """End the child and return the error to raise."""
         child = self._running()
-        return died(self._place, how, child.end(), child.last_words())
+        return worker_died(self._place, how, child.end(), child.last_words())
 
     def _close(self) -> None:
         if self._child is not None:

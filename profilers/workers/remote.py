@@ -13,9 +13,9 @@ from profilers.workers.local import (
     ProfilingError,
     WorkerDied,
     WorkerError,
-    died,
+    does_not_start,
     read_reply,
-    starts_not,
+    worker_died,
 )
 from profilers.workload.fields import WorkloadError
 from profilers.workload.files import workload_files
@@ -59,12 +59,12 @@ class RemoteWorker:
                 continue
             except (WorkerError, WorkerDied) as error:
                 self._stop()
-                raise self._starts_not(error) from error
+                raise self._does_not_start(error) from error
             except BaseException:
                 self._stop()
                 raise
             return self
-        raise self._starts_not(f"It restarted {_STARTS} times meanwhile.")
+        raise self._does_not_start(f"It restarted {_STARTS} times meanwhile.")
 
     def __exit__(self, *error: object) -> None:
         """End the worker. It only reads files, so it can be killed at any time."""
@@ -82,7 +82,7 @@ class RemoteWorker:
             if op == "load":
                 fields["workload"] = self._place(Path(str(fields["workload"])))
             line = json.dumps({"op": op, **fields})
-            answer = self._session.ask("tell", line=line, timeout_s=self._timeout_s)
+            answer = self._session.ask("ask_worker", line=line, timeout_s=self._timeout_s)
         except SessionLostError as error:
             if not self.hello:
                 raise
@@ -116,7 +116,7 @@ class RemoteWorker:
     def _died(self, how: str, end: dict[str, Any] | None = None) -> WorkerDied:
         """Make sure that the worker does not run any more, and return the error to raise."""
         end = end or self._stop()
-        return died(self._place_name(), how, end.get("status"), end.get("tail"))
+        return worker_died(self._place_name(), how, end.get("status"), end.get("tail"))
 
     def _stop(self) -> dict[str, Any]:
         """Stop the worker and return how it ended; nothing without a connection.
@@ -126,9 +126,9 @@ class RemoteWorker:
         answer = self._session.ask_if_connected("stop") or {}
         return dict(answer.get("died") or {})
 
-    def _starts_not(self, error: object) -> ProfilingError:
+    def _does_not_start(self, error: object) -> ProfilingError:
         options = f"--device {self._device.name} --host {self._device.host.label}"
-        return starts_not(self._place_name(), options, error)
+        return does_not_start(self._place_name(), options, error)
 
     def _place_name(self) -> str:
         return f"{self._device.name!r} at {self._device.host.label}"

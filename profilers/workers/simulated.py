@@ -50,7 +50,7 @@ class SimulatedWorkload:
                 call_ms[f"{call}_step"] = factor * sorted(runs_ms)[len(runs_ms) // 2]
         wall_ms = factor * sum(map(sum, self._runs_ms.values()))
         self.n_runs += 1
-        self._machine.pass_time(wall_ms, self._energy_mj)
+        self._machine.advance(wall_ms, self._energy_mj)
         return {"wall_ms": wall_ms, "cpu_ms": wall_ms, "call_ms": call_ms}
 
     def tokens_per_expert(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class SimulatedWorker(Worker):
         drifted = (1 + self._simulation.drift) ** (self._number - 1)
         return drifted * max(0.1, 1 + self._simulation.noise * self._random.gauss(0, 1))
 
-    def pass_time(self, milliseconds: float, energy_mj: float) -> None:
+    def advance(self, milliseconds: float, energy_mj: float) -> None:
         """Advance the clock and the meter."""
         self._now_ms += milliseconds
         self.energy_mj += energy_mj
@@ -115,7 +115,7 @@ class SimulatedWorker(Worker):
 
     def open_workload(self, path: str, threads: int, options: dict[str, Any]) -> Any:
         """Return a workload whose times come from its costs."""
-        self.pass_time(_LOAD_MS, 0.0)
+        self.advance(_LOAD_MS, 0.0)
         return SimulatedWorkload(self, costs_of_runs(Path(path)), threads)
 
     def clock_ms(self) -> float:

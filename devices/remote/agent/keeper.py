@@ -19,12 +19,16 @@ from typing import Any, List, Optional, Set
 from devices.remote.agent.blobs import Blobs
 from devices.remote.agent.child import Child
 from devices.remote.agent.lock import take_lock
-from devices.remote.agent.questions import QUESTIONS
 from devices.remote.agent.wire import Gone, Message, Refused, Wire, listen
+from devices.sensors.machine import ThisMachine
 
 OLDEST_PYTHON = (3, 8)
+# The PATH of a user over SSH may lack these folders.
+MACHINE = ThisMachine(program_folders=("/usr/local/sbin", "/usr/sbin", "/sbin"))
+# The methods of `MACHINE` that a request may name: the remote half of `devices.host.Host`.
+QUESTIONS = ("kernel", "usable_cpus", "read_text", "glob", "run", "package_version")
 # The methods of a keeper that a request may name.
-OPERATIONS = ("link", "received", "grow", "put", "lock", "start", "tell", "stop", "end")
+OPERATIONS = ("link", "received", "grow", "put", "lock", "start", "ask_worker", "stop", "end")
 
 
 class Keeper:
@@ -34,9 +38,8 @@ class Keeper:
         folder: The session's own folder, which no other user can enter.
         cache: The folder of all sessions and files, two levels above.
         settings: `owner` is who may take over a session that was left alone. `patience_s` is how
-            long a
-    session waits for its client, and `idle_s` after how long a silent connection counts as lost;
-    both are in seconds.
+            long a session waits for its client, and `idle_s` after how long a silent connection
+            counts as lost; both are in seconds.
     """
 
     def __init__(self, folder: str, cache: str, settings: Message) -> None:
@@ -64,7 +67,7 @@ class Keeper:
                 continue
             ready = select.select(self.sources(), [], [], self.timeout_s())[0]
             if self.worker in ready:
-                self.collect()
+                self.forward_answer()
             elif self.wire and self.wire.link in ready:
                 self.serve(self.wire)
             elif self.listener in ready:
@@ -119,11 +122,11 @@ class Keeper:
     def serve(self, wire: Wire) -> None:
         """Answer the next request, or close a connection that has failed."""
         try:
-            self.take(wire)
+            self.take_request(wire)
         except (Gone, ValueError):
             self.close_connection()
 
-    def take(self, wire: Wire) -> None:
+    def take_request(self, wire: Wire) -> None:
         """Read one request. Carry it out when it is new, and repeat its answer when it is not."""
         request = json.loads(wire.line())
         data = wire.raw(int(request.get("bytes", 0)))
@@ -134,7 +137,7 @@ class Keeper:
             return
         is_next = request["seq"] == self.seq + 1
         self.seq, self.answer = request["seq"], None
-        # The request belongs to a session that has ended, with its keeper or the whole machine.
+        # If it is not the next one, its session has ended, with its keeper or with the machine.
         answer = self.carry_out(request, data) if is_next else {"lost": True}
         if answer is not None:
             self.reply(answer)
@@ -143,11 +146,11 @@ class Keeper:
         """Return the answer to a request; None when the answer comes later."""
         try:
             if request["op"] in QUESTIONS:
-                return QUESTIONS[request["op"]](request)
+                return {"answer": getattr(MACHINE, request["op"])(*request["arguments"])}
             if request["op"] not in OPERATIONS:
                 raise Refused("the operation %r is unknown" % request["op"])
-            answer: Optional[Message] = getattr(self, request["op"])(request, data)
-            return answer
+            reply: Optional[Message] = getattr(self, request["op"])(request, data)
+            return reply
         except Refused as error:
             return {"refused": str(error)}
         except Exception as error:  # the client reports it, with what it has asked
@@ -162,7 +165,7 @@ class Keeper:
             except Gone:
                 self.close_connection()
 
-    def collect(self) -> None:
+    def forward_answer(self) -> None:
         """Pass on the worker's answer, or the news that the worker has ended."""
         assert self.worker is not None  # only then it is among the sources
         try:
@@ -213,13 +216,13 @@ class Keeper:
     def start(self, request: Message, data: bytes) -> Message:
         """Start a worker. An earlier one is ended."""
         if self.lock_file is None:
-            raise Refused("a worker is started under the lock only")
+            raise Refused("the machine must be locked before a worker is started")
         self.end_worker()
         argv, stderr = [sys.executable, self.inside(request["worker"])], self.inside("stderr")
         self.worker = Child(argv, stderr, request["environment"])
         return {}
 
-    def tell(self, request: Message, data: bytes) -> Optional[Message]:
+    def ask_worker(self, request: Message, data: bytes) -> Optional[Message]:
         """Pass a request to the worker. The answer follows when the worker has given it."""
         if self.worker is None:
             return {"died": {"status": None, "tail": ""}}
@@ -268,7 +271,7 @@ def main() -> None:
     settings = json.loads(sys.stdin.readline())
     try:
         if sys.version_info < OLDEST_PYTHON:
-            raise Refused("Python %s is too old, 3.8 is the oldest" % sys.version.split()[0])
+            raise Refused("Python %s is too old; it must be at least 3.8" % sys.version.split()[0])
         shutil.rmtree("work", ignore_errors=True)
         os.mkdir("work", 0o700)
         keeper = Keeper(folder, cache, settings)

@@ -168,7 +168,7 @@ def require_shapes_only(session: Any, provider: str, version: str) -> None:
     others = [name for name in there if name not in SHAPE_OPERATORS or provider not in placed]
     if others:
         raise RuntimeError(
-            "onnxruntime %s keeps %s on the CPU, which would pass for time of %s; measure with "
+            "onnxruntime %s keeps %s on the CPU, which would count as time of %s; measure with "
             "--runtime tensorrt, or replace these operators"
             % (version, ", ".join(others), provider)
         )

@@ -41,8 +41,6 @@ def count_choices(counts: Any, chosen: Any) -> Any:
     """Return how often each expert was chosen, with the choices of one more run added."""
     import numpy
 
-    fresh = numpy.bincount(chosen.numpy().ravel())
-    total = numpy.zeros(max(len(fresh), len(counts)), int)
-    total[: len(fresh)] += fresh
+    total = numpy.bincount(chosen.numpy().ravel(), minlength=len(counts))
     total[: len(counts)] += numpy.asarray(counts, int)
     return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 
-def burst(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
+def samples_for(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
     """Return samples in a row, until their time is up or there are enough.
 
     When many fit in, the first one only fills the caches and is left out.

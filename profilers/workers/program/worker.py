@@ -18,7 +18,7 @@ from profilers.workers.program.sensors import (
     read_sensors,
 )
 from profilers.workers.program.tensors import describe_tensor
-from profilers.workers.program.timing import burst, has_settled, median
+from profilers.workers.program.timing import has_settled, median, samples_for
 
 Request = Dict[str, Any]
 Reply = Dict[str, Any]
@@ -86,7 +86,7 @@ class Worker:
         quarter of the runs is not faster than the quarter before it by more than `tolerance`.
         `run_ms` is the median of the last quarter.
         """
-        workload = self.find(request)
+        workload = self.workload_of(request)
         start = self.clock_ms()
         runs_ms: List[float] = []
         settled = False
@@ -112,14 +112,14 @@ class Worker:
         and each entry holds the runs of one reading. Without a sentinel there is one group.
         `energy_mj` is the energy within groups per run, or None without a meter.
         """
-        workload = self.find(request)
+        workload = self.workload_of(request)
         sentinel = self.loaded[request["sentinel"]] if "sentinel" in request else None
         samples: List[Dict[str, Any]] = []
         readings_ms: List[List[float]] = []
 
         def read_sentinel() -> None:
             if sentinel is not None:
-                taken = burst(sentinel, request["burst_ms"])
+                taken = samples_for(sentinel, request["burst_ms"])
                 readings_ms.append([sample["wall_ms"] for sample in taken])
 
         before, busy_before = self.sensors(), self.busy_ms()
@@ -129,7 +129,7 @@ class Worker:
             group_ms = request["group_ms"] if sentinel is not None else float("inf")
             if self.meter:
                 self.meter.start()
-            taken = burst(workload, group_ms, request["samples"] - len(samples))
+            taken = samples_for(workload, group_ms, request["samples"] - len(samples))
             energy_mj += self.meter.stop_mj() if self.meter else 0.0
             samples += [dict(sample, group=group) for sample in taken]
             read_sentinel()
@@ -146,11 +146,11 @@ class Worker:
 
     def routing(self, request: Request) -> Reply:
         """Return how many tokens each expert received in one untimed sample."""
-        return {"tokens_per_expert": self.find(request).tokens_per_expert()}
+        return {"tokens_per_expert": self.workload_of(request).tokens_per_expert()}
 
     def outputs(self, request: Request) -> Reply:
         """Return the shape, type, sums and finiteness of each call's outputs after a sample."""
-        produced = self.find(request).run()
+        produced = self.workload_of(request).run()
         described = {
             call: {name: describe_tensor(value) for name, value in values.items()}
             for call, values in produced.items()
@@ -159,7 +159,7 @@ class Worker:
 
     def unload(self, request: Request) -> Reply:
         """Forget a workload, and let the runtime free it."""
-        self.find(request)
+        self.workload_of(request)
         del self.loaded[request["id"]]
         return {}
 
@@ -188,7 +188,7 @@ class Worker:
         """Return the CPU time of every thread so far."""
         return busy_ms_of_threads(THIS_MACHINE)
 
-    def find(self, request: Request) -> Any:
+    def workload_of(self, request: Request) -> Any:
         """Return the workload that a request names.
 
         Raises:

@@ -31,7 +31,7 @@ def parse_network(trt: Any, log: Any, builder: Any, path: str) -> Any:
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(path):
         raise RuntimeError(
-            "%s does not take %s: %s; automoe lint tells more"
+            "%s refuses %s: %s; automoe lint says more"
             % (name_of(trt), os.path.basename(path), first_error(parser))
         )
     return network
@@ -73,7 +73,7 @@ def give_shapes(network: Any, profile: Any, ranges: Ranges) -> bool:
         if -1 not in tuple(tensor.shape):
             continue
         if tensor.name not in ranges:
-            raise ValueError("nothing says which shapes input %r may have" % tensor.name)
+            raise ValueError("the shapes that input %r may have are not given" % tensor.name)
         profile.set_shape(tensor.name, *(tuple(shape) for shape in ranges[tensor.name]))
         is_open = True
     return is_open
@@ -130,7 +130,7 @@ def shape_ranges(document: Dict[str, Any], graph: str) -> Ranges:
         unknown = sorted(list(call["from_calls"]) + list(call["carry"].values()))
         if unknown:
             raise ValueError(
-                "'shape_ranges' of %r must give the shapes of %s: outputs become inputs there"
+                "'shape_ranges' of %r must give the shapes of %s: there outputs become inputs"
                 % (graph, ", ".join(unknown))
             )
         for name, item in call["inputs"].items():

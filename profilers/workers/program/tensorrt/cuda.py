@@ -37,9 +37,7 @@ class Cuda:
     def __init__(self, library: Any) -> None:
         self.library = library
         self.library.cudaGetErrorString.restype = ctypes.c_char_p
-        count = ctypes.c_int()
-        self.check("cudaGetDeviceCount", self.library.cudaGetDeviceCount(ctypes.byref(count)))
-        if not count.value:
+        if not self.number("cudaGetDeviceCount"):
             raise RuntimeError("CUDA finds no GPU here; look at nvidia-smi")
 
     def check(self, function: str, status: int) -> None:
@@ -58,7 +56,7 @@ class Cuda:
     def handle(self, function: str, *arguments: Any) -> int:
         """Return the pointer that a function creates."""
         made = ctypes.c_void_p()
-        self.check(function, getattr(self.library, function)(ctypes.byref(made), *arguments))
+        self.call(function, ctypes.byref(made), *arguments)
         return int(made.value or 0)
 
     def call(self, function: str, *arguments: Any) -> None:
@@ -68,7 +66,7 @@ class Cuda:
     def number(self, function: str, *arguments: Any) -> int:
         """Return the integer that a function gives."""
         given = ctypes.c_int()
-        self.check(function, getattr(self.library, function)(ctypes.byref(given), *arguments))
+        self.call(function, ctypes.byref(given), *arguments)
         return given.value
 
     def copy(self, to: int, source: int, n_bytes: int, kind: int) -> None:

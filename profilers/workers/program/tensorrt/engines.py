@@ -102,7 +102,7 @@ class Engines:
         profile = builder.create_optimization_profile()
         if give_shapes(network, profile, ranges):
             config.add_optimization_profile(profile)
-        timings = self.lend_timings(config)
+        timings = self.give_timings(config)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise RuntimeError(
@@ -113,7 +113,7 @@ class Engines:
             keep(timings, bytes(config.get_timing_cache().serialize()))
         return plan
 
-    def lend_timings(self, config: Any) -> str:
+    def give_timings(self, config: Any) -> str:
         """Give the builder the timings of earlier builds, and return the file that keeps them.
 
         The path is empty for TensorRT for RTX, which compiles without timing anything.

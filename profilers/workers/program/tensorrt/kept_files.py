@@ -24,8 +24,8 @@ def cache_folder() -> str:
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise RuntimeError(
-            "%s must be a folder of yours that nobody else can read or write: engines are native "
-            "code; chmod 700 it, or remove it" % folder
+            "%s must be your own folder, which nobody else can read or write, because engines "
+            "are native code. Run chmod 700 on it, or remove it" % folder
         )
     return folder
 

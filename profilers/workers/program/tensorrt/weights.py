@@ -19,9 +19,7 @@ LEADS_TO: Dict[str, Dict[int, str]] = {
     },
     "sparse tensor": {1: "tensor", 2: "tensor"},
 }
-EXTERNAL_DATA = (
-    13  # the field of a tensor that holds pairs of a key (field 1) and a value (field 2)
-)
+EXTERNAL_DATA = 13  # a tensor's pairs of a key (field 1) and a value (field 2)
 
 
 def external_weights(path: str, graph: bytes) -> Tuple[List[str], int]:
@@ -39,7 +37,7 @@ def external_weights(path: str, graph: bytes) -> Tuple[List[str], int]:
     try:
         tensors = list(external_tensors(memoryview(graph), "model"))
     except ValueError as error:
-        raise ValueError("%s is no ONNX graph: %s" % (os.path.basename(path), error)) from None
+        raise ValueError("%s is not an ONNX graph: %s" % (os.path.basename(path), error)) from None
     folder = os.path.dirname(os.path.abspath(path))
     paths = [os.path.join(folder, name) for name in sorted({x["location"] for x in tensors})]
     files = [path for path in paths if os.path.isfile(path)]

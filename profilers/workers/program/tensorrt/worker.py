@@ -79,7 +79,7 @@ class TensorRtWorker(Worker):
 
     def unload(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Forget a workload, and keep the kernels that were compiled for it."""
-        keep_kernels(self.find(request))
+        keep_kernels(self.workload_of(request))
         return super().unload(request)
 
 

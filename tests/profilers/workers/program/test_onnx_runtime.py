@@ -146,12 +146,12 @@ def test_shapes_may_be_on_the_cpu(
     imitated.on_cpu = ("Shape", "Squeeze", "Shape")
     open_session("g.onnx", CUDA, threads=1, options={})
     assert imitated.opened[1:] == [{"session.record_ep_graph_assignment_info": "1"}]
-    assert capsys.readouterr().err == "On the CPU, for shapes: Shape, Squeeze\n"
+    assert capsys.readouterr().err == "These operators run on the CPU, for shapes: Shape, Squeeze\n"
 
 
 def test_anything_else_may_not(imitated: type[ImitatedSession]) -> None:
     imitated.on_cpu = ("Shape", "Gelu")
-    with pytest.raises(RuntimeError, match="keeps Gelu on the CPU, which would pass for time of"):
+    with pytest.raises(RuntimeError, match="keeps Gelu on the CPU, which would count as time of"):
         open_session("g.onnx", CUDA, threads=1, options={})
 
 
@@ -163,7 +163,7 @@ def test_a_gpu_that_does_nothing_is_none(imitated: type[ImitatedSession]) -> Non
 
 def test_a_release_that_cannot_tell_is_not_believed(imitated: type[ImitatedSession]) -> None:
     imitated.on_cpu, imitated.tells = ("Shape",), False
-    with pytest.raises(RuntimeError, match="cannot tell which; install a newer one, or measure"):
+    with pytest.raises(RuntimeError, match="cannot say which; install a newer one, or measure"):
         open_session("g.onnx", CUDA, threads=1, options={})
 
 

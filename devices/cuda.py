@@ -124,24 +124,15 @@ def _check_throttling(causes: tuple[str, ...] | None) -> Finding:
 
 
 def _checks(gpu: Gpu) -> tuple[Finding, ...]:
-    hot = gpu.temperature_c is not None and gpu.temperature_c >= _MAX_TEMPERATURE_C
+    degrees = gpu.temperature_c
+    temperature = "unknown" if degrees is None else f"the GPU is at {degrees:g} °C"
+    is_hot = degrees is not None and degrees >= _MAX_TEMPERATURE_C
+    loading = f"the driver {'stays loaded' if gpu.is_persistent else 'is loaded by each program'}"
+    keep_loaded = "sudo nvidia-smi -pm 1; undo: sudo nvidia-smi -pm 0"
+    pieces = f"the GPU is {'divided into instances (MIG)' if gpu.is_shared else 'not divided'}"
+    whole = "measure on a GPU without MIG: instances share memory bandwidth and power"
     return (
-        warning_if(
-            hot,
-            "gpu-temperature",
-            "unknown" if gpu.temperature_c is None else f"the GPU is at {gpu.temperature_c:g} °C",
-            "improve the cooling",
-        ),
-        warning_if(
-            not gpu.is_persistent,
-            "gpu-persistence",
-            f"the driver {'stays loaded' if gpu.is_persistent else 'is loaded by each program'}",
-            "sudo nvidia-smi -pm 1; undo: sudo nvidia-smi -pm 0",
-        ),
-        warning_if(
-            gpu.is_shared,
-            "gpu-shared",
-            f"the GPU is {'divided into instances (MIG)' if gpu.is_shared else 'not divided'}",
-            "measure on a GPU without MIG: instances share memory bandwidth and power",
-        ),
+        warning_if(is_hot, "gpu-temperature", temperature, "improve the cooling"),
+        warning_if(not gpu.is_persistent, "gpu-persistence", loading, keep_loaded),
+        warning_if(gpu.is_shared, "gpu-shared", pieces, whole),
     )

@@ -15,10 +15,7 @@ _FIELDS = (
 _CSV = "--format=csv,noheader,nounits"
 _GPUS = ("nvidia-smi", f"--query-gpu={','.join(_FIELDS)}", _CSV)
 # Drivers from 535 on say "event". Later ones may not know the older name.
-_THROTTLING = (
-    ("nvidia-smi", "--query-gpu=uuid,clocks_event_reasons.active", _CSV),
-    ("nvidia-smi", "--query-gpu=uuid,clocks_throttle_reasons.active", _CSV),
-)
+_THROTTLING = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
 _PROGRAMS = ("nvidia-smi", "--query-compute-apps=gpu_uuid,pid,process_name", _CSV)
 
 
@@ -96,8 +93,8 @@ def other_programs(host: Host, gpu: Gpu) -> tuple[str, ...]:
 
 def throttled_by(host: Host, gpu: Gpu) -> tuple[str, ...] | None:
     """Return the causes that slow a GPU down now; None when the driver does not say."""
-    for query in _THROTTLING:
-        for row in _rows(host.run(query) or ""):
+    for reasons in _THROTTLING:
+        for row in _rows(host.run(("nvidia-smi", f"--query-gpu=uuid,{reasons}", _CSV)) or ""):
             if len(row) == 2 and row[0] == gpu.uuid and row[1].startswith("0x"):
                 bits = int(row[1], 16)
                 return tuple(name for bit, name in THROTTLE_BITS.items() if bits & bit)

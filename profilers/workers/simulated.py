@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from devices.sensors.energy import CountedEnergy
 from devices.simulation import Simulation
 from profilers.costs.graph import GraphCosts
 from profilers.costs.workload import costs_of_runs
@@ -17,6 +18,7 @@ from profilers.workers.program.serving import serve
 from profilers.workers.program.worker import Worker
 
 VERSION = "1"
+METER = "SIMULATED"
 _PICOJOULES_PER_FLOP = 50.0
 _PICOJOULES_PER_BYTE = 100.0
 _LOAD_MS = 1.0
@@ -71,8 +73,8 @@ class SimulatedWorker(Worker):
     """
 
     def __init__(self, simulation: Simulation, number: int) -> None:
-        self._meter = _Meter(self)
-        super().__init__(meter=self._meter)
+        # Its energy only grows, so it never starts again from 0.
+        super().__init__(meter=CountedEnergy(METER, [(lambda: self.energy_mj, 0.0)]))
         self.energy_mj = 0.0
         self._simulation = simulation
         self._number = number
@@ -110,7 +112,7 @@ class SimulatedWorker(Worker):
             "python": sys.version.split()[0],
             "pid": self._number,
             "cores": 1,
-            "energy_meter": self._meter.name,
+            "energy_meter": METER,
         }
 
     def open_workload(self, path: str, threads: int, options: dict[str, Any]) -> Any:
@@ -129,22 +131,6 @@ class SimulatedWorker(Worker):
     def busy_ms(self) -> dict[str, float]:
         """Return no times: there are no threads."""
         return {}
-
-
-class _Meter:
-    """A meter of the energy that samples would have used."""
-
-    name = "SIMULATED"
-
-    def __init__(self, machine: SimulatedWorker) -> None:
-        self._machine = machine
-        self._started_mj = 0.0
-
-    def start(self) -> None:
-        self._started_mj = self._machine.energy_mj
-
-    def stop_mj(self) -> float:
-        return self._machine.energy_mj - self._started_mj
 
 
 def _energy_mj(costs: GraphCosts) -> float:

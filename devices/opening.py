@@ -58,7 +58,7 @@ def opened_device(
         plugin = remote.plugin if remote else get_device(name)
         choose_runtime(plugin, runtime)
         if (reason := plugin.unavailable_reason()) is not None:
-            raise DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.")
+            raise DeviceUnavailableError(f"Device {plugin.name!r} is unavailable: {reason}.")
         if is_measured and remote:
             remote.host.lock()
         elif is_measured and not plugin.info().is_simulated:

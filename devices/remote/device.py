@@ -50,7 +50,7 @@ def open_remote_device(
         name: The plugin's name.
         address: The address of the machine.
         say: Called with a message when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried again, in seconds.
+        patience_s: The time for which a lost connection is tried again, in seconds.
 
     Raises:
         UnknownDeviceError: No plugin has that name. Nothing was connected.

@@ -20,7 +20,7 @@ class RemoteHost:
     Args:
         address: The address of the machine.
         say: Called with a message when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried again, in seconds.
+        patience_s: The time for which a lost connection is tried again, in seconds.
 
     Attributes:
         session: The session there, which answers requests.

@@ -47,8 +47,8 @@ class RemoteSession:
     Args:
         address: The address of the machine.
         say: Called with a message when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried again, and how long the machine waits for
-            it, in seconds.
+        patience_s: The time in seconds for which a lost connection is tried again, and for which
+            the machine waits for the next one.
 
     Attributes:
         python: The version of the Python there.
@@ -98,8 +98,8 @@ class RemoteSession:
         Args:
             op: The name of an operation or a question of `devices/remote/agent/keeper.py`.
             payload: The raw bytes that belong to the request.
-            timeout_s: How long the request may take there, in seconds. Time without a connection
-                does not count.
+            timeout_s: The time in seconds that the request may take there. Time without a
+                connection does not count.
             fields: The other fields of the request.
 
         Raises:

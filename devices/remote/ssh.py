@@ -62,7 +62,7 @@ class LinkLostError(RuntimeError):
 
 
 class LinkSilentError(RuntimeError):
-    """Nothing arrived in the given time."""
+    """The connection is there, but no message arrived in the given time."""
 
 
 class SshLink:

@@ -95,7 +95,7 @@ class Child:
         """End the child and all that it has started, and return its exit status.
 
         Args:
-            grace_s: How long it may take to end by itself, in seconds, before it is killed.
+            grace_s: The time in seconds that it may take to end by itself before it is killed.
         """
         if grace_s:
             self.signal(signal.SIGTERM)

@@ -35,7 +35,7 @@ class TrainingSettings(BaseModel):
             learns faster from little text. A model that inherits weights keeps its supernet's.
         balance_weight: Weight of the load-balancing loss, which is 1 for balanced experts.
         z_weight: Weight of the router's z-loss.
-        router_jitter: Random change of the router's input in training.
+        router_jitter: Largest share by which training scales the router's input at random.
         clip_norm: Largest norm of the gradient; 0 for no limit.
         precision: Number format of the computation; weights and optimiser stay in float32.
         sampling: Subnets of an update: one random subnet as in the paper, or the sandwich rule:

@@ -47,7 +47,10 @@ def compare(
         print_json({"a": str(a), "b": str(b), **asdict(comparison)})
     else:
         _print(comparison, a, b)
-    is_exceeded = any(_is_exceeded(comparison, *limit) for limit in limits)
+    is_exceeded = any(
+        comparison.is_slower_by(share) if direction == "slower" else comparison.is_faster_by(share)
+        for direction, share in limits
+    )
     return ExitCode.QUALITY if is_exceeded else ExitCode.OK
 
 
@@ -76,10 +79,6 @@ def _print(both: "Comparison", a: Path, b: Path) -> None:
             for p in worst
         ],
     )
-
-
-def _is_exceeded(both: "Comparison", direction: str, share: float) -> bool:
-    return both.is_slower_by(share) if direction == "slower" else both.is_faster_by(share)
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -1,6 +1,5 @@
 """Carry out ``automoe cost``: by formula for an architecture, by counting for a graph."""
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,7 +63,11 @@ def show_cost(
     if refused:
         raise ValueError(f"{kind} takes no {', '.join(refused)}. Got '{file}'.")
     if kind == "A graph":
-        _show_counted(_graph_costs(file, options.input_shape, options.dim), as_json=options.as_json)
+        from profilers import costs_of_graph
+
+        shapes = dict(map(parse_input_shape, options.input_shape))
+        costs = costs_of_graph(file, shapes=shapes, dims=dict(map(_size, options.dim)))
+        _show_counted(costs, as_json=options.as_json)
     elif kind == "A workload":
         from profilers import costs_of_workload
 
@@ -78,14 +81,6 @@ def _kind(file: Path) -> str:
     if file.suffix == ".onnx":
         return "A graph"
     return "A workload" if file.name.endswith(_WORKLOAD_SUFFIX) else "An architecture"
-
-
-def _graph_costs(file: Path, shapes: Iterable[str], dims: Iterable[str]) -> "GraphCosts":
-    from profilers import costs_of_graph
-
-    return costs_of_graph(
-        file, shapes=dict(map(parse_input_shape, shapes)), dims=dict(map(_size, dims))
-    )
 
 
 def _size(text: str) -> tuple[str, int]:

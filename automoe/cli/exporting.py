@@ -97,16 +97,20 @@ def _calibrated(
     model: "Transformer", vocabulary: "Vocabulary | None", options: ExportOptions
 ) -> "tuple[Int8Steps | None, Sequence[Pair]]":
     """Return the scales of int8, and other sentences to check the graphs with."""
-    from automoe.export import calibrate
+    from automoe.export import calibrate, random_pair
 
     if options.precision != "int8":
         return None, ()
     if options.checkpoint is None or vocabulary is None:
-        pairs, others = _random_pairs(options.vocab_size, options.max_positions)
+        length, size = min(30, options.max_positions), options.vocab_size
+        drawn = [random_pair(size, length, length, seed) for seed in range(2 * _N_CHECKED)]
+        n_checked = _N_CHECKED
     else:
         corpus = model_text(options.checkpoint, options)
-        pairs, others = _pairs(corpus, vocabulary, options.max_positions)
-    return calibrate(model, others, max_positions=options.max_positions), pairs
+        drawn = _drawn_pairs(corpus, vocabulary, options.max_positions)
+        n_checked = min(_N_CHECKED, len(drawn) // 2)
+    int8 = calibrate(model, drawn[n_checked:], max_positions=options.max_positions)
+    return int8, drawn[:n_checked]
 
 
 def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
@@ -119,10 +123,8 @@ def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
         copyfile(checkpoint / CORPUS, out / CORPUS)
 
 
-def _pairs(
-    corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int
-) -> "tuple[Sequence[Pair], Sequence[Pair]]":
-    """Return sentences of the valid split to check with, and others to calibrate with.
+def _drawn_pairs(corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int) -> "list[Pair]":
+    """Draw sentences of the valid split to check and to calibrate with.
 
     Raises:
         CorpusError: The corpus cannot be read.
@@ -137,17 +139,7 @@ def _pairs(
             f"'{corpus.folder}' must have 2 sentences in its valid split, one to calibrate with "
             f"and one to check with. Got {len(pairs)}; give --data."
         )
-    drawn = Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
-    n_checked = min(_N_CHECKED, len(drawn) // 2)
-    return drawn[:n_checked], drawn[n_checked:]
-
-
-def _random_pairs(vocab_size: int, max_positions: int) -> "tuple[Sequence[Pair], Sequence[Pair]]":
-    from automoe.export import random_pair
-
-    length = min(30, max_positions)
-    pairs = [random_pair(vocab_size, length, length, seed) for seed in range(2 * _N_CHECKED)]
-    return pairs[:_N_CHECKED], pairs[_N_CHECKED:]
+    return Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
 
 
 def _random(architecture: "Architecture", vocab_size: int) -> "Transformer":

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -199,8 +199,8 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
         [
             (
                 m.name,
-                *map(_percent, (m.mape, m.within_5, m.within_10)),
-                *map(_three, (m.spearman, m.kendall)),
+                *(f"{share:.1%}" for share in (m.mape, m.within_5, m.within_10)),
+                *(f"{value:.3f}" for value in (m.spearman, m.kendall)),
             )
             for m in report.models
         ],
@@ -214,11 +214,3 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
     print(report.outlook)
     for change, milliseconds in changes.items():
         print(f"{change}: {milliseconds:+.3g} ms")
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
-
-
-def _three(value: Any) -> str:
-    return f"{value:.3f}"

@@ -130,7 +130,11 @@ class _Run:
         result |= _quality(scores["winner"])
         result["baseline"] = {**self._baseline(searched), **_quality(scores["baseline"])}
         write_json(self.folder / RESULT, result)
-        return self._report(result)
+        path = self.folder / "report.html"
+        with self.stage("Report") as on_progress:
+            draw_report(self.folder, path)
+            on_progress(1, 1)
+        return RunSummary(result, self.folder / RESULT, path)
 
     def _profile(self) -> None:
         done, total = n_profiled(self.config, self.space)
@@ -248,13 +252,6 @@ class _Run:
             bounds={str(k): float(v) for k, v in bounds.iloc[0].items()},
             measured=searched.verification.measured.get(self.baseline),
         )
-
-    def _report(self, result: dict[str, Any]) -> RunSummary:
-        path = self.folder / "report.html"
-        with self.stage("Report") as on_progress:
-            draw_report(self.folder, path)
-            on_progress(1, 1)
-        return RunSummary(result, self.folder / RESULT, path)
 
 
 def _claimed_folder(architecture: Architecture, folder: Path) -> Path:

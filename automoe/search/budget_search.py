@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,9 @@ def search(
         ValueError: A fitness is not a finite number, so that nothing can be ranked.
     """
     are_feasible = _feasibility(settings, latency)
-    feasible_known = _feasible_known(known or {}, are_feasible)
+    known = known or {}
+    fits = are_feasible(list(known)) if known else []
+    feasible_known = dict(compress(known.items(), fits))
     if not feasible_known:
         feasibility = require_feasible(space, settings, latency, feasibility)
     # The range comes from some architectures only. Known ones may fit although it says no.
@@ -161,14 +164,6 @@ def _evolved(
                 state.append(kept)
             n_kept = len(generations)
     return generations
-
-
-def _feasible_known(
-    known: Mapping[Architecture, float], are_feasible: AreFeasible
-) -> dict[Architecture, float | None]:
-    """Return the known architectures that are feasible, in the form of an evaluated generation."""
-    fits = are_feasible(list(known)) if known else []
-    return {a: loss for (a, loss), is_fit in zip(known.items(), fits, strict=True) if is_fit}
 
 
 def _evaluated(

@@ -76,7 +76,7 @@ class Evolution:
             return []
         mutants = self._distinct(lambda: self._mutant(parents, rng), self._settings.mutants, ())
         children = self._distinct(
-            lambda: self._child(parents, rng),
+            lambda: self._space.crossover(rng.choice(parents), rng.choice(parents), rng),
             self._settings.crossovers,
             mutants,
             max_draws=_MAX_CHILD_DRAWS,
@@ -118,9 +118,6 @@ class Evolution:
         return self._space.mutate(
             rng.choice(parents), rng, probability=self._settings.mutation_probability
         )
-
-    def _child(self, parents: Sequence[Architecture], rng: Random) -> Architecture:
-        return self._space.crossover(rng.choice(parents), rng.choice(parents), rng)
 
     def _distinct(
         self,

@@ -118,8 +118,8 @@ def run_search(
     Args:
         request: The request.
         preflight: The value that `preflight_check` returned for the request.
-        target: The device that measures the best candidates. None measures nothing, and the
-            winner is chosen by its prediction.
+        target: The device that measures the best candidates. None measures nothing: the winner
+            is the best candidate that is predicted to fit.
         stage: Called with the title of each step. It returns the progress report of the step.
 
     Raises:

@@ -1,1 +1,1 @@
-"""The device measures the best candidates before a result is called certified."""
+"""Measure the best candidates on the device before a result is called certified."""

@@ -167,7 +167,7 @@ class Bench:
         return {a: self._measured(row, log) if row else None for a, row in wanted.items()}
 
     def _require_same_device(self, log: Path) -> None:
-        """Check that a log is of this device.
+        """Check that a log is of this device, these conditions and this runtime.
 
         When the log holds every candidate, no session opens that would check it.
         """

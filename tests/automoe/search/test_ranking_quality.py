@@ -175,5 +175,5 @@ def test_a_space_that_has_too_few_subnets_is_told(
     folder: Path, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SearchSpace, "sample", lambda self, rng: self.largest())
-    with pytest.raises(ValueError, match="'n' must be at most 1, .* found in 'small'. Got 3"):
+    with pytest.raises(ValueError, match="'n' must be at most 1, the subnets of 'small'. Got 3"):
         ranking_quality(folder / "net", corpus, SETTINGS, folder=tmp_path, n=3)

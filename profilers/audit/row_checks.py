@@ -1,4 +1,4 @@
-"""Checks that look at rows one by one, or at a column: values, conditions, repeats, grades."""
+"""This module checks rows one by one, or a column: values, conditions, duplicates, qualities."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 
 
 def malformed(log: AnyLog) -> list[Problem]:
-    """Lines that are no rows, and columns that are not there."""
+    """Return problems of lines that are not rows, and of missing or repeated columns."""
     problems = []
     lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
     if lines:
@@ -58,7 +58,7 @@ def malformed(log: AnyLog) -> list[Problem]:
 
 
 def simulated(log: AnyLog) -> list[Problem]:
-    """Rows of our logs that were computed and not measured."""
+    """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
     lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
     if not log.is_ours or not lines:
         return []
@@ -68,7 +68,10 @@ def simulated(log: AnyLog) -> list[Problem]:
 
 
 def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
-    """Latencies that are no positive number; in our logs, results that are no number from 0."""
+    """Return a problem when a latency is not above 0.
+
+    In a log of `automoe profile`, all results are checked: each must be a number from 0 up.
+    """
     optional = set(OPTIONAL_NUMBER_COLUMNS)
     known = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS) if log.is_ours else ()
     examples: dict[int, str] = {}
@@ -88,7 +91,7 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
 
 
 def inconsistent(rows: Sequence[Row]) -> list[Problem]:
-    """Rows of ours that contradict themselves, such as a latency outside of its interval."""
+    """Return problems of rows that contradict themselves, e.g. a latency outside its interval."""
     problems = []
     for names in _ASCENDING:
         lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
@@ -101,7 +104,10 @@ def inconsistent(rows: Sequence[Row]) -> list[Problem]:
 
 
 def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
-    """Conditions that take several values; the rows are those without the most common one."""
+    """Return a problem for each condition with several values.
+
+    Its lines are those without the most common value.
+    """
     problems = []
     for name in columns:
         counts = Counter(row.cells[name] for row in rows)
@@ -121,7 +127,7 @@ def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
 
 
 def duplicates(log: AnyLog) -> list[Problem]:
-    """Points, or in logs of others whole rows, that come again."""
+    """Return a problem when points are repeated. In logs of others, whole rows are compared."""
     seen: set[object] = set()
     lines = []
     for row in log.rows:
@@ -138,7 +144,7 @@ def duplicates(log: AnyLog) -> list[Problem]:
 
 
 def constant(latencies: Sequence[float]) -> list[Problem]:
-    """A latency that never changes, from which nothing can be learned."""
+    """Return a problem when all latencies are equal, so that nothing can be learned."""
     if len(latencies) < _MIN_ROWS_FOR_CONSTANT or len(set(latencies)) > 1:
         return []
     message = f"all {len(latencies)} rows have the latency {latencies[0]:g}"
@@ -146,7 +152,7 @@ def constant(latencies: Sequence[float]) -> list[Problem]:
 
 
 def doubtful(rows: Sequence[Row]) -> list[Problem]:
-    """Rows that were flagged, when they are many, and rows of quality C."""
+    """Return problems of flagged rows, when there are many, and of rows of quality C."""
     problems = []
     flagged = {row.line: flags(row) for row in rows if flags(row)}
     if flagged and len(flagged) / len(rows) > _MAX_FLAGGED_SHARE:
@@ -164,7 +170,7 @@ def doubtful(rows: Sequence[Row]) -> list[Problem]:
 
 
 def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
-    """Columns named without a unit, and latencies in another one than milliseconds."""
+    """Return problems of columns without a unit, and of latencies not in milliseconds."""
     bare = [name for name in log.columns if name.lower() in _UNITLESS]
     remedy = "rename it with its unit, e.g. latency_ms"
     problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
@@ -186,13 +192,13 @@ def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
 
 
 def flags(row: Row) -> list[str]:
-    """The flags of a row."""
+    """Return the flags of a row."""
     return [flag for flag in row.cells.get("flags", "").split(";") if flag]
 
 
 def _is_possible(text: str, *, may_be_zero: bool) -> bool:
     value = number(text)
-    return value >= 0 if may_be_zero else value > 0  # both false for nan
+    return value >= 0 if may_be_zero else value > 0  # both are false for NaN
 
 
 def _ascends(values: Sequence[float]) -> bool:

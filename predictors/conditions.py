@@ -43,7 +43,10 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
             continue
         values = list(dict.fromkeys(map(_text, frame[name])))
         if len(values) > 1:
-            raise TableError(_mixed(frame, name, values))
+            raise TableError(
+                f"{source(frame)} mixes measurements: column '{name}' has {_listed(values)}. Keep "
+                f"the rows of one value, or name all features and '{name}' among them."
+            )
         held[name] = values[0]
     return held
 
@@ -107,13 +110,6 @@ def _text(value: object) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value)
-
-
-def _mixed(frame: pd.DataFrame, name: str, values: list[str]) -> str:
-    return (
-        f"{source(frame)} mixes measurements: column '{name}' has {_listed(values)}. "
-        f"Keep the rows of one value, or name all features and '{name}' among them."
-    )
 
 
 def _listed(values: list[str]) -> str:

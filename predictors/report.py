@@ -87,11 +87,11 @@ class FitReport:
         """
         if self.best.mape <= goal:
             return f"enough: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
-        said = f"not enough yet: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
+        verdict = f"not enough yet: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
         curve = self.learning_curve
         if curve is None:
-            return f"{said}; measure {_MORE_ROWS} more to see how fast it falls"
+            return f"{verdict}; measure {_MORE_ROWS} more to see how fast it falls"
         needed = curve.rows_for(goal)
         if needed is None:
-            return f"{said}; more rows alone will not do, about {curve.floor:.1%} stays"
-        return f"{said}; about {max(needed - self.n_rows, _MORE_ROWS // 4)} more rows are needed"
+            return f"{verdict}; more rows alone will not do, about {curve.floor:.1%} stays"
+        return f"{verdict}; about {max(needed - self.n_rows, _MORE_ROWS // 4)} more rows are needed"

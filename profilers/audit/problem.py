@@ -31,10 +31,11 @@ class Problem:
     @classmethod
     def at(
         cls, lines: Iterable[int], check: str, severity: Severity, *, message: str, remedy: str
-    ) -> "Problem":
-        """Return a problem of these lines, which are added to the message."""
+    ) -> "list[Problem]":
+        """Return one problem of these lines, which are added to the message; none without lines."""
         rows = tuple(sorted(set(lines)))
-        return cls(check, severity, f"{message}: {describe_lines(rows)}", remedy, rows)
+        text = f"{message}: {describe_lines(rows)}"
+        return [cls(check, severity, text, remedy, rows)] if rows else []
 
 
 def describe_lines(rows: Sequence[int], shown: int = _SHOWN_RANGES) -> str:

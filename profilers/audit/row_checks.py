@@ -33,16 +33,14 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 
 def malformed(log: AnyLog) -> list[Problem]:
     """Return problems of lines that are not rows, and of missing or repeated columns."""
-    problems = []
     lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
-    if lines:
-        message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
-        remedy = "correct or delete them"
-        problems.append(Problem.at(lines, "malformed", "problem", message=message, remedy=remedy))
-    if log.torn is not None:
-        message = "a write was cut off in the last line, which is left out"
-        remedy = "resume the same command: it moves the line aside and measures its point again"
-        problems.append(Problem.at([log.torn], "torn", "warning", message=message, remedy=remedy))
+    message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
+    remedy = "correct or delete them"
+    problems = Problem.at(lines, "malformed", "problem", message=message, remedy=remedy)
+    message = "a write was cut off in the last line, which is left out"
+    remedy = "resume the same command: it moves the line aside and measures its point again"
+    torn = [] if log.torn is None else [log.torn]
+    problems += Problem.at(torn, "torn", "warning", message=message, remedy=remedy)
     twice = [name for name, count in Counter(log.columns).items() if count > 1]
     missing = [name for name in REQUIRED_COLUMNS if log.is_ours and name not in log.columns]
     if twice:
@@ -60,11 +58,10 @@ def malformed(log: AnyLog) -> list[Problem]:
 def simulated(log: AnyLog) -> list[Problem]:
     """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
     lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
-    if not log.is_ours or not lines:
-        return []
     message = f"{len(lines)} rows are SIMULATED and say nothing about any real device"
     remedy = "use what comes of them for trying out only"
-    return [Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)]
+    lines = lines if log.is_ours else []
+    return Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)
 
 
 def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
@@ -87,7 +84,7 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     line, example = next(iter(examples.items()))
     message = f"{len(examples)} rows hold an impossible value, e.g. in line {line} {example}"
     remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
-    return [Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)]
+    return Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)
 
 
 def inconsistent(rows: Sequence[Row]) -> list[Problem]:
@@ -95,11 +92,9 @@ def inconsistent(rows: Sequence[Row]) -> list[Problem]:
     problems = []
     for names in _ASCENDING:
         lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
-        if lines:
-            message = f"{len(lines)} rows violate {' <= '.join(names)}"
-            problems.append(
-                Problem.at(lines, "inconsistent", "problem", message=message, remedy=_MEASURE_AGAIN)
-            )
+        message = f"{len(lines)} rows violate {' <= '.join(names)}"
+        remedy = _MEASURE_AGAIN
+        problems += Problem.at(lines, "inconsistent", "problem", message=message, remedy=remedy)
     return problems
 
 
@@ -122,7 +117,7 @@ def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
         )
         lines = [row.line for row in rows if row.cells[name] != usual]
         remedy = "split the log by that column and fit each part"
-        problems.append(Problem.at(lines, "mixed", "problem", message=message, remedy=remedy))
+        problems += Problem.at(lines, "mixed", "problem", message=message, remedy=remedy)
     return problems
 
 
@@ -135,12 +130,10 @@ def duplicates(log: AnyLog) -> list[Problem]:
         if key in seen:
             lines.append(row.line)
         seen.add(key)
-    if not lines:
-        return []
     what = "of points that have a row already" if log.is_ours else "identical to an earlier one"
     message = f"{len(lines)} rows are {what}"
     remedy = "keep one row per point"
-    return [Problem.at(lines, "duplicates", "warning", message=message, remedy=remedy)]
+    return Problem.at(lines, "duplicates", "warning", message=message, remedy=remedy)
 
 
 def constant(latencies: Sequence[float]) -> list[Problem]:
@@ -153,20 +146,18 @@ def constant(latencies: Sequence[float]) -> list[Problem]:
 
 def doubtful(rows: Sequence[Row]) -> list[Problem]:
     """Return problems of flagged rows, when there are many, and of rows of quality C."""
-    problems = []
+    problems: list[Problem] = []
     flagged = {row.line: flags(row) for row in rows if flags(row)}
     if flagged and len(flagged) / len(rows) > _MAX_FLAGGED_SHARE:
         counts = Counter(flag for names in flagged.values() for flag in names)
         detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
         message = f"{len(flagged)} of {len(rows)} rows are flagged ({detail})"
         remedy = "run `automoe doctor`, quieten the machine and measure again"
-        problems.append(Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy))
+        problems += Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy)
     poor = [row.line for row in rows if row.cells.get("quality") == "C"]
-    if poor:
-        message = f"{len(poor)} of {len(rows)} rows are of quality C"
-        remedy = "measure their points again on a quiet machine, or leave them out of the fit"
-        problems.append(Problem.at(poor, "flagged", "warning", message=message, remedy=remedy))
-    return problems
+    message = f"{len(poor)} of {len(rows)} rows are of quality C"
+    remedy = "measure their points again on a quiet machine, or leave them out of the fit"
+    return problems + Problem.at(poor, "flagged", "warning", message=message, remedy=remedy)
 
 
 def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:

@@ -51,7 +51,7 @@ def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
         f"{correlation:.2f}); more than {_MAX_SENTINEL_SPREAD / 2:.1%} off its median"
     )
     remedy = "find what changed (`automoe doctor`), then measure again into another log"
-    return [Problem.at(off, "drift", "problem", message=message, remedy=remedy)]
+    return Problem.at(off, "drift", "problem", message=message, remedy=remedy)
 
 
 def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Problem]:
@@ -64,10 +64,9 @@ def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Probl
     problems = []
     for factor, far_off in _FACTORS.items():
         lines = [row.line for row, own in zip(rows, factors, strict=True) if own == factor]
-        if lines:
-            message = f"{len(lines)} latencies are {far_off} what the other rows make likely"
-            remedy = "bring them to milliseconds, or delete the lines"
-            problems.append(Problem.at(lines, "unit", "problem", message=message, remedy=remedy))
+        message = f"{len(lines)} latencies are {far_off} what the other rows make likely"
+        remedy = "bring them to milliseconds, or delete the lines"
+        problems += Problem.at(lines, "unit", "problem", message=message, remedy=remedy)
     return problems
 
 

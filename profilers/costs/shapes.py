@@ -144,7 +144,8 @@ class OpenedGraph:
         for name, value in zip_longest(proto.output, inferred[: len(proto.output)]):
             known = UNKNOWN if value is None or not name else value
             if name and known.shape is None and name in declared:
-                known = _as_declared(declared[name], sizes) or known
+                as_declared = _as_declared(declared[name], sizes)
+                known = known if as_declared.shape is None else as_declared
             outputs.append(known)
         named = zip(proto.output, outputs, strict=True)
         unknown = [name for name, value in named if name and value.n_bytes is None]
@@ -193,7 +194,10 @@ class OpenedGraph:
             )
         except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
-        outputs = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
+        outputs = [
+            _as_declared(types[name].tensor_type, {}) if name in types else UNKNOWN
+            for name in node.proto.output
+        ]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
             outputs[1] = outputs[0]  # before opset 12 ONNX infers nothing about the mask
         return outputs
@@ -246,16 +250,15 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
     return ShapedNode(node.proto, node.inputs, tuple(outputs))
 
 
-def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value | None:
-    """Return a value as the graph declares it; None when a dimension is unknown."""
-    if not declared.HasField("shape"):
-        return None
+def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value:
+    """Return a value as the graph declares it, without a shape when a dimension is unknown."""
     shape = [
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else sizes.get(dim.dim_param)
         for dim in declared.shape.dim
     ]
     known = tuple(size for size in shape if size is not None)
-    return Value(declared.elem_type, known) if len(known) == len(shape) else None
+    is_known = declared.HasField("shape") and len(known) == len(shape)
+    return Value(declared.elem_type, known if is_known else None)
 
 
 def _measured(node: ShapedNode) -> NDArray[Any]:
@@ -271,12 +274,3 @@ def _is_large(value: Value) -> bool:
 
 def _type(value: Value) -> TypeProto:
     return helper.make_tensor_type_proto(value.elem_type, value.shape)
-
-
-def _value(inferred: TypeProto) -> Value:
-    if not inferred.HasField("tensor_type"):
-        return UNKNOWN
-    tensor = inferred.tensor_type
-    dims = [dim.dim_value for dim in tensor.shape.dim if dim.HasField("dim_value")]
-    complete = tensor.HasField("shape") and len(dims) == len(tensor.shape.dim)
-    return Value(tensor.elem_type, tuple(dims) if complete else None)

@@ -43,7 +43,7 @@ class LatencyLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _locked(path):
+        with _writing(path):
             torn = [_repair(path, is_csv=True), _repair(samples_path(path), is_csv=False)]
         self.repaired = tuple(message for message in torn if message)
         _first_row(path)
@@ -56,25 +56,13 @@ class LatencyLog:
         """
         return {row["point_id"] for row in read_log(self.path)}
 
-    @contextlib.contextmanager
-    def measuring(self) -> Iterator[None]:
+    def measuring(self) -> contextlib.AbstractContextManager[None]:
         """Keep other sessions out while this one measures into the log.
 
-        Raises:
-            LogError: Another session is measuring into it.
+        The context manager raises a `LogError` when another session is measuring into it.
         """
-        lock = FileLock(f"{self.path}.session.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LogError(
-                f"{self.path} is being measured into by another session. Wait for it to end, or "
-                "use another log."
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        busy = "is being measured into by another session. Wait for it to end, or use another log."
+        return _locked(f"{self.path}.session.lock", 0, f"{self.path} {busy}")
 
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
         """Return the level to which earlier sessions corrected; None in an empty log.
@@ -101,8 +89,7 @@ class LatencyLog:
         Raises:
             LogError: A condition differs from that of the log.
         """
-        first = _first_row(self.path)
-        if first is not None:
+        if (first := _first_row(self.path)) is not None:
             require_same(first, conditions, self.path)
 
     def require_runtime(self, runtime: str) -> None:
@@ -135,7 +122,7 @@ class LatencyLog:
             "measured_at": measurement.measured_at,
             "blocks": list(measurement.samples),
         }
-        with _locked(self.path):
+        with _writing(self.path):
             header = self._require_fits(row)
             line = format_line([row.get(name, "") for name in header or row])
             _append(samples_path(self.path), json.dumps(samples).encode() + b"\n")
@@ -197,8 +184,7 @@ def require_conditions(path: Path, conditions: Mapping[str, object]) -> None:
         LogError: The log is missing, or one of its conditions differs.
     """
     require_existing(path)
-    first = _first_row(path)
-    if first is not None:
+    if (first := _first_row(path)) is not None:
         require_same(first, conditions, path)
 
 
@@ -265,17 +251,19 @@ def _first_row(path: Path) -> dict[str, str] | None:
     return next(iter(_sound_rows(log)), None) if log else None
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> contextlib.AbstractContextManager[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
+    held = f"is held by another program for {_LOCK_SECONDS:g} s. Wait for it to end or use another"
+    return _locked(f"{path}.lock", _LOCK_SECONDS, f"{path}.lock {held} log.")
+
+
+@contextlib.contextmanager
+def _locked(lock: str, timeout_s: float, message: str) -> Iterator[None]:
     try:
-        with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
+        with FileLock(lock, timeout=timeout_s):
             yield
     except Timeout:
-        raise LogError(
-            f"{path}.lock is held by another program for {_LOCK_SECONDS:g} s. "
-            f"Wait for it to end or use another log."
-        ) from None
+        raise LogError(message) from None
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -62,7 +62,9 @@ def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
         raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
     model = load_onnx(path)
     if not model.graph.node:
-        raise WorkloadError(f"{path} has no nodes: it is no ONNX graph. Export the model as ONNX.")
+        raise WorkloadError(
+            f"{path} has no nodes: it is not an ONNX graph. Export the model as ONNX."
+        )
     return tuple(_Lint(model, DIALECTS[dialect]).findings())
 
 
@@ -85,13 +87,9 @@ class _Lint:
     def _opset(self) -> Iterator[LintFinding]:
         for entry in self._model.opset_import:
             if entry.domain in _STANDARD and entry.version > self._dialect.max_opset:
-                yield LintFinding(
-                    "refusal",
-                    "",
-                    "",
-                    f"opset {entry.version} is newer than {self._dialect.max_opset}, the newest "
-                    f"that it reads; export with an older one",
-                )
+                newest = f"{self._dialect.max_opset}, the newest that it reads"
+                reason = f"opset {entry.version} is newer than {newest}; export with an older one"
+                yield LintFinding("refusal", "", "", reason)
 
     def _inputs(self) -> Iterator[LintFinding]:
         weights = {tensor.name for tensor in self._model.graph.initializer}
@@ -131,19 +129,19 @@ class _Lint:
             return
         given = [name for name in self._shapes_of(node) if name in self._from_sizes]
         if given:
-            yield "note", f"{_listed(given)} says a shape: it lies on the host, not the GPU"
+            yield "note", f"{_listed(given)} says a shape: it lies on the CPU, not the GPU"
         is_old = self._dialect.version < (10, 0)
         if node.op_type in SHAPED_BY_DATA or self._is_shaped_by_data(node):
             how = "its output's shape depends on data"
             if is_old and node.op_type not in SHAPED_BY_DATA:
                 yield "refusal", f"{how}, which 8.x takes of NonZero and NonMaxSuppression only"
             else:
-                yield "note", f"{how}: the host waits for it, and no CUDA graph can hold it"
+                yield "note", f"{how}: the CPU waits for it, and no CUDA graph can hold it"
 
     def _refusal(self, node: "NodeProto") -> str:
         operator, dialect = node.op_type, self._dialect
         if node.domain not in _STANDARD:
-            return f"the domain {node.domain!r} is no standard one; write it with ONNX operators"
+            return f"the domain {node.domain!r} is not a standard one; write it with ONNX operators"
         since = TAKEN_SINCE.get(operator)
         if since is None or operator in dialect.refused:
             return "the parser does not take this operator; write it with others"

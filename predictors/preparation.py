@@ -79,7 +79,11 @@ def prepare(
         least = MIN_ROWS if base is None else MIN_ROWS_WITH_BASE
     names = resolve_targets(frame, targets)
     usable = usable_rows(frame)
-    _check_rows(frame, usable, least)
+    if len(usable) < least:
+        raise TableError(
+            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
+            f"{least}. Measure {least - len(usable)} more."
+        )
     latency = latency_ms(usable, names)
     held = conditions(usable, varied=features or ())
     _check_base(base, held)
@@ -114,14 +118,6 @@ def fit_problems(path: Path, targets: Sequence[str]) -> tuple[Problem, ...]:
         return ()
     message = f"{n_rows} usable rows; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
     return (Problem("rows", "warning", message, f"measure {MIN_ROWS - n_rows} more"),)
-
-
-def _check_rows(frame: pd.DataFrame, usable: pd.DataFrame, least: int) -> None:
-    if len(usable) < least:
-        raise TableError(
-            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
-            f"{least}. Measure {least - len(usable)} more."
-        )
 
 
 def _check_base(base: Predictor | None, held: dict[str, str]) -> None:

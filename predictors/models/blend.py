@@ -37,12 +37,11 @@ class RooflineBlend(LatencyModel):
         )
 
     def _unfitted(self) -> dict[str, LatencyModel]:
-        models: tuple[LatencyModel, ...] = (
-            RooflineRidge(self.columns),
-            RooflineBoost(self.columns, seed=self.seed),
-            RooflineGaussian(self.columns),
-        )
-        return dict(zip(self.PARTS, models, strict=True))
+        return {
+            "roofline_ridge": RooflineRidge(self.columns),
+            "roofline_boost": RooflineBoost(self.columns, seed=self.seed),
+            "roofline_gaussian": RooflineGaussian(self.columns),
+        }
 
 
 def blended(predictions: Sequence[Vector]) -> Vector:

@@ -13,28 +13,16 @@ from numpy.typing import NDArray
 
 from predictors.physics.role import Role
 
-ROLES = (
-    *(
-        Role(name, (name,))
-        for name in (
-            "encoder_embed_dim",
-            "encoder_layer_num",
-            "encoder_ffn_embed_dim_avg",
-            "decoder_embed_dim",
-            "decoder_layer_num",
-            "decoder_ffn_embed_dim_avg",
-        )
-    ),
-    *(
-        Role(name, (name,), is_optional=True)
-        for name in (
-            "decoder_arbitrary_ende_attn_avg",
-            "encoder_n_experts_avg",
-            "decoder_n_experts_avg",
-            "encoder_each_expert_ffn_dim_avg",
-            "decoder_each_expert_ffn_dim_avg",
-        )
-    ),
+_REQUIRED = (
+    *("encoder_embed_dim", "encoder_layer_num", "encoder_ffn_embed_dim_avg"),
+    *("decoder_embed_dim", "decoder_layer_num", "decoder_ffn_embed_dim_avg"),
+)
+_OPTIONAL = (
+    *("decoder_arbitrary_ende_attn_avg", "encoder_n_experts_avg", "decoder_n_experts_avg"),
+    *("encoder_each_expert_ffn_dim_avg", "decoder_each_expert_ffn_dim_avg"),
+)
+ROLES = tuple(
+    Role(name, (name,), is_optional=name in _OPTIONAL) for name in (*_REQUIRED, *_OPTIONAL)
 )
 ARCHITECTURE = ()
 WORK = (

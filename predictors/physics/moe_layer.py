@@ -15,34 +15,21 @@ from numpy.typing import NDArray
 
 from predictors.physics.role import Role
 
-ROLES = (
-    Role("tokens", ("num_tokens", "n_tokens", "tokens", "token_count", "batch_tokens")),
-    Role("hidden", ("hidden_size", "hidden_dim", "hidden", "d_model", "model_dim", "embed_dim")),
-    Role(
-        "width",
-        (
-            *("inter_size", "intermediate_size", "moe_intermediate_size", "inter", "inter_dim"),
-            *("ffn_dim", "ffn_size", "expert_dim", "expert_size", "moe_ffn_hidden_size"),
-        ),
-    ),
-    Role("top_k", ("topk", "top_k", "k", "experts_per_token"), is_optional=True),
-    Role("experts", ("num_experts", "n_experts", "experts", "num_local_experts")),
-    Role(
-        "tensor_parallel",
-        ("moe_tp_size", "tp_size", "tp", "tensor_parallel", "tensor_parallel_size"),
-        is_optional=True,
-    ),
-    Role(
-        "expert_parallel",
-        ("moe_ep_size", "ep_size", "ep", "expert_parallel", "expert_parallel_size"),
-        is_optional=True,
-    ),
-    Role(
-        "routing",
-        ("distribution", "routing", "workload_distribution", "routing_distribution"),
-        is_optional=True,
-        is_text=True,
-    ),
+_NAMES = {
+    "tokens": "num_tokens n_tokens tokens token_count batch_tokens",
+    "hidden": "hidden_size hidden_dim hidden d_model model_dim embed_dim",
+    "width": "inter_size intermediate_size moe_intermediate_size inter inter_dim ffn_dim ffn_size "
+    "expert_dim expert_size moe_ffn_hidden_size",
+    "top_k": "topk top_k k experts_per_token",
+    "experts": "num_experts n_experts experts num_local_experts",
+    "tensor_parallel": "moe_tp_size tp_size tp tensor_parallel tensor_parallel_size",
+    "expert_parallel": "moe_ep_size ep_size ep expert_parallel expert_parallel_size",
+    "routing": "distribution routing workload_distribution routing_distribution",
+}
+_OPTIONAL = ("top_k", "tensor_parallel", "expert_parallel", "routing")
+ROLES = tuple(
+    Role(name, tuple(names.split()), is_optional=name in _OPTIONAL, is_text=name == "routing")
+    for name, names in _NAMES.items()
 )
 ARCHITECTURE = ("hidden", "width", "top_k", "experts")
 WORK = (

@@ -45,10 +45,11 @@ def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
     if spread <= _MAX_SENTINEL_SPREAD or correlation <= 2 / sqrt(len(sentinel_ms)):
         return []
     usual = median(sentinel_ms)
-    off = [row.line for row in rows if _is_off(row.number("sentinel_ms") / usual)]
+    limit = _MAX_SENTINEL_SPREAD / 2
+    off = [row.line for row in rows if abs(row.number("sentinel_ms") / usual - 1) > limit]
     message = (
         f"the sentinel drifted by {spread:.0%} over the session (lag-1 correlation "
-        f"{correlation:.2f}); more than {_MAX_SENTINEL_SPREAD / 2:.1%} off its median"
+        f"{correlation:.2f}); more than {limit:.1%} off its median"
     )
     remedy = "find what changed (`automoe doctor`), then measure again into another log"
     return Problem.at(off, "drift", "problem", message=message, remedy=remedy)
@@ -129,7 +130,3 @@ def _offsets(rows: Sequence[Row], spans: Sequence[Span]) -> str:
 
 def _place(rows: Sequence[Row], span: Span) -> str:
     return describe_lines(sorted(row.line for row in rows[span.start : span.stop]), shown=2)
-
-
-def _is_off(ratio: float) -> bool:
-    return abs(ratio - 1) > _MAX_SENTINEL_SPREAD / 2

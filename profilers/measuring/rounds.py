@@ -53,7 +53,7 @@ class Round:
         self._notify = notify
         self._counts_tokens = counts_tokens
         self._crashes: dict[str, int] = {}
-        self._sentinel_crashes = 0
+        self._sentinel_has_crashed = False
 
     def run(self, points: Sequence[Point]) -> Iterator[tuple[Point, PointBlock | str]]:
         """Yield each point with its block, or with the reason why it has none.
@@ -99,13 +99,13 @@ class Round:
         try:
             self._load(worker, _SENTINEL, self._sentinel)
             return True
-        except WorkerDied as error:
-            self._sentinel_crashes += 1
-            if self._sentinel_crashes > 1:
-                raise self._sentinel_failed(error) from error
-            return False
-        except WorkerError as error:
-            raise self._sentinel_failed(error) from error
+        except (WorkerDied, WorkerError) as error:
+            if isinstance(error, WorkerDied) and not self._sentinel_has_crashed:
+                self._sentinel_has_crashed = True
+                return False
+            raise SentinelError(
+                f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
+            ) from error
 
     def _point_block(self, worker: OpenWorker, point: Point) -> PointBlock:
         load_ms, warm_up = self._load(worker, _POINT, self._paths[point.point_id])
@@ -126,11 +126,6 @@ class Round:
     def _tokens_per_expert(self, worker: OpenWorker) -> dict[str, tuple[int, ...]]:
         counted = worker.request("routing", id=_POINT).get("tokens_per_expert", {})
         return {router: tuple(tokens) for router, tokens in counted.items()}
-
-    def _sentinel_failed(self, error: Exception) -> SentinelError:
-        return SentinelError(
-            f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
-        )
 
     def _load(self, worker: OpenWorker, workload_id: str, path: Path) -> tuple[float, WarmUp]:
         reply = worker.request(

@@ -75,8 +75,8 @@ class FitReport:
             return "too few rows to say what more of them would bring"
         points = 100 * curve.gain(self.n_rows, _MORE_ROWS)
         return (
-            f"{_MORE_ROWS} more measurements would bring {points:.1f} points; "
-            f"no number brings less than {curve.floor:.1%}"
+            f"{_MORE_ROWS} more measurements would lower the error by {points:.1f} points; "
+            f"with any number the error stays above {curve.floor:.1%}"
         )
 
     def verdict(self, goal: float) -> str:
@@ -93,5 +93,5 @@ class FitReport:
             return f"{verdict}; measure {_MORE_ROWS} more to see how fast it falls"
         needed = curve.rows_for(goal)
         if needed is None:
-            return f"{verdict}; more rows alone will not do, about {curve.floor:.1%} stays"
+            return f"{verdict}; more rows alone are not enough, about {curve.floor:.1%} remains"
         return f"{verdict}; about {max(needed - self.n_rows, _MORE_ROWS // 4)} more rows are needed"

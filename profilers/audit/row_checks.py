@@ -59,7 +59,7 @@ def simulated(log: AnyLog) -> list[Problem]:
     """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
     lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
     message = f"{len(lines)} rows are SIMULATED and say nothing about any real device"
-    remedy = "use what comes of them for trying out only"
+    remedy = "use their results only to try AutoMoE out"
     lines = lines if log.is_ours else []
     return Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)
 
@@ -113,7 +113,7 @@ def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
         more = ", ..." if len(values) > _SHOWN_VALUES else ""
         message = (
             f"{name!r} takes {len(values)} values: {', '.join(values[:_SHOWN_VALUES])}{more}; "
-            f"another than the usual {usual!r}"
+            f"not the usual {usual!r}"
         )
         lines = [row.line for row in rows if row.cells[name] != usual]
         remedy = "split the log by that column and fit each part"
@@ -152,7 +152,7 @@ def doubtful(rows: Sequence[Row]) -> list[Problem]:
         counts = Counter(flag for names in flagged.values() for flag in names)
         detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
         message = f"{len(flagged)} of {len(rows)} rows are flagged ({detail})"
-        remedy = "run `automoe doctor`, quieten the machine and measure again"
+        remedy = "run `automoe doctor`, stop other programs and measure again"
         problems += Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy)
     poor = [row.line for row in rows if row.cells.get("quality") == "C"]
     message = f"{len(poor)} of {len(rows)} rows are of quality C"

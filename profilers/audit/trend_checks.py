@@ -101,7 +101,7 @@ def _sorted_rows(effect: OrderEffect, sorted_by: Mapping[str, float]) -> Problem
         f"of the machine cannot be told from an effect of the features (residuals: "
         f"{effect.correlation:.2f})"
     )
-    remedy = "measure in random order to know"
+    remedy = "measure in random order to tell them apart"
     return Problem("order", "warning", message, remedy)
 
 
@@ -117,7 +117,7 @@ def _drift(rows: Sequence[Row], effect: OrderEffect) -> Problem:
     if bad:
         remedy = "measure these lines again, or delete them and fit the rest"
         return Problem("drift", "problem", message, remedy, lines)
-    remedy = "know that the machine moved a little; a bound from this log covers it"
+    remedy = "nothing to do: a bound from this log covers a change that is so small"
     return Problem("drift", "warning", message, remedy, lines)
 
 

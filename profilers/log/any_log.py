@@ -172,7 +172,7 @@ def _content(path: Path, n_lines: int | None) -> str:
     try:
         content = codecs.getincrementaldecoder("utf-8-sig")().decode(data)
     except UnicodeDecodeError as error:
-        raise LogError(f"{path} must be a CSV in UTF-8. Got {error.reason}. Save it so.") from None
+        raise LogError(f"{path} must be a CSV in UTF-8. Got {error.reason}. Convert it.") from None
     if "\0" in content or not content.strip():
         got = "a file with zero bytes in it" if content.strip() else "an empty file"
         raise LogError(f"{path} must be a CSV with a header line. Got {got}.")

@@ -14,7 +14,7 @@ Verdict = Literal["SAME", "FASTER", "SLOWER", "AMBIGUOUS"]
 DEFAULT_MARGIN = 0.02
 
 _NORMAL = 1.959964  # the half-width of a 95 % interval, in standard errors
-_NO_SENTINEL = "no common sentinel: whether the machine moved between the logs is unknown"
+_NO_SENTINEL = "no common sentinel shows whether the machine's level changed between the logs"
 _POSITIVE = ("latency_ms", "ci_low_ms", "ci_high_ms")
 
 

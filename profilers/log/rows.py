@@ -63,7 +63,7 @@ def require_columns(columns: Sequence[str], path: Path) -> None:
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
     if missing:
         raise LogError(
-            f"{path}, line 1: column {missing[0]!r} is missing, so this is no latency log. "
+            f"{path}, line 1: column {missing[0]!r} is missing, so this is not a latency log. "
             f"Got {list(columns[:4])}... Give the log that `automoe profile` wrote."
         )
     if len(set(columns)) < len(columns):

@@ -137,7 +137,7 @@ class _Queue:
         """Report that a device is lost, or raise the error when it was the last device."""
         if n_left == 0:
             raise error
-        self._on_lost(f"{error} The others go on.")
+        self._on_lost(f"{error} The other devices continue.")
 
     def _outcomes(self, n_working: int) -> Iterator[Outcome]:
         while n_working:

@@ -129,12 +129,12 @@ class _Lint:
             return
         given = [name for name in self._shapes_of(node) if name in self._from_sizes]
         if given:
-            yield "note", f"{_listed(given)} says a shape: it lies on the CPU, not the GPU"
+            yield "note", f"{_listed(given)} gives a shape: it lies on the CPU, not the GPU"
         is_old = self._dialect.version < (10, 0)
         if node.op_type in SHAPED_BY_DATA or self._is_shaped_by_data(node):
             how = "its output's shape depends on data"
             if is_old and node.op_type not in SHAPED_BY_DATA:
-                yield "refusal", f"{how}, which 8.x takes of NonZero and NonMaxSuppression only"
+                yield "refusal", f"{how}, which 8.x takes only from NonZero and NonMaxSuppression"
             else:
                 yield "note", f"{how}: the CPU waits for it, and no CUDA graph can hold it"
 

@@ -120,7 +120,7 @@ def test_a_shape_that_depends_on_shapes_is_no_matter(tmp_path: Path) -> None:
 
 def test_an_input_that_says_a_shape_is_noted(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "g.onnx", GIVEN_SIZE)
-    assert "shape says a shape: it lies on the CPU, not the GPU" in notes(path, "11")
+    assert "shape gives a shape: it lies on the CPU, not the GPU" in notes(path, "11")
     assert not any("host" in note for note in notes(write_graph(path, COMPUTED_K), "11"))
 
 

@@ -29,8 +29,9 @@ from devices.cpu import CpuDevice
 from devices.remote.address import RemoteAddress
 from devices.remote.device import RemoteDevice, open_remote_device
 from profilers import WorkerProcess
-from profilers.workers import remote as remote_worker
+from profilers.workers import sent_program
 from profilers.workers.local import OpenWorker
+from profilers.workers.remote import RemoteWorker
 
 INSTANT_WORKER = """
 import json, sys
@@ -96,18 +97,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "server").mkdir()
-        instant = folder / "worker.py"
-        instant.write_text(INSTANT_WORKER)
-        remote_worker.WORKER = instant
+        sent_program.worker_program = lambda runtime: INSTANT_WORKER.encode()  # type: ignore[assignment]
         writer = WorkloadWriter(folder / "graphs", TranslationWorkload.of(space))
         rng = Random(0)
         workloads = [writer.write(space.sample(rng)) for _ in range(options.subnets)]
-        here = CpuDevice()
-        here.worker_command = lambda worker: [sys.executable, str(instant)]  # type: ignore[method-assign]
-        with WorkerProcess(here) as worker:
+        with WorkerProcess(CpuDevice()) as worker:
             _, local_ms = rounds_ms(worker, workloads, options.rounds)
         with remote_device(options.host, folder / "server") as device:
-            opened = remote_worker.RemoteWorker(device)
+            opened = RemoteWorker(device)
             start_ms = timed(opened.__enter__)
             first_ms, later_ms = rounds_ms(opened, workloads, options.rounds)
             opened.__exit__(None, None, None)

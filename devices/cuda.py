@@ -77,12 +77,12 @@ class CudaDevice(LinuxDevice):
     def sensors(self) -> dict[str, float]:
         """What Linux and the driver report."""
         gpu = self._gpu()
-        found = {
+        readings = {
             "temperature_gpu_c": gpu.temperature_c if gpu else None,
             "clock_gpu_mhz": gpu.clock_mhz if gpu else None,
             "power_gpu_mw": gpu.power_w * 1000 if gpu and gpu.power_w is not None else None,
         }
-        known = {name: value for name, value in found.items() if value is not None}
+        known = {name: value for name, value in readings.items() if value is not None}
         return {**super().sensors(), **known}
 
     def doctor(self) -> tuple[Finding, ...]:

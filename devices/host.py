@@ -4,18 +4,12 @@ A plugin reads small text files and runs a few fixed commands, and nothing else,
 plugin describes a machine through whatever carries those two.
 """
 
-import glob
 import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-MAX_TEXT_BYTES = 1 << 16
-COMMAND_SECONDS = 10.0
+from devices.sensors.machine import ThisMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,7 @@ class Host(Protocol):
         ...
 
 
-class LocalHost:
+class LocalHost(ThisMachine):
     """The machine that runs this program."""
 
     label = "this machine"
@@ -88,55 +82,3 @@ class LocalHost:
         """What `uname` says."""
         name = os.uname()
         return Kernel(name.sysname, name.release, name.machine)
-
-    def usable_cpus(self) -> tuple[int, ...]:
-        """This process's affinity mask, which its children inherit."""
-        return tuple(sorted(os.sched_getaffinity(0)))
-
-    def read_text(self, path: str) -> str | None:
-        """See `Host`."""
-        return read_file(Path(path))
-
-    def glob(self, pattern: str) -> tuple[str, ...]:
-        """See `Host`."""
-        return tuple(sorted(glob.glob(pattern)))  # noqa: PTH207  Path.glob takes no absolute ones
-
-    def run(self, argv: Sequence[str]) -> str | None:
-        """See `Host`."""
-        program = shutil.which(argv[0])
-        if program is None:
-            return None
-        try:
-            finished = subprocess.run(
-                [program, *argv[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "LC_ALL": "C"},
-                timeout=COMMAND_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return clean_text(finished.stdout)
-
-    def package_version(self, name: str) -> str | None:
-        """See `Host`."""
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            return None
-
-
-def read_file(path: Path) -> str | None:
-    """What `Host.read_text` answers of a file here."""
-    try:
-        with path.open("rb") as file:
-            return clean_text(file.read(MAX_TEXT_BYTES))
-    except OSError:
-        return None
-
-
-def clean_text(content: bytes) -> str:
-    """The text that `Host` makes of bytes."""
-    return content.decode(errors="replace").strip("\0 \n\r\t")

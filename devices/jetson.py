@@ -7,8 +7,8 @@ from devices.linux.checks import finding, unknown
 from devices.linux.cores import are_clocks_pinned
 from devices.linux.device import LinuxDevice
 from devices.linux.held_clocks import ClockCommands, as_root
-from devices.linux.power_meters import describe_meter
 from devices.nvidia import tegra
+from devices.sensors.energy import describe_meter
 from devices.spec import Facts, Finding, HardwareRuns, Severity
 
 _CLOCKS = as_root(

@@ -105,22 +105,22 @@ def resolve_host(host: str, named: dict[str, NamedDevice] | None = None) -> Remo
     return known[host].address if host in known else RemoteAddress(host)
 
 
-def _of_named_device(name: str, found: NamedDevice, host: str | None) -> tuple[str, RemoteAddress]:
+def _of_named_device(name: str, named: NamedDevice, host: str | None) -> tuple[str, RemoteAddress]:
     if name in device_names():
         raise RemoteAddressError(
             f"'{name}' is a device plugin and a machine of devices.yaml. Rename the machine."
         )
     if host is not None:
         raise RemoteAddressError(
-            f"'{name}' of devices.yaml has a host already, '{found.address.destination}'. "
+            f"'{name}' of devices.yaml has a host already, '{named.address.destination}'. "
             f"Got '--host {host}' too; leave it out."
         )
-    if found.device is None:
+    if named.device is None:
         raise RemoteAddressError(
             f"'{name}' of devices.yaml does not say which plugin measures it. Add a line "
             f"'device:' with one of {', '.join(device_names())}."
         )
-    return found.device, found.address
+    return named.device, named.address
 
 
 def _available(device: Device) -> Device:

@@ -8,8 +8,8 @@ from devices.linux.checks import finding, unknown
 from devices.spec import Device, Facts, Finding, Severity
 
 TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
-PROVIDER_VARIABLE = "AUTOMOE_PROVIDER"  # read by profilers/workers/worker.py
-RUNTIME_VARIABLE = "AUTOMOE_RUNTIME"  # read by profilers/workers/tensorrt_worker.py
+PROVIDER_VARIABLE = "AUTOMOE_PROVIDER"  # read by the worker
+RUNTIME_VARIABLE = "AUTOMOE_RUNTIME"  # read by the worker of TensorRT
 ONNXRUNTIME, TENSORRT, TENSORRT_RTX = RUNTIMES = ("onnxruntime", "tensorrt", "tensorrt-rtx")
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

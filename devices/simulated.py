@@ -14,6 +14,7 @@ from devices.simulation import Simulation
 from devices.spec import SIMULATED, DeviceInfo, Finding, HardwareRuns
 
 SETTINGS_VARIABLE = "AUTOMOE_SIMULATED"
+_WORKER = "profilers.workers.simulated"  # a name only: it is imported in the worker's process
 
 
 class SimulatedDevice:
@@ -56,11 +57,11 @@ class SimulatedDevice:
         )
 
     def worker_command(self, worker: Path) -> list[str]:
-        """The argv of the worker's simulated sibling; each one is told how many went before."""
-        sibling = worker.with_name("simulated.py")
+        """The argv of the simulated worker, in place of the real one; it is told its number."""
         self._n_workers += 1
-        # -P: the script's folder stays off the path, where our statistics.py is.
-        return [sys.executable, "-P", str(sibling), str(self._n_workers), str(self._simulation())]
+        # -P: the folder that this program runs in stays off the path.
+        program = [sys.executable, "-P", "-m", _WORKER]
+        return [*program, str(self._n_workers), str(self._simulation())]
 
     def worker_environment(self) -> dict[str, str]:
         """That of every worker, though this one never imports a runtime."""

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from devices.host import Kernel, read_file
+from devices.host import Kernel
+from devices.sensors.machine import read_file
 from devices.spec import LocalDevice
 
-_WORKER = Path("/somewhere/worker.py")
+_WORKER = Path("/somewhere/worker.zip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,12 @@ class RecordedHost:
 
     def read_text(self, path: str) -> str | None:
         """See `Host`."""
-        return read_file(self.root / path.lstrip("/"))
+        return read_file(str(self.root / path.lstrip("/")))
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """See `Host`."""
-        found = self.root.glob(pattern.lstrip("/"))
-        return tuple(sorted(f"/{path.relative_to(self.root)}" for path in found))
+        paths = self.root.glob(pattern.lstrip("/"))
+        return tuple(sorted(f"/{path.relative_to(self.root)}" for path in paths))
 
     def run(self, argv: Sequence[str]) -> str | None:
         """See `Host`."""

@@ -1,43 +1,49 @@
-"""``automoe space`` and ``automoe sample``; ``automoe cost`` is in ``costing``."""
+"""``automoe space`` and ``automoe sample``."""
 
-from pathlib import Path
 from random import Random
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.files import write_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.cli import costing
 from automoe.cli.console import print_fields, print_json, say
-
-MaxExperts = Annotated[int | None, typer.Option(help="Most experts in a layer; default: dense.")]
-Fractional = Annotated[
-    bool | None, typer.Option("--fractional/--standard", help="Experts of their own width.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of lines.")]
+from automoe.cli.options import JsonOptions, Out, Positive, SpaceOptions, argument
 
 _DRAWS_PER_ARCHITECTURE = 50  # before a space counts as exhausted
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("space")(show_space)
-    app.command("sample")(sample)
-    costing.register(app)
+class ShownSpaceOptions(SpaceOptions, JsonOptions):
+    """Which variant of a space is shown, and how."""
+
+
+class SampleOptions(SpaceOptions):
+    """Which architectures are drawn, and where they go.
+
+    Attributes:
+        space: A preset or a YAML file.
+        out: One JSON object per line.
+        n: How many.
+        seed: The same seed, the same architectures.
+    """
+
+    space: str
+    out: Out
+    n: Annotated[Positive, Parameter(name="-n")] = 1
+    seed: int = 0
 
 
 def show_space(
-    name_or_file: Annotated[str, typer.Argument(help="A preset or a YAML file.")],
-    max_experts: MaxExperts = None,
-    fractional: Fractional = None,
-    as_json: AsJson = False,
+    name_or_file: Annotated[str, argument("A preset or a YAML file.")],
+    /,
+    *,
+    options: ShownSpaceOptions = ShownSpaceOptions(),
 ) -> None:
-    """Dimensions, exact count, smallest and largest cost of a search space."""
-    space = SearchSpace.load(name_or_file, max_experts=max_experts, fractional=fractional)
-    if as_json:
+    """Show the dimensions, the exact count and the smallest and largest cost of a search space."""
+    space = options.load(name_or_file)
+    if options.as_json:
         print_json(
             {
                 "name": space.name,
@@ -66,32 +72,25 @@ def show_space(
     )
 
 
-def sample(
-    space: Annotated[str, typer.Option("--space", help="A preset or a YAML file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="One JSON object per line.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed, the same architectures.")] = 0,
-    max_experts: MaxExperts = None,
-    fractional: Fractional = None,
-) -> None:
-    """Distinct random architectures."""
-    source = SearchSpace.load(space, max_experts=max_experts, fractional=fractional)
-    found = draw_distinct(source, n, seed)
-    if len(found) < n:
-        say(f"'{source.name}' gave only {len(found)} distinct architectures of {n}.")
-    write_architectures(out, found)
-    print(f"{out}: {len(found)} architectures")
+def sample(*, options: SampleOptions) -> None:
+    """Draw distinct random architectures from a search space."""
+    space = options.load(options.space)
+    drawn = draw_distinct(space, options.n, options.seed)
+    if len(drawn) < options.n:
+        say(f"'{space.name}' gave only {len(drawn)} distinct architectures of {options.n}.")
+    write_architectures(options.out, drawn)
+    print(f"{options.out}: {len(drawn)} architectures")
 
 
 def draw_distinct(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """Up to ``n`` distinct random architectures; fewer when the space runs out of them."""
+    """Return up to ``n`` distinct random architectures; fewer when the space has no more."""
     rng = Random(seed)
-    found: dict[Architecture, None] = {}
+    drawn: dict[Architecture, None] = {}
     for _ in range(_DRAWS_PER_ARCHITECTURE * n):
-        if len(found) == n:
+        if len(drawn) == n:
             break
-        found[space.sample(rng)] = None
-    return list(found)
+        drawn[space.sample(rng)] = None
+    return list(drawn)
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, argument
 from automoe.cli.share import share_of
 
 if TYPE_CHECKING:
@@ -16,55 +15,56 @@ if TYPE_CHECKING:
 _SHOWN_POINTS = 5
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare")(compare)
+class CompareOptions(JsonOptions):
+    """When two logs count as the same, and when the command fails.
+
+    Attributes:
+        margin: Ratios within it count as the same.
+        fail_on: Exit 4 when it is surely so: slower:5% or faster:5%.
+        force: Compare different workloads all the same.
+    """
+
+    margin: str = "2%"
+    fail_on: tuple[str, ...] = ()
+    force: bool = False
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="The reference, a latency log.")],
-    b: Annotated[Path, typer.Argument(help="The latency log that is judged.")],
-    margin: Annotated[
-        str, typer.Option("--margin", help="Ratios within it count as the same.")
-    ] = "2%",
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option("--fail-on", help="Exit 4 when it is surely so: slower:5% or faster:5%."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare different workloads all the same.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
-) -> None:
-    """Whether B is faster or slower than A on their common points, or the same."""
-    limits = [_limit(text) for text in fail_on or []]
-    share = _share(margin, "--margin", "2%")
+    a: Annotated[Path, argument("The reference, a latency log.")],
+    b: Annotated[Path, argument("The latency log that is judged.")],
+    /,
+    *,
+    options: CompareOptions = CompareOptions(),
+) -> ExitCode:
+    """Say whether log B is faster than log A on their common points, slower or the same."""
+    limits = [_limit(text) for text in options.fail_on]
+    share = _share(options.margin, "--margin", "2%")
     from profilers import compare as compare_logs  # scipy takes a moment to import
     from profilers import read_any_log
 
-    found = compare_logs(read_any_log(a), read_any_log(b), margin=share, force=force)
-    if as_json:
-        print_json({"a": str(a), "b": str(b), **asdict(found)})
+    comparison = compare_logs(read_any_log(a), read_any_log(b), margin=share, force=options.force)
+    if options.as_json:
+        print_json({"a": str(a), "b": str(b), **asdict(comparison)})
     else:
-        _print(found, a, b)
-    if any(_is_exceeded(found, *limit) for limit in limits):
-        raise typer.Exit(ExitCode.QUALITY)
+        _print(comparison, a, b)
+    is_exceeded = any(_is_exceeded(comparison, *limit) for limit in limits)
+    return ExitCode.QUALITY if is_exceeded else ExitCode.OK
 
 
-def _print(found: "Comparison", a: Path, b: Path) -> None:
-    n = len(found.points)
+def _print(both: "Comparison", a: Path, b: Path) -> None:
+    n = len(both.points)
     print(
-        f"{found.verdict}: {b} takes {found.ratio:.4f} times as long as {a} "
-        f"(95 % interval {found.low:.4f} to {found.high:.4f}, {n} point{'s' if n > 1 else ''}, "
-        f"margin {found.margin:.3g})"
+        f"{both.verdict}: {b} takes {both.ratio:.4f} times as long as {a} "
+        f"(95 % interval {both.low:.4f} to {both.high:.4f}, {n} point{'s' if n > 1 else ''}, "
+        f"margin {both.margin:.3g})"
     )
-    if found.sentinel_ratio is not None:
+    if both.sentinel_ratio is not None:
         print(
-            f"the machine was {found.sentinel_ratio:.4f} times as slow; the interval allows for it"
+            f"the machine was {both.sentinel_ratio:.4f} times as slow; the interval allows for it"
         )
-    for note in found.notes:
+    for note in both.notes:
         print(f"note: {note}")
-    worst = found.points[:_SHOWN_POINTS]
+    worst = both.points[:_SHOWN_POINTS]
     print(f"the {len(worst)} points that differ most:" if n > len(worst) else "by point:")
     print_table(
         ("point", "A ms", "B ms", "ratio", "low", "high"),
@@ -78,8 +78,8 @@ def _print(found: "Comparison", a: Path, b: Path) -> None:
     )
 
 
-def _is_exceeded(found: "Comparison", direction: str, share: float) -> bool:
-    return found.is_slower_by(share) if direction == "slower" else found.is_faster_by(share)
+def _is_exceeded(both: "Comparison", direction: str, share: float) -> bool:
+    return both.is_slower_by(share) if direction == "slower" else both.is_faster_by(share)
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -90,7 +90,7 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _share(text: str, option: str, example: str, whole: str | None = None) -> float:
-    """`5%` or `0.05` as 0.05."""
+    """Return 0.05 for `5%` or `0.05`."""
     share = share_of(text)
     if not 0 <= share < 1:  # nan too
         raise ValueError(

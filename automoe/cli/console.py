@@ -1,4 +1,4 @@
-"""What a command prints: data on stdout, progress on stderr."""
+"""A command prints data on stdout, and progress on stderr."""
 
 import json
 import sys
@@ -24,12 +24,12 @@ _PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
 
 
 def print_json(content: object) -> None:
-    """One JSON document on stdout; NaN is no JSON and raises ValueError."""
+    """Print one JSON document on stdout; NaN is no JSON and raises ValueError."""
     print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows for a person."""
+    """Print rows under columns, for a person."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
@@ -37,20 +37,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_fields(content: Mapping[str, Any]) -> None:
-    """One ``name  value`` line each."""
+    """Print one line ``name  value`` for each field."""
     width = max(len(name) for name in content)
     for name, value in content.items():
         print(f"{name:<{width}}  {value}")
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
-    """A bar with the time remaining; plain lines every few seconds where stderr is no terminal."""
+    """Show a bar with the time left, or a line every few seconds where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield _plain_lines(title)
         return

@@ -1,82 +1,85 @@
 """``automoe cost``: of an architecture in closed form, of a graph or a workload by counting."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from automoe.architecture.cost import cost
 from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.options import JsonOptions, Positive, argument, typed
 
 if TYPE_CHECKING:
     from profilers import GraphCosts
 
-_SENTENCE = {"src_len": 30, "tgt_len": 30, "vocab_size": 32768}
 _WORKLOAD_SUFFIX = ".workload.json"
+_OF_ARCHITECTURE = ("--src-len", "--tgt-len", "--vocab-size")
+_OF_GRAPH = ("--input-shape", "--dim")
+_REFUSED = {
+    "A graph": _OF_ARCHITECTURE,
+    "A workload": (*_OF_ARCHITECTURE, *_OF_GRAPH),
+    "An architecture": _OF_GRAPH,
+}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("cost")(show_cost)
+class CostOptions(JsonOptions):
+    """Sizes that a file leaves open.
+
+    Attributes:
+        src_len: Of an architecture: source tokens.
+        tgt_len: Of an architecture: target tokens.
+        vocab_size: Of an architecture: rows of the table.
+        input_shape: Of a graph: name=1x30.
+        dim: Of a graph: a symbolic dimension, name=30.
+    """
+
+    src_len: Positive = 30
+    tgt_len: Positive = 30
+    vocab_size: Positive = 32768
+    input_shape: tuple[str, ...] = ()
+    dim: tuple[str, ...] = ()
 
 
 def show_cost(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="An architecture (JSON, JSON lines, HAT or AutoMoE YAML), a graph (.onnx) or a "
+        argument(
+            "An architecture (JSON, JSON lines, HAT or AutoMoE YAML), a graph (.onnx) or a "
             "workload (.workload.json)."
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
-    src_len: Annotated[
-        int | None, typer.Option(min=1, help="Of an architecture: source tokens; default: 30.")
-    ] = None,
-    tgt_len: Annotated[
-        int | None, typer.Option(min=1, help="Of an architecture: target tokens; default: 30.")
-    ] = None,
-    vocab_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Of an architecture: rows of the table; default: 32768."),
-    ] = None,
-    input_shape: Annotated[
-        list[str] | None, typer.Option("--input-shape", help="Of a graph: name=1x30.")
-    ] = None,
-    dim: Annotated[
-        list[str] | None, typer.Option("--dim", help="Of a graph: a symbolic dimension, name=30.")
-    ] = None,
+    /,
+    *,
+    options: CostOptions = CostOptions(),
 ) -> None:
-    """FLOPs, weights and memory: of an architecture for one sentence, of a graph for one run.
+    """Count FLOPs, weights and memory of an architecture for a sentence, or of a graph for a run.
 
     A sparse graph's tokens go to its experts evenly; a workload says itself where they go.
     """
-    sentence = {"src_len": src_len, "tgt_len": tgt_len, "vocab_size": vocab_size}
-    sizes = {"--input-shape": input_shape, "--dim": dim}
-    flags = {f"--{name.replace('_', '-')}": value for name, value in sentence.items()}
-    if file.suffix == ".onnx":
-        _refuse(flags, file, "a graph")
-        _show_counted(_graph_costs(file, input_shape or [], dim or []), as_json=as_json)
-    elif file.name.endswith(_WORKLOAD_SUFFIX):
-        _refuse({**flags, **sizes}, file, "a workload")
+    kind = _kind(file)
+    refused = [flag for flag in _REFUSED[kind] if flag in typed(options)]
+    if refused:
+        raise ValueError(f"{kind} takes no {', '.join(refused)}. Got '{file}'.")
+    if kind == "A graph":
+        _show_counted(_graph_costs(file, options.input_shape, options.dim), as_json=options.as_json)
+    elif kind == "A workload":
         from profilers import costs_of_workload
 
-        _show_counted(costs_of_workload(file), as_json=as_json)
+        _show_counted(costs_of_workload(file), as_json=options.as_json)
     else:
-        _refuse(sizes, file, "an architecture")
-        _show_architectures(file, sentence, as_json=as_json)
+        _show_architectures(file, options)
 
 
-def _refuse(flags: Mapping[str, object], file: Path, kind: str) -> None:
-    given = [flag for flag, value in flags.items() if value]
-    if given:
-        raise ValueError(f"{kind.capitalize()} takes no {', '.join(given)}. Got '{file}'.")
+def _kind(file: Path) -> str:
+    """Return what a file describes, by its name."""
+    if file.suffix == ".onnx":
+        return "A graph"
+    return "A workload" if file.name.endswith(_WORKLOAD_SUFFIX) else "An architecture"
 
 
-def _graph_costs(file: Path, shapes: list[str], dims: list[str]) -> "GraphCosts":
+def _graph_costs(file: Path, shapes: Iterable[str], dims: Iterable[str]) -> "GraphCosts":
     from profilers import costs_of_graph
 
     return costs_of_graph(
@@ -106,18 +109,14 @@ def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
         )
 
 
-def _show_architectures(file: Path, sentence: Mapping[str, int | None], *, as_json: bool) -> None:
-    sizes = {name: sentence[name] or default for name, default in _SENTENCE.items()}
+def _show_architectures(file: Path, options: CostOptions) -> None:
     count = partial(
-        cost,
-        src_len=sizes["src_len"],
-        tgt_len=sizes["tgt_len"],
-        vocab_size=sizes["vocab_size"],
+        cost, src_len=options.src_len, tgt_len=options.tgt_len, vocab_size=options.vocab_size
     )
     rows: list[dict[str, Any]] = [
         {"id": each.id, **count(each).to_dict()} for each in read_architectures(file)
     ]
-    if as_json:
+    if options.as_json:
         print_json(rows if file.suffix == ".jsonl" else rows[0])
         return
     for row in rows:

@@ -1,32 +1,40 @@
 """``automoe devices`` and ``automoe doctor``."""
 
 from dataclasses import asdict
-from typing import Annotated
-
-import typer
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, Runtime, opened_device
+from automoe.cli.options import JsonOptions
 from devices import DeviceInfo, DeviceStatus, describe_devices
 from devices.opening import resolve_host
 from devices.remote.address import RemoteAddress
 from devices.remote.host import RemoteHost
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+class DevicesOptions(JsonOptions):
+    """Where the command looks for devices."""
+
+    host: Host = None
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("devices")(list_devices)
-    app.command("doctor")(doctor)
+class DoctorOptions(JsonOptions):
+    """Which device the command looks at.
+
+    Attributes:
+        device: The device to look at.
+    """
+
+    device: str = "cpu"
+    host: Host = None
+    runtime: Runtime = ONNXRUNTIME
 
 
-def list_devices(host: Host = None, as_json: AsJson = False) -> None:
-    """The device plugins, what each finds here or at a host, and why one is unavailable."""
-    found = _found_at(resolve_host(host)) if host else describe_devices()
-    if as_json:
+def list_devices(*, options: DevicesOptions = DevicesOptions()) -> None:
+    """List the device plugins, what each finds here or at a host, and why one is unavailable."""
+    statuses = _statuses_at(resolve_host(options.host)) if options.host else describe_devices()
+    if options.as_json:
         print_json(
             [
                 {
@@ -37,7 +45,7 @@ def list_devices(host: Host = None, as_json: AsJson = False) -> None:
                     "info": status.info.to_dict() if status.info else None,
                     "fingerprint": status.info.fingerprint if status.info else None,
                 }
-                for status in found
+                for status in statuses
             ]
         )
         return
@@ -50,37 +58,32 @@ def list_devices(host: Host = None, as_json: AsJson = False) -> None:
                 status.run_on_hardware or "",
                 _summary(status.info) if status.info else str(status.reason),
             )
-            for status in found
+            for status in statuses
         ],
     )
 
 
-def doctor(
-    device: Annotated[str, typer.Option("--device", help="The device to look at.")] = "cpu",
-    host: Host = None,
-    runtime: Runtime = ONNXRUNTIME,
-    as_json: AsJson = False,
-) -> None:
-    """What would disturb a measurement there, and the remedy; exit 4 when something must not be."""
-    with opened_device(device, host, runtime, is_measured=False) as opened:
+def doctor(*, options: DoctorOptions = DoctorOptions()) -> ExitCode:
+    """Say what would disturb a measurement on a device, and the remedy; exit 4 for a problem."""
+    with opened_device(options.device, options.host, options.runtime, is_measured=False) as opened:
         findings = opened.doctor()
-    if as_json:
+    if options.as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         print_table(
             ("check", "severity", "finding", "remedy"),
             [(f.check, f.severity, f.message, f.remedy) for f in findings],
         )
-    if any(finding.severity == "problem" for finding in findings):
-        raise typer.Exit(ExitCode.QUALITY)
+    is_bad = any(finding.severity == "problem" for finding in findings)
+    return ExitCode.QUALITY if is_bad else ExitCode.OK
 
 
-def _found_at(address: RemoteAddress) -> list[DeviceStatus]:
+def _statuses_at(address: RemoteAddress) -> list[DeviceStatus]:
     with RemoteHost(address, say=say) as there:
         return describe_devices(there)
 
 
 def _summary(info: DeviceInfo) -> str:
     traits = "".join(f", {name} {value}" for name, value in info.traits)
-    found = "".join(f", {name} {value}" for name, value in info.details if name in RUNTIMES)
-    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}{found}"
+    runtimes = "".join(f", {name} {value}" for name, value in info.details if name in RUNTIMES)
+    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}{runtimes}"

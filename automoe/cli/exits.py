@@ -7,21 +7,26 @@ import traceback
 from enum import IntEnum
 from pathlib import Path
 
-import typer
+from cyclopts import (
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnusedCliTokensError,
+)
+from cyclopts.argument import Argument
 from pydantic import ValidationError
-from typer.exceptions import TyperException
 
 from automoe.latency.budget import InfeasibleBudgetError
+from automoe.validation import explain
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
-from profilers import ProfilingError
 
 _OURS = ("automoe", "predictors", "profilers", "devices")
 TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
 
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """The exit codes of the program."""
 
     OK = 0
     FAILURE = 1
@@ -34,13 +39,15 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """The exit code for whatever ended a command.
+    """Return the exit code for the error that ended a command.
 
     A ``ValueError`` from one of our checks is bad input; one from a library is our failure.
     """
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    from profilers import ProfilingError  # scipy takes a moment to import
+
+    if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    if isinstance(error, TyperException):
+    if isinstance(error, CycloptsError):
         return ExitCode.BAD_INPUT
     if isinstance(error, DeviceUnavailableError | ProfilingError):
         return ExitCode.NO_DEVICE
@@ -52,7 +59,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
 
 def explain_exit(error: BaseException, arguments: list[str]) -> str:
-    """The line for stderr."""
+    """Return the line for stderr."""
     code = exit_code_of(error)
     if code is ExitCode.INTERRUPTED:
         command = shlex.join(["automoe", *arguments])
@@ -62,8 +69,9 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
             f"Internal error: {type(error).__name__}: {_one_line(error)} "
             f"Set {TRACEBACK_VARIABLE}=1 to see where, and report it."
         )
-    if isinstance(error, TyperException):
-        return f"Error: {_one_line(error)} See automoe {arguments[0] if arguments else ''} --help."
+    if isinstance(error, CycloptsError):
+        command = " ".join(["automoe", *(error.command_chain or ())])
+        return f"Error: {_usage(error)} See {command} --help."
     if isinstance(error, ConnectionLostError):
         command = shlex.join(["automoe", *arguments])
         return f"Error: {_one_line(error)} What is finished is kept; continue with: {command}"
@@ -91,10 +99,40 @@ def _is_raised_by_us(error: BaseException) -> bool:
     )
 
 
+def _usage(error: CycloptsError) -> str:
+    """Say what is wrong with the words of a command."""
+    if isinstance(error.__cause__, ValidationError):
+        return _refused_value(error, error.__cause__)
+    words = error.unused_tokens or []
+    if isinstance(error, UnknownCommandError) and words:
+        is_option = words[0].startswith("-")
+        return f"No such option: {words[0]}" if is_option else f"No such command '{words[0]}'."
+    if isinstance(error, UnusedCliTokensError):
+        return f"Got unexpected extra argument(s) ({' '.join(words)})."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        if error.keyword is not None:
+            return f"Option '{error.keyword}' requires an argument."
+        return _missing(error.argument)
+    return _one_line(error).replace("Unknown option:", "No such option:")
+
+
+def _missing(argument: Argument) -> str:
+    names = "' / '".join(argument.names)
+    kind = "option" if argument.name.startswith("-") else "argument"
+    return f"Missing {kind} '{names}'."
+
+
+def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
+    """Name the first value that is refused, and the flag that the user gave it to."""
+    first = cause.errors(include_url=False)[0]
+    if not first["loc"] or error.argument is None:
+        return explain(cause)
+    options = [error.argument, *error.argument.children]
+    (option,) = (each for each in options if each.field_info.name == first["loc"][0])
+    if first["type"] == "missing":
+        return _missing(option)
+    return f"Invalid value for '{option.name}': {first['msg']}. Got {first['input']}."
+
+
 def _one_line(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, TyperException):
-        text = error.format_message()
-        if isinstance(error.__cause__, ValidationError):  # typer leaves the value out
-            text += f". Got {error.__cause__.errors()[0]['input']}."
-    return " ".join(text.split()) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

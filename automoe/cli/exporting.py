@@ -6,14 +6,17 @@ from random import Random
 from shutil import copyfile
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
+from pydantic import Field
 
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.dependent_options import require_option
-from automoe.cli.text_options import Source, Target, model_text
+from automoe.cli.options import JsonOptions, Out, argument, typed
+from automoe.cli.refusals import refuse
+from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
+    from automoe.export.graph import Int8Steps
     from automoe.supernet import Transformer
     from automoe.text import Corpus, Pair, Vocabulary
 
@@ -21,78 +24,102 @@ if TYPE_CHECKING:
 _N_CHECKED, _N_CALIBRATED = 8, 64
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export")(export)
+class ExportOptions(TextOptions, JsonOptions):
+    """What is exported, and for which runtime.
+
+    Attributes:
+        out: Folder of the exported model.
+        checkpoint: Model or supernet whose weights it gets.
+        form: onnx or tensorrt.
+        precision: fp32; for tensorrt also fp16 or int8.
+        data: For int8: text to calibrate with; default: the model's.
+        vocab_size: Pieces of the vocabulary, without --checkpoint.
+        max_positions: Tokens of the longest sentence.
+    """
+
+    out: Out
+    checkpoint: Path | None = None
+    form: Annotated[str, Parameter(name="--format")] = "onnx"
+    precision: str = "fp32"
+    vocab_size: Annotated[int, Field(ge=5)] = 32768
+    max_positions: Annotated[int, Field(ge=10)] = 256
 
 
 def export(
-    architecture: Annotated[Path, typer.Argument(help="Architecture or search result.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the exported model.")],
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Model or supernet whose weights it gets.")
-    ] = None,
-    form: Annotated[str, typer.Option("--format", help="onnx or tensorrt.")] = "onnx",
-    precision: Annotated[str, typer.Option(help="fp32; tensorrt: or fp16, int8.")] = "fp32",
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="int8: text to calibrate with; default: the model's."),
-    ] = None,
-    source: Source = None,
-    target: Target = None,
-    vocab_size: Annotated[int, typer.Option(min=5, help="Without --checkpoint.")] = 32768,
-    max_positions: Annotated[int, typer.Option(min=10, help="Longest sentence.")] = 256,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    architecture: Annotated[Path, argument("Architecture or search result.")],
+    /,
+    *,
+    options: ExportOptions,
 ) -> None:
     """Write the deployable graphs and check them against torch, expert choices included."""
     # torch takes seconds to import
     from automoe.architecture.files import read_architecture
-    from automoe.export import calibrate, check_parity, export_model, require_precision
-    from automoe.training.model_folder import VOCABULARY
-    from automoe.training.supernet_run import CORPUS
+    from automoe.export import check_parity, export_model, require_precision
 
-    require_precision(form, precision)
-    require_option("--data", data, {"source": source, "target": target})
-    if data is not None and (precision != "int8" or checkpoint is None):
+    require_precision(options.form, options.precision)
+    refuse([DIRECTION_NEEDS_DATA], typed(options))
+    if options.data is not None and (options.precision != "int8" or options.checkpoint is None):
         raise ValueError(
             f"'--data' calibrates the trained weights of '--precision int8 --checkpoint ...'. "
-            f"Got '{data}' with {precision} and checkpoint {checkpoint}; leave it out."
+            f"Got '{options.data}' with {options.precision} and checkpoint {options.checkpoint}; "
+            "leave it out."
         )
     wanted = read_architecture(architecture)
-    if checkpoint is None:
+    if options.checkpoint is None:
         say("Without --checkpoint the weights are random: time this model, do not use it.")
-        model, vocabulary = _random(wanted, vocab_size), None
+        model, vocabulary = _random(wanted, options.vocab_size), None
     else:
-        model, vocabulary = _trained(wanted, checkpoint)
-    int8 = None
-    pairs: Sequence[Pair] = ()
-    if precision == "int8":
-        if checkpoint is None or vocabulary is None:
-            pairs, others = _random_pairs(vocab_size, max_positions)
-        else:
-            corpus = model_text(checkpoint, data, source, target)
-            pairs, others = _pairs(corpus, vocabulary, max_positions)
-        int8 = calibrate(model, others, max_positions=max_positions)
+        model, vocabulary = _trained(wanted, options.checkpoint)
+    int8, pairs = _calibrated(model, vocabulary, options)
     bundle = export_model(
-        model, out, max_positions=max_positions, form=form, precision=precision, int8=int8
+        model,
+        options.out,
+        max_positions=options.max_positions,
+        form=options.form,
+        precision=options.precision,
+        int8=int8,
     )
-    if checkpoint is not None and vocabulary is not None:
-        vocabulary.save(out / VOCABULARY)
-        if (checkpoint / CORPUS).is_file():  # so that it is scored on the text of its model
-            copyfile(checkpoint / CORPUS, out / CORPUS)
+    if options.checkpoint is not None and vocabulary is not None:
+        _save_text(options.checkpoint, vocabulary, options.out)
     parity = check_parity(model, bundle, pairs=pairs)
     content = {
-        "folder": str(out),
+        "folder": str(options.out),
         "architecture_id": wanted.id,
-        "format": form,
-        "precision": precision,
+        "format": options.form,
+        "precision": options.precision,
         "max_difference": parity.max_difference,
         "median_difference": parity.median_difference,
         "spread": parity.spread,
         "n_choices": parity.n_choices,
         "n_different_choices": parity.n_different_choices,
     }
-    print_json(content) if as_json else print_fields(content)
+    print_json(content) if options.as_json else print_fields(content)
+
+
+def _calibrated(
+    model: "Transformer", vocabulary: "Vocabulary | None", options: ExportOptions
+) -> "tuple[Int8Steps | None, Sequence[Pair]]":
+    """Return the scales of int8, and sentences to check with that it was not calibrated on."""
+    from automoe.export import calibrate
+
+    if options.precision != "int8":
+        return None, ()
+    if options.checkpoint is None or vocabulary is None:
+        pairs, others = _random_pairs(options.vocab_size, options.max_positions)
+    else:
+        corpus = model_text(options.checkpoint, options)
+        pairs, others = _pairs(corpus, vocabulary, options.max_positions)
+    return calibrate(model, others, max_positions=options.max_positions), pairs
+
+
+def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
+    """Save what an exported model needs to be scored on the text of its checkpoint."""
+    from automoe.training.model_folder import VOCABULARY
+    from automoe.training.supernet_run import CORPUS
+
+    vocabulary.save(out / VOCABULARY)
+    if (checkpoint / CORPUS).is_file():
+        copyfile(checkpoint / CORPUS, out / CORPUS)
 
 
 def _pairs(

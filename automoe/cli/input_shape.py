@@ -2,7 +2,7 @@
 
 
 def parse_input_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """The input's name and its shape.
+    """Return the name of an input and its shape.
 
     Raises:
         ValueError: The text does not read like name=1x30.

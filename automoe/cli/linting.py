@@ -4,37 +4,40 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, argument
 
 if TYPE_CHECKING:
     from profilers.tensorrt.lint import LintFinding
     from profilers.tensorrt.rtx_parser import ParserVerdict
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("lint")(lint)
+class LintOptions(JsonOptions):
+    """What the command asks about a graph.
+
+    Attributes:
+        dialect: 8.5, 8.6, 10, 11 or rtx; default: all.
+    """
+
+    dialect: tuple[str, ...] = ()
 
 
 def lint(
-    model: Annotated[Path, typer.Argument(help="An ONNX file.")],
-    dialect: Annotated[
-        list[str] | None, typer.Option("--dialect", help="8.5, 8.6, 10, 11 or rtx; default: all.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-) -> None:
-    """Whether TensorRT takes a graph, and why not; exit 4 when a dialect asked for refuses it."""
+    model: Annotated[Path, argument("An ONNX file.")],
+    /,
+    *,
+    options: LintOptions = LintOptions(),
+) -> ExitCode:
+    """Say whether TensorRT takes a graph, and why not; exit 4 when a dialect refuses it."""
     from profilers.tensorrt.lint import lint_graph
     from profilers.tensorrt.operators import DIALECTS
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
 
-    asked = list(dict.fromkeys(dialect or DIALECTS))
-    found = {name: lint_graph(model, name) for name in asked}
+    asked = list(dict.fromkeys(options.dialect or DIALECTS))
+    findings_of = {name: lint_graph(model, name) for name in asked}
     verdict = None
-    if "rtx" in found:
+    if "rtx" in findings_of:
         if (reason := missing_parser()) is not None:
             say(f"The parser of TensorRT for RTX was not asked: {reason}.")
         else:
@@ -42,8 +45,8 @@ def lint(
                 verdict = parser_verdict(model)
             except RuntimeError as error:  # it died or hung: the rules judge
                 say(f"The parser of TensorRT for RTX gave no verdict: {error}")
-    taken = {name: _is_taken(name, findings, verdict) for name, findings in found.items()}
-    if as_json:
+    taken = {name: _is_taken(name, findings, verdict) for name, findings in findings_of.items()}
+    if options.as_json:
         print_json(
             {
                 "model": str(model),
@@ -52,34 +55,33 @@ def lint(
                         "is_taken": taken[name],
                         "findings": [asdict(finding) for finding in findings],
                     }
-                    for name, findings in found.items()
+                    for name, findings in findings_of.items()
                 },
                 "rtx_parser": asdict(verdict) if verdict else None,
             }
         )
     else:
-        _show(found, taken, verdict)
-    if not all(taken.values()):
-        raise typer.Exit(ExitCode.QUALITY)
+        _show(findings_of, taken, verdict)
+    return ExitCode.OK if all(taken.values()) else ExitCode.QUALITY
 
 
 def _is_taken(
     dialect: str, findings: "tuple[LintFinding, ...]", verdict: "ParserVerdict | None"
 ) -> bool:
-    """The parser itself knows better than any rule about it."""
+    """Say whether a dialect takes the graph; its own parser knows that better than our rules."""
     if dialect == "rtx" and verdict is not None:
         return verdict.is_parsed
     return all(finding.severity != "refusal" for finding in findings)
 
 
 def _show(
-    found: "dict[str, tuple[LintFinding, ...]]",
+    findings_of: "dict[str, tuple[LintFinding, ...]]",
     taken: dict[str, bool],
     verdict: "ParserVerdict | None",
 ) -> None:
     rows = [
         (name, finding.severity, finding.node or "graph", finding.operator, finding.reason)
-        for name, findings in found.items()
+        for name, findings in findings_of.items()
         for finding in findings
     ]
     if verdict is not None:

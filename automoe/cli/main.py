@@ -2,14 +2,15 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import typer
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from automoe import __version__
 from automoe.cli import (
     architectures,
     comparing,
+    costing,
     devices,
     exporting,
     linting,
@@ -24,44 +25,67 @@ from automoe.cli import (
 )
 from automoe.cli.exits import ExitCode, report
 
-app = typer.Typer(
+Commands = Mapping[str, Callable[..., ExitCode | None]]
+
+_COMMANDS: Commands = {
+    "devices": devices.list_devices,
+    "doctor": devices.doctor,
+    "space": architectures.show_space,
+    "sample": architectures.sample,
+    "cost": costing.show_cost,
+    "export": exporting.export,
+    "lint": linting.lint,
+    "profile": profiling.profile,
+    "compare": comparing.compare,
+    "fit": predicting.fit,
+    "predict": predicting.predict,
+    "train": training.train,
+    "finetune": training.finetune,
+    "search": searching.search,
+    "ranking": ranking.ranking,
+    "evaluate": translating.evaluate,
+    "translate": translating.translate,
+    "run": pipeline.run,
+    "report": pipeline.report,
+}
+_LOG_COMMANDS: Commands = {
+    "show": log.show,
+    "check": log.check,
+    "merge": log.merge,
+}
+
+app = App(
     name="automoe",
     help="Hardware-aware search for sparse Transformers: profile, predict, search.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for module in (
-    devices,
-    architectures,
-    exporting,
-    linting,
-    profiling,
-    log,
-    comparing,
-    predicting,
-    training,
-    searching,
-    ranking,
-    translating,
-    pipeline,
-):
-    module.register(app)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"automoe {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    version=f"automoe {__version__}",
+    help_flags="--help",
+    version_flags="--version",
+    group_parameters=Group("Options"),
+    # An option takes the next word whatever it looks like; given twice, the last one counts.
+    default_parameter=Parameter(
+        negative=(),
+        allow_leading_hyphen=True,
+        allow_repeating=True,
+        show_default=lambda value: None if value in (None, [], ()) or value is False else value,
     ),
-) -> None:
-    """Hardware-aware search for sparse Transformers: profile, predict, search."""
+    suppress_keyboard_interrupt=False,
+)
+_log = App(
+    name="log",
+    help="What a latency log holds, and whether it may be fitted.",
+    sort_key=len(_COMMANDS),
+)
+for parent, commands in ((app, _COMMANDS), (_log, _LOG_COMMANDS)):
+    for position, (name, command) in enumerate(commands.items()):
+        parent.command(command, name=name, sort_key=position)
+app.command(_log)
+app.register_install_completion_command(help="Install completion for the current shell.")
+
+
+@app.command(name="--show-completion")
+def _show_completion() -> None:
+    """Show completion for the current shell, to copy it or to change it."""
+    print(app.generate_completion())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,8 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = int(app(args=given, standalone_mode=False) or 0)
+        return int(_run(given) or 0)
     except (Exception, KeyboardInterrupt) as error:
         return report(error, given)
-    # typer turns Ctrl-C into this code without a word about what to do next.
-    return report(KeyboardInterrupt(), given) if code == ExitCode.INTERRUPTED else code
+
+
+def _run(given: list[str]) -> int | None:
+    chain, apps, left = app.parse_commands(given)
+    if apps[-1].default_command is None and not left:
+        raise CycloptsError("Missing command.", command_chain=chain)
+    code: int | None = app(
+        given, exit_on_error=False, print_error=False, result_action="return_value"
+    )
+    return code

@@ -1,28 +1,30 @@
-"""The device that `--device` and `--host` mean."""
+"""The device that `--device` and `--host` name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from automoe.cli.console import say
-from devices import Device
-from devices.opening import opened_device as opened
+from devices import Device, opening
 from devices.runtimes import ONNXRUNTIME
 
 Host = Annotated[
     str | None,
-    typer.Option("--host", help="Where it is: user@board, over SSH, or a name of devices.yaml."),
+    Parameter(help="Where the device is: user@board, over SSH, or a name of devices.yaml."),
 ]
 LockClocks = Annotated[
-    bool, typer.Option("--lock-clocks", help="Hold its clocks meanwhile, with sudo; undone.")
+    bool,
+    Parameter(
+        help="Hold the clocks while something is measured, with sudo; they are released afterwards."
+    ),
 ]
 
 
 Runtime = Annotated[
     str,
-    typer.Option("--runtime", help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
+    Parameter(help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
 ]
 
 
@@ -35,11 +37,11 @@ def opened_device(
     is_measured: bool = True,
     holds_clocks: bool = False,
 ) -> Iterator[Device]:
-    """As `devices.opening.opened_device`; on stderr, what there is to say of it."""
-    opening = opened(
+    """Open a device as `devices.opening.opened_device` does, and tell the user about it."""
+    session = opening.opened_device(
         device, host, runtime, say=say, is_measured=is_measured, holds_clocks=holds_clocks
     )
-    with opening as found:
-        if found.info().is_simulated:
-            say(f"{found.name.upper()}: times are computed and say nothing about any real device.")
-        yield found
+    with session as opened:
+        if opened.info().is_simulated:
+            say(f"{opened.name.upper()}: times are computed and say nothing about any real device.")
+        yield opened

@@ -1,4 +1,4 @@
-"""Where a command writes, checked before its work rather than after it."""
+"""A command checks its outputs before it works, rather than after."""
 
 from pathlib import Path
 

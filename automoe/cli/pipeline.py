@@ -4,76 +4,89 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, Options, Out, argument
 
 if TYPE_CHECKING:
     from automoe.pipeline import StagePlan
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("run")(run)
-    app.command("report")(report)
+class RunOptions(JsonOptions):
+    """What the command does with a configuration.
+
+    Attributes:
+        dry_run: Only say what is left to do and how long it takes.
+    """
+
+    dry_run: bool = False
+
+
+class ReportOptions(Options):
+    """Where the report goes.
+
+    Attributes:
+        out: The page.
+    """
+
+    out: Out
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="YAML file, see examples/quickstart.yaml.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what is left to do and how long it takes.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
-) -> None:
-    """Every stage, from profiling to the report; run it again to continue."""
-    if dry_run:
-        _show_plan(config, as_json=as_json)
-        return
+    config: Annotated[Path, argument("YAML file, see examples/quickstart.yaml.")],
+    /,
+    *,
+    options: RunOptions = RunOptions(),
+) -> ExitCode:
+    """Run every stage, from profiling to the report; run it again to continue."""
+    if options.dry_run:
+        _show_plan(config, as_json=options.as_json)
+        return ExitCode.OK
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
 
     summary = run_stages(RunConfig.load(config), stage=progress_bar, say=say)
     result = summary.result
-    if as_json:
+    if options.as_json:
         print_json(result)
     else:
         for line in _verdict(result):
             print(line)
         print(f"{summary.result_path}\n{summary.report_path}")
-    if not result["certified"]:
-        raise typer.Exit(ExitCode.QUALITY)
+    return ExitCode.OK if result["certified"] else ExitCode.QUALITY
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of 'automoe run'.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The page.")],
+    folder: Annotated[Path, argument("Folder of 'automoe run'.")],
+    /,
+    *,
+    options: ReportOptions,
 ) -> None:
     """Draw the page of a finished run again."""
     from automoe.pipeline import draw_report  # torch takes seconds to import
 
-    draw_report(folder, out)
-    print(out)
+    draw_report(folder, options.out)
+    print(options.out)
 
 
 def _show_plan(config: Path, *, as_json: bool) -> None:
-    """What is done, what is left, and how long that takes."""
+    """Print what is done, what is left, and how long that takes."""
     from automoe.pipeline import RunConfig, plan_run  # torch takes seconds to import
 
     loaded = RunConfig.load(config)
     with progress_bar("Plan") as on_progress:
-        found = plan_run(loaded, on_progress=on_progress)
+        plan = plan_run(loaded, on_progress=on_progress)
     if as_json:
-        stages = [asdict(stage) for stage in found.stages]
-        content = {"stages": stages, "total_s": found.total_s, "missing": found.missing}
+        stages = [asdict(stage) for stage in plan.stages]
+        content = {"stages": stages, "total_s": plan.total_s, "missing": plan.missing}
         print_json({"name": loaded.name, "folder": str(loaded.folder), **content})
         return
-    for stage in found.stages:
+    for stage in plan.stages:
         print(
             f"{stage.stage:<18} {_duration(stage.estimate_s):>10}  {_state(stage)}; {stage.basis}"
         )
-    print(f"{'total':<18} {_duration(found.total_s):>10}  of what is estimated")
-    for line in found.missing:
+    print(f"{'total':<18} {_duration(plan.total_s):>10}  of what is estimated")
+    for line in plan.missing:
         print(f"missing: {line}")
 
 
@@ -84,7 +97,7 @@ def _state(stage: "StagePlan") -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    """Seconds as a person says them."""
+    """Write seconds as a person says them."""
     if seconds is None:
         return "?"
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
@@ -94,11 +107,11 @@ def _duration(seconds: float | None) -> str:
 
 
 def _verdict(result: dict[str, Any]) -> list[str]:
-    found, dense = result, result["baseline"]
+    winner, dense = result, result["baseline"]
     return [
         f"{'Certified' if result['certified'] else 'Not certified'}: {result['reason']}",
-        f"found {found['architecture_id']}: {_measured(found)}, BLEU {found['bleu']:.1f}, "
-        f"{found['params'] / 1e6:.2f} M parameters",
+        f"found {winner['architecture_id']}: {_measured(winner)}, BLEU {winner['bleu']:.1f}, "
+        f"{winner['params'] / 1e6:.2f} M parameters",
         f"largest dense {dense['architecture_id']}: {_measured(dense)}, BLEU {dense['bleu']:.1f}, "
         f"{dense['params'] / 1e6:.2f} M parameters",
     ]

@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.options import JsonOptions, Natural, Options, Out, argument
 from automoe.cli.outputs import require_writable
 from automoe.cli.share import parse_share
 
@@ -22,39 +23,51 @@ if TYPE_CHECKING:
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("fit")(fit)
-    app.command("predict")(predict)
+class FitOptions(JsonOptions):
+    """What a predictor is fitted to.
+
+    Attributes:
+        out: File of the predictor.
+        target: Latency column; several are summed.
+        feature: Column to predict from; default: all.
+        group: Column; rows alike in these are never split in testing.
+        base: Another device's predictor; 8 rows suffice.
+        goal: Mean error to reach, 3% or 0.03; else exit 4.
+        plots: Folder for diagrams of the fit, as PNG.
+        seed: The same seed, the same fit.
+    """
+
+    out: Out
+    target: list[str] | None = None
+    feature: list[str] | None = None
+    group: list[str] | None = None
+    base: Path | None = None
+    goal: str | None = None
+    plots: Path | None = None
+    seed: Natural = 0
+
+
+class PredictOptions(Options):
+    """Where predictions go, and how sure their bounds are.
+
+    Attributes:
+        out: CSV; default: standard output.
+        confidence: Confidence of each bound by itself.
+    """
+
+    out: Annotated[Path | None, Parameter(name=("-o", "--out"))] = None
+    confidence: float = 0.95
 
 
 def fit(
-    log: Annotated[Path, typer.Argument(help="Any CSV log with a latency in milliseconds.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="File of the predictor.")],
-    target: Annotated[
-        list[str] | None, typer.Option("--target", help="Latency column; several are summed.")
-    ] = None,
-    feature: Annotated[
-        list[str] | None, typer.Option("--feature", help="Column to predict from; default: all.")
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option("--group", help="Column; rows alike in these are never split in testing."),
-    ] = None,
-    base: Annotated[
-        Path | None, typer.Option("--base", help="Another device's predictor; 8 rows suffice.")
-    ] = None,
-    goal: Annotated[
-        str | None, typer.Option("--goal", help="Mean error to reach, 3% or 0.03; else exit 4.")
-    ] = None,
-    plots: Annotated[
-        Path | None, typer.Option("--plots", help="Folder for diagrams of the fit, as PNG.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
-) -> None:
+    log: Annotated[Path, argument("Any CSV log with a latency in milliseconds.")],
+    /,
+    *,
+    options: FitOptions,
+) -> ExitCode:
     """Fit a latency model: models compete by cross-validation, the best one gets a bound."""
-    wanted = None if goal is None else parse_share(goal, "--goal")
+    out, plots = options.out, options.plots
+    wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if out.resolve() == log.resolve():
         raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
     for written in (out, *([plots / "parity.png"] if plots else [])):
@@ -62,8 +75,14 @@ def fit(
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    known = None if base is None else Predictor.load(base)
-    predictor = fit_log(log, targets=target, features=feature, groups=group, base=known, seed=seed)
+    predictor = fit_log(
+        log,
+        targets=options.target,
+        features=options.feature,
+        groups=options.group,
+        base=None if options.base is None else Predictor.load(options.base),
+        seed=options.seed,
+    )
     predictor.save(out)
     report, changes = predictor.report, architecture_effects(predictor, log)
     for warning in report.warnings:
@@ -73,28 +92,28 @@ def fit(
 
         save_figures(predictor, plots)
     verdict = None if wanted is None else report.verdict(wanted)
-    if as_json:
+    if options.as_json:
         detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}
         print_json({**asdict(report), **asdict(report.best), **detail, "predictor": str(out)})
     else:
         _print_report(report, out, changes)
         if verdict is not None:
             print(verdict)
-    if wanted is not None and report.best.mape > wanted:
-        raise typer.Exit(ExitCode.QUALITY)
+    is_missed = wanted is not None and report.best.mape > wanted
+    return ExitCode.QUALITY if is_missed else ExitCode.OK
 
 
 def predict(
-    predictor: Annotated[Path, typer.Argument(help="File of 'automoe fit'.")],
+    predictor: Annotated[Path, argument("File of 'automoe fit'.")],
     table: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Architectures, or a CSV with the columns.")
+        Path, argument("Architectures, or a CSV with the columns."), Parameter(name="INPUT")
     ],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="CSV; default: standard output.")
-    ] = None,
-    confidence: Annotated[float, typer.Option(help="Of each bound by itself.")] = 0.95,
+    /,
+    *,
+    options: PredictOptions = PredictOptions(),
 ) -> None:
-    """Latency in milliseconds with bounds, for architectures or for the rows of a CSV."""
+    """Predict milliseconds with bounds, for architectures or for the rows of a CSV."""
+    out = options.out
     if out is not None:
         require_writable(out)
     import pandas as pd
@@ -111,7 +130,7 @@ def predict(
     else:
         model, rows = Predictor.load(predictor), read_table(table)
         shown = _as_written(table)
-    bounds = model.predict(rows, confidence=confidence)
+    bounds = model.predict(rows, confidence=options.confidence)
     for difference in model.other_conditions(rows):
         say(f"warning: {difference}; the prediction is for the former")
     _warn_of_extrapolation(model, rows)
@@ -141,7 +160,7 @@ def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dic
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
-    """The cells of a CSV that `read_table` accepts, unparsed: lists and digits stay as they are."""
+    """Return the cells of a CSV as they are written, without parsing lists or numbers."""
     import pandas as pd  # takes a moment to import
 
     from profilers import read_any_log

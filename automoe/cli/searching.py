@@ -7,194 +7,147 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.dependent_options import require_option
 from automoe.cli.exits import ExitCode
 from automoe.cli.opened_device import Host, LockClocks, opened_device
+from automoe.cli.options import JsonOptions, Out, Positive, typed
 from automoe.cli.outputs import require_writable
-from automoe.cli.text_options import Source, Target, model_text
+from automoe.cli.refusals import Refusal, refuse
+from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
+from automoe.settings.search import SearchSettings
 from devices import opening
 
 if TYPE_CHECKING:
-    from automoe.search import SearchSettings, TargetDevice
+    from automoe.architecture.space import SearchSpace
+    from automoe.latency.model import LatencyModel
+    from automoe.search import SearchRequest, TargetDevice
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("search")(search)
+class SearchOptions(TextOptions, JsonOptions):
+    """What is searched with, and where the result goes.
+
+    Attributes:
+        supernet: Run of 'automoe train'.
+        predictor: File of 'automoe fit'.
+        out: Result, a JSON file.
+        device: Measure the winner there.
+        data: Text to validate on; default: the supernet's.
+        objective: loss, bleu, or MODULE:FUNCTION; less is better.
+        routing: trace:FILE, where the predictor's log was measured with a trace.
+        jobs: Processes that evaluate.
+        cluster: ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.
+        as_json: Print the result.
+    """
+
+    supernet: Path
+    predictor: Path
+    out: Out
+    device: str | None = None
+    host: Host = None
+    objective: str = "loss"
+    lock_clocks: LockClocks = False
+    routing: str | None = None
+    jobs: Positive = 1
+    cluster: str | None = None
+
+
+_REFUSALS = (
+    Refusal(
+        options=("--host", "--lock-clocks", "--verify-top", "--verify-most", "--device-minutes"),
+        without=("--device",),
+    ),
+    DIRECTION_NEEDS_DATA,
+)
 
 
 def search(
-    supernet: Annotated[Path, typer.Option("--supernet", help="Run of 'automoe train'.")],
-    predictor: Annotated[Path, typer.Option("--predictor", help="File of 'automoe fit'.")],
-    budget_ms: Annotated[float, typer.Option("--budget-ms", help="Latency not to exceed.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Result, a JSON file.")],
-    confidence: Annotated[float, typer.Option(help="Of the predictor's upper bound.")] = 0.95,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Measure the winner there.")
-    ] = None,
-    host: Host = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Text to validate on; default: the supernet's.")
-    ] = None,
-    source: Source = None,
-    target: Target = None,
-    generations: Annotated[int, typer.Option(min=1)] = 30,
-    population: Annotated[int, typer.Option(min=1)] = 125,
-    parents: Annotated[int, typer.Option(min=1)] = 25,
-    mutants: Annotated[int, typer.Option(min=0)] = 50,
-    crossovers: Annotated[int, typer.Option(min=0)] = 50,
-    mutation_probability: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    random: Annotated[
-        bool, typer.Option("--random", help="Draw all candidates at random, as the baseline.")
-    ] = False,
-    max_flops: Annotated[float | None, typer.Option(help="Of one sentence.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Without the embeddings.")] = None,
-    max_active_params: Annotated[float | None, typer.Option(help="That a token uses.")] = None,
-    max_memory_mb: Annotated[float | None, typer.Option(help="All weights in float32.")] = None,
-    pareto: Annotated[
-        bool, typer.Option("--pareto", help="All trade-offs of loss and latency, by NSGA-II.")
-    ] = False,
-    halvings: Annotated[
-        int, typer.Option(min=0, help="Drop the worse half so often before all text is read.")
-    ] = 0,
-    objective: Annotated[
-        str,
-        typer.Option(help="loss, bleu, or MODULE:FUNCTION; less is better."),
-    ] = "loss",
-    verify_top: Annotated[
-        int | None, typer.Option(min=1, help="With --device: measured together; default: 5.")
-    ] = None,
-    verify_most: Annotated[
-        int | None, typer.Option(min=1, help="With --device: measured in all; default: 20.")
-    ] = None,
-    device_minutes: Annotated[
-        float | None,
-        typer.Option(help="With --device: no more is measured after these; default: 30."),
-    ] = None,
-    lock_clocks: LockClocks = False,
-    routing: Annotated[
-        str | None,
-        typer.Option(help="trace:FILE, where the predictor's log was measured with a trace."),
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
-    cluster: Annotated[
-        str | None, typer.Option(help="ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
-) -> None:
+    *,
+    options: SearchOptions,
+    settings: Annotated[SearchSettings, Parameter(name="*", group="Search settings")],
+) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
-    measuring = {
-        "verify_top": verify_top,
-        "verify_most": verify_most,
-        "device_minutes": device_minutes,
-    }
-    given = {name: value for name, value in measuring.items() if value is not None}
-    require_option(
-        "--device", device, {"host": host, "lock_clocks": lock_clocks or None, **measuring}
-    )
-    require_option("--data", data, {"source": source, "target": target})
+    refuse(_REFUSALS, typed(options, settings))
     # torch takes seconds to import
     from automoe.cli.search_inputs import require_same_vocabulary, with_trace
     from automoe.latency.model import LatencyModel
-    from automoe.search import (
-        OF_TEXT,
-        SearchFiles,
-        SearchRequest,
-        objective_fitness,
-        preflight_check,
-        run_search,
-        runtime_of,
-        write_result,
-    )
+    from automoe.search import preflight_check, run_search, runtime_of, write_result
     from automoe.training.model_folder import TrainedModel
 
-    if data is not None and objective not in OF_TEXT:
-        raise ValueError(
-            f"'--data' is read by the objectives loss and bleu. Got '{objective}'; leave it out."
-        )
-    settings = _settings(
-        budget_ms=budget_ms,
-        confidence=confidence,
-        generations=generations,
-        population=population,
-        parents=parents,
-        mutants=mutants,
-        crossovers=crossovers,
-        mutation_probability=mutation_probability,
-        random=random,
-        max_flops=max_flops,
-        max_params=max_params,
-        max_active_params=max_active_params,
-        max_memory_mb=max_memory_mb,
-        pareto=pareto,
-        halvings=halvings,
-        seed=seed,
-        **given,
+    _require_own_text(options)
+    require_writable(options.out, options.predictor, options.supernet)
+    is_measured = options.device is not None
+    if not is_measured:
+        _require_no_certificate(options.out)
+    latency = with_trace(
+        LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
     )
-    require_writable(out, predictor, supernet)
-    if device is None:
-        _require_no_certificate(out)
-    latency = with_trace(LatencyModel.open(predictor), routing, is_measured=device is not None)
     # Better no device now than after the search, which leaves it to others until it measures.
-    measures = (
-        None
-        if device is None
-        else _target(device, host, runtime_of(latency), lock_clocks=lock_clocks)
-    )
-    _, space = TrainedModel.load_supernet(supernet)
+    target = _target(options, runtime_of(latency))
+    _, space = TrainedModel.load_supernet(options.supernet)
     require_same_vocabulary(latency.workload, space)
-    text = model_text(supernet, data, source, target) if objective in OF_TEXT else None
-    request = SearchRequest(
+    request = _request(options, settings, latency, space)
+    info = None if target is None else target.info
+    preflight = preflight_check(space, settings, latency, info=info, say=say)
+    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar)
+    write_result(options.out, result)
+    if options.as_json:
+        print_json(result)
+    else:
+        print(f"{options.out}: {_summary(result)}")
+    return ExitCode.QUALITY if is_measured and not result["certified"] else ExitCode.OK
+
+
+def _request(
+    options: SearchOptions, settings: SearchSettings, latency: "LatencyModel", space: "SearchSpace"
+) -> "SearchRequest":
+    """Return what is searched for, and with what."""
+    from automoe.search import OF_TEXT, SearchFiles, SearchRequest, objective_fitness
+
+    objective, supernet = options.objective, options.supernet
+    text = model_text(supernet, options) if objective in OF_TEXT else None
+    return SearchRequest(
         space=space,
         settings=settings,
         latency=latency,
         objective=objective,
-        fitness=objective_fitness(objective, supernet, text, halvings=halvings),
-        predictor=predictor,
+        fitness=objective_fitness(objective, supernet, text, halvings=settings.halvings),
+        predictor=options.predictor,
         supernet=supernet,
-        files=SearchFiles.beside(out, fitness=_cache_path(supernet, out)),
-        jobs=jobs,
-        cluster=cluster,
+        files=SearchFiles.beside(options.out, fitness=_cache_path(supernet, options.out)),
+        jobs=options.jobs,
+        cluster=options.cluster,
     )
-    info = None if measures is None else measures.info
-    preflight = preflight_check(space, settings, latency, info=info, say=say)
-    _, result = run_search(request, preflight=preflight, target=measures, stage=progress_bar)
-    write_result(out, result)
-    if as_json:
-        print_json(result)
-    else:
-        print(f"{out}: {_summary(result)}")
-    if device is not None and not result["certified"]:
-        raise typer.Exit(ExitCode.QUALITY)
 
 
-def _settings(**given: Any) -> "SearchSettings":
-    """Return the settings of the options; a value out of range is bad input."""
-    from pydantic import ValidationError
+def _require_own_text(options: SearchOptions) -> None:
+    """Refuse a text that the objective does not read."""
+    from automoe.search import OF_TEXT  # torch takes seconds to import
 
-    from automoe.search import SearchSettings
-    from automoe.validation import explain
-
-    try:
-        return SearchSettings(**given)
-    except ValidationError as error:
-        raise ValueError(explain(error)) from None
+    if options.data is not None and options.objective not in OF_TEXT:
+        raise ValueError(
+            "'--data' is read by the objectives loss and bleu. "
+            f"Got '{options.objective}'; leave it out."
+        )
 
 
-def _target(device: str, host: str | None, runtime: str, *, lock_clocks: bool) -> "TargetDevice":
-    """Look whether the device is there, and return how it is opened when it is to measure."""
+def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
+    """Look whether the device is there, and return how it is opened when it is to measure.
+
+    The answer is None where the user gave no device.
+    """
     from automoe.search import TargetDevice
 
+    if options.device is None:
+        return None
+    device, host, holds_clocks = options.device, options.host, options.lock_clocks
     with opened_device(
-        device, host, runtime, is_measured=lock_clocks, holds_clocks=lock_clocks
+        device, host, runtime, is_measured=holds_clocks, holds_clocks=holds_clocks
     ) as reached:
         info = reached.info()
     opened = partial(
-        opening.opened_device, device, host, runtime, say=say, holds_clocks=lock_clocks
+        opening.opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks
     )
     return TargetDevice(opened=opened, info=info)
 
@@ -210,7 +163,7 @@ def _summary(result: Mapping[str, Any]) -> str:
 
 
 def _require_no_certificate(out: Path) -> None:
-    """A prediction does not take the place of what was measured."""
+    """Refuse to replace a certified result by a prediction."""
     try:
         is_certified = json.loads(out.read_text(encoding="utf-8"))["certified"]
     except (OSError, KeyError, TypeError, ValueError):
@@ -223,7 +176,7 @@ def _require_no_certificate(out: Path) -> None:
 
 
 def _cache_path(supernet: Path, out: Path) -> Path:
-    """Beside the supernet, for every search of it; beside the result where that is read-only."""
+    """Return the file of fitnesses: beside the supernet, or the result where that is read-only."""
     path = supernet / "fitness.jsonl"
     if os.access(path if path.exists() else supernet, os.W_OK):
         return path

@@ -4,7 +4,7 @@ from math import nan
 
 
 def parse_share(text: str, option: str) -> float:
-    """The share between 0 and 1 that a text means.
+    """Return the share between 0 and 1 that a text means.
 
     Raises:
         ValueError: It is none.
@@ -16,7 +16,7 @@ def parse_share(text: str, option: str) -> float:
 
 
 def share_of(text: str) -> float:
-    """The number that a text such as ``5%`` or ``0.05`` means; NaN when it is none."""
+    """Return the number that a text such as ``5%`` or ``0.05`` means; NaN when it is none."""
     text = text.strip()
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

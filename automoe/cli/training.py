@@ -1,101 +1,92 @@
 """``automoe train`` and ``automoe finetune``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
+from pydantic import Field
 
-from automoe.cli import text_options
 from automoe.cli.console import progress_bar, say
+from automoe.cli.options import Options, Out, SpaceOptions, argument
+from automoe.cli.text_options import TextOptions, chosen_text
+from automoe.settings.training import SettingsError, TrainingSettings
 
-if TYPE_CHECKING:
-    from automoe.training import TrainingSettings
-
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder with train/valid/test text; default: the shipped corpus."),
+# Any other setting is given by --settings.
+Flags = Annotated[
+    TrainingSettings,
+    Parameter(
+        name="*",
+        group="Training settings",
+        parse="^(flags|updates|max_tokens|learning_rate|warmup_updates|precision|seed)$",
+    ),
 ]
-Source = Annotated[str, typer.Option(help="Suffix of the language to translate from.")]
-Target = Annotated[str, typer.Option(help="Suffix of the language to translate into.")]
-SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="YAML file with any training setting.")
-]
-Updates = Annotated[int | None, typer.Option(help="Optimiser steps; default 40000.")]
-MaxTokens = Annotated[int | None, typer.Option(help="Tokens of a batch; default 4096.")]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate; default 1e-3.")]
-Warmup = Annotated[int | None, typer.Option(help="Warm-up updates; default: a quarter of all.")]
-Precision = Annotated[str | None, typer.Option(help="no, bf16 or fp16; default no.")]
-Seed = Annotated[int | None, typer.Option(help="Seed; default 0.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("train")(train)
-    app.command("finetune")(finetune)
+class SettingsOptions(Options):
+    """Where settings come from that have no option.
+
+    Attributes:
+        settings: YAML file with any training setting; an option wins over it.
+    """
+
+    settings: Path | None = None
 
 
-def train(
-    space: Annotated[str, typer.Option("--space", help="Preset or YAML file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
-    data: Data = None,
-    source: Source = "en",
-    target: Target = "de",
-    max_experts: Annotated[int | None, typer.Option(help="Most experts in a layer.")] = None,
-    fractional: Annotated[
-        bool | None, typer.Option("--fractional/--standard", help="Experts of their own width.")
-    ] = None,
-    settings: SettingsFile = None,
-    updates: Updates = None,
-    max_tokens: MaxTokens = None,
-    learning_rate: LearningRate = None,
-    warmup_updates: Warmup = None,
-    precision: Precision = None,
-    seed: Seed = None,
-) -> None:
+class TrainOptions(SpaceOptions, SettingsOptions):
+    """What a supernet is trained for, and on which text.
+
+    Attributes:
+        space: Preset or YAML file.
+        out: Folder of the run.
+        data: Folder with train/valid/test text; default: the shipped corpus.
+        source: Suffix of the language to translate from.
+        target: Suffix of the language to translate into.
+    """
+
+    space: str
+    out: Out
+    data: Path | None = None
+    source: str = "en"
+    target: str = "de"
+
+
+class FinetuneOptions(TextOptions, SettingsOptions):
+    """How one architecture becomes a model.
+
+    Attributes:
+        out: Folder of the model.
+        supernet: Run whose weights are inherited.
+        vocab_size: Pieces of the vocabulary, without --supernet.
+    """
+
+    out: Out
+    supernet: Path | None = None
+    vocab_size: Annotated[int, Field(ge=5)] = 8000
+
+
+def train(*, options: TrainOptions, flags: Flags = TrainingSettings()) -> None:
     """Train the supernet of a space; a killed run is continued by the same command."""
     # torch takes seconds to import
-    from automoe.architecture.space import SearchSpace
     from automoe.text import open_corpus
     from automoe.training import train_supernet
 
     with progress_bar("Supernet") as on_progress:
         result = train_supernet(
-            SearchSpace.load(space, max_experts=max_experts, fractional=fractional),
-            open_corpus(data, source=source, target=target),
-            training_settings(
-                settings,
-                updates=updates,
-                max_tokens=max_tokens,
-                learning_rate=learning_rate,
-                warmup_updates=warmup_updates,
-                precision=precision,
-                seed=seed,
-            ),
-            folder=out,
+            options.load(options.space),
+            open_corpus(options.data, source=options.source, target=options.target),
+            training_settings(options.settings, flags),
+            folder=options.out,
             on_progress=on_progress,
         )
-    _conclude(out, result.resumed_at, result.history[-1].valid_loss)
+    _conclude(options.out, result.resumed_at, result.history[-1].valid_loss)
 
 
 def finetune(
-    architecture: Annotated[Path, typer.Argument(help="Architecture or search result.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the model.")],
-    data: text_options.Data = None,
-    source: text_options.Source = None,
-    target: text_options.Target = None,
-    supernet: Annotated[
-        Path | None, typer.Option("--supernet", help="Run whose weights are inherited.")
-    ] = None,
-    vocab_size: Annotated[
-        int, typer.Option(min=5, help="Pieces of the vocabulary, without --supernet.")
-    ] = 8000,
-    settings: SettingsFile = None,
-    updates: Updates = None,
-    max_tokens: MaxTokens = None,
-    learning_rate: LearningRate = None,
-    warmup_updates: Warmup = None,
-    precision: Precision = None,
-    seed: Seed = None,
+    architecture: Annotated[Path, argument("Architecture or search result.")],
+    /,
+    *,
+    options: FinetuneOptions,
+    flags: Flags = TrainingSettings(),
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
     # torch takes seconds to import
@@ -103,47 +94,50 @@ def finetune(
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel
 
-    corpus = text_options.chosen_text(supernet, data, source, target)
+    supernet = options.supernet
+    corpus = chosen_text(supernet, options)
     with progress_bar("Finetune") as on_progress:
         result = train_and_export(
             read_architecture(architecture),
             corpus,
-            training_settings(
-                settings,
-                updates=updates,
-                max_tokens=max_tokens,
-                learning_rate=learning_rate,
-                warmup_updates=warmup_updates,
-                precision=precision,
-                seed=seed,
-            ),
-            folder=out,
+            training_settings(options.settings, flags),
+            folder=options.out,
             supernet=TrainedModel.load_supernet(supernet)[0] if supernet else None,
-            vocab_size=vocab_size,
+            vocab_size=options.vocab_size,
             on_progress=on_progress,
         )
-    _conclude(out, result.resumed_at, result.history[-1].valid_loss)
+    _conclude(options.out, result.resumed_at, result.history[-1].valid_loss)
 
 
-def training_settings(file: Path | None, **flags: Any) -> "TrainingSettings":
-    """Settings from a file, over which flags that were given win.
+def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSettings:
+    """Return the settings of a file, over which options that were given win.
+
+    Args:
+        file: YAML; None for no file, where the defaults of the command hold.
+        flags: The options.
 
     Raises:
         SettingsError: A setting is unknown or out of range.
     """
+    if file is None:
+        return TrainingSettings.of(**flags.model_dump(exclude={"warmup_updates"}) | _given(flags))
+    return TrainingSettings.of(**_read(file) | _given(flags))
+
+
+def _given(flags: TrainingSettings) -> dict[str, Any]:
+    return {name: getattr(flags, name) for name in flags.model_fields_set}
+
+
+def _read(file: Path) -> dict[str, Any]:
     import yaml  # imported late, like what needs it
 
-    from automoe.training import SettingsError, TrainingSettings
-
-    given: Any = {}
-    if file is not None:
-        try:
-            given = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(given, dict):
-            raise SettingsError(f"{file}: must be a mapping of settings. Got {given!r:.60}.")
-    return TrainingSettings.of(**(given | {k: v for k, v in flags.items() if v is not None}))
+    try:
+        content: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file}: must be a mapping of settings. Got {content!r:.60}.")
+    return content
 
 
 def _conclude(out: Path, resumed_at: int, valid_loss: float | None) -> None:

@@ -2,72 +2,72 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from pydantic import Field
 
 from automoe.cli.console import print_fields, print_json, progress_bar
-from automoe.cli.text_options import Data, Source, Target, chosen_text
+from automoe.cli.options import JsonOptions, Options, Positive, argument
+from automoe.cli.text_options import TextOptions, chosen_text
 
-Model = Annotated[Path, typer.Argument(help="Folder of 'automoe finetune' or 'automoe export'.")]
-Beam = Annotated[int, typer.Option(min=1, help="Hypotheses kept.")]
-LengthPenalty = Annotated[float, typer.Option(min=0, help="0 prefers short translations.")]
-Threads = Annotated[int, typer.Option(min=1, help="Of ONNX Runtime.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("evaluate")(evaluate)
-    app.command("translate")(translate)
-
-
-def evaluate(
-    model: Model,
-    data: Data = None,
-    source: Source = None,
-    target: Target = None,
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
-    beam: Beam = 4,
-    length_penalty: LengthPenalty = 0.6,
-    threads: Threads = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, with every translation.")] = False,
-) -> None:
-    """Score a model with sacreBLEU and time it on real sentences."""
-    # torch takes seconds to import
+if TYPE_CHECKING:
     from automoe.translation import Translator
-    from automoe.translation import evaluate as score
 
-    translator = Translator.open(
-        _bundle(model), beam=beam, length_penalty=length_penalty, threads=threads
-    )
-    text = chosen_text(model, data, source, target).split(split)  # type: ignore[arg-type]
+Model = Annotated[Path, argument("Folder of 'automoe finetune' or 'automoe export'.")]
+
+
+class TranslateOptions(Options):
+    """How a sentence is translated.
+
+    Attributes:
+        beam: Hypotheses that are kept.
+        length_penalty: 0 prefers short translations.
+        threads: Threads of ONNX Runtime.
+    """
+
+    beam: Positive = 4
+    length_penalty: Annotated[float, Field(ge=0)] = 0.6
+    threads: Positive = 1
+
+    def open(self, model: Path) -> "Translator":
+        """Open the exported graphs of a model, in the folder itself or in its own export."""
+        # torch takes seconds to import
+        from automoe.training import ONNX
+        from automoe.translation import Translator
+
+        folder = model / ONNX if (model / ONNX).is_dir() else model
+        return Translator.open(
+            folder, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
+        )
+
+
+class EvaluateOptions(TextOptions, TranslateOptions, JsonOptions):
+    """Which sentences a model is scored on.
+
+    Attributes:
+        split: train, valid or test.
+        as_json: Print JSON, with every translation.
+    """
+
+    split: str = "test"
+
+
+def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -> None:
+    """Score a model with sacreBLEU and time it on real sentences."""
+    from automoe.translation import evaluate as score  # torch takes seconds to import
+
+    translator = options.open(model)
+    text = chosen_text(model, options).split(options.split)  # type: ignore[arg-type]
     with progress_bar("Evaluate") as on_progress:
         evaluation = score(translator, text, on_progress=on_progress).to_dict()
-    if as_json:
+    if options.as_json:
         print_json(evaluation)
     else:
         print_fields({k: v for k, v in evaluation.items() if not isinstance(v, list | tuple)})
 
 
-def translate(
-    model: Model,
-    beam: Beam = 4,
-    length_penalty: LengthPenalty = 0.6,
-    threads: Threads = 1,
-) -> None:
+def translate(model: Model, /, *, options: TranslateOptions = TranslateOptions()) -> None:
     """Translate standard input, a sentence on each line, to standard output."""
-    # torch takes seconds to import
-    from automoe.translation import Translator
-
-    translator = Translator.open(
-        _bundle(model), beam=beam, length_penalty=length_penalty, threads=threads
-    )
+    translator = options.open(model)
     for line in sys.stdin:
         print(translator.translate(line.strip()).text, flush=True)
-
-
-def _bundle(model: Path) -> Path:
-    """The exported graphs: in the folder itself, or in the model's own export."""
-    from automoe.training import ONNX  # torch takes seconds to import
-
-    return model / ONNX if (model / ONNX).is_dir() else model

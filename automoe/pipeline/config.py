@@ -12,13 +12,13 @@ from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
-from automoe.search.settings import (
+from automoe.search.workers.pool import parsed_cluster
+from automoe.settings.search import (
     VERIFICATION_FIELDS,
     Count,
     LimitedSettings,
     SearchSettings,
 )
-from automoe.search.workers.pool import parsed_cluster
 from automoe.training import TrainingSettings
 from automoe.validation import explain
 from devices.files import write_json

@@ -38,10 +38,10 @@ from automoe.search.preflight import (
     require_feasible,
     surveyed,
 )
-from automoe.search.settings import EvolutionSettings, SearchSettings
 from automoe.search.state import RoundKind, SearchStateError
 from automoe.search.workers.backend import WorkersUnavailableError
 from automoe.search.workers.pool import Workers, workers
+from automoe.settings.search import EvolutionSettings, SearchSettings
 from devices.files import write_json as write_result
 
 __all__ = [

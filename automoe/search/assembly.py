@@ -24,9 +24,9 @@ from automoe.search.fitness.cache import FitnessCache
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.fitness.validation import Fitness
 from automoe.search.preflight import Preflight
-from automoe.search.settings import SearchSettings
 from automoe.search.state import RoundKind, SearchState
 from automoe.search.workers.pool import workers
+from automoe.settings.search import SearchSettings
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 from profilers import Protocol

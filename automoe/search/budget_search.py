@@ -18,8 +18,8 @@ from automoe.search.evolution import AreFeasible, Evolution, by_fitness
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.limits import is_within_limits
 from automoe.search.preflight import require_feasible, surveyed
-from automoe.search.settings import SearchSettings
 from automoe.search.state import Generation, SearchState
+from automoe.settings.search import SearchSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from random import Random
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.search.settings import EvolutionSettings
+from automoe.settings.search import EvolutionSettings
 
 AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
 Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]

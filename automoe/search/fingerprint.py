@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automoe.search.fitness.validation import Fitness
-from automoe.search.settings import VERIFICATION_FIELDS, SearchSettings
+from automoe.settings.search import VERIFICATION_FIELDS, SearchSettings
 from automoe.training.model_folder import WEIGHTS
 
 

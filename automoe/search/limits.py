@@ -7,7 +7,7 @@ from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import Cost
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.search.settings import SearchSettings
+from automoe.settings.search import SearchSettings
 
 # What each limit bounds, with the embeddings in memory only.
 LIMITED: dict[str, Callable[[Cost], float]] = {

@@ -10,7 +10,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.latency.budget import Feasibility, InfeasibleBudgetError, survey
 from automoe.latency.model import LatencyModel
 from automoe.search.limits import is_limited, is_within_limits, unmet_limits
-from automoe.search.settings import SearchSettings
+from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
 

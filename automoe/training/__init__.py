@@ -1,10 +1,10 @@
 """Training: the supernet, and the model that a search found."""
 
+from automoe.settings.training import SettingsError, TrainingSettings
 from automoe.training.checkpoint import CheckpointError, Record, updates_done
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.finetuning import ONNX, finetune
 from automoe.training.loss import validation_loss
-from automoe.training.settings import SettingsError, TrainingSettings
 from automoe.training.subnets import SubnetsOfUpdate, full_shape, sandwich, uniform
 from automoe.training.supernet_run import remembered_corpus, train_supernet
 from automoe.training.trainer import TrainingResult, train

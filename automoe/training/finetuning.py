@@ -6,12 +6,12 @@ from pathlib import Path
 from automoe.architecture.architecture import Architecture
 from automoe.export import check_parity, export_model
 from automoe.progress import OnProgress, no_progress
+from automoe.settings.training import TrainingSettings
 from automoe.supernet import Transformer, TransformerConfig, extract
 from automoe.text import Corpus
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
 from automoe.training.processes import processes
-from automoe.training.settings import TrainingSettings
 from automoe.training.supernet_run import remember_corpus
 from automoe.training.trainer import TrainingResult, train
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automoe.architecture.architecture import Architecture
+from automoe.settings.training import TrainingSettings
 from automoe.supernet import Output, Transformer
 from automoe.text import Batch
 from automoe.text.special_tokens import PAD
-from automoe.training.settings import TrainingSettings
 
 
 def training_loss(output: Output, target_BT: Tensor, settings: TrainingSettings) -> Tensor:

@@ -2,7 +2,7 @@
 
 from math import cos, pi, sqrt
 
-from automoe.training.settings import TrainingSettings
+from automoe.settings.training import TrainingSettings
 
 _FLOOR = 1e-4  # the paper ends at 1e-7 with a peak of 1e-3
 

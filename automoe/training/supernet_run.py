@@ -6,13 +6,13 @@ from pathlib import Path
 
 from automoe.architecture.space import SearchSpace
 from automoe.progress import OnProgress, no_progress
+from automoe.settings.training import TrainingSettings
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Corpus, CorpusError, open_corpus
 from automoe.text.corpus import default_corpus_folder
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
 from automoe.training.processes import processes
-from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import sandwich, uniform
 from automoe.training.trainer import TrainingResult, train
 from devices.files import write_json

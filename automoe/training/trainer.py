@@ -19,6 +19,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
 from automoe.progress import OnProgress, no_progress
+from automoe.settings.training import TrainingSettings
 from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
 from automoe.training.checkpoint import (
@@ -32,7 +33,6 @@ from automoe.training.data import TrainingData
 from automoe.training.loss import distillation_loss, training_loss, validation_loss
 from automoe.training.processes import processes
 from automoe.training.schedule import rate_factor
-from automoe.training.settings import TrainingSettings
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
 from devices.files import held
 

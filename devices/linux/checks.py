@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from devices.host import Host
 from devices.linux import readers as linux
+from devices.sensors.processor import quota_stops, temperature_c
 from devices.spec import Finding, Severity
 
 _MIN_AVAILABLE_MB = 512
@@ -86,7 +87,7 @@ def check_board(host: Host) -> Finding:
 
 def check_temperature(host: Host) -> Finding:
     """The hottest sensor."""
-    degrees = linux.temperature_c(host)
+    degrees = temperature_c(host)
     if degrees is None:
         return unknown("temperature", "its temperature")
     severity = _warn_if(degrees >= _MAX_TEMPERATURE_C)
@@ -105,12 +106,13 @@ def check_quota(host: Host) -> Finding:
 
 def check_quota_stops(host: Host) -> Finding:
     """Whether a quota did pause processes of this container."""
-    stops = linux.quota_stops(host)
+    stops = quota_stops(host)
     if stops is None:
         return unknown("quota-stops", "pauses by a CPU quota")
-    message = f"a quota paused this cgroup {stops.n_stops} times, {stops.seconds:.1f} s in all"
+    n_stops, seconds = stops
+    message = f"a quota paused this cgroup {n_stops} times, {seconds:.1f} s in all"
     remedy = "use fewer threads than the quota grants, or pin cores instead"
-    return finding("quota-stops", _warn_if(stops.n_stops > 0), message, remedy)
+    return finding("quota-stops", _warn_if(n_stops > 0), message, remedy)
 
 
 def check_host(host: Host) -> Finding:

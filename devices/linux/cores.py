@@ -4,8 +4,8 @@ from collections import Counter
 
 from devices.host import Host
 from devices.linux.arm_cores import arm_core
+from devices.sensors.processor import CPUS
 
-_CPUS = "/sys/devices/system/cpu"
 _CACHE_LETTERS = {"Data": "d", "Instruction": "i"}
 
 
@@ -18,24 +18,15 @@ def describe_cores(host: Host) -> str:
 
 def describe_caches(host: Host) -> str | None:
     """Those that the first usable core reaches: "L1d 64K, L1i 64K, L2 512K, L3 2048K"."""
-    folders = host.glob(f"{_CPUS}/cpu{host.usable_cpus()[0]}/cache/index[0-9]*")
+    folders = host.glob(f"{CPUS}/cpu{host.usable_cpus()[0]}/cache/index[0-9]*")
     caches = [_cache(host, folder) for folder in folders]
     return ", ".join(cache for cache in caches if cache) or None
-
-
-def clocks_mhz(host: Host) -> dict[int, float]:
-    """The present clock of each usable core, where the kernel says."""
-    files = {
-        cpu: host.read_text(f"{_CPUS}/cpu{cpu}/cpufreq/scaling_cur_freq")
-        for cpu in host.usable_cpus()
-    }
-    return {cpu: int(khz) / 1000 for cpu, khz in files.items() if khz and khz.isdigit()}
 
 
 def are_clocks_pinned(host: Host) -> bool | None:
     """Whether each usable core has one clock only; None where the kernel does not say."""
     bounds = [
-        [host.read_text(f"{_CPUS}/cpu{cpu}/cpufreq/scaling_{end}_freq") for end in ("min", "max")]
+        [host.read_text(f"{CPUS}/cpu{cpu}/cpufreq/scaling_{end}_freq") for end in ("min", "max")]
         for cpu in host.usable_cpus()
     ]
     known = [pair for pair in bounds if all(pair)]
@@ -43,8 +34,8 @@ def are_clocks_pinned(host: Host) -> bool | None:
 
 
 def _kind(host: Host, cpu: int, part: str | None) -> str:
-    khz = host.read_text(f"{_CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq")
-    capacity = host.read_text(f"{_CPUS}/cpu{cpu}/cpu_capacity")
+    khz = host.read_text(f"{CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq")
+    capacity = host.read_text(f"{CPUS}/cpu{cpu}/cpu_capacity")
     facts = [
         part or "core",
         f"up to {int(khz) // 1000} MHz" if khz and khz.isdigit() else "",

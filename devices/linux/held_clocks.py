@@ -80,35 +80,35 @@ def held_clocks(device: object, host: Host, say: Callable[[str], None]) -> Itera
     """
     if not isinstance(device, HoldsClocks):
         raise _cannot_be_held(host, "its plugin has no command for it")
-    found = device.clock_commands()
-    if isinstance(found, str):
-        raise _cannot_be_held(host, found)
-    if found is None:
+    commands = device.clock_commands()
+    if isinstance(commands, str):
+        raise _cannot_be_held(host, commands)
+    if commands is None:
         yield
         return
     if host.run((*_ROOT, "echo root")) != "root":
         raise DeviceUnavailableError(
             f"The clocks of {host.label} cannot be held: its user may not run sudo without a "
-            f"password. Allow it, run {_shown(found.hold)} yourself, or leave out --lock-clocks."
+            f"password. Allow it, run {_shown(commands.hold)} yourself, or leave out --lock-clocks."
         )
     try:
-        if host.run(found.hold) != _HELD:
+        if host.run(commands.hold) != _HELD:
             raise DeviceUnavailableError(
-                f"The clocks of {host.label} cannot be held: {_shown(found.hold)} fails. Run it "
+                f"The clocks of {host.label} cannot be held: {_shown(commands.hold)} fails. Run it "
                 "yourself to see why, or leave out --lock-clocks."
             )
-        say(f"The clocks of {host.label} are held; to undo it by hand: {_shown(found.undo)}")
+        say(f"The clocks of {host.label} are held; to undo it by hand: {_shown(commands.undo)}")
         device.has_held_clocks = True
         yield
     finally:
         device.has_held_clocks = False
         is_undone = False
         with suppress(DeviceUnavailableError):  # of a connection that is lost
-            is_undone = host.run(found.undo) == _UNDONE
+            is_undone = host.run(commands.undo) == _UNDONE
         if is_undone:
             say(f"The clocks of {host.label} follow the load again.")
         else:
-            say(f"The clocks of {host.label} may still be held. Run: {_shown(found.undo)}")
+            say(f"The clocks of {host.label} may still be held. Run: {_shown(commands.undo)}")
 
 
 def _cannot_be_held(host: Host, why: str) -> DeviceUnavailableError:

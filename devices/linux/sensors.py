@@ -1,12 +1,11 @@
 """What the sensors of a Linux machine say at one moment."""
 
 from devices.host import Host
-from devices.linux import power_meters
 from devices.linux.checks import unknown
-from devices.linux.cores import clocks_mhz
+from devices.sensors.power import rails_mw
+from devices.sensors.processor import clocks_mhz, gpu_clock_mhz, zones_c
 from devices.spec import Finding
 
-_OFF_C = -40.0  # boards report -256 °C and the like of a part that is switched off
 _UNITS = {"c": "°C", "mhz": "MHz", "mw": "mW"}
 
 
@@ -15,38 +14,23 @@ def read_sensors(host: Host) -> dict[str, float]:
     clocks = clocks_mhz(host)
     fastest = {"clock_cpu_mhz": max(clocks.values())} if clocks else {}
     gpu = gpu_clock_mhz(host)
-    rails = power_meters.rails_mw(host)
     return {
         **temperatures_c(host),
         **fastest,
         **({} if gpu is None else {"clock_gpu_mhz": gpu}),
-        **{f"power_{name.lower()}_mw": value for name, value in rails.items()},
+        **{f"power_{name.lower()}_mw": value for name, value in rails_mw(host).items()},
     }
 
 
 def temperatures_c(host: Host) -> dict[str, float]:
     """Each thermal zone: {"temperature_cpu_c": 48.1}; parts that are off are left out."""
-    found = {}
-    for folder in host.glob("/sys/class/thermal/thermal_zone[0-9]*"):
-        kind, text = host.read_text(f"{folder}/type"), host.read_text(f"{folder}/temp")
-        if text and text.lstrip("-").isdigit() and int(text) / 1000 > _OFF_C:
-            name = (kind or folder.rpartition("/")[2]).removesuffix("-thermal")
-            found[f"temperature_{name.lower()}_c"] = int(text) / 1000
-    return found
-
-
-def gpu_clock_mhz(host: Host) -> float | None:
-    """The present clock of a board's built-in NVIDIA GPU."""
-    folder = gpu_clock_folder(host)
-    text = host.read_text(f"{folder}/cur_freq") if folder else None
-    return int(text) / 1e6 if text and text.isdigit() else None
-
-
-def gpu_clock_folder(host: Host) -> str | None:
-    """Where the kernel keeps its clocks; Jetson releases have called it gpu, ga10b and gv11b."""
-    patterns = [f"/sys/class/devfreq/*.{name}" for name in ("gpu", "ga10b", "gv11b", "gp10b")]
-    patterns.append("/sys/devices/platform/*/*.gpu/devfreq/*.gpu")
-    return next((folder for pattern in patterns for folder in host.glob(pattern)), None)
+    zones = zones_c(host)
+    kinds = {folder: host.read_text(f"{folder}/type") for folder in zones}
+    names = {
+        folder: (kind or folder.rpartition("/")[2]).removesuffix("-thermal").lower()
+        for folder, kind in kinds.items()
+    }
+    return {f"temperature_{names[folder]}_c": degrees for folder, degrees in zones.items()}
 
 
 def describe_sensors(sensors: dict[str, float]) -> str:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from devices.host import Host
+from devices.sensors.nvml import THROTTLE_BITS
 
 _FIELDS = (
     *("index", "uuid", "name", "driver_version", "memory.total", "compute_cap", "power.limit"),
@@ -18,14 +19,6 @@ _THROTTLING = (
     ("nvidia-smi", "--query-gpu=uuid,clocks_throttle_reasons.active", _CSV),
 )
 _PROGRAMS = ("nvidia-smi", "--query-compute-apps=gpu_uuid,pid,process_name", _CSV)
-# nvml.h: nvmlClocksThrottleReason*. Idle and settings of the user's are no throttling.
-_THROTTLE_BITS = {
-    0x4: "power limit",
-    0x8: "hardware slowdown",
-    0x20: "temperature",
-    0x40: "temperature (hardware)",
-    0x80: "power brake",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +78,9 @@ def chosen_gpu(host: Host) -> Gpu | str:
     first = wanted.split(",")[0].strip()
     if not first:
         return gpus[0]
-    found = [gpu for gpu in gpus if first == str(gpu.index) or gpu.uuid.startswith(first)]
-    if found:
-        return found[0]
+    chosen = [gpu for gpu in gpus if first == str(gpu.index) or gpu.uuid.startswith(first)]
+    if chosen:
+        return chosen[0]
     return f"CUDA_VISIBLE_DEVICES must name one of {len(gpus)} GPUs. Got '{wanted}'"
 
 
@@ -103,7 +96,7 @@ def throttled_by(host: Host, gpu: Gpu) -> tuple[str, ...] | None:
         for row in _rows(host.run(query) or ""):
             if len(row) == 2 and row[0] == gpu.uuid and row[1].startswith("0x"):
                 bits = int(row[1], 16)
-                return tuple(name for bit, name in _THROTTLE_BITS.items() if bits & bit)
+                return tuple(name for bit, name in THROTTLE_BITS.items() if bits & bit)
     return None
 
 

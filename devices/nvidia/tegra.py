@@ -5,7 +5,7 @@ import re
 
 from devices.host import Host
 from devices.linux import device_tree
-from devices.linux.sensors import gpu_clock_folder
+from devices.sensors.processor import gpu_clock_folder
 
 _POWER_MODE = ("nvpmodel", "-q")
 _CORE_PACKAGE = ("dpkg-query", "--show", "--showformat=${Version}", "nvidia-l4t-core")
@@ -45,15 +45,15 @@ _COMPUTE_CAPABILITIES = {
 def tegra_soc(host: Host) -> str | None:
     """The system on chip, e.g. "tegra234"; None on what is no Jetson."""
     names = (name.partition("nvidia,tegra") for name in device_tree.compatible(host))
-    return next((f"tegra{number}" for start, found, number in names if found and not start), None)
+    return next((f"tegra{number}" for start, mark, number in names if mark and not start), None)
 
 
 def l4t_release(host: Host) -> str | None:
     """The release of NVIDIA's Linux, e.g. "36.4.3"; None where neither file nor package is."""
     text = host.read_text("/etc/nv_tegra_release") or ""
-    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
-    if found:
-        return f"{found.group(1)}.{found.group(2)}"
+    match = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
+    if match:
+        return f"{match.group(1)}.{match.group(2)}"
     package = re.match(r"[\d.]+", host.run(_CORE_PACKAGE) or "")
     return package.group() if package else None
 
@@ -70,8 +70,8 @@ def power_mode(host: Host) -> str | None:
 
     It may complain after the name when it is not run by root.
     """
-    found = re.search(r"^NV Power Mode: (\S+)", host.run(_POWER_MODE) or "", flags=re.M)
-    return found.group(1) if found else None
+    match = re.search(r"^NV Power Mode: (\S+)", host.run(_POWER_MODE) or "", flags=re.M)
+    return match.group(1) if match else None
 
 
 def cuda_version(host: Host) -> str | None:

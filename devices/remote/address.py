@@ -66,11 +66,11 @@ def read_named_devices(path: Path | None = None) -> dict[str, NamedDevice]:
         RemoteAddressError: The file is not YAML, or a field is unknown or of the wrong type.
         OSError: The file given cannot be read.
     """
-    found = path or next((place for place in _places() if place.is_file()), None)
-    if found is None:
+    file = path or next((place for place in _places() if place.is_file()), None)
+    if file is None:
         return {}
-    content = _parse(found)
-    return {name: _named_device(name, entry, found) for name, entry in content.items()}
+    content = _parse(file)
+    return {name: _named_device(name, entry, file) for name, entry in content.items()}
 
 
 def _places() -> tuple[Path, ...]:

@@ -209,11 +209,11 @@ def options_for(address: RemoteAddress) -> list[str]:
     Raises:
         ConnectionFailedError: The configuration has a mistake.
     """
-    found = _configuration(address)
+    configured = _configuration(address)
     options = list(_OPTIONS)
-    if found.get("connecttimeout", "none") == "none":
+    if configured.get("connecttimeout", "none") == "none":
         options += ["-o", "ConnectTimeout=15"]
-    if found.get("serveraliveinterval", "0") == "0":
+    if configured.get("serveraliveinterval", "0") == "0":
         options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
     return options
 

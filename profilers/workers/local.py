@@ -15,10 +15,9 @@ from types import TracebackType
 from typing import IO, Any, Protocol
 
 from devices import LocalDevice
-from devices.runtimes import ONNXRUNTIME, runtime_of
+from devices.runtimes import runtime_of
+from profilers.workers import sent_program
 
-WORKER = Path(__file__).with_name("worker.py")
-TENSORRT_WORKER = Path(__file__).with_name("tensorrt_worker.py")  # needs the other beside it
 _STDERR_TAIL = 2000
 _QUIT_SECONDS = 2.0
 
@@ -49,7 +48,7 @@ class OpenWorker(Protocol):
     hello: dict[str, Any]
 
     def request(self, op: str, **fields: object) -> dict[str, Any]:
-        """The worker's answer to one request; the operations are those of ``worker.py``.
+        """The worker's answer to one request; the operations are those of `program/worker.py`.
 
         Raises:
             WorkerError: The worker reports an error, and lives on.
@@ -118,10 +117,12 @@ class WorkerProcess:
             ProfilingError: It does not start, or finds no usable runtime.
         """
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        self._folder = tempfile.TemporaryDirectory(prefix="automoe-")
         try:
             self._child = self._start()
         except BaseException as error:
             self._stderr.close()
+            self._folder.cleanup()
             if isinstance(error, OSError):
                 raise self._starts_not(error) from error
             raise
@@ -159,7 +160,8 @@ class WorkerProcess:
             raise self._died(f"during {op!r} ({error})") from error
 
     def _start(self) -> subprocess.Popen[bytes]:
-        program = TENSORRT_WORKER if runtime_of(self._device) != ONNXRUNTIME else WORKER
+        program = Path(self._folder.name) / sent_program.NAME
+        program.write_bytes(sent_program.worker_program(runtime_of(self._device)))
         return subprocess.Popen(
             self._device.worker_command(program),
             stdin=subprocess.PIPE,
@@ -220,3 +222,4 @@ class WorkerProcess:
         for pipe in (self._child.stdin, self._child.stdout, self._stderr):
             if pipe is not None:
                 pipe.close()
+        self._folder.cleanup()

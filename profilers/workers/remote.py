@@ -8,10 +8,9 @@ from typing import Any
 
 from devices.remote.device import RemoteDevice
 from devices.remote.session import NoAnswerError, SessionLostError
-from devices.runtimes import ONNXRUNTIME, runtime_of
+from devices.runtimes import runtime_of
+from profilers.workers import sent_program
 from profilers.workers.local import (
-    TENSORRT_WORKER,
-    WORKER,
     ProfilingError,
     WorkerDied,
     WorkerError,
@@ -22,7 +21,6 @@ from profilers.workers.local import (
 from profilers.workload.fields import WorkloadError
 from profilers.workload.files import workload_files
 
-_NAME = "worker.py"
 _STARTS = 3  # a machine that restarts at each of them is not to be measured on
 
 
@@ -106,20 +104,17 @@ class RemoteWorker:
 
     def _start(self) -> None:
         self._device.host.lock()
-        program, files = _NAME, {_NAME: WORKER}
-        if runtime_of(self._device) != ONNXRUNTIME:
-            program = TENSORRT_WORKER.name
-            files[program] = TENSORRT_WORKER
-        self._files.place(dict(files))
+        program = sent_program.worker_program(runtime_of(self._device))
+        self._files.place({sent_program.NAME: program})
         environment = self._device.worker_environment()
-        self._session.ask("start", worker=program, environment=environment)
+        self._session.ask("start", worker=sent_program.NAME, environment=environment)
 
     def _place(self, path: Path) -> str:
         """Where the workload is there."""
         name = f"{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.workload.json"
         try:
-            found = workload_files(path)
-            folder = self._files.place({**found.files, name: found.document})
+            sent = workload_files(path)
+            folder = self._files.place({**sent.files, name: sent.document})
         except (OSError, WorkloadError) as error:
             raise WorkerError(f"{path} cannot be sent to {self._place_name()}. {error}") from error
         return f"{folder}/{name}"

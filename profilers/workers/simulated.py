@@ -1,4 +1,4 @@
-"""The worker of a simulated device: the protocol of ``worker.py``, times from static costs.
+"""The worker of a simulated device: it serves the same protocol, with times from static costs.
 
 Nothing runs. A clock of its own goes on by the time that each sample would have taken, and every
 figure follows from the settings, the number of the process and the requests.
@@ -13,7 +13,8 @@ from typing import Any
 from devices.simulation import Simulation
 from profilers.costs.graph import GraphCosts
 from profilers.costs.workload import costs_of_runs
-from profilers.workers.worker import Worker, main
+from profilers.workers.program.serving import serve
+from profilers.workers.program.worker import Worker
 
 VERSION = "1"
 _PICOJOULES_PER_FLOP = 50.0
@@ -66,7 +67,8 @@ class SimulatedWorker(Worker):
     """
 
     def __init__(self, simulation: Simulation, number: int) -> None:
-        super().__init__(meter=_Meter(self))
+        self._meter = _Meter(self)
+        super().__init__(meter=self._meter)
         self.energy_mj = 0.0
         self._simulation = simulation
         self._number = number
@@ -93,7 +95,7 @@ class SimulatedWorker(Worker):
         self.energy_mj += energy_mj
 
     def hello(self, request: dict[str, Any]) -> dict[str, Any]:
-        """That it is simulated; the process id is its number, which a repetition gives again."""
+        """A runtime that says SIMULATED; the process id is the number of the worker."""
         return {
             "runtime": "SIMULATED roofline",
             "runtime_version": VERSION,
@@ -101,7 +103,7 @@ class SimulatedWorker(Worker):
             "python": sys.version.split()[0],
             "pid": self._number,
             "cores": 1,
-            "energy_meter": self.meter.name,
+            "energy_meter": self._meter.name,
         }
 
     def open_workload(self, path: str, threads: int, options: dict[str, Any]) -> Any:
@@ -144,4 +146,4 @@ def _energy_mj(costs: GraphCosts) -> float:
 
 
 if __name__ == "__main__":
-    main(SimulatedWorker(Simulation.parse(sys.argv[2]), int(sys.argv[1])))
+    serve(lambda: SimulatedWorker(Simulation.parse(sys.argv[2]), int(sys.argv[1])))

@@ -48,7 +48,7 @@ def test_a_command_answers_with_what_it_prints_whatever_its_status():
 
 
 def test_a_command_that_does_not_end_is_given_up(monkeypatch):
-    monkeypatch.setattr("devices.host.COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr("devices.sensors.machine.COMMAND_SECONDS", 0.2)
     assert LocalHost().run([sys.executable, "-c", "import time; time.sleep(60)"]) is None
 
 

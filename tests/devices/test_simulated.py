@@ -36,5 +36,5 @@ def test_it_is_on_no_host(tmp_path):
 
 def test_each_worker_is_told_how_many_went_before():
     device = SimulatedDevice(settings="")
-    numbers = [device.worker_command(Path("/x/worker.py"))[-2] for _ in range(3)]
+    numbers = [device.worker_command(Path("/x/worker.zip"))[-2] for _ in range(3)]
     assert numbers == ["1", "2", "3"]

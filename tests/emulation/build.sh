@@ -5,7 +5,7 @@
 set -eu
 mkdir -p "$1"
 cd "$1"
-# A played TensorRT reads graphs with onnx.
+# The imitation of TensorRT reads graphs with onnx.
 packages="onnxruntime==1.32.0 onnx==1.23.2 ml_dtypes typing_extensions numpy protobuf flatbuffers packaging"
 [ -e ready ] && [ "$(cat ready)" = "$packages" ] && exit 0
 rm -rf ready wheels root/usr/local/lib/python3.11

@@ -1,23 +1,23 @@
 """The commands of `automoe` and their options, asked of the program's own parser."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from typer.main import get_command
+from cyclopts import App
+from cyclopts.argument import Argument
 
 from automoe.cli.main import app
 
 
-def _leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    subcommands = getattr(command, "commands", None)
-    if subcommands is None:
-        yield name, command
+def _leaves(parent: App, name: str = "") -> Iterator[tuple[str, App]]:
+    if parent.default_command is not None:
+        yield name, parent
     else:
-        for word, subcommand in subcommands.items():
-            yield from _leaves(subcommand, f"{name} {word}".strip())
+        for word in parent:
+            if not word.startswith("-"):
+                yield from _leaves(parent[word], f"{name} {word}".strip())
 
 
-_COMMANDS = dict(_leaves(get_command(app)))
+_COMMANDS = dict(_leaves(app))
 
 
 def command_names() -> list[str]:
@@ -31,14 +31,18 @@ def command_of(words: Sequence[str]) -> str | None:
     return next((name for name in names if name in _COMMANDS), None)
 
 
+def arguments_of(command: str) -> list[Argument]:
+    """Return the positional arguments and the options that a command takes."""
+    arguments = _COMMANDS[command].assemble_argument_collection(
+        default_parameter=app.default_parameter
+    )
+    return [argument for argument in arguments if argument.show]
+
+
 def options_of(command: str) -> set[str]:
     """Return the spellings of the options of a command, `--help` included."""
-    spellings = {"--help"}
-    for parameter in _COMMANDS[command].params:
-        spellings |= {
-            each for each in (*parameter.opts, *parameter.secondary_opts) if each[0] == "-"
-        }
-    return spellings
+    names = {name for argument in arguments_of(command) for name in argument.names}
+    return {"--help"} | {name for name in names if name.startswith("-")}
 
 
 def parse(words: Sequence[str]) -> None:
@@ -47,7 +51,6 @@ def parse(words: Sequence[str]) -> None:
     Raises:
         Exception: What the program itself raises for a wrong command line.
     """
-    command = command_of(words)
-    if command is None:
+    if command_of(words) is None:
         raise ValueError(f"automoe has no command {' '.join(words[:2])!r}")
-    _COMMANDS[command].make_context(command, list(words[len(command.split()) :]))
+    app.parse_args(list(words), exit_on_error=False, print_error=False)

@@ -11,9 +11,9 @@ import pytest
 from devices.cuda import CudaDevice
 from devices.jetson import JetsonDevice
 from devices.linux.device import LinuxDevice
-from devices.runtimes import ONNXRUNTIME, choose_runtime
-from profilers.workers.local import TENSORRT_WORKER, WORKER
-from profilers.workers.worker import Worker
+from devices.runtimes import choose_runtime
+from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker
+from profilers.workers.sent_program import NAME, worker_program
 
 
 def gpu_device(runtime: str) -> LinuxDevice:
@@ -32,7 +32,8 @@ def gpu_device(runtime: str) -> LinuxDevice:
 
 def answers(device: LinuxDevice, folder: Path, *requests: dict[str, Any]) -> list[dict[str, Any]]:
     """What a worker of the device answers; its engines are kept in the folder."""
-    program = WORKER if device.runtime == ONNXRUNTIME else TENSORRT_WORKER
+    program = folder / NAME
+    program.write_bytes(worker_program(device.runtime))
     run = subprocess.run(
         device.worker_command(program),
         input=b"".join(json.dumps(request).encode() + b"\n" for request in requests),
@@ -61,7 +62,7 @@ def check_workload(
     outputs, block = {"op": "outputs", "id": "w"}, {"op": "block", "id": "w", "samples": 3}
     replies = answers(device, folder, {"op": "hello"}, load, outputs, block)
     assert [reply["error"] for reply in replies if "error" in reply] == []
-    worker = Worker()
+    worker = OnnxRuntimeWorker()
     worker.answer(json.dumps(load).encode())
     for call, values in worker.answer(json.dumps(outputs).encode())["outputs"].items():
         for name, expected in values.items():

@@ -1,8 +1,8 @@
 """A worker whose samples are written down beforehand; `support.scripted` starts it.
 
-It speaks the protocol of profilers/worker.py. A "workload" is a JSON file that says what each of
-its blocks measures and which requests go wrong. Every request is first written to the journal
-given on the command line, so that scripts go on where an earlier process left off.
+It speaks the protocol of `profilers/workers/program/worker.py`. A "workload" is a JSON file that
+says what each of its blocks measures and which requests go wrong. Every request is first written to
+the journal given on the command line, so that scripts go on where an earlier process left off.
 """
 
 import json

@@ -16,7 +16,7 @@ TRUTH_MS = {"sentinel": 4.0, "a": 10.0, "b": 14.0, "c": 20.0, "d": 28.0, "e": 40
 
 @dataclass
 class SimulatedMachine:
-    """Opens workers that answer like `profilers/workers/worker.py`.
+    """Opens workers that answer like `profilers/workers/program/worker.py`.
 
     Attributes:
         rng: Draws all noise.

@@ -11,7 +11,7 @@ from automoe.search.budget_search import Candidate, SearchOutcome
 from automoe.search.certify.bench import Measured
 from automoe.search.certify.verification import Verification
 from automoe.search.fitness.evaluator import Evaluator
-from automoe.search.settings import SearchSettings
+from automoe.settings.search import SearchSettings
 
 SCHEMA_VERSION = 1
 

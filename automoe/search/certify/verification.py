@@ -7,7 +7,7 @@ from automoe.architecture.architecture import Architecture
 from automoe.progress import OnProgress, no_progress
 from automoe.search.budget_search import Candidate
 from automoe.search.certify.bench import Bench, Measured
-from automoe.search.settings import SearchSettings
+from automoe.settings.search import SearchSettings
 
 
 @dataclass(frozen=True, slots=True)

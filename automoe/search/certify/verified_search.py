@@ -17,8 +17,8 @@ from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.certify.bench import Bench, Measured
 from automoe.search.certify.verification import Verification, verify
 from automoe.search.fitness.evaluator import Evaluator
-from automoe.search.settings import SearchSettings
 from automoe.search.state import RoundKind, SearchState
+from automoe.settings.search import SearchSettings
 
 # A search that goes on knows good candidates already.
 _LATER_SHARE = 0.25

@@ -60,10 +60,10 @@ class Blobs:
             file.write(data)
             if offset + len(data) < size:
                 return False
-        found = sha256(part)
-        if found != digest:
+        received = sha256(part)
+        if received != digest:
             os.unlink(part)
-            raise Refused("a file of %d bytes arrived damaged, with SHA-256 %s" % (size, found))
+            raise Refused("a file of %d bytes arrived damaged, with SHA-256 %s" % (size, received))
         os.rename(part, self.path(digest))
         return True
 
@@ -79,11 +79,11 @@ class Blobs:
 
     def tidy(self) -> None:
         """Remove what was not used for long, and the oldest of too much."""
-        found = sorted(
+        files = sorted(
             ((os.stat(path), path) for path in self.files()), key=lambda x: x[0].st_mtime
         )
-        total = sum(status.st_size for status, _ in found)
-        for status, path in found:
+        total = sum(status.st_size for status, _ in files)
+        for status, path in files:
             if status.st_mtime < time.time() - KEPT_DAYS * 86400 or total > KEPT_BYTES:
                 os.unlink(path)
                 total -= status.st_size

@@ -71,7 +71,7 @@ def test_samples_are_distinct_and_have_costs(capsys: Capture, tmp_path: Path) ->
         (
             ["search", "--supernet", "s", "--predictor", "p", "--budget-ms", "-1", "-o", "b"],
             2,
-            "'budget_ms': Input should be greater than 0. Got -1.0",
+            "for '--budget-ms': Input should be greater than 0. Got -1.",
         ),
         (["evaluate", "missing"], 2, "No exported model in 'missing'"),
         (["run", "missing.yaml"], 2, "'missing.yaml' cannot be read"),

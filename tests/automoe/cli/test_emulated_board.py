@@ -20,10 +20,10 @@ pytestmark = [
 ]
 TESTS = Path(__file__).parents[2]
 PACKAGES = "usr/local/lib/python3.11/dist-packages"
-PLAYED = {
-    "tensorrt.py": "played/tensorrt.py",
-    "support/fake_tensorrt.py": "support/fake_tensorrt.py",
-    "profilers/workers/tensorrt_api.json": "profilers/workers/tensorrt_api.json",
+IMITATION = {
+    "tensorrt.py": "imitated/tensorrt.py",
+    "support/imitated_tensorrt.py": "support/imitated_tensorrt.py",
+    "support/tensorrt_api.json": "support/tensorrt_api.json",
 }
 LIBNVINFER = ("dpkg-query", "--show", "--showformat=${Version}", "python3-libnvinfer")
 
@@ -74,11 +74,11 @@ def test_a_pi_is_profiled_over_ssh_interrupted_and_resumed(tmp_path: Path) -> No
 
 
 def test_a_jetson_is_profiled_over_ssh_interrupted_and_resumed(tmp_path: Path) -> None:
-    """TensorRT and CUDA are played by ONNX Runtime there; everything else is as on a board."""
-    played = {f"{PACKAGES}/{name}": (TESTS / file).read_text() for name, file in PLAYED.items()}
+    """ONNX Runtime imitates TensorRT and CUDA there; everything else is as on a board."""
+    files = {f"{PACKAGES}/{name}": (TESTS / file).read_text() for name, file in IMITATION.items()}
     orin = replace(
         ORIN_NANO,
-        files={**ORIN_NANO.files, **played},
+        files={**ORIN_NANO.files, **files},
         outputs={**ORIN_NANO.outputs, LIBNVINFER: "10.3.0.30-1+cuda12.5"},
     )
     with running(tmp_path / "server", orin, "cortex-a76") as board:

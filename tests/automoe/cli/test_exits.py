@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
+from cyclopts import CycloptsError
 
 from automoe.architecture.space import SearchSpace, SpaceError
 from automoe.cli.exits import (
@@ -37,8 +37,7 @@ def raised(action: object) -> BaseException:
         (InfeasibleBudgetError("no"), ExitCode.INFEASIBLE),
         (FileNotFoundError("no file"), ExitCode.BAD_INPUT),
         (PermissionError(13, "Permission denied", "x"), ExitCode.BAD_INPUT),
-        (typer.Abort(), ExitCode.INTERRUPTED),
-        (typer.BadParameter("no"), ExitCode.BAD_INPUT),
+        (CycloptsError("no"), ExitCode.BAD_INPUT),
         (SpaceError("no"), ExitCode.BAD_INPUT),
         (RuntimeError("bug"), ExitCode.FAILURE),
         (KeyError("bug"), ExitCode.FAILURE),

@@ -216,7 +216,7 @@ def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path
         (["--objective", "blue"], "'objective' must be loss, bleu or MODULE:FUNCTION. Got 'blue'"),
         (["--halvings", "2"], "halvings must leave parents=4 of population=12"),
         (["--halvings", "1", "--pareto"], "halvings must be 0 with pareto"),
-        (["--device", "cpu", "--device-minutes", "0"], "device_minutes"),
+        (["--device", "cpu", "--device-minutes", "0"], "for '--device-minutes': Input"),
         (["--device-minutes", "9"], "'--device-minutes' is about '--device': give both"),
         (["--verify-top", "9"], "'--verify-top' is about '--device': give both"),
         (["--host", "me@board"], "Got '--host me@board' alone"),

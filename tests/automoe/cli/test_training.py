@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from automoe.cli.training import training_settings
-from automoe.training import SettingsError
+from automoe.training import SettingsError, TrainingSettings
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("updates: 7\nmax_tokens: 90\n")
-    found = training_settings(file, updates=5, max_tokens=None)
-    assert (found.updates, found.max_tokens) == (5, 90)
+    settings = training_settings(file, TrainingSettings(updates=5))
+    assert (settings.updates, settings.max_tokens) == (5, 90)
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_a_file_that_holds_no_settings_is_refused(text: str, message: str, tmp_p
     file = tmp_path / "settings.yaml"
     file.write_text(text)
     with pytest.raises(SettingsError, match=message):
-        training_settings(file)
+        training_settings(file, TrainingSettings())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from support.fake_tensorrt import VERSIONS, FakeCuda, fake_tensorrt
+from support.imitated_tensorrt import VERSIONS, ImitatedCuda, imitated_tensorrt
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
@@ -24,8 +24,10 @@ from profilers import Workload
 from profilers.tensorrt.lint import lint_graph
 from profilers.tensorrt.operators import DIALECTS
 from profilers.tensorrt.rtx_parser import missing_parser
-from profilers.workers import tensorrt_worker
-from profilers.workers.worker import Worker
+from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker
+from profilers.workers.program.tensorrt.building import shape_ranges
+from profilers.workers.program.tensorrt.engines import Engines
+from profilers.workers.program.tensorrt.worker import TensorRtWorker
 
 SENTENCE = TranslationWorkload(8, 5, 30, beam=3)
 needs_rtx = pytest.mark.skipif(missing_parser() is not None, reason=str(missing_parser()))
@@ -50,12 +52,13 @@ def test_the_worker_runs_them_as_onnxruntime_does(
 ) -> None:
     sentence = replace(SENTENCE, batch=batch, precision=precision)
     path = WorkloadWriter(tmp_path, sentence, tensorrt=True).write(sparse)
-    cuda = FakeCuda()
+    cuda = ImitatedCuda()
     folder = tmp_path / "engines"
     folder.mkdir()
-    worker = tensorrt_worker.TensorRtWorker(fake_tensorrt(version, cuda), cuda, str(folder))
+    parts = (imitated_tensorrt(version, cuda), cuda, str(folder))
+    worker = TensorRtWorker(find_parts=lambda runtime: parts)
     ours, counted = results(worker, path)
-    theirs, expected = results(Worker(), path)
+    theirs, expected = results(OnnxRuntimeWorker(), path)
     assert counted == expected
     assert sum(sum(tokens) for tokens in counted.values()) > 0
     for call, values in theirs.items():
@@ -73,7 +76,7 @@ def test_the_routing_is_the_one_asked_for(tmp_path: Path, sparse: Architecture) 
         sentence = replace(SENTENCE, routing=RoutingPattern.parse("worst"))
         folder = tmp_path / str(tensorrt)
         path = WorkloadWriter(folder, sentence, tensorrt=tensorrt).write(sparse)
-        counted[tensorrt] = results(Worker(), path)[1]
+        counted[tensorrt] = results(OnnxRuntimeWorker(), path)[1]
     assert counted[True] == counted[False]
 
 
@@ -149,23 +152,17 @@ def built(workload: Path) -> dict[str, int]:
     import tensorrt_rtx
 
     document = json.loads(workload.read_text())
-    engines = tensorrt_worker.Engines(tensorrt_rtx, {}, str(workload.parent))
+    engines = Engines(tensorrt_rtx, {}, str(workload.parent))
     sizes = {}
     for name, file in document["graphs"].items():
-        ranges = tensorrt_worker.shape_ranges(document, name)
+        ranges = shape_ranges(document, name)
         plan = engines.build(str(workload.parent / file), ranges)
         sizes[name] = len(bytes(plan))
         assert sizes[name] == plan.nbytes
     return sizes
 
 
-@pytest.fixture
-def rtx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorrt_worker, "RUNTIME", "tensorrt-rtx")
-
-
 @needs_rtx
-@pytest.mark.usefixtures("rtx")
 @pytest.mark.parametrize(
     "changes",
     [{"tgt_len": 1}, {"precision": "fp16", "beam": 1}, {"batch": 2}, {"precision": "int8"}],
@@ -179,7 +176,6 @@ def test_engines_are_built(tmp_path: Path, sparse: Architecture, changes: dict[s
 
 
 @needs_rtx
-@pytest.mark.usefixtures("rtx")
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_engines_of_a_bundle_are_built(
     tmp_path: Path, sparse: Architecture, precision: str
@@ -191,7 +187,7 @@ def test_engines_of_a_bundle_are_built(
     int8 = calibrate(model, [random_pair(60, 9, 7, 0)]) if precision == "int8" else None
     bundle: Bundle = export_model(model, tmp_path, form="tensorrt", precision=precision, int8=int8)
     graphs = json.loads((tmp_path / PROFILES).read_text())["graphs"]
-    engines = tensorrt_worker.Engines(tensorrt_rtx, {}, str(tmp_path))
+    engines = Engines(tensorrt_rtx, {}, str(tmp_path))
     for path in (bundle.encoder, bundle.decoder):
         inputs = graphs[path.name]["inputs"]
         ranges = {name: list(shapes.values()) for name, shapes in inputs.items()}
@@ -199,20 +195,18 @@ def test_engines_of_a_bundle_are_built(
 
 
 @needs_rtx
-@pytest.mark.usefixtures("rtx")
 def test_an_engine_is_not_built_without_shapes(tmp_path: Path, sparse: Architecture) -> None:
     import tensorrt_rtx
 
     path = WorkloadWriter(tmp_path, SENTENCE, tensorrt=True).write(sparse)
     graph = tmp_path / Workload.load(path).graphs["encoder"]
-    engines = tensorrt_worker.Engines(tensorrt_rtx, {}, str(tmp_path))
+    engines = Engines(tensorrt_rtx, {}, str(tmp_path))
     with pytest.raises(ValueError, match="which shapes input 'source' may have"):
         engines.build(str(graph), {})
 
 
 @pytest.mark.slow
 @needs_rtx
-@pytest.mark.usefixtures("rtx")
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_engines_of_every_preset_are_built(tmp_path: Path, name: str, precision: str) -> None:

@@ -1,12 +1,12 @@
-"""The whole way from architectures to a log, with TensorRT and CUDA played by ONNX Runtime."""
+"""The whole way from architectures to a log, through an imitation of TensorRT and CUDA."""
 
 import csv
 import os
 from pathlib import Path
 
 import pytest
-from support.fake_tensorrt import RUN_MS
 from support.gpus import check_workload
+from support.imitated_tensorrt import RUN_MS
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
@@ -19,7 +19,7 @@ from profilers import LogError, Protocol
 TESTS = Path(__file__).parents[2]
 
 
-class PlayedGpu(CpuDevice):
+class ImitatedGpu(CpuDevice):
     """This machine's processor as if it were a GPU with TensorRT."""
 
     runtime = "tensorrt"
@@ -33,21 +33,21 @@ class PlayedGpu(CpuDevice):
         return None
 
     def worker_environment(self) -> dict[str, str]:
-        path = os.pathsep.join(map(str, (TESTS / "played", TESTS, TESTS.parent)))
+        path = os.pathsep.join(map(str, (TESTS / "imitated", TESTS, TESTS.parent)))
         caches = {"XDG_CACHE_HOME": str(self._folder / "caches")}
         return {**super().worker_environment(), **caches, "PYTHONPATH": path}
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> PlayedGpu:
-    return PlayedGpu(tmp_path)
+def device(tmp_path: Path) -> ImitatedGpu:
+    return ImitatedGpu(tmp_path)
 
 
 SENTENCE = TranslationWorkload(4, 3, 30, beam=2)
 
 
 def test_what_is_asked_of_a_real_gpu_can_be_answered(
-    tmp_path: Path, sparse: Architecture, device: PlayedGpu
+    tmp_path: Path, sparse: Architecture, device: ImitatedGpu
 ) -> None:
     path = WorkloadWriter(tmp_path, SENTENCE, tensorrt=True).write(sparse)
     block = check_workload(device, tmp_path, path, rounding=1e-6)
@@ -56,7 +56,7 @@ def test_what_is_asked_of_a_real_gpu_can_be_answered(
     )
 
 
-def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: PlayedGpu) -> None:
+def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: ImitatedGpu) -> None:
     log = tmp_path / "trt.csv"
     protocol = Protocol(
         threads=1,
@@ -86,7 +86,7 @@ def test_a_log_of_tensorrt(tmp_path: Path, tiny: SearchSpace, device: PlayedGpu)
     profile("tensorrt", tiny.smallest())
     (row,) = csv.DictReader(log.read_text().splitlines())
     assert row["runtime"] == "tensorrt 10.3.0"
-    # The fake GPU's clock, corrected by the sentinel's drift: an encoder and three steps.
+    # The clock of the imitated GPU, corrected by the sentinel's drift: an encoder and three steps.
     assert 0.3 * RUN_MS < float(row["encoder_gpu_ms"]) < 3 * RUN_MS
     ratio = float(row["decoder_gpu_ms"]) / float(row["encoder_gpu_ms"])
     assert ratio == pytest.approx(3, rel=0.01)

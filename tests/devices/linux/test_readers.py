@@ -27,11 +27,9 @@ def test_a_bare_tree_answers_unknown(tree):
         linux.steal_share,
         linux.cpu_pressure,
         linux.cpu_quota,
-        linux.quota_stops,
         linux.turbo,
         linux.throttle_events,
         linux.board_state,
-        linux.temperature_c,
         linux.hypervisor,
         linux.container,
         linux.shared_cores,
@@ -149,58 +147,6 @@ def test_throttle_events_are_those_of_the_hottest_and_not_of_siblings_twice(tree
 def test_board_state_is_hexadecimal(tree, text, bits):
     root = tree({"sys/devices/platform/soc/soc:firmware/get_throttled": text})
     assert linux.board_state(root) == bits
-
-
-def test_temperature_is_the_hottest_in_degrees(tree):
-    zones = {"0": "45123\n", "1": "61500\n", "2": "-40000\n", "3": "no sensor\n"}
-    files = {f"sys/class/thermal/thermal_zone{n}/temp": text for n, text in zones.items()}
-    assert linux.temperature_c(tree(files)) == 61.5
-
-
-def test_quota_stops_v2_add_up_on_the_way_up(tree):
-    files = {
-        "proc/self/cgroup": "0::/pod/box\n",
-        "sys/fs/cgroup/cpu.stat": "usage_usec 9\nuser_usec 9\n",
-        "sys/fs/cgroup/pod/cpu.stat": "usage_usec 9\nnr_throttled 3\nthrottled_usec 250000\n",
-        "sys/fs/cgroup/pod/box/cpu.stat": "nr_throttled 4\nthrottled_usec 1000000\n",
-    }
-    assert linux.quota_stops(tree(files)) == (7, 1.25)
-
-
-def test_quota_stops_v1_are_in_nanoseconds(tree):
-    files = {
-        "proc/self/cgroup": "3:cpu,cpuacct:/box\n",
-        "sys/fs/cgroup/cpu/box/cpu.stat": "nr_periods 9\nnr_throttled 2\nthrottled_time 500000000",
-    }
-    assert linux.quota_stops(tree(files)) == (2, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("files", "virtual"),
-    [
-        ({"proc/cpuinfo": "flags : fpu hypervisor sse\n"}, True),
-        ({"proc/cpuinfo": "flags : fpu sse\n"}, False),
-        ({"proc/cpuinfo": "CPU part : 0xd0c\n"}, None),  # Arm has no such flag
-        ({"sys/hypervisor/type": "xen\n", "proc/cpuinfo": "flags : fpu\n"}, True),
-        ({"proc/device-tree/hypervisor/compatible": "linux,kvm\0"}, True),
-    ],
-)
-def test_hypervisor(tree, files, virtual):
-    assert linux.hypervisor(tree(files)) is virtual
-
-
-@pytest.mark.parametrize(
-    ("files", "kind"),
-    [
-        ({".dockerenv": ""}, "docker"),
-        ({"run/.containerenv": ""}, "podman"),
-        ({"run/systemd/container": "systemd-nspawn\n"}, "systemd-nspawn"),
-        ({"proc/self/cgroup": "0::/kubepods/besteffort/pod7\n"}, "kubepods"),
-        ({"proc/self/cgroup": "0::/user.slice/session-2.scope\n"}, None),
-    ],
-)
-def test_container(tree, files, kind):
-    assert linux.container(tree(files)) == kind
 
 
 def test_shared_cores_are_those_of_usable_processors_only(tree):

@@ -20,12 +20,6 @@ def test_a_jetsons_sensors(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["17000000.ga10b", "17000000.gv11b", "57000000.gpu"])
-def test_the_gpus_clock_under_the_names_that_releases_gave_it(tmp_path, name):
-    files = {f"sys/class/devfreq/{name}/cur_freq": "921600000\n"}
-    assert read_sensors(PC.host(tmp_path, files=files)) == {"clock_gpu_mhz": 921.6}
-
-
 def test_what_is_read_is_said_in_one_line(tmp_path):
     finding = check_sensors(read_sensors(RASPBERRY_PI_4.host(tmp_path)))
     assert finding.severity == "ok"

@@ -149,7 +149,7 @@ def test_what_the_workers_command_started_is_killed_with_it() -> None:
     ("command", "message"),
     [
         (["/no/such/program"], "No worker starts on 'scripted'; .* No such file"),
-        ([sys.executable, "/no/such/worker.py"], "No worker starts .* can't open file"),
+        ([sys.executable, "/no/such/worker.zip"], "No worker starts .* can't open file"),
         (
             ["sh", "-c", 'read hello; echo "{\\"error\\": \\"no runtime\\"}"'],
             "No worker starts .* failed in 'hello': no runtime",

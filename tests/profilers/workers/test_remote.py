@@ -34,6 +34,12 @@ def board(ssh: SshInPlace) -> Iterator[RemoteDevice]:
         yield device
 
 
+def replace_program(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Send another program in the place of the worker."""
+    place = "profilers.workers.sent_program.worker_program"
+    monkeypatch.setattr(place, lambda runtime: source.encode())
+
+
 def workload(folder: Path, text: str, **dims: int) -> Path:
     graph = write_graph(folder / "graph.onnx", text)
     workload_for_onnx(graph, dims=dims).save(folder / "workload.json")
@@ -98,23 +104,21 @@ def test_after_a_restart_the_worker_is_dead_and_another_can_be_had(
 
 
 def test_a_worker_without_a_runtime_says_what_to_do(
-    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = tmp_path / "worker.py"
-    broken.write_text("raise SystemExit('no runtime')")
-    monkeypatch.setattr("profilers.workers.remote.WORKER", broken)
+    replace_program(monkeypatch, "raise SystemExit('no runtime')")
     message = "run `automoe doctor --device cpu --host pi@board`. .*Its last words: no runtime"
     with pytest.raises(ProfilingError, match=message), RemoteWorker(board):
         pass
 
 
-def test_the_worker_for_tensorrt_goes_there_with_the_one_that_it_builds_on(
-    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_worker_of_tensorrt_goes_there_whole(
+    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CpuDevice, "runtime_choices", ("onnxruntime", "tensorrt"))
     board.runtime = "tensorrt"
     assert board.worker_environment()["AUTOMOE_RUNTIME"] == "tensorrt"
-    # Both files are there, and it gets as far as what this machine lacks.
+    # All files are there, and it gets as far as what this machine lacks.
     message = (
         "No worker starts on 'cpu' at pi@board.* failed in 'hello': .*(tensorrt|libcudart|cuda)"
     )
@@ -123,11 +127,10 @@ def test_the_worker_for_tensorrt_goes_there_with_the_one_that_it_builds_on(
 
 
 def test_an_answer_that_does_not_come_ends_the_worker(
-    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    board: RemoteDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = tmp_path / "worker.py"
-    slow.write_text("import time\ninput()\nprint('{\"pid\": 1}', flush=True)\ntime.sleep(60)")
-    monkeypatch.setattr("profilers.workers.remote.WORKER", slow)
+    slow = "import time\ninput()\nprint('{\"pid\": 1}', flush=True)\ntime.sleep(60)"
+    replace_program(monkeypatch, slow)
     with RemoteWorker(board, timeout_s=1.0) as worker:
         message = "'cpu' at pi@board died by not answering 'x' within 1 s, exit status -9"
         with pytest.raises(WorkerDied, match=message):

@@ -16,15 +16,15 @@ class EvolutionSettings(BaseModel):
     """The evolutionary algorithm of AutoMoE (arXiv 2210.07535, section 3.3) and HAT.
 
     Attributes:
-        population: Architectures of the first generation.
-        parents: The best of all so far, from which the next generation comes.
-        mutants: Children with mutated choices, per generation.
-        crossovers: Children of two parents, per generation; mutants instead of those that the
-            parents have no more of.
-        mutation_probability: That a mutant draws a choice anew.
-        generations: Including the first, random one.
-        random: Whether every generation is drawn at random, as the baseline of evolution.
-        seed: Of every draw.
+        population: Architectures in the first generation.
+        parents: The best architectures so far, from which the next generation is made.
+        mutants: Children that each generation gets by changing choices of a parent at random.
+        crossovers: Children that each generation gets by mixing two parents. Mutants take the
+            place of those that the parents have no more of.
+        mutation_probability: Probability with which a mutant draws a choice anew.
+        generations: Number of generations, including the first, random one.
+        random: Draw every generation at random, as the baseline of evolution.
+        seed: Seed of every random draw.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,19 +51,20 @@ class LimitedSettings(EvolutionSettings):
     """An evolution under limits, of which the latency budget is given apart.
 
     Attributes:
-        confidence: Of the predictor's upper bound, which must be within the budget.
-        max_flops: Of one sentence, without the vocabulary projection; None for any, as below.
-        max_params: Without the embeddings.
-        max_active_params: That one token uses, without the embeddings.
-        max_memory_mb: All weights in float32, embeddings included.
-        pareto: Whether to look for all trade-offs of loss and latency up to the budget, instead
+        confidence: Confidence of the predictor's upper bound, which must be within the budget.
+        max_flops: Most FLOPs for one sentence, without the vocabulary projection.
+        max_params: Most parameters, without the embeddings.
+        max_active_params: Most parameters that one token uses, without the embeddings.
+        max_memory_mb: Most megabytes of all weights in float32, including the embeddings.
+        pareto: Look for all trade-offs of loss and latency up to the budget by NSGA-II, instead
             of the least loss.
-        halvings: How often the worse half of a generation is dropped before the rest is
-            evaluated on all sentences; each time on a quarter as many.
-        verify_top: Candidates that are measured together on the device; fewer when fewer are
+        halvings: How many times the worse half of a generation is dropped before the rest is
+            evaluated on all sentences. Each time a quarter of the next number of sentences is
+            read.
+        verify_top: Candidates that are measured together on the device; fewer where fewer are
             measured in all.
-        verify_most: Candidates after which no more are measured.
-        device_minutes: Time on the device after which no more are measured.
+        verify_most: Most candidates that are measured on the device.
+        device_minutes: Minutes on the device after which no more candidates are measured.
     """
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -105,7 +106,7 @@ class SearchSettings(LimitedSettings):
     """An evolution under limits and a latency budget.
 
     Attributes:
-        budget_ms: Latency that no returned architecture may exceed.
+        budget_ms: Latency in milliseconds that no returned architecture may exceed.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -1,4 +1,5 @@
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -10,15 +11,23 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from support.fake_tensorrt import RUN_MS, VERSIONS, FakeCuda, fake_tensorrt
 from support.graphs import DIGIT, DOUBLE, digit_calls, write_graph
+from support.imitated_tensorrt import RUN_MS, VERSIONS, ImitatedCuda, imitated_tensorrt
+from support.sent_files import sent_files
+from support.workers import ask, load
 
 from profilers import Call, TensorSpec, Workload
 from profilers.tensorrt.rtx_parser import missing_parser
-from profilers.workers import tensorrt_worker
-from profilers.workers.worker import Worker
+from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker
+from profilers.workers.program.tensorrt import engines, kept_files
+from profilers.workers.program.tensorrt.building import shape_ranges
+from profilers.workers.program.tensorrt.cuda import open_cuda
+from profilers.workers.program.tensorrt.engines import Engines
+from profilers.workers.program.tensorrt.worker import TensorRtWorker
+from profilers.workers.sent_program import NAME, worker_program
 
-FILE = Path(tensorrt_worker.__file__)
+FILES = sent_files("profilers/workers/program/tensorrt")
+SOURCE = "".join(file.read_text() for file in FILES)
 EVERY_VERSION = pytest.mark.parametrize("version", VERSIONS)
 needs_rtx = pytest.mark.skipif(missing_parser() is not None, reason=str(missing_parser()))
 HALVES = "g (float16[n] x) => (float16[n] y) { y = Add(x, x) }"
@@ -26,20 +35,16 @@ HALVES_WITHIN = """g (float[n] x) => (float[n] y)
 { h = Cast <to = 10> (x)  twice = Add(h, h)  y = Cast <to = 1> (twice) }"""
 
 
-def ask(worker: Any, op: str, **fields: Any) -> dict[str, Any]:
-    """The answer to a request, through JSON as over the pipes."""
-    reply = worker.answer(json.dumps({"op": op, **fields}).encode())
-    return dict(json.loads(json.dumps(reply)))
-
-
-def load(worker: Any, path: Path) -> dict[str, Any]:
-    return ask(worker, "load", id="w", workload=str(path), threads=1)
-
-
-def open_worker(version: str, folder: Path, cuda: FakeCuda | None = None) -> Any:
-    cuda = cuda or FakeCuda()
+def open_worker(version: str, folder: Path, cuda: ImitatedCuda | None = None) -> TensorRtWorker:
+    cuda = cuda or ImitatedCuda()
     folder.mkdir(exist_ok=True)
-    return tensorrt_worker.TensorRtWorker(fake_tensorrt(version, cuda), cuda, str(folder))
+    parts = (imitated_tensorrt(version, cuda), cuda, str(folder))
+    return TensorRtWorker(find_parts=lambda runtime: parts)
+
+
+def engines_of(worker: TensorRtWorker) -> Engines:
+    """What builds and keeps engines for a worker."""
+    return worker.open()[1]
 
 
 NEWEST = "tensorrt 11.4.0.106"
@@ -56,29 +61,6 @@ def digits(tmp_path: Path) -> Path:
     return tmp_path / "w.json"
 
 
-@pytest.fixture
-def doubling(tmp_path: Path) -> Path:
-    write_graph(tmp_path / "double.onnx", DOUBLE)
-    call = Call("model", "double", inputs={"x": TensorSpec("float32", (3,), values=(1, 2, 4))})
-    Workload({"double": "double.onnx"}, (call,)).save(tmp_path / "w.json")
-    return tmp_path / "w.json"
-
-
-def test_the_file_is_python_3_8() -> None:
-    ast.parse(FILE.read_text(), feature_version=(3, 8))
-
-
-def test_only_the_standard_library_is_imported_at_module_level() -> None:
-    imported = set()
-    for node in ast.parse(FILE.read_text()).body:
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.partition(".")[0] for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            imported.add(str(node.module))
-    assert "ctypes" in imported
-    assert imported <= set(sys.stdlib_module_names)
-
-
 @EVERY_VERSION
 def test_hello_names_everything_that_moves_a_timing(version: str, tmp_path: Path) -> None:
     hello = ask(open_worker(version, tmp_path / "engines"), "hello")
@@ -86,18 +68,18 @@ def test_hello_names_everything_that_moves_a_timing(version: str, tmp_path: Path
     assert hello["runtime_version"] == number
     expected = "rtx" if name == "tensorrt_rtx" else number.partition(".")[0]
     assert hello["dialect"] == expected
-    assert hello["gpu"]["name"] == "Played"
+    assert hello["gpu"]["name"] == "Imitated"
     assert hello["gpu"]["compute_capability"] == "8.7"
     assert hello["pid"] == os.getpid()
 
 
 @EVERY_VERSION
 def test_it_computes_what_onnxruntime_computes(version: str, tmp_path: Path, digits: Path) -> None:
-    worker, other = open_worker(version, tmp_path / "engines"), Worker()
+    worker, other = open_worker(version, tmp_path / "engines"), OnnxRuntimeWorker()
     assert load(worker, digits)["load_ms"] > 0
     assert load(other, digits)["load_ms"] > 0
     for _ in range(2):  # the second sample finds the buffers of the first
-        ours, theirs = (ask(each, "outputs", id="w")["outputs"] for each in (worker, other))
+        ours, theirs = (ask(x, "outputs", id="w")["outputs"] for x in (worker, other))
         assert ours == theirs
         assert ours["decode"]["longer"]["sum"] == 4357.0
         assert ours["decode"]["grown"]["shape"] == [3]
@@ -120,7 +102,7 @@ def test_the_time_of_the_gpu_is_told_beside_that_of_the_host(
 
 
 def test_the_cache_stays_on_the_device(tmp_path: Path, digits: Path) -> None:
-    cuda = FakeCuda()
+    cuda = ImitatedCuda()
     worker = open_worker(NEWEST, tmp_path / "engines", cuda)
     load(worker, digits)
     ask(worker, "block", id="w", samples=1)
@@ -133,7 +115,7 @@ def test_the_cache_stays_on_the_device(tmp_path: Path, digits: Path) -> None:
 
 
 def test_what_is_unloaded_is_freed(tmp_path: Path, digits: Path) -> None:
-    cuda = FakeCuda()
+    cuda = ImitatedCuda()
     worker = open_worker(NEWEST, tmp_path / "engines", cuda)
     load(worker, digits)
     ask(worker, "block", id="w", samples=1)
@@ -167,7 +149,9 @@ def test_halves_are_allowed_where_that_must_be_said(
     load(worker, tmp_path / "w.json")
     described = ask(worker, "outputs", id="w")["outputs"]["model"]["y"]
     assert (described["dtype"], described["sum"]) == (dtype, 7.0)
-    assert worker.trt.flags_set == (["FP16"] if version.startswith("tensorrt 8") else [])
+    assert engines_of(worker).trt.flags_set == (
+        ["FP16"] if version.startswith("tensorrt 8") else []
+    )
 
 
 def test_quantised_graphs_are_allowed_int8_before_10(tmp_path: Path) -> None:
@@ -179,7 +163,9 @@ def test_quantised_graphs_are_allowed_int8_before_10(tmp_path: Path) -> None:
     for version in VERSIONS:
         worker = open_worker(version, tmp_path / "engines")
         assert "load_ms" in load(worker, tmp_path / "w.json")
-        assert worker.trt.flags_set == (["INT8"] if version.startswith("tensorrt 8") else [])
+        assert engines_of(worker).trt.flags_set == (
+            ["INT8"] if version.startswith("tensorrt 8") else []
+        )
 
 
 class TestEngines:
@@ -192,40 +178,40 @@ class TestEngines:
         for expected in (["double.onnx", "digit.onnx"], []):
             worker = open_worker(version, tmp_path / "engines")
             load(worker, digits)
-            assert worker.trt.built == expected
+            assert engines_of(worker).trt.built == expected
 
     def test_another_version_or_gpu_builds_its_own(self, tmp_path: Path, doubling: Path) -> None:
         for version in VERSIONS:
             worker = open_worker(version, tmp_path / "engines")
             load(worker, doubling)
-            assert worker.trt.built == ["double.onnx"]
+            assert engines_of(worker).trt.built == ["double.onnx"]
         for change in (
             {"cudaDriverGetVersion": lambda version: 0},
             {"cudaGetDeviceProperties": lambda properties, device: 0},  # a GPU without a name
         ):
-            cuda = FakeCuda()
+            cuda = ImitatedCuda()
             vars(cuda).update(change)
             worker = open_worker(NEWEST, tmp_path / "engines", cuda)
             load(worker, doubling)
-            assert worker.trt.built == ["double.onnx"]
+            assert engines_of(worker).trt.built == ["double.onnx"]
 
     def test_another_recipe_builds_anew(
         self, tmp_path: Path, doubling: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         load(open_worker(NEWEST, tmp_path / "engines"), doubling)
-        monkeypatch.setattr(tensorrt_worker, "RECIPE", tensorrt_worker.RECIPE + 1)
+        monkeypatch.setattr(engines, "RECIPE", engines.RECIPE + 1)
         worker = open_worker(NEWEST, tmp_path / "engines")
         load(worker, doubling)
-        assert worker.trt.built == ["double.onnx"]
+        assert engines_of(worker).trt.built == ["double.onnx"]
 
     def test_other_shapes_or_graphs_are_other_engines(self, tmp_path: Path, doubling: Path) -> None:
-        engines = open_worker(NEWEST, tmp_path / "engines").engines
+        kept = engines_of(open_worker(NEWEST, tmp_path / "engines"))
         graph = doubling.with_name("double.onnx")
-        first = engines.key(str(graph), {"x": [[1], [1], [1]]})
-        assert engines.key(str(graph), {"x": [[1], [1], [1]]}) == first
-        assert engines.key(str(graph), {"x": [[1], [1], [2]]}) != first
+        first = kept.key(str(graph), {"x": [[1], [1], [1]]})
+        assert kept.key(str(graph), {"x": [[1], [1], [1]]}) == first
+        assert kept.key(str(graph), {"x": [[1], [1], [2]]}) != first
         write_graph(graph, DOUBLE.replace("Add", "Mul"))
-        assert engines.key(str(graph), {"x": [[1], [1], [1]]}) != first
+        assert kept.key(str(graph), {"x": [[1], [1], [1]]}) != first
 
     @pytest.mark.parametrize("place", ["blob.bin", "deep/" * 30 + "blob.bin"])
     def test_weights_count_as_far_as_a_graph_uses_them(self, tmp_path: Path, place: str) -> None:
@@ -240,25 +226,24 @@ class TestEngines:
         graph, blob = tmp_path / "g.onnx", tmp_path / place
         blob.parent.mkdir(parents=True, exist_ok=True)
         graph.write_bytes(model.SerializeToString())
-        assert tensorrt_worker.external_end(graph.read_bytes()) == 4096 + 16
         blob.write_bytes(bytes(4112))
-        engines = open_worker(NEWEST, tmp_path / "engines").engines
-        first = engines.key(str(graph), {})
+        kept = engines_of(open_worker(NEWEST, tmp_path / "engines"))
+        first = kept.key(str(graph), {})
         with blob.open("ab") as file:  # another architecture needed more
             file.write(b"more")
-        assert engines.key(str(graph), {}) == first
+        assert kept.key(str(graph), {}) == first
         blob.write_bytes(bytes(4111) + b"\1")
-        assert engines.key(str(graph), {}) != first
+        assert kept.key(str(graph), {}) != first
 
     def test_a_file_named_like_an_operator_is_no_weights(
         self, tmp_path: Path, doubling: Path
     ) -> None:
-        engines = open_worker(NEWEST, tmp_path / "engines").engines
+        kept = engines_of(open_worker(NEWEST, tmp_path / "engines"))
         graph = doubling.with_name("double.onnx")
-        first = engines.key(str(graph), {})
+        first = kept.key(str(graph), {})
         assert b"Add" in graph.read_bytes()
         graph.with_name("Add").write_bytes(b"anything")
-        assert engines.key(str(graph), {}) == first
+        assert kept.key(str(graph), {}) == first
 
     def test_a_disk_that_is_full_costs_no_measurement(
         self,
@@ -270,7 +255,7 @@ class TestEngines:
         def full(path: str, content: bytes) -> None:
             raise OSError("No space left on device")
 
-        monkeypatch.setattr(tensorrt_worker, "write_own", full)
+        monkeypatch.setattr(kept_files, "write_own", full)
         worker = open_worker(NEWEST, tmp_path / "engines")
         load(worker, doubling)
         assert "cannot be kept: No space left on device" in capsys.readouterr().err
@@ -292,35 +277,35 @@ class TestEngines:
             kept.write_bytes(b"\0 junk")
         worker = open_worker(NEWEST, folder)
         load(worker, doubling)
-        assert worker.trt.built == ["double.onnx"]
+        assert engines_of(worker).trt.built == ["double.onnx"]
         assert ask(worker, "outputs", id="w")["outputs"]["model"]["y"]["sum"] == 14.0
 
     def test_the_folder_is_the_users_alone(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        folder = Path(tensorrt_worker.cache_folder())
+        folder = Path(kept_files.cache_folder())
         assert folder == tmp_path / "automoe/engines"
         assert folder.stat().st_mode & 0o777 == 0o700
         folder.chmod(0o770)
         with pytest.raises(RuntimeError, match=r"must be a folder of yours .* chmod 700"):
-            tensorrt_worker.cache_folder()
+            kept_files.cache_folder()
 
     def test_what_was_not_used_for_longest_makes_room(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tensorrt_worker, "CACHE_BYTES", 100)
+        monkeypatch.setattr(kept_files, "CACHE_BYTES", 100)
         for age, name in ((3, "old"), (2, "middle"), (1, "new")):
             path = tmp_path / f"{name}.engine"
             path.write_bytes(bytes(40))
             os.utime(path, (1000 - age, 1000 - age))
-        tensorrt_worker.make_room(str(tmp_path), 20)
+        kept_files.make_room(str(tmp_path), 20)
         assert sorted(path.stem for path in tmp_path.iterdir()) == ["middle", "new"]
 
     def test_timings_are_lent_to_the_next_build(self, tmp_path: Path, digits: Path) -> None:
         worker = open_worker(NEWEST, tmp_path / "engines")
         load(worker, digits)
-        assert worker.trt.timings_given == [b"", b"timed;"]
+        assert engines_of(worker).trt.timings_given == [b"", b"timed;"]
         assert [path.suffix for path in (tmp_path / "engines").glob("*.timings")] == [".timings"]
 
     def test_kernels_are_compiled_once(self, tmp_path: Path, doubling: Path) -> None:
@@ -331,7 +316,7 @@ class TestEngines:
                 kernels.write_bytes(content)
             worker = open_worker("tensorrt_rtx 1.7.1.116", folder)
             load(worker, doubling)
-            given += worker.trt.kernels_given
+            given += engines_of(worker).trt.kernels_given
             assert ask(worker, "unload", id="w") == {}
         assert given == [b"", b"compiled", b"of another driver"]
         (kernels,) = folder.glob("*.kernels")
@@ -346,12 +331,12 @@ class TestRefusals:
     """Each is an answer, and the worker lives on."""
 
     def test_without_a_driver(self, tmp_path: Path) -> None:
-        reply = ask(open_worker(NEWEST, tmp_path / "engines", FakeCuda(status=35)), "hello")
+        reply = ask(open_worker(NEWEST, tmp_path / "engines", ImitatedCuda(status=35)), "hello")
         assert "cudaGetDeviceCount failed: CUDA driver version is insufficient" in reply["error"]
         assert "(cudaError 35)" in reply["error"]
 
     def test_without_memory(self, tmp_path: Path, digits: Path) -> None:
-        cuda = FakeCuda()
+        cuda = ImitatedCuda()
         worker = open_worker(NEWEST, tmp_path / "engines", cuda)
         ask(worker, "hello")
         cuda.status = 2
@@ -370,7 +355,7 @@ class TestRefusals:
             raise SystemExit(code)
 
         monkeypatch.setattr(os, "_exit", leave)
-        cuda = FakeCuda()
+        cuda = ImitatedCuda()
         worker = open_worker(NEWEST, tmp_path / "engines", cuda)
         load(worker, digits)
         cuda.cudaStreamSynchronize = lambda stream: 700  # type: ignore[method-assign,assignment]
@@ -391,8 +376,8 @@ class TestRefusals:
         self, tmp_path: Path, doubling: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         worker = open_worker(NEWEST, tmp_path / "engines")
-        worker.engines.log.log(worker.trt.ILogger.ERROR, "of yesterday")
-        builder = worker.trt.Builder
+        engines_of(worker).log.log(engines_of(worker).trt.ILogger.ERROR, "of yesterday")
+        builder = engines_of(worker).trt.Builder
         monkeypatch.setattr(builder, "build_serialized_network", lambda *given: None)
         error = load(worker, doubling)["error"]
         assert "builds no engine of double.onnx: it gives no reason" in error
@@ -426,7 +411,7 @@ def test_ranges_are_those_of_the_inputs_when_none_are_given() -> None:
     steps = [{"shape": [1, n]} for n in (4, 2, 3)]
     call = {"graph": "g", "inputs": {"x": {"shape": [5]}}, "step_inputs": {"y": steps}}
     document = {"calls": [{**call, "from_calls": {}, "carry": {}}]}
-    assert tensorrt_worker.shape_ranges(document, "g") == {
+    assert shape_ranges(document, "g") == {
         "x": [[5], [5], [5]],
         "y": [[1, 2], [1, 3], [1, 4]],
     }
@@ -447,21 +432,22 @@ def test_every_name_that_is_listed_is_one_of_the_real_module() -> None:
 
 def test_every_function_of_cuda_is_one_of_the_real_library() -> None:
     try:
-        library = tensorrt_worker.open_cuda()
+        library = open_cuda("tensorrt")
     except RuntimeError as error:
         pytest.skip(str(error))
-    called = set(re.findall(r"\bcuda[A-Z]\w+", FILE.read_text())) - {"cudaError"}
+    called = set(re.findall(r"\bcuda[A-Z]\w+", SOURCE)) - {"cudaError"}
     called -= {"cudaMemcpyKind", "cudaDeviceAttr", "cudaDeviceProp"}  # types
     assert len(called) > 10
     assert [name for name in sorted(called) if not hasattr(library, name)] == []
-    played = vars(FakeCuda) | vars(FakeCuda())
-    assert [name for name in sorted(called) if name not in played] == []
+    imitated = vars(ImitatedCuda) | vars(ImitatedCuda())
+    assert [name for name in sorted(called) if name not in imitated] == []
 
 
 def test_every_name_of_tensorrt_is_listed() -> None:
     touched = {
         node.attr
-        for node in ast.walk(ast.parse(FILE.read_text()))
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "trt"
@@ -470,10 +456,12 @@ def test_every_name_of_tensorrt_is_listed() -> None:
     assert touched - listed == {"__version__"}
 
 
-def child(runtime: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:
+def child(folder: Path, runtime: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:
     """The answers of a worker in a process of its own."""
+    program = folder / NAME
+    program.write_bytes(worker_program(runtime))
     run = subprocess.run(
-        [sys.executable, str(FILE)],
+        [sys.executable, str(program)],
         input=b"".join(json.dumps(request).encode() + b"\n" for request in requests),
         capture_output=True,
         timeout=60,
@@ -483,17 +471,17 @@ def child(runtime: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def test_a_missing_runtime_is_an_answer() -> None:
-    if tensorrt_worker.importlib.util.find_spec("tensorrt") is not None:
+def test_a_missing_runtime_is_an_answer(tmp_path: Path) -> None:
+    if importlib.util.find_spec("tensorrt") is not None:
         pytest.skip("TensorRT is installed here")
-    hello, last = child("tensorrt", {"op": "hello"}, {"op": "quit"})
+    hello, last = child(tmp_path, "tensorrt", {"op": "hello"}, {"op": "quit"})
     assert hello["error"].startswith(("ModuleNotFoundError: No module named 'tensorrt'", "Runtime"))
     assert last == {}
 
 
 @needs_rtx
-def test_a_missing_gpu_is_an_answer() -> None:
-    hello, _ = child("tensorrt-rtx", {"op": "hello"}, {"op": "quit"})
+def test_a_missing_gpu_is_an_answer(tmp_path: Path) -> None:
+    hello, _ = child(tmp_path, "tensorrt-rtx", {"op": "hello"}, {"op": "quit"})
     if "error" not in hello:
         pytest.skip("there is a GPU here")
     assert "libcudart is not found" in hello["error"] or "cudaGetDeviceCount" in hello["error"]

@@ -1,4 +1,4 @@
-"""TensorRT and the CUDA runtime as far as the worker touches them, on the CPU.
+"""An imitation of TensorRT and of the CUDA runtime, as far as the worker touches them, on the CPU.
 
 Only names that ``tensorrt_api.json`` lists for a version can be touched. Device memory is memory
 of this process, and an engine is the graph in ONNX Runtime, so that what the worker hands to and
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-API = Path(__file__).parents[1] / "profilers/workers/tensorrt_api.json"
+API = Path(__file__).with_name("tensorrt_api.json")
 VERSIONS: Mapping[str, Mapping[str, list[str]]] = json.loads(API.read_text())["versions"]
-RUN_MS = 1.5  # what each run takes by the fake GPU's clock
+RUN_MS = 1.5  # what each run takes by the clock of the imitated GPU
 _TYPES = {1: "FLOAT", 10: "HALF", 3: "INT8", 6: "INT32", 7: "INT64", 9: "BOOL", 2: "UINT8"}
 _INSUFFICIENT_DRIVER = 35
 
@@ -34,7 +34,7 @@ def open_session(graph: str) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-class FakeCuda:
+class ImitatedCuda:
     """libcudart. `status` is what every function answers."""
 
     def __init__(self, status: int = 0) -> None:
@@ -56,7 +56,7 @@ class FakeCuda:
 
     def cudaGetDeviceProperties(self, properties: Any, device: int) -> int:
         assert len(properties) >= 1032  # what CUDA 12 writes
-        ctypes.memmove(properties, b"Played\0", 7)
+        ctypes.memmove(properties, b"Imitated\0", 9)
         return self.status
 
     def cudaRuntimeGetVersion(self, version: Any) -> int:
@@ -125,15 +125,15 @@ class _ErrorString:
         return driver if status == _INSUFFICIENT_DRIVER else b"unknown error"
 
 
-class FakeTensorRt(SimpleNamespace):
+class ImitatedTensorRt(SimpleNamespace):
     """The module. `built` are the graphs of which engines were built, by name, in order."""
 
 
-def fake_tensorrt(version: str, cuda: FakeCuda) -> FakeTensorRt:
+def imitated_tensorrt(version: str, cuda: ImitatedCuda) -> ImitatedTensorRt:
     """The module of a version, a key of ``VERSIONS``."""
     listed = VERSIONS[version]
     name, _, number = version.partition(" ")
-    module = FakeTensorRt(__version__=number, built=[], flags_set=[])
+    module = ImitatedTensorRt(__version__=number, built=[], flags_set=[])
     module.timings_given, module.kernels_given = [], []
     module._is_rtx, module._cuda = name == "tensorrt_rtx", cuda
     module._has_int64 = "INT64" in listed["DataType"]
@@ -173,7 +173,7 @@ def _refuse(kind: str, name: str) -> Callable[[Any], Any]:
 
 
 def _of(
-    module: FakeTensorRt, listed: Mapping[str, list[str]], kind: str, implementation: type
+    module: ImitatedTensorRt, listed: Mapping[str, list[str]], kind: str, implementation: type
 ) -> Any:
     bound = _only(listed, kind, implementation)
     bound._trt = module  # type: ignore[attr-defined]
@@ -254,7 +254,7 @@ class _Error:
 
 
 class _Parser:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self, network: _Network, log: Any) -> None:
         assert isinstance(log, self._trt.ILogger)
@@ -318,7 +318,7 @@ class _Timings:
 
 
 class _Config:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self) -> None:
         self._profiles: list[_Profile] = []
@@ -347,7 +347,7 @@ class _Config:
 
 
 class _Builder:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self, log: Any) -> None:
         self._log = log
@@ -382,7 +382,7 @@ class _Builder:
 
 
 class _Runtime:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self, log: Any) -> None:
         self._log = log
@@ -414,7 +414,7 @@ class _RuntimeCache:
 
 
 class _RuntimeConfig:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self) -> None:
         self._strategy: Any = None
@@ -438,7 +438,7 @@ class _RuntimeConfig:
 
 
 class _Engine:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         graph = onnx.load(content["graph"], load_external_data=False).graph
@@ -477,7 +477,7 @@ class _Engine:
 
 
 class _Context:
-    _trt: FakeTensorRt
+    _trt: ImitatedTensorRt
 
     def __init__(self, engine: _Engine) -> None:
         self._engine = engine
@@ -538,7 +538,7 @@ class _Context:
         return np.int32 if is_narrowed else dtype
 
 
-def _dtype(trt: FakeTensorRt, element_type: int) -> Any:
+def _dtype(trt: ImitatedTensorRt, element_type: int) -> Any:
     name = _TYPES[element_type]
     return trt.DataType["INT32" if name == "INT64" and not trt._has_int64 else name]
 

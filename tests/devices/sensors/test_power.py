@@ -1,7 +1,8 @@
 import pytest
 from support.boards import JETSON_NANO, ORIN_NANO, PC, RASPBERRY_PI_5
 
-from devices.linux.power_meters import describe_meter, rails_mw, rapl_counters
+from devices.sensors.energy import describe_meter
+from devices.sensors.power import rails_mw, rapl_packages
 
 
 def test_rails_of_the_kernels_driver_are_volts_times_amperes(tmp_path):
@@ -32,7 +33,7 @@ def test_meters_are_named(tmp_path):
     orin, pc = ORIN_NANO.host(tmp_path / "a"), PC.host(tmp_path / "b")
     assert describe_meter(orin) == "INA3221, VDD_IN"
     assert describe_meter(pc) == "RAPL, package-0"
-    assert rapl_counters(pc) == {"package-0": "/sys/class/powercap/intel-rapl:0/energy_uj"}
+    assert rapl_packages(pc) == {"package-0": "/sys/class/powercap/intel-rapl:0"}
     assert describe_meter(RASPBERRY_PI_5.host(tmp_path / "c")) is None
 
 
@@ -46,4 +47,4 @@ def test_without_an_input_rail_the_others_are_added_up(tmp_path):
     folder = "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon1"
     files = {f"{folder}/in1_label": "VDD_GPU_SOC\n", f"{folder}/in2_label": "VDD_CPU_CV\n"}
     host = ORIN_NANO.host(tmp_path, files=files)
-    assert describe_meter(host) == "INA3221, the sum of VDD_GPU_SOC + VDD_CPU_CV + VDD_SOC"
+    assert describe_meter(host) == "INA3221, the sum of VDD_CPU_CV + VDD_GPU_SOC + VDD_SOC"

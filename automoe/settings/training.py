@@ -22,29 +22,29 @@ class TrainingSettings(BaseModel):
 
     Attributes:
         updates: Optimiser steps.
-        max_tokens: Tokens of a micro-batch on each process, padding counted.
+        max_tokens: Tokens of a micro-batch on each process, including the padding.
         accumulate: Micro-batches per update on each process.
-        learning_rate: The peak, reached after the warm-up.
-        warmup_updates: Updates over which the rate rises linearly; a quarter of all when it is not
-            given, as in the paper.
-        schedule: How the rate falls afterwards.
+        learning_rate: Peak of the learning rate, which is reached after the warm-up.
+        warmup_updates: Updates over which the learning rate rises linearly; by default a quarter
+            of all, as in the paper.
+        schedule: How the learning rate falls after the warm-up.
         label_smoothing: Probability mass spread over the whole vocabulary.
-        dropout: For embeddings and sublayer outputs.
-        attention_dropout: For attention weights.
+        dropout: Dropout of embeddings and sublayer outputs.
+        attention_dropout: Dropout of attention weights.
         norm: Layer norm after each sublayer as in the paper, or before it, which learns faster
             from little text. A model that inherits weights keeps its supernet's.
-        balance_weight: Of the load-balancing loss, which is 1 when balanced.
-        z_weight: Of the router's z-loss.
+        balance_weight: Weight of the load-balancing loss, which is 1 when balanced.
+        z_weight: Weight of the router's z-loss.
         router_jitter: Noise on the router's input while training.
         clip_norm: Largest gradient norm; 0 does not clip.
-        precision: Of the computation; weights and optimiser stay float32.
+        precision: Number format of the computation; weights and optimiser stay in float32.
         sampling: One random subnet per update as in the paper, or the sandwich rule: largest,
             smallest and two random ones, all but the largest taught by it (BigNAS, Yu et al.,
             2020). A stand-alone model ignores it.
         max_sentence: Longest sentence in tokens; longer pairs are left out of the training.
         save_every: Updates between checkpoints.
         validate_every: Updates between validations.
-        seed: Of weights, order, subnets and dropout.
+        seed: Seed of weights, order, subnets and dropout.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

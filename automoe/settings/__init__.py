@@ -1,0 +1,1 @@
+"""How a training and a search are set; the modules load nothing heavy, so options are quick."""

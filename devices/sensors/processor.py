@@ -1,0 +1,119 @@
+"""Clocks, heat, throttling and waiting of a processor, as the kernel tells them."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Optional, Tuple
+
+from devices.sensors.machine import Machine, number
+
+CPUS = "/sys/devices/system/cpu"
+BOARD_STATE = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+OFF_C = -40.0  # boards report -256 °C and the like of a part that is switched off
+# Releases for the Jetson have given its GPU each of these names.
+GPU_CLOCK_FOLDERS = (
+    *("/sys/class/devfreq/*.%s" % name for name in ("gpu", "ga10b", "gv11b", "gp10b")),
+    "/sys/devices/platform/*/*.gpu/devfreq/*.gpu",
+)
+
+
+def clocks_mhz(machine: Machine) -> Dict[int, float]:
+    """The present clock of each usable core in MHz, where the kernel tells it."""
+    clocks = {}
+    for cpu in machine.usable_cpus():
+        khz = number(machine.read_text("%s/cpu%d/cpufreq/scaling_cur_freq" % (CPUS, cpu)))
+        if khz is not None:
+            clocks[cpu] = khz / 1000
+    return clocks
+
+
+def gpu_clock_folder(machine: Machine) -> Optional[str]:
+    """Where the kernel keeps the clocks of a board's built-in NVIDIA GPU."""
+    folders = (folder for pattern in GPU_CLOCK_FOLDERS for folder in machine.glob(pattern))
+    return next(folders, None)
+
+
+def gpu_clock_mhz(machine: Machine) -> Optional[float]:
+    """The present clock of a board's built-in NVIDIA GPU in MHz."""
+    folder = gpu_clock_folder(machine)
+    hz = number(machine.read_text(folder + "/cur_freq")) if folder else None
+    return None if hz is None else hz / 1e6
+
+
+def zones_c(machine: Machine) -> Dict[str, float]:
+    """The °C of each thermal zone, by its folder; parts that are off are left out."""
+    zones = {}
+    for path in machine.glob("/sys/class/thermal/thermal_zone[0-9]*/temp"):
+        millidegrees = number(machine.read_text(path))
+        if millidegrees is not None and millidegrees / 1000 > OFF_C:
+            zones[path[: -len("/temp")]] = millidegrees / 1000
+    return zones
+
+
+def temperature_c(machine: Machine) -> Optional[float]:
+    """The temperature of the hottest thermal zone in °C."""
+    return max(zones_c(machine).values(), default=None)
+
+
+def throttle_counts(machine: Machine) -> List[int]:
+    """How often each x86 core and package has slowed down since boot because it was too hot."""
+    paths = machine.glob(CPUS + "/cpu[0-9]*/thermal_throttle/*_throttle_count")
+    return [int(text) for text in map(machine.read_text, paths) if text and text.isdigit()]
+
+
+def board_bits(text: Optional[str]) -> Optional[int]:
+    """The bits that a Raspberry Pi's firmware sets when it slows down, from the text it gives.
+
+    Now: 0 too little voltage, 1 capped clock, 2 throttling, 3 temperature limit. Bits 16 to 19
+    are the same, at any time since boot.
+    """
+    match = re.match(r"(?:throttled=)?((?:0x)?[0-9a-fA-F]+)$", text or "")
+    return int(match.group(1), 16) if match else None
+
+
+def cpu_ticks(machine: Machine) -> Optional[List[int]]:
+    """The ticks that all cores have spent since boot, by kind; None where a kind is missing.
+
+    The kinds are user, nice, system, idle, iowait, irq, softirq and steal. What the kernel lists
+    after them is counted in user already.
+    """
+    fields = (machine.read_text("/proc/stat") or "").partition("\n")[0].split()[1:9]
+    return [int(field) for field in fields] if len(fields) == 8 else None
+
+
+def cpu_pressure(machine: Machine) -> Dict[str, float]:
+    """How long some task has waited for a core (PSI): "avg10" in percent, "total" in µs."""
+    fields = (machine.read_text("/proc/pressure/cpu") or "").partition("\n")[0].split()[1:]
+    pairs = (field.partition("=") for field in fields)
+    return {name: float(value) for name, _, value in pairs}
+
+
+def cgroup_folders(machine: Machine, controller: str) -> List[str]:
+    """This process's cgroup and all above it; controller "" is the unified hierarchy (v2)."""
+    for line in (machine.read_text("/proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            top = "/".join(filter(None, ("/sys/fs/cgroup", controller)))
+            names = [name for name in path.split("/") if name]
+            return ["/".join([top, *names[:depth]]) for depth in range(len(names), -1, -1)]
+    return []
+
+
+def quota_stops(machine: Machine) -> Optional[Tuple[int, float]]:
+    """How often CPU quotas have stopped this process's cgroup and all above it, and for how long.
+
+    The time is in seconds.
+    """
+    folders = cgroup_folders(machine, "") + cgroup_folders(machine, "cpu")
+    stops = [stop for stop in (_quota_stop(machine, folder) for folder in folders) if stop]
+    return (sum(n for n, _ in stops), sum(s for _, s in stops)) if stops else None
+
+
+def _quota_stop(machine: Machine, folder: str) -> Optional[Tuple[int, float]]:
+    lines = (machine.read_text(folder + "/cpu.stat") or "").splitlines()
+    fields = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
+    if "nr_throttled" not in fields:
+        return None
+    # Version 2 counts microseconds, version 1 nanoseconds.
+    seconds = fields.get("throttled_usec", 0) / 1e6 + fields.get("throttled_time", 0) / 1e9
+    return fields["nr_throttled"], seconds

@@ -1,0 +1,85 @@
+"""What disturbs a measurement on the device: the state of the machine and of this process."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from typing import Any, Dict, Optional
+
+from devices.sensors import processor
+from devices.sensors.machine import Machine, ThisMachine
+from devices.sensors.nvml import Gpu
+
+THIS_MACHINE = ThisMachine()
+
+
+def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
+    """The state of a machine and of this process; None where the kernel does not tell it.
+
+    Every `_ms` and `throttle_events` is a counter that only grows.
+    """
+    clocks = processor.clocks_mhz(machine)
+    counts = processor.throttle_counts(machine)
+    stops = processor.quota_stops(machine)
+    total_us = processor.cpu_pressure(machine).get("total")
+    return {
+        "clock_ms": time.perf_counter() * 1000,
+        "cpu_mhz": max(clocks.values(), default=None),  # an idle core tells nothing
+        "temperature_c": processor.temperature_c(machine),
+        "load": os.getloadavg()[0],
+        "involuntary_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
+        **machine_times_ms(machine),
+        "own_ms": time.process_time() * 1000,
+        "wait_ms": wait_ms(machine),
+        "pressure_ms": None if total_us is None else total_us / 1000,
+        "quota_ms": None if stops is None else stops[1] * 1000,
+        "throttle_events": sum(counts) if counts else None,
+        "throttled_now": throttled_now(machine),
+        **(gpu.sensors() if gpu else {"gpu_mhz": processor.gpu_clock_mhz(machine)}),
+    }
+
+
+def machine_times_ms(machine: Machine) -> Dict[str, Any]:
+    """The time since boot, over all cores, that the hypervisor stole and that everybody used."""
+    ticks = processor.cpu_ticks(machine)
+    if ticks is None:
+        return {"steal_ms": None, "machine_ms": None}
+    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
+    tick_ms = 1000 / os.sysconf("SC_CLK_TCK")
+    used = user + nice + system + irq + softirq
+    return {"steal_ms": steal * tick_ms, "machine_ms": used * tick_ms}
+
+
+def throttled_now(machine: Machine) -> Optional[bool]:
+    """Whether a Raspberry Pi is slowed down or short of voltage at this moment (bits 0 to 3)."""
+    bits = processor.board_bits(machine.read_text(processor.BOARD_STATE))
+    return None if bits is None else bool(bits & 0xF)
+
+
+def wait_ms(machine: Machine) -> Optional[float]:
+    """The time that this process's threads were ready to run and had no core."""
+    waits = [waited for _, waited in thread_times_ms(machine).values()]
+    return sum(waits) if waits else None
+
+
+def busy_ms_of_threads(machine: Machine) -> Dict[str, float]:
+    """The CPU time of each thread of this process so far, by thread."""
+    return {thread: busy for thread, (busy, _) in thread_times_ms(machine).items()}
+
+
+def thread_times_ms(machine: Machine) -> Dict[str, Any]:
+    """For each thread of this process, how long it has run and how long it had to wait."""
+    paths = machine.glob("/proc/self/task/*/schedstat")
+    fields = {path: (machine.read_text(path) or "").split() for path in paths}
+    return {
+        path: (int(times[0]) / 1e6, int(times[1]) / 1e6)
+        for path, times in fields.items()
+        if len(times) > 1
+    }
+
+
+def count_busy(before: Dict[str, float], after: Dict[str, float]) -> Optional[int]:
+    """The threads that did at least a twentieth of the busiest one's work; None when unknown."""
+    spent = [busy - before.get(thread, 0.0) for thread, busy in after.items()]
+    return sum(ms > max(spent) / 20 for ms in spent) if spent else None

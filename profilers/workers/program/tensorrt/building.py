@@ -1,0 +1,137 @@
+"""What differs between TensorRT 8, 10, 11 and TensorRT for RTX when an engine is built."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Dict, List
+
+Ranges = Dict[str, Any]
+
+
+def dialect_of(trt: Any) -> str:
+    """8, 10, 11 or rtx."""
+    is_rtx = hasattr(trt.Runtime, "get_engine_validity")
+    return "rtx" if is_rtx else str(trt.__version__.split(".")[0])
+
+
+def name_of(trt: Any) -> str:
+    """The runtime with its version, such as "tensorrt 10.3.0"."""
+    name = "tensorrt-rtx" if dialect_of(trt) == "rtx" else "tensorrt"
+    return "%s %s" % (name, trt.__version__)
+
+
+def parse_network(trt: Any, log: Any, builder: Any, path: str) -> Any:
+    """The network that TensorRT's parser makes of a graph.
+
+    Raises:
+        RuntimeError: The parser does not take the graph.
+    """
+    network = builder.create_network(network_flags(trt))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse_from_file(path):
+        raise RuntimeError(
+            "%s does not take %s: %s; automoe lint tells more"
+            % (name_of(trt), os.path.basename(path), first_error(parser))
+        )
+    return network
+
+
+def network_flags(trt: Any) -> int:
+    """Types are those of the graph where that can be asked for; 8 wants to hear of the batch."""
+    flags = trt.NetworkDefinitionCreationFlag
+    if hasattr(flags, "STRONGLY_TYPED"):
+        return 1 << int(flags.STRONGLY_TYPED)
+    return 1 << int(flags.EXPLICIT_BATCH)
+
+
+def allow_precisions(trt: Any, network: Any, config: Any) -> None:
+    """Where types are not those of the graph, allow the builder those that the graph has."""
+    if hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
+        return
+    layers = [network.get_layer(i) for i in range(network.num_layers)]
+    tensors = [network.get_input(i) for i in range(network.num_inputs)]
+    tensors += [layer.get_output(i) for layer in layers for i in range(layer.num_outputs)]
+    if any(tensor.dtype == trt.DataType.HALF for tensor in tensors):
+        config.set_flag(trt.BuilderFlag.FP16)
+    if any(layer.type == trt.LayerType.QUANTIZE for layer in layers):
+        config.set_flag(trt.BuilderFlag.INT8)
+
+
+def give_shapes(network: Any, profile: Any, ranges: Ranges) -> bool:
+    """Fill the optimisation profile, and tell whether the shape of any input is open."""
+    is_open = False
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        if -1 not in tuple(tensor.shape):
+            continue
+        if tensor.name not in ranges:
+            raise ValueError("nothing says which shapes input %r may have" % tensor.name)
+        profile.set_shape(tensor.name, *(tuple(shape) for shape in ranges[tensor.name]))
+        is_open = True
+    return is_open
+
+
+def first_error(parser: Any) -> str:
+    """The first reason for which the parser refuses a graph."""
+    if not parser.num_errors:
+        return "it gives no reason"
+    error = parser.get_error(0)
+    if hasattr(error, "node_operator"):  # since 9
+        return "node %d, %s: %s" % (error.node(), error.node_operator(), error.desc())
+    return "node %d: %s" % (error.node(), error.desc())
+
+
+def make_log(trt: Any) -> Any:
+    """A logger that remembers the last error; errors go to stderr."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: List[str] = []
+
+        def log(self, severity: Any, msg: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors = (self.errors + [" ".join(msg.split())])[-10:]
+                sys.stderr.write("TensorRT: %s\n" % msg)
+
+        def last(self) -> str:
+            return self.errors[-1] if self.errors else "it gives no reason"
+
+    return Log()
+
+
+def shape_ranges(document: Dict[str, Any], graph: str) -> Ranges:
+    """The least, typical and greatest shape of each input of a graph.
+
+    They are the workload's, else those that its inputs have.
+
+    Args:
+        document: The workload file.
+        graph: The graph's name there.
+    """
+    given = document.get("shape_ranges") or {}
+    if graph in given:
+        return dict(given[graph])
+    shapes: Dict[str, List[Any]] = {}
+    for call in document["calls"]:
+        if call["graph"] != graph:
+            continue
+        unknown = sorted(list(call["from_calls"]) + list(call["carry"].values()))
+        if unknown:
+            raise ValueError(
+                "'shape_ranges' of %r must give the shapes of %s: outputs become inputs there"
+                % (graph, ", ".join(unknown))
+            )
+        for name, item in call["inputs"].items():
+            shapes.setdefault(name, []).append(item["shape"])
+        for name, items in call["step_inputs"].items():
+            shapes.setdefault(name, []).extend(item["shape"] for item in items)
+    return {
+        name: [
+            [min(sizes) for sizes in zip(*seen)],
+            sorted(seen)[len(seen) // 2],
+            [max(sizes) for sizes in zip(*seen)],
+        ]
+        for name, seen in shapes.items()
+    }

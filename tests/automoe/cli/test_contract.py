@@ -1,0 +1,81 @@
+"""Every argument and flag of every command, with its default: scripts of users rely on them."""
+
+import inspect
+
+import pytest
+from cyclopts.argument import Argument
+from support.commands import arguments_of, command_names
+
+# Positional arguments in capitals; `*` after what is required; `=` before a default.
+CONTRACT = {
+    "devices": "--host --json",
+    "doctor": "--device=cpu --host --runtime=onnxruntime --json",
+    "space": "NAME_OR_FILE --max-experts --fractional/--standard --json",
+    "sample": "--space* --out/-o* -n=1 --seed=0 --max-experts --fractional/--standard",
+    "cost": "FILE --json --src-len=30 --tgt-len=30 --vocab-size=32768 --input-shape --dim",
+    "export": """
+        ARCHITECTURE --out/-o* --checkpoint --format=onnx --precision=fp32 --data --source
+        --target --vocab-size=32768 --max-positions=256 --json
+    """,
+    "lint": "MODEL --dialect --json",
+    "profile": """
+        --device* --log* --host --runtime=onnxruntime --space -n --until --minutes --archs
+        --model --input-shape --max-experts --fractional/--standard --beam=1 --batch=1
+        --routing=balanced --precision=fp32 --src-len --tgt-len --vocab-size --threads=1 --fast
+        --target --rounds --reference --lock-clocks --seed=0 --json
+    """,
+    "compare": "A B --margin=2% --fail-on --force --json",
+    "fit": "LOG --out/-o* --target --feature --group --base --goal --plots --seed=0 --json",
+    "predict": "PREDICTOR INPUT --out/-o --confidence=0.95",
+    "train": """
+        --space* --out/-o* --data --source=en --target=de --max-experts --fractional/--standard
+        --settings --updates=40000 --max-tokens=4096 --learning-rate=0.001 --warmup-updates
+        --precision=no --seed=0
+    """,
+    "finetune": """
+        ARCHITECTURE --out/-o* --data --source --target --supernet --vocab-size=8000 --settings
+        --updates=40000 --max-tokens=4096 --learning-rate=0.001 --warmup-updates --precision=no
+        --seed=0
+    """,
+    "search": """
+        --supernet* --predictor* --budget-ms* --out/-o* --confidence=0.95 --device --host --data
+        --source --target --generations=30 --population=125 --parents=25 --mutants=50
+        --crossovers=50 --mutation-probability=0.3 --random --max-flops --max-params
+        --max-active-params --max-memory-mb --pareto --halvings=0 --objective=loss
+        --verify-top=5 --verify-most=20 --device-minutes=30.0 --lock-clocks --routing --jobs=1
+        --cluster --seed=0 --json
+    """,
+    "ranking": """
+        SUPERNET --out/-o -n=8 --data --source --target --settings --updates=300
+        --max-tokens=4096 --learning-rate=0.001 --warmup-updates --seed=0 --json
+    """,
+    "evaluate": """
+        MODEL --data --source --target --split=test --beam=4 --length-penalty=0.6 --threads=1
+        --json
+    """,
+    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1",
+    "run": "CONFIG --dry-run --json",
+    "report": "FOLDER --out/-o*",
+    "log show": "LOG --json",
+    "log check": "LOG --target --json",
+    "log merge": "LOGS --out/-o*",
+}
+
+
+def written(argument: Argument) -> str:
+    """An argument as the contract writes it."""
+    default = argument.field_info.default
+    if not any(name.startswith("-") for name in argument.names):
+        return argument.name
+    required = "*" if argument.required else ""
+    has_none = default in (None, (), inspect.Parameter.empty) or default is False
+    return "/".join(sorted(argument.names)) + required + ("" if has_none else f"={default}")
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_command_takes_what_the_contract_says(name: str) -> None:
+    assert sorted(map(written, arguments_of(name))) == sorted(CONTRACT[name].split())
+
+
+def test_no_command_is_missing() -> None:
+    assert sorted(command_names()) == sorted(CONTRACT)

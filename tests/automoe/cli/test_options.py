@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from typing import Annotated
+
+import pytest
+from cyclopts import Parameter
+
+from automoe.cli.main import main
+from automoe.cli.options import Options, changed, typed
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Example(Options):
+    n: Annotated[int, Parameter(name="-n")] = 1
+    max_width: int = 2
+    out: Annotated[str, Parameter(name=("-o", "--out"))] = ""
+
+
+def test_options_that_were_given_are_named_as_they_are_typed() -> None:
+    assert typed(Example()) == {}
+    assert typed(Example(n=1, max_width=5, out="x")) == {"-n": 1, "--max-width": 5, "--out": "x"}
+    assert changed(Example(n=1, max_width=5)) == {"--max-width": 5}
+
+
+def test_help_and_version_are_data(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == "automoe 0.1.0\n"
+    assert main(["search", "--help"]) == 0
+    printed = capsys.readouterr()
+    assert "Latency in milliseconds that no returned" in printed.out  # as the settings say it
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Error: Missing command. See automoe --help."),
+        (["--bogus"], "Error: No such option: --bogus See automoe --help."),
+        (["log"], "Error: Missing command. See automoe log --help."),
+        (["log", "bogus"], "Error: No such command 'bogus'. See automoe log --help."),
+        (["space", "--bogus", "tiny"], "Error: No such option: --bogus"),
+        (["log", "merge", "a.csv", "--bogus", "-o", "b.csv"], "Error: No such option: --bogus"),
+        (["log", "merge", "-o", "b.csv"], "Missing argument 'LOGS'."),
+        (["space", "tiny", "other"], "unexpected extra argument(s) (other)"),
+        (["space", "tiny", "--max-experts"], "Option '--max-experts' requires an argument."),
+        (["sample", "--space", "tiny"], "Missing option '-o' / '--out'."),
+        (["search", "-o", "b", "--predictor", "p", "--supernet", "s"], "option '--budget-ms'."),
+        (["space", "tiny", "--json=maybe"], "--json"),
+        (["space", "tiny", "--no-json"], "No such option: --no-json"),
+        (["search", "--host", "a", "--empty-host"], "Error: "),
+    ],
+)
+def test_wrong_usage_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert message in line
+    assert printed.out == ""
+
+
+def test_the_commands_load_nothing_heavy() -> None:
+    code = "import automoe.cli.main, sys; print({'torch', 'onnx', 'pandas'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

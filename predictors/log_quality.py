@@ -17,11 +17,7 @@ _FATAL = frozenset({"impossible", "unit", "constant", "malformed", "columns"})
 
 
 def judge(
-    path: Path,
-    targets: Sequence[str],
-    *,
-    lines: Collection[int] = (),
-    varied: Collection[str] = (),
+    path: Path, targets: Sequence[str], *, lines: Collection[int] = (), varied: Collection[str] = ()
 ) -> tuple[str, ...]:
     """Return the problems of a log, as one line each.
 

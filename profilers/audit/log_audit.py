@@ -14,13 +14,7 @@ from profilers.audit.problem import Problem
 from profilers.audit.residuals import thousands
 from profilers.audit.row_order import MIN_ROWS
 from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
-from profilers.log.latency_log import (
-    complete_lines,
-    read_log,
-    require_new,
-    samples_path,
-    write_new,
-)
+from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
 
 
@@ -97,12 +91,7 @@ def summarise(path: Path) -> LogSummary:
     )
 
 
-def audit_log(
-    path: Path,
-    *,
-    targets: Sequence[str] = (),
-    varied: Collection[str] = (),
-) -> Audit:
+def audit_log(path: Path, *, targets: Sequence[str] = (), varied: Collection[str] = ()) -> Audit:
     """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
 
     Args:

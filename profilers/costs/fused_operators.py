@@ -69,7 +69,7 @@ def projected_attention_flops(node: ShapedNode) -> int:
     batch, n_tokens, dim = node.in_shape(0)
     query, key, value = _hidden_sizes(node)
     projection = 2 * batch * n_tokens * dim * (query + key + value)
-    n_keys = n_tokens + _past_length(node)
+    n_keys = n_tokens + (node.in_shape(4)[3] if node.has_input(4) else 0)
     return projection + attention_flops(batch * n_tokens, n_keys, query, value)
 
 
@@ -90,10 +90,6 @@ def _hidden_sizes(node: ShapedNode) -> tuple[int, int, int]:
     third = node.in_shape(1)[1] // 3
     query, key, value = given or (third, third, third)
     return query, key, value
-
-
-def _past_length(node: ShapedNode) -> int:
-    return node.in_shape(4)[3] if node.has_input(4) else 0
 
 
 def _multi_head_sizes(node: ShapedNode) -> tuple[int, int, int, int, int]:

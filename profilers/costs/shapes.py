@@ -187,7 +187,7 @@ class OpenedGraph:
             types = shape_inference.infer_node_outputs(
                 schema,
                 node.proto,
-                {name: _type(value) for name, value in named.items()},
+                {x: helper.make_tensor_type_proto(y.elem_type, y.shape) for x, y in named.items()},
                 contents,
                 opset_imports=list(self._header.opset_import),
                 ir_version=self._header.ir_version,
@@ -270,7 +270,3 @@ def _measured(node: ShapedNode) -> NDArray[Any]:
 
 def _is_large(value: Value) -> bool:
     return value.shape is not None and prod(value.shape) > MAX_KNOWN_ELEMENTS
-
-
-def _type(value: Value) -> TypeProto:
-    return helper.make_tensor_type_proto(value.elem_type, value.shape)

@@ -131,20 +131,15 @@ class ShapedNode:
             raise UnknownCostError(f"the shape of input {index} is unknown")
         return value.shape
 
-    def out_shape(self, index: int = 0) -> tuple[int, ...]:
-        """Return the shape of an output.
+    def n_out(self) -> int:
+        """Return the number of elements of the first output.
 
         Raises:
-            UnknownCostError: The shape is unknown.
+            UnknownCostError: The shape of the output is unknown.
         """
-        shape = self.outputs[index].shape
-        if shape is None:
-            raise UnknownCostError(f"the shape of output {index} is unknown")
-        return shape
-
-    def n_out(self, index: int = 0) -> int:
-        """Return the number of elements of an output."""
-        return prod(self.out_shape(index))
+        if self.outputs[0].shape is None:
+            raise UnknownCostError("the shape of output 0 is unknown")
+        return prod(self.outputs[0].shape)
 
     def __str__(self) -> str:
         """Return a text with which the node can be found in a graph viewer."""

@@ -27,12 +27,7 @@ LATER_COLUMNS = (*METER_COLUMNS, *DETAILS)
 TEXT_COLUMNS = (
     *("sentinel", "tokens_per_expert", "stop_reason", "quality", "flags", "measured_at"),
 )
-REQUIRED_COLUMNS = (
-    *IDENTITY_COLUMNS,
-    *NUMBER_COLUMNS,
-    *OPTIONAL_NUMBER_COLUMNS,
-    *TEXT_COLUMNS,
-)
+REQUIRED_COLUMNS = (*IDENTITY_COLUMNS, *NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS, *TEXT_COLUMNS)
 _DELETE_LINE = "Delete the line; resuming measures its point again."
 
 

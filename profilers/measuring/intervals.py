@@ -91,9 +91,7 @@ def median_interval(
     half = float(stdtrit(dof, (1 + confidence) / 2)) * scale
     mean, middle = float(np.log(block_medians_ms).mean()), log(np.median(block_medians_ms))
     return Interval(
-        low=exp(min(mean - half, middle)),
-        high=exp(max(mean + half, middle)),
-        center=exp(mean),
+        low=exp(min(mean - half, middle)), high=exp(max(mean + half, middle)), center=exp(mean)
     )
 
 

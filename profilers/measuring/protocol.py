@@ -110,11 +110,7 @@ class Protocol:
         A point is also finished when its interval lies on one side of the budget.
         """
         return cls(
-            threads=threads,
-            target_half_width=0.01,
-            decide_ms=budget_ms,
-            max_rounds=10,
-            seed=seed,
+            threads=threads, target_half_width=0.01, decide_ms=budget_ms, max_rounds=10, seed=seed
         )
 
     def samples_of(self, run_ms: float) -> int:

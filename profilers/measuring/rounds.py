@@ -8,13 +8,7 @@ from pathlib import Path
 from profilers.measuring.blocks import Block, PointBlock, WarmUp, run_block
 from profilers.measuring.disturbance import THROTTLED, Referee
 from profilers.measuring.protocol import Point
-from profilers.workers.local import (
-    OpensWorker,
-    OpenWorker,
-    SentinelError,
-    WorkerDied,
-    WorkerError,
-)
+from profilers.workers.local import OpensWorker, OpenWorker, SentinelError, WorkerDied, WorkerError
 
 _SENTINEL = "sentinel"
 _POINT = "point"

@@ -93,13 +93,13 @@ class LatencyLog:
             require_same(first, conditions, self.path)
 
     def require_runtime(self, runtime: str) -> None:
-        """Check, before anything is measured, that a log of TensorRT gets no other runtime's rows.
+        """Check, before anything is measured, that rows of this runtime may be appended.
 
-        Nor does a log of another runtime get rows of TensorRT. The runtime's version is known
-        only when a worker runs. It is compared when a row is appended.
+        Rows of TensorRT and rows of another runtime must not be in one log. The runtime's version
+        is known only when a worker runs. It is compared when a row is appended.
 
         Raises:
-            LogError: The rows of the log are of another runtime.
+            LogError: The rows of the log are of another runtime, and one of the two is TensorRT.
         """
         first = _first_row(self.path)
         own = first["runtime"].partition(" ")[0] if first is not None else runtime

@@ -15,7 +15,7 @@ class Protocol:
 
     Attributes:
         threads: The number of intra-op threads of the runtime.
-        samples_per_block: The number of samples in a block. Short samples are more.
+        samples_per_block: The number of samples in a block. A block of short samples has more.
         block_seconds: The time after which a block of slow samples ends. It has at least 3.
         group_ms: The time between two readings of the sentinel within a block.
         burst_ms: The time of one reading of the sentinel. A reading has at least one run.

@@ -59,7 +59,7 @@ class TensorSpec:
         if any(size < 0 for size in self.shape):
             raise WorkloadError(f"'shape' must not be negative. Got {self.shape}.")
         if (self.values is None) == (self.seed is None):
-            raise WorkloadError("Give 'values' or 'seed'. Got both or neither.")
+            raise WorkloadError("Give either 'values' or 'seed'. Got both or neither.")
         if self.seed is not None and not self.dtype.startswith("float"):
             raise WorkloadError(
                 f"'seed' draws normal values, so 'dtype' must be floating point. "

@@ -33,7 +33,7 @@ _HOMES = {
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
 }
-# Modules whose functions bear the module's name: automoe.cost.cost, automoe.search.search.
+# These modules have a function of the same name: automoe.cost.cost, automoe.search.search.
 _MODULES = {
     "cost": "automoe.architecture.cost",
     "features": "automoe.latency.features",

@@ -1,4 +1,4 @@
-"""``python -m automoe``, which is how launchers such as ``accelerate launch -m`` start it."""
+"""This module makes ``python -m automoe`` work, as launchers such as ``accelerate`` start it."""
 
 import sys
 

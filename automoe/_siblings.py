@@ -1,4 +1,4 @@
-"""Turns a user's own ``devices.py`` in front of ours into an error that names the file."""
+"""This module raises an error that names a user's file which hides a package of automoe."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,19 +7,19 @@ _SIBLINGS = ("predictors", "profilers", "devices")
 
 
 def check_siblings() -> None:
-    """Make sure that the packages beside ``automoe`` are the ones it was installed with.
+    """Check that the packages beside ``automoe`` are those that were installed with it.
 
     Raises:
-        ImportError: Another file hides one of them; the message names it.
+        ImportError: A package is missing, or another file hides it. The message names the file.
     """
     home = Path(__file__).resolve().parents[1]
     for name in _SIBLINGS:
         spec = find_spec(name)
-        found = Path(spec.origin).resolve() if spec and spec.origin else None
-        if found is None:
+        if spec is None or spec.origin is None:
             raise ImportError(f"The package '{name}' of automoe is missing. Install automoe again.")
-        if found.parent != home / name:
+        path = Path(spec.origin).resolve()
+        if path.parent != home / name:
             raise ImportError(
-                f"'{found}' hides the package '{name}' of automoe. Rename that file, or run from "
+                f"'{path}' hides the package '{name}' of automoe. Rename that file, or run from "
                 "another folder."
             )

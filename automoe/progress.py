@@ -1,4 +1,4 @@
-"""How long work tells its caller how far it is."""
+"""This module defines how work that takes long reports its progress to the caller."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -6,15 +6,15 @@ from typing import Protocol
 
 
 class OnProgress(Protocol):
-    """Called after each piece of work."""
+    """A function that is called after each piece of work."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Say that ``done`` of ``total`` pieces are finished; ``note`` is for a person."""
+        """Report that ``done`` of ``total`` pieces are finished; ``note`` is for a person."""
 
 
-# Called with the title of a step; gives where to report its progress.
+# It is called with the title of a stage and gives the function that the stage reports to.
 StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
 
 
 def no_progress(done: int, total: int, note: str = "") -> None:
-    """Tell nobody."""
+    """Report nothing."""

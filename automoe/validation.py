@@ -1,10 +1,10 @@
-"""Turn a failed validation into one line that a user can act on."""
+"""This module turns a failed validation into one line for the user."""
 
 from pydantic import ValidationError
 
 
 def explain(error: ValidationError) -> str:
-    """The first problem as one line: the field, what was expected and the value found."""
+    """Return the first problem as one line: the field, what was expected and the value."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

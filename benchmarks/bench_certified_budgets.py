@@ -1,12 +1,12 @@
-"""Claim: no certified result exceeds its budget by more than the interval it was certified with.
+"""Claim: no certified result exceeds its budget by more than the interval of its certification.
 
     python benchmarks/bench_certified_budgets.py LOG -o FOLDER [--budgets 6] [--seeds 3]
 
-LOG is one of `automoe profile` of a preset, measured on this machine. Budgets lie between the 10th
-and the 90th percentile of what random architectures of its space are predicted to take. Each search
-maximises parameters (a proxy: large is good and slow), is verified on the device, and its winner is
-measured once more in a session of its own: once as it is seen, once at the level that the machine
-had when it was certified. The same command goes on with what FOLDER lacks.
+LOG was measured on this machine by `automoe profile` for a preset. Budgets lie between the 10th and
+the 90th percentile of the predicted latencies of random architectures. Each search maximises the
+number of parameters, because large architectures are slow, and is verified on the device. Its
+winner is measured once more in another session. That latency is reported uncorrected, and corrected
+to the level of the certification. The same command resumes: it runs the searches that FOLDER lacks.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from profilers import Protocol, read_log
 def searched(
     space: SearchSpace, latency: LatencyModel, budget_ms: float, seed: int, folder: Path
 ) -> dict[str, object]:
-    """One search, certified or not, and its winner measured again."""
+    """Return the line of one search, with its winner measured again when it is certified."""
 
     def proxy(architecture: Architecture) -> float:
         return -float(latency.workload.cost(architecture).params)
 
     log = folder / "verification.csv"
-    found = verified_search(
+    outcome = verified_search(
         space,
         SearchSettings(budget_ms=budget_ms, seed=seed, device_minutes=5),
         latency=latency,
@@ -56,12 +56,12 @@ def searched(
             graphs=folder / "graphs",
         ),
     )
-    verification = found.verification
+    verification = outcome.verification
     line = {
         "budget_ms": round(budget_ms, 3),
         "seed": seed,
         "certified": verification.certified,
-        "rounds": found.rounds,
+        "rounds": outcome.rounds,
         "measured": len(verification.measured),
         "reason": verification.reason,
     }
@@ -94,7 +94,7 @@ def searched(
 
 
 def main() -> None:
-    """Print one JSON line per search, then one with the counts."""
+    """Print one JSON line for each search, then one with the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)

@@ -1,9 +1,9 @@
 """Claim: a subnet's profiling graphs are written at least 50 times faster than by tracing it.
 
-Both sides export the encoder and the decoder step of the same random ``wmt14-en-de`` subnets, one
-after the other in one process. Ours is `automoe.export.WorkloadWriter`; the other side is
-`torch.onnx.export` of an encoder module and a module of one cached decoder step, with the
-TorchScript tracer (`dynamo=False`), the exporter that needs no further package.
+Two exporters write the encoder and the decoder step of the same random ``wmt14-en-de`` subnets,
+one after the other in one process. One is `automoe.export.WorkloadWriter`. The other one is
+`torch.onnx.export` with the TorchScript tracer (`dynamo=False`), which needs no further package.
+It exports an encoder module and a module of one decoder step with its cache.
 
     python benchmarks/bench_export_speed.py [--subnets 3]
 """
@@ -32,20 +32,20 @@ from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear
 
 
 class Encoder(nn.Module):
-    """Source tokens to what each decoder layer attends to."""
+    """A module that computes, from source tokens, what each decoder layer attends to."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, source_BS: Tensor) -> tuple[Tensor, ...]:
-        """Keys and values of every decoder layer."""
+        """Return the keys and values of every decoder layer."""
         cache = self.model.start(self.model.encode(source_BS))
         return tuple(part for layer in cache.layers for part in layer.cross)
 
 
 class DecoderStep(nn.Module):
-    """The logits of the next token, the encoder's output being a constant of the graph."""
+    """A module that computes the logits of a token. The encoder's output is a constant in it."""
 
     def __init__(self, model: Transformer, source_BS: Tensor) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class DecoderStep(nn.Module):
             self.cache = model.start(model.encode(source_BS))
 
     def forward(self, token_BT: Tensor) -> Tensor:
-        """The logits of one step."""
+        """Return the logits of one step."""
         output, _ = self.model.decode(token_BT, self.cache)
         return output.logits_BTV
 
 
 def make_static(model: Transformer) -> Transformer:
-    """The same computation without slices: in a stand-alone subnet every slice is the whole."""
+    """Remove the slices from a stand-alone subnet, which uses every weight as a whole."""
     for module in model.modules():
         if isinstance(module, ElasticLinear):
             module.forward = _ignoring_width(module)  # type: ignore[method-assign]
@@ -80,7 +80,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def trace(architecture: Architecture, space: SearchSpace, folder: Path) -> Callable[[], None]:
-    """What `torch.onnx.export` has to do; making the module is not counted."""
+    """Return a function that exports with torch. The modules are made before and not timed."""
     config = TransformerConfig.of(
         architecture,
         vocab_size=space.vocab_size,

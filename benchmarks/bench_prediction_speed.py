@@ -2,9 +2,9 @@
 
     python benchmarks/bench_prediction_speed.py LOG [--architectures 10000]
 
-LOG is one of `automoe profile`; a predictor is fitted to it, and the architectures are sampled
-from the space it names. Timed are features and prediction, then the prediction alone; each is the
-best of three.
+A predictor is fitted to LOG, which `automoe profile` wrote. The architectures are drawn from the
+space that LOG names. Features and prediction are timed together, then the prediction alone. Each
+time is the best of three.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from predictors import fit_log, read_table
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """The best of three."""
+    """Return the shortest of three times of an action in seconds."""
     times = []
     for _ in range(3):
         start = time.perf_counter()

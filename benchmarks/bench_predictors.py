@@ -1,9 +1,10 @@
-"""Accuracy of latency predictors from few rows of a log, every model on the same splits.
+"""This benchmark measures how accurate predictors are that were fitted to few rows of a log.
 
     python benchmarks/bench_predictors.py LOG [--target COL ...] [--rows 20 50 1600] [--hat 1600]
 
-`automoe` is what `automoe fit` chooses; the other lines are the models it chooses from, and HAT's
-recipe where asked for. Rows that recognised architectures share are never in both parts.
+The line `automoe` is the predictor of `automoe fit`. The other lines are its competing models and,
+where asked for, HAT's recipe. All are fitted to and tested on the same rows. Rows of the same
+recognised architecture are either all fitted or all tested.
 """
 
 import argparse
@@ -31,7 +32,11 @@ _MAX_TEST = 1000
 def splits(
     n_rows: int, groups: np.ndarray | None, n_train: int, n_splits: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows to fit and rows to test; of a grouped log, half of the groups each."""
+    """Yield the rows to fit and the rows to test.
+
+    In a grouped log the rows to fit are from one half of the groups, the rows to test from the
+    other half.
+    """
     for seed in range(n_splits):
         rng = np.random.default_rng(seed)
         known = np.ones(n_rows, bool)
@@ -44,7 +49,7 @@ def splits(
 
 
 def main() -> None:
-    """Print one JSON line for each number of rows and model: medians over the splits."""
+    """Print one JSON line for each number of rows and model, with medians over the splits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path)
     parser.add_argument("--target", action="append")
@@ -59,18 +64,18 @@ def main() -> None:
     schema = FeatureSchema.infer(log, targets)
     groups = groups_of(log, None, schema.architecture)
     for n_train in [*arguments.rows, *([arguments.hat] if arguments.hat else [])]:
-        found = defaultdict(list)
+        results_of = defaultdict(list)
         n_splits = arguments.splits if n_train < 1000 else min(3, arguments.splits)
         for train, test in splits(len(log), groups, n_train, n_splits):
             if n_train == arguments.hat:
                 own = replace(schema, physics=None).matrix(log)  # raw columns, as published
-                found["hat_recipe"].append(
+                results_of["hat_recipe"].append(
                     (*_errors(hat_predictions(own[train], y[train], own[test]), y[test]), np.nan)
                 )
             if n_train in arguments.rows:
                 for name, result in _ours(log, targets, y, train, test, arguments.only):
-                    found[name].append(result)
-        for name, results in found.items():
+                    results_of[name].append(result)
+        for name, results in results_of.items():
             mape, within, spearman, coverage = np.median(results, axis=0)
             line = {"rows": n_train, "model": name, "mape": mape, "within_5": within}
             line |= {"spearman": spearman, "coverage": coverage, "worst_mape": max(results)[0]}
@@ -105,8 +110,8 @@ def _ours(
 
 
 def _errors(predicted: np.ndarray, actual: np.ndarray) -> tuple[float, float, float]:
-    found = score("", predicted, actual)
-    return found.mape, found.within_5, found.spearman
+    scores = score("", predicted, actual)
+    return scores.mape, scores.within_5, scores.spearman
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Claim: at least 20 times as many subnets are profiled per minute as by AutoMoE's own protocol.
 
-Random ``wmt14-en-de`` subnets are measured by both, at beam 5, fewer of them by the slow one.
-Half-widths are given beside the ratio, for ours does not always reach its target. Ours is
-`automoe.latency.profiling.profile_architectures` with its default protocol: a 95 % interval over
-fresh processes of 2 % or less. The other side is the protocol of AutoMoE's `latency_dataset.py`
-(eager torch, 5 dry runs, then N runs of the encoder and N of the decoder with its cache, in one
-process; the mean of the middle 80 %), with the N = 300 that it uses for figures it reports, on our
-model in evaluation mode without gradients, which is faster than theirs. It takes no interval; what
-is given beside it is the naive one over its runs. Only ``--runs`` of the 300 are made and the time
-of one run is multiplied: the runs are alike.
+Two protocols measure random ``wmt14-en-de`` subnets at beam 5; the slow one measures fewer of them.
+
+This toolkit's is `automoe.latency.profiling.profile_architectures` with its default protocol. It
+aims at 95 % intervals over fresh processes with half-widths of 2 %. It does not always reach them,
+so the half-widths are printed beside the ratio.
+
+The paper's is that of AutoMoE's `latency_dataset.py`: eager torch, 5 dry runs, then N runs of the
+encoder and N of the decoder with its cache, in one process, and the mean of the middle 80 %. Its
+published figures have N = 300. Here it runs this toolkit's model, in evaluation mode and without
+gradients, which is faster than the paper's. It computes no interval, so the naive one over its runs
+is printed. Only ``--runs`` of the 300 runs are made, and the time of one is multiplied.
 
     python benchmarks/bench_profiling_speed.py [--subnets 8] [--eager-subnets 3] [--runs 20]
 """
@@ -39,7 +41,7 @@ BEAM, DRY_RUNS, PUBLISHED_RUNS = 5, 5, 300
 def eager_seconds(
     architecture: Architecture, workload: TranslationWorkload, runs: int
 ) -> tuple[float, float]:
-    """Seconds that the published protocol takes, and the naive interval's relative half-width."""
+    """Return the seconds of the paper's protocol and the naive interval's relative half-width."""
     config = TransformerConfig.of(
         architecture,
         vocab_size=workload.vocab_size,
@@ -69,7 +71,7 @@ def eager_seconds(
 def ours(
     architectures: Sequence[Architecture], space: SearchSpace, workload: TranslationWorkload
 ) -> tuple[float, list[float]]:
-    """Seconds for all of them, and the relative half-widths of their intervals."""
+    """Return the seconds for all of them and the relative half-widths of their intervals."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = time.perf_counter()

@@ -1,11 +1,10 @@
 """Claim: twenty sessions report the same latency of one subnet within 1.5 %.
 
-The same `tiny` subnet (or a given space's) is measured in fresh sessions, each with a log, worker
-processes and a shuffled order of its own, beside three others. Reported is the coefficient of
-variation of `latency_ms`, with the flags that the rows carried. The first session's log is the
-reference of all others, as `automoe profile --reference` has it; with ``--own-reference`` every
-session stands for itself. With ``--disturb`` other processes keep the cores busy, which must be
-flagged.
+One subnet of `tiny` (or of another space) and three others are measured in fresh sessions. Each
+session has its own log, workers and order. The benchmark prints the coefficient of variation of
+`latency_ms` and the flags of the rows. The first session's log is the reference of all others, as
+with `automoe profile --reference`. With ``--own-reference`` no session has a reference. With
+``--disturb`` other processes keep the cores busy, and the rows must be flagged.
 
     python benchmarks/bench_repeatability.py [--sessions 20] [--space tiny] [--own-reference]
 """
@@ -31,7 +30,7 @@ from profilers import Protocol, read_log
 
 @contextmanager
 def disturbance(n_processes: int) -> Iterator[None]:
-    """Other programs that never rest."""
+    """Run other programs that keep the cores busy."""
     busy = [sys.executable, "-c", "while True: sum(range(10**6))"]
     others = [subprocess.Popen(busy) for _ in range(n_processes)]
     try:
@@ -43,7 +42,7 @@ def disturbance(n_processes: int) -> Iterator[None]:
 
 
 def session(space: SearchSpace, seed: int, folder: Path, reference: Path | None) -> dict[str, str]:
-    """The row of the subnet of interest."""
+    """Return the row of the subnet whose latencies are compared."""
     rng = Random(0)
     architectures = [space.sample(rng) for _ in range(4)]
     log = folder / f"{seed}.csv"

@@ -1,11 +1,11 @@
 """Claim: of 200 searches, at most 5 % of the picks exceed their budget at confidence 0.95.
 
-A predictor is fitted to a few rows of a log, the rest is the pool. A search returns the row of
-the pool that is largest among those whose bound is within the budget. What the search maximises
-is the column given, or every column of the features in turn; budgets are drawn between the 10th
-and 90th percentile of the predictions. Reported for the plain prediction, the conformal bound and
-the bound for searches: how often the pick's measured latency exceeds the budget, by the column
-where that is worst, and by how much on average.
+A predictor is fitted to a few rows of a log, and the other rows are the pool. A search picks the
+row of the pool with the largest value of a column among those whose bound is within the budget.
+Every feature is such a column in turn, or only those of ``--by``. Budgets are drawn between the
+10th and the 90th percentile of the predictions. The plain prediction, the conformal bound and the
+bound for searches are compared. The benchmark prints how often the measured latency of a pick
+exceeds the budget, for the column where that is worst, and by how much on average.
 
     python benchmarks/bench_search_bound.py LOG [--target COL ...] [--rows 50] [--by COLUMN ...]
 """

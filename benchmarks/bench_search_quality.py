@@ -1,16 +1,17 @@
-"""Claim: the search finds the best architecture within a budget, and all trade-offs.
+"""Claim: the search finds the best architecture within a budget, and the whole front.
 
-The oracle is a space of 26 208 architectures of which the loss and the latency of each are known
-(see oracle/README.md). Every method may ask for the loss of 2000 distinct architectures that keep
-the budget; latencies are free, as a predictor's are. Budgets are percentiles of the latencies of
-the space. Reported for each method over the seeds: how often its best is the true best, its
-regret in nats (loss of its best minus the true best), and the evaluations it used, which end with
-the true best; or the hypervolume as a share of the true front's.
+The oracle is a space of 26 208 architectures with the loss and the latency of each (see
+oracle/README.md). Every method may ask for the loss of 2000 architectures within the budget. It
+may ask for any number of latencies, because a predictor gives them fast. Budgets are percentiles of
+the latencies of the space. The benchmark prints for each method, over the seeds, how often it finds
+the best architecture, its regret in nats (the loss of its best minus the smallest loss), and the
+number of evaluations until the best. For fronts it prints the hypervolume as a share of that of the
+true front.
 
     python benchmarks/bench_search_quality.py [--runs FILE] [--seeds 20] [--only METHOD ...]
         [--problem NAME ...]
 
-With ``--runs`` each run is kept in a file of JSON lines and not run again.
+With ``--runs`` each run is kept in a file of JSON lines and is not repeated.
 """
 
 import argparse

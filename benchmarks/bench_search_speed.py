@@ -3,11 +3,11 @@
     python benchmarks/bench_search_speed.py LOG [--budget-quantile 0.5] [--supernet FOLDER]
         [--generations 30]
 
-LOG is one of `automoe profile` of the six-expert `wmt14-en-de` space, or of the space of the
-supernet of `automoe train` in FOLDER. Without one the fitness is the negative number of parameters.
-Its time is taken out; the budget is a quantile of what random architectures are predicted to take
-at most. Timed are feasibility, breeding, prediction with bounds and the state on disk; the best of
-three, of one with a supernet.
+LOG was written by `automoe profile` for the six-expert `wmt14-en-de` space, or for the space of the
+supernet in FOLDER. Without a supernet the fitness is the negative number of parameters. The budget
+is a quantile of the upper bounds of random architectures. The time of feasibility, breeding,
+prediction with bounds and the state on disk is measured, without that of the fitness. The best of
+three times is printed, or with a supernet the only one.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Timed:
         self._fitness = fitness
 
     def __call__(self, architecture: Architecture) -> float:
-        """What the fitness says."""
+        """Return the fitness of an architecture."""
         start = time.perf_counter()
         loss = self._fitness(architecture)
         self.seconds += time.perf_counter() - start

@@ -1,18 +1,19 @@
 """Claim: FLOPs are exact for as many graphs as with any library, and no shape is wrong.
 
-Every graph is run by ONNX Runtime without optimisation, and the shape of everything that its nodes
-put out is observed. Then four ways tell these shapes without a run: ours, which asks ONNX and
+ONNX Runtime runs every graph without optimisation, and the shapes of all outputs of its nodes are
+recorded. Then four ways infer these shapes without a run: that of this toolkit, which asks ONNX and
 ONNX Runtime node by node; ONNX's `infer_shapes` with propagation of data; ONNX Runtime's
 `SymbolicShapeInference`; and a session of ONNX Runtime that opens and folds the whole graph. All
-are given the sizes of the inputs and the rows of each Split whose sizes depend on data, and none
-the weights in files of their own. Printed are, for each graph and way: the share of shapes that
-are known and right, how many are wrong, the FLOPs of the known shapes as a share of the FLOPs of
-the observed ones, the seconds of processor time, and why a way failed. Nothing is downloaded.
+ways know the sizes of the inputs and the rows of each Split whose sizes depend on data. None reads
+weights that are in other files. The benchmark prints, for each graph and way, the share of shapes
+that are known and right, the number of wrong ones, the FLOPs of the known shapes as a share of
+those of the recorded ones, the seconds of CPU time, and the reason of a failure. It downloads
+nothing.
 
     python benchmarks/bench_shapes.py [--exports] [MODEL.onnx ...]
 
 ``--exports`` adds the graphs of a random architecture of every preset in every form and precision.
-Symbolic dimensions are 1 for a batch; the others get the first size with which the model runs.
+Symbolic dimensions are 1 for a batch. The others get the first size with which the model runs.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one way tells of one graph; `flops` and `true_flops` are FLOPs of known nodes."""
+    """The result of one way for one graph. `flops` and `true_flops` are FLOPs of known nodes."""
 
     model: str
     way: str
@@ -80,7 +81,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A graph whose inputs have sizes, without the weights of other files, and its run."""
+    """A graph whose inputs have sizes, without weights in other files, and its recorded shapes."""
 
     name: str
     path: Path
@@ -126,7 +127,7 @@ def _judged(case: Case, way: str, infer: Callable[[Path], Shapes]) -> Result:
 
 
 def _flops(case: Case, shapes: Shapes) -> int:
-    """The FLOPs of all nodes whose shapes are known."""
+    """Return the FLOPs of all nodes whose shapes are known."""
     graph = case.model.graph
     known = {x.name: Value(x.data_type, tuple(x.dims)) for x in graph.initializer}
     known |= {x.name: Value(1, _declared(x)) for x in graph.input if x.name not in known}
@@ -165,7 +166,7 @@ def _of_onnx(path: Path) -> Shapes:
 def _symbolic(path: Path) -> Shapes:
     model = onnx.load(path, load_external_data=False)
     here = Path.cwd()
-    os.chdir(path.parent)  # it leaves a file in the folder where it runs when it gives up
+    os.chdir(path.parent)  # when it fails, it writes a file into the working folder
     try:
         return _inferred(SymbolicShapeInference.infer_shapes(model, auto_merge=True))
     finally:
@@ -192,13 +193,13 @@ def _session(path: Path) -> Shapes:
     known = {x.name: x.shape for x in session.get_outputs()}
     return {
         name: tuple(known[name])
-        for name, rank in ranks.items()  # an unknown rank is described as a scalar is
+        for name, rank in ranks.items()  # an unknown rank is described like that of a scalar
         if known[rank] == [len(known[name])] and all(isinstance(x, int) for x in known[name])
     }
 
 
 def _feed_weights(graph: onnx.GraphProto, is_fed: Callable[[onnx.TensorProto], bool]) -> None:
-    """Make inputs of some weights, so that nobody asks for their data."""
+    """Turn some weights into inputs, so that their data is not needed."""
     weights = [weight for weight in graph.initializer if is_fed(weight)]
     kept = [weight for weight in graph.initializer if not is_fed(weight)]
     del graph.initializer[:]
@@ -282,7 +283,7 @@ def _feed(value: onnx.ValueInfoProto, size: int) -> NDArray[Any]:
 
 
 def _run(model: ModelProto, path: Path, feeds: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Everything that nodes of the graph put out, if it is a tensor."""
+    """Run the model and return all outputs of its nodes that are tensors."""
     exposed = ModelProto()
     exposed.CopyFrom(model)
     published = {value.name for value in exposed.graph.output}
@@ -303,7 +304,7 @@ def _run(model: ModelProto, path: Path, feeds: Mapping[str, Any]) -> dict[str, N
 def _write_sized(
     path: Path, sized: Path, feeds: Mapping[str, Any], outputs: Mapping[str, NDArray[Any]]
 ) -> None:
-    """The graph with sizes of inputs, rows of its Splits, and no other word on shapes."""
+    """Write the graph with the sizes of its inputs and of its Splits, but no other shape."""
     model = onnx.load(path, load_external_data=False)
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)

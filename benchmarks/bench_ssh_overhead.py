@@ -1,12 +1,12 @@
 """Claim: over SSH a block takes at most 50 ms more than the measurement itself.
 
-The requests of a block (load, warm up, measure, unload) of ``wmt14-en-de`` subnets go to a worker
-that answers at once, with as much text as a true block has, so that all the time is overhead:
-looking whether the graphs have changed, asking whether they are there, sending requests, waiting
-for answers. The same requests to a local child are taken off, for they are no matter of SSH. The
-first time a subnet is loaded its graphs are sent, which is given apart. Without ``--host`` the
-other side is an SSH server on the loopback address, so that the network's own delay, four round
-trips a block, comes on top.
+The requests of a block (load, warm up, measure, unload) of ``wmt14-en-de`` subnets are sent to a
+worker that answers at once, with as much text as a real block. Therefore all the time is overhead:
+the client checks whether the graphs have changed and whether the host has them, sends requests and
+waits for answers. The time of the same requests to a local worker is subtracted. The graphs of a
+subnet are sent when it is loaded for the first time; that time is printed separately. Without
+``--host`` the host is an SSH server on the loopback address. A real network adds the delay of four
+round trips to each block.
 
     python benchmarks/bench_ssh_overhead.py [--host user@board] [--subnets 5] [--rounds 20]
 """
@@ -43,7 +43,7 @@ for line in sys.stdin:
 
 
 def block_ms(worker: OpenWorker, workload: Path) -> float:
-    """Milliseconds of a block's requests."""
+    """Return the milliseconds of a block's requests."""
     start = time.perf_counter()
     worker.request("load", id="point", workload=str(workload), threads=1)
     for op in ("warmup", "block", "unload"):
@@ -54,14 +54,14 @@ def block_ms(worker: OpenWorker, workload: Path) -> float:
 def rounds_ms(
     worker: OpenWorker, workloads: list[Path], rounds: int
 ) -> tuple[list[float], list[float]]:
-    """The first time of each, and all later times."""
+    """Return the milliseconds of each workload's first block, and those of all later blocks."""
     first = [block_ms(worker, workload) for workload in workloads]
     return first, [block_ms(worker, each) for _ in range(rounds) for each in workloads]
 
 
 @contextmanager
 def remote_device(host: str | None, folder: Path) -> Iterator[RemoteDevice]:
-    """The host given, or a server on the loopback address."""
+    """Open the device of the given host, or of a server on the loopback address."""
     if host is not None:
         with open_remote_device("cpu", RemoteAddress(host)) as device:
             yield device
@@ -81,7 +81,7 @@ def remote_device(host: str | None, folder: Path) -> Iterator[RemoteDevice]:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Milliseconds that it takes."""
+    """Return the milliseconds that an action takes."""
     start = time.perf_counter()
     action()
     return (time.perf_counter() - start) * 1000

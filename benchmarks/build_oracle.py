@@ -1,4 +1,4 @@
-"""Evaluates every architecture of the oracle's space and writes ``oracle/table.csv``.
+"""This program evaluates every architecture of the oracle's space and writes ``oracle/table.csv``.
 
     automoe train --space benchmarks/oracle/space.yaml \
         --settings benchmarks/oracle/training.yaml -o runs/oracle
@@ -6,7 +6,7 @@
         --log benchmarks/oracle/latency.csv
     python benchmarks/build_oracle.py --supernet runs/oracle
 
-A killed run is continued by the same command: every loss is kept in the supernet's folder.
+The same command resumes a killed run, because every loss is kept in the supernet's folder.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from automoe.search.workers.pool import workers
 from automoe.text import open_corpus
 from predictors import fit_log, read_table
 
-_EVERY = 16  # sentences of the validation text: 13 of 200
+_EVERY = 16  # every sixteenth sentence of the validation text is used: 13 of 200
 
 
 def main() -> None:
@@ -34,11 +34,11 @@ def main() -> None:
     arguments = parser.parse_args()
     space = SearchSpace.load(str(SPACE))
     architectures = list(every_architecture(space))
-    with workers(arguments.jobs) as found:
+    with workers(arguments.jobs) as evaluation_workers:
         evaluator = Evaluator(
             SupernetFitness(arguments.supernet, open_corpus(), _EVERY),
             cache=FitnessCache(arguments.supernet / "fitness.jsonl"),
-            workers=found,
+            workers=evaluation_workers,
         )
         losses = evaluator(architectures)
     predictor = fit_log(read_table(FOLDER / "latency.csv"))

@@ -1,4 +1,4 @@
-"""Machines we can run on: what each is, how healthy it is, and how to open it."""
+"""This package knows machines: what each one is, what disturbs it and how to open it."""
 
 from devices.host import Host, Kernel, LocalHost
 from devices.registry import (

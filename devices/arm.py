@@ -1,18 +1,22 @@
-"""Any aarch64 Linux machine that has no plugin of its own: a server, a phone, another board."""
+"""The plugin `arm` is for aarch64 Linux machines without a plugin of their own, such as servers."""
 
 from devices.linux.device import LinuxDevice
 from devices.spec import HardwareRuns
 
 
 class ArmDevice(LinuxDevice):
-    """The cores of an aarch64 machine."""
+    """The processor of an aarch64 machine."""
 
     name = "arm"
     run_on_hardware: HardwareRuns = "never"
 
     def wrong_machine(self) -> str | None:
-        """ONNX Runtime has no wheels for 32-bit Arm, and Intel's and AMD's are `cpu`."""
+        """Return why the machine is not an aarch64 one; None when it is.
+
+        ONNX Runtime has no wheels for 32-bit Arm. Processors of Intel and AMD have the plugin
+        `cpu`.
+        """
         machine = self.host.kernel().machine
         if machine == "aarch64":
             return None
-        return f"{self.host.label} is no aarch64 machine ({machine}); {self.remedy()}"
+        return f"{self.host.label} is not an aarch64 machine ({machine}); {self.remedy()}"

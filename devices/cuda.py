@@ -1,20 +1,22 @@
-"""An NVIDIA GPU in a server or a desktop, through ONNX Runtime's CUDA provider or TensorRT."""
+"""The plugin `cuda` measures an NVIDIA GPU through ONNX Runtime's CUDA provider or TensorRT."""
 
 from dataclasses import replace
 
 from devices import runtimes
-from devices.linux.checks import finding, unknown
 from devices.linux.device import LinuxDevice
 from devices.linux.held_clocks import ClockCommands, as_root
 from devices.nvidia import tegra
 from devices.nvidia.smi import Gpu, chosen_gpu, other_programs, throttled_by
-from devices.spec import DeviceInfo, Finding, HardwareRuns
+from devices.spec import DeviceInfo, Finding, HardwareRuns, known_facts, unknown, warning_if
 
 _MAX_TEMPERATURE_C = 80.0
 
 
 class CudaDevice(LinuxDevice):
-    """One GPU: the first that CUDA_VISIBLE_DEVICES names, else the first."""
+    """One GPU of a server or a desktop.
+
+    It is the first one that CUDA_VISIBLE_DEVICES names, or else the first of the machine.
+    """
 
     name = "cuda"
     kind = "gpu"
@@ -23,59 +25,61 @@ class CudaDevice(LinuxDevice):
     run_on_hardware: HardwareRuns = "never"
 
     def wrong_machine(self) -> str | None:
-        """A GPU must answer; a Jetson's is another plugin's."""
+        """Return why the machine has no GPU for this plugin; None when one answers.
+
+        A Jetson's GPU has a plugin of its own.
+        """
         if tegra.tegra_soc(self.host):
             return f"{self.host.label} is a Jetson; use --device jetson"
         gpu = chosen_gpu(self.host)
         return f"{gpu}; {self.remedy()}" if isinstance(gpu, str) else None
 
     def info(self) -> DeviceInfo:
-        """The GPU, its driver, and as traits the processor that feeds it."""
+        """Return the description of the GPU and its driver. Its traits name the CPU beside it."""
         beside, gpu = super().info(), self._gpu()
         if gpu is None:
             return beside
         limit = "unknown" if gpu.power_limit_w is None else f"{gpu.power_limit_w:g} W"
-        clocks = ", clocks held" if self.has_held_clocks else ""  # the driver does not say
-        cuda = next(filter(None, map(self.host.package_version, runtimes.CUDA_WHEELS)), None)
+        clocks = ", clocks held" if self.has_held_clocks else ""  # the driver does not say it
         traits = {
             "gpu memory": f"{gpu.memory_mb} MB",
             "compute capability": gpu.compute_capability,
             "driver": gpu.driver,
-            "cuda": cuda,
+            "cuda": runtimes.first_version(self.host, runtimes.CUDA_WHEELS),
             "cpu": beside.model,
         }
         return replace(
             beside,
             model=gpu.name,
             power_mode=f"{limit} limit, {beside.power_mode} governor{clocks}",
-            traits=tuple((name, value) for name, value in traits.items() if value),
+            traits=known_facts(traits),
         )
 
     def clock_commands(self) -> ClockCommands | str | None:
-        """The GPU at its highest clock; below that it is slowed down, which blocks report.
+        """Return the commands that hold the GPU at its highest clock and release it.
 
-        Undoing it takes back a lock that somebody else has set as well: the driver does not say
-        whether there was one.
+        A GPU that cannot keep this clock is slowed down, which blocks report. Releasing the clock
+        also removes a limit that somebody else has set, because the driver does not say whether
+        there was one.
         """
         gpu = self._gpu()
         if gpu is None or gpu.max_clock_mhz is None:
             return "nvidia-smi does not say how high they may be"
-        clock = f"{gpu.max_clock_mhz:.0f}"
         return as_root(
             'nvidia-smi -i "$0" -lgc "$1,$1" > /dev/null',
             'nvidia-smi -i "$0" -rgc > /dev/null',
             gpu.uuid,
-            clock,
+            f"{gpu.max_clock_mhz:.0f}",
         )
 
     def worker_environment(self) -> dict[str, str]:
-        """That of every worker, and which GPU it is to see."""
+        """Return the environment of every worker, with the one GPU that it may see."""
         gpu = self._gpu()
         chosen = {"CUDA_VISIBLE_DEVICES": gpu.uuid} if gpu else {}
         return {**super().worker_environment(), **chosen}
 
     def sensors(self) -> dict[str, float]:
-        """What Linux and the driver report."""
+        """Return what Linux and the driver report."""
         gpu = self._gpu()
         readings = {
             "temperature_gpu_c": gpu.temperature_c if gpu else None,
@@ -86,7 +90,7 @@ class CudaDevice(LinuxDevice):
         return {**super().sensors(), **known}
 
     def doctor(self) -> tuple[Finding, ...]:
-        """What Linux says, and the GPU."""
+        """Return what Linux and the GPU have to say."""
         gpu = self._gpu()
         if gpu is None:
             return (*super().doctor(), unknown("gpu", "its GPU"))
@@ -112,30 +116,23 @@ def _check_programs(programs: tuple[str, ...]) -> Finding:
 def _check_throttling(causes: tuple[str, ...] | None) -> Finding:
     if causes is None:
         return unknown("gpu-throttling", "what slows its GPU down")
-    message = f"the GPU is slowed down by: {', '.join(causes)}" if causes else "nothing slows it"
+    message = (
+        f"the GPU is slowed down by: {', '.join(causes)}" if causes else "nothing slows it down"
+    )
     remedy = "let it cool down, or lower its clocks: sudo nvidia-smi -lgc MHZ; undo: -rgc"
-    return finding("gpu-throttling", "warning" if causes else "ok", message, remedy)
+    return warning_if(bool(causes), "gpu-throttling", message, remedy)
 
 
 def _checks(gpu: Gpu) -> tuple[Finding, ...]:
-    hot = gpu.temperature_c is not None and gpu.temperature_c >= _MAX_TEMPERATURE_C
+    degrees = gpu.temperature_c
+    temperature = "unknown" if degrees is None else f"the GPU is at {degrees:g} °C"
+    is_hot = degrees is not None and degrees >= _MAX_TEMPERATURE_C
+    loading = f"the driver {'stays loaded' if gpu.is_persistent else 'is loaded by each program'}"
+    keep_loaded = "sudo nvidia-smi -pm 1; undo: sudo nvidia-smi -pm 0"
+    pieces = f"the GPU is {'divided into instances (MIG)' if gpu.is_shared else 'not divided'}"
+    whole = "measure on a GPU without MIG: instances share memory bandwidth and power"
     return (
-        finding(
-            "gpu-temperature",
-            "warning" if hot else "ok",
-            "unknown" if gpu.temperature_c is None else f"the GPU is at {gpu.temperature_c:g} °C",
-            "improve the cooling",
-        ),
-        finding(
-            "gpu-persistence",
-            "ok" if gpu.is_persistent else "warning",
-            f"the driver {'stays loaded' if gpu.is_persistent else 'is loaded by each program'}",
-            "sudo nvidia-smi -pm 1; undo: sudo nvidia-smi -pm 0",
-        ),
-        finding(
-            "gpu-shared",
-            "warning" if gpu.is_shared else "ok",
-            f"the GPU is {'cut into instances (MIG)' if gpu.is_shared else 'one piece'}",
-            "measure on a GPU without MIG: instances share memory bandwidth and power",
-        ),
+        warning_if(is_hot, "gpu-temperature", temperature, "improve the cooling"),
+        warning_if(not gpu.is_persistent, "gpu-persistence", loading, keep_loaded),
+        warning_if(gpu.is_shared, "gpu-shared", pieces, whole),
     )

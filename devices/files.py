@@ -1,7 +1,7 @@
-"""Writing files so that a crash, a full disk or a second process leaves no damaged one.
+"""This module writes files so that a crash, a full disk or a second process damages none.
 
-All four packages write files, and each package imports only what stands below it. So this module
-stands in the lowest one, although it knows nothing of machines.
+All four packages write files, and each package imports only what stands below it. So this module is
+in the lowest package, although it knows nothing about machines.
 """
 
 import json
@@ -17,13 +17,13 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the `with` block a path to write to; its end moves that file over ``path``.
+    """Yield a path to write to, and move that file over ``path`` when the `with` block ends.
 
-    When the block raises, the old file stays as it was and nothing else is left. Two processes
-    may write the same file: each writes in a folder of its own, and the last one wins.
+    When the block raises, the old file stays as it was and nothing else is left. Two processes may
+    write the same file: each writes in a folder of its own, and the later one wins.
 
     Args:
-        path: The file; its folder is made when it is not there.
+        path: The file. Its folder is made when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
@@ -35,13 +35,14 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_json(
     path: Path, content: Any, *, indent: int | None = 2, allow_nan: bool = False
 ) -> None:
-    """Write JSON; replace the file at once or not at all.
+    """Write a JSON file. The old file is replaced as a whole or not at all.
 
     Args:
-        path: The file; its folder is made when it is not there.
-        content: JSON types.
-        indent: Spaces at each level; None writes one line, which is several times as fast.
-        allow_nan: Whether numbers that are not finite are written; only Python reads them back.
+        path: The file. Its folder is made when it is missing.
+        content: The content, in JSON types.
+        indent: The number of spaces at each level. None writes one line, which is several times as
+            fast.
+        allow_nan: Whether numbers that are not finite are written. Only Python reads them back.
 
     Raises:
         ValueError: A number is not finite.
@@ -52,14 +53,14 @@ def write_json(
 
 
 def append_line(path: Path, content: Any) -> None:
-    """Write one more line of JSON; it is on disk when this returns.
+    """Append a line of JSON to a file. The line is on disk when this function returns.
 
-    A line that a killed process left unfinished stays as it is, and this one starts after it:
-    another process may be appending to the same file, so nothing is removed from it.
+    A line that a killed process left unfinished stays as it is, and the new one starts after it.
+    Nothing is removed from the file, because another process may be appending to it as well.
 
     Args:
-        path: The file; its folder is made when it is not there.
-        content: JSON types.
+        path: The file. Its folder is made when it is missing.
+        content: The content of the line, in JSON types.
 
     Raises:
         ValueError: A number is not finite.
@@ -76,10 +77,10 @@ def append_line(path: Path, content: Any) -> None:
 
 
 def read_lines(path: Path) -> list[Any]:
-    """Return what the lines of JSON hold, in order; a line that is not JSON is skipped.
+    """Return the contents of a file's lines of JSON, in order. A line that is not JSON is skipped.
 
     Args:
-        path: The file; the list is empty when it is not there.
+        path: The file. The list is empty when the file is missing.
     """
     contents = []
     for line in path.read_bytes().split(b"\n") if path.exists() else []:
@@ -92,15 +93,15 @@ def read_lines(path: Path) -> list[Any]:
 
 @contextmanager
 def held(lock: Path, refusal: Exception, *, is_singleton: bool = False) -> Iterator[None]:
-    """Hold a lock for as long as the `with` block lasts; never wait for it.
+    """Hold a lock for as long as the `with` block lasts. This never waits for the lock.
 
     Args:
-        lock: The file; its folder must be there.
-        refusal: What to raise when another process holds it.
-        is_singleton: Whether this process may hold it several times at once.
+        lock: The file of the lock. Its folder must exist.
+        refusal: The error to raise when another process holds the lock.
+        is_singleton: Whether this process may hold the lock several times at once.
 
     Raises:
-        Exception: ``refusal``.
+        Exception: Another process holds the lock; the error is ``refusal``.
     """
     file_lock = FileLock(lock, timeout=0, is_singleton=is_singleton)
     try:

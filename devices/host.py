@@ -1,38 +1,23 @@
-"""A view of the machine that a device plugin describes: this one, or one at the end of a line.
+"""A host is the machine that a device plugin describes: this one, or one that is reached over SSH.
 
-A plugin reads small text files and runs a few fixed commands, and nothing else, so the same
-plugin describes a machine through whatever carries those two.
+A plugin reads small text files and runs a few fixed commands, and nothing else. So the same plugin
+describes every machine on which these two things can be done.
 """
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from devices.sensors.machine import ThisMachine
+from devices.sensors.machine import Kernel, Machine, ThisMachine
 
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """What `uname` says.
-
-    Attributes:
-        system: The operating system, e.g. "Linux".
-        release: The kernel's release, e.g. "6.6.31-rpi".
-        machine: The instruction set, e.g. "x86_64" or "aarch64".
-    """
-
-    system: str
-    release: str
-    machine: str
+__all__ = ["Host", "Kernel", "LocalHost"]
 
 
 @runtime_checkable
-class Host(Protocol):
-    """What a plugin may ask of a machine. Nothing here raises for what the machine lacks.
+class Host(Machine, Protocol):
+    """A machine that a plugin may ask. No method raises because the machine lacks something.
 
     Attributes:
-        label: How messages name it: "this machine", or "pi@board" for one elsewhere.
+        label: The machine's name in messages: "this machine", or "pi@board" for another one.
         is_local: Whether it is the machine that runs this program.
     """
 
@@ -40,35 +25,20 @@ class Host(Protocol):
     is_local: bool
 
     def kernel(self) -> Kernel:
-        """What `uname` says there."""
-        ...
-
-    def usable_cpus(self) -> tuple[int, ...]:
-        """The processors that a worker started there may use, in order; at least one."""
-        ...
-
-    def read_text(self, path: str) -> str | None:
-        """The first 64 KiB of the file at an absolute path, as UTF-8 with U+FFFD for what is not.
-
-        NUL bytes, spaces and line ends are stripped from both ends. None when it cannot be read.
-        """
-        ...
-
-    def glob(self, pattern: str) -> tuple[str, ...]:
-        """The absolute paths of files and folders that match a shell pattern, sorted."""
+        """Return the answer of `uname` there."""
         ...
 
     def run(self, argv: Sequence[str]) -> str | None:
-        """The stripped standard output of a program, whatever its exit status.
+        """Return the stripped standard output of a program, whatever its exit status is.
 
-        `argv` is constant in the plugin's code, or holds besides a number or an identifier that
-        was checked; no other text of a user or a file.
-        None when there is no such program, or when it takes longer than ten seconds.
+        Every word of `argv` is constant in the plugin's code, or a number or an identifier that was
+        checked. It never contains other text of a user or a file. Return None when the program is
+        missing or takes longer than ten seconds.
         """
         ...
 
     def package_version(self, name: str) -> str | None:
-        """The version of a distribution in the Python that a worker runs in; None without it."""
+        """Return the version of a distribution in the worker's Python; None when it is missing."""
         ...
 
 
@@ -77,8 +47,3 @@ class LocalHost(ThisMachine):
 
     label = "this machine"
     is_local = True
-
-    def kernel(self) -> Kernel:
-        """What `uname` says."""
-        name = os.uname()
-        return Kernel(name.sysname, name.release, name.machine)

@@ -1,10 +1,10 @@
-"""The device that a name and a host mean, opened so that nobody else measures on it."""
+"""This module opens the device that a name and a host mean, so that nobody else measures on it."""
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from devices.host import Host, LocalHost
+from devices.host import LocalHost
 from devices.linux.held_clocks import held_clocks
 from devices.registry import device_names, get_device
 from devices.remote.address import (
@@ -32,15 +32,16 @@ def opened_device(
     is_measured: bool = True,
     holds_clocks: bool = False,
 ) -> Iterator[Device]:
-    """The device, ready for as long as the `with` block lasts.
+    """Open a device for as long as the `with` block lasts.
 
     Args:
-        device: A plugin, or a machine of `devices.yaml`.
-        host: A destination of ssh, or a machine of `devices.yaml`; None for this machine.
-        runtime: What it is to be measured with.
-        say: Told when a connection is lost and when it is back.
+        device: The name of a plugin, or of a machine of `devices.yaml`.
+        host: A destination of ssh, or the name of a machine of `devices.yaml`; None for this
+            machine.
+        runtime: The runtime to measure with.
+        say: Called with a message when a connection is lost and when it is back.
         is_measured: Whether other sessions must keep off the machine meanwhile.
-        holds_clocks: Whether to hold its clocks meanwhile, which takes root.
+        holds_clocks: Whether to hold the device's clocks meanwhile, which needs root.
 
     Raises:
         UnknownDeviceError: There is no such plugin or machine.
@@ -50,30 +51,27 @@ def opened_device(
             session measures on it, or its clocks cannot be held.
     """
     name, address = resolve_device(device, host)
-    opened: Device
-    machine: Host
+    remote = None
     with ExitStack() as stack:
         if address is not None:
             remote = stack.enter_context(open_remote_device(name, address, say=say))
-            choose_runtime(remote, runtime)
-            opened, plugin, machine = _available(remote), remote.plugin, remote.host
-            if is_measured:
-                remote.host.lock()
-        else:
-            opened = plugin = get_device(name)
-            choose_runtime(plugin, runtime)
-            _available(plugin)
-            machine = LocalHost()
-            if is_measured and not opened.info().is_simulated:
-                stack.enter_context(_locked(name))
+        plugin = remote.plugin if remote else get_device(name)
+        choose_runtime(plugin, runtime)
+        if (reason := plugin.unavailable_reason()) is not None:
+            raise DeviceUnavailableError(f"Device {plugin.name!r} is unavailable: {reason}.")
+        if is_measured and remote:
+            remote.host.lock()
+        elif is_measured and not plugin.info().is_simulated:
+            stack.enter_context(_locked(name))
         if holds_clocks:
+            machine = remote.host if remote else LocalHost()
             stack.enter_context(held_clocks(plugin, machine, say))
-        yield opened
+        yield remote or plugin
 
 
 @contextmanager
 def _locked(name: str) -> Iterator[None]:
-    """The lock that a session from another machine takes here as well."""
+    """Hold the lock that sessions from other machines take here as well."""
     try:
         lock = open_lock()
     except Refused as error:
@@ -92,7 +90,10 @@ def _locked(name: str) -> Iterator[None]:
 
 
 def resolve_device(device: str, host: str | None) -> tuple[str, RemoteAddress | None]:
-    """The plugin that is meant, and where; see `opened_device`."""
+    """Return the name of the plugin that is meant, and the address of its machine.
+
+    The address is None for this machine. The arguments and errors are those of `opened_device`.
+    """
     named = read_named_devices()
     if device in named:
         return _of_named_device(device, named[device], host)
@@ -100,7 +101,7 @@ def resolve_device(device: str, host: str | None) -> tuple[str, RemoteAddress | 
 
 
 def resolve_host(host: str, named: dict[str, NamedDevice] | None = None) -> RemoteAddress:
-    """The address that is meant: a machine of `devices.yaml`, else a destination of ssh."""
+    """Return the address that a host means: a machine of `devices.yaml` or an ssh destination."""
     known = read_named_devices() if named is None else named
     return known[host].address if host in known else RemoteAddress(host)
 
@@ -121,9 +122,3 @@ def _of_named_device(name: str, named: NamedDevice, host: str | None) -> tuple[s
             f"'device:' with one of {', '.join(device_names())}."
         )
     return named.device, named.address
-
-
-def _available(device: Device) -> Device:
-    if (reason := device.unavailable_reason()) is not None:
-        raise DeviceUnavailableError(f"Device {device.name!r} is unavailable: {reason}.")
-    return device

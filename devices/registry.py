@@ -1,4 +1,4 @@
-"""Which devices are installed. Built-ins and third parties register alike, as entry points."""
+"""This module lists the installed devices. All plugins are registered as entry points."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,18 +12,19 @@ GROUP = "automoe.devices"
 
 
 class UnknownDeviceError(ValueError):
-    """No installed plugin has the name asked for."""
+    """There is no installed plugin with the name that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceStatus:
-    """What one plugin finds here.
+    """The answer of one plugin about a machine.
 
     Attributes:
         name: The plugin's name.
-        reason: Why the device cannot be used; None when it can.
-        info: What the machine is; None when `reason` is given.
-        run_on_hardware: Whether the plugin has been, see `Device`; None when it cannot be loaded.
+        reason: The reason why the device cannot be used; None when it can.
+        info: The description of the machine; None when `reason` is given.
+        run_on_hardware: Whether somebody has measured with the plugin, see `Device`; None when it
+            cannot be loaded.
     """
 
     name: str
@@ -33,7 +34,7 @@ class DeviceStatus:
 
 
 def device_names() -> tuple[str, ...]:
-    """The installed devices' names, sorted. No plugin is imported.
+    """Return the names of the installed devices, sorted. No plugin is imported.
 
     Raises:
         ValueError: Two plugins claim the same name.
@@ -42,11 +43,11 @@ def device_names() -> tuple[str, ...]:
 
 
 def get_device(name: str, host: Host | None = None) -> LocalDevice:
-    """The device called `name`, whether or not it can be used now.
+    """Return the device called `name`, whether or not it can be used now.
 
     Args:
         name: The plugin's name.
-        host: The machine it describes; this one without it.
+        host: The machine that it describes. The default is this machine.
 
     Raises:
         UnknownDeviceError: No plugin has that name.
@@ -60,9 +61,9 @@ def get_device(name: str, host: Host | None = None) -> LocalDevice:
 
 
 def describe_devices(host: Host | None = None) -> list[DeviceStatus]:
-    """Every installed device as a host shows it, this machine without one.
+    """Return the status of every installed device on a host; the default is this machine.
 
-    A plugin that fails is reported with its error and harms no other.
+    When a plugin fails, its status contains the error, and the other plugins are not affected.
     """
     return [_describe(plugin, host) for _, plugin in sorted(_plugins().items())]
 
@@ -83,7 +84,7 @@ def _load(plugin: EntryPoint, host: Host | None = None) -> LocalDevice:
     try:
         factory = cast("Callable[..., LocalDevice]", plugin.load())
         device = factory() if host is None else factory(host)
-    except Exception as error:  # a plugin is foreign code: whatever it raises, it is unusable
+    except Exception as error:  # a plugin is foreign code, which may raise anything
         raise DeviceUnavailableError(
             f"Device {plugin.name!r} ({plugin.value}) cannot be loaded. "
             f"{type(error).__name__}: {error}. Repair or uninstall its package."
@@ -105,5 +106,5 @@ def _describe(plugin: EntryPoint, host: Host | None) -> DeviceStatus:
     try:
         reason = device.unavailable_reason()
         return DeviceStatus(plugin.name, reason, None if reason else device.info(), runs)
-    except Exception as error:  # foreign code again, see _load
+    except Exception as error:  # a plugin is foreign code, which may raise anything
         return DeviceStatus(plugin.name, f"{type(error).__name__}: {error}", None, runs)

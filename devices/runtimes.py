@@ -1,11 +1,11 @@
-"""Which inference runtimes a machine has, found without importing any."""
+"""This module says which inference runtimes a machine has, without importing one."""
 
 import os
 import re
+from collections.abc import Sequence
 
 from devices.host import Host
-from devices.linux.checks import finding, unknown
-from devices.spec import Device, Facts, Finding, Severity
+from devices.spec import Device, Facts, Finding, known_facts, unknown, warning_if
 
 TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
 PROVIDER_VARIABLE = "AUTOMOE_PROVIDER"  # read by the worker
@@ -22,27 +22,27 @@ _TENSORRT_WHEELS = {
     TENSORRT: ("tensorrt", "tensorrt_cu13", "tensorrt_cu12"),
     TENSORRT_RTX: ("tensorrt_rtx",),
 }
-# The CUDA runtime that its worker loads: NVIDIA's wheels, the toolkit, Debian's package.
+# Where TensorRT's worker finds the CUDA runtime: wheels, the toolkit, Debian's package.
 CUDA_WHEELS = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12", "nvidia-cuda-runtime-cu11")
 _LIBCUDART = ("/usr/local/cuda/lib64/libcudart.so*", "/usr/lib/*/libcudart.so*")
-# Of Debian packages: the Python module, as JetPack brings it.
+# The Debian package in which JetPack brings the Python module.
 _TENSORRT_MODULE = "python3-libnvinfer"
 
 
 class UnknownRuntimeError(ValueError):
-    """A device does not measure with the runtime asked for."""
+    """The device cannot be measured with the runtime that was asked for."""
 
 
 def runtime_of(device: Device) -> str:
-    """What a device measures with."""
+    """Return the runtime that a device is measured with."""
     return str(getattr(device, "runtime", ONNXRUNTIME))
 
 
 def choose_runtime(device: Device, runtime: str) -> None:
-    """Make a device measure with another runtime.
+    """Set the runtime that a device is measured with.
 
     Raises:
-        UnknownRuntimeError: It cannot.
+        UnknownRuntimeError: The device cannot be measured with it.
     """
     choices = tuple(getattr(device, "runtime_choices", (ONNXRUNTIME,)))
     if runtime not in choices:
@@ -50,26 +50,29 @@ def choose_runtime(device: Device, runtime: str) -> None:
             f"'runtime' of device {device.name!r} must be {' or '.join(choices)}. Got {runtime!r}."
         )
     if runtime != runtime_of(device):
-        device.runtime = runtime  # type: ignore[attr-defined]  # it has choices
+        device.runtime = runtime  # type: ignore[attr-defined]  # a device with choices has it
+
+
+def first_version(host: Host, wheels: Sequence[str]) -> str | None:
+    """Return the version of the first of these wheels that is installed; None without one."""
+    return next(filter(None, map(host.package_version, wheels)), None)
 
 
 def onnxruntime_version(host: Host, provider: str = CPU) -> str | None:
-    """Of the first installed wheel that can have the execution provider."""
-    versions = (host.package_version(name) for name in _WHEELS[provider])
-    return next((version for version in versions if version), None)
+    """Return the version of the first installed wheel that can have the execution provider."""
+    return first_version(host, _WHEELS[provider])
 
 
 def tensorrt_version(host: Host, runtime: str = TENSORRT) -> str | None:
-    """Of TensorRT, or of TensorRT for RTX, for Python."""
-    versions = (host.package_version(name) for name in _TENSORRT_WHEELS[runtime])
-    version = next((version for version in versions if version), None)
+    """Return the version of TensorRT, or TensorRT for RTX, for Python; None when it is missing."""
+    version = first_version(host, _TENSORRT_WHEELS[runtime])
     if version is None and runtime == TENSORRT:
         return _debian_version(host, _TENSORRT_MODULE)
     return version
 
 
 def missing_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -> str | None:
-    """Why nothing can be run there, and the remedy; None when the runtime is installed."""
+    """Return why nothing can be run there, with the remedy; None when the runtime is installed."""
     if runtime != ONNXRUNTIME:
         if tensorrt_version(host, runtime):
             return None
@@ -85,28 +88,28 @@ def missing_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME)
 
 
 def has_libcudart(host: Host) -> bool:
-    """Whether the CUDA runtime is installed where it usually is; nothing is loaded."""
+    """Return whether the CUDA runtime is in one of its usual places. Nothing is loaded."""
     return any(map(host.package_version, CUDA_WHEELS)) or any(map(host.glob, _LIBCUDART))
 
 
 def describe_runtimes(host: Host) -> Facts:
-    """The versions of ONNX Runtime and TensorRT, where they are installed."""
+    """Return the versions of ONNX Runtime and TensorRT, where they are installed."""
     versions = {
         ONNXRUNTIME: onnxruntime_version(host),
         TENSORRT: tensorrt_version(host) or _debian_version(host, "tensorrt"),
         TENSORRT_RTX: tensorrt_version(host, TENSORRT_RTX),
     }
-    return tuple((name, version) for name, version in versions.items() if version)
+    return known_facts(versions)
 
 
 def worker_environment(provider: str, runtime: str = ONNXRUNTIME) -> dict[str, str]:
-    """What a worker must be told: no telemetry, and what alone may run a model."""
+    """Return the worker's variables: no telemetry, and which provider and runtime it must use."""
     chosen = {} if runtime == ONNXRUNTIME else {RUNTIME_VARIABLE: runtime}
     return {TELEMETRY_SWITCH: "1", PROVIDER_VARIABLE: provider, **chosen}
 
 
 def check_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -> Finding:
-    """Whether there is one."""
+    """Check whether the runtime is installed."""
     reason = missing_runtime(host, provider, runtime)
     if reason is not None:
         what, _, remedy = reason.partition("; ")
@@ -126,7 +129,7 @@ def check_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME) -
 
 
 def check_telemetry(host: Host) -> Finding:
-    """Whether ONNX Runtime may report usage over the network."""
+    """Check whether ONNX Runtime may report usage over the network."""
     version = onnxruntime_version(host)
     if version is None:
         return unknown("telemetry", "its version of onnxruntime")
@@ -134,20 +137,22 @@ def check_telemetry(host: Host) -> Finding:
         return Finding("telemetry", "ok", f"onnxruntime {version} sends none")
     shell = os.environ.get(TELEMETRY_SWITCH) == "1" or not host.is_local
     message = (
-        f"onnxruntime {version} reports usage over the network unless told not to: off in our "
+        f"onnxruntime {version} reports usage over the network by default: off in the "
         f"worker, {'off' if shell else 'on'} in your shell"
     )
-    severity: Severity = "ok" if shell else "warning"
-    return finding("telemetry", severity, message, f"export {TELEMETRY_SWITCH}=1")
+    return warning_if(not shell, "telemetry", message, f"export {TELEMETRY_SWITCH}=1")
 
 
 def _debian_version(host: Host, package: str) -> str | None:
-    """Of a package that dpkg installed; boards bring their runtimes that way."""
+    """Return the version of a Debian package; None when it is missing.
+
+    Boards bring their runtimes as such packages.
+    """
     text = host.run(("dpkg-query", "--show", "--showformat=${Version}", package))
     return text or None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers, of "1.29.0rc1" for example 1, 29 and 0."""
+    """Return the leading numbers of a version: 1, 29 and 0 for "1.29.0rc1"."""
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, match.group().split("."))) if match else ()

@@ -1,7 +1,7 @@
-"""A machine that does not exist: it computes its times from a graph's costs and runs nothing.
+"""The plugin `simulated` runs nothing: it computes its times from a graph's costs.
 
-For trying the whole pipeline without hardware, the same figures every time. What it reports says
-nothing about any real device; its rows say SIMULATED.
+With it the whole pipeline can be tried without hardware, and it gives the same numbers every time.
+Its results say nothing about any real device, and its rows say SIMULATED.
 """
 
 import os
@@ -14,15 +14,15 @@ from devices.simulation import Simulation
 from devices.spec import SIMULATED, DeviceInfo, Finding, HardwareRuns
 
 SETTINGS_VARIABLE = "AUTOMOE_SIMULATED"
-_WORKER = "profilers.workers.simulated"  # a name only: it is imported in the worker's process
+_WORKER = "profilers.workers.simulated"  # only a name: the worker's process imports it
 
 
 class SimulatedDevice:
-    """A roofline, set by AUTOMOE_SIMULATED="noise=0.02,drift=0.01" or so.
+    """A device that follows a roofline, as AUTOMOE_SIMULATED sets it: "noise=0.02,drift=0.01".
 
     Args:
-        host: Another machine, of which there is none.
-        settings: As in the variable.
+        host: The host that was asked for. Only this machine is allowed.
+        settings: The settings; the default is those of the variable.
     """
 
     name = SIMULATED
@@ -34,9 +34,9 @@ class SimulatedDevice:
         self._n_workers = 0
 
     def unavailable_reason(self) -> str | None:
-        """Its settings are wrong, or a host was named."""
+        """Return that its settings are wrong or that a host was named; None otherwise."""
         if self._host is not None and not self._host.is_local:
-            return "a simulated device is on no host; leave out --host"
+            return "a simulated device is not on a host; leave out --host"
         try:
             self._simulation()
         except ValueError as error:
@@ -44,7 +44,7 @@ class SimulatedDevice:
         return None
 
     def info(self) -> DeviceInfo:
-        """The roofline; every setting is part of the fingerprint."""
+        """Return the roofline. Every setting is part of the fingerprint."""
         return DeviceInfo(
             name=self.name,
             kind=SIMULATED,
@@ -57,23 +57,23 @@ class SimulatedDevice:
         )
 
     def worker_command(self, worker: Path) -> list[str]:
-        """The argv of the simulated worker, in place of the real one; it is told its number."""
+        """Return the argv of the simulated worker, with its number. `worker` is not used."""
         self._n_workers += 1
-        # -P: the folder that this program runs in stays off the path.
+        # -P keeps the current folder off the path.
         program = [sys.executable, "-P", "-m", _WORKER]
         return [*program, str(self._n_workers), str(self._simulation())]
 
     def worker_environment(self) -> dict[str, str]:
-        """That of every worker, though this one never imports a runtime."""
+        """Return the variable that every worker gets, although this one never imports a runtime."""
         return {TELEMETRY_SWITCH: "1"}
 
     def sensors(self) -> dict[str, float]:
-        """It has none."""
+        """Return no readings: there are no sensors."""
         return {}
 
     def doctor(self) -> tuple[Finding, ...]:
-        """Nothing disturbs what is computed."""
-        message = "SIMULATED: times are computed from a graph's costs, nothing runs"
+        """Return one finding: nothing disturbs what is computed."""
+        message = "SIMULATED: times are computed from a graph's costs and nothing runs"
         return (Finding("simulated", "ok", message),)
 
     def _simulation(self) -> Simulation:

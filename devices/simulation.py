@@ -1,4 +1,4 @@
-"""What a simulated machine is set to: a roofline, and what disturbs it."""
+"""A simulated machine has settings: a roofline, and what disturbs it."""
 
 from dataclasses import asdict, dataclass
 from math import inf
@@ -9,12 +9,12 @@ class Simulation:
     """A machine that takes as long as its slower part: arithmetic or memory.
 
     Attributes:
-        gflops: Arithmetic, in 1e9 FLOPs per second and thread; a multiply-add is two.
-        gbps: Memory, in 1e9 bytes per second.
-        overhead_us: Microseconds that every operator takes besides.
-        noise: Relative standard deviation of a sample.
-        drift: How much slower each worker process is than the one before, relative.
-        seed: Draws the noise.
+        gflops: The speed of arithmetic, in 1e9 FLOPs per second and thread.
+        gbps: The speed of memory, in 1e9 bytes per second.
+        overhead_us: The microseconds that every operator takes in addition.
+        noise: The relative standard deviation of a sample.
+        drift: The share by which each worker process is slower than the one before.
+        seed: The seed of the noise.
 
     Raises:
         ValueError: A setting is out of range.
@@ -37,10 +37,12 @@ class Simulation:
 
     @classmethod
     def parse(cls, text: str) -> "Simulation":
-        """From settings such as "noise=0.02,drift=0.01"; those not given keep their value.
+        """Return the simulation for settings such as "noise=0.02,drift=0.01".
+
+        A setting that is not given keeps its default.
 
         Raises:
-            ValueError: A setting is unknown, no number or out of range.
+            ValueError: A setting is unknown, not a number or out of range.
         """
         settings = {}
         for item in filter(None, map(str.strip, text.split(","))):
@@ -58,7 +60,7 @@ class Simulation:
         return ",".join(f"{name}={value:g}" for name, value in asdict(self).items())
 
     def run_ms(self, *, flops: float, n_bytes: float, n_operators: int, threads: int = 1) -> float:
-        """The milliseconds that one run of a graph takes, undisturbed."""
+        """Return the milliseconds that one run of a graph takes when nothing disturbs it."""
         arithmetic_ms = flops / (self.gflops * threads) / 1e6
         memory_ms = n_bytes / self.gbps / 1e6
         return max(arithmetic_ms, memory_ms) + n_operators * self.overhead_us / 1000

@@ -1,7 +1,8 @@
-"""The vocabulary of the lowest layer: what a device is and what every device answers."""
+"""This module defines what a device is, and what every device answers."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -13,26 +14,26 @@ Facts = tuple[tuple[str, str], ...]
 
 
 class DeviceUnavailableError(RuntimeError):
-    """A known device that cannot be used here and now; the message says why."""
+    """A known device cannot be used here and now. The message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInfo:
-    """A machine as its measurements must remember it.
+    """The description of a machine that is kept with its measurements.
 
     Attributes:
         name: The plugin's name, as in `--device cpu`.
-        kind: The sort of processor measured, e.g. "cpu".
+        kind: The sort of processor that is measured, e.g. "cpu".
         model: The processor's own name, or "unknown".
         machine: The instruction set, e.g. "x86_64" or "aarch64".
-        cores: Usable cores: the affinity mask bounded by the cgroup quota.
-        memory_mb: Physical memory in MiB.
-        system: Operating system and kernel release.
+        cores: The number of usable cores: the affinity mask, limited by the cgroup quota.
+        memory_mb: The physical memory in MiB.
+        system: The operating system and its kernel's release.
         power_mode: The cpufreq governor or the board's mode, or "unknown".
-        traits: What else timings there depend on, as pairs of name and value: the GPU, its
+        traits: The other facts that timings depend on, as pairs of name and value: the GPU, its
             driver, the board's release.
-        details: What is good to know but changes no timing by itself, or has a column of its
-            own: kinds of cores, caches, container limits, runtimes.
+        details: The facts that change no timing by themselves or have a column of their own: kinds
+            of cores, caches, container limits, runtimes.
     """
 
     name: str
@@ -48,10 +49,10 @@ class DeviceInfo:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change when timings stop being comparable.
+        """Return twelve hexadecimal digits, which change when timings are no longer comparable.
 
-        The power mode is left out because it has its own column; memory counts in whole GiB
-        because kernels reserve slightly different amounts of it.
+        The power mode is left out because it has its own column. Memory counts in whole GiB because
+        kernels reserve slightly different amounts of it.
         """
         memory_gib = round(self.memory_mb / 1024)
         stable = [self.kind, self.model, self.machine, self.cores, memory_gib, self.system]
@@ -60,24 +61,25 @@ class DeviceInfo:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether times on it are computed, so that they say nothing about any machine."""
+        """Return whether the device's times are computed, so that they describe no real machine."""
         return self.kind == SIMULATED
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field and the fingerprint, as JSON values."""
+        """Return every field and the fingerprint, as JSON values."""
         pairs = {"traits": dict(self.traits), "details": dict(self.details)}
         return {**asdict(self), **pairs, "fingerprint": self.fingerprint}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing the doctor looked at.
+    """One result of the doctor.
 
     Attributes:
-        check: Short name of the check, e.g. "governor".
-        severity: "ok", "warning" (timings get noisier) or "problem" (do not measure).
-        message: What was found, with its value.
-        remedy: What to do about it; empty when nothing is to be done.
+        check: The short name of the check, e.g. "governor".
+        severity: The kind of result: "ok", "warning" (timings vary more) or "problem" (do not
+            measure).
+        message: The state that the check saw, with its value.
+        remedy: The thing that the user can do; empty when nothing is to be done.
     """
 
     check: str
@@ -86,13 +88,33 @@ class Finding:
     remedy: str = ""
 
 
+def finding(check: str, severity: Severity, message: str, remedy: str) -> Finding:
+    """Return a finding that has its remedy only when there is something to do."""
+    return Finding(check, severity, message, "" if severity == "ok" else remedy)
+
+
+def warning_if(is_disturbed: bool, check: str, message: str, remedy: str) -> Finding:
+    """Return a finding that is a warning when timings are disturbed, and "ok" otherwise."""
+    return finding(check, "warning" if is_disturbed else "ok", message, remedy)
+
+
+def unknown(check: str, what: str) -> Finding:
+    """Return the finding for something that a machine does not report. This is not a problem."""
+    return Finding(check, "ok", f"unknown: this host does not report {what}")
+
+
+def known_facts(facts: Mapping[str, str | None]) -> Facts:
+    """Return the facts that have a value, as pairs of name and value."""
+    return tuple((name, value) for name, value in facts.items() if value)
+
+
 @runtime_checkable
 class Device(Protocol):
     """A machine that can run the worker, here or elsewhere.
 
     Attributes:
-        name: As in `--device cpu`.
-        run_on_hardware: "yes" once somebody has measured with this plugin on such a machine and
+        name: The plugin's name, as in `--device cpu`.
+        run_on_hardware: "yes" when somebody has measured with this plugin on such a machine and
             looked at the result, "never" before that, "simulated" when there is no such machine.
     """
 
@@ -100,34 +122,40 @@ class Device(Protocol):
     run_on_hardware: HardwareRuns
 
     def unavailable_reason(self) -> str | None:
-        """Why this device cannot be used here and now; None when it can."""
+        """Return why this device cannot be used here and now; None when it can."""
         ...
 
     def info(self) -> DeviceInfo:
-        """What this machine is, read afresh."""
+        """Return what this machine is. It is read again at every call."""
         ...
 
     def worker_environment(self) -> dict[str, str]:
-        """The variables to add to the child's environment; it must disable ORT telemetry."""
+        """Return the variables that are added to the worker's environment.
+
+        They must switch off the telemetry of ONNX Runtime.
+        """
         ...
 
     def sensors(self) -> dict[str, float]:
-        """What its sensors say now, by name and unit, e.g. {"temperature_cpu_c": 48.1}."""
+        """Return the present readings by name and unit, e.g. {"temperature_cpu_c": 48.1}."""
         ...
 
     def doctor(self) -> tuple[Finding, ...]:
-        """What would disturb a measurement there, each with its remedy."""
+        """Return what would disturb a measurement there, with its remedies."""
         ...
 
 
 @runtime_checkable
 class LocalDevice(Device, Protocol):
-    """A device that a child of this process measures: what every plugin implements.
+    """A device that a child process on this machine measures. Every plugin implements this class.
 
-    Plugins are classes that need no arguments, and take the `Host` to describe where it is not
-    this one.
+    A plugin is a class that needs no arguments. It takes the `Host` to describe when it is not this
+    machine.
     """
 
     def worker_command(self, worker: Path) -> list[str]:
-        """The argv of a local child whose stdin and stdout speak with `worker` on the device."""
+        """Return the argv of a local child process that runs `worker` on the device.
+
+        The client talks to the worker over the child's stdin and stdout.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The contract every device keeps, as a test class, and a machine of files to test it on.
+"""This module has the tests that every device must pass, and a recorded machine to test on.
 
 class TestMyDevice(DeviceContract):
     @pytest.fixture
@@ -20,18 +20,18 @@ _WORKER = Path("/somewhere/worker.zip")
 
 @dataclass(frozen=True, slots=True)
 class RecordedHost:
-    """A machine as recorded: a tree of its files and what its commands print.
+    """A recorded machine: a tree of its files, and what its commands print.
 
     Attributes:
-        root: The folder that stands for "/".
+        root: The folder that replaces "/".
         machine: The instruction set.
         cpus: The processors that may be used.
-        outputs: What each command prints, by its argv; others are not installed.
+        outputs: The output of each command, by its argv. Other commands are not installed.
         packages: The Python distributions there, with their versions.
         release: The kernel's release.
         system: The operating system.
-        label: How messages name it.
-        is_local: Whether it stands for the machine that runs this program.
+        label: The machine's name in messages.
+        is_local: Whether it replaces the machine that runs this program.
     """
 
     root: Path
@@ -71,20 +71,20 @@ class RecordedHost:
 
 
 class DeviceContract:
-    """What the profiler relies on. A subclass provides the pytest fixture `device`."""
+    """The tests that every device must pass. A subclass provides the pytest fixture `device`."""
 
     def test_is_a_device_with_a_plain_name(self, device: LocalDevice) -> None:
-        """The name is typed on command lines and written into logs."""
+        """The name can be typed on command lines and written into logs."""
         assert isinstance(device, LocalDevice)
         assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", device.name)
 
     def test_says_whether_it_can_be_used(self, device: LocalDevice) -> None:
-        """An unavailable device says why; an empty reason would help nobody."""
+        """An unavailable device says why: an empty reason would help nobody."""
         reason = device.unavailable_reason()
         assert reason is None or reason.strip()
 
     def test_info_is_complete(self, device: LocalDevice) -> None:
-        """No field is empty, and what is a quantity is positive."""
+        """No field is empty, and numbers of cores and memory are positive."""
         info = device.info()
         assert info.name == device.name
         assert all(getattr(info, field.name) not in ("", None) for field in fields(info))
@@ -97,28 +97,28 @@ class DeviceContract:
         assert re.fullmatch(r"[0-9a-f]{12}", device.info().fingerprint)
 
     def test_worker_command_is_an_argv(self, device: LocalDevice) -> None:
-        """A list of plain strings: nothing goes through a shell."""
+        """The command is a list of plain strings, because nothing goes through a shell."""
         command = device.worker_command(_WORKER)
         assert isinstance(command, list)
         assert command
         assert all(isinstance(argument, str) and argument for argument in command)
 
     def test_worker_never_sends_telemetry(self, device: LocalDevice) -> None:
-        """ONNX Runtime uploads usage data unless it is told not to before its import."""
+        """ONNX Runtime sends usage data unless telemetry is switched off before its import."""
         assert device.worker_environment()["ORT_DISABLE_TELEMETRY"] == "1"
 
     def test_says_whether_it_ran_on_hardware(self, device: LocalDevice) -> None:
-        """Nobody may take a plugin that was never tried for one that was."""
+        """Every plugin says whether somebody has tried it on a real machine."""
         assert device.run_on_hardware in ("yes", "never", "simulated")
 
     def test_sensors_are_numbers_with_units(self, device: LocalDevice) -> None:
-        """A name ends in its unit; a machine without sensors answers nothing."""
+        """A name ends in its unit. A machine without sensors has no readings."""
         for name, value in device.sensors().items():
             assert re.fullmatch(r"[a-z0-9][a-z0-9_.-]*_(c|mhz|mw)", name), name
             assert isinstance(value, int | float)
 
     def test_doctor_gives_a_remedy_for_everything_it_minds(self, device: LocalDevice) -> None:
-        """A complaint without a remedy is only noise."""
+        """Every warning and every problem has a remedy."""
         findings = device.doctor()
         assert len({finding.check for finding in findings}) == len(findings)
         for finding in findings:

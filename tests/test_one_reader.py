@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.measurements import made_up
 
@@ -29,10 +29,12 @@ ANY_FOLDER = settings(
 
 @ANY_FOLDER
 @given(names=NAMES, line_end=st.sampled_from(["\n", "\r\n"]))
+@example(names=["x\r", "x\n"], line_end="\n")
 def test_readers_agree_on_tables_of_others(tmp_path: Path, names: list[str], line_end: str) -> None:
     text = io.StringIO()
     rows = [("name", "latency_ms"), *((name, i + 1.5) for i, name in enumerate(names))]
-    csv.writer(text, lineterminator=line_end).writerows(rows)
+    # Before Python 3.13 the writer leaves a carriage return alone unless it quotes all text.
+    csv.writer(text, lineterminator=line_end, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     path = tmp_path / "others.csv"
     path.write_bytes(text.getvalue().encode())
     expected = [name.strip() for name in names]

@@ -1,1 +1,1 @@
-"""Descriptions of a sparse Transformer, of the space it is drawn from, its sentence and cost."""
+"""This package describes architectures, their search space, their sentence and their cost."""

@@ -1,14 +1,14 @@
-"""One sparse encoder-decoder Transformer, described as plain data.
+"""This module describes one sparse encoder-decoder Transformer as plain data.
 
-An expert list of length one is a dense layer, so where the experts sit is part of the
-description and needs no extra field.
+A layer whose list of experts has one entry is dense, so no other field says which layers are
+sparse.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 SCHEMA_VERSION = 1
 
@@ -19,11 +19,11 @@ class ArchitectureError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EncoderLayer:
-    """Self-attention, then a feed-forward part.
+    """A layer of self-attention and a feed-forward part.
 
     Attributes:
-        heads: Self-attention heads; each is ``qkv_dim / heads`` wide.
-        experts: Feed-forward width of each expert; one entry is a dense layer.
+        heads: The number of self-attention heads; each is ``qkv_dim / heads`` wide.
+        experts: The feed-forward width of each expert; a layer with one entry is dense.
     """
 
     heads: int
@@ -31,17 +31,17 @@ class EncoderLayer:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether a router has to choose between experts here."""
+        """Return whether the layer has a router that chooses between experts."""
         return len(self.experts) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderLayer(EncoderLayer):
-    """Self-attention, attention to the encoder, then a feed-forward part.
+    """A layer of self-attention, attention to the encoder and a feed-forward part.
 
     Attributes:
-        cross_heads: Heads of the attention to the encoder.
-        cross_span: How many of the last encoder layers are attended to: 1, 2 or 3.
+        cross_heads: The number of heads of the attention to the encoder.
+        cross_span: The number of the last encoder layers that are attended to: 1, 2 or 3.
     """
 
     cross_heads: int
@@ -50,7 +50,7 @@ class DecoderLayer(EncoderLayer):
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """The encoder: one width for all layers."""
+    """The encoder, whose layers all have one width."""
 
     embed_dim: int
     layers: tuple[EncoderLayer, ...]
@@ -58,20 +58,25 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """The decoder: one width for all layers, independent of the encoder's."""
+    """The decoder, whose layers all have one width; it may differ from the encoder's."""
 
     embed_dim: int
     layers: tuple[DecoderLayer, ...]
 
 
+_ENCODER_NUMBERS = ("heads",)
+_DECODER_NUMBERS = ("heads", "cross_heads", "cross_span")
+L = TypeVar("L", bound=EncoderLayer)
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """An encoder and a decoder; equal when their content is equal.
+    """An encoder and a decoder. Two architectures are equal when their content is equal.
 
     Attributes:
-        encoder: Width and layers of the encoder.
-        decoder: Width and layers of the decoder.
-        qkv_dim: Width of queries, keys and values in every attention, fixed by the space.
+        encoder: The width and the layers of the encoder.
+        decoder: The width and the layers of the decoder.
+        qkv_dim: The width of queries, keys and values in every attention; the space fixes it.
 
     Raises:
         ArchitectureError: A number is out of range, or heads do not divide ``qkv_dim``.
@@ -83,15 +88,15 @@ class Architecture:
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # A search makes thousands: names of fields are put together only for a refusal.
+        # A search makes thousands of these, so a field's full name is built only for an error.
         _check_positive(self.qkv_dim, "qkv_dim")
-        for side, part in (("encoder", self.encoder), ("decoder", self.decoder)):
-            _check_positive(part.embed_dim, side, "embed_dim")
-            if not part.layers:
-                raise ArchitectureError(f"'{side}.layers' must hold at least one layer. Got none.")
-            for i, layer in enumerate(part.layers):
-                self._check_layer(layer, side, i)
-        # A search looks each of thousands up dozens of times, and would go through every layer.
+        for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
+            _check_positive(stack.embed_dim, name, "embed_dim")
+            if not stack.layers:
+                raise ArchitectureError(f"'{name}.layers' must hold at least one layer. Got none.")
+            for i, layer in enumerate(stack.layers):
+                self._check_layer(layer, name, i)
+        # A search looks thousands of architectures up in dictionaries, each one dozens of times.
         object.__setattr__(self, "_hash", hash((self.encoder, self.decoder, self.qkv_dim)))
 
     def __hash__(self) -> int:
@@ -124,21 +129,21 @@ class Architecture:
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits that depend on the content alone."""
+        """Return twelve hexadecimal digits that depend on the content alone."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content as JSON types, lists where the fields hold tuples."""
-        # By hand: `asdict` copies every number deeply, and a search asks for thousands of ids.
+        """Return the content as JSON types, with lists where the fields hold tuples."""
+        # `asdict` would copy every number deeply, and a search asks for thousands of ids.
         return {
             "schema_version": SCHEMA_VERSION,
-            "encoder": _stack_content(self.encoder, ("heads",)),
-            "decoder": _stack_content(self.decoder, ("heads", "cross_heads", "cross_span")),
+            "encoder": _stack_content(self.encoder, _ENCODER_NUMBERS),
+            "decoder": _stack_content(self.decoder, _DECODER_NUMBERS),
             "qkv_dim": self.qkv_dim,
         }
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces."""
+        """Return the content as canonical JSON, with sorted keys and without spaces."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -155,10 +160,11 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Architecture":
-        """Build from JSON types, refusing unknown and missing keys.
+        """Build an architecture from JSON types.
 
         Raises:
-            ArchitectureError: Naming the key at fault, its value and what was expected.
+            ArchitectureError: A key is unknown or missing, or its value is not valid. The message
+                names the key, its value and what was expected.
         """
         fields = _mapping("architecture", content, {"encoder", "decoder"}, {"qkv_dim"})
         version = fields.get("schema_version", SCHEMA_VERSION)
@@ -166,29 +172,21 @@ class Architecture:
             raise ArchitectureError(
                 f"'schema_version' must be {SCHEMA_VERSION}. Got {version!r}; upgrade automoe."
             )
-        encoder = _mapping("encoder", fields["encoder"], {"embed_dim", "layers"})
-        decoder = _mapping("decoder", fields["decoder"], {"embed_dim", "layers"})
         return cls(
-            encoder=Encoder(
-                _integer("encoder.embed_dim", encoder["embed_dim"]),
-                tuple(
-                    EncoderLayer(**_layer(f"encoder.layers[{i}]", layer, {"heads"}))
-                    for i, layer in enumerate(_list("encoder.layers", encoder["layers"]))
-                ),
-            ),
-            decoder=Decoder(
-                _integer("decoder.embed_dim", decoder["embed_dim"]),
-                tuple(
-                    DecoderLayer(
-                        **_layer(
-                            f"decoder.layers[{i}]", layer, {"heads", "cross_heads", "cross_span"}
-                        )
-                    )
-                    for i, layer in enumerate(_list("decoder.layers", decoder["layers"]))
-                ),
-            ),
+            encoder=Encoder(*_stack("encoder", fields["encoder"], EncoderLayer, _ENCODER_NUMBERS)),
+            decoder=Decoder(*_stack("decoder", fields["decoder"], DecoderLayer, _DECODER_NUMBERS)),
             qkv_dim=_integer("qkv_dim", fields.get("qkv_dim", 512)),
         )
+
+
+def _stack(
+    name: str, content: Any, layer_class: type[L], numbers: Sequence[str]
+) -> tuple[int, tuple[L, ...]]:
+    fields = _mapping(name, content, {"embed_dim", "layers"})
+    return _integer(f"{name}.embed_dim", fields["embed_dim"]), tuple(
+        layer_class(**_layer(f"{name}.layers[{i}]", layer, {*numbers}))
+        for i, layer in enumerate(_list(f"{name}.layers", fields["layers"]))
+    )
 
 
 def _stack_content(stack: Encoder | Decoder, numbers: Sequence[str]) -> dict[str, Any]:
@@ -243,6 +241,6 @@ def _check_positive(value: int, *where: str | int) -> None:
 
 
 def _named(*where: str | int) -> str:
-    """``encoder.layers[3].heads`` for ``encoder``, 3 and ``heads``."""
+    """Return ``encoder.layers[3].heads`` for ``encoder``, 3 and ``heads``."""
     parts = (f"layers[{part}]" if isinstance(part, int) else part for part in where)
     return ".".join(parts)

@@ -1,12 +1,9 @@
-"""The cost of an architecture, in closed form.
+"""This module computes the cost of an architecture in closed form.
 
-FLOPs are those of one teacher-forced pass over one sentence; a multiply-add counts twice.
-Matrix products and layer norms (one multiply-add per element) are counted, as the papers do;
-biases, softmax, ReLU and embedding look-ups are not, and causal masking saves nothing. The
-formulas reproduce the parameters and FLOPs that HAT publishes (arXiv 2005.14187).
-
-Legend of the formulas: L source tokens, M target tokens, E encoder width, D decoder width,
-Q width of queries, keys and values, F expert width, a cross span.
+FLOPs are those of one teacher-forced pass over one sentence. A multiply-add counts as two.
+Matrix products and layer norms (one multiply-add per element) are counted, as in the papers.
+Biases, softmax, ReLU and embedding look-ups are not counted. Causal masking is not subtracted.
+The formulas reproduce the parameters and FLOPs that HAT publishes (arXiv 2005.14187).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +15,8 @@ from automoe.architecture.architecture import Architecture, DecoderLayer, Encode
 
 BYTES_PER_WEIGHT = 4  # float32
 
-# Query, key, value, output; scores and their mixture. Attention to the encoder finds its keys and
-# values ready.
+# The products are those of query, key, value and output, the scores and the weighted sum of the
+# values. In attention to the encoder, keys and values are computed before.
 _SELF_ATTENTION_LAUNCHES = 6
 _CROSS_ATTENTION_LAUNCHES = 4
 _EXPERT_LAUNCHES = 2  # expand and contract
@@ -28,32 +25,34 @@ Shares = Callable[[Sequence[int], int], Sequence[float]]
 
 
 def equal_shares(widths: Sequence[int], n_tokens: int) -> Sequence[float]:
-    """Every expert serves as many tokens as any other."""
+    """Return equal shares: every expert serves as many tokens as any other."""
     return [1 / len(widths)] * len(widths)
 
 
 @dataclass(frozen=True, slots=True)
 class StackCost:
-    """Cost of the encoder or of the decoder, summed over its layers.
+    """The cost of the encoder or of the decoder, summed over its layers.
+
+    The last four figures are those of the whole sentence in the encoder, and of one step in the
+    decoder.
 
     Attributes:
-        params: Every weight, all experts and routers included.
-        active_params: Weights that one token uses: one expert per layer, taken as the mean of
-            the layer's experts, and the router.
-        attention_flops: Self-attention; in the decoder also the attention to the encoder.
-        ffn_flops: Feed-forward parts, each token served by one expert.
-        router_flops: Routers of sparse layers.
-        norm_flops: Layer norms.
-        experts_touched: Expected number of experts that at least one token is sent to, summed
-            over layers: the encoder for its whole sentence, the decoder for one step.
-        weights_touched: Expected number of weights read: the encoder for its whole sentence,
-            the decoder for one step.
-        activations: Numbers that matrix products write, with the attention scores, and that
-            are read from the decoder's cache of keys and values: the encoder for its whole
-            sentence, the decoder for one step of average length.
-        kernel_launches: Expected number of matrix products that are started, attention's two
-            included; an expert without tokens starts none. The encoder for its whole
-            sentence, the decoder for one step.
+        params: The number of all weights, those of experts and routers included.
+        active_params: The number of weights that one token uses. Of a sparse layer these are the
+            router and one expert, counted as the mean of the layer's experts.
+        attention_flops: The FLOPs of self-attention and, in the decoder, of attention to the
+            encoder.
+        ffn_flops: The FLOPs of the feed-forward parts, in which one expert serves each token.
+        router_flops: The FLOPs of the routers of sparse layers.
+        norm_flops: The FLOPs of layer norms.
+        experts_touched: The expected number of experts that serve at least one token, summed over
+            layers.
+        weights_touched: The expected number of weights that are read.
+        activations: The count of numbers that matrix products write, attention scores included,
+            and of those that are read from the decoder's cache of keys and values. The step of
+            the decoder is one of average length.
+        kernel_launches: The expected number of matrix products that are started, attention's two
+            included. An expert without tokens starts none.
     """
 
     params: int
@@ -69,19 +68,20 @@ class StackCost:
 
     @property
     def flops(self) -> float:
-        """All operations of the stack."""
+        """Return the FLOPs of the whole stack."""
         return self.attention_flops + self.ffn_flops + self.router_flops + self.norm_flops
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of an architecture for one sentence; embeddings and vocabulary projection apart.
+    """The cost of an architecture for one sentence.
 
     Attributes:
-        encoder: The encoder's share.
-        decoder: The decoder's share.
-        embedding_params: Weights of the embedding tables; the output projection is tied.
-        projection_flops: The projection of every target token to the vocabulary.
+        encoder: The encoder's cost.
+        decoder: The decoder's cost.
+        embedding_params: The number of weights of the embedding tables. The output projection
+            shares them.
+        projection_flops: The FLOPs of projecting every target token to the vocabulary.
     """
 
     encoder: StackCost
@@ -91,26 +91,26 @@ class Cost:
 
     @property
     def params(self) -> int:
-        """Weights without the embeddings."""
+        """Return the number of weights without the embeddings."""
         return self.encoder.params + self.decoder.params
 
     @property
     def active_params(self) -> float:
-        """Weights that one token uses, without the embeddings."""
+        """Return the number of weights that one token uses, without the embeddings."""
         return self.encoder.active_params + self.decoder.active_params
 
     @property
     def flops(self) -> float:
-        """Operations without the vocabulary projection."""
+        """Return the FLOPs without the vocabulary projection."""
         return self.encoder.flops + self.decoder.flops
 
     @property
     def weight_bytes(self) -> int:
-        """Size of all weights in float32, embeddings included."""
+        """Return the bytes of all weights in float32, embeddings included."""
         return BYTES_PER_WEIGHT * (self.params + self.embedding_params)
 
     def to_dict(self) -> dict[str, float]:
-        """The figures that ``automoe cost --json`` prints."""
+        """Return the figures that ``automoe cost --json`` prints."""
         return {
             "params": self.params,
             "active_params": _tidy(self.active_params),
@@ -124,7 +124,7 @@ class Cost:
 
 
 class _Sentence(NamedTuple):
-    """The sizes of what is translated; see ``cost``."""
+    """The sizes of the sentence that is translated, as the arguments of ``cost``."""
 
     src_len: int
     tgt_len: int
@@ -153,22 +153,23 @@ def cost(
     batch: int = 1,
     shares: Shares = equal_shares,
 ) -> Cost:
-    """The cost of one sentence of ``src_len`` source and ``tgt_len`` target tokens.
+    """Return the cost of translating one sentence.
 
     Args:
-        architecture: What to count.
-        src_len: Source tokens, at least 1.
-        tgt_len: Target tokens, at least 1.
-        vocab_size: Rows of each embedding table, at least 1.
-        shared_embeddings: One table for both languages, as wide as the wider side.
-        beam: Hypotheses the decoder extends together: one step routes that many tokens. FLOPs
-            stay those of one teacher-forced pass.
-        batch: Sentences of these lengths translated together: FLOPs are those of all of them.
-        shares: Of the tokens, for each expert of a sparse layer, given its experts' widths and
-            the number of tokens; equal ones by default.
+        architecture: The architecture whose cost is counted.
+        src_len: The number of source tokens, at least 1.
+        tgt_len: The number of target tokens, at least 1.
+        vocab_size: The number of rows of each embedding table, at least 1.
+        shared_embeddings: Whether both languages use one table, as wide as the wider stack.
+        beam: The number of hypotheses that the decoder extends together. One step routes that
+            many tokens. FLOPs stay those of one teacher-forced pass.
+        batch: The number of sentences of these lengths that are translated together. FLOPs are
+            those of all of them.
+        shares: A function of a sparse layer's expert widths and the number of tokens. It returns
+            the share of the tokens that each expert serves.
 
     Raises:
-        ValueError: A length, the vocabulary size or the beam is below one.
+        ValueError: A length, the vocabulary size, the beam or the batch is below one.
     """
     sentence = _Sentence(src_len, tgt_len, beam, batch)
     for name, value in {**sentence._asdict(), "vocab_size": vocab_size}.items():
@@ -185,27 +186,28 @@ def cost(
 
 
 def experts_touched(n_experts: int, n_tokens: int) -> float:
-    """Expected number of experts that at least one of ``n_tokens`` is routed to.
+    """Return the expected number of experts that serve at least one of ``n_tokens``.
 
-    Balls into bins: ``E * (1 - (1 - 1/E) ** tokens)`` for uniform, independent routing.
+    Routing is uniform and independent, as balls fall into bins: ``E * (1 - (1 - 1/E) ** tokens)``.
     """
     return n_experts * touch_probability(1 / n_experts, n_tokens)
 
 
 def touch_probability(share: float, n_tokens: int) -> float:
-    """Return how likely one of ``n_tokens`` goes to an expert that serves this share of all."""
+    """Return the probability that an expert with this share serves at least one of the tokens."""
     return float(1 - (1 - share) ** n_tokens)
 
 
 def ffn_params(width: int, dim: int) -> int:
-    """Weights of one expert: two matrices and their biases."""
+    """Return the number of weights of one expert, which has two matrices and their biases."""
     return 2 * width * dim + width + dim
 
 
 def routed_ffn_flops(experts: Sequence[int], tokens: Sequence[float], dim: int) -> float:
-    """Operations of a feed-forward part whose expert i of width ``experts[i]`` serves
-    ``tokens[i]`` tokens of width ``dim``.
-    """  # noqa: D205
+    """Return the FLOPs of a feed-forward part for tokens of width ``dim``.
+
+    Expert i has the width ``experts[i]`` and serves ``tokens[i]`` tokens.
+    """
     return sum(4 * n * dim * width for width, n in zip(experts, tokens, strict=True))
 
 
@@ -263,7 +265,7 @@ def _decoder_activations(
     n_own, n_keys = (sentence.tgt_len + 1) / 2, layer.cross_span * sentence.src_len
     projected = 4 * qkv + hidden + 2 * qkv + hidden
     scores = n_own * layer.heads + n_keys * layer.cross_heads
-    # Every hypothesis has keys and values of its own, and those of its sentence's source.
+    # Each hypothesis has its own keys and values. Those of the source are shared by a sentence.
     cached = 2 * qkv * (beam * n_own + n_keys)
     return sentence.batch * (beam * (projected + scores) + cached)
 
@@ -279,7 +281,7 @@ class _ExpertsCost(NamedTuple):
     written: float
 
 
-@lru_cache(maxsize=50_000)  # a search asks for the same layers again and again
+@lru_cache(maxsize=50_000)  # architectures of a search share many layers
 def _experts_cost(
     experts: tuple[int, ...], dim: int, n_tokens: int, tokens_per_call: int, shares: Shares
 ) -> _ExpertsCost:
@@ -288,7 +290,7 @@ def _experts_cost(
     reached = [touch_probability(p, tokens_per_call) for p in share]
     return _ExpertsCost(
         params=sum(params),
-        # What a token uses on average does not depend on where a workload sends it.
+        # The mean over the experts does not depend on the workload's routing.
         active_params=sum(params) / len(params),
         flops=routed_ffn_flops(experts, [n_tokens * p for p in share], dim),
         touched=sum(reached),
@@ -304,7 +306,7 @@ def _stack_cost(
     experts: Sequence[_ExpertsCost],
     n_tokens: tuple[int, int],
 ) -> StackCost:
-    """Add up a stack; ``n_tokens`` are those of the sentence, and those of one call."""
+    """Return the sum over a stack. ``n_tokens`` counts the sentence's tokens and one call's."""
     of_sentence, of_call = n_tokens
     params, active_params, flops, touched, read, written = map(sum, zip(*experts, strict=True))
     routed = [len(x.experts) for x in layers if len(x.experts) > 1]

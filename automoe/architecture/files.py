@@ -1,4 +1,4 @@
-"""Read architectures from the files a user has: our JSON, JSON lines, HAT and AutoMoE YAML."""
+"""This module reads architectures from JSON, from JSON lines and from YAML of HAT or AutoMoE."""
 
 import json
 from collections.abc import Iterable
@@ -10,14 +10,15 @@ from devices.files import replacing
 
 
 def read_architecture(path: Path) -> Architecture:
-    """Read one architecture; ``.yml`` and ``.yaml`` are HAT or AutoMoE files, the rest JSON.
+    """Read one architecture from a file.
 
-    A search result or a model's description, which hold one under ``architecture``, is
-    accepted as well.
+    A ``.yml`` or ``.yaml`` file is read as one of HAT or AutoMoE, any other file as JSON. A search
+    result or a model's description is accepted too: it holds an ``architecture``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ArchitectureError: Naming the file, the field and the value at fault.
+        ArchitectureError: The file holds no architecture. The message names the file, the field
+            and the value.
     """
     if path.suffix in {".yml", ".yaml"}:
         return read_subnet_yaml(_existing(path))
@@ -29,7 +30,8 @@ def read_architectures(path: Path) -> list[Architecture]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ArchitectureError: Naming the file, the line and the value at fault.
+        ArchitectureError: A line holds no architecture. The message names the file, the line and
+            the value.
     """
     if path.suffix != ".jsonl":
         return [read_architecture(path)]
@@ -41,7 +43,7 @@ def read_architectures(path: Path) -> list[Architecture]:
 
 
 def write_architectures(path: Path, architectures: Iterable[Architecture]) -> None:
-    """Write one canonical JSON object per line."""
+    """Write each architecture as a line of canonical JSON."""
     with replacing(path) as complete:
         complete.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The expert that each token of a profiling workload goes to, which is part of its identity.
+"""This module decides which expert serves each token when a workload is measured.
 
 Legend: T tokens, N experts.
 """
@@ -14,26 +14,27 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-_DECIDES = 1e4  # dwarfs any logit, so that the router's own opinion does not matter
+_DECIDES = 1e4  # far above any logit, so that the router's weights do not matter
 _FORMS = "balanced, worst, best, skewed:ALPHA with ALPHA >= 0, or trace:FILE"
 _DIGEST_DIGITS = 12
 
-Side = Literal["encoder", "decoder"]
+StackName = Literal["encoder", "decoder"]
 
 
 class RoutingTraceError(ValueError):
-    """A file that is no routing trace, or one that says nothing of a layer."""
+    """A file that is not a routing trace, or a trace that lacks the counts of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingTrace:
     """The number of tokens that each expert served in a real model, by layer.
 
-    A layer with fewer experts takes the first counts; a stack with more layers begins anew.
+    A layer with fewer experts uses the first counts. A stack with more layers starts again with
+    the trace's first layer.
 
     Attributes:
-        encoder: Counts per expert, for each layer.
-        decoder: Counts per expert, for each layer.
+        encoder: The counts of the experts of each encoder layer.
+        decoder: The counts of the experts of each decoder layer.
     """
 
     encoder: tuple[tuple[float, ...], ...]
@@ -44,37 +45,36 @@ class RoutingTrace:
         """Read ``{"encoder": [[9, 3], ...], "decoder": [[5, 7, 0], ...]}``.
 
         Raises:
-            RoutingTraceError: The file says something else.
-            OSError: It cannot be read.
+            RoutingTraceError: The file has another content.
+            OSError: The file cannot be read.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            sides = {side: _counts(content[side]) for side in ("encoder", "decoder")}
+            return cls(_counts(content["encoder"]), _counts(content["decoder"]))
         except (KeyError, TypeError, ValueError) as error:
             raise RoutingTraceError(
                 f"'{path}' must hold token counts per expert for every layer, like "
                 f'{{"encoder": [[9, 3]], "decoder": [[5, 7]]}}. Got: {error}.'
             ) from None
-        return cls(**sides)
 
     @property
     def digest(self) -> str:
-        """The short name that tells this trace from others in a log."""
-        sides = (self.encoder, self.decoder)
-        content = json.dumps([[list(map(float, layer)) for layer in side] for side in sides])
+        """Return the twelve digits that tell this trace from others in a log."""
+        stacks = (self.encoder, self.decoder)
+        content = json.dumps([[list(map(float, layer)) for layer in stack] for stack in stacks])
         return hashlib.sha256(content.encode()).hexdigest()[:_DIGEST_DIGITS]
 
-    def shares(self, n_experts: int, side: Side, layer: int) -> NDArray[np.float64]:
-        """The share of tokens that each expert serves, ``[N]``.
+    def shares(self, n_experts: int, stack: StackName, layer: int) -> NDArray[np.float64]:
+        """Return the share of the tokens that each expert serves, ``[N]``.
 
         Raises:
-            RoutingTraceError: It knows fewer experts, or none of the first ones served a token.
+            RoutingTraceError: The trace has fewer experts, or the first ones served no token.
         """
-        layers = self.encoder if side == "encoder" else self.decoder
+        layers = self.encoder if stack == "encoder" else self.decoder
         count_N = np.array(layers[layer % len(layers)][:n_experts], dtype=np.float64)
         if len(count_N) < n_experts or not count_N.sum() > 0:
             raise RoutingTraceError(
-                f"The routing trace must count tokens for {n_experts} experts of {side} layer "
+                f"The routing trace must count tokens for {n_experts} experts of {stack} layer "
                 f"{layer}. Got {count_N.tolist()}; trace a model with as many experts."
             )
         share_N: NDArray[np.float64] = count_N / count_N.sum()
@@ -83,16 +83,16 @@ class RoutingTrace:
 
 @dataclass(frozen=True, slots=True)
 class RoutingPattern:
-    """The spread of the tokens over the experts of every sparse layer.
+    """The rule that sends the tokens of every sparse layer to its experts.
 
     Attributes:
-        kind: ``balanced`` serves all experts equally often; ``skewed`` draws expert i with a
-            probability proportional to ``(i + 1) ** -alpha``; ``worst`` touches every expert
-            and sends all other tokens to the widest one; ``best`` sends all tokens to the
-            narrowest one; ``trace`` spreads them as a real model did.
-        alpha: Exponent of ``skewed``; 0 is uniform.
-        digest: Of the trace.
-        trace: The trace; None when only its digest is known, from a log.
+        kind: The name of the rule. ``balanced`` sends as many tokens to each expert; ``skewed``
+            draws expert i with a probability proportional to ``(i + 1) ** -alpha``; ``worst``
+            touches every expert and sends all other tokens to the widest one; ``best`` sends all
+            tokens to the narrowest one; ``trace`` sends them as a real model did.
+        alpha: The exponent of ``skewed``; 0 is uniform.
+        digest: The digest of the trace.
+        trace: The trace, or None when a log gave its digest only.
     """
 
     kind: str = "balanced"
@@ -105,7 +105,7 @@ class RoutingPattern:
         """Read ``balanced``, ``worst``, ``best``, ``skewed:ALPHA``, or ``trace:`` and a digest.
 
         Raises:
-            ValueError: It is none of these.
+            ValueError: The text is something else.
         """
         if text in ("balanced", "worst", "best"):
             return cls(text)
@@ -117,10 +117,10 @@ class RoutingPattern:
 
     @classmethod
     def open(cls, text: str) -> "RoutingPattern":
-        """Do as ``parse`` does, but read the trace that ``trace:FILE`` names.
+        """Read what ``parse`` reads, or ``trace:FILE`` with the trace in that file.
 
         Raises:
-            ValueError: It is none of these, or the file is no trace.
+            ValueError: The text is something else, or the file is not a trace.
             OSError: The file cannot be read.
         """
         kind, _, path = text.partition(":")
@@ -135,10 +135,10 @@ class RoutingPattern:
         return self.kind + detail.get(self.kind, "")
 
     def shares(self, widths: Sequence[int], n_tokens: int) -> list[float]:
-        """The expected share of ``n_tokens`` that each expert serves, one for each of N.
+        """Return the expected share of ``n_tokens`` that each of the N experts serves.
 
-        A trace counts as balanced here, also where it is at hand: the features in a log that
-        knows its digest only must mean the same.
+        A trace counts as balanced here, even when its counts are known. Otherwise the features of
+        a log that has only its digest would mean something else.
         """
         n_experts = len(widths)
         if self.kind == "skewed":
@@ -155,19 +155,24 @@ class RoutingPattern:
         n_tokens: int,
         rng: np.random.Generator,
         *,
-        side: Side = "encoder",
+        stack: StackName = "encoder",
         layer: int = 0,
     ) -> NDArray[np.int64]:
-        """The expert of each token, ``[T]``, in random order, in one layer.
+        """Return the expert of each token of one layer, ``[T]``, in random order.
 
         Raises:
-            RoutingTraceError: The trace is not at hand or says nothing of the layer.
+            RoutingTraceError: Only the trace's digest is known, or it has too few experts.
         """
         n_experts = len(widths)
         if self.kind == "skewed":
             return rng.choice(n_experts, size=n_tokens, p=self.shares(widths, n_tokens))
         if self.kind == "trace":
-            share_N = self._known_trace().shares(n_experts, side, layer)
+            if self.trace is None:
+                raise RoutingTraceError(
+                    f"The routing trace {self.digest} is known by its digest only. "
+                    f"Give its file as 'trace:FILE'."
+                )
+            share_N = self.trace.shares(n_experts, stack, layer)
             count_N = _apportioned(share_N, n_tokens)
             return rng.permutation(np.repeat(np.arange(n_experts), count_N))
         if self.kind == "best":
@@ -179,23 +184,15 @@ class RoutingPattern:
             return rng.permutation(chosen_T)
         return rng.permutation(np.arange(n_tokens) % n_experts)
 
-    def _known_trace(self) -> RoutingTrace:
-        if self.trace is None:
-            raise RoutingTraceError(
-                f"The routing trace {self.digest} is known by its digest only. "
-                f"Give its file as 'trace:FILE'."
-            )
-        return self.trace
-
 
 def router_bias(expert_T: NDArray[np.int64], n_experts: int) -> NDArray[np.float32]:
-    """Return what sends each token to its expert when added to router logits: ``[T, N]``."""
+    """Return a bias for the router's logits that sends each token to its expert: ``[T, N]``."""
     return np.eye(n_experts, dtype=np.float32)[expert_T] * np.float32(_DECIDES)
 
 
 def _counts(layers: object) -> tuple[tuple[float, ...], ...]:
     if not isinstance(layers, list) or not layers:
-        raise ValueError("a side must be a list of layers, at least one")
+        raise ValueError("a stack must be a list of layers, at least one")
     counted = tuple(tuple(float(count) for count in layer) for layer in layers)
     if not all(0 <= count < float("inf") for layer in counted for count in layer):
         raise ValueError("a count must be finite and not negative")
@@ -203,7 +200,7 @@ def _counts(layers: object) -> tuple[tuple[float, ...], ...]:
 
 
 def _apportioned(share_N: NDArray[np.float64], n_tokens: int) -> NDArray[np.int64]:
-    """Whole tokens by largest remainder."""
+    """Return whole numbers of tokens for the shares, by the largest remainders."""
     exact_N = share_N * n_tokens
     count_N = np.floor(exact_N + 1e-9).astype(np.int64)
     most_short = np.argsort(count_N - exact_N, kind="stable")

@@ -1,7 +1,7 @@
-"""The search space: the choices of every dimension, and how to draw from them.
+"""This module describes a search space and draws architectures from it.
 
-Sampling, mutation and crossover return new values and never touch their parents; every choice
-is drawn directly from what the space offers, so nothing loops until it is valid.
+Drawing, mutation and crossover return new architectures. Each choice is drawn from the choices
+that the space has, so every result is valid and nothing has to be drawn twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ class SpaceError(ValueError):
     """A space that cannot be read, or an architecture that it does not hold."""
 
 
-class _Part(BaseModel):
+class _StackSpace(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     embed_dim: Choices
@@ -43,12 +43,12 @@ class _Part(BaseModel):
     ffn_dim: Choices
 
 
-class EncoderSpace(_Part):
-    """The encoder's choices; each layer draws its own heads and feed-forward width."""
+class EncoderSpace(_StackSpace):
+    """The encoder's choices. Each layer has its own heads and feed-forward widths."""
 
 
-class DecoderSpace(_Part):
-    """The decoder's choices, with those of the attention to the encoder."""
+class DecoderSpace(_StackSpace):
+    """The decoder's choices, which include those of the attention to the encoder."""
 
     cross_heads: Choices
     cross_span: Choices
@@ -58,12 +58,12 @@ class SearchSpace(BaseModel):
     """The choices of every dimension, and the sizes that all architectures share.
 
     Attributes:
-        qkv_dim: Width of queries, keys and values in every attention.
-        vocab_size: Rows of the embedding table.
+        qkv_dim: The width of queries, keys and values in every attention.
+        vocab_size: The number of rows of the embedding table.
         shared_embeddings: Whether source and target use one table.
-        src_len: Source tokens of the sentence that costs and latencies are quoted for.
-        tgt_len: Target tokens of that sentence.
-        max_experts: Most experts in a layer; 1 is a dense space.
+        src_len: The number of source tokens of the sentence that costs and latencies are for.
+        tgt_len: The number of target tokens of that sentence.
+        max_experts: The largest number of experts in a layer; with 1 the space is dense.
         fractional: Whether each expert has a width of its own.
     """
 
@@ -97,7 +97,7 @@ class SearchSpace(BaseModel):
     def preset(
         cls, name: str, *, max_experts: int | None = None, fractional: bool | None = None
     ) -> "SearchSpace":
-        """A space that ships with the toolkit, dense unless experts are asked for.
+        """Return a space that ships with the toolkit. It is dense unless experts are asked for.
 
         Raises:
             SpaceError: There is no such preset.
@@ -111,10 +111,11 @@ class SearchSpace(BaseModel):
     def load(
         cls, name_or_file: str, *, max_experts: int | None = None, fractional: bool | None = None
     ) -> "SearchSpace":
-        """A preset by its name, or a space from a YAML file.
+        """Return the preset of that name, or the space of a YAML file.
 
         Raises:
-            SpaceError: Neither exists, or the file's field and value at fault.
+            SpaceError: Neither exists, or the file is not valid. The message names the field and
+                the value.
         """
         path = Path(name_or_file)
         if name_or_file in PRESETS or not path.is_file():
@@ -125,7 +126,7 @@ class SearchSpace(BaseModel):
     def with_experts(
         self, max_experts: int | None = None, *, fractional: bool | None = None
     ) -> "SearchSpace":
-        """The same space with another number or kind of experts; ``None`` keeps what it has.
+        """Return the space with another number or kind of experts; None changes nothing.
 
         Raises:
             SpaceError: ``max_experts`` is below one.
@@ -137,10 +138,11 @@ class SearchSpace(BaseModel):
 
     @property
     def count(self) -> int:
-        """The exact number of architectures.
+        """Return the exact number of architectures.
 
-        The product of the encoder's and the decoder's choices; a stack of depth d has one
-        factor per layer, and depths add up. A layer's experts are an ordered list.
+        The number is the product of the encoder's and the decoder's choices. A stack of depth d
+        has one factor for each layer, and the counts of all depths are added. A layer's experts
+        are an ordered list.
         """
         encoder, decoder = self.encoder, self.decoder
         encoder_layer = len(encoder.heads) * self._expert_lists(encoder)
@@ -153,14 +155,14 @@ class SearchSpace(BaseModel):
             * _sum_of_powers(decoder_layer, decoder.layers)
         )
 
-    def _expert_lists(self, part: _Part) -> int:
-        widths = len(part.ffn_dim)
+    def _expert_lists(self, stack: _StackSpace) -> int:
+        widths = len(stack.ffn_dim)
         if self.fractional:
             return _sum_of_powers(widths, range(1, self.max_experts + 1))
         return widths * self.max_experts
 
     def sample(self, rng: Random) -> Architecture:
-        """Draw every choice uniformly, as the paper does."""
+        """Draw an architecture. Every choice is drawn uniformly, as in the paper."""
         encoder, decoder = self.encoder, self.decoder
         return Architecture(
             Encoder(
@@ -175,9 +177,10 @@ class SearchSpace(BaseModel):
         )
 
     def mutate(self, parent: Architecture, rng: Random, *, probability: float) -> Architecture:
-        """A child in which each choice is drawn anew with ``probability``.
+        """Return a child of ``parent`` in which each choice is redrawn with ``probability``.
 
-        Layers that a deeper child gains are sampled; a shallower child drops the last ones.
+        A deeper child gets new layers that are drawn at random. A shallower child loses the last
+        ones.
         """
         redraw = partial(_redraw, rng=rng, probability=probability)
         encoder, decoder = self.encoder, self.decoder
@@ -214,27 +217,23 @@ class SearchSpace(BaseModel):
         )
 
     def crossover(self, left: Architecture, right: Architecture, rng: Random) -> Architecture:
-        """A child that takes each choice from either parent with equal probability.
+        """Return a child that takes each choice from either parent with equal probability.
 
-        Layers that only one parent has come from that parent.
+        A layer that only one parent has comes from that parent.
         """
         either = partial(_either, rng=rng)
         return Architecture(
             Encoder(
                 either(left.encoder.embed_dim, right.encoder.embed_dim),
                 tuple(
-                    a
-                    if a == b
-                    else EncoderLayer(either(a.heads, b.heads), either(a.experts, b.experts))
+                    EncoderLayer(either(a.heads, b.heads), either(a.experts, b.experts))
                     for a, b in _paired(left.encoder.layers, right.encoder.layers, rng)
                 ),
             ),
             Decoder(
                 either(left.decoder.embed_dim, right.decoder.embed_dim),
                 tuple(
-                    a
-                    if a == b
-                    else DecoderLayer(
+                    DecoderLayer(
                         either(a.heads, b.heads),
                         either(a.experts, b.experts),
                         either(a.cross_heads, b.cross_heads),
@@ -247,14 +246,15 @@ class SearchSpace(BaseModel):
         )
 
     def smallest(self) -> Architecture:
-        """The least of every dimension, dense."""
+        """Return the dense architecture with the smallest choice of every dimension."""
         return self._extreme(min, experts=1)
 
     def largest(self, *, experts: int | None = None) -> Architecture:
-        """The most of every dimension with ``experts`` in each layer (default: the most).
+        """Return the architecture with the largest choice of every dimension.
 
-        Every architecture of the space fits inside it, which makes it the supernet's shape.
-        With ``experts=1`` it is the largest dense architecture.
+        Each layer has ``experts`` experts, by default as many as the space allows. Every
+        architecture of the space fits inside that one, which is the supernet's shape. With
+        ``experts=1`` it is the largest dense architecture.
         """
         return self._extreme(max, experts=experts or self.max_experts)
 
@@ -274,28 +274,29 @@ class SearchSpace(BaseModel):
         )
 
     def check(self, architecture: Architecture) -> None:
-        """Accept an architecture of this space.
+        """Check that an architecture is one of this space.
 
         Raises:
-            SpaceError: Naming the first field, its value and the choices that the space has.
+            SpaceError: It is not. The message names the first field that differs, its value and
+                the choices that the space has.
         """
         self._check_choice("qkv_dim", architecture.qkv_dim, (self.qkv_dim,))
-        for side, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
-            part: _Part = getattr(self, side)
-            self._check_choice(f"{side}.embed_dim", stack.embed_dim, part.embed_dim)
-            self._check_choice(f"number of {side}.layers", len(stack.layers), part.layers)
+        for name, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
+            choices: _StackSpace = getattr(self, name)
+            self._check_choice(f"{name}.embed_dim", stack.embed_dim, choices.embed_dim)
+            self._check_choice(f"number of {name}.layers", len(stack.layers), choices.layers)
             for i, layer in enumerate(stack.layers):
-                self._check_layer(f"{side}.layers[{i}]", layer, part)
+                self._check_layer(f"{name}.layers[{i}]", layer, choices)
 
-    def _check_layer(self, where: str, layer: EncoderLayer, part: _Part) -> None:
-        self._check_choice(f"{where}.heads", layer.heads, part.heads)
-        if isinstance(layer, DecoderLayer) and isinstance(part, DecoderSpace):
-            self._check_choice(f"{where}.cross_heads", layer.cross_heads, part.cross_heads)
-            self._check_choice(f"{where}.cross_span", layer.cross_span, part.cross_span)
+    def _check_layer(self, where: str, layer: EncoderLayer, choices: _StackSpace) -> None:
+        self._check_choice(f"{where}.heads", layer.heads, choices.heads)
+        if isinstance(layer, DecoderLayer) and isinstance(choices, DecoderSpace):
+            self._check_choice(f"{where}.cross_heads", layer.cross_heads, choices.cross_heads)
+            self._check_choice(f"{where}.cross_span", layer.cross_span, choices.cross_span)
         counts = tuple(range(1, self.max_experts + 1))
         self._check_choice(f"number of {where}.experts", len(layer.experts), counts)
         for width in layer.experts:
-            self._check_choice(f"{where}.experts", width, part.ffn_dim)
+            self._check_choice(f"{where}.experts", width, choices.ffn_dim)
         if not self.fractional and len(set(layer.experts)) > 1:
             raise SpaceError(
                 f"'{where}.experts' must have one width in '{self.name}'. Got {layer.experts}; "
@@ -310,35 +311,34 @@ class SearchSpace(BaseModel):
             )
 
     def _encoder_layer(self, rng: Random) -> EncoderLayer:
-        part = self.encoder
-        return EncoderLayer(rng.choice(part.heads), self._sample_experts(part, rng))
+        stack = self.encoder
+        return EncoderLayer(rng.choice(stack.heads), self._draw_experts(stack, rng))
 
     def _decoder_layer(self, rng: Random) -> DecoderLayer:
-        part = self.decoder
+        stack = self.decoder
         return DecoderLayer(
-            rng.choice(part.heads),
-            self._sample_experts(part, rng),
-            rng.choice(part.cross_heads),
-            rng.choice(part.cross_span),
+            rng.choice(stack.heads),
+            self._draw_experts(stack, rng),
+            rng.choice(stack.cross_heads),
+            rng.choice(stack.cross_span),
         )
 
-    def _sample_experts(self, part: _Part, rng: Random) -> tuple[int, ...]:
+    def _draw_experts(self, stack: _StackSpace, rng: Random) -> tuple[int, ...]:
         n_experts = rng.randint(1, self.max_experts)
         if self.fractional:
-            return tuple(rng.choice(part.ffn_dim) for _ in range(n_experts))
-        return (rng.choice(part.ffn_dim),) * n_experts
+            return tuple(rng.choice(stack.ffn_dim) for _ in range(n_experts))
+        return (rng.choice(stack.ffn_dim),) * n_experts
 
     def _mutate_experts(
-        self, experts: tuple[int, ...], part: _Part, rng: Random, probability: float
+        self, experts: tuple[int, ...], stack: _StackSpace, rng: Random, probability: float
     ) -> tuple[int, ...]:
         counts = range(1, self.max_experts + 1)
         n_experts = _redraw(len(experts), counts, rng=rng, probability=probability)
-        fresh = (part.ffn_dim,) * n_experts
         if not self.fractional:
-            width = _redraw(experts[0], part.ffn_dim, rng=rng, probability=probability)
+            width = _redraw(experts[0], stack.ffn_dim, rng=rng, probability=probability)
             return (width,) * n_experts
         kept = () if rng.random() < probability else experts[:n_experts]
-        return kept + tuple(rng.choice(choices) for choices in fresh[len(kept) :])
+        return kept + tuple(rng.choice(stack.ffn_dim) for _ in range(n_experts - len(kept)))
 
 
 def _sum_of_powers(base: int, exponents: Iterable[int]) -> int:
@@ -350,12 +350,12 @@ def _redraw(value: T, choices: Sequence[T], *, rng: Random, probability: float) 
 
 
 def _either(left: T, right: T, *, rng: Random) -> T:
-    """Return one of two; values that are equal need no draw."""
+    """Return one of two values. Nothing is drawn when they are equal."""
     return left if left == right else rng.choice((left, right))
 
 
-def _resized(layers: tuple[L, ...], depth: int, sample: Callable[[], L]) -> tuple[L, ...]:
-    return layers[:depth] + tuple(sample() for _ in range(depth - len(layers)))
+def _resized(layers: tuple[L, ...], depth: int, draw: Callable[[], L]) -> tuple[L, ...]:
+    return layers[:depth] + tuple(draw() for _ in range(depth - len(layers)))
 
 
 def _paired(left: tuple[L, ...], right: tuple[L, ...], rng: Random) -> Iterator[tuple[L, L]]:

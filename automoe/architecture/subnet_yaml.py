@@ -1,8 +1,8 @@
-"""Read the subnet files that HAT and AutoMoE publish, as they are.
+"""This module reads the subnet files that HAT and AutoMoE publish.
 
-HAT writes one list per gene (``decoder-ffn-embed-dim-all-subtransformer``); AutoMoE adds the
+HAT writes one list per gene (``decoder-ffn-embed-dim-all-subtransformer``). AutoMoE adds the
 number of experts of each layer and, for experts of different widths, lists such as
-``"'2048_1024'"`` whose quotes vary from file to file.
+``"'2048_1024'"``. The quotes in these lists vary from file to file.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,11 @@ from automoe.architecture.architecture import (
     EncoderLayer,
 )
 
-# HAT counts the additional encoder layers that are attended to; -1 stands for none.
+# HAT counts the encoder layers that are attended to beside the last one; -1 stands for none.
 _SPAN_OF_HAT = {-1: 1, 1: 2, 2: 3}
+_SPAN_KEY = "decoder-arbitrary-ende-attn-all-subtransformer"
+# An Architecture has no field for these switches, so only one value of each can be read.
 _ONLY_VALUE = {
-    # What these switches would change has no counterpart in an Architecture.
     "num-experts-to-route": (1, "only top-1 routing can be read"),
     "drop-mha-sublayer": (1, "dropped sublayers cannot be read"),
     "drop-ffn-sublayer": (1, "dropped sublayers cannot be read"),
@@ -36,15 +37,17 @@ def read_subnet_yaml(path: Path, *, qkv_dim: int = 512) -> Architecture:
 
     Args:
         path: The YAML file.
-        qkv_dim: Width of queries, keys and values; the files leave it out, the papers use 512.
+        qkv_dim: The width of queries, keys and values. The files lack it; the papers use 512.
 
     Raises:
-        ArchitectureError: The file is not such a subnet; file, key and value are named.
+        ArchitectureError: The file is not such a subnet. The message names the file, the key and
+            the value.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ArchitectureError(f"{path}: not valid YAML: {_one_line(error)}") from None
+        reason = " ".join(str(error).split())
+        raise ArchitectureError(f"{path}: not valid YAML: {reason}") from None
     if not isinstance(content, Mapping):
         raise ArchitectureError(f"{path}: a subnet file must be a mapping. Got {content!r:.60}.")
     try:
@@ -54,21 +57,21 @@ def read_subnet_yaml(path: Path, *, qkv_dim: int = 512) -> Architecture:
 
 
 def is_subnet_yaml(content: object) -> bool:
-    """Whether parsed YAML looks like a HAT or AutoMoE subnet."""
+    """Return whether parsed YAML has a key of a HAT or AutoMoE subnet."""
     return isinstance(content, Mapping) and any(
         str(key).endswith("-subtransformer") for key in content
     )
 
 
 class _Genes:
-    """The lists of one file, checked on access."""
+    """The lists of one file, each of which is checked when it is read."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._content = content
 
     def architecture(self, qkv_dim: int) -> Architecture:
-        for side in ("encoder", "decoder"):
-            self._refuse_what_has_no_counterpart(side)
+        for stack in ("encoder", "decoder"):
+            self._refuse_unsupported(stack)
         return Architecture(
             Encoder(self._integer("encoder-embed-dim-subtransformer"), self._encoder_layers()),
             Decoder(self._integer("decoder-embed-dim-subtransformer"), self._decoder_layers()),
@@ -90,20 +93,20 @@ class _Genes:
         )
         return tuple(DecoderLayer(*genes) for genes in zip(*columns, strict=True))
 
-    def _experts(self, side: str) -> list[tuple[int, ...]]:
-        widths = self._integers(side, f"{side}-ffn-embed-dim-all-subtransformer")
-        if f"{side}-n-experts" not in self._content:
+    def _experts(self, stack: str) -> list[tuple[int, ...]]:
+        widths = self._integers(stack, f"{stack}-ffn-embed-dim-all-subtransformer")
+        if f"{stack}-n-experts" not in self._content:
             return [(width,) for width in widths]
-        counts = self._integers(side, f"{side}-n-experts")
-        key = f"{side}-each-expert-ffn-dim-listoflist"
+        counts = self._integers(stack, f"{stack}-n-experts")
+        key = f"{stack}-each-expert-ffn-dim-listoflist"
         if key not in self._content:
             return [(width,) * n for width, n in zip(widths, counts, strict=True)]
-        lists = [self._widths(key, item) for item in self._list(side, key)]
+        lists = [self._widths(key, item) for item in self._list(stack, key)]
         return [self._first(key, w, n) for w, n in zip(lists, counts, strict=True)]
 
     @staticmethod
     def _first(key: str, widths: tuple[int, ...], n: int) -> tuple[int, ...]:
-        # AutoMoE's search may leave more widths than experts; its model uses the first ones.
+        # The search of the paper may write more widths than experts. Its model uses the first.
         if len(widths) < n:
             raise ArchitectureError(f"'{key}' must give {n} widths for this layer. Got {widths}.")
         return widths[:n]
@@ -121,23 +124,22 @@ class _Genes:
             raise ArchitectureError(f"'{_SPAN_KEY}' must hold -1, 1 or 2. Got {value}.")
         return _SPAN_OF_HAT[value]
 
-    def _refuse_what_has_no_counterpart(self, side: str) -> None:
+    def _refuse_unsupported(self, stack: str) -> None:
         for name, (only, reason) in _ONLY_VALUE.items():
-            key = f"{side}-{name}"
-            if key in self._content:
-                for value in self._integers(side, key):
-                    if value != only:
-                        raise ArchitectureError(f"'{key}' must be {only}: {reason}. Got {value}.")
+            key = f"{stack}-{name}"
+            for value in self._integers(stack, key) if key in self._content else ():
+                if value != only:
+                    raise ArchitectureError(f"'{key}' must be {only}: {reason}. Got {value}.")
 
-    def _integers(self, side: str, key: str) -> list[int]:
-        values = self._list(side, key)
+    def _integers(self, stack: str, key: str) -> list[int]:
+        values = self._list(stack, key)
         for value in values:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ArchitectureError(f"'{key}' must hold whole numbers. Got {value!r}.")
         return values
 
-    def _list(self, side: str, key: str) -> list[Any]:
-        depth = self._integer(f"{side}-layer-num-subtransformer")
+    def _list(self, stack: str, key: str) -> list[Any]:
+        depth = self._integer(f"{stack}-layer-num-subtransformer")
         values = self._value(key)
         if not isinstance(values, list) or len(values) < depth:
             raise ArchitectureError(
@@ -156,10 +158,3 @@ class _Genes:
         if key not in self._content:
             raise ArchitectureError(f"the key '{key}' is missing. Add it.")
         return self._content[key]
-
-
-_SPAN_KEY = "decoder-arbitrary-ende-attn-all-subtransformer"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

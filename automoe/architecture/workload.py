@@ -1,4 +1,4 @@
-"""The one sentence whose translation is timed: its sizes and how its tokens are routed."""
+"""This module describes the sentence whose translation is timed: its sizes and its routing."""
 
 import json
 import re
@@ -23,21 +23,21 @@ class WorkloadTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TranslationWorkload:
-    """What a latency is the latency of.
+    """The sentence whose translation is timed.
 
     Attributes:
-        src_len: Source tokens, read by the encoder at once.
-        tgt_len: Target tokens, one decoder step each.
-        vocab_size: Rows of each embedding table, and of the projection in every step.
+        src_len: The number of source tokens, which the encoder reads at once.
+        tgt_len: The number of target tokens. Each takes one decoder step.
+        vocab_size: The number of rows of each embedding table and of every step's projection.
         shared_embeddings: Whether source and target use one table.
-        beam: Hypotheses of each sentence that the decoder extends together.
-        batch: Sentences of these lengths that are translated together.
-        routing: Which experts the tokens go to.
-        precision: Of the matrix products: ``fp32``; ``int8``, in ONNX Runtime by dynamic
-            quantisation; ``fp16``, of everything but what is delicate, in TensorRT.
+        beam: The number of hypotheses of each sentence that the decoder extends together.
+        batch: The number of sentences of these lengths that are translated together.
+        routing: The rule that sends tokens to experts.
+        precision: The precision of the matrix products: ``fp32``, ``int8`` (in ONNX Runtime by
+            dynamic quantisation) or ``fp16`` (in TensorRT, except for delicate steps).
 
     Raises:
-        ValueError: A number is below one, or the precision is another one.
+        ValueError: A number is below one, or the precision does not exist.
     """
 
     src_len: int
@@ -67,7 +67,7 @@ class TranslationWorkload:
         batch: int = 1,
         routing: RoutingPattern | None = None,
     ) -> Self:
-        """A sentence of the lengths that the space quotes its figures for."""
+        """Return a sentence of the space's own lengths and vocabulary."""
         return cls(
             src_len=space.src_len,
             tgt_len=space.tgt_len,
@@ -79,7 +79,7 @@ class TranslationWorkload:
         )
 
     def cost(self, architecture: Architecture) -> Cost:
-        """What an architecture costs for this sentence."""
+        """Return the cost of an architecture for this sentence."""
         return cost(
             architecture,
             src_len=self.src_len,
@@ -92,20 +92,20 @@ class TranslationWorkload:
         )
 
     def to_json(self) -> str:
-        """All of it as JSON, the counts of a routing trace included."""
+        """Return the whole workload as JSON, with the counts of a routing trace."""
         return json.dumps(asdict(self))
 
     @classmethod
     def restore(cls, text: str, content: Any = None) -> Self:
-        """Read what a log and its predictor keep of a workload.
+        """Read a workload as a log and its predictor store it.
 
         Args:
-            text: What ``str`` wrote.
-            content: The value of what ``to_json`` wrote. None where the text says it all, and in
-                logs of 0.1.0; a routing trace is known by its digest only then.
+            text: The text that ``str`` wrote.
+            content: The parsed JSON that ``to_json`` wrote. It is None in logs of 0.1.0 and where
+                the text is enough. Without it only the digest of a routing trace is known.
 
         Raises:
-            WorkloadTextError: It is something else, or the two do not belong together.
+            WorkloadTextError: The arguments are something else, or are of two workloads.
         """
         if content is None:
             return cls.parse(text)
@@ -119,7 +119,7 @@ class TranslationWorkload:
         return workload
 
     def __str__(self) -> str:
-        """One line that a log keeps and compares; ``parse`` reads it."""
+        """Return one line for a log, which ``parse`` reads."""
         tables = 1 if self.shared_embeddings else 2
         batch = f"batch={self.batch} " if self.batch > 1 else ""
         precision = f"precision={self.precision} " if self.precision != "fp32" else ""
@@ -133,7 +133,7 @@ class TranslationWorkload:
         """Read what ``str`` wrote.
 
         Raises:
-            WorkloadTextError: It is something else.
+            WorkloadTextError: The text is something else.
         """
         fields = dict(part.partition("=")[::2] for part in text.split())
         expected = {*_NUMBERS, "tables", "routing"}

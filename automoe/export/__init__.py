@@ -1,4 +1,4 @@
-"""An architecture as ONNX graphs: to deploy with trained weights, to profile with random ones."""
+"""This package writes ONNX graphs, with trained weights to deploy or random ones to measure."""
 
 from automoe.export.bundle import Bundle, ExportError, export_model, require_precision
 from automoe.export.calibration import calibrate

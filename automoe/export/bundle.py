@@ -1,4 +1,4 @@
-"""The deployable form of a trained model: two graphs, their weights and a description."""
+"""This module writes a trained model as a bundle: two graphs, their weights and a description."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _WHY_NOT = {
 
 
 class ExportError(ValueError):
-    """A model that cannot be exported, or a folder that is not an exported model."""
+    """A model that cannot be exported, or a folder that is not a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class Bundle:
     """An exported model on disk.
 
     Attributes:
-        folder: Holds the graphs, their weights and the description.
+        folder: The folder with the graphs, their weights and the description.
         config: The model's shape.
-        max_positions: Longest source and target, in tokens.
-        form: ``onnx``, or ``tensorrt`` for graphs that TensorRT's parsers take.
-        precision: Of weights and activations: ``fp32`` or ``fp16``; with ``int8`` products take
-            integers and the rest is ``fp32``.
+        max_positions: The length of the longest source and target, in tokens.
+        form: The form of the graphs: ``onnx``, or ``tensorrt`` for TensorRT's parsers.
+        precision: The precision of weights and activations: ``fp32`` or ``fp16``. With ``int8``
+            products multiply integers, and everything else is ``fp32``.
     """
 
     folder: Path
@@ -53,16 +53,19 @@ class Bundle:
 
     @property
     def encoder(self) -> Path:
-        """The encoder's graph."""
+        """Return the file of the encoder's graph."""
         return self.folder / "encoder.onnx"
 
     @property
     def decoder(self) -> Path:
-        """The graph of one decoder step."""
+        """Return the file of the graph of one decoder step."""
         return self.folder / "decoder.onnx"
 
     def write_description(self) -> None:
-        """Write what `open` reads; it comes last and says that the bundle is complete."""
+        """Write the description that `open` reads.
+
+        It is written last, so a bundle that has one is complete.
+        """
         description = {
             "schema_version": SCHEMA_VERSION,
             "config": self.config.to_dict(),
@@ -74,10 +77,10 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
-        """An exported model.
+        """Return the bundle in ``folder``.
 
         Raises:
-            ExportError: The folder does not hold one, or a later release wrote it.
+            ExportError: The folder does not hold a bundle, or a later release wrote it.
         """
         path = folder / DESCRIPTION
         try:
@@ -111,17 +114,17 @@ def export_model(
     """Write a stand-alone model as ONNX graphs for one sentence at a time.
 
     Args:
-        model: A model run at its full shape, such as an extracted subnet.
-        folder: Where the files go; created when missing, overwritten otherwise.
-        max_positions: Longest source and target, in tokens.
-        form: ``onnx``, or ``tensorrt`` for graphs that TensorRT's parsers take, with the shapes
-            that an engine is built for beside them.
-        precision: ``fp32``; for TensorRT also ``fp16`` and ``int8``.
-        int8: What `calibrate` gives; ``int8`` needs it.
+        model: A model that runs at its full shape, such as an extracted subnet.
+        folder: The folder of the files. A missing folder is made, existing files are overwritten.
+        max_positions: The length of the longest source and target, in tokens.
+        form: The form of the graphs: ``onnx``, or ``tensorrt`` for TensorRT's parsers. With
+            ``tensorrt`` the shapes that an engine is built for are written beside the graphs.
+        precision: The precision: ``fp32``, or for TensorRT also ``fp16`` and ``int8``.
+        int8: The result of `calibrate`, which the precision ``int8`` needs.
 
     Raises:
-        ExportError: The model routes tokens to several experts, the form does not have the
-            precision, or ``int8`` is not given where it is needed.
+        ExportError: The model sends tokens to several experts, the form does not have the
+            precision, or ``int8`` is given without need or missing.
     """
     require_top_1(model)
     require_precision(form, precision)
@@ -143,7 +146,7 @@ def export_model(
 def write_graphs(
     model: Transformer, bundle: Bundle, int8: Int8Steps | None = None
 ) -> tuple[GraphBuilder, GraphBuilder]:
-    """Write the graphs of the encoder and the decoder, and their weights."""
+    """Write the graphs of the encoder and the decoder with their weights, and return the two."""
     sizes = BundleSizes(bundle.max_positions) if bundle.form == "tensorrt" else None
     state = model_weights(model, bundle.max_positions, stacked=sizes is not None)
     stored = "fp16" if bundle.precision == "fp16" else "fp32"
@@ -164,48 +167,45 @@ def write_graphs(
 
 
 def require_top_1(model: Transformer) -> None:
-    """Refuse a model that routes tokens to several experts.
+    """Check that a model sends each token to one expert.
 
     Raises:
-        ExportError: It does.
+        ExportError: The model sends tokens to several experts.
     """
     if model.config.top_k != 1:
         raise ExportError(f"'top_k' must be 1 to export. Got {model.config.top_k}.")
 
 
 def require_precision(form: str, precision: str) -> None:
-    """Refuse a form that does not exist, or that does not have the precision.
+    """Check that a form of graphs exists and has the precision.
 
     Raises:
-        ExportError: It is so; the message says what there is.
+        ExportError: The form does not exist or does not have the precision. The message names
+            those that exist.
     """
     if form not in PRECISIONS:
         raise ExportError(f"'--format' must be {' or '.join(PRECISIONS)}. Got '{form}'.")
     if precision not in PRECISIONS[form]:
-        why = _WHY_NOT.get((form, precision), "")
+        reason = _WHY_NOT.get((form, precision), "")
         raise ExportError(
             f"'--precision' with '--format {form}' must be {' or '.join(PRECISIONS[form])}. "
-            f"Got '{precision}'{why}."
+            f"Got '{precision}'{reason}."
         )
 
 
 def model_weights(
     model: Transformer, max_positions: int, *, stacked: bool
 ) -> dict[str, NDArray[np.float32]]:
-    """The weights that graphs ask for, by name; ``stacked`` with those of TensorRT's experts."""
+    """Return the weights of the graphs by name; ``stacked`` adds those of TensorRT's experts."""
     config = model.config
     state = {name: weight.detach().cpu().numpy() for name, weight in model.named_parameters()}
-    embed, hidden = (
-        config.architecture.encoder.embed_dim,
-        config.architecture.decoder.embed_dim,
-    )
-    source = state["target_embedding" if config.shared_embeddings else "source_embedding"]
-    side = "target" if config.shared_embeddings else "source"
-    state[f"{side}_embedding.encoder"] = source[:, :embed]
+    table = "target_embedding" if config.shared_embeddings else "source_embedding"
+    embed, hidden = config.architecture.encoder.embed_dim, config.architecture.decoder.embed_dim
+    state[f"{table}.encoder"] = state[table][:, :embed]
     state["target_embedding.decoder"] = state["target_embedding"][:, :hidden]
     for name, dim in (("encoder", embed), ("decoder", hidden)):
-        table = positions(0, max_positions, full_dim=config.position_dim, dim=dim)
-        state[f"positions.{name}"] = table.numpy()
+        sinusoids = positions(0, max_positions, full_dim=config.position_dim, dim=dim)
+        state[f"positions.{name}"] = sinusoids.numpy()
         if stacked:
             for i, layer in enumerate(getattr(config.architecture, name).layers):
                 if layer.is_sparse:

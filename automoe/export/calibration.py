@@ -1,8 +1,9 @@
-"""Steps of 8-bit integers for a trained model, from what its products read on real sentences.
+"""This module finds the steps of 8-bit integers for a trained model, from real sentences.
 
-Symmetric, and the largest magnitude seen is the largest integer: one step for what a product reads,
-one for each output of its weight, as Wu et al. advise for weights and as the simplest of their ways
-for activations ("Integer quantization for deep learning inference", arXiv 2004.09602, section 4).
+Steps are symmetric: the largest integer stands for the largest magnitude that a product reads.
+A product has one step for its activations and one for each output of its weight. Wu et al. advise
+this for weights; for activations it is the simplest of their ways ("Integer quantization for deep
+learning inference", arXiv 2004.09602, section 4).
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -32,16 +33,16 @@ _LARGEST_INTEGER = 127
 
 
 def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int = 256) -> Int8Steps:
-    """Steps for `export_model` with ``precision="int8"``.
+    """Return the steps for `export_model` with ``precision="int8"``.
 
     Args:
         model: The model that will be exported.
-        pairs: Sentences like those it will translate; some dozens are enough.
-        max_positions: As for `export_model`.
+        pairs: Some dozens of sentences like those that the model will translate.
+        max_positions: The length of the longest source and target, as for `export_model`.
 
     Raises:
-        ExportError: There is no sentence, one is too long, what the model computes is not finite,
-            or it routes tokens to several experts.
+        ExportError: There is no sentence, one is too long, the model computes values that are not
+            finite, or it sends tokens to several experts.
     """
     require_top_1(model)
     with TemporaryDirectory() as folder:
@@ -73,7 +74,7 @@ def calibrate(model: Transformer, pairs: Iterable[Pair], *, max_positions: int =
 
 
 class _Largest:
-    """The largest magnitudes of what a graph's products read."""
+    """The largest magnitude of each activation that a product of a graph reads."""
 
     def __init__(self, graph: GraphBuilder) -> None:
         self.names = {read for read, _ in graph.products.values()}
@@ -81,7 +82,7 @@ class _Largest:
         self._known: dict[str, float] = {}
 
     def see(self, outputs: Outputs) -> None:
-        """Take the outputs of a run into account."""
+        """Include the outputs of one run."""
         for name in (self.names | {"logits"}) & set(outputs):
             size = float(np.abs(outputs[name]).max(initial=0))
             if not np.isfinite(size):
@@ -91,7 +92,7 @@ class _Largest:
     def steps(
         self, weights: Mapping[str, NDArray[np.float32]]
     ) -> dict[str, tuple[float, NDArray[np.float32]]]:
-        """Return, by weight, the step of what it multiplies and those of its own outputs."""
+        """Return, for each weight, the step of its activations and those of its outputs."""
         if not self._known:
             raise ExportError("Calibrating needs at least one sentence. Got none.")
         return {
@@ -104,7 +105,7 @@ class _Largest:
 
 
 def _probed(path: Path, names: Set[str]) -> Any:
-    """Open a saved graph so that it also gives some of its inner values."""
+    """Open a saved graph as a session that also returns the named inner values."""
     model = onnx.load(path, load_external_data=False)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
     path.write_bytes(model.SerializeToString())
@@ -112,5 +113,5 @@ def _probed(path: Path, names: Set[str]) -> Any:
 
 
 def _step(largest: Any) -> Any:
-    """Return what one integer step is worth; where all is zero any step will do."""
+    """Return the value of one integer step; it is 1 where all values are zero."""
     return np.where(largest > 0, largest, _LARGEST_INTEGER).astype(np.float32) / _LARGEST_INTEGER

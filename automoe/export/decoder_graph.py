@@ -1,10 +1,12 @@
-"""One step of the decoder for the hypotheses of one sentence, with a key/value cache.
+"""This module writes the graph of one decoder step, with a cache of keys and values.
 
-All hypotheses attend to the same encoder output, so it is never repeated for a beam.
+All hypotheses of a sentence attend to the same encoder outputs, so these are not repeated.
 
 Legend: B hypotheses, D decoder width, Q qkv_dim, H heads, P head width, C cached positions,
 S' attended encoder positions, V vocabulary, N experts.
 """
+
+from functools import partial
 
 from onnx import TensorProto
 
@@ -26,16 +28,16 @@ def decoder_graph(
     batch: int = 1,
     tensorrt: TensorRtForm | None = None,
 ) -> GraphBuilder:
-    """Build the graph, in the form for ONNX Runtime or in that for TensorRT.
+    """Build the graph for ONNX Runtime, or with ``tensorrt`` for TensorRT.
 
-    With a ``batch`` of several sentences their hypotheses follow one another, as many for each,
-    and cross keys and values have a first dimension for the sentence.
+    With a ``batch`` of several sentences, the hypotheses of one sentence follow those of another.
+    Each sentence has as many. Cross keys and values have a first dimension for the sentence.
 
-    Inputs: ``token`` ``[B]``, ``position`` ``[1]``; for each layer ``past_key_i`` and
+    The inputs are ``token`` ``[B]`` and ``position`` ``[1]``; for each layer ``past_key_i`` and
     ``past_value_i`` ``[B, H, C, P]``, ``cross_key_i`` ``[H, P, S']`` and ``cross_value_i``
-    ``[H, S', P]``; with ``forced_routing`` ``route_i`` ``[B, N]`` for each sparse layer.
-    Outputs: ``logits`` ``[B, V]``, ``present_key_i`` and ``present_value_i``
-    ``[B, H, C + 1, P]``, and ``expert_i`` ``[B]`` for each sparse layer.
+    ``[H, S', P]``; and with ``forced_routing`` ``route_i`` ``[B, N]`` for each sparse layer.
+    The outputs are ``logits`` ``[B, V]``; for each layer ``present_key_i`` and
+    ``present_value_i`` ``[B, H, C + 1, P]``; and ``expert_i`` ``[B]`` for each sparse layer.
     """
     graph = GraphBuilder("decoder_step", weights, tensorrt)
     stack = Stack(graph, config, "decoder", "beam", forced_routing, batch)
@@ -43,25 +45,16 @@ def decoder_graph(
     position = graph.input("position", TensorProto.INT64, [1])
     x_BD = embedded(stack, token_B, TABLE, max_positions=max_positions, position=position)
     for i, layer in enumerate(config.architecture.decoder.layers):
-        x_BD = _layer(stack, x_BD, layer, i)
+        for name, sublayer in (("attention", _self_attention), ("cross", _cross_attention)):
+            bound = partial(sublayer, stack, layer=layer, index=i)
+            x_BD = stack.residual(x_BD, f"{i}.{name}", bound)
+        x_BD = stack.served(x_BD, layer, i)
     if config.pre_norm:
         x_BD = graph.norm(x_BD, "decoder_norm", stack.dim)
     table_VD = graph.weight(TABLE, config.vocab_size, stack.dim)
     logits_BV = graph.as_float32(graph.product(x_BD, table_VD))
     graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
     return graph
-
-
-def _layer(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
-    def attend(y_BD: str) -> str:
-        return _self_attention(stack, y_BD, layer, index)
-
-    def attend_to_encoder(y_BD: str) -> str:
-        return _cross_attention(stack, y_BD, layer, index)
-
-    x_BD = stack.residual(x_BD, f"{index}.attention", attend)
-    x_BD = stack.residual(x_BD, f"{index}.cross", attend_to_encoder)
-    return stack.served(x_BD, layer, index)
 
 
 def _self_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
@@ -80,7 +73,7 @@ def _self_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) ->
 
 
 def _cached(stack: Stack, fresh: str, name: str, heads: int) -> str:
-    """Return the keys or values of earlier steps with those of this one, and publish them."""
+    """Return the keys or values of all steps so far, which are also an output of the graph."""
     graph, head_dim = stack.graph, stack.qkv_dim // heads
     past = graph.input(f"past_{name}", graph.float_type, ["beam", heads, "cached", head_dim])
     present = graph.op("Concat", past, fresh, axis=2)

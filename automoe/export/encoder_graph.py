@@ -1,10 +1,12 @@
-"""The encoder of one sentence, up to the keys and values that the decoder will attend to.
+"""This module writes the graph of the encoder, up to the keys and values for the decoder.
 
-One sentence at a time needs no padding and no masks. The projections of the decoder's
-attention to the encoder are made here, once, because they do not change from step to step.
+One sentence at a time needs no padding and no masks. The keys and values that the decoder attends
+to are computed here once, because they are the same in every step.
 
 Legend: S source tokens, E encoder width, Q qkv_dim, H heads, P head width, N experts.
 """
+
+from functools import partial
 
 from onnx import TensorProto
 
@@ -24,14 +26,15 @@ def encoder_graph(
     batch: int = 1,
     tensorrt: TensorRtForm | None = None,
 ) -> GraphBuilder:
-    """Build the graph, in the form for ONNX Runtime or in that for TensorRT.
+    """Build the graph for ONNX Runtime, or with ``tensorrt`` for TensorRT.
 
     With a ``batch`` of B > 1, the tokens of B sentences of equal length follow one another in
-    ``source``, and cross keys and values gain a first dimension B.
+    ``source``, and cross keys and values have a first dimension B.
 
-    Inputs: ``source`` ``[S]``; with ``forced_routing`` also ``route_i`` ``[S, N]`` for each
-    sparse layer i. Outputs: ``cross_key_j`` ``[H, P, S']`` and ``cross_value_j``
-    ``[H, S', P]`` for each decoder layer j, where S' is S times its span; ``expert_i`` ``[S]``.
+    The inputs are ``source`` ``[S]`` and, with ``forced_routing``, ``route_i`` ``[S, N]`` for
+    each sparse layer i. The outputs are ``cross_key_j`` ``[H, P, S']`` and ``cross_value_j``
+    ``[H, S', P]`` for each decoder layer j, where S' is S times its span, and ``expert_i``
+    ``[S]`` for each sparse layer i.
     """
     graph = GraphBuilder("encoder", weights, tensorrt)
     stack = Stack(graph, config, "encoder", "source_length", forced_routing, batch)
@@ -40,20 +43,13 @@ def encoder_graph(
     x_SE = embedded(stack, source_S, table, max_positions=max_positions)
     outputs = []
     for i, layer in enumerate(config.architecture.encoder.layers):
-        x_SE = _layer(stack, x_SE, layer, i)
+        attend = partial(_self_attention, stack, layer=layer, name=f"encoder.{i}.attention")
+        x_SE = stack.served(stack.residual(x_SE, f"{i}.attention", attend), layer, i)
         outputs.append(x_SE)
     if config.pre_norm:
         outputs = [graph.norm(x, "encoder_norm", stack.dim) for x in outputs]
     _publish_cross_keys_values(stack, outputs)
     return graph
-
-
-def _layer(stack: Stack, x_SE: str, layer: EncoderLayer, index: int) -> str:
-    def attend(y_SE: str) -> str:
-        return _self_attention(stack, y_SE, layer, f"encoder.{index}.attention")
-
-    x_SE = stack.residual(x_SE, f"{index}.attention", attend)
-    return stack.served(x_SE, layer, index)
 
 
 def _self_attention(stack: Stack, x_SE: str, layer: EncoderLayer, name: str) -> str:
@@ -93,7 +89,7 @@ def _publish_cross_keys_values(stack: Stack, outputs: list[str]) -> None:
 
 
 def _attended(stack: Stack, outputs: list[str]) -> str:
-    """Return the outputs of several layers, one after the other within each sentence."""
+    """Return the outputs of several layers, which follow one another within each sentence."""
     graph, batch = stack.graph, stack.batch
     if len(outputs) == 1:
         return outputs[0]

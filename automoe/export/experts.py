@@ -1,9 +1,9 @@
-"""The feed-forward part as graph nodes: an expert nobody was routed to computes nothing.
+"""This module writes the feed-forward part, where an expert without tokens computes nothing.
 
-For ONNX Runtime, tokens are sorted by expert and cut into one segment per expert; a segment
-without tokens is a matrix product with no rows, which runtimes skip without reading the weights.
-Experts may have different widths, and no token is padded or computed twice. TensorRT's parsers
-refuse that; its forms are in ``automoe/export/tensorrt_experts.py``.
+For ONNX Runtime, tokens are sorted by expert and split into one segment for each expert. A segment
+without tokens is a matrix product without rows, which the runtime skips without reading weights.
+Experts may have different widths, and no token is padded or computed twice. TensorRT's parsers do
+not take this form. Its own forms are in ``automoe/export/tensorrt_experts.py``.
 
 Legend: T tokens, D width, N experts.
 """
@@ -19,7 +19,7 @@ from automoe.export.tensorrt_experts import is_gathered, serve_gathered, serve_m
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Output of a feed-forward part and, in a sparse layer, each token's expert ``[T]``."""
+    """The output of a feed-forward part and each token's expert ``[T]``, None in a dense layer."""
 
     out_TD: str
     expert_T: str | None
@@ -31,12 +31,13 @@ def feed_forward(
     """Serve ``[T, D]`` by the layer's experts.
 
     Args:
-        graph: Where the nodes go.
+        graph: The graph to which the nodes are added.
         x_TD: The tokens.
-        layer: The experts' widths.
-        name: Prefix of the weights, such as ``encoder.0.feed_forward``.
-        dim: D.
-        bias_TN: Added to the router's logits, so that a workload can decide the routing.
+        layer: The layer, which has the experts' widths.
+        name: The prefix of the weights' names, such as ``encoder.0.feed_forward``.
+        dim: The width D.
+        bias_TN: A value that is added to the router's logits, so that a workload decides the
+            routing; None adds nothing.
     """
     if not layer.is_sparse:
         return Routed(_expert(graph, x_TD, f"{name}.experts.0", dim, layer.experts[0]), None)
@@ -75,7 +76,7 @@ def _serve_sorted(
     ]
     sorted_TD = graph.op("Concat", *served, axis=0)
     place_T1 = graph.op("Unsqueeze", order_T, graph.integers(1))
-    # Every row is overwritten, so the data scattered into only lends its shape.
+    # ScatterND overwrites every row of x_TD, of which only the shape matters.
     return graph.op("ScatterND", x_TD, place_T1, sorted_TD)
 
 

@@ -1,4 +1,4 @@
-"""Writing an ONNX graph node by node.
+"""This module writes an ONNX graph node by node.
 
 Legend: T tokens, I and O widths in and out, D width.
 """
@@ -18,22 +18,23 @@ from automoe.export.weights import WeightSource
 OPSET = 17  # the first with LayerNormalization
 EPSILON = 1e-5
 Dimension = int | str
-Range = tuple[int, int, int]  # least, typical, greatest
-ShapeRange = tuple[tuple[int, ...], ...]  # the same of a shape
-Step = float | NDArray[np.float32]  # what one of an 8-bit integer is worth; an array has outputs'
-# By the weight of a product: the step of what it multiplies, and its own.
+Range = tuple[int, int, int]  # the smallest, the typical and the largest size
+ShapeRange = tuple[tuple[int, ...], ...]  # the smallest, the typical and the largest shape
+# The value of one step of an 8-bit integer; an array has one value for each output of a weight.
+Step = float | NDArray[np.float32]
+# A function of a weight's name. It returns the step of its activations and its own.
 Int8Steps = Callable[[str], tuple[float, Step]]
 
 
 @dataclass(frozen=True, slots=True)
 class TensorRtForm:
-    """A graph of operators that the parser of every TensorRT since 8.5 takes.
+    """A form of graphs whose operators the parser of every TensorRT since 8.5 takes.
 
     Attributes:
-        n_tokens: Tokens of a typical run; decides how experts are chosen, see
-            ``automoe/export/tensorrt_experts.py``.
-        int8: Steps for products with weights that take 8-bit integers; none do without it.
-            Routers and gathered experts stay as they are.
+        n_tokens: The number of tokens of a typical run, which decides the form of sparse layers.
+            See ``automoe/export/tensorrt_experts.py``.
+        int8: The steps of the products that multiply 8-bit integers, or None when none does. The
+            products of routers and gathered experts never do.
     """
 
     n_tokens: int
@@ -41,16 +42,16 @@ class TensorRtForm:
 
 
 class GraphBuilder:
-    """Collects nodes and initialisers; every method returns the name of what it adds.
+    """A graph that is being written. A method that adds a value returns the value's name.
 
     Args:
         name: The graph's name.
-        weights: Gives its initialisers; their type is that of the activations.
-        tensorrt: The form for TensorRT; that for ONNX Runtime without it.
+        weights: The source of the initialisers. The activations have their type.
+        tensorrt: The form for TensorRT, or None for ONNX Runtime.
 
     Attributes:
-        products: By the weight of each that may take 8-bit integers: the value that it multiplies,
-            and which of its axes are the outputs.
+        products: The products that may multiply 8-bit integers. The key is the weight's name, the
+            value is the activation's name and the weight's axis of outputs.
     """
 
     def __init__(
@@ -68,12 +69,15 @@ class GraphBuilder:
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: int, shape: Sequence[Dimension]) -> str:
-        """Declare an input of an ONNX element type and shape; names are symbolic dimensions."""
+        """Declare an input of an ONNX element type. A name in its shape is a symbolic dimension."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
     def shape_ranges(self, sizes: Mapping[str, Range]) -> dict[str, ShapeRange]:
-        """Least, typical and greatest shape of every input, given those of each dimension."""
+        """Return the smallest, typical and largest shape of every input.
+
+        ``sizes`` has the range of each symbolic dimension.
+        """
         shapes = {
             value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
             for value in self._inputs
@@ -87,7 +91,7 @@ class GraphBuilder:
         }
 
     def output(self, value: str, name: str, dtype: int, shape: Sequence[Dimension]) -> None:
-        """Publish a value under a name of its own."""
+        """Declare a value as an output of the graph with a name of its own."""
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
 
@@ -103,26 +107,26 @@ class GraphBuilder:
         return outputs
 
     def integers(self, *values: int) -> str:
-        """A constant vector of int64."""
+        """Add a constant vector of int64."""
         name = "int64_" + "_".join(str(value) for value in values)
         tensor = helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
         self._initialisers.setdefault(name, tensor)
         return name
 
     def scalar(self, value: float, data_type: int | None = None) -> str:
-        """A constant scalar, of the activations' type unless told otherwise."""
+        """Add a constant scalar, by default of the activations' type."""
         data_type = self.float_type if data_type is None else data_type
         name = f"float_{value!r}" + ("" if data_type == TensorProto.FLOAT else "_half")
         self._initialisers.setdefault(name, helper.make_tensor(name, data_type, [], [value]))
         return name
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """A constant that is kept in the graph itself."""
+        """Add a constant that is stored in the graph itself."""
         self._initialisers.setdefault(name, numpy_helper.from_array(values, name))
         return name
 
     def as_float32(self, x: str) -> str:
-        """Cast an activation to float32, in which delicate steps are computed."""
+        """Cast an activation to float32, for steps that need its precision."""
         return self._cast(x, TensorProto.FLOAT)
 
     def as_activation(self, x: str) -> str:
@@ -134,7 +138,7 @@ class GraphBuilder:
         return self.op("Cast", x, to=to) if is_half else x
 
     def weight(self, name: str, *shape: int) -> str:
-        """A weight of the model."""
+        """Add a weight of the model."""
         if name not in self._initialisers:
             self._initialisers[name] = self._weights.initialiser(name, shape)
         return name
@@ -142,7 +146,10 @@ class GraphBuilder:
     def linear(
         self, x_TI: str, name: str, in_dim: int, out_dim: int, *, exact: bool = False
     ) -> str:
-        """``[T, I]`` to ``[T, O]`` with the weight ``[O, I]`` and the bias of a module."""
+        """Map ``[T, I]`` to ``[T, O]`` with the weight ``[O, I]`` and the bias of a module.
+
+        An ``exact`` product never multiplies 8-bit integers.
+        """
         weight_OI = self.weight(f"{name}.weight", out_dim, in_dim)
         bias_O = self.weight(f"{name}.bias", out_dim)
         if exact:
@@ -150,17 +157,17 @@ class GraphBuilder:
         return self.product(x_TI, weight_OI, bias_O)
 
     def product(self, x_TI: str, weight_OI: str, *bias_O: str) -> str:
-        """``[T, I]`` times the transpose of ``[O, I]``, with a bias where one is given."""
+        """Multiply ``[T, I]`` by the transpose of ``[O, I]``, and add a bias if one is given."""
         x_TI, weight_OI = self.quantised(x_TI, weight_OI, outputs=0)
         return self.op("Gemm", x_TI, weight_OI, *bias_O, transB=1)
 
     def quantised(self, x: str, weight: str, *, outputs: int) -> tuple[str, str]:
-        """Round both factors to what 8-bit integers can express, where the graph is int8.
+        """Return both factors of a product, rounded to 8-bit integers if the graph is int8.
 
         Args:
-            x: What is multiplied.
-            weight: With this; a matrix.
-            outputs: Which of its axes are the outputs.
+            x: The name of the activation.
+            weight: The name of the weight, which is a matrix.
+            outputs: The axis of the weight's outputs.
         """
         self.products[weight] = (x, outputs)
         if self.tensorrt is None or self.tensorrt.int8 is None:
@@ -173,7 +180,7 @@ class GraphBuilder:
         return rounded, self._rounded(weight, steps, named, axis=outputs)
 
     def _rounded(self, x: str, step: Step, name: str, **axis: int) -> str:
-        """Round ``x`` to steps, once for all products that read it in the same steps."""
+        """Round ``x`` to steps. Products that need the same steps share the rounded value."""
         if (x, name) not in self._rounded_values:
             zeros = np.zeros(np.shape(step), np.int8)
             zero = self.constant("_".join(map(str, ("int8_0", *zeros.shape))), zeros)
@@ -183,14 +190,17 @@ class GraphBuilder:
         return self._rounded_values[x, name]
 
     def norm(self, x_TD: str, name: str, dim: int) -> str:
-        """Layer norm over D."""
+        """Add a layer norm over D."""
         gain_D, bias_D = self.weight(f"{name}.weight", dim), self.weight(f"{name}.bias", dim)
         if self.tensorrt is None:
             return self.op("LayerNormalization", x_TD, gain_D, bias_D, axis=-1, epsilon=EPSILON)
         return self._written_out_norm(x_TD, gain_D, bias_D)
 
     def _written_out_norm(self, x_TD: str, gain_D: str, bias_D: str) -> str:
-        """Write the norm out: TensorRT 8.5 has no node for it, squares may overflow in float16."""
+        """Write the norm as several nodes in float32.
+
+        TensorRT 8.5 has no node for it, and squares may overflow in float16.
+        """
         x_TD, gain_D, bias_D = map(self.as_float32, (x_TD, gain_D, bias_D))
         mean_T1 = self.op("ReduceMean", x_TD, axes=[-1], keepdims=1)
         centred_TD = self.op("Sub", x_TD, mean_T1)
@@ -202,7 +212,7 @@ class GraphBuilder:
         return self.as_activation(self.op("Add", scaled_TD, bias_D))
 
     def reshape(self, x: str, *shape: int) -> str:
-        """Reshape; 0 keeps a dimension, -1 is what remains."""
+        """Reshape a value; 0 keeps a dimension, and -1 takes what remains."""
         return self.op("Reshape", x, self.integers(*shape))
 
     def transpose(self, x: str, *order: int) -> str:
@@ -210,7 +220,7 @@ class GraphBuilder:
         return self.op("Transpose", x, perm=list(order))
 
     def save(self, path: Path) -> None:
-        """Write the graph; weights stay in their own file beside it."""
+        """Write the graph without its weights, which are in a file beside it."""
         graph = helper.make_graph(
             self._nodes,
             self._name,
@@ -221,5 +231,5 @@ class GraphBuilder:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="automoe"
         )
-        model.ir_version = 8  # what opset 17 came with: old runtimes refuse newer files
+        model.ir_version = 8  # the version of opset 17; old runtimes do not read newer files
         path.write_bytes(model.SerializeToString())

@@ -1,4 +1,4 @@
-"""What the graphs of the encoder and of the decoder share: embeddings, attention, sublayers.
+"""This module writes the nodes that encoder and decoder share: embeddings, attention, sublayers.
 
 Legend: T tokens, B sentences, S positions attended to, D width, Q qkv_dim, H heads, P head width,
 N experts.
@@ -7,11 +7,11 @@ N experts.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Literal
 
 from onnx import TensorProto
 
 from automoe.architecture.architecture import EncoderLayer
+from automoe.architecture.routing_pattern import StackName
 from automoe.export.experts import feed_forward
 from automoe.export.graph import Dimension, GraphBuilder
 from automoe.supernet import TransformerConfig
@@ -22,35 +22,35 @@ class Stack:
     """The encoder or the decoder while its layers are written.
 
     Attributes:
-        graph: The graph that the nodes are added to.
+        graph: The graph to which the nodes are added.
         config: The model's shape.
-        side: Which of the two it is; also the prefix of the names of its weights.
+        name: The name of the stack, which is also the prefix of its weights' names.
         n_tokens: The symbolic dimension of the tokens that one run computes.
         forced_routing: Whether an input decides the routing of each sparse layer.
-        batch: Sentences that are translated together, of equal length.
+        batch: The number of sentences that are translated together; all are of one length.
     """
 
     graph: GraphBuilder
     config: TransformerConfig
-    side: Literal["encoder", "decoder"]
+    name: StackName
     n_tokens: str
     forced_routing: bool
     batch: int = 1
 
     @property
     def dim(self) -> int:
-        """Width of the stack's tokens."""
+        """Return the width of the stack's tokens."""
         both = self.config.architecture
-        return (both.encoder if self.side == "encoder" else both.decoder).embed_dim
+        return (both.encoder if self.name == "encoder" else both.decoder).embed_dim
 
     @property
     def qkv_dim(self) -> int:
-        """Width of queries, keys and values."""
+        """Return the width of queries, keys and values."""
         return self.config.architecture.qkv_dim
 
     def residual(self, x_TD: str, name: str, sublayer: Callable[[str], str]) -> str:
-        """Return ``x`` plus what a sublayer makes of it, with the norm where the model has it."""
-        norm = f"{self.side}.{name}_residual.norm"
+        """Return ``x`` plus the sublayer of it, with the norm before or after, as in the model."""
+        norm = f"{self.name}.{name}_residual.norm"
         if self.config.pre_norm:
             return self.graph.op("Add", x_TD, sublayer(self.graph.norm(x_TD, norm, self.dim)))
         return self.graph.norm(self.graph.op("Add", x_TD, sublayer(x_TD)), norm, self.dim)
@@ -58,8 +58,9 @@ class Stack:
     def served(self, x_TD: str, layer: EncoderLayer, index: int) -> str:
         """Return ``x`` after the feed-forward part of layer ``index``.
 
-        A sparse layer publishes each token's expert as ``expert_<index>``; with forced routing
-        it has the input ``route_<index>``, ``[T, N]``, which is added to its router's logits.
+        A sparse layer has each token's expert as the output ``expert_<index>``. With forced
+        routing it has the input ``route_<index>``, ``[T, N]``, which is added to its router's
+        logits.
         """
         graph, name = self.graph, f"{index}.feed_forward"
         bias_TN = None
@@ -69,7 +70,7 @@ class Stack:
 
         def serve(y_TD: str) -> str:
             routed = feed_forward(
-                graph, y_TD, layer, name=f"{self.side}.{name}", dim=self.dim, bias_TN=bias_TN
+                graph, y_TD, layer, name=f"{self.name}.{name}", dim=self.dim, bias_TN=bias_TN
             )
             if routed.expert_T:
                 expert = f"expert_{index}"
@@ -79,20 +80,23 @@ class Stack:
         return self.residual(x_TD, name, serve)
 
     def split_heads(self, x_TQ: str, heads: int) -> str:
-        """``[T, Q]`` to ``[T, H, P]``, or to ``[B, T / B, H, P]`` for several sentences."""
+        """Reshape ``[T, Q]`` to ``[T, H, P]``, or to ``[B, T / B, H, P]`` for several sentences."""
         head_dim = self.qkv_dim // heads
         if self.batch > 1:
             return self.graph.reshape(x_TQ, self.batch, -1, heads, head_dim)
         return self.graph.reshape(x_TQ, 0, heads, head_dim)
 
     def heads_first(self, x_THP: str, *, transposed: bool = False) -> str:
-        """Swap T and H of ``[(B,) T, H, P]``; ``transposed`` gives ``[(B,) H, P, T]``."""
+        """Swap T and H of ``[(B,) T, H, P]``. ``transposed`` returns ``[(B,) H, P, T]``."""
         order = (1, 2, 0) if transposed else (1, 0, 2)
         several = (0, *(axis + 1 for axis in order))
         return self.graph.transpose(x_THP, *(several if self.batch > 1 else order))
 
     def attend(self, query: str, key: str, value: str, heads: int) -> str:
-        """Softmax attention: queries ``[.., T, P]``, keys ``[.., P, S]``, values ``[.., S, P]``."""
+        """Add softmax attention of queries ``[.., T, P]`` to keys ``[.., P, S]``.
+
+        The values are ``[.., S, P]``.
+        """
         graph = self.graph
         scores = graph.op("MatMul", query, key)
         scaled = graph.op("Mul", scores, graph.scalar(1 / sqrt(self.qkv_dim // heads)))
@@ -102,19 +106,20 @@ class Stack:
 def embedded(
     stack: Stack, tokens_T: str, table: str, *, max_positions: int, position: str | None = None
 ) -> str:
-    """Token and position embeddings, ``[T, D]``.
+    """Add the embeddings of tokens and positions, ``[T, D]``.
 
     Args:
-        stack: Which reads them.
+        stack: The stack that reads them.
         tokens_T: The tokens.
-        table: The weight that holds a row for each piece of the vocabulary.
-        max_positions: Rows of the table of positions.
-        position: That of all tokens; None when positions count from zero in each sentence.
+        table: The name of the weight with a row for each piece of the vocabulary.
+        max_positions: The number of rows of the table of positions.
+        position: The position of all tokens, or None when positions count from zero in each
+            sentence.
     """
     graph, dim, batch = stack.graph, stack.dim, stack.batch
     rows = graph.op("Gather", graph.weight(table, stack.config.vocab_size, dim), tokens_T, axis=0)
     scaled = graph.op("Mul", rows, graph.scalar(sqrt(dim)))
-    table_PD = graph.weight(f"positions.{stack.side}", max_positions, dim)
+    table_PD = graph.weight(f"positions.{stack.name}", max_positions, dim)
     if position is None and graph.tensorrt is not None:
         return _with_first_positions(stack, scaled, tokens_T, table_PD)
     if position is None:
@@ -127,7 +132,7 @@ def embedded(
 
 
 def _with_first_positions(stack: Stack, x_TD: str, tokens_T: str, table_PD: str) -> str:
-    """Add the first positions to each sentence, with neither Range nor Mod."""
+    """Add the first positions to each sentence, without the operators Range and Mod."""
     graph, dim, batch = stack.graph, stack.dim, stack.batch
     length = graph.op("Shape", tokens_T)
     if batch > 1:

@@ -1,4 +1,4 @@
-"""The check that exported graphs compute what torch computes, down to each token's expert.
+"""This module checks that exported graphs compute what torch computes, each token's expert too.
 
 Legend: S source tokens, T target tokens, V vocabulary.
 """
@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automoe.architecture.architecture import Architecture
+from automoe.architecture.architecture import Architecture, EncoderLayer
 from automoe.export.bundle import Bundle, ExportError
-from automoe.export.replay import replayed
+from automoe.export.replay import Outputs, replayed
 from automoe.export.runtime import open_session
 from automoe.supernet import Transformer
 from automoe.text.pairs import Pair
 from automoe.text.special_tokens import BOS, UNK
 
-TOLERANCE = 1e-3  # on logits; float32 sums in another order differ by about 1e-5
-# Where numbers are rounded a token between two experts may go to the other, and all that attends
-# to it then differs; so the typical logit is compared, as a share of the standard deviation of the
-# logits, and a share of the choices may differ. A tiny trained supernet has 0.0002 in float16 and
-# 0.009 in 8-bit integers.
+TOLERANCE = 1e-3  # of logits; float32 sums in another order differ by about 1e-5
+# In float16 and int8 a token whose two best experts are nearly equal may go to the other one, and
+# everything that attends to it differs. Therefore the median difference of the logits is compared,
+# as a share of their standard deviation, and some choices may differ. A tiny trained supernet has
+# 0.0002 in float16 and 0.009 in 8-bit integers.
 _TYPICAL_SHARE = {"fp16": 0.03, "int8": 0.1}
 _CHOICES_SHARE = {"fp16": 0.05, "int8": 0.1}
 _REMEDIES = {
@@ -34,15 +34,15 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Largest differences between torch and the exported graphs.
+    """The differences between torch and the exported graphs.
 
     Attributes:
-        max_difference: Of any logit.
-        n_choices: Expert choices compared.
-        n_different_choices: Choices that differ.
-        median_difference: Of the logits.
-        spread: Standard deviation of torch's logits.
-        precision: The exported graphs'.
+        max_difference: The largest difference of a logit.
+        n_choices: The number of experts chosen for tokens that were compared.
+        n_different_choices: The number of these choices that differ.
+        median_difference: The median difference of the logits.
+        spread: The standard deviation of torch's logits.
+        precision: The precision of the exported graphs.
     """
 
     max_difference: float
@@ -54,10 +54,10 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether logits agree within the tolerance and every token goes to the same expert.
+        """Return whether logits agree within the tolerance and tokens go to the same experts.
 
-        In float16 the median of the logits' differences is within 3 % of their spread and 95 % of
-        the choices agree; in 8-bit integers 10 and 90 %.
+        In float16 the median difference must be within 3 % of the spread, and 95 % of the choices
+        must agree. In 8-bit integers these are 10 % and 90 %.
         """
         if self.precision in _CHOICES_SHARE:
             few = self.n_different_choices <= _CHOICES_SHARE[self.precision] * self.n_choices
@@ -66,7 +66,7 @@ class Parity:
 
     @property
     def tolerance(self) -> float:
-        """The largest allowed difference of logits; of its median where numbers are rounded."""
+        """Return the largest allowed difference of logits, or in float16 and int8 of its median."""
         share = _TYPICAL_SHARE.get(self.precision)
         return TOLERANCE if share is None else share * self.spread
 
@@ -80,18 +80,19 @@ def check_parity(
     seed: int = 0,
     pairs: Sequence[Pair] = (),
 ) -> Parity:
-    """Run sentences through both, step by step in the exported decoder.
+    """Compare torch with the exported graphs on sentences, step by step in the decoder.
 
     Args:
-        model: What was exported.
-        bundle: What it was exported to.
-        src_len: Tokens of a random source.
-        tgt_len: Tokens of a random target.
-        seed: Of both.
-        pairs: Sentences in place of a random one; int8 is calibrated for real ones.
+        model: The model that was exported.
+        bundle: The bundle that it was exported to.
+        src_len: The number of tokens of a random source.
+        tgt_len: The number of tokens of a random target.
+        seed: The seed of both.
+        pairs: Sentences in place of a random one. Int8 needs real ones, for which it is
+            calibrated.
 
     Raises:
-        ExportError: They disagree; a graph that computes something else must not be used.
+        ExportError: The graphs do not agree with torch and must not be used.
     """
     pairs = pairs or (random_pair(model.config.vocab_size, src_len, tgt_len, seed),)
     sessions = (open_session(bundle.encoder), open_session(bundle.decoder))
@@ -112,7 +113,7 @@ def check_parity(
 
 
 def random_pair(vocab_size: int, src_len: int, tgt_len: int, seed: int) -> Pair:
-    """A sentence of ordinary tokens; the decoder reads ``tgt_len`` tokens, BOS among them."""
+    """Return a random pair of ordinary tokens. ``tgt_len`` counts BOS, which the decoder reads."""
     rng = np.random.default_rng(seed)
     source, target = (rng.integers(UNK + 1, vocab_size, n) for n in (src_len, tgt_len - 1))
     return Pair(tuple(source.tolist()), tuple(target.tolist()))
@@ -120,7 +121,7 @@ def random_pair(vocab_size: int, src_len: int, tgt_len: int, seed: int) -> Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Logits, and the experts of each sparse layer."""
+    """The logits of one sentence and the experts of its tokens in each sparse layer."""
 
     logits_TV: NDArray[np.float32]
     experts: list[NDArray[np.int64]]
@@ -129,9 +130,9 @@ class _Run:
 def _compared(expected: Sequence[_Run], exported: Sequence[_Run], precision: str) -> Parity:
     """Compare the runs of torch with those of the exported graphs, sentence by sentence."""
     different = [
-        int((ours != theirs).sum())
+        int((exported_T != expected_T).sum())
         for run, other in zip(exported, expected, strict=True)
-        for ours, theirs in zip(run.experts, other.experts, strict=True)
+        for exported_T, expected_T in zip(run.experts, other.experts, strict=True)
     ]
     logits_TV = np.concatenate([run.logits_TV for run in expected])
     differences_TV = np.abs(logits_TV - np.concatenate([run.logits_TV for run in exported]))
@@ -154,17 +155,14 @@ def _run_torch(model: Transformer, pair: Pair) -> _Run:
 
 def _run(sessions: tuple[Any, Any], architecture: Architecture, pair: Pair) -> _Run:
     runs = replayed(sessions, architecture, pair.source, (BOS, *pair.target))
-    of_encoder = _experts(next(runs), architecture, side="encoder")
+    of_encoder = _experts(next(runs), architecture.encoder.layers)
     logits, choices = [], []
     for step in runs:
         logits.append(step["logits"])
-        choices.append(_experts(step, architecture, side="decoder"))
+        choices.append(_experts(step, architecture.decoder.layers))
     of_decoder = [np.concatenate(of_steps) for of_steps in zip(*choices, strict=True)]
     return _Run(np.concatenate(logits), of_encoder + of_decoder)
 
 
-def _experts(
-    outputs: dict[str, NDArray[Any]], architecture: Architecture, *, side: str
-) -> list[NDArray[np.int64]]:
-    stack = architecture.encoder if side == "encoder" else architecture.decoder
-    return [outputs[f"expert_{i}"] for i, layer in enumerate(stack.layers) if layer.is_sparse]
+def _experts(outputs: Outputs, layers: Sequence[EncoderLayer]) -> list[NDArray[np.int64]]:
+    return [outputs[f"expert_{i}"] for i, layer in enumerate(layers) if layer.is_sparse]

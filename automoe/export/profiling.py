@@ -1,4 +1,4 @@
-"""Graphs and workloads to measure: random weights in one blob, routing decided by the input."""
+"""This module writes workloads of architectures, with random weights and a given routing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from automoe.architecture.architecture import Architecture, EncoderLayer
-from automoe.architecture.routing_pattern import Side, router_bias
+from automoe.architecture.routing_pattern import StackName, router_bias
 from automoe.architecture.workload import TranslationWorkload
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
@@ -19,23 +19,24 @@ from automoe.supernet import TransformerConfig
 from automoe.text.special_tokens import UNK
 from profilers.workload.workload import Call, TensorSpec, Workload
 
-# Random weights are drawn with a standard deviation of 0.02, norms included, so that nothing
-# between them goes beyond these times 127.
+# Random weights, those of norms included, have a standard deviation of 0.02. Therefore no
+# activation and no weight exceeds 127 of these steps.
 _ACTIVATION_STEP, _WEIGHT_STEP = 0.5 / 127, 0.1 / 127
 _PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16", "int8")}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadWriter:
-    """Writes what a profiler needs to measure an architecture: one translated sentence.
+    """A writer of workloads, each of which translates one sentence with an architecture.
 
-    The encoder reads the source at once, the decoder then makes one step per target token,
-    vocabulary projection included.
+    The encoder reads the source at once. Then the decoder makes one step for each target token,
+    with the projection to the vocabulary.
 
     Attributes:
-        folder: Where graphs, workloads and the shared weights go.
+        folder: The folder of the graphs, the workloads and the shared weights.
         sentence: The sentence that is translated.
-        prefix: Of the names of graphs and workloads, to tell apart what shares the weights.
+        prefix: The prefix of the names of graphs and workloads. Writers that share the weights
+            need different ones.
         tensorrt: Whether the graphs are for TensorRT instead of ONNX Runtime.
 
     Raises:
@@ -48,10 +49,8 @@ class WorkloadWriter:
     tensorrt: bool = False
 
     def __post_init__(self) -> None:
-        runtime, precision = (
-            ("tensorrt" if self.tensorrt else "onnxruntime"),
-            self.sentence.precision,
-        )
+        runtime = "tensorrt" if self.tensorrt else "onnxruntime"
+        precision = self.sentence.precision
         if precision not in _PRECISIONS[runtime]:
             raise ValueError(
                 f"'precision' with runtime {runtime} must be {' or '.join(_PRECISIONS[runtime])}. "
@@ -60,7 +59,7 @@ class WorkloadWriter:
             )
 
     def write(self, architecture: Architecture) -> Path:
-        """Write graphs and workload, and return the workload's path."""
+        """Write the graphs and the workload, and return the workload's path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = TransformerConfig.of(
             architecture,
@@ -102,18 +101,15 @@ class WorkloadWriter:
         return TensorRtForm(n_tokens, int8) if self.tensorrt else None
 
     def _dimensions(self, architecture: Architecture) -> dict[str, Range]:
-        """Return the range of each dimension; only the cache grows during a sentence."""
-        sentence = self.sentence
-        length = (sentence.src_len,) * 3
-        last = sentence.tgt_len - 1
+        """Return the range of each dimension. Only the cache grows from step to step."""
+        sentence, last = self.sentence, self.sentence.tgt_len - 1
+        length, beam = (sentence.src_len,) * 3, (sentence.beam,) * 3
         cached = (0, last // 2, last)
-        return open_dimensions(
-            architecture, length, cached, (sentence.beam,) * 3, batch=sentence.batch
-        )
+        return open_dimensions(architecture, length, cached, beam, batch=sentence.batch)
 
     def _encoder_call(self, architecture: Architecture) -> Call:
         n_tokens = self.sentence.src_len * self.sentence.batch
-        routes = self._routes(architecture.encoder.layers, n_tokens, side="encoder")
+        routes = self._routes(architecture.encoder.layers, n_tokens, stack="encoder")
         source = TensorSpec(
             "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
         )
@@ -137,7 +133,7 @@ class WorkloadWriter:
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
         n_tokens = n_steps * n_hypotheses
-        routes = self._routes(layers, n_tokens, side="decoder", n_steps=n_steps)
+        routes = self._routes(layers, n_tokens, stack="decoder", n_steps=n_steps)
         return Call(
             "decoder",
             "decoder",
@@ -150,14 +146,14 @@ class WorkloadWriter:
         )
 
     def _routes(
-        self, layers: Sequence[EncoderLayer], n_tokens: int, *, side: Side, n_steps: int = 1
+        self, layers: Sequence[EncoderLayer], n_tokens: int, *, stack: StackName, n_steps: int = 1
     ) -> Mapping[str, tuple[TensorSpec, ...]]:
         routes = {}
         for i, layer in enumerate(layers):
             if layer.is_sparse:
-                rng = np.random.default_rng((side == "decoder", i))
+                rng = np.random.default_rng((stack == "decoder", i))
                 routing = self.sentence.routing
-                expert_T = routing.experts(layer.experts, n_tokens, rng, side=side, layer=i)
+                expert_T = routing.experts(layer.experts, n_tokens, rng, stack=stack, layer=i)
                 bias = router_bias(expert_T, len(layer.experts))
                 routes[f"route_{i}"] = tuple(
                     TensorSpec("float32", step.shape, values=tuple(step.ravel().tolist()))

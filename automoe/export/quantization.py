@@ -1,17 +1,17 @@
-"""Profiling graphs whose matrix products take 8-bit integers."""
+"""This module quantises graphs for measuring, so that products multiply 8-bit integers."""
 
 import logging
 from pathlib import Path
 
-from automoe.export import runtime  # noqa: F401  # telemetry off before onnxruntime is imported
+from automoe.export import runtime  # noqa: F401  # switches telemetry off before the import below
 from devices.files import replacing
 
 
 def quantize_graph(path: Path) -> None:
-    """Quantise a saved graph in place: weights to int8 now, activations in every call.
+    """Quantise a saved graph in place, with ONNX Runtime's dynamic quantisation.
 
-    ONNX Runtime's dynamic quantisation. The weights leave the shared blob, so that the file takes
-    a byte per weight.
+    Weights become int8 now, and activations in every call. The weights are stored in the graph's
+    file, one byte each, instead of in the shared blob.
 
     Raises:
         FileNotFoundError: The graph or its weights are missing.
@@ -20,13 +20,13 @@ def quantize_graph(path: Path) -> None:
 
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)  # it advises a pre-processing that folds nothing here
+    root.setLevel(logging.ERROR)  # it warns that a pre-processing was left out; that has no effect
     try:
         with replacing(path) as quantised:
             quantize_dynamic(
                 path,
                 quantised,
-                op_types_to_quantize=["MatMul"],  # it turns every Gemm into one first
+                op_types_to_quantize=["MatMul"],  # every Gemm becomes a MatMul first
                 weight_type=QuantType.QInt8,
                 extra_options={"MatMulConstBOnly": True},
             )

@@ -1,4 +1,4 @@
-"""Run exported graphs over a sentence whose translation is known, one decoder step per token.
+"""This module runs exported graphs on a sentence and its known translation, token by token.
 
 Legend: S source tokens, T target tokens.
 """
@@ -20,13 +20,13 @@ def replayed(
     source_S: Sequence[int] | NDArray[np.int64],
     target_T: Sequence[int] | NDArray[np.int64],
 ) -> Iterator[Outputs]:
-    """The outputs of the encoder, then those of each decoder step.
+    """Yield the outputs of the encoder, then those of each decoder step.
 
     Args:
-        sessions: Of the encoder and of the decoder.
-        architecture: The exported one.
-        source_S: What the encoder reads.
-        target_T: What the decoder reads, token by token, whatever it predicts.
+        sessions: The sessions of the encoder and of the decoder.
+        architecture: The architecture that was exported.
+        source_S: The tokens that the encoder reads.
+        target_T: The tokens that the decoder reads one by one, whatever it predicts.
     """
     encoder, decoder = sessions
     encoded = run_named(encoder, {"source": np.asarray(source_S, np.int64)})
@@ -34,14 +34,13 @@ def replayed(
     state = {name: value for name, value in encoded.items() if name.startswith("cross_")}
     state |= empty_cache(architecture)
     for t, token in enumerate(target_T):
-        feeds = {"token": np.array([token]), "position": np.array([t]), **state}
-        step = run_named(decoder, feeds)
+        step = run_named(decoder, {"token": np.array([token]), "position": np.array([t]), **state})
         yield step
         state |= carried(step)
 
 
 def run_named(session: Any, feeds: Outputs) -> Outputs:
-    """Run a session and name its outputs; numbers are given as it wants them, float16 or 32."""
+    """Run a session and return its outputs by name. Inputs are cast to float16 where needed."""
     names = [output.name for output in session.get_outputs()]
     halves = {value.name for value in session.get_inputs() if value.type == "tensor(float16)"}
     given = {k: v.astype(np.float16) if k in halves else v for k, v in feeds.items()}
@@ -49,7 +48,7 @@ def run_named(session: Any, feeds: Outputs) -> Outputs:
 
 
 def empty_cache(architecture: Architecture, beam: int = 1) -> dict[str, NDArray[np.float32]]:
-    """The decoder's ``past_*`` inputs before its first step."""
+    """Return the decoder's ``past_*`` inputs before its first step."""
     return {
         f"past_{part}_{i}": np.zeros(
             (beam, layer.heads, 0, architecture.qkv_dim // layer.heads), dtype=np.float32
@@ -60,7 +59,7 @@ def empty_cache(architecture: Architecture, beam: int = 1) -> dict[str, NDArray[
 
 
 def carried(step: Outputs) -> Outputs:
-    """The ``present_*`` outputs of one step as the ``past_*`` inputs of the next."""
+    """Return the ``present_*`` outputs of one step as the ``past_*`` inputs of the next."""
     prefix = "present_"
     return {
         f"past_{name.removeprefix(prefix)}": value

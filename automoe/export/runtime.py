@@ -1,20 +1,20 @@
-"""ONNX Runtime in this process, for correctness; timings are taken in a child process."""
+"""This module opens sessions in this process to translate and to check; workers do the timing."""
 
 import os
 from pathlib import Path
 from typing import Any
 
-# Must be set before the import: the wheels report usage over the network otherwise.
+# It must be set before the import, because the wheels report usage over the network otherwise.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
 
 def open_session(path: Path, *, threads: int = 1) -> Any:
-    """A CPU session for a graph, with an explicit number of threads.
+    """Open a session for a graph on the CPU, with so many threads.
 
-    A graph with QuantizeLinear is computed as it is written: the integer kernels that ONNX Runtime
-    puts in its place overflow on some processors, and round biases, as TensorRT does not.
+    QuantizeLinear is computed as it is written. ONNX Runtime would replace it by integer kernels,
+    which overflow on some processors and round biases, unlike TensorRT.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -1,11 +1,12 @@
-"""Sparse layers for TensorRT: no NonZero, no control flow, no shape that depends on the routing.
+"""This module writes sparse layers for TensorRT, whose shapes must not depend on the routing.
 
-Two forms compute the same, and the one that moves fewer weights is written:
+It uses neither NonZero nor control flow. Two forms compute the same, and the one that moves fewer
+weights is written:
 
-- *gathered*: each token gathers its expert's weights, all padded to the widest expert, and
-  multiplies them. Weights are read, written and read again, for every token.
-- *masked*: the experts lie behind one another in two products, and what belongs to other experts
-  is set to zero between them. Every weight is read once, whatever the routing.
+- *gathered*: each token gathers its expert's weights, padded to the widest expert, and multiplies
+  them. Weights are read, written and read again for every token.
+- *masked*: two products have the weights of all experts side by side. Between them the hidden
+  units of other experts are set to zero. Every weight is read once, whatever the routing.
 
 Legend: T tokens, D width, N experts, F width of the widest expert, H widths of all together.
 """
@@ -18,16 +19,16 @@ from numpy.typing import NDArray
 from automoe.architecture.architecture import EncoderLayer
 from automoe.export.graph import GraphBuilder
 
-_PASSES = 3  # what a Gather and the product after it do to each weight
+_PASSES = 3  # a Gather reads and writes each weight, and the product after it reads it again
 
 
 def is_gathered(layer: EncoderLayer, n_tokens: int) -> bool:
-    """Whether gathering moves fewer weights than reading those of all experts."""
+    """Return whether gathering moves fewer weights than reading those of all experts."""
     return _PASSES * n_tokens * max(layer.experts) < sum(layer.experts)
 
 
 def top_1(graph: GraphBuilder, logits_TN: str) -> tuple[str, str]:
-    """Each token's expert, as ``[T, 1]`` and as ``[T]``."""
+    """Return each token's expert, as ``[T, 1]`` and as ``[T]``."""
     _, expert_T1 = graph.ops("TopK", logits_TN, graph.integers(1), n_outputs=2, axis=1)
     return expert_T1, graph.reshape(expert_T1, -1)
 
@@ -41,7 +42,7 @@ def serve_gathered(
     name: str,
     dim: int,
 ) -> str:
-    """Serve ``[T, D]`` with one batched product per half of the experts."""
+    """Serve ``[T, D]`` in the gathered form, with two batched products."""
     n, widest, (_, expert_T) = len(layer.experts), max(layer.experts), experts
 
     def own(part: str, *shape: int) -> str:
@@ -64,7 +65,7 @@ def serve_masked(
     name: str,
     dim: int,
 ) -> str:
-    """Serve ``[T, D]`` with two products over all experts."""
+    """Serve ``[T, D]`` in the masked form, with two products over all experts."""
     n, total, (expert_T1, expert_T) = len(layer.experts), sum(layer.experts), experts
     prefix = f"{name}.experts.joined"
     weight_HD = graph.weight(f"{prefix}.expand.weight", total, dim)
@@ -83,7 +84,7 @@ def serve_masked(
 def stacked_experts(
     state: Mapping[str, NDArray[np.float32]], layer: EncoderLayer, name: str
 ) -> dict[str, NDArray[np.float32]]:
-    """Stack a sparse layer's weights for both forms; ``state`` holds them by expert."""
+    """Return a sparse layer's weights for both forms; ``state`` holds them by expert."""
     widest = max(layer.experts)
 
     def of_each(part: str) -> list[NDArray[np.float32]]:

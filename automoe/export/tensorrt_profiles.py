@@ -1,7 +1,7 @@
-"""The shapes that an engine is built for: least, typical and greatest, of every input.
+"""This module writes the smallest, typical and largest shapes that an engine is built for.
 
-TensorRT calls it an optimisation profile. Engines are built on the device that runs them and are
-never shipped: loading one is running native code.
+TensorRT calls them an optimisation profile. Engines are built on the device that runs them and are
+never shipped, because loading an engine runs native code.
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,20 @@ _TYPICAL_BEAM, _MAX_BEAM = 4, 8
 
 @dataclass(frozen=True, slots=True)
 class BundleSizes:
-    """The sizes of one sentence's translation by a bundle that is deployed.
+    """The sizes with which a deployed bundle translates one sentence.
 
     Attributes:
-        max_positions: Longest source and target, in tokens.
+        max_positions: The length of the longest source and target, in tokens.
     """
 
     max_positions: int
 
     def typical_tokens(self, graph: str) -> int:
-        """Return how many tokens a run of the encoder or the decoder typically computes."""
+        """Return the number of tokens of a typical run of the encoder or the decoder."""
         return self._length()[1] if graph == "encoder" else _TYPICAL_BEAM
 
     def dimensions(self, architecture: Architecture) -> dict[str, Range]:
-        """The range of each dimension that the graphs leave open."""
+        """Return the range of each symbolic dimension of the graphs."""
         length = self._length()
         cached = (0, min(length[1], self.max_positions - 1), self.max_positions - 1)
         return open_dimensions(architecture, length, cached, (1, _TYPICAL_BEAM, _MAX_BEAM))
@@ -45,14 +45,15 @@ class BundleSizes:
 def open_dimensions(
     architecture: Architecture, length: Range, cached: Range, beam: Range, batch: int = 1
 ) -> dict[str, Range]:
-    """The range of each dimension of the graphs.
+    """Return the range of each symbolic dimension of the graphs.
 
     Args:
-        architecture: Its spans decide how many encoder positions a decoder layer attends to.
-        length: Source tokens of a sentence.
-        cached: Target tokens before a step.
-        beam: Hypotheses of a sentence.
-        batch: Sentences translated together.
+        architecture: The architecture, whose spans decide how many encoder positions a decoder
+            layer attends to.
+        length: The range of the number of source tokens of a sentence.
+        cached: The range of the number of target tokens before a step.
+        beam: The range of the number of hypotheses of a sentence.
+        batch: The number of sentences that are translated together.
     """
     attended = {
         f"attended_{i}": _times(length, layer.cross_span)
@@ -68,7 +69,7 @@ def write_profiles(
     sizes: BundleSizes,
     architecture: Architecture,
 ) -> None:
-    """Write ``tensorrt.json``: the shapes of every graph, also as arguments of ``trtexec``."""
+    """Write ``tensorrt.json`` with the shapes of every graph, also as arguments of ``trtexec``."""
     dimensions = sizes.dimensions(architecture)
     ranges = {file: graph.shape_ranges(dimensions) for file, graph in graphs.items()}
     document = {
@@ -88,7 +89,7 @@ def write_profiles(
 
 
 def trtexec_arguments(file: str, ranges: Mapping[str, ShapeRange]) -> list[str]:
-    """Return the arguments that tell ``trtexec`` the graph and its shapes."""
+    """Return the arguments of ``trtexec`` for a graph and its shapes."""
 
     def listed(index: int) -> str:
         return ",".join(

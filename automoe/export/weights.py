@@ -1,4 +1,4 @@
-"""Where a graph's weights live: always in a file beside the graph, never inside it."""
+"""This module writes the weights of graphs into a file beside them, never into the graph."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -15,27 +15,27 @@ DATA_TYPES: Mapping[str, int] = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.
 
 
 class WeightSource(Protocol):
-    """Gives a graph its initialisers.
+    """A source of a graph's initialisers.
 
     Attributes:
-        data_type: Of every one: ``TensorProto.FLOAT`` or ``FLOAT16``.
+        data_type: The type of every initialiser: ``TensorProto.FLOAT`` or ``FLOAT16``.
     """
 
     @property
     def data_type(self) -> int: ...  # noqa: D102  above
 
     def initialiser(self, name: str, shape: Sequence[int]) -> TensorProto:
-        """The initialiser of that name and shape."""
+        """Return the initialiser of that name and shape."""
         ...
 
 
 class TrainedWeights:
-    """Writes each weight of a model once into one file, in the order it is asked for.
+    """A source that writes each weight of a model once into one file, when it is asked for.
 
     Args:
-        state: Weights by name; a shape that differs from what a graph asks is an error.
-        path: The file to write; replaced when it exists.
-        precision: ``fp32`` or ``fp16``, to which the weights are rounded.
+        state: The weights by name.
+        path: The file that is written. A file that exists is replaced.
+        precision: The precision to which weights are rounded: ``fp32`` or ``fp16``.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class TrainedWeights:
         path.write_bytes(b"")
 
     def initialiser(self, name: str, shape: Sequence[int]) -> TensorProto:
-        """The named weight.
+        """Return the named weight.
 
         Raises:
-            ValueError: The model's weight has another shape than the graph needs.
+            ValueError: The model's weight does not have the shape that the graph needs.
         """
         dtype = helper.tensor_dtype_to_np_dtype(self.data_type)
         array = np.ascontiguousarray(self._state[name], dtype=dtype)
@@ -75,9 +75,9 @@ class TrainedWeights:
 class RandomBlob:
     """A file of random numbers that every graph of a space shares.
 
-    It grows to the largest graph's need and its beginning never changes, so a device is sent
-    it once. Within one graph all initialisers lie at distinct offsets, which keeps the memory
-    traffic of a real model.
+    The file grows with the largest graph, and its beginning never changes, so it is sent to
+    another machine once. All initialisers of one graph lie at different offsets, so that a graph
+    reads as much memory as a real model.
     """
 
     def __init__(self, path: Path, *, seed: int = 0, precision: str = "fp32") -> None:
@@ -86,11 +86,11 @@ class RandomBlob:
         self._seed = seed
 
     def graph_weights(self, start: int = 0) -> "BlobWeights":
-        """Initialisers of one graph, taken one after the other from byte ``start``."""
+        """Return the source of one graph's initialisers, which begin at byte ``start``."""
         return BlobWeights(self, start)
 
     def grow(self, size: int) -> None:
-        """Make the file at least ``size`` bytes, in whole chunks of seeded numbers."""
+        """Make the file at least ``size`` bytes long, in whole chunks of seeded numbers."""
         have = self.path.stat().st_size // _CHUNK if self.path.exists() else 0
         if size <= have * _CHUNK:
             return
@@ -113,7 +113,7 @@ class BlobWeights:
         self.end = start
 
     def initialiser(self, name: str, shape: Sequence[int]) -> TensorProto:
-        """Random numbers; the same ones when the name is asked for again."""
+        """Return random numbers, which are the same when the name is asked for again."""
         if name not in self._offsets:
             self._offsets[name] = self.end
             self.end = aligned(self.end + _n_bytes(shape, self.data_type))
@@ -123,14 +123,14 @@ class BlobWeights:
 
 
 def aligned(offset: int) -> int:
-    """The next multiple of a memory page."""
+    """Return the next multiple of a memory page's size."""
     return -(-offset // _ALIGNMENT) * _ALIGNMENT
 
 
 def external_tensor(
     name: str, shape: Sequence[int], file: str, offset: int, *, data_type: int = TensorProto.FLOAT
 ) -> TensorProto:
-    """A tensor whose data lies in ``file`` at byte ``offset``."""
+    """Return a tensor whose data lies in ``file`` at byte ``offset``."""
     tensor = TensorProto(name=name, data_location=TensorProto.EXTERNAL)
     tensor.data_type = data_type
     tensor.dims.extend(shape)

@@ -1,1 +1,1 @@
-"""Latency: its features and its model, budgets, and the profiling of architectures."""
+"""This package measures and predicts latencies of architectures and checks budgets."""

@@ -1,6 +1,7 @@
-"""Measuring until a predictor is good enough, each time what would teach it most."""
+"""This module measures until a predictor is good enough, the most informative points first."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,12 @@ Measure = Callable[[Sequence[Architecture]], ProfileSummary]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """When to stop measuring.
+    """The conditions that end the measuring.
 
     Attributes:
-        mape: Mean error on unseen rows that is good enough, as a share.
-        most: Rows after which it is given up.
-        minutes: Time after which no further architectures are begun; None for any.
+        mape: The mean error on unseen rows that is good enough, as a share.
+        most: The number of rows after which measuring stops without success.
+        minutes: The time after which no further architecture is measured; None for no limit.
     """
 
     mape: float
@@ -43,11 +44,11 @@ class ActiveOutcome:
     """The outcome of measuring towards a goal.
 
     Attributes:
-        summary: Of everything measured now.
-        n_rows: Rows in the log.
-        mape: The mean error on unseen rows; None when there are too few to tell.
-        is_reached: Whether that is the goal or less.
-        reason: Why it stopped, for a person.
+        summary: The summary of everything that was measured now.
+        n_rows: The number of rows in the log.
+        mape: The mean error on unseen rows as a share; None when there are too few rows.
+        is_reached: Whether `mape` is the goal or less.
+        reason: The reason why measuring stopped, for a person.
     """
 
     summary: ProfileSummary
@@ -69,18 +70,20 @@ def profile_until(
     """Measure a few architectures at a time until cross-validation reaches the goal.
 
     Args:
-        goal: When to stop.
-        space: Where architectures come from.
+        goal: The conditions that end the measuring.
+        space: The space from which architectures are drawn.
         workload: The sentence that is timed.
-        log: Where `measure` appends a row for each architecture.
-        measure: Measures architectures and says what became of it; called with none first.
-        seed: Of the architectures to choose from.
+        log: The log to which `measure` appends a row for each architecture.
+        measure: A function that measures architectures and returns the summary. It is called
+            with no architecture first.
+        seed: The seed with which the architectures to choose from are drawn.
 
     Raises:
         TableError: The log cannot be fitted.
     """
-    started, done = time.monotonic(), measure([])  # refuses a log of other conditions
-    pool = _pool(space, seed)
+    started, done = time.monotonic(), measure([])  # raises for a log of other conditions
+    rng = Random(f"pool {seed}")
+    pool = list(dict.fromkeys(space.sample(rng) for _ in range(_POOL)))
     while True:
         known = _measured(log)
         report = fit_log(read_table(log)).report if len(known) >= MIN_ROWS else None
@@ -109,11 +112,6 @@ def _reason_to_stop(
     return None
 
 
-def _pool(space: SearchSpace, seed: int) -> list[Architecture]:
-    rng = Random(f"pool {seed}")
-    return list(dict.fromkeys(space.sample(rng) for _ in range(_POOL)))
-
-
 def _measured(log: Path) -> list[Architecture]:
     if not log.exists():
         return []
@@ -132,12 +130,11 @@ def _next(
 
 
 def _added(first: ProfileSummary, second: ProfileSummary) -> ProfileSummary:
-    grades = sorted(first.quality.keys() | second.quality.keys())
     return ProfileSummary(
         n_measured=first.n_measured + second.n_measured,
         n_skipped=first.n_skipped + second.n_skipped,
         n_flagged=first.n_flagged + second.n_flagged,
         failed=(*first.failed, *second.failed),
-        quality={g: first.quality.get(g, 0) + second.quality.get(g, 0) for g in grades},
+        quality=dict(sorted((Counter(first.quality) + Counter(second.quality)).items())),
         repaired=(*first.repaired, *second.repaired),
     )

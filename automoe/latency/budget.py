@@ -1,4 +1,4 @@
-"""The check that a latency budget is feasible in a space; it names the nearest that is."""
+"""This module checks that a space has an architecture within a latency budget."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ Bounds = NDArray[np.float64]
 UpperBound = Callable[[Sequence[Architecture]], Bounds]
 KeepsLimits = Callable[[Architecture], bool]
 
-_SAMPLES = 500
+_DRAWS = 500
 _DESCENTS = 4
 _CHILDREN = 50
 
 
 class InfeasibleBudgetError(Exception):
-    """No architecture of the space fits the budget; the message names the nearest that one does."""
+    """No architecture of the space fits the budget. The message names the nearest feasible one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """The range of a space's latencies; all are upper bounds in milliseconds.
+    """The range of a space's latencies. All latencies are upper bounds in milliseconds.
 
     Attributes:
-        lowest_ms: The smallest found of what keeps the other limits, and so the nearest feasible
-            budget from below.
-        median_ms: Of random architectures.
-        highest_ms: The largest found.
+        lowest_ms: The smallest bound that was seen within the other limits. It is the smallest
+            feasible budget.
+        median_ms: The median of the bounds of random architectures.
+        highest_ms: The largest bound that was seen.
         fastest: The architecture with ``lowest_ms``.
-        typical: A random architecture with ``median_ms``, or next to it.
+        typical: The random architecture whose bound is nearest to ``median_ms``.
         slowest: The architecture with ``highest_ms``.
     """
 
@@ -45,19 +45,19 @@ class Feasibility:
     slowest: Architecture
 
     def is_slack(self, budget_ms: float) -> bool:
-        """Whether a budget excludes none of the architectures that were looked at."""
+        """Return whether a budget excludes none of the architectures that were seen."""
         return budget_ms >= self.highest_ms
 
     def require(self, budget_ms: float, space_name: str, *, is_limited: bool = False) -> None:
-        """Refuse a budget that no architecture is known to fit.
+        """Check that a known architecture fits a budget.
 
         Args:
-            budget_ms: To fit.
-            space_name: For the message.
-            is_limited: Whether there are other limits, which may be why.
+            budget_ms: The budget in milliseconds.
+            space_name: The name of the space, for the message.
+            is_limited: Whether the search has other limits, which the message mentions.
 
         Raises:
-            InfeasibleBudgetError: Naming the nearest feasible budget.
+            InfeasibleBudgetError: None fits. The message names the nearest feasible budget.
         """
         kept = " within the other limits" if is_limited else ""
         if budget_ms < self.lowest_ms:
@@ -69,7 +69,7 @@ class Feasibility:
             )
 
 
-def survey(
+def latency_range(
     space: SearchSpace,
     upper_bound: UpperBound,
     *,
@@ -78,18 +78,19 @@ def survey(
 ) -> Feasibility:
     """Return the range of a space's latencies.
 
-    The smallest architecture, the largest and random ones are looked at; from the best of them
-    a few rounds of mutation go down, because the smallest need not be the fastest.
+    The bounds of the smallest architecture, the largest and random ones are predicted. The
+    smallest need not be the fastest, so the fastest of these is mutated a few times.
 
     Args:
-        space: To look at.
-        upper_bound: Of latencies in ms.
-        keeps_limits: Whether an architecture may be the fastest; the smallest must.
-        seed: Of the random ones.
+        space: The space.
+        upper_bound: A function that gives the upper bounds of latencies in milliseconds.
+        keeps_limits: A function that tells whether an architecture keeps the other limits. The
+            smallest architecture must keep them.
+        seed: The seed of the random architectures.
     """
     rng = Random(f"survey {seed}")
-    sampled = [space.sample(rng) for _ in range(_SAMPLES)]
-    pool = [space.smallest(), space.largest(), *sampled]
+    drawn = [space.sample(rng) for _ in range(_DRAWS)]
+    pool = [space.smallest(), space.largest(), *drawn]
     bounds = upper_bound(pool)
     fastest, lowest_ms = _fastest(pool, bounds, keeps_limits)
     for _ in range(_DESCENTS):
@@ -97,28 +98,28 @@ def survey(
         child, child_ms = _fastest(children, upper_bound(children), keeps_limits)
         if child_ms < lowest_ms:
             fastest, lowest_ms = child, child_ms
-    sampled_bounds = bounds[2:]
-    by_bound = sampled_bounds.argsort()
+    drawn_bounds = bounds[2:]
+    by_bound = drawn_bounds.argsort()
     return Feasibility(
         lowest_ms=lowest_ms,
-        median_ms=float(np.median(sampled_bounds)),
+        median_ms=float(np.median(drawn_bounds)),
         highest_ms=float(bounds.max()),
         fastest=fastest,
-        typical=sampled[int(by_bound[len(by_bound) // 2])],
+        typical=drawn[int(by_bound[len(by_bound) // 2])],
         slowest=pool[int(bounds.argmax())],
     )
 
 
 def _fastest(
-    some: Sequence[Architecture], bounds: Bounds, keeps_limits: KeepsLimits
+    candidates: Sequence[Architecture], bounds: Bounds, keeps_limits: KeepsLimits
 ) -> tuple[Architecture, float]:
-    """Return the fastest that keeps the limits, with its bound; infinite when none does."""
-    kept = np.where([keeps_limits(architecture) for architecture in some], bounds, np.inf)
-    best = int(kept.argmin())
-    return some[best], float(kept[best])
+    """Return the fastest candidate within the limits and its bound, infinite if none is within."""
+    bounds_within_limits = np.where(list(map(keeps_limits, candidates)), bounds, np.inf)
+    best = int(bounds_within_limits.argmin())
+    return candidates[best], float(bounds_within_limits[best])
 
 
 def _rounded_up(value_ms: float) -> float:
-    """Three significant digits, never below the value."""
+    """Return the value rounded up to three significant digits."""
     step = 10.0 ** (np.floor(np.log10(value_ms)) - 2)
     return float(np.ceil(value_ms / step) * step)

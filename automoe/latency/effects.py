@@ -1,7 +1,8 @@
-"""The cost of a change of an architecture in milliseconds, by a latency predictor."""
+"""This module predicts how many milliseconds a change of an architecture costs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -17,56 +18,48 @@ Change = Callable[[Architecture], Architecture]
 
 
 def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
-    """Mean change of the predicted latency of a log's architectures, in ms, by the change.
+    """Return the mean change of the predicted latency in ms, by the change's description.
 
-    One more expert in the last layer, or one more layer like the last, on either side. Empty for
-    a log without architectures, or a predictor that needs other columns than theirs.
+    A change adds an expert to the last layer of a stack, or a layer like the last one. The mean is
+    over the first architectures of the log. The result is empty when the log has none, or when the
+    predictor needs columns that architectures do not have.
     """
     frame = read_table(log)
     if _COLUMN not in frame:
         return {}
     try:
         model = LatencyModel.of(predictor)
-        some = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
-    except (WorkloadTextError, ArchitectureError):
+        architectures = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
+        before = _predicted(model, architectures)
+    except (WorkloadTextError, ArchitectureError, TableError):
         return {}
-    changes = {}
-    for side in ("encoder", "decoder"):
-        layers = [layer for a in some for layer in getattr(a, side).layers]
+    changes: dict[str, Change] = {}
+    for name in ("encoder", "decoder"):
+        layers = [layer for a in architectures for layer in getattr(a, name).layers]
         widest = max(width for layer in layers for width in layer.experts)
-        changes[f"one more {widest}-wide {side} expert"] = _more_expert(side, widest)
-        changes[f"one more {side} layer like the last"] = _more_layer(side)
-    try:
-        before = _predicted(model, some)
-    except TableError:  # it was fitted to columns that architectures do not have
-        return {}
+        changes[f"one more {widest}-wide {name} expert"] = partial(_more_expert, name, widest)
+        changes[f"one more {name} layer like the last"] = partial(_more_layer, name)
     return {
         name: mean(
             after - old
-            for after, old in zip(_predicted(model, list(map(change, some))), before, strict=True)
+            for after, old in zip(
+                _predicted(model, list(map(change, architectures))), before, strict=True
+            )
         )
         for name, change in changes.items()
     }
 
 
-def _predicted(model: LatencyModel, some: Sequence[Architecture]) -> list[float]:
-    return [float(x) for x in model.predict(some, confidence=0.5)["predicted_ms"]]
+def _predicted(model: LatencyModel, architectures: Sequence[Architecture]) -> list[float]:
+    return [float(x) for x in model.predict(architectures, confidence=0.5)["predicted_ms"]]
 
 
-def _more_expert(side: str, width: int) -> Change:
-    def change(architecture: Architecture) -> Architecture:
-        stack = getattr(architecture, side)
-        last = replace(stack.layers[-1], experts=(*stack.layers[-1].experts, width))
-        return replace(architecture, **{side: replace(stack, layers=(*stack.layers[:-1], last))})
-
-    return change
+def _more_expert(name: str, width: int, architecture: Architecture) -> Architecture:
+    stack = getattr(architecture, name)
+    last = replace(stack.layers[-1], experts=(*stack.layers[-1].experts, width))
+    return replace(architecture, **{name: replace(stack, layers=(*stack.layers[:-1], last))})
 
 
-def _more_layer(side: str) -> Change:
-    def change(architecture: Architecture) -> Architecture:
-        stack = getattr(architecture, side)
-        return replace(
-            architecture, **{side: replace(stack, layers=(*stack.layers, stack.layers[-1]))}
-        )
-
-    return change
+def _more_layer(name: str, architecture: Architecture) -> Architecture:
+    stack = getattr(architecture, name)
+    return replace(architecture, **{name: replace(stack, layers=(*stack.layers, stack.layers[-1]))})

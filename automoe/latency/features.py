@@ -1,7 +1,7 @@
-"""The columns that a latency predictor sees of an architecture.
+"""This module turns an architecture into a row of features.
 
-Predictors know tables, not Transformers: this is the one place where an architecture becomes a
-row, for the log that a predictor is trained on and for every query of a search.
+A predictor reads tables and knows nothing of Transformers. The log that it is fitted to and every
+prediction of a search get their features here.
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ COLUMNS = tuple(
 
 
 def features(architecture: Architecture, workload: TranslationWorkload) -> dict[str, float]:
-    """Physical quantities of one translated sentence.
+    """Return the features of one architecture for one sentence.
 
-    Operations (``_mflops``), weights read (``_weights_touched_mb``), activations moved
-    (``_activation_mb``) and matrix products started (``_kernel_launches``) are apart for encoder
-    and decoder, because a device spends them at different speeds; all but the operations are per
-    step in the decoder. They are sums over the layers, so a price on them is a price of a layer.
+    FLOPs (``_mflops``), weights read (``_weights_touched_mb``), activations moved
+    (``_activation_mb``) and matrix products started (``_kernel_launches``) are sums over the
+    layers of a stack. The stacks are separate, because a device does their work at different
+    speeds. In the decoder all of these but the FLOPs are those of one step.
     """
     values = map(float, _values(architecture, workload))
     return dict(zip(COLUMNS, values, strict=True))
@@ -46,13 +46,13 @@ def features(architecture: Architecture, workload: TranslationWorkload) -> dict[
 def feature_table(
     architectures: Sequence[Architecture], workload: TranslationWorkload
 ) -> pd.DataFrame:
-    """The features of each architecture, in their order."""
+    """Return the features of each architecture, in their order."""
     rows = [_values(architecture, workload) for architecture in architectures]
     return pd.DataFrame(np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS)), columns=COLUMNS)
 
 
 def _values(architecture: Architecture, workload: TranslationWorkload) -> list[float]:
-    """The features in the order of ``COLUMNS``."""
+    """Return the features in the order of ``COLUMNS``."""
     total = workload.cost(architecture)
     encoder, decoder = architecture.encoder, architecture.decoder
     return [
@@ -68,15 +68,15 @@ def _values(architecture: Architecture, workload: TranslationWorkload) -> list[f
     ]
 
 
-def _stack(part: StackCost, n_experts: Sequence[int]) -> tuple[float, ...]:
-    """The features of one side in the order of ``_STACK_NAMES``."""
+def _stack(stack: StackCost, n_experts: Sequence[int]) -> tuple[float, ...]:
+    """Return the features of one stack in the order of ``_STACK_NAMES``."""
     return (
-        part.attention_flops / _MEGA,
-        part.ffn_flops / _MEGA,
-        BYTES_PER_WEIGHT * part.weights_touched / _MEGA,
-        part.experts_touched,
-        BYTES_PER_WEIGHT * part.activations / _MEGA,
-        part.kernel_launches,
+        stack.attention_flops / _MEGA,
+        stack.ffn_flops / _MEGA,
+        BYTES_PER_WEIGHT * stack.weights_touched / _MEGA,
+        stack.experts_touched,
+        BYTES_PER_WEIGHT * stack.activations / _MEGA,
+        stack.kernel_launches,
         len(n_experts),
         sum(n_experts),
         sum(n > 1 for n in n_experts),

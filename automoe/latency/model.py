@@ -1,4 +1,4 @@
-"""A latency predictor that is asked about architectures."""
+"""This module lets a predictor take architectures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from predictors import Predictor, PredictorFileError, refitted
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LatencyModel:
-    """A predictor and the sentence whose translation it was fitted to.
+    """A predictor and the sentence whose translation it predicts.
 
     Attributes:
-        predictor: Fitted to a log of `automoe profile`.
-        workload: The sentence that log timed.
+        predictor: The predictor, which was fitted to a log of `automoe profile`.
+        workload: The sentence whose translation that log timed.
     """
 
     predictor: Predictor
@@ -28,10 +28,10 @@ class LatencyModel:
 
     @classmethod
     def open(cls, path: Path | str) -> "LatencyModel":
-        """A predictor from its file.
+        """Read a predictor from its file.
 
         Raises:
-            PredictorFileError: The file is no predictor, or was not fitted to architectures.
+            PredictorFileError: The file is not a predictor, or was not fitted to architectures.
         """
         predictor = Predictor.load(path)
         try:
@@ -47,16 +47,16 @@ class LatencyModel:
 
     @classmethod
     def of(cls, predictor: Predictor) -> "LatencyModel":
-        """A predictor with the workload that its log timed.
+        """Return the model of a predictor, with the workload that its log timed.
 
         Raises:
-            WorkloadTextError: It was not fitted to architectures.
+            WorkloadTextError: The predictor was not fitted to architectures.
         """
         text, content = (x.get("workload") for x in (predictor.conditions, predictor.details))
         return cls(predictor, TranslationWorkload.restore(text or "", content))
 
     def table(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
-        """The features of each architecture, in their order."""
+        """Return the features of each architecture, in their order."""
         return feature_table(architectures, self.workload)
 
     def predict(
@@ -66,15 +66,17 @@ class LatencyModel:
         confidence: float = 0.95,
         searched: bool = False,
     ) -> pd.DataFrame:
-        """Columns `predicted_ms`, `lower_ms`, `upper_ms`, a row for each architecture in order.
+        """Predict the columns `predicted_ms`, `lower_ms` and `upper_ms`.
+
+        The result has a row for each architecture, in their order.
 
         Args:
-            architectures: At least one.
-            confidence: Of each bound by itself.
-            searched: Whether they are candidates of a search, see ``Predictor.predict``.
+            architectures: At least one architecture.
+            confidence: The confidence of each bound by itself.
+            searched: Whether they are candidates of a search. See ``Predictor.predict``.
 
         Raises:
-            ValueError: The confidence is out of reach of the rows fitted.
+            ValueError: The predictor was fitted to too few rows for the confidence.
             TableError: The predictor needs a column that architectures do not have.
         """
         table = self.table(architectures)
@@ -83,14 +85,14 @@ class LatencyModel:
     def refitted(
         self, architectures: Sequence[Architecture], latency_ms: Sequence[float]
     ) -> "LatencyModel":
-        """With more measurements of the same sentence, see `predictors.refitted`.
+        """Return a model that also knows more measurements. See `predictors.refitted`.
 
         Args:
-            architectures: At least one.
-            latency_ms: Their latencies in milliseconds, above 0.
+            architectures: At least one architecture.
+            latency_ms: Their measured latencies in milliseconds, all above 0.
 
         Raises:
-            ValueError: There is none, or a latency is not above 0.
+            ValueError: There is no architecture, or a latency is not above 0.
         """
         table = self.table(architectures)
         return LatencyModel(refitted(self.predictor, table, latency_ms), self.workload)
@@ -98,6 +100,9 @@ class LatencyModel:
     def upper_ms(
         self, architectures: Sequence[Architecture], *, confidence: float = 0.95
     ) -> NDArray[np.float64]:
-        """What a search holds against its budget, in ms, shape ``[len(architectures)]``."""
+        """Return the upper bounds in ms that a search compares with its budget.
+
+        Their shape is ``[len(architectures)]``.
+        """
         bounds = self.predict(architectures, confidence=confidence, searched=True)
         return bounds["upper_ms"].to_numpy()

@@ -1,9 +1,9 @@
-"""Measuring architectures: each becomes a translated sentence, a point, and a row of the log."""
+"""This module measures architectures. Each becomes a point and then a row of a log."""
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
@@ -37,8 +37,9 @@ from profilers import (
     workload_for_onnx,
 )
 
-# The sentinel is to feel what the points feel, so it is one of them, on a shorter sentence.
-_TYPICAL = 7
+# What slows the points down must slow the sentinel down as well, so the sentinel is an architecture
+# of the space, with a sentence that is five times shorter.
+_TYPICAL = 7  # the seed with which it is drawn
 _SHORTER = 5
 
 Outcomes = Generator[Measurement | FailedPoint]
@@ -50,12 +51,12 @@ class ProfileSummary:
     """The outcome of a profiling session.
 
     Attributes:
-        n_measured: Rows appended.
-        n_skipped: Architectures that the log held already.
-        n_flagged: Rows appended with at least one flag.
-        failed: Architectures that could not be measured, with the reason.
-        quality: Rows appended, by their grade.
-        repaired: What was wrong with the log and has been mended.
+        n_measured: The number of rows that were appended.
+        n_skipped: The number of architectures that the log held already.
+        n_flagged: The number of appended rows with at least one flag.
+        failed: The architectures that could not be measured, with the reasons.
+        quality: The number of appended rows of each quality.
+        repaired: Sentences about what was wrong with the log and was repaired.
     """
 
     n_measured: int
@@ -71,20 +72,20 @@ class ProfilingSession:
     """The settings with which architectures are measured into a log.
 
     Attributes:
-        device: Where they are measured.
-        protocol: How each is measured.
+        device: The device that they are measured on.
+        protocol: The measuring protocol.
         workload: The sentence that is timed.
-        log: The CSV that rows are appended to.
-        graphs: A folder for the graphs; each is removed once its row is written, and the folder
-            when the session ends.
-        space: Gives the sentinel, always the same of its architectures; without one it is the
-            first architecture. A fifth of the sentence suffices for it.
-        reference: A log of the same conditions. Latencies are corrected to the state the machine
-            was in then, so that the two logs can be compared.
+        log: The CSV to which rows are appended.
+        graphs: A folder for the graphs. The graphs of an architecture are removed once its row is
+            written, and the folder is removed when the session ends.
+        space: The space that gives the sentinel, which is always the same of its architectures.
+            Without a space the first architecture is the sentinel.
+        reference: A log of the same conditions. Latencies are corrected to that log's level, so
+            that the two logs can be compared.
         more_devices: Devices like ``device``, which share the work with it.
-        on_progress: Called after every block, in units of architectures.
-        on_failed: Called with each architecture that could not be measured.
-        on_lost: Called with the reason when one of several devices goes away.
+        on_progress: A function that is called after every block, in units of architectures.
+        on_failed: A function that is called with each architecture that could not be measured.
+        on_lost: A function that is called with the reason when one of several devices is lost.
     """
 
     device: Device
@@ -100,21 +101,25 @@ class ProfilingSession:
     on_lost: Callable[[str], None] = lambda message: None
 
     def measure(self, architectures: Sequence[Architecture]) -> ProfileSummary:
-        """Do what `profile_architectures` says."""
+        """Append a row for each architecture that the log does not hold yet.
+
+        See `profile_architectures`.
+        """
         is_tensorrt = runtime_of(self.device) != ONNXRUNTIME
-        # It refuses a precision, before anything is locked or made.
+        # The writer checks the precision, so it is made before the log is opened and locked.
         writer = WorkloadWriter(self.graphs, self.workload, tensorrt=is_tensorrt)
         log = _opened_log(
             self.log, self.device, self.protocol, str(self.workload), reference=self.reference
         )
-        with log.measuring(), _removed_at_the_end(self.graphs):
+        with log.measuring(), ExitStack() as at_the_end:
+            at_the_end.callback(shutil.rmtree, self.graphs, ignore_errors=True)
             distinct, done = list(dict.fromkeys(architectures)), log.done()
             left = [architecture for architecture in distinct if architecture.id not in done]
             n_skipped = len(distinct) - len(left)
             if not left:
                 self.on_progress(n_skipped, n_skipped, "all measured before")
                 return ProfileSummary(0, n_skipped, 0, (), {}, log.repaired)
-            # Not left[0]: a resumed session must compare itself with the same sentinel.
+            # A resumed session must have the same sentinel, so left[0] would be wrong.
             typical = self.space.sample(Random(_TYPICAL)) if self.space else distinct[0]
             sentinel = self._sentinel(typical, writer, log)
             points = [self._point(architecture, writer) for architecture in left]
@@ -143,14 +148,14 @@ class ProfilingSession:
         )
 
     def _outcomes(self, points: Sequence[Point], sentinel: Sentinel, n_skipped: int) -> Outcomes:
-        """Measure the points; remove the files of each once the caller is done with it."""
+        """Measure the points and remove the files of each after the caller has used its outcome."""
         measure = partial(measure_points, device=self.device)
         if self.more_devices:
             devices = [self.device, *self.more_devices]
             measure = partial(measure_on_several, devices=devices, on_lost=self.on_lost)
-        told = _SessionProgress(self.on_progress, n_skipped)
+        report = partial(_report, self.on_progress, n_skipped)
         with closing(
-            measure(points, protocol=self.protocol, sentinel=sentinel, on_progress=told)
+            measure(points, protocol=self.protocol, sentinel=sentinel, on_progress=report)
         ) as outcomes:
             for outcome in outcomes:
                 yield outcome
@@ -180,8 +185,8 @@ def profile_architectures(
     """Append a row to a log for each architecture that it does not hold yet.
 
     Args:
-        architectures: What to measure; one that is given twice is measured once.
-        session: How, by keyword arguments: those that `ProfilingSession` describes.
+        architectures: The architectures. One that is given twice is measured once.
+        session: The attributes of a `ProfilingSession` as keyword arguments.
 
     Raises:
         DeviceUnavailableError: The device cannot be used.
@@ -202,20 +207,22 @@ def profile_model(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     on_progress: OnProgress = no_progress,
 ) -> ProfileSummary:
-    """Append a row to ``log`` for any ONNX file, unless it is there already.
+    """Append a row to ``log`` for any ONNX file, unless the log holds it already.
 
     Args:
-        model: The file; it is also the session's sentinel.
-        point_id: Its identity in the log.
-        device: Where.
-        protocol: How.
-        log: The CSV.
-        input_shapes: By input; symbolic dimensions that are not given are 1.
-        on_progress: Called after every block.
+        model: The file, which is also the session's sentinel.
+        point_id: The identity of the file in the log.
+        device: The device that it is measured on.
+        protocol: The measuring protocol.
+        log: The CSV to which the row is appended.
+        input_shapes: The shape of each input. A symbolic dimension that is not given is 1.
+        on_progress: A function that is called after every block.
 
     Raises:
-        WorkloadError: The file is not ONNX or a shape does not suit it.
-        DeviceUnavailableError, LogError, ProfilingError: As ``profile_architectures``.
+        WorkloadError: The file is not ONNX, or a shape does not suit it.
+        DeviceUnavailableError: The device cannot be used.
+        LogError: The log is damaged or holds measurements of other conditions.
+        ProfilingError: The file cannot be measured.
     """
     shapes = dict(input_shapes or {})
     sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
@@ -226,10 +233,10 @@ def profile_model(
     path = log.with_name(f"{log.name}.workload.json")
     workload_for_onnx(model, shapes=shapes).save(path)
     point = Point(point_id=point_id, workload=path, columns=columns)
-    told = _SessionProgress(on_progress, 0)
+    report = partial(_report, on_progress, 0)
     try:
         with opened.measuring():
-            outcomes = measure_points([point], device=device, protocol=protocol, on_progress=told)
+            outcomes = measure_points([point], device=device, protocol=protocol, on_progress=report)
             return _append_all(outcomes, opened, 0)
     finally:
         path.unlink(missing_ok=True)
@@ -238,10 +245,10 @@ def profile_model(
 def _opened_log(
     path: Path, device: Device, protocol: Protocol, workload: str, *, reference: Path | None = None
 ) -> LatencyLog:
-    """Open a log that rows of these conditions may be appended to.
+    """Open a log to which rows of these conditions may be appended.
 
     Raises:
-        LogError: It is damaged, or it or ``reference`` holds measurements of other conditions.
+        LogError: The log is damaged, or it or ``reference`` has rows of other conditions.
     """
     log = LatencyLog(path)
     conditions = conditions_of(device.info(), protocol, workload)
@@ -253,12 +260,12 @@ def _opened_log(
 
 
 def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[str, object]:
-    """Return the conditions that a log must share before anything is added to it.
+    """Return the conditions that the rows of a log must have before others are appended.
 
     Args:
-        info: Of the device.
-        protocol: How it is measured.
-        workload: What is timed, as the log names it.
+        info: The description of the device.
+        protocol: The measuring protocol.
+        workload: The text that describes the workload in the log.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -271,7 +278,7 @@ def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[s
 
 
 def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | None:
-    """The sentinel's level that rows are to be corrected to, when there is one already."""
+    """Return the sentinel's level that rows are corrected to, or None when there is none yet."""
     own_ms = log.sentinel_reference_ms(sentinel)
     if reference is None:
         return own_ms
@@ -284,21 +291,13 @@ def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | No
     return wanted_ms
 
 
-@contextmanager
-def _removed_at_the_end(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _append_all(
     outcomes: Outcomes,
     log: LatencyLog,
     n_skipped: int,
     on_failed: OnFailed = lambda point: None,
 ) -> ProfileSummary:
-    """Write each row as soon as it stands; when that fails, nothing more is measured."""
+    """Write each row as soon as it is final. When writing fails, the measuring ends."""
     failed, n_flagged, n_measured = [], 0, 0
     quality: Counter[str] = Counter()
     with closing(outcomes):
@@ -311,24 +310,18 @@ def _append_all(
             n_measured += 1
             n_flagged += bool(outcome.flags)
             quality[outcome.quality] += 1
-    grades = dict(sorted(quality.items()))
-    return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), grades, log.repaired)
+    counts = dict(sorted(quality.items()))
+    return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), counts, log.repaired)
 
 
 def _content_of(workload: TranslationWorkload) -> dict[str, str]:
-    """A column for what the workload's text leaves out: the counts of a routing trace."""
+    """Return a column for the counts of a routing trace, which the workload's text lacks."""
     return {"workload_json": workload.to_json()} if workload.routing.trace else {}
 
 
-class _SessionProgress:
-    """A profiler's events as pieces of work done."""
-
-    def __init__(self, on_progress: OnProgress, n_skipped: int) -> None:
-        self._on_progress = on_progress
-        self._n_skipped = n_skipped
-
-    def __call__(self, event: Progress) -> None:
-        note = f"{event.point_id} {event.event}"
-        if event.median_ms is not None:
-            note += f" {event.median_ms:.3g} ms"
-        self._on_progress(self._n_skipped + event.done, self._n_skipped + event.total, note)
+def _report(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
+    """Report a profiler's event; the skipped architectures count as done."""
+    note = f"{event.point_id} {event.event}"
+    if event.median_ms is not None:
+        note += f" {event.median_ms:.3g} ms"
+    on_progress(n_skipped + event.done, n_skipped + event.total, note)

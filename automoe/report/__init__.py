@@ -1,4 +1,4 @@
-"""One self-contained HTML page for a finished run."""
+"""This package makes the report of a finished run: one HTML page that loads nothing else."""
 
 from automoe.report.contents import Candidate, ReportContents
 from automoe.report.page import render

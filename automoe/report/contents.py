@@ -1,4 +1,4 @@
-"""The content of a page, as plain data."""
+"""This module holds the content of a report as plain data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Candidate:
     """An architecture that the search evaluated.
 
     Attributes:
-        architecture_id: Its id.
-        predicted_ms: Latency.
-        upper_ms: Upper bound of it.
-        loss: Validation loss, in nats per token.
-        generation: In which it was found, from 0.
+        architecture_id: The architecture's id.
+        predicted_ms: The predicted latency in milliseconds.
+        upper_ms: The upper bound of the latency in milliseconds.
+        loss: The validation loss in nats per token.
+        generation: The number of the generation that it first appeared in, from 0.
     """
 
     architecture_id: str
@@ -31,15 +31,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContents:
-    """Everything a page shows; what is empty or None leaves its section out.
+    """Everything that a report shows. A section without content is left out.
 
     Attributes:
-        title: Of the page.
+        title: The title of the page.
         result: The content of ``result.json``.
-        candidates: What the search evaluated.
-        log: The latency log.
-        predictor: Fitted to that log.
-        training: The supernet's history.
+        candidates: The architectures that the search evaluated.
+        log: The latency log, or None.
+        predictor: The predictor that was fitted to that log, or None.
+        training: The history of the supernet's training.
     """
 
     title: str
@@ -51,7 +51,7 @@ class ReportContents:
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates that no other beats in both upper bound and loss, fastest first."""
+    """Return the candidates that no other beats in both upper bound and loss, fastest first."""
     front: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: (c.upper_ms, c.loss)):
         if not front or candidate.loss < front[-1].loss:

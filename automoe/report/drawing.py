@@ -1,4 +1,4 @@
-"""An architecture as a drawing: a column of layers per stack, a bar per expert."""
+"""This module draws an architecture: a column of layers for each stack, a bar for each expert."""
 
 from html import escape
 
@@ -12,7 +12,7 @@ _TOP = 34
 
 
 def draw_architecture(architecture: Architecture) -> str:
-    """The SVG; the first layer is at the bottom, as papers draw it."""
+    """Return the drawing as SVG, with the first layer at the bottom, as in papers."""
     stacks = (
         ("encoder", architecture.encoder.embed_dim, architecture.encoder.layers),
         ("decoder", architecture.decoder.embed_dim, architecture.decoder.layers),

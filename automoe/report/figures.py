@@ -1,4 +1,4 @@
-"""The page's diagrams as inline SVG."""
+"""This module draws the diagrams of a report as inline SVG."""
 
 import io
 import re
@@ -27,7 +27,7 @@ _LABELS = {
 
 
 def search_figure(candidates: Sequence[Candidate], result: Mapping[str, Any]) -> str:
-    """Upper bound against loss of everything evaluated, the front, the budget and the winner."""
+    """Draw upper bound and loss of all candidates, with the front, the budget and the winner."""
     front = pareto_front(candidates)
     winner = [c for c in candidates if c.architecture_id == result["architecture_id"]]
 
@@ -50,12 +50,12 @@ def _points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
 
 
 def fit_figures(predictor: Predictor) -> dict[str, str]:
-    """The diagrams of a fit, by name; see ``predictors.figures``."""
+    """Draw the diagrams of a fit. The result has them by name. See ``predictors.figures``."""
     return {name: _svg(draw, name, _LABELS[name]) for name, draw in drawings(predictor).items()}
 
 
 def drift_figure(log: pd.DataFrame) -> str:
-    """The sentinel over the session, relative to its first value."""
+    """Draw the sentinel over the session, relative to its first value."""
     ordered = log.sort_values("measured_at")
 
     def draw(axes: Axes) -> None:
@@ -67,7 +67,7 @@ def drift_figure(log: pd.DataFrame) -> str:
 
 
 def training_figure(history: Sequence[Record]) -> str:
-    """Training and validation loss over updates."""
+    """Draw training and validation loss over updates."""
     validated = [(r.update, r.valid_loss) for r in history if r.valid_loss is not None]
 
     def draw(axes: Axes) -> None:
@@ -91,7 +91,7 @@ def training_figure(history: Sequence[Record]) -> str:
 
 
 def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
-    """The drawing without a background, its ids made unique on the page by ``name``."""
+    """Return the drawing without a background. ``name`` makes its ids unique on the page."""
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
@@ -101,7 +101,7 @@ def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     svg = out.getvalue()
-    # The grey of the axes becomes the colour of the page's text, light or dark.
+    # Axes get the colour of the page's text, which is light or dark.
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)

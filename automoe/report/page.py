@@ -1,4 +1,4 @@
-"""The page itself: figures and tables put into the template."""
+"""This module puts figures and tables into the template of the page."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ NONE = "\N{EN DASH}"
 
 
 def render(contents: ReportContents) -> str:
-    """The HTML: one file, nothing loaded from elsewhere; the same contents give the same page."""
+    """Return the page as HTML that loads no other file. Equal contents give equal pages."""
     environment = Environment(
         loader=PackageLoader("automoe.report", package_path="."),
         autoescape=True,
@@ -58,7 +58,7 @@ def _figures(contents: ReportContents) -> dict[str, Markup]:
 
 
 def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
-    """Say in words what is known about the returned architecture's latency."""
+    """Return sentences about the returned architecture's latency."""
     at = {name: _number(latency_ms.get(name), "ms") for name in ("measured", "predicted", "upper")}
     low, high = (_number(latency_ms.get(name)) for name in ("ci_low", "ci_high"))
     return (
@@ -68,7 +68,7 @@ def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
 
 
 def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Name, the returned architecture, the largest dense one, and their ratio."""
+    """Return rows of a name, the value of the winner, that of the largest dense one and a ratio."""
     baseline = result.get("baseline") or {}
     rows = []
     for name, path, unit in (
@@ -83,9 +83,9 @@ def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         ("parameters of embeddings", ("embedding_params",), ""),
         ("FLOPs of a sentence", ("flops",), ""),
     ):
-        ours, dense = _at(result, path), _at(baseline, path)
-        ratio = f"{ours / dense:.2f}" if ours is not None and dense else NONE
-        rows.append((name, _number(ours, unit), _number(dense, unit), ratio))
+        winner, dense = _at(result, path), _at(baseline, path)
+        ratio = f"{winner / dense:.2f}" if winner is not None and dense else NONE
+        rows.append((name, _number(winner, unit), _number(dense, unit), ratio))
     return rows
 
 
@@ -97,7 +97,7 @@ def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
 
 
 def _number(value: float | None, unit: str = "") -> str:
-    """Four digits, thousands apart; a dash for what was not measured."""
+    """Return a number with four digits and separated thousands, or a dash for None."""
     if value is None:
         return NONE
     text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from automoe.architecture.space import SearchSpace
-from automoe.latency.budget import Feasibility, InfeasibleBudgetError, survey
+from automoe.latency.budget import Feasibility, InfeasibleBudgetError, latency_range
 from automoe.latency.model import LatencyModel
 from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.settings.search import SearchSettings
@@ -120,7 +120,7 @@ def surveyed(space: SearchSpace, settings: SearchSettings, latency: LatencyModel
     """
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     keeps = partial(is_within_limits, settings=settings, workload=latency.workload)
-    return survey(space, upper_ms, keeps_limits=keeps, seed=settings.seed)
+    return latency_range(space, upper_ms, keeps_limits=keeps, seed=settings.seed)
 
 
 def feasibility_of(

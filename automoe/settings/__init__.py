@@ -1,1 +1,1 @@
-"""How a training and a search are set; the modules load nothing heavy, so options are quick."""
+"""This package holds the settings of trainings and searches. It imports nothing slow."""

@@ -1,4 +1,4 @@
-"""How a model is trained; the defaults are the paper's for WMT."""
+"""This module holds the settings of training. The defaults are those of the paper for WMT."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ class SettingsError(ValueError):
 
 
 class TrainingSettings(BaseModel):
-    """Settings of one training run.
+    """The settings of one training run.
 
     Attributes:
         updates: Optimiser steps.
@@ -27,7 +27,7 @@ class TrainingSettings(BaseModel):
         learning_rate: Peak of the learning rate, which is reached after the warm-up.
         warmup_updates: Updates over which the learning rate rises linearly; by default a quarter
             of all, as in the paper.
-        schedule: How the learning rate falls after the warm-up.
+        schedule: Curve on which the learning rate falls after the warm-up.
         label_smoothing: Probability mass spread over the whole vocabulary.
         dropout: Dropout of embeddings and sublayer outputs.
         attention_dropout: Dropout of attention weights.
@@ -35,12 +35,12 @@ class TrainingSettings(BaseModel):
             from little text. A model that inherits weights keeps its supernet's.
         balance_weight: Weight of the load-balancing loss, which is 1 when balanced.
         z_weight: Weight of the router's z-loss.
-        router_jitter: Noise on the router's input while training.
+        router_jitter: Largest share by which training scales the router's input at random.
         clip_norm: Largest gradient norm; 0 does not clip.
         precision: Number format of the computation; weights and optimiser stay in float32.
-        sampling: One random subnet per update as in the paper, or the sandwich rule: largest,
-            smallest and two random ones, all but the largest taught by it (BigNAS, Yu et al.,
-            2020). A stand-alone model ignores it.
+        sampling: One random subnet per update as in the paper, or the sandwich rule: the largest,
+            the smallest and two random ones, of which the largest teaches the others (BigNAS, Yu
+            et al., 2020). A stand-alone model ignores it.
         max_sentence: Longest sentence in tokens; longer pairs are left out of the training.
         save_every: Updates between checkpoints.
         validate_every: Updates between validations.
@@ -73,7 +73,7 @@ class TrainingSettings(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def for_model(self) -> dict[str, Any]:
-        """Return what a `TransformerConfig` takes of these settings."""
+        """Return those of the settings that are fields of a `TransformerConfig`."""
         return {
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
@@ -83,10 +83,11 @@ class TrainingSettings(BaseModel):
 
     @classmethod
     def of(cls, **given: Any) -> "TrainingSettings":
-        """Settings from keyword arguments.
+        """Return settings from keyword arguments.
 
         Raises:
-            SettingsError: One is unknown or out of range; it is named with its value.
+            SettingsError: A setting is unknown or out of range. The message names it and its
+                value.
         """
         try:
             return cls.model_validate(given)

@@ -1,4 +1,4 @@
-"""The weight-sharing Transformer: every architecture of a space is a front slice of it."""
+"""This package holds the supernet, whose weights all architectures of a space share."""
 
 from automoe.supernet.config import TransformerConfig
 from automoe.supernet.extract import extract

@@ -1,4 +1,4 @@
-"""Multi-head attention whose head count is a choice and whose width in the middle is fixed.
+"""This module computes attention with any number of heads and a fixed width of all together.
 
 Legend: B batch, T queries, S keys, D query width, E key width, H heads, Q = qkv_dim.
 """
@@ -15,7 +15,7 @@ KeysValues = tuple[Tensor, Tensor]
 class ElasticAttention(nn.Module):
     """Attention that projects any input width to ``qkv_dim`` and back.
 
-    The number of heads divides ``qkv_dim`` and changes neither weights nor operations.
+    The number of heads divides ``qkv_dim``. It changes neither the weights nor the FLOPs.
     """
 
     def __init__(self, dim: int, memory_dim: int, qkv_dim: int, *, dropout: float) -> None:
@@ -27,13 +27,16 @@ class ElasticAttention(nn.Module):
         self.dropout = dropout
 
     def keys_values(self, memory_BSE: Tensor) -> KeysValues:
-        """Project what is attended to: two of ``[B, S, Q]``."""
+        """Return keys and values of what is attended to, each ``[B, S, Q]``."""
         return self.key(memory_BSE), self.value(memory_BSE)
 
     def forward(
         self, x_BTD: Tensor, keys_values: KeysValues, heads: int, mask_BHTS: Tensor | None
     ) -> Tensor:
-        """Attend from ``[B, T, D]``; ``mask_BHTS`` broadcasts and is true where allowed."""
+        """Return the attention of ``x_BTD``, ``[B, T, D]``.
+
+        ``mask_BHTS`` is broadcast. It is true where a query may attend to a key.
+        """
         query_BHTQ = _split(self.query(x_BTD), heads)
         key_BHSQ, value_BHSQ = (_split(part, heads) for part in keys_values)
         mixed_BHTQ = F.scaled_dot_product_attention(
@@ -53,6 +56,9 @@ def _split(x_BTQ: Tensor, heads: int) -> Tensor:
 
 
 def causal_mask(n_queries: int, n_keys: int) -> Tensor:
-    """True where the last ``n_queries`` of ``n_keys`` positions may look: ``[T, S]``."""
+    """Return a mask ``[T, S]`` for the last ``n_queries`` of ``n_keys`` positions.
+
+    It is true for the position itself and all earlier ones.
+    """
     ones_TS = torch.ones(n_queries, n_keys, dtype=torch.bool)
     return ones_TS.tril(n_keys - n_queries)

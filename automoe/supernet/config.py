@@ -1,4 +1,4 @@
-"""Everything that fixes a model's shape and regularisation, as plain data."""
+"""This module describes the shape and the regularisation of a model as plain data."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,19 +9,22 @@ from automoe.architecture.space import SearchSpace
 
 @dataclass(frozen=True, slots=True)
 class TransformerConfig:
-    """Shape and regularisation of one model.
+    """The shape and the regularisation of one model.
 
     Attributes:
-        architecture: The model's full shape; a supernet's is the largest of its space.
-        vocab_size: Rows of the embedding table and of the tied output projection.
-        position_dim: Width of the sinusoids before they are cut to the embedding's width. It
-            is the supernet's, so that an extracted subnet keeps its positions.
-        shared_embeddings: One table for source and target.
-        dropout: Probability for embeddings and for each sublayer's output.
-        attention_dropout: Probability for attention weights.
-        pre_norm: Normalise before each sublayer instead of after it.
-        top_k: Experts that serve each token; more than a layer has means all of them.
-        router_jitter: The router's input is scaled by up to this share while training.
+        architecture: The model's full shape. That of a supernet is the largest of its space.
+        vocab_size: The number of rows of the embedding table, which the output projection shares.
+        position_dim: The width of the sinusoids before they are cut to the embedding's width. A
+            subnet has that of its supernet, so that its positions stay the same.
+        shared_embeddings: Whether source and target use one table.
+        dropout: The probability of dropout in embeddings and in each sublayer's output.
+        attention_dropout: The probability of dropout in attention weights.
+        pre_norm: Whether a layer norm comes before each sublayer instead of after it.
+        top_k: The number of experts that serve each token, or all of a layer that has fewer.
+        router_jitter: The largest share by which training scales the router's input at random.
+
+    Raises:
+        ValueError: A value is out of range.
     """
 
     architecture: Architecture
@@ -43,26 +46,26 @@ class TransformerConfig:
 
     @classmethod
     def of(cls, architecture: Architecture, *, vocab_size: int, **more: Any) -> "TransformerConfig":
-        """A model of this architecture alone; its positions are as wide as its wider side."""
+        """Return the configuration of one architecture alone.
+
+        Its sinusoids are as wide as the wider of its two stacks.
+        """
         widest = max(architecture.encoder.embed_dim, architecture.decoder.embed_dim)
         return cls(architecture=architecture, vocab_size=vocab_size, position_dim=widest, **more)
 
     @classmethod
     def for_space(cls, space: SearchSpace, **changes: Any) -> "TransformerConfig":
-        """The supernet of a space: its largest architecture with every expert."""
-        fixed = {
-            "vocab_size": space.vocab_size,
-            "shared_embeddings": space.shared_embeddings,
-        }
-        return cls.of(space.largest(), **{**fixed, **changes})
+        """Return the configuration of a space's supernet, the space's largest architecture."""
+        sizes = {"vocab_size": space.vocab_size, "shared_embeddings": space.shared_embeddings}
+        return cls.of(space.largest(), **{**sizes, **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """The content as JSON types."""
+        """Return the content as JSON types."""
         return {**asdict(self), "architecture": self.architecture.to_dict()}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "TransformerConfig":
-        """Build from what ``to_dict`` gave.
+        """Build a configuration from the result of ``to_dict``.
 
         Raises:
             ArchitectureError: The architecture is not valid.

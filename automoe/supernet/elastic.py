@@ -1,4 +1,4 @@
-"""Layers whose weights are cut from the front to the width that is asked for.
+"""This module has layers that use only the first of their weights, up to a given width.
 
 Legend: ``*`` any leading dimensions, I and O widths in and out, D embedding width.
 """
@@ -14,7 +14,7 @@ class ElasticLinear(nn.Linear):
     """A linear layer that uses the first rows and columns of its weight."""
 
     def forward(self, x_I: Tensor, out_dim: int | None = None) -> Tensor:
-        """Map ``[*, I]`` to ``[*, O]``; I is the input's, O is ``out_dim`` or the full width."""
+        """Map ``[*, I]`` to ``[*, O]``. O is ``out_dim``, by default the full width."""
         out_dim = self.out_features if out_dim is None else out_dim
         bias_O = None if self.bias is None else self.bias[:out_dim]
         return F.linear(x_I, self.weight[:out_dim, : x_I.shape[-1]], bias_O)
@@ -30,16 +30,19 @@ class ElasticLayerNorm(nn.LayerNorm):
 
 
 def embed(table_VD: Tensor, tokens: Tensor, dim: int, *, padding: int) -> Tensor:
-    """Rows of ``[*]`` tokens, their first ``dim`` columns scaled by ``sqrt(dim)``: ``[*, dim]``."""
+    """Return the embeddings of ``[*]`` tokens, ``[*, dim]``, scaled by ``sqrt(dim)``.
+
+    They are the first ``dim`` columns of the tokens' rows.
+    """
     return F.embedding(tokens, table_VD[:, :dim], padding_idx=padding) * math.sqrt(dim)
 
 
 def positions(start: int, length: int, *, full_dim: int, dim: int) -> Tensor:
-    """Sinusoids of ``length`` positions from ``start``, cut to ``[length, dim]``.
+    """Return the sinusoids of ``length`` positions from ``start``, ``[length, dim]``.
 
     Sines fill the first half of ``full_dim`` and cosines the second, with wavelengths from
-    2 pi to 10000 * 2 pi (Vaswani et al., 2017, section 3.5). The cut keeps the supernet's
-    columns, so that a narrow subnet sees the positions it was trained with.
+    2 pi to 10000 * 2 pi (Vaswani et al., 2017, section 3.5). The first ``dim`` columns are
+    returned, so that a narrow subnet has the positions that it was trained with.
     """
     half = full_dim // 2
     rate_D = torch.exp(torch.arange(half) * (-math.log(10_000) / max(half - 1, 1)))

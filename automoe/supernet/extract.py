@@ -1,4 +1,4 @@
-"""Cut a stand-alone model out of a supernet."""
+"""This module copies a stand-alone model out of a supernet."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from automoe.supernet.transformer import Transformer
 
 
 def extract(supernet: Transformer, architecture: Architecture) -> Transformer:
-    """A model of just this architecture with a copy of its share of the weights.
+    """Return a model of this architecture alone, with a copy of its weights.
 
-    Every weight is shared from the front in every dimension, so one rule serves them all.
+    A subnet uses the front slice of every weight in every dimension.
 
     Raises:
         ValueError: The architecture does not fit inside the supernet.

@@ -1,4 +1,4 @@
-"""The feed-forward part of a layer: one dense network, or a router and several experts.
+"""This module has the feed-forward part of a layer: one network, or a router and experts.
 
 Legend: B batch, T positions, D width, N experts, K experts per token; M = B * T tokens.
 """
@@ -12,7 +12,7 @@ from automoe.supernet.routing import Routing
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a ReLU between, the middle cut to the width that is asked for."""
+    """Two linear maps with a ReLU between them. Any number of the first hidden units is used."""
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
@@ -26,11 +26,11 @@ class FeedForward(nn.Module):
 
 
 class ExpertLayer(nn.Module):
-    """Experts of which the first few, each as wide as asked for, make up a subnet's layer.
+    """A layer of experts. A subnet uses the first few of them, each up to a width of its own.
 
     Each token goes to its ``top_k`` most probable experts, whose outputs are scaled by the
-    router's probabilities (Switch Transformer). No token is dropped. A single expert is a
-    dense layer: no router, no scaling.
+    router's probabilities (Switch Transformer). No token is dropped. A layer with one expert is
+    dense: it has no router and scales nothing.
     """
 
     def __init__(self, dim: int, widths: tuple[int, ...], *, top_k: int, jitter: float) -> None:
@@ -43,7 +43,10 @@ class ExpertLayer(nn.Module):
     def forward(
         self, x_BTD: Tensor, widths: tuple[int, ...], counted_BT: Tensor
     ) -> tuple[Tensor, Routing | None]:
-        """Serve ``[B, T, D]`` by experts of ``widths``; ``counted_BT`` is false for padding."""
+        """Serve ``[B, T, D]`` by experts of the given widths.
+
+        ``counted_BT`` is false for padding. The routing is None in a dense layer.
+        """
         if len(widths) == 1 or self.router is None:
             return self.experts[0](x_BTD, widths[0]), None
         x_MD = x_BTD.flatten(0, 1)
@@ -53,7 +56,7 @@ class ExpertLayer(nn.Module):
     def _route(self, x_MD: Tensor, n_experts: int, counted_M: Tensor) -> Routing:
         if self.router is None:
             raise ValueError("a layer with one expert has no router")
-        # Half precision is too coarse for a softmax that decides (Switch Transformer, 2.4).
+        # Half precision is too coarse for the router's softmax (Switch Transformer, 2.4).
         with torch.autocast(x_MD.device.type, enabled=False):
             routed_MD = x_MD.float()
             if self.training and self.jitter:

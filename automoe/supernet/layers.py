@@ -1,4 +1,4 @@
-"""One encoder layer and one decoder layer, run at the size an architecture asks for.
+"""This module runs an encoder layer or a decoder layer at the size of an architecture.
 
 Legend: B batch, S source, T target, D decoder width, E encoder width.
 """
@@ -20,14 +20,19 @@ from automoe.supernet.routing import Routing
 
 @dataclass(frozen=True, slots=True)
 class LayerCache:
-    """Keys and values of the positions decoded so far, and of the encoder."""
+    """The keys and values of one decoder layer.
+
+    Attributes:
+        own: The keys and values of the positions decoded so far.
+        cross: The keys and values of the encoder's outputs.
+    """
 
     own: KeysValues
     cross: KeysValues
 
 
 class _Residual(nn.Module):
-    """Adds a sublayer to its input and normalises, after it or before it."""
+    """A module that adds a sublayer to its input, with a layer norm after it or before it."""
 
     def __init__(self, dim: int, config: TransformerConfig) -> None:
         super().__init__()
@@ -36,7 +41,7 @@ class _Residual(nn.Module):
         self.pre_norm = config.pre_norm
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
-        """Run ``sublayer`` around ``x``, both ``[B, T, D]``."""
+        """Return ``x`` plus the sublayer of it, normalised; both are ``[B, T, D]``."""
         if self.pre_norm:
             return x + F.dropout(sublayer(self.norm(x)), self.dropout, self.training)
         out: Tensor = self.norm(x + F.dropout(sublayer(x), self.dropout, self.training))
@@ -44,7 +49,7 @@ class _Residual(nn.Module):
 
 
 class ElasticEncoderLayer(nn.Module):
-    """Self-attention and experts."""
+    """A layer of self-attention and experts."""
 
     def __init__(self, shape: EncoderLayer, dim: int, config: TransformerConfig) -> None:
         super().__init__()
@@ -59,7 +64,7 @@ class ElasticEncoderLayer(nn.Module):
     def forward(
         self, x_BSE: Tensor, layer: EncoderLayer, present_BS: Tensor
     ) -> tuple[Tensor, Routing | None]:
-        """Run ``layer``'s slice; ``present_BS`` is false for padding."""
+        """Run the slice that ``layer`` describes; ``present_BS`` is false for padding."""
         mask_BHTS = present_BS[:, None, None, :]
 
         def attend(y_BSE: Tensor) -> Tensor:
@@ -72,7 +77,7 @@ class ElasticEncoderLayer(nn.Module):
 
 
 class ElasticDecoderLayer(nn.Module):
-    """Self-attention, attention to the encoder, and experts."""
+    """A layer of self-attention, attention to the encoder, and experts."""
 
     def __init__(self, shape: DecoderLayer, dim: int, config: TransformerConfig) -> None:
         super().__init__()
@@ -96,9 +101,9 @@ class ElasticDecoderLayer(nn.Module):
         masks: tuple[Tensor, Tensor],
         present_BT: Tensor,
     ) -> tuple[Tensor, LayerCache, Routing | None]:
-        """Run ``layer``'s slice after what ``cache`` holds.
+        """Run the slice that ``layer`` describes for the positions after those in ``cache``.
 
-        ``masks`` are true where own positions and the encoder's may be looked at.
+        The two masks are true where own positions and the encoder's may be attended to.
         """
         own_mask, cross_mask = masks
         grown = cache.own

@@ -1,4 +1,4 @@
-"""The decisions of a router: which expert serves which token, and how evenly.
+"""This module holds a router's decisions and computes how evenly they use the experts.
 
 Legend: T tokens, N experts, K experts per token.
 """
@@ -14,10 +14,10 @@ class Routing:
     """The decisions of one sparse layer.
 
     Attributes:
-        probability_TN: Router probabilities.
-        logits_TN: Router logits.
-        expert_TK: Chosen experts, most probable first.
-        counted_T: False for padding, which is served but not counted.
+        probability_TN: The router's probabilities.
+        logits_TN: The router's logits.
+        expert_TK: The chosen experts of each token, the most probable first.
+        counted_T: A mask that is false for padding, which is served but not counted.
     """
 
     probability_TN: Tensor
@@ -27,13 +27,13 @@ class Routing:
 
     @property
     def tokens_per_expert(self) -> Tensor:
-        """Number of counted tokens each expert serves: ``[N]``."""
+        """Return the number of counted tokens that each expert serves, ``[N]``."""
         chosen = self.expert_TK[self.counted_T].flatten()
         return torch.bincount(chosen, minlength=self.probability_TN.shape[1])
 
     @property
     def load_balancing_loss(self) -> Tensor:
-        """It is 1 when balanced, at most N: ``N * sum_e f_e P_e`` over the layer's own experts.
+        """Return ``N * sum_e f_e P_e`` over the layer's experts: 1 when balanced, at most N.
 
         f is the share of tokens and P the mean probability of an expert (Switch Transformer,
         Fedus et al., 2021, equation 4).
@@ -46,5 +46,5 @@ class Routing:
 
     @property
     def z_loss(self) -> Tensor:
-        """Mean squared log-sum-exp of the logits (ST-MoE, Zoph et al., 2022, equation 5)."""
+        """Return the mean squared log-sum-exp of the logits (ST-MoE, Zoph et al., 2022, eq. 5)."""
         return self.logits_TN[self.counted_T].logsumexp(dim=1).square().mean()

@@ -1,7 +1,7 @@
-"""An encoder-decoder Transformer that runs at the size of any architecture inside its shape.
+"""This module is the Transformer, which runs any architecture that fits inside its shape.
 
-The supernet and an extracted subnet are the same class: a supernet's shape is the largest
-architecture of its space, a subnet's shape is the subnet, for which every slice is the whole.
+The supernet and an extracted subnet are of the same class. A supernet's shape is the largest
+architecture of its space. A subnet's shape is its own architecture.
 
 Legend: B batch, S source, T target, V vocabulary, D decoder width, E encoder width, Q qkv_dim.
 """
@@ -29,9 +29,9 @@ class Memory:
     """The encoder's outputs, which the decoder attends to.
 
     Attributes:
-        layers: Outputs of the last encoder layers, last first, each ``[B, S, E]``.
-        present_BS: False for padding.
-        routing: Decisions of the encoder's sparse layers.
+        layers: The outputs of the last encoder layers, the last one first, each ``[B, S, E]``.
+        present_BS: A mask that is false for padding.
+        routing: The decisions of the encoder's sparse layers.
     """
 
     layers: tuple[Tensor, ...]
@@ -41,12 +41,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The state that decoding one more token needs.
+    """The state from which the next token is decoded.
 
     Attributes:
-        layers: Keys and values of each decoder layer.
-        present_BS: Encoder positions that are not padding.
-        length: Positions decoded so far.
+        layers: The keys and values of each decoder layer.
+        present_BS: A mask that is false where the encoder read padding.
+        length: The number of positions decoded so far.
     """
 
     layers: tuple[LayerCache, ...]
@@ -56,30 +56,31 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Scores of the next token and the decisions of every sparse layer."""
+    """The scores of the next token and the decisions of every sparse layer."""
 
     logits_BTV: Tensor
     routing: tuple[Routing, ...]
 
     @property
     def load_balancing_loss(self) -> Tensor:
-        """Mean over sparse layers, 1 when balanced; 0 when the subnet is dense."""
-        losses = [routing.load_balancing_loss for routing in self.routing]
-        return torch.stack(losses).mean() if losses else self.logits_BTV.new_zeros(())
+        """Return the mean over sparse layers: 1 when balanced, 0 when the subnet is dense."""
+        return self._mean([routing.load_balancing_loss for routing in self.routing])
 
     @property
     def z_loss(self) -> Tensor:
-        """Mean over sparse layers; 0 when the subnet is dense."""
-        losses = [routing.z_loss for routing in self.routing]
+        """Return the mean over sparse layers, 0 when the subnet is dense."""
+        return self._mean([routing.z_loss for routing in self.routing])
+
+    def _mean(self, losses: list[Tensor]) -> Tensor:
         return torch.stack(losses).mean() if losses else self.logits_BTV.new_zeros(())
 
 
 class Transformer(nn.Module):
-    """The model; see the module's first lines.
+    """The model, which is a supernet or a stand-alone model.
 
     Args:
-        config: Shape and regularisation.
-        seed: Of the initial weights.
+        config: The shape and the regularisation.
+        seed: The seed of the initial weights.
     """
 
     def __init__(self, config: TransformerConfig, *, seed: int = 0) -> None:
@@ -119,9 +120,9 @@ class Transformer(nn.Module):
         """Score every next token of ``target_BT`` given ``source_BS``.
 
         Args:
-            source_BS: Source tokens, 0 for padding.
-            target_BT: Target tokens, shifted right, 0 for padding.
-            architecture: The subnet to run; ``None`` runs the full shape.
+            source_BS: The source tokens, 0 for padding.
+            target_BT: The target tokens, shifted right, 0 for padding.
+            architecture: The subnet to run; None runs the full shape.
 
         Raises:
             ValueError: The architecture does not fit inside the model's shape.
@@ -147,9 +148,10 @@ class Transformer(nn.Module):
         return Memory(tuple(last), present_BS, tuple(routing))
 
     def start(self, memory: Memory, architecture: Architecture | None = None) -> Cache:
-        """Project what each decoder layer attends to; nothing is decoded yet.
+        """Return the state before the first token, with the encoder's keys and values.
 
-        A layer of span a sees the last a encoder layers, one after the other in time.
+        A decoder layer of span a attends to the positions of the last a encoder layers, which
+        follow one another.
         """
         caches = []
         layers = self.fitting(architecture).decoder.layers
@@ -163,7 +165,10 @@ class Transformer(nn.Module):
     def decode(
         self, target_BT: Tensor, cache: Cache, architecture: Architecture | None = None
     ) -> tuple[Output, Cache]:
-        """Score the token after each of ``[B, T]``, which continue what ``cache`` holds."""
+        """Score the token after each of ``target_BT``, ``[B, T]``, which follow those in the cache.
+
+        The returned cache holds these tokens too.
+        """
         decoder = self.fitting(architecture).decoder
         n_tokens = target_BT.shape[1]
         x_BTD = self._embedded(
@@ -191,10 +196,10 @@ class Transformer(nn.Module):
         return F.dropout(x + where.to(x), self.config.dropout, self.training)
 
     def fitting(self, architecture: Architecture | None) -> Architecture:
-        """The architecture to run: the given one, or the full shape for ``None``.
+        """Return the given architecture, or the full shape for None.
 
         Raises:
-            ValueError: It does not fit inside the model's shape.
+            ValueError: The architecture does not fit inside the model's shape.
         """
         shape = self.config.architecture
         if architecture is None or architecture == shape:
@@ -209,14 +214,14 @@ class Transformer(nn.Module):
 
 
 def _fits(small: Architecture, large: Architecture) -> bool:
-    sides = ((small.encoder, large.encoder), (small.decoder, large.decoder))
+    stacks = ((small.encoder, large.encoder), (small.decoder, large.decoder))
     return small.qkv_dim == large.qkv_dim and all(
         a.embed_dim <= b.embed_dim
         and len(a.layers) <= len(b.layers)
         and all(
             _experts_fit(x.experts, y.experts) for x, y in zip(a.layers, b.layers, strict=False)
         )
-        for a, b in sides
+        for a, b in stacks
     )
 
 

@@ -1,4 +1,4 @@
-"""Parallel text: corpora, vocabularies and batches."""
+"""This package reads parallel text: corpora, vocabularies and batches."""
 
 from automoe.text.batches import (
     Batch,

@@ -1,4 +1,4 @@
-"""Batches of sentence pairs under a budget of tokens.
+"""This module puts sentence pairs into batches of at most so many tokens.
 
 Shape suffixes: B sentence pairs of a batch, S source tokens, T target tokens.
 """
@@ -21,10 +21,10 @@ class Batch:
     """Sentence pairs of similar length, padded at the end with PAD.
 
     Attributes:
-        source_BS: Source ids with EOS, int64.
-        target_in_BT: BOS and the target ids, int64: what the decoder reads.
-        target_out_BT: The target ids and EOS, int64: what the decoder shall predict.
-        rows: `rows[b]` is the position of row b in the sequence of pairs that was batched.
+        source_BS: The source ids with EOS, int64.
+        target_in_BT: BOS and the target ids, which the decoder reads, int64.
+        target_out_BT: The target ids and EOS, which the decoder must predict, int64.
+        rows: The position of each row's pair in the sequence that was batched.
     """
 
     source_BS: Tensor
@@ -34,11 +34,11 @@ class Batch:
 
     @property
     def n_tokens(self) -> int:
-        """Target tokens to predict, EOS included and padding left out."""
+        """Return the number of target tokens, EOS included and padding left out."""
         return int((self.target_out_BT != PAD).sum())
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch with its tensors on `device`."""
+        """Return the same batch with its tensors on `device`."""
         return replace(
             self,
             source_BS=self.source_BS.to(device),
@@ -48,7 +48,7 @@ class Batch:
 
 
 def batches_per_epoch(pairs: Sequence[Pair], max_tokens: int) -> int:
-    """Number of batches that `token_batches` gives; it is the same for all seeds and epochs.
+    """Return the number of batches of one epoch, which is the same for all seeds and epochs.
 
     Raises:
         ValueError: There are no pairs, or one is longer than `max_tokens`.
@@ -59,17 +59,18 @@ def batches_per_epoch(pairs: Sequence[Pair], max_tokens: int) -> int:
 def token_batches(
     pairs: Sequence[Pair], *, max_tokens: int, seed: int, epoch: int
 ) -> Iterator[Batch]:
-    """The batches of one epoch, each pair exactly once, in an order drawn from seed and epoch.
+    """Return the batches of one epoch. Each pair is in exactly one batch.
 
     Args:
-        pairs: What to batch.
-        max_tokens: Upper bound of rows x longest pair (`Pair.length`) of a batch, padding counted.
-        seed: Nonnegative; chooses the order together with `epoch`.
-        epoch: Counted from 0.
+        pairs: The pairs to batch.
+        max_tokens: The most tokens of a batch, padding included: its number of rows times the
+            length of its longest pair (`Pair.length`).
+        seed: A number from 0, which decides the order together with `epoch`.
+        epoch: The number of the epoch, counted from 0.
 
     Raises:
         ValueError: There are no pairs, one is longer than `max_tokens`, or `seed` or `epoch` is
-            negative. Raised by the call, not by the first batch.
+            negative. The call raises it, not the first batch.
     """
     _require_nonnegative("seed", seed)
     _require_nonnegative("epoch", epoch)
@@ -81,19 +82,20 @@ def token_batches(
 def training_batches(
     pairs: Sequence[Pair], *, max_tokens: int, seed: int, start_step: int = 0
 ) -> Iterator[Batch]:
-    """The batches of epoch after epoch without end, from any step on.
+    """Return the batches of one epoch after the other, without end.
 
-    Batch k of a run resumed at `start_step` is batch `start_step + k` of the run from the start;
-    no batch before it is built.
+    Batch k after `start_step` is batch `start_step + k` of a run from the start. The earlier
+    batches are not built.
 
     Args:
-        pairs: What to batch.
-        max_tokens: As in `token_batches`.
-        seed: As in `token_batches`.
-        start_step: Number of batches already used.
+        pairs: The pairs to batch.
+        max_tokens: The most tokens of a batch, as in `token_batches`.
+        seed: The seed of the order, as in `token_batches`.
+        start_step: The number of batches that were used before.
 
     Raises:
-        ValueError: As `token_batches`, or `start_step` is negative. Raised by the call.
+        ValueError: There are no pairs, one is longer than `max_tokens`, or `seed` or `start_step`
+            is negative. The call raises it, not the first batch.
     """
     _require_nonnegative("seed", seed)
     _require_nonnegative("start_step", start_step)
@@ -102,17 +104,18 @@ def training_batches(
 
 
 def evaluation_batches(pairs: Sequence[Pair], *, max_tokens: int) -> Iterator[Batch]:
-    """All pairs once, shortest first, always in the same order.
+    """Return batches that hold each pair once, the shortest pairs first.
 
-    This is not the order of `pairs`, which would pad far more: use `Batch.rows` to put results
-    back in place.
+    The order is always the same, but it is not the order of `pairs`. `Batch.rows` tells which pair
+    a row belongs to.
 
     Args:
-        pairs: What to batch.
-        max_tokens: As in `token_batches`.
+        pairs: The pairs to batch.
+        max_tokens: The most tokens of a batch, as in `token_batches`.
 
     Raises:
-        ValueError: There are no pairs, or one is longer than `max_tokens`. Raised by the call.
+        ValueError: There are no pairs, or one is longer than `max_tokens`. The call raises it, not
+            the first batch.
     """
     lengths = _lengths(pairs, max_tokens)
     order = np.argsort(lengths, kind="stable")
@@ -139,10 +142,10 @@ def _lengths(pairs: Sequence[Pair], max_tokens: int) -> np.ndarray:
 
 
 def _cuts(lengths: np.ndarray, max_tokens: int) -> _Rows:
-    """Return where each batch begins when the pairs stand in order of length.
+    """Return the position of the first pair of each batch when pairs are sorted by length.
 
-    Only the sorted lengths matter, so every epoch is cut at the same places and the number of
-    batches never changes: that is what makes a step number enough to resume.
+    The positions depend on the sorted lengths alone, so every epoch has the same number of
+    batches. Therefore a run resumes from the number of a step.
     """
     cuts = [0]
     for position, length in enumerate(np.sort(lengths).tolist()):

@@ -1,4 +1,4 @@
-"""Folders of parallel text: `train`, `valid` and `test`, one file for each language."""
+"""This module reads corpora, which have a file for each split and each language."""
 
 import hashlib
 from codecs import BOM_UTF8
@@ -9,11 +9,11 @@ from typing import Literal, Self, get_args
 
 Split = Literal["train", "valid", "test"]
 
-_MAX_NAMES = 12  # of files, in a message
+_MAX_NAMES = 12  # the most file names in a message
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be used as it is; the message names file, line and remedy."""
+    """A corpus that cannot be used. The message names the file, the line and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ParallelText:
         target: `target[i]` is the translation of `source[i]`.
 
     Raises:
-        CorpusError: The two sides differ in length.
+        CorpusError: The two languages differ in the number of sentences.
     """
 
     source: tuple[str, ...]
@@ -35,7 +35,7 @@ class ParallelText:
         if len(self.source) != len(self.target):
             raise CorpusError(
                 f"'target' must have one sentence for each of the {len(self.source)} in 'source'. "
-                f"Got {len(self.target)}; align the two sides."
+                f"Got {len(self.target)}; align the two languages."
             )
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class ParallelText:
 
     @property
     def digest(self) -> str:
-        """The digest that tells this text from others."""
+        """Return a digest of all sentences."""
         digest = hashlib.sha256()
         for sentence in (*self.source, *self.target):
             digest.update(sentence.encode() + b"\n")
@@ -55,9 +55,9 @@ class Corpus:
     """A folder with the files `train`, `valid` and `test` in two languages.
 
     Attributes:
-        folder: Where the files are.
-        source: Suffix of the files to translate from, such as `en`.
-        target: Suffix of the files to translate into, such as `de`.
+        folder: The folder of the files.
+        source: The suffix of the files to translate from, such as `en`.
+        target: The suffix of the files to translate into, such as `de`.
     """
 
     folder: Path
@@ -66,12 +66,12 @@ class Corpus:
 
     @classmethod
     def open(cls, folder: Path, *, source: str = "en", target: str = "de") -> Self:
-        """The corpus in `folder`; that all six files are there is checked, nothing is read.
+        """Return the corpus in `folder`. All six files must exist, but none is read.
 
         Args:
             folder: The folder that holds `train.<language>` and so on.
-            source: Suffix of the language to translate from.
-            target: Suffix of the language to translate into.
+            source: The suffix of the language to translate from.
+            target: The suffix of the language to translate into.
 
         Raises:
             CorpusError: The folder or a file is missing, or the two languages are the same.
@@ -80,21 +80,26 @@ class Corpus:
             raise CorpusError(f"'target' must differ from 'source'. Got {target!r} for both.")
         if not folder.is_dir():
             raise CorpusError(
-                f"The corpus folder '{folder}' does not exist or is no folder. Correct the path."
+                f"The corpus folder '{folder}' does not exist or is not a folder. Correct the path."
             )
         corpus = cls(folder, source, target)
-        corpus._require_files()
+        for path in (path for split in get_args(Split) for path in corpus.files(split)):
+            if not path.is_file():
+                raise CorpusError(
+                    f"The corpus folder '{folder}' lacks the file '{path.name}'. "
+                    f"It has: {_names(folder)}. Add the file, or choose other languages."
+                )
         return corpus
 
     def absolute(self) -> Self:
-        """The same by its absolute path, for a process with another working folder."""
+        """Return the corpus with its absolute path, for a process in another working folder."""
         return replace(self, folder=self.folder.absolute())
 
     def split(self, name: Split) -> ParallelText:
-        """Read one split; the text is left as it is; line ends and a byte order mark go.
+        """Read one split. Only line ends and a byte order mark are removed.
 
         Args:
-            name: `train`, `valid` or `test`.
+            name: The name of the split: `train`, `valid` or `test`.
 
         Raises:
             CorpusError: There is no such split; or a file cannot be read, is empty, is not UTF-8,
@@ -112,37 +117,25 @@ class Corpus:
         return ParallelText(source, target)
 
     def files(self, name: Split) -> tuple[Path, Path]:
-        """The files of a split: what to translate, and the translations."""
-        return self._path(name, self.source), self._path(name, self.target)
-
-    def _path(self, split: str, language: str) -> Path:
-        return self.folder / f"{split}.{language}"
-
-    def _require_files(self) -> None:
-        for split in get_args(Split):
-            for language in (self.source, self.target):
-                if not self._path(split, language).is_file():
-                    raise CorpusError(
-                        f"The corpus folder '{self.folder}' lacks the file '{split}.{language}'. "
-                        f"It has: {_names(self.folder)}. Add the file, or choose other languages."
-                    )
+        """Return the two files of a split, that of the source language first."""
+        return self.folder / f"{name}.{self.source}", self.folder / f"{name}.{self.target}"
 
 
 def default_corpus_folder() -> Path:
-    """The folder of the English-German corpus that is part of this package."""
+    """Return the folder of the English-German corpus that is part of this package."""
     return Path(str(files("automoe.text"))) / "en_de_small"
 
 
 def open_corpus(folder: Path | None = None, *, source: str = "en", target: str = "de") -> Corpus:
-    """The corpus in `folder`, or the one that is part of this package.
+    """Return the corpus in `folder`, or the one that is part of this package.
 
     Args:
-        folder: The folder of the corpus; None stands for the English-German one shipped here.
-        source: Suffix of the language to translate from.
-        target: Suffix of the language to translate into.
+        folder: The folder of the corpus, or None for the English-German one of this package.
+        source: The suffix of the language to translate from.
+        target: The suffix of the language to translate into.
 
     Raises:
-        CorpusError: As `Corpus.open`.
+        CorpusError: The folder or a file is missing, or the two languages are the same.
     """
     return Corpus.open(folder or default_corpus_folder(), source=source, target=target)
 
@@ -154,19 +147,15 @@ def _names(folder: Path) -> str:
 
 
 def _read_lines(path: Path) -> tuple[str, ...]:
-    # Only \n ends a line: str.splitlines would also cut at U+2028 and shift all that follows.
-    lines = _read_bytes(path).removesuffix(b"\n").split(b"\n")
-    return tuple(_decode(line, path, number) for number, line in enumerate(lines, start=1))
-
-
-def _read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise CorpusError(f"'{path}' cannot be read: {error.strerror}. Check the file.") from None
     if not content:
         raise CorpusError(f"'{path}' is empty. Put one sentence on each line.")
-    return content
+    # Only \n ends a line. str.splitlines also cuts at U+2028, after which lines would not match.
+    lines = content.removesuffix(b"\n").split(b"\n")
+    return tuple(_decode(line, path, number) for number, line in enumerate(lines, start=1))
 
 
 def _decode(line: bytes, path: Path, number: int) -> str:

@@ -1,6 +1,5 @@
-"""Sentence pairs as token ids."""
+"""This module turns sentence pairs into token ids."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +13,8 @@ class Pair:
     """One sentence and its translation.
 
     Attributes:
-        source: Ids of the source, EOS last.
-        target: Ids of the target, without BOS and EOS.
+        source: The ids of the source, with EOS at the end.
+        target: The ids of the target, without BOS and EOS.
 
     Raises:
         ValueError: The source is empty.
@@ -30,17 +29,17 @@ class Pair:
 
     @property
     def length(self) -> int:
-        """Tokens of the longer side: the source, or the target with BOS (or EOS) added."""
+        """Return the tokens of the longer sentence; the target counts with its BOS or EOS."""
         return max(len(self.source), len(self.target) + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPairs:
-    """The pairs of a text, and what was done to the long ones.
+    """The pairs of a text.
 
     Attributes:
         pairs: The pairs, in the order of the text.
-        n_overlong: How many were longer than allowed, and so dropped or truncated.
+        n_overlong: The number of pairs that were too long and were dropped or truncated.
     """
 
     pairs: tuple[Pair, ...]
@@ -58,10 +57,10 @@ def encode_pairs(
 
     Args:
         text: The sentences and their translations.
-        vocabulary: Gives the ids of both sides.
-        max_tokens: The longest pair (`Pair.length`) that is left as it is.
-        overlong: Whether longer pairs are left out, or lose the end of their sentences; the EOS
-            stays, and so does every pair, so that pair i belongs to line i.
+        vocabulary: The vocabulary of both languages.
+        max_tokens: The largest length (`Pair.length`) of a pair.
+        overlong: What is done to longer pairs. They are dropped, or the ends of their sentences
+            are cut off before the EOS. When they are truncated, pair i is that of line i.
 
     Raises:
         ValueError: `max_tokens` leaves no room, or no pair is left.
@@ -70,7 +69,10 @@ def encode_pairs(
         raise ValueError(f"'max_tokens' must be at least 2, one word and EOS. Got {max_tokens}.")
     if overlong not in ("drop", "truncate"):
         raise ValueError(f"'overlong' must be 'drop' or 'truncate'. Got {overlong!r}.")
-    pairs = list(_encode(text, vocabulary))
+    pairs = [
+        Pair((*vocabulary.encode(source), EOS), tuple(vocabulary.encode(target)))
+        for source, target in zip(text.source, text.target, strict=True)
+    ]
     n_overlong = sum(pair.length > max_tokens for pair in pairs)
     if overlong == "truncate":
         return EncodedPairs(tuple(_truncate(pair, max_tokens) for pair in pairs), n_overlong)
@@ -84,14 +86,7 @@ def encode_pairs(
     return EncodedPairs(kept, n_overlong)
 
 
-def _encode(text: ParallelText, vocabulary: Vocabulary) -> Iterator[Pair]:
-    for source, target in zip(text.source, text.target, strict=True):
-        yield Pair((*vocabulary.encode(source), EOS), tuple(vocabulary.encode(target)))
-
-
 def _truncate(pair: Pair, max_tokens: int) -> Pair:
-    if pair.length <= max_tokens:
-        return pair
     source = pair.source
     if len(source) > max_tokens:
         source = (*source[: max_tokens - 1], EOS)

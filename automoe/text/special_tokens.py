@@ -1,4 +1,4 @@
-"""The tokens that every vocabulary has at the same place."""
+"""This module gives the ids of the tokens that every vocabulary has at the same place."""
 
 PAD = 0
 BOS = 1

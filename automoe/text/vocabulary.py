@@ -1,9 +1,9 @@
-"""Vocabularies of subword pieces, shared by both languages (SentencePiece)."""
+"""This module learns vocabularies of subword pieces for two languages, with SentencePiece."""
 
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from automoe.text.special_tokens import BOS, EOS, PAD, UNK
 from devices.files import replacing
 
 _MAX_SENTENCES = 1_000_000  # more cost minutes and gigabytes and hardly change the pieces
-_MAX_SENTENCE_BYTES = 1 << 16  # SentencePiece skips longer ones without a word
+_MAX_SENTENCE_BYTES = 1 << 16  # SentencePiece skips longer sentences without a message
 _ERRORS_ONLY = 2
 _IDS = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
 _TOO_HIGH = re.compile(r"Vocabulary size too high .* value <= (\d+)")
@@ -29,17 +29,17 @@ class VocabularyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Pieces of words and their ids; the ids of `special_tokens` come first.
+    """Pieces of words and their ids. The ids of `special_tokens` come first.
 
-    Text is not normalised, so `decode(encode(text))` gives the text back, except that blanks at
-    the ends are removed, runs of blanks become one, and characters unknown to the vocabulary
-    become the mark of the unknown.
+    Text is not normalised, so `decode(encode(text))` returns the text, with three exceptions:
+    blanks at the ends are removed, several blanks in a row become one, and a character that the
+    vocabulary does not have becomes the unknown token's mark.
 
     Attributes:
         model: A serialised SentencePiece model.
 
     Raises:
-        VocabularyError: These bytes are no such model, or its special tokens have other ids.
+        VocabularyError: The bytes are not such a model, or its special tokens have other ids.
     """
 
     model: bytes = field(repr=False)
@@ -70,21 +70,20 @@ class Vocabulary:
         The same arguments give the same bytes.
 
         Args:
-            text: A corpus, of which the train split of both languages is used, or sentences.
-            size: Number of pieces, the four special tokens included.
-            model_path: Where the model goes; it is replaced in one step.
-            seed: Chooses the sentences when there are more than a million; otherwise without
-                effect.
-            algorithm: How the pieces are chosen.
-            character_coverage: Share of all characters that must be in the vocabulary; lower it
-                for a large corpus with many rare characters.
+            text: A corpus, whose train split is used in both languages, or sentences.
+            size: The number of pieces, the four special tokens included.
+            model_path: The file of the model. A file that exists is replaced in one step.
+            seed: The seed that chooses a million sentences when there are more.
+            algorithm: The algorithm that chooses the pieces.
+            character_coverage: The share of all characters that must be in the vocabulary. Lower
+                it for a large corpus with many rare characters.
 
         Raises:
-            VocabularyError: There is no text, or `size` does not suit it; the nearest possible
-                size is named.
+            VocabularyError: There is no text, or `size` does not suit it. The message names the
+                nearest possible size.
             CorpusError: The train split cannot be read.
         """
-        sentences = _sample(_sentences(text), seed)
+        sentences = _sentences(text, seed)
         if not sentences:
             raise VocabularyError("'text' must hold at least one sentence. Got none; add text.")
         options = {
@@ -112,17 +111,17 @@ class Vocabulary:
             raise VocabularyError(f"'{path}': {error}") from None
 
     def save(self, path: Path) -> None:
-        """Write the model to `path`, in one step; folders are made as needed."""
+        """Write the model to `path` in one step, and make missing folders."""
         with replacing(path) as complete:
             complete.write_bytes(self.model)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the pieces of `text`, without begin and end of sentence."""
+        """Return the ids of the pieces of `text`, without BOS and EOS."""
         ids: list[int] = self._pieces.encode(text)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; padding, begin and end of sentence are skipped.
+        """Return the text of `ids`. PAD, BOS and EOS are skipped.
 
         Raises:
             VocabularyError: An id is not in the vocabulary.
@@ -139,17 +138,17 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """Number of pieces, special tokens included."""
+        """Return the number of pieces, special tokens included."""
         return int(self._pieces.get_piece_size())
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the model, in hexadecimal; equal vocabularies have equal ones."""
+        """Return the digest of the model in hexadecimal; equal vocabularies have equal ones."""
         return hashlib.sha256(self.model).hexdigest()
 
 
 def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
-    # Zero bytes would load as a model without pieces that complains at every call.
+    # SentencePiece loads zero bytes as a model without pieces, and fails only when it is used.
     try:
         if model:
             return sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -160,17 +159,11 @@ def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
     )
 
 
-def _sentences(text: Corpus | Iterable[str]) -> Iterator[str]:
-    if not isinstance(text, Corpus):
-        yield from text
-        return
-    train = text.split("train")
-    yield from train.source
-    yield from train.target
-
-
-def _sample(sentences: Iterable[str], seed: int) -> list[str]:
-    kept = [sentence for sentence in sentences if sentence.strip()]
+def _sentences(text: Corpus | Iterable[str], seed: int) -> list[str]:
+    if isinstance(text, Corpus):
+        train = text.split("train")
+        text = (*train.source, *train.target)
+    kept = [sentence for sentence in text if sentence.strip()]
     if len(kept) <= _MAX_SENTENCES:
         return kept
     return Random(seed).sample(kept, _MAX_SENTENCES)

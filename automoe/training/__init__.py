@@ -1,4 +1,4 @@
-"""Training: the supernet, and the model that a search found."""
+"""This package trains supernets and the final models of single architectures."""
 
 from automoe.settings.training import SettingsError, TrainingSettings
 from automoe.training.checkpoint import CheckpointError, Record, updates_done

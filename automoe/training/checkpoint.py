@@ -1,4 +1,4 @@
-"""A training run on disk: weights, optimiser and history in one safetensors file."""
+"""This module keeps a training run on disk, in one safetensors file."""
 
 import json
 from collections.abc import Iterator
@@ -27,9 +27,11 @@ class Record:
     """One point of a run's history.
 
     Attributes:
-        update: Updates done.
-        train_loss: Mean since the last record, per token in nats, smoothing and routers included.
-        valid_loss: Of the full shape, per token in nats; None where it was not computed.
+        update: The number of updates done.
+        train_loss: The mean loss since the last record, in nats per token, with label smoothing
+            and the routers' losses.
+        valid_loss: The validation loss of the full shape in nats per token, or None when it was
+            not computed.
     """
 
     update: int
@@ -42,37 +44,37 @@ class Checkpoint:
     """The state of a run after ``update`` updates.
 
     Attributes:
-        update: Updates done.
-        model: Weights by name.
-        optimiser: State by ``<parameter name>.<what>``.
-        history: What was recorded so far.
-        fingerprint: Identifies settings and data; a run resumes only from its own.
+        update: The number of updates done.
+        model: The weights by name.
+        optimiser: The optimiser's state; a key is a parameter's name, a dot and a state's name.
+        history: The records so far.
+        digest: The digest of settings and data. A run resumes only from its own checkpoint.
     """
 
     update: int
     model: dict[str, Tensor]
     optimiser: dict[str, Tensor]
     history: tuple[Record, ...]
-    fingerprint: str
+    digest: str
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint, replacing the previous one at once or not at all."""
+        """Write the checkpoint; it replaces the previous one completely or not at all."""
         tensors = {f"{_MODEL}{name}": value for name, value in self.model.items()}
         tensors |= {f"{_OPTIMISER}{name}": value for name, value in self.optimiser.items()}
         metadata = {
             "update": str(self.update),
-            "fingerprint": self.fingerprint,
+            "fingerprint": self.digest,
             "history": json.dumps([asdict(record) for record in self.history]),
         }
         with replacing(folder / FILE) as complete:
             save_file({k: v.contiguous() for k, v in tensors.items()}, complete, metadata)
 
     @classmethod
-    def load(cls, folder: Path, *, fingerprint: str) -> "Checkpoint | None":
-        """The checkpoint in ``folder``; None when there is none.
+    def load(cls, folder: Path, *, digest: str) -> "Checkpoint | None":
+        """Return the checkpoint in ``folder``, or None when there is none.
 
         Raises:
-            CheckpointError: It is damaged, or another run wrote it.
+            CheckpointError: The checkpoint is damaged, or another run wrote it.
         """
         path = folder / FILE
         if not path.exists():
@@ -82,7 +84,7 @@ class Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             history = tuple(Record(**record) for record in json.loads(metadata["history"]))
             update, written_by = int(metadata["update"]), metadata["fingerprint"]
-        if written_by != fingerprint:
+        if written_by != digest:
             raise CheckpointError(
                 f"'{path}' was written by a run with other settings, space or text. "
                 "Choose another folder, or delete this one to start again."
@@ -93,7 +95,7 @@ class Checkpoint:
 
 
 def updates_done(folder: Path) -> int:
-    """Return how far the run in ``folder`` is; 0 without a checkpoint. No weight is read.
+    """Return the number of updates done in ``folder``, 0 without a checkpoint. It reads no weight.
 
     Raises:
         CheckpointError: The checkpoint is damaged.
@@ -107,7 +109,7 @@ def updates_done(folder: Path) -> int:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
-    """Open a checkpoint's file; whatever shows that it is damaged becomes a CheckpointError."""
+    """Open a checkpoint's file. Every error of a damaged file becomes a CheckpointError."""
     try:
         with safe_open(path, framework="pt") as file:
             yield file
@@ -118,7 +120,7 @@ def _reading(path: Path) -> Iterator[Any]:
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer, names: dict[int, str]) -> dict[str, Tensor]:
-    """Adam's moments and step counts by parameter name; ``names`` maps ``id(parameter)``."""
+    """Return Adam's moments and step counts by parameter name; ``names`` maps ``id(parameter)``."""
     return {
         f"{names[id(parameter)]}.{key}": value
         for parameter, state in optimiser.state.items()
@@ -129,7 +131,7 @@ def optimiser_state(optimiser: torch.optim.Optimizer, names: dict[int, str]) -> 
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, state: dict[str, Tensor], names: dict[int, str]
 ) -> None:
-    """Undo ``optimiser_state``; parameters that never had a gradient stay without a state."""
+    """Restore the result of ``optimiser_state``. A parameter that had no gradient has no state."""
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             prefix = f"{names[id(parameter)]}."

@@ -1,4 +1,4 @@
-"""A corpus made ready for a model: its vocabulary and its encoded pairs."""
+"""This module prepares a corpus for training: its vocabulary and its encoded pairs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ class TrainingData:
     """The vocabulary and the pairs that training reads.
 
     Attributes:
-        vocabulary: Of both languages.
-        train: Pairs to learn from; those that are too long are left out.
-        valid: Pairs to validate on; those that are too long are cut.
-        n_left_out: How many training pairs were too long.
+        vocabulary: The vocabulary of both languages.
+        train: The pairs to learn from, without those that are too long.
+        valid: The pairs to validate on. Those that are too long are cut.
+        n_left_out: The number of training pairs that were too long.
     """
 
     vocabulary: Vocabulary
@@ -38,9 +38,9 @@ class TrainingData:
         """Encode the train and valid splits.
 
         Args:
-            corpus: The text.
-            vocabulary: Of the model.
-            max_sentence: Longest sentence in tokens.
+            corpus: The corpus.
+            vocabulary: The model's vocabulary.
+            max_sentence: The length of the longest sentence in tokens.
 
         Raises:
             CorpusError: A split cannot be read.
@@ -53,17 +53,17 @@ class TrainingData:
         return cls(vocabulary, train.pairs, valid.pairs, train.n_overlong)
 
     def validation_batches(self, max_tokens: int) -> list[Batch]:
-        """The valid split, in batches of at most ``max_tokens``."""
+        """Return the valid split in batches of at most ``max_tokens``."""
         return list(evaluation_batches(self.valid, max_tokens=max_tokens))
 
 
 def vocabulary_for(corpus: Corpus, path: Path, *, size: int, seed: int = 0) -> Vocabulary:
-    """The vocabulary at ``path``, trained on the corpus when the file is not there yet.
+    """Return the vocabulary at ``path``. If the file is missing, it is trained on the corpus.
 
-    Of several processes that train together the first one makes it; the others wait and read it.
+    When several processes train together, the first one makes it. The others wait and read it.
 
     Raises:
-        VocabularyError: It cannot be trained or read, or has another size.
+        VocabularyError: The vocabulary cannot be trained or read, or has another size.
     """
     with processes().main_process_first():
         if not path.exists():

@@ -1,4 +1,4 @@
-"""The final model of one architecture: trained, exported and checked."""
+"""This module trains, exports and checks the final model of one architecture."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,49 +31,43 @@ def finetune(
     """Train one architecture into ``folder`` and export it to ``folder/onnx``.
 
     Args:
-        architecture: What to train.
-        corpus: The text.
-        settings: How.
-        folder: Where model, checkpoint and export go; a killed run goes on from it.
-        supernet: Gives the first weights and the vocabulary; None trains from scratch.
-        vocab_size: Pieces of the vocabulary that is trained without a supernet.
-        on_progress: Called after every update.
+        architecture: The architecture to train.
+        corpus: The corpus to train on.
+        settings: The settings of the run.
+        folder: The folder of the model, the checkpoint and the export. A killed run resumes from
+            it.
+        supernet: The supernet that gives the first weights and the vocabulary, or None to train
+            from scratch.
+        vocab_size: The number of pieces of the vocabulary that is trained without a supernet.
+        on_progress: A function that is called after every update.
 
     Raises:
-        CorpusError, VocabularyError: The text cannot be used.
-        SpaceError: The architecture is not of the supernet's space.
+        CorpusError, VocabularyError: The corpus cannot be used.
+        SpaceError: The architecture is not one of the supernet's space.
         CheckpointError: The folder holds another run.
-        ExportError: The exported graphs do not compute what the model does.
+        ExportError: The exported graphs do not compute what the model computes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
         vocabulary = vocabulary_for(
             corpus, folder / VOCABULARY, size=vocab_size, seed=settings.seed
         )
-        model = _from_scratch(architecture, settings, vocabulary.size)
+        config = TransformerConfig.of(
+            architecture, vocab_size=vocabulary.size, **settings.for_model()
+        )
+        model = Transformer(config, seed=settings.seed)
     else:
         vocabulary, model = supernet.vocabulary, _inherited(architecture, settings, supernet)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     result = train(model, data, settings, folder=folder, on_progress=on_progress)
     if processes().is_main_process:
         remember_corpus(folder, corpus)
-        _save(TrainedModel(model.cpu().eval(), vocabulary), folder)
+        finished = model.cpu().eval()
+        TrainedModel(finished, vocabulary).save(folder)
+        bundle = export_model(finished, folder / ONNX)
+        vocabulary.save(bundle.folder / VOCABULARY)
+        check_parity(finished, bundle)
     return result
-
-
-def _save(finished: TrainedModel, folder: Path) -> None:
-    """Write the model and its checked export."""
-    finished.save(folder)
-    bundle = export_model(finished.model, folder / ONNX)
-    finished.vocabulary.save(bundle.folder / VOCABULARY)
-    check_parity(finished.model, bundle)
-
-
-def _from_scratch(
-    architecture: Architecture, settings: TrainingSettings, vocab_size: int
-) -> Transformer:
-    config = TransformerConfig.of(architecture, vocab_size=vocab_size, **settings.for_model())
-    return Transformer(config, seed=settings.seed)
 
 
 def _inherited(
@@ -82,7 +76,7 @@ def _inherited(
     if supernet.space is not None:
         supernet.space.check(architecture)
     subnet = extract(supernet.model, architecture)
-    kept = {"pre_norm": subnet.config.pre_norm}  # the weights are made for it
+    kept = {"pre_norm": subnet.config.pre_norm}  # the weights were trained with it
     config = replace(subnet.config, **{**settings.for_model(), **kept})
     model = Transformer(config, seed=settings.seed)
     model.load_state_dict(subnet.state_dict())

@@ -1,4 +1,4 @@
-"""The losses that training minimises and that validation reports.
+"""This module computes the losses that training minimises and that validation reports.
 
 Legend: B sentence pairs, T target positions, V vocabulary.
 """
@@ -17,10 +17,10 @@ from automoe.text.special_tokens import PAD
 
 
 def training_loss(output: Output, target_BT: Tensor, settings: TrainingSettings) -> Tensor:
-    """Label-smoothed cross-entropy summed over tokens, in nats.
+    """Return the label-smoothed cross-entropy and the routers' losses, summed over tokens, in nats.
 
-    The router's losses are per layer, so they are scaled by the number of tokens: dividing the
-    sum by it leaves each with its own weight.
+    The routers' losses are multiplied by the number of tokens, because the caller divides the sum
+    by that number.
     """
     smoothed = F.cross_entropy(
         output.logits_BTV.float().flatten(0, 1),
@@ -36,10 +36,10 @@ def training_loss(output: Output, target_BT: Tensor, settings: TrainingSettings)
 
 
 def distillation_loss(output: Output, teacher_BTV: Tensor, target_BT: Tensor) -> Tensor:
-    """Cross-entropy against the teacher's distribution, summed over tokens, in nats.
+    """Return the cross-entropy with the teacher's distribution, summed over tokens, in nats.
 
-    In-place distillation of BigNAS (Yu et al., 2020, section 3.1): the largest subnet of the
-    same update teaches the others.
+    This is the in-place distillation of BigNAS (Yu et al., 2020, section 3.1): the largest subnet
+    of an update is the teacher of the others.
     """
     present_BT = target_BT != PAD
     log_probability = output.logits_BTV[present_BT].float().log_softmax(dim=-1)
@@ -50,12 +50,12 @@ def distillation_loss(output: Output, teacher_BTV: Tensor, target_BT: Tensor) ->
 def validation_loss(
     model: Transformer, batches: Iterable[Batch], architecture: Architecture | None = None
 ) -> float:
-    """Cross-entropy per target token in nats, unsmoothed, over all batches.
+    """Return the cross-entropy of all batches in nats per target token, without smoothing.
 
     Args:
-        model: A supernet or a stand-alone model; left in the mode it was in.
-        batches: At least one, on the model's device.
-        architecture: The subnet; ``None`` runs the full shape.
+        model: A supernet or a stand-alone model, in any mode. It is in the same mode afterwards.
+        batches: At least one batch, on the model's device.
+        architecture: The subnet to run; None runs the full shape.
 
     Raises:
         ValueError: There is no batch.

@@ -1,4 +1,4 @@
-"""A trained model on disk: weights, shape, vocabulary and, for a supernet, its space."""
+"""This module keeps a trained model on disk, with its vocabulary and a supernet's space."""
 
 import json
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class ModelFolderError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
-    """A model with what is needed to use it.
+    """A model with its vocabulary and its space.
 
     Attributes:
-        model: In evaluation mode when it was loaded.
-        vocabulary: Of its text.
-        space: The search space of a supernet; None for a stand-alone model.
+        model: The model, in evaluation mode when it was loaded.
+        vocabulary: The vocabulary of its corpus.
+        space: The search space of a supernet, or None for a stand-alone model.
     """
 
     model: Transformer
@@ -40,7 +40,7 @@ class TrainedModel:
     space: SearchSpace | None = None
 
     def save(self, folder: Path) -> None:
-        """Write the three files; the description comes last and says that they are complete."""
+        """Write the three files. The description is last, so a folder that has it is complete."""
         weights = {k: v.contiguous() for k, v in self.model.state_dict().items()}
         with replacing(folder / WEIGHTS) as complete:
             save_file(weights, complete)
@@ -57,8 +57,9 @@ class TrainedModel:
         """Read what ``save`` wrote.
 
         Raises:
-            ModelFolderError: The folder holds no model, or a damaged or newer one.
-            VocabularyError: Its vocabulary cannot be read.
+            ModelFolderError: The folder holds no model, or one that is damaged or that a later
+                release wrote.
+            VocabularyError: The vocabulary cannot be read.
         """
         description = _description(folder)
         try:
@@ -76,10 +77,11 @@ class TrainedModel:
 
     @classmethod
     def load_supernet(cls, folder: Path) -> "tuple[TrainedModel, SearchSpace]":
-        """A supernet and its space.
+        """Read a supernet and its space.
 
         Raises:
-            ModelFolderError: As ``load``, or the model is no supernet.
+            ModelFolderError: ``load`` raises it, or the model is not a supernet.
+            VocabularyError: The vocabulary cannot be read.
         """
         trained = cls.load(folder)
         if trained.space is None:
@@ -97,8 +99,8 @@ def _description(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ModelFolderError(
             f"'{folder}' holds no model ({DESCRIPTION} is missing). "
-            "Make one with 'automoe train' or 'automoe finetune'; a killed run is continued by "
-            "the same command."
+            "Make one with 'automoe train' or 'automoe finetune'; the same command resumes a "
+            "killed run."
         ) from None
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelFolderError(f"'{path}' is not a model's description ({error}).") from None

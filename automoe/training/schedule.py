@@ -1,4 +1,4 @@
-"""Learning rate over updates, as a share of its peak."""
+"""This module computes the learning rate of an update, as a share of its peak."""
 
 from math import cos, pi, sqrt
 
@@ -8,10 +8,11 @@ _FLOOR = 1e-4  # the paper ends at 1e-7 with a peak of 1e-3
 
 
 def rate_factor(update: int, settings: TrainingSettings) -> float:
-    """The factor for an update counted from 0: linear warm-up, then cosine or inverse square root.
+    """Return the share of the peak for an update, counted from 0.
 
-    Cosine falls from 1 to 1e-4 over the updates after the warm-up (Loshchilov and Hutter, 2017,
-    one period); the inverse square root is that of Vaswani et al., 2017, scaled to 1 at its peak.
+    The share rises linearly during the warm-up. Then the cosine falls from 1 to 1e-4 over all other
+    updates (Loshchilov and Hutter, 2017, one period). The inverse square root is that of Vaswani
+    et al., 2017, scaled to 1 at its peak.
     """
     warmup = settings.warmup_updates
     if update < warmup:

@@ -1,4 +1,4 @@
-"""The subnets that an update trains depend on its number alone, so that a run can resume."""
+"""This module chooses the subnets of an update, from its number alone, so that a run can resume."""
 
 from collections.abc import Callable
 from random import Random
@@ -11,17 +11,17 @@ SubnetsOfUpdate = Callable[[int], Subnets]
 
 
 def full_shape(update: int) -> Subnets:
-    """The model as it is: what a stand-alone model trains."""
+    """Return the full shape of the model, which a stand-alone model trains in every update."""
     return (None,)
 
 
 def uniform(space: SearchSpace, seed: int) -> SubnetsOfUpdate:
-    """One random subnet per update, the same on every process, as in the paper."""
+    """Draw one random subnet for each update, the same on every process, as in the paper."""
     return lambda update: (space.sample(_rng(seed, update)),)
 
 
 def sandwich(space: SearchSpace, seed: int) -> SubnetsOfUpdate:
-    """The largest subnet, the smallest and two random ones (Yu et al., 2020, section 3.1)."""
+    """Choose the largest subnet, the smallest and two random ones (Yu et al., 2020, 3.1)."""
     largest, smallest = space.largest(), space.smallest()
 
     def subnets(update: int) -> Subnets:

@@ -1,4 +1,4 @@
-"""Training the supernet of a space, from a corpus to a model folder."""
+"""This module trains the supernet of a space, from a corpus to a model folder."""
 
 import json
 from dataclasses import asdict
@@ -29,10 +29,10 @@ def train_supernet(
     folder: Path,
     on_progress: OnProgress = no_progress,
 ) -> TrainingResult:
-    """Train a space's supernet into ``folder``, going on where a killed run stopped.
+    """Train a space's supernet into ``folder``, or resume a run that was killed.
 
     Raises:
-        CorpusError, VocabularyError: The text cannot be used.
+        CorpusError, VocabularyError: The corpus cannot be used.
         CheckpointError: The folder holds another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,23 +41,22 @@ def train_supernet(
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     config = TransformerConfig.for_space(space, **settings.for_model())
     model = Transformer(config, seed=settings.seed)
-    schedule = sandwich if settings.sampling == "sandwich" else uniform
-    subnets = schedule(space, settings.seed)
+    subnets = (sandwich if settings.sampling == "sandwich" else uniform)(space, settings.seed)
     result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=on_progress)
     if processes().is_main_process:
         remember_corpus(folder, corpus)
         history = [asdict(record) for record in result.history]
-        write_json(folder / HISTORY, history, allow_nan=True)  # a run may diverge
+        write_json(folder / HISTORY, history, allow_nan=True)  # losses of a run may diverge
         TrainedModel(model, vocabulary, space).save(folder)
     return result
 
 
 def remember_corpus(folder: Path, corpus: Corpus) -> None:
-    """Note which text a model was trained on, so that a search can validate on it."""
+    """Write which corpus a model was trained on, so that a search can validate on it."""
     folder_of_text = corpus.folder.resolve()
     is_shipped = folder_of_text == default_corpus_folder().resolve()
     content = {
-        # The text that is part of the package is elsewhere on the next machine.
+        # The corpus of the package is in another folder on another machine.
         "folder": None if is_shipped else str(folder_of_text),
         "source": corpus.source,
         "target": corpus.target,
@@ -66,11 +65,11 @@ def remember_corpus(folder: Path, corpus: Corpus) -> None:
 
 
 def remembered_corpus(folder: Path) -> Corpus:
-    """The text a model was trained on.
+    """Return the corpus that a model was trained on.
 
     Raises:
-        CorpusError: It is not where it was, or the note about it is damaged.
-        FileNotFoundError: The folder does not say which text it was.
+        CorpusError: The corpus was moved, or the file that names it is damaged.
+        FileNotFoundError: The folder has no file that names the corpus.
     """
     path = folder / CORPUS
     if not path.is_file():
@@ -83,17 +82,17 @@ def remembered_corpus(folder: Path) -> Corpus:
 
 
 def remembered_languages(folder: Path) -> tuple[str, str] | None:
-    """Between which languages a model translates; None when its folder does not say.
+    """Return a model's source and target language, or None when its folder does not name them.
 
     Raises:
-        CorpusError: The note about its text is damaged.
+        CorpusError: The file that names the corpus is damaged.
     """
     path = folder / CORPUS
     return _remembered(path)[1:] if path.is_file() else None
 
 
 def _remembered(path: Path) -> tuple[Path | None, str, str]:
-    """Folder, source and target; no folder stands for the text that is part of the package."""
+    """Return folder, source and target. The folder is None for the corpus of the package."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         text = content["folder"]

@@ -1,7 +1,7 @@
-"""The training loop: one for the supernet and for a stand-alone model.
+"""This module is the training loop of supernets and stand-alone models.
 
-Everything random about an update is a function of the seed and the update's number, so a run
-that was killed and resumed gives the weights of one that was not.
+Everything random about an update is a function of the seed and the update's number. Therefore a
+run that was killed and resumed ends with the weights of one that was not.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ from automoe.training.schedule import rate_factor
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
 from devices.files import held
 
-_BETAS = (0.9, 0.98)  # of Vaswani et al., 2017
+_BETAS = (0.9, 0.98)  # as in Vaswani et al., 2017
 _RECORD_EVERY = 20
-_COMPARED = 20  # updates whose subnets tell spaces of one supernet's shape apart
+_COMPARED = 20  # spaces with the same largest architecture differ in the subnets of some updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class TrainingResult:
     """The outcome of a run.
 
     Attributes:
-        history: Losses over the run; the last record has a validation loss.
-        resumed_at: The update it went on from; 0 for a run from the start.
+        history: The losses over the run. The last record has a validation loss.
+        resumed_at: The update from which it resumed, or 0 for a run from the start.
     """
 
     history: tuple[Record, ...]
@@ -63,19 +63,20 @@ def train(
     subnets: SubnetsOfUpdate = full_shape,
     on_progress: OnProgress = no_progress,
 ) -> TrainingResult:
-    """Train ``model`` in place, going on from the checkpoint in ``folder`` when there is one.
+    """Train ``model`` in place, or resume from the checkpoint in ``folder``.
 
     Args:
         model: A supernet or a stand-alone model.
-        data: What to learn from.
-        settings: How.
-        folder: Where the checkpoint is kept.
-        subnets: The subnets of each update; the first one learns from the text, the others from
-            the first.
-        on_progress: Called after every update.
+        data: The vocabulary and the pairs to learn from.
+        settings: The settings of the run.
+        folder: The folder of the checkpoint.
+        subnets: The subnets of each update. The first one learns from the text, the others learn
+            from the first.
+        on_progress: A function that is called after every update.
 
     Raises:
-        CheckpointError: The checkpoint is damaged or of another run, or another one is training.
+        CheckpointError: The checkpoint is damaged or of another run, or another process trains
+            into the folder.
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def train(
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Keep another training out of the folder; of several processes of one the first does so."""
+    """Lock the folder against other runs. Of processes that train together the first locks it."""
     if not processes().is_main_process:
         yield
         return
@@ -109,7 +110,7 @@ class _Run:
         folder: Path,
         subnets: SubnetsOfUpdate,
     ) -> None:
-        # A subnet leaves most of the supernet without a gradient.
+        # Most weights of a supernet have no gradient when a subnet is trained.
         parallel = DistributedDataParallelKwargs(find_unused_parameters=True)
         self.accelerator = Accelerator(
             mixed_precision=settings.precision, kwargs_handlers=[parallel]
@@ -118,7 +119,7 @@ class _Run:
         self.settings = settings
         self.folder = folder
         self.subnets = subnets
-        self.fingerprint = _fingerprint(model, data, settings, subnets)
+        self.digest = _digest_of_run(model, data, settings, subnets)
         optimiser = torch.optim.Adam(
             model.parameters(), lr=settings.learning_rate, betas=_BETAS, eps=1e-8
         )
@@ -144,7 +145,7 @@ class _Run:
         return TrainingResult(tuple(self.history), start)
 
     def _resume(self) -> int:
-        checkpoint = Checkpoint.load(self.folder, fingerprint=self.fingerprint)
+        checkpoint = Checkpoint.load(self.folder, digest=self.digest)
         if checkpoint is None:
             return 0
         self.bare.load_state_dict(checkpoint.model)
@@ -153,7 +154,7 @@ class _Run:
         return checkpoint.update
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        """Return this process's share of the endless stream, from where the run stands."""
+        """Return this process's share of all batches after ``start`` updates, without end."""
         n_processes, settings = self.accelerator.num_processes, self.settings
         stream = training_batches(
             self.data.train,
@@ -165,9 +166,10 @@ class _Run:
         return (batch.to(self.accelerator.device) for batch in own)
 
     def _update(self, update: int, batches: Iterator[Batch]) -> float:
-        """Make one optimiser step; return the loss per token."""
+        """Make one update and return the loss per token."""
         settings = self.settings
-        torch.manual_seed(_dropout_seed(settings.seed, update, self.accelerator.process_index))
+        place = f"dropout {settings.seed} {update} {self.accelerator.process_index}"
+        torch.manual_seed(Random(place).getrandbits(63))
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(update, settings)
         micro = list(islice(batches, settings.accumulate))
@@ -184,7 +186,7 @@ class _Run:
         return self._over_processes(total) / n_tokens
 
     def _backward(self, batch: Batch, subnets: Subnets, n_tokens: float) -> float:
-        """Add up the gradients of every subnet; return the first one's loss, summed over tokens."""
+        """Add the gradients of every subnet and return the first one's loss, summed over tokens."""
         teacher_BTV: Tensor | None = None
         first = 0.0
         for subnet in subnets:
@@ -194,7 +196,7 @@ class _Run:
                 teacher_BTV, first = output.logits_BTV.detach(), float(loss.detach())
             else:
                 loss = distillation_loss(output, teacher_BTV, batch.target_out_BT)
-            # Processes are averaged, so each weighs its share of all tokens by their number.
+            # Gradients are averaged over the processes, so the loss is multiplied by their number.
             self.accelerator.backward(loss * self.accelerator.num_processes / n_tokens)
         return first
 
@@ -224,36 +226,30 @@ class _Run:
                 model=self.bare.state_dict(),
                 optimiser=optimiser_state(self.optimiser.optimizer, self.names),
                 history=tuple(self.history),
-                fingerprint=self.fingerprint,
+                digest=self.digest,
             ).save(self.folder)
         self.accelerator.wait_for_everyone()
 
 
-def _dropout_seed(seed: int, update: int, process: int) -> int:
-    return Random(f"dropout {seed} {update} {process}").getrandbits(63)
-
-
-def _digest(model: Transformer) -> str:
-    """Return a digest of the first weights: those of another supernet make another run."""
-    digest = hashlib.sha256()
-    for weight in model.state_dict().values():
-        digest.update(weight.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _fingerprint(
+def _digest_of_run(
     model: Transformer, data: TrainingData, settings: TrainingSettings, subnets: SubnetsOfUpdate
 ) -> str:
-    """Digest what must be the same to continue a run; how often it saves may differ."""
-    pairs = hashlib.sha256()
+    """Return a digest of everything that a resumed run must share.
+
+    Training with another supernet's weights is another run. How often a run saves and validates
+    may differ.
+    """
+    pairs, first_weights = hashlib.sha256(), hashlib.sha256()
     for pair in data.train:
         pairs.update(repr((pair.source, pair.target)).encode())
+    for weight in model.state_dict().values():
+        first_weights.update(weight.detach().cpu().numpy().tobytes())
     content = {
         "config": model.config.to_dict(),
         "settings": settings.model_dump(exclude={"save_every", "validate_every"}),
         "vocabulary": data.vocabulary.sha256,
         "pairs": pairs.hexdigest(),
-        "first_weights": _digest(model),
+        "first_weights": first_weights.hexdigest(),
         "subnets": [[x and x.id for x in subnets(update)] for update in range(_COMPARED)],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

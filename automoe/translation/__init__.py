@@ -1,4 +1,4 @@
-"""Translate with an exported model, and score the translations."""
+"""This package translates with an exported model and scores the translations."""
 
 from automoe.translation.beam_search import BeamSearch, Hypothesis, Step
 from automoe.translation.evaluation import Evaluation, Translates, evaluate

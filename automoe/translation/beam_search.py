@@ -1,4 +1,4 @@
-"""The most probable output of a model that gives one token after the other.
+"""This module finds the most probable output of a model that predicts token after token.
 
 Legend: B open hypotheses, V vocabulary.
 """
@@ -15,33 +15,32 @@ from automoe.text.special_tokens import BOS, EOS
 
 
 class Step(Protocol):
-    """A model that keeps what it needs of the open hypotheses from one call to the next."""
+    """A model that remembers the open hypotheses from one call to the next."""
 
     def __call__(
         self, parent_B: NDArray[np.int64], token_B: NDArray[np.int64]
     ) -> NDArray[np.floating[Any]]:
-        """Read one token of each hypothesis and score what may follow.
+        """Read one token of each hypothesis and score the next tokens.
 
         Args:
-            parent_B: `parent_B[b]` is the row, in the call before, of the hypothesis that row b
-                continues; a row may be continued several times or never. The first call has one
-                row, 0.
-            token_B: The token that row b adds; BOS in the first call.
+            parent_B: The row of the call before that each row extends. A row may be extended
+                several times or never. The first call has one row, and its parent is 0.
+            token_B: The token that each row adds. It is BOS in the first call.
 
         Returns:
-            Log-probabilities of the next token, `[B, V]`; minus infinity for a token that must
-            not follow.
+            The log-probabilities of the next token, `[B, V]`. That of a token that must not follow
+            is minus infinity.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """An output, or the beginning of one.
+    """An output, or the beginning of an output.
 
     Attributes:
-        tokens: Without BOS; EOS last when it is complete.
-        log_probability: Sum over the tokens, EOS included.
+        tokens: The tokens without BOS. A complete hypothesis ends with EOS.
+        log_probability: The sum of the tokens' log-probabilities, EOS included.
     """
 
     tokens: tuple[int, ...] = ()
@@ -49,7 +48,7 @@ class Hypothesis:
 
     @property
     def is_complete(self) -> bool:
-        """It ends with EOS."""
+        """Return whether the hypothesis ends with EOS."""
         return self.tokens[-1:] == (EOS,)
 
 
@@ -57,13 +56,13 @@ class Hypothesis:
 class BeamSearch:
     """Beam search with the length penalty of Wu et al. (2016), equation 14, without coverage.
 
-    Complete hypotheses keep their places in the beam, so that it narrows as they finish
-    (Sutskever et al., 2014); one place is greedy decoding.
+    Complete hypotheses keep their places in the beam, so that fewer and fewer are open (Sutskever
+    et al., 2014). With one place this is greedy decoding.
 
     Attributes:
-        beam: Places for hypotheses, open and complete.
-        length_penalty: The paper's alpha; 0 compares plain log-probabilities, which prefers
-            short outputs.
+        beam: The number of places for hypotheses, open and complete.
+        length_penalty: The paper's alpha. With 0 plain log-probabilities are compared, which
+            prefers short outputs.
 
     Raises:
         ValueError: `beam` is less than 1, or `length_penalty` negative or not finite.
@@ -79,13 +78,14 @@ class BeamSearch:
             raise ValueError(f"'length_penalty' must be at least 0. Got {self.length_penalty}.")
 
     def best(self, step: Step, *, max_tokens: int) -> Hypothesis:
-        """The complete hypothesis with the highest score.
+        """Return the complete hypothesis with the highest score.
 
-        When none is complete after `max_tokens`, the best open one, cut off.
+        When none is complete after `max_tokens`, the open one with the highest score is returned.
 
         Args:
-            step: Scores the next tokens; it must be at its beginning.
-            max_tokens: The longest output, EOS included: an upper bound of the calls of `step`.
+            step: The model that scores the next tokens. It must not have been called before.
+            max_tokens: The length of the longest output, EOS included. `step` is called at most
+                so many times.
 
         Raises:
             ValueError: `max_tokens` is less than 1, or no token may follow.
@@ -108,7 +108,7 @@ class BeamSearch:
         return max(complete or [row.hypothesis for row in rows], key=self.score)
 
     def score(self, hypothesis: Hypothesis) -> float:
-        """The log-probability over the penalty, by which outputs of different lengths compare."""
+        """Return the log-probability over the penalty, which compares outputs of any lengths."""
         return hypothesis.log_probability / self._penalty(len(hypothesis.tokens))
 
     def _penalty(self, n_tokens: int) -> float:
@@ -119,8 +119,8 @@ class BeamSearch:
     ) -> bool:
         if not complete or not rows:
             return not rows
-        # A log-probability only falls and the penalty only grows with the length, so this is
-        # the score of a longest output whose other tokens were all certain.
+        # The log-probability can only fall and the penalty grows with the length. Therefore no
+        # open hypothesis can get a higher score than this.
         highest = rows[0].hypothesis.log_probability / self._penalty(max_tokens)
         return highest <= max(self.score(hypothesis) for hypothesis in complete)
 
@@ -140,7 +140,7 @@ def _read(step: Step, rows: Sequence[_Row]) -> NDArray[np.floating[Any]]:
 def _extend(
     rows: Sequence[_Row], log_probability_BV: NDArray[np.floating[Any]], n: int
 ) -> list[_Row]:
-    """The `n` most probable hypotheses that are one token longer, best first."""
+    """Return the `n` most probable hypotheses that are one token longer, the best first."""
     before_B = np.array([row.hypothesis.log_probability for row in rows])
     total_BV = before_B[:, None] + log_probability_BV
     grown = []
@@ -151,9 +151,12 @@ def _extend(
 
 
 def _highest(values: NDArray[np.float64], n: int) -> list[tuple[int, int]]:
-    """Return where the `n` highest finite values are, highest first, among equals the first."""
+    """Return row and column of the `n` highest finite values, the highest first.
+
+    Of equal values the first one is taken.
+    """
     left, places = values.copy(), []
-    # One pass for each is many times faster than sorting or partitioning a vocabulary.
+    # A pass for each value is many times faster than sorting or partitioning a vocabulary.
     for _ in range(min(n, left.size)):
         row, column = divmod(int(left.argmax()), left.shape[1])
         if not isfinite(left[row, column]):

@@ -1,4 +1,4 @@
-"""The quality and the speed with which a model translates a text of known translation."""
+"""This module evaluates how well and how fast a model translates a text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,11 +11,11 @@ from sacrebleu.metrics.chrf import CHRF
 from automoe.text import ParallelText
 from automoe.translation.translator import Translation
 
-_MIN_FOR_P90 = 64  # of fewer sentences, half a dozen or less would decide it
+_MIN_FOR_P90 = 64  # with fewer sentences, half a dozen of them or less would decide it
 
 
 class Translates(Protocol):
-    """A thing that can be evaluated: a `Translator`, or anything else that translates."""
+    """An object that translates sentences, such as a `Translator`."""
 
     def translate(self, sentence: str) -> Translation:
         """Translate one sentence."""
@@ -24,21 +24,22 @@ class Translates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Quality and speed over a text.
+    """The quality of the translations of a text, and the speed.
 
     Sentences without words count for the quality and not for the speed.
 
     Attributes:
-        bleu: Corpus BLEU of sacreBLEU, 0 to 100.
-        bleu_signature: How it was computed; scores with other signatures do not compare.
-        chrf: Corpus chrF2 of sacreBLEU, 0 to 100.
-        chrf_signature: As `bleu_signature`.
-        n_sentences: Sentences translated.
-        n_truncated: Sentences that lost their end because they were too long for the model.
-        median_ms: Median latency of a sentence, as `Translation.latency_ms`; None without any.
-        p90_ms: The latency that nine of ten sentences keep; None below 64 sentences.
-        tokens_per_second: Tokens of all translations over the time for all of them; None
-            without any.
+        bleu: The corpus BLEU of sacreBLEU, 0 to 100.
+        bleu_signature: The way it was computed. Scores can be compared if their signatures are
+            equal.
+        chrf: The corpus chrF2 of sacreBLEU, 0 to 100.
+        chrf_signature: The signature of `chrf`.
+        n_sentences: The number of sentences that were translated.
+        n_truncated: The number of sentences that were cut because the model takes no longer ones.
+        median_ms: The median latency of a sentence, or None when no sentence has words.
+        p90_ms: The latency that nine of ten sentences do not exceed, or None below 64 sentences.
+        tokens_per_second: The number of tokens of all translations over the time for all of them,
+            or None when no sentence has words.
         hypotheses: The translations, in the order of the text.
     """
 
@@ -54,7 +55,7 @@ class Evaluation:
     hypotheses: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content as JSON types."""
+        """Return the content as JSON types."""
         return {**asdict(self), "hypotheses": list(self.hypotheses)}
 
 
@@ -64,19 +65,20 @@ def evaluate(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Translate every sentence of a text, one at a time, and compare with its translation.
+    """Translate every sentence of a text, one at a time, and compare it with the reference.
 
     Args:
-        translator: What translates.
+        translator: The object that translates.
         text: The sentences and their reference translations.
-        on_progress: Called after each sentence with the number translated and that of all.
+        on_progress: A function that is called after each sentence with the number of sentences
+            done and the number of all.
 
     Raises:
         ValueError: The text holds no sentence.
     """
     if not len(text):
         raise ValueError("'text' must hold at least one sentence. Got none; add text.")
-    translator.translate(text.source[0])  # a session's first run allocates, and is not typical
+    translator.translate(text.source[0])  # the first run allocates memory and is slower
     translations = []
     for n_done, sentence in enumerate(text.source, start=1):
         translations.append(translator.translate(sentence))

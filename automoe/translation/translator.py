@@ -1,4 +1,4 @@
-"""Translate sentences with an exported model, in this process, on the CPU.
+"""This module translates sentences with an exported model, in this process, on the CPU.
 
 Legend: S source tokens, B hypotheses, V vocabulary.
 """
@@ -22,24 +22,25 @@ from automoe.translation.beam_search import BeamSearch, Hypothesis
 
 VOCABULARY_FILE = "vocabulary.model"
 
-_NEVER_PREDICTED = [PAD, BOS]  # no target holds them where a token is predicted
+_NEVER_PREDICTED = [PAD, BOS]  # the targets of training do not contain them
 
 
 class TranslationError(ValueError):
-    """A folder that cannot be translated with."""
+    """A folder whose files cannot be used to translate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A sentence in the other language, and what it took.
+    """The translation of one sentence, with its latency and its sizes.
 
     Attributes:
-        text: The translation; empty for a sentence without words.
-        score: Log-probability of the translation over the length penalty.
-        latency_ms: Encoder, decoder steps and search; splitting and joining text is not timed.
-        source_tokens: Tokens that the encoder read, EOS included.
-        target_tokens: Tokens of the translation, EOS included when the model ended it.
-        truncated: The sentence was longer than the model takes, and its end was left out.
+        text: The translation, which is empty for a sentence without words.
+        score: The log-probability of the translation over the length penalty.
+        latency_ms: The time of encoder, decoder steps and search. Splitting the text into pieces
+            and joining them is not timed.
+        source_tokens: The number of tokens that the encoder read, EOS included.
+        target_tokens: The number of tokens of the translation. EOS counts if the model gave it.
+        truncated: Whether the sentence was too long for the model and its end was cut off.
     """
 
     text: str
@@ -52,12 +53,12 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """An exported model with its vocabulary; `open` gives one.
+    """An exported model with its vocabulary. `open` returns one.
 
     Attributes:
         bundle: The exported model.
-        vocabulary: The one that the model was trained with.
-        search: How the best translation is looked for.
+        vocabulary: The vocabulary that the model was trained with.
+        search: The search for the best translation.
     """
 
     bundle: Bundle
@@ -70,18 +71,18 @@ class Translator:
     def open(
         cls, folder: Path, *, beam: int = 4, length_penalty: float = 0.6, threads: int = 1
     ) -> "Translator":
-        """The exported model in `folder`, which also holds `vocabulary.model`.
+        """Open the exported model in `folder`, which must hold `vocabulary.model` too.
 
         Args:
-            folder: Where the bundle is.
-            beam: Hypotheses followed at the same time; 1 is greedy decoding.
-            length_penalty: As in `BeamSearch`.
-            threads: Of each ONNX Runtime session.
+            folder: The folder of the bundle.
+            beam: The number of hypotheses that are extended together; 1 is greedy decoding.
+            length_penalty: The length penalty, as in `BeamSearch`.
+            threads: The number of threads of each ONNX Runtime session.
 
         Raises:
             ExportError: The folder holds no exported model.
-            TranslationError: It lacks the vocabulary or has another model's, or a graph cannot
-                be loaded.
+            TranslationError: The folder lacks the vocabulary or has that of another model, or a
+                graph cannot be loaded.
             VocabularyError: The vocabulary cannot be read.
             ValueError: `beam`, `length_penalty` or `threads` is out of range.
         """
@@ -123,7 +124,7 @@ class Translator:
         encoded = run_named(self._encoder, {"source": source_S})
         cross = {name: value for name, value in encoded.items() if name.startswith("cross_")}
         step = _DecoderStep(self._decoder, cross, empty_cache(self.bundle.config.architecture))
-        # The last step reads the last position and gives one more token, an EOS at best.
+        # The step that reads the last position gives one more token.
         longest = min(self.bundle.max_positions, 2 * len(source_S) + 10)
         return self.search.best(step, max_tokens=longest)
 
@@ -132,8 +133,8 @@ class _DecoderStep:
     """The exported decoder as a `Step`.
 
     Args:
-        session: Of the decoder's graph.
-        cross: Keys and values of the encoded sentence, shared by all hypotheses.
+        session: The session of the decoder's graph.
+        cross: The keys and values of the encoded sentence, which all hypotheses share.
         past: The decoder's cache before its first step, for one hypothesis.
     """
 
@@ -151,7 +152,7 @@ class _DecoderStep:
     def __call__(
         self, parent_B: NDArray[np.int64], token_B: NDArray[np.int64]
     ) -> NDArray[np.floating[Any]]:
-        """Log-probabilities of the next token, `[B, V]`."""
+        """Return the log-probabilities of the next token, `[B, V]`."""
         position = np.array([self._n_read], dtype=np.int64)
         past = {name: value[parent_B] for name, value in self._past.items()}
         outputs = run_named(
@@ -183,7 +184,7 @@ def _vocabulary(bundle: Bundle) -> Vocabulary:
 def _session(path: Path, threads: int) -> Any:
     try:
         return open_session(path, threads=threads)
-    except Exception as error:  # ONNX Runtime's exceptions have no other base in common
+    except Exception as error:  # ONNX Runtime's exceptions share no other base class
         reason = " ".join(str(error).split())
         raise TranslationError(
             f"'{path}' cannot be loaded: {reason:.300} Export the model again."

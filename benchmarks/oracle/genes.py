@@ -1,7 +1,7 @@
-"""Architectures as vectors of whole numbers, which is what other search libraries take.
+"""This module describes architectures by vectors of whole numbers for other search libraries.
 
-A gene is the position of a choice in the space's list. Dimensions with one choice have none. A
-layer that a shallow architecture lacks has genes all the same, which change nothing.
+A gene is the position of a choice in the space's list. A dimension with one choice has no gene. The
+layers that a shallow architecture lacks have genes as well, but these change nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,10 @@ Genes = tuple[int, ...]
 
 
 class Genome:
-    """What genes stand for.
+    """The genes of a space.
 
     Args:
-        space: With experts of one width per layer.
+        space: The space, whose layers have experts of one width.
 
     Attributes:
         sizes: The number of choices of each gene.
@@ -35,7 +35,7 @@ class Genome:
         self.sizes = tuple(len(choices) for choices in self._choices if len(choices) > 1)
 
     def decode(self, genes: Sequence[int]) -> Architecture:
-        """The architecture that genes stand for."""
+        """Return the architecture of the genes."""
         key = tuple(map(int, genes))
         if key not in self._known:
             self._known[key] = self._built(key)
@@ -52,7 +52,7 @@ class Genome:
 
 
 def _choices(space: SearchSpace, part: EncoderSpace | DecoderSpace) -> list[Sequence[int]]:
-    """Of every dimension, in all layers of the deepest stack."""
+    """Return the choices of every dimension, in all layers of the deepest stack."""
     layer: list[Sequence[int]] = [part.heads, part.ffn_dim, range(1, space.max_experts + 1)]
     if isinstance(part, DecoderSpace):
         layer += [part.cross_heads, part.cross_span]
@@ -62,7 +62,7 @@ def _choices(space: SearchSpace, part: EncoderSpace | DecoderSpace) -> list[Sequ
 def _stack(
     values: Iterator[int], deepest: int, *, n_values: int
 ) -> tuple[int, list[tuple[int, ...]]]:
-    """The width and the layers of one side."""
+    """Return the width and the layers of one stack."""
     width, depth = next(values), next(values)
     layers = [tuple(next(values) for _ in range(n_values)) for _ in range(deepest)]
     return width, layers[:depth]

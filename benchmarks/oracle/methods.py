@@ -1,7 +1,7 @@
-"""The searches that are compared, each in its own way of stating choices and a constraint.
+"""This module runs the searches that are compared, each with the choices and the budget.
 
-Whoever proposes an architecture again gets its loss for nothing. The proposals of the other
-libraries are bounded, as one that has converged would never use up its evaluations.
+An architecture that is proposed again does not count as an evaluation. The number of proposals of
+other libraries is bounded, because a search that has converged would never end otherwise.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ _PYMOO_GENERATIONS = 30
 
 
 def automoe(problem: Problem, seed: int, **settings: bool) -> None:
-    """Our search with the paper's sizes, for as many generations as the evaluations last."""
+    """Run this toolkit's search with the paper's sizes, until the evaluations are used up."""
     paper = SearchSettings(budget_ms=problem.budget_ms)
     later = -(-(problem.limit - paper.population) // (paper.mutants + paper.crossovers))
     given = {"generations": 1 + later, "seed": seed, "pareto": problem.is_pareto, **settings}
@@ -56,7 +56,7 @@ def automoe(problem: Problem, seed: int, **settings: bool) -> None:
 
 
 class _TableLatency:
-    """The oracle's latencies in place of a `LatencyModel`; its bounds are the latencies."""
+    """The oracle's latencies in place of a `LatencyModel`. Its bounds are the latencies."""
 
     def __init__(self, problem: Problem) -> None:
         self._oracle = problem.oracle
@@ -73,7 +73,7 @@ class _TableLatency:
 
 
 def pymoo(problem: Problem, seed: int) -> None:
-    """GA, or NSGA-II for trade-offs, with the operators that pymoo documents for integers."""
+    """Run pymoo's GA, or NSGA-II for fronts, with the operators documented for integers."""
     genome = Genome(problem.oracle.space)
     algorithm = (NSGA2 if problem.is_pareto else GA)(
         pop_size=_POPULATION,
@@ -87,14 +87,14 @@ def pymoo(problem: Problem, seed: int) -> None:
     evaluator = PymooEvaluator()
     while algorithm.has_next():
         proposed = algorithm.ask()
-        if proposed is None:  # nothing new is left around its population
+        if proposed is None:  # its population has no new neighbours
             break
         evaluator.eval(stated, proposed)
         algorithm.tell(infills=proposed)
 
 
 class _NeverTwice(DuplicateElimination):
-    """Takes for a duplicate what is the same architecture, and what was proposed before."""
+    """A rule by which an architecture is a duplicate if it was proposed before."""
 
     def __init__(self, problem: Problem, genome: Genome) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class _PymooProblem(ElementwiseProblem):
 def optuna_search(
     sampler: Callable[..., optuna.samplers.BaseSampler], n_trials: int, problem: Problem, seed: int
 ) -> None:
-    """An Optuna study with a constraint, on whole numbers."""
+    """Run an Optuna study on whole numbers, with the budget as a constraint."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     genome = Genome(problem.oracle.space)
     n_objectives = 1 + problem.is_pareto
@@ -155,6 +155,6 @@ METHODS: dict[str, Method] = {
     "optuna_nsga2": partial(
         optuna_search, partial(optuna.samplers.NSGAIISampler, population_size=_POPULATION), 4000
     ),
-    # Two minutes for 2000 trials, and its time grows with their square.
+    # 2000 trials take two minutes, and the time grows with the square of their number.
     "optuna_tpe": partial(optuna_search, optuna.samplers.TPESampler, 2000),
 }

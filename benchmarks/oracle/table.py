@@ -1,10 +1,10 @@
-"""The oracle: every architecture of a small space with its loss and its latency.
+"""This module reads the oracle: every architecture of a small space with its loss and latency.
 
-One row for each architecture, in the order of ``every_architecture``:
+The table has a row for each architecture, in the order of ``every_architecture``:
 
-    id             of the architecture
-    loss           cross-entropy on a part of the validation text, with a supernet's weights
-    latency_ms     of the predictor fitted to ``latency.csv``
+    id             the id of the architecture
+    loss           the cross-entropy on a part of the validation text, with a supernet's weights
+    latency_ms     the prediction of a predictor that was fitted to ``latency.csv``
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,14 +35,14 @@ TABLE = FOLDER / "table.csv"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Oracle:
-    """A space of which everything is known.
+    """A space with the loss and the latency of every architecture.
 
     Attributes:
         space: The space.
-        architectures: All of it.
-        loss_N: Of each.
-        latency_ms_N: Of each.
-        rows: The position of each.
+        architectures: All architectures of the space.
+        loss_N: The loss of each architecture.
+        latency_ms_N: The latency of each architecture in milliseconds.
+        rows: The position of each architecture in the other attributes.
     """
 
     space: SearchSpace
@@ -53,10 +53,10 @@ class Oracle:
 
     @classmethod
     def read(cls) -> "Oracle":
-        """The table that is kept beside this file.
+        """Read the table beside this file.
 
         Raises:
-            ValueError: It is of another space.
+            ValueError: The table is of another space.
         """
         space = SearchSpace.load(str(SPACE))
         architectures = tuple(every_architecture(space))
@@ -74,7 +74,7 @@ class Oracle:
 
 
 def every_architecture(space: SearchSpace) -> Iterator[Architecture]:
-    """Each architecture of a space with experts of one width per layer, once."""
+    """Yield each architecture of a space whose layers have experts of one width, once."""
     for width, layers in _stacks(space.encoder, list(_encoder_layers(space))):
         encoder = Encoder(width, layers)
         for hidden, decoder_layers in _stacks(space.decoder, list(_decoder_layers(space))):

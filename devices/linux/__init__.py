@@ -1,1 +1,1 @@
-"""What Linux says about a machine, for every plugin that runs on it."""
+"""This package reads what Linux says about a machine, for every plugin that runs on Linux."""

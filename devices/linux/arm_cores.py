@@ -1,4 +1,4 @@
-"""Names of Arm cores, by the numbers that /proc/cpuinfo gives.
+"""This module names Arm cores by the numbers that /proc/cpuinfo gives.
 
 The numbers are those of arch/arm64/include/asm/cputype.h in the Linux kernel.
 """
@@ -31,5 +31,5 @@ _NAMES = {
 
 
 def arm_core(implementer: str, part: str) -> str:
-    """The core's name, else its numbers: "implementer 0x41 part 0xfff"."""
+    """Return the core's name, or its numbers when it is unknown: "implementer 0x41 part 0xfff"."""
     return _NAMES.get((implementer, part), f"implementer {implementer} part {part}")

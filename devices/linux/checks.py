@@ -1,25 +1,27 @@
-"""What disturbs measurements on a Linux host: one check each, with its remedy.
+"""These checks look for what disturbs measurements on a Linux machine.
 
-Every check takes the host to ask and answers with one finding.
+Every check asks one host and returns one finding, with its remedy.
 """
 
 from collections.abc import Callable
 
 from devices.host import Host
 from devices.linux import readers as linux
-from devices.sensors.processor import quota_stops, temperature_c
-from devices.spec import Finding, Severity
+from devices.sensors import processor
+from devices.spec import Finding, Severity, finding, unknown, warning_if
 
 _MIN_AVAILABLE_MB = 512
 _MAX_STEAL_SHARE = 0.01
 _MAX_PRESSURE_PERCENT = 5.0
-_MAX_TEMPERATURE_C = 80.0  # boards slow down from here on, larger processors some degrees later
-_MAX_SWAPPED_MB = 100  # less is what the kernel tidies away on an idle host
+_MAX_TEMPERATURE_C = (
+    80.0  # boards slow down from this temperature on, larger processors a bit later
+)
+_MAX_SWAPPED_MB = 100  # the kernel swaps a little even on an idle machine
 _BOARD_BITS = ("too little voltage", "capped clock", "throttling", "temperature limit")
 
 
 def check_load(host: Host) -> Finding:
-    """Work over the last minute."""
+    """Check whether the machine was busy during the last minute."""
     load, cores = linux.load_average(host), linux.usable_cores(host)
     if load is None:
         return unknown("load", "the load average")
@@ -29,26 +31,26 @@ def check_load(host: Host) -> Finding:
 
 
 def check_runnable(host: Host) -> Finding:
-    """Work at this moment."""
+    """Check whether the machine is busy at this moment."""
     others, cores = linux.runnable_tasks(host), linux.usable_cores(host)
     if others is None:
         return unknown("runnable", "its runnable tasks")
     message = f"{others} other tasks are running or waiting, for {cores} usable cores"
-    severity = _warn_if(2 * others >= cores)
-    return finding("runnable", severity, message, "find them with 'top' and stop them")
+    is_busy = 2 * others >= cores
+    return warning_if(is_busy, "runnable", message, "find them with 'top' and stop them")
 
 
 def check_governor(host: Host) -> Finding:
-    """Whether the clock follows the load."""
+    """Check whether the clock follows the load."""
     mode = linux.governor(host)
     if mode == "unknown":
         return unknown("governor", "the cpufreq governor (usual in a virtual machine)")
     remedy = "sudo cpupower frequency-set -g performance"
-    return finding("governor", _warn_if(mode != "performance"), f"governor {mode}", remedy)
+    return warning_if(mode != "performance", "governor", f"governor {mode}", remedy)
 
 
 def check_turbo(host: Host) -> Finding:
-    """Whether the clock follows temperature and the work of other cores."""
+    """Check whether the clock depends on temperature and on the work of other cores."""
     on = linux.turbo(host)
     if on is None:
         return unknown("turbo", "whether turbo is on")
@@ -57,21 +59,21 @@ def check_turbo(host: Host) -> Finding:
         "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo, or "
         "echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost"
     )
-    return finding("turbo", _warn_if(on), message, remedy)
+    return warning_if(on, "turbo", message, remedy)
 
 
 def check_throttling(host: Host) -> Finding:
-    """Whether the processor slowed down for heat."""
-    events = linux.throttle_events(host)
+    """Check whether the processor has slowed down because it was hot."""
+    events = max(processor.throttle_counts(host), default=None)
     if events is None:
         return unknown("throttling", "thermal throttling")
     message = f"slowed down for heat {events} times since boot"
-    remedy = "improve the cooling, and see that this count does not grow while measuring"
-    return finding("throttling", _warn_if(events > 0), message, remedy)
+    remedy = "improve the cooling, and check that this count does not grow while measuring"
+    return warning_if(events > 0, "throttling", message, remedy)
 
 
 def check_board(host: Host) -> Finding:
-    """Voltage and heat as a Raspberry Pi's firmware sees them."""
+    """Check the voltage and the heat that a Raspberry Pi's firmware reports."""
     bits = linux.board_state(host)
     if bits is None:
         return unknown("board", "the state of a Raspberry Pi")
@@ -86,17 +88,16 @@ def check_board(host: Host) -> Finding:
 
 
 def check_temperature(host: Host) -> Finding:
-    """The hottest sensor."""
-    degrees = temperature_c(host)
+    """Check the temperature of the hottest sensor."""
+    degrees = processor.temperature_c(host)
     if degrees is None:
         return unknown("temperature", "its temperature")
-    severity = _warn_if(degrees >= _MAX_TEMPERATURE_C)
-    remedy = "let it cool down, and improve the cooling"
-    return finding("temperature", severity, f"{degrees:.1f} °C", remedy)
+    is_hot, remedy = degrees >= _MAX_TEMPERATURE_C, "let it cool down, and improve the cooling"
+    return warning_if(is_hot, "temperature", f"{degrees:.1f} °C", remedy)
 
 
 def check_quota(host: Host) -> Finding:
-    """Whether a container may use only a part of each moment."""
+    """Check whether a container may use the processor only for a part of the time."""
     quota = linux.cpu_quota(host)
     if quota is None:
         return Finding("quota", "ok", "no cgroup CPU quota")
@@ -105,31 +106,33 @@ def check_quota(host: Host) -> Finding:
 
 
 def check_quota_stops(host: Host) -> Finding:
-    """Whether a quota did pause processes of this container."""
-    stops = quota_stops(host)
+    """Check whether a quota has paused processes of this container."""
+    stops = processor.quota_stops(host)
     if stops is None:
         return unknown("quota-stops", "pauses by a CPU quota")
     n_stops, seconds = stops
     message = f"a quota paused this cgroup {n_stops} times, {seconds:.1f} s in all"
     remedy = "use fewer threads than the quota grants, or pin cores instead"
-    return finding("quota-stops", _warn_if(n_stops > 0), message, remedy)
+    return warning_if(n_stops > 0, "quota-stops", message, remedy)
 
 
 def check_host(host: Host) -> Finding:
-    """Virtual machine, container or neither."""
+    """Check whether the machine is a virtual machine or a container."""
     virtual, container = linux.hypervisor(host), linux.container(host)
     inside = f", in a container ({container})" if container else ""
     if virtual is None and not container:
         return unknown("host", "whether it is a virtual machine")
     if virtual:
-        remedy = "prefer a bare-metal or dedicated host; neighbours are not visible from here"
+        remedy = (
+            "prefer a bare-metal or dedicated host: other virtual machines are not visible here"
+        )
         return Finding("host", "warning", f"a virtual machine{inside}", remedy)
-    kind = "may be a virtual machine" if virtual is None else "no virtual machine"
+    kind = "may be a virtual machine" if virtual is None else "not a virtual machine"
     return Finding("host", "ok", f"{kind}{inside}")
 
 
 def check_siblings(host: Host) -> Finding:
-    """Whether two usable processors are one core."""
+    """Check whether two usable processors are threads of one core."""
     cores = linux.shared_cores(host)
     if cores is None:
         return unknown("siblings", "which processors share a core")
@@ -142,7 +145,7 @@ def check_siblings(host: Host) -> Finding:
 
 
 def check_memory(host: Host) -> Finding:
-    """Room for a model."""
+    """Check whether there is room for a model in memory."""
     available = linux.available_memory_mb(host)
     if available is None:
         return unknown("memory", "the available memory")
@@ -151,33 +154,32 @@ def check_memory(host: Host) -> Finding:
 
 
 def check_swap(host: Host) -> Finding:
-    """Memory that must be read back from a disk."""
+    """Check whether memory lies in swap, from where it must be read back."""
     swapped = linux.swapped_mb(host)
     if swapped is None:
         return unknown("swap", "its swap")
-    severity = _warn_if(swapped > _MAX_SWAPPED_MB)
     remedy = "free some memory, then: sudo swapoff -a && sudo swapon -a"
-    return finding("swap", severity, f"{swapped} MB in swap", remedy)
+    return warning_if(swapped > _MAX_SWAPPED_MB, "swap", f"{swapped} MB in swap", remedy)
 
 
 def check_steal(host: Host) -> Finding:
-    """Time that a hypervisor gave to others."""
+    """Check whether a hypervisor gave CPU time to other machines."""
     share = linux.steal_share(host)
     if share is None:
         return unknown("steal", "stolen CPU time")
     message = f"{share:.1%} of CPU time since boot was stolen by the hypervisor"
-    severity = _warn_if(share > _MAX_STEAL_SHARE)
-    return finding("steal", severity, message, "use a dedicated or a bare-metal host")
+    remedy = "use a dedicated or a bare-metal host"
+    return warning_if(share > _MAX_STEAL_SHARE, "steal", message, remedy)
 
 
 def check_pressure(host: Host) -> Finding:
-    """Time that tasks waited for a core."""
-    percent = linux.cpu_pressure(host)
+    """Check whether tasks had to wait for a core."""
+    percent = processor.cpu_pressure(host).get("avg10")
     if percent is None:
         return unknown("pressure", "CPU pressure (PSI)")
     message = f"tasks waited for a core in {percent:.1f} % of the last 10 s"
-    severity = _warn_if(percent > _MAX_PRESSURE_PERCENT)
-    return finding("pressure", severity, message, "stop other programs before measuring")
+    remedy = "stop other programs before measuring"
+    return warning_if(percent > _MAX_PRESSURE_PERCENT, "pressure", message, remedy)
 
 
 CHECKS: tuple[Callable[[Host], Finding], ...] = (
@@ -197,17 +199,3 @@ CHECKS: tuple[Callable[[Host], Finding], ...] = (
     check_steal,
     check_pressure,
 )
-
-
-def finding(check: str, severity: Severity, message: str, remedy: str) -> Finding:
-    """A finding that names its remedy only when there is something to do."""
-    return Finding(check, severity, message, "" if severity == "ok" else remedy)
-
-
-def unknown(check: str, what: str) -> Finding:
-    """A host that does not say is not at fault."""
-    return Finding(check, "ok", f"unknown: this host does not report {what}")
-
-
-def _warn_if(disturbed: bool) -> Severity:
-    return "warning" if disturbed else "ok"

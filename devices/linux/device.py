@@ -1,7 +1,7 @@
-"""A Linux machine measured through ONNX Runtime: what the built-in plugins share.
+"""A Linux machine that is measured through ONNX Runtime: the built-in plugins are subclasses of it.
 
-A plugin subclasses it and says what is special: its name, which machine it is for, what its
-timings depend on besides the processor.
+A plugin says what is special: its name, which machine it is for, and what its timings depend on
+besides the processor.
 """
 
 import sys
@@ -14,22 +14,23 @@ from devices.linux.checks import CHECKS
 from devices.linux.cores import describe_caches, describe_cores
 from devices.linux.held_clocks import ClockCommands, governor_commands
 from devices.linux.sensors import check_sensors, read_sensors
-from devices.spec import DeviceInfo, Facts, Finding, HardwareRuns
+from devices.spec import DeviceInfo, Facts, Finding, HardwareRuns, known_facts
 
 
 class LinuxDevice:
-    """A machine that reads as Linux does.
+    """A machine on which Linux runs.
 
     Args:
-        host: The machine; this one without it.
+        host: The machine. The default is this machine.
 
     Attributes:
-        name: As in `--device cpu`.
-        kind: The sort of processor measured.
-        provider: ONNX Runtime's execution provider; nothing else may run a model.
-        runtime_choices: Which runtimes it can be measured with.
-        runtime: The one it is measured with.
-        run_on_hardware: See `Device`.
+        name: The plugin's name, as in `--device cpu`.
+        kind: The sort of processor that is measured.
+        provider: The execution provider of ONNX Runtime. No other one may run a model.
+        runtime_choices: The runtimes that the device can be measured with.
+        runtime: The runtime that the device is measured with.
+        run_on_hardware: Whether somebody has measured with this plugin; see `Device`.
+        has_held_clocks: Whether its clocks are held at this moment.
     """
 
     name: str = ""
@@ -44,19 +45,19 @@ class LinuxDevice:
         self.host = host or LocalHost()
 
     def wrong_machine(self) -> str | None:
-        """Why this machine is not one that the plugin is for; None when it is."""
+        """Return why this machine is not one that the plugin is for; None when it is."""
         return None
 
     def model(self) -> str:
-        """What the processor measured calls itself."""
+        """Return the name of the processor that is measured."""
         return linux.cpu_model(self.host)
 
     def power_mode(self) -> str:
-        """What somebody can set that changes every timing."""
+        """Return the setting that somebody can change and that changes every timing."""
         return linux.governor(self.host)
 
     def traits(self) -> Facts:
-        """What else timings depend on; the fingerprint holds it."""
+        """Return what else timings depend on. The fingerprint contains it."""
         return ()
 
     def clock_commands(self) -> ClockCommands | str | None:
@@ -64,7 +65,7 @@ class LinuxDevice:
         return governor_commands(linux.governor(self.host))
 
     def unavailable_reason(self) -> str | None:
-        """Why it cannot be measured here and now; None when it can."""
+        """Return why the device cannot be measured here and now; None when it can."""
         system = self.host.kernel().system
         if system != "Linux":
             return f"measuring needs Linux's /proc; {self.host.label} is {system}"
@@ -80,7 +81,7 @@ class LinuxDevice:
         return reason
 
     def info(self) -> DeviceInfo:
-        """What the machine is, read afresh."""
+        """Return what the machine is. It is read again at every call."""
         kernel = self.host.kernel()
         return DeviceInfo(
             name=self.name,
@@ -96,19 +97,19 @@ class LinuxDevice:
         )
 
     def worker_command(self, worker: Path) -> list[str]:
-        """The argv that runs `worker` in this interpreter."""
+        """Return the argv that runs `worker` in this interpreter."""
         return [sys.executable, str(worker)]
 
     def worker_environment(self) -> dict[str, str]:
-        """The variables to add to the child's environment."""
+        """Return the variables that are added to the worker's environment."""
         return runtimes.worker_environment(self.provider, self.runtime)
 
     def sensors(self) -> dict[str, float]:
-        """What the sensors say now, by name and unit."""
+        """Return the present readings of the sensors, by name and unit."""
         return read_sensors(self.host)
 
     def doctor(self) -> tuple[Finding, ...]:
-        """What would disturb a measurement there."""
+        """Return what would disturb a measurement there."""
         return (
             runtimes.check_runtime(self.host, self.provider, self.runtime),
             runtimes.check_telemetry(self.host),
@@ -117,14 +118,14 @@ class LinuxDevice:
         )
 
     def what_it_is(self) -> str:
-        """For messages, e.g. "x86_64, AMD EPYC"."""
+        """Return what the machine is, for messages: "x86_64, AMD EPYC"."""
         return f"{self.host.kernel().machine}, {linux.cpu_model(self.host)}"
 
     def remedy(self) -> str:
-        """What to do about a wrong machine."""
+        """Return what the user can do when the machine is not the right one."""
         if self.host.is_local:
             return f"reach one with --device {self.name} --host user@address"
-        return f"see what it is with: automoe devices --host {self.host.label}"
+        return f"see what the machine is with: automoe devices --host {self.host.label}"
 
     def _details(self) -> Facts:
         quota = linux.cpu_quota(self.host)
@@ -134,5 +135,4 @@ class LinuxDevice:
             "container": linux.container(self.host),
             "cpu quota": None if quota is None else f"{quota:.2f} cores",
         }
-        known = tuple((name, value) for name, value in facts.items() if value)
-        return (*known, *runtimes.describe_runtimes(self.host))
+        return (*known_facts(facts), *runtimes.describe_runtimes(self.host))

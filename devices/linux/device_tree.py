@@ -1,27 +1,28 @@
-"""Which board this is, as its firmware told the kernel."""
+"""This module reads the device tree, in which the firmware tells the kernel which board it is."""
 
 from devices.host import Host
 
-# The second is a link to the first on real boards, and what a container may hide.
+# On real boards the second is a link to the first. A container may hide either.
 _FOLDERS = ("/sys/firmware/devicetree/base", "/proc/device-tree")
 
 
 def model(host: Host) -> str:
-    """The board's name, e.g. "Raspberry Pi 5 Model B Rev 1.0", or "unknown"."""
+    """Return the board's name, e.g. "Raspberry Pi 5 Model B Rev 1.0", or "unknown"."""
     return _property(host, "model") or "unknown"
 
 
 def compatible(host: Host) -> tuple[str, ...]:
-    """What drivers recognise it by, the most special first; none without a device tree.
+    """Return the names by which drivers recognise the board, the most special one first.
 
-    The last is the system on chip: "nvidia,tegra234", "brcm,bcm2712".
+    The last one is the system on chip: "nvidia,tegra234", "brcm,bcm2712". Without a device tree
+    there are none.
     """
     text = _property(host, "compatible")
     return tuple(text.split("\0")) if text else ()
 
 
 def soc(host: Host) -> str | None:
-    """The system on chip without its maker, e.g. "tegra234"; None without a device tree."""
+    """Return the system on chip without its maker, e.g. "tegra234"; None without a device tree."""
     names = compatible(host)
     return names[-1].rpartition(",")[2] if names else None
 

@@ -1,6 +1,6 @@
-"""What Linux says about its processor, memory and load.
+"""These readers ask Linux about its processor, memory and load.
 
-Every reader takes the host to ask, and answers None (or "unknown") where its kernel does not say.
+Every reader asks one host, and returns None (or "unknown") when its kernel does not say.
 """
 
 import re
@@ -17,10 +17,10 @@ _CONTAINERS = re.compile(r"docker|podman|libpod|kubepods|containerd|lxc")
 
 
 def cpu_model(host: Host) -> str:
-    """The processor's name; on Arm the board's, else that of its first core."""
-    fields = _cpuinfo(host)
+    """Return the processor's name. On Arm it is the name of the board, or of the first core."""
+    fields = cpuinfo(host)[0]
     board = device_tree.model(host)
-    if board != "unknown":  # what Arm kernels call "model name" is the instruction set
+    if board != "unknown":  # "model name" is the instruction set on Arm
         return board
     if "CPU part" in fields:
         return arm_core(fields.get("CPU implementer", "?"), fields["CPU part"])
@@ -28,75 +28,68 @@ def cpu_model(host: Host) -> str:
 
 
 def memory_mb(host: Host) -> int:
-    """Physical memory in MiB, 0 when unknown."""
+    """Return the physical memory in MiB, or 0 when it is unknown."""
     return (_meminfo_kib(host, "MemTotal") or 0) // 1024
 
 
 def available_memory_mb(host: Host) -> int | None:
-    """Memory in MiB that can be had without swapping."""
+    """Return the memory in MiB that is available without swapping."""
     available = _meminfo_kib(host, "MemAvailable")
     return None if available is None else available // 1024
 
 
 def governor(host: Host) -> str:
-    """The cpufreq governor of the usable cores, all of them where they differ, or "unknown"."""
+    """Return the cpufreq governor of the usable cores, or "unknown".
+
+    Where the cores have different governors, all are returned: "performance+schedutil".
+    """
     files = [f"{CPUS}/cpu{cpu}/cpufreq/scaling_governor" for cpu in host.usable_cpus()]
     return "+".join(sorted({text for text in map(host.read_text, files) if text})) or "unknown"
 
 
 def load_average(host: Host) -> float | None:
-    """Runnable and waiting tasks, averaged over the last minute."""
+    """Return the number of running and waiting tasks, averaged over the last minute."""
     text = host.read_text("/proc/loadavg")
     return float(text.split()[0]) if text else None
 
 
 def steal_share(host: Host) -> float | None:
-    """The share of CPU time, since boot, that the hypervisor gave to somebody else."""
+    """Return the share of CPU time since boot that the hypervisor gave to others."""
     ticks = processor.cpu_ticks(host)
     return ticks[7] / sum(ticks) if ticks and sum(ticks) else None
 
 
-def cpu_pressure(host: Host) -> float | None:
-    """Percent of the last ten seconds in which some task waited for a core (PSI)."""
-    return processor.cpu_pressure(host).get("avg10")
-
-
 def cpu_quota(host: Host) -> float | None:
-    """Cores granted by the tightest cgroup above this process, None when unlimited."""
+    """Return how many cores the tightest cgroup above this process grants; None without a limit."""
     quotas = [_quota_v2(host, folder) for folder in processor.cgroup_folders(host, "")]
     quotas += [_quota_v1(host, folder) for folder in processor.cgroup_folders(host, "cpu")]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
 def turbo(host: Host) -> bool | None:
-    """Whether cores may run faster than their nominal clock."""
+    """Return whether cores may run faster than their nominal clock."""
     if (off := host.read_text(f"{CPUS}/intel_pstate/no_turbo")) is not None:
         return off == "0"
     boost = host.read_text(f"{CPUS}/cpufreq/boost")
     return None if boost is None else boost != "0"
 
 
-def throttle_events(host: Host) -> int | None:
-    """How often the hottest x86 core or package slowed down since boot."""
-    return max(processor.throttle_counts(host), default=None)
-
-
 def board_state(host: Host) -> int | None:
-    """The bits that a Raspberry Pi's firmware sets when it slows down; see `board_bits`."""
+    """Return the bits that a Raspberry Pi's firmware sets when it slows down; see `board_bits`."""
     text = host.read_text(processor.BOARD_STATE) or host.run(_ASK_BOARD)
     return processor.board_bits(text)
 
 
 def hypervisor(host: Host) -> bool | None:
-    """Whether this is a virtual machine; None where the processor does not say."""
+    """Return whether this is a virtual machine; None when the processor does not say."""
     if host.glob("/proc/device-tree/hypervisor") or host.glob("/sys/hypervisor/type"):
         return True
-    flags = _cpuinfo(host).get("flags")
+    flags = cpuinfo(host)[0].get("flags")
     return None if flags is None else "hypervisor" in flags.split()
 
 
 def container(host: Host) -> str | None:
-    """What kind of container this process is in, None when nothing hints at one."""
+    """Return the kind of container that this process is in; None when nothing points to one."""
     for name, kind in _CONTAINER_FILES.items():
         if host.glob(name):
             return kind
@@ -105,7 +98,7 @@ def container(host: Host) -> str | None:
 
 
 def shared_cores(host: Host) -> tuple[tuple[int, ...], ...] | None:
-    """Usable processors that are hardware threads of one core, by core."""
+    """Return the usable processors that are threads of one core, for each such core."""
     usable = host.usable_cpus()
     lists = {
         cpu: host.read_text(f"{CPUS}/cpu{cpu}/topology/thread_siblings_list") for cpu in usable
@@ -117,13 +110,13 @@ def shared_cores(host: Host) -> tuple[tuple[int, ...], ...] | None:
 
 
 def swapped_mb(host: Host) -> int | None:
-    """Memory in MiB that lies in swap."""
+    """Return the memory in MiB that lies in swap."""
     total, free = (_meminfo_kib(host, field) for field in ("SwapTotal", "SwapFree"))
     return None if total is None or free is None else (total - free) // 1024
 
 
 def runnable_tasks(host: Host) -> int | None:
-    """Tasks that run or wait for a core at this moment, this one not counted."""
+    """Return the number of other tasks that run or wait for a core at this moment."""
     fields = (host.read_text("/proc/loadavg") or "").split()
     if len(fields) < 4:
         return None
@@ -131,17 +124,20 @@ def runnable_tasks(host: Host) -> int | None:
 
 
 def usable_cores(host: Host) -> int:
-    """Cores this process may use: its affinity mask bounded by the cgroup quota, at least 1."""
+    """Return the number of cores that this process may use, at least 1.
+
+    The affinity mask and the cgroup quota limit it.
+    """
     cores = len(host.usable_cpus())
     quota = cpu_quota(host)
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
-def _cpuinfo(host: Host) -> dict[str, str]:
-    """The fields of the first processor."""
-    text = host.read_text("/proc/cpuinfo") or ""
-    pairs = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
+def cpuinfo(host: Host) -> list[dict[str, str]]:
+    """Return the fields of each processor, in order. The first one may have no fields."""
+    blocks = (host.read_text("/proc/cpuinfo") or "").split("\n\n")
+    pairs = ((line.partition(":") for line in block.splitlines()) for block in blocks)
+    return [{key.strip(): value.strip() for key, _, value in of_block} for of_block in pairs]
 
 
 def _meminfo_kib(host: Host, field: str) -> int | None:
@@ -163,7 +159,7 @@ def _quota_v1(host: Host, folder: str) -> float | None:
 
 
 def _numbers(text: str) -> list[int]:
-    """The numbers of a kernel list such as "0-2,8"."""
+    """Return the numbers of a kernel list such as "0-2,8"."""
     numbers: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")

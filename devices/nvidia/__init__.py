@@ -1,1 +1,1 @@
-"""What NVIDIA's software says about a GPU."""
+"""This package asks NVIDIA's software about GPUs and Jetson modules."""

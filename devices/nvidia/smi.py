@@ -1,9 +1,10 @@
-"""What NVIDIA's driver says of its GPUs, through `nvidia-smi`, which needs no root."""
+"""This module asks NVIDIA's driver about its GPUs through `nvidia-smi`, which needs no root."""
 
 import os
 from dataclasses import dataclass
 
 from devices.host import Host
+from devices.sensors.machine import number
 from devices.sensors.nvml import THROTTLE_BITS
 
 _FIELDS = (
@@ -13,32 +14,29 @@ _FIELDS = (
 )
 _CSV = "--format=csv,noheader,nounits"
 _GPUS = ("nvidia-smi", f"--query-gpu={','.join(_FIELDS)}", _CSV)
-# Drivers from 535 on call it an event, and later ones may forget the older name.
-_THROTTLING = (
-    ("nvidia-smi", "--query-gpu=uuid,clocks_event_reasons.active", _CSV),
-    ("nvidia-smi", "--query-gpu=uuid,clocks_throttle_reasons.active", _CSV),
-)
+# Drivers from 535 on say "event". Later ones may not know the older name.
+_THROTTLING = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
 _PROGRAMS = ("nvidia-smi", "--query-compute-apps=gpu_uuid,pid,process_name", _CSV)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """One GPU at one moment; None where the driver does not say.
+    """One GPU at one moment. A field is None when the driver does not say.
 
     Attributes:
-        index: Its place on the bus.
-        uuid: Its identity for CUDA and NVML; it stands in no log.
-        name: What it is sold as.
+        index: The GPU's number on the bus.
+        uuid: The GPU's identity for CUDA and NVML. No log contains it.
+        name: The name that the GPU is sold under.
         driver: The driver's version.
-        memory_mb: Its memory in MiB.
-        compute_capability: Which instructions it has, e.g. "9.0".
-        power_limit_w: The limit in force.
-        power_w: What it draws now.
-        temperature_c: Of the chip.
-        clock_mhz: Of its multiprocessors, now.
-        max_clock_mhz: The highest.
+        memory_mb: The GPU's memory in MiB.
+        compute_capability: The version of its instructions, e.g. "9.0".
+        power_limit_w: The power limit in force, in watts.
+        power_w: The present power in watts.
+        temperature_c: The temperature of the chip in °C.
+        clock_mhz: The present clock of its multiprocessors in MHz.
+        max_clock_mhz: The highest clock of its multiprocessors in MHz.
         is_persistent: Whether the driver stays loaded between programs.
-        is_shared: Whether it is cut into instances (MIG).
+        is_shared: Whether the GPU is divided into instances (MIG).
     """
 
     index: int
@@ -57,7 +55,7 @@ class Gpu:
 
 
 def query_gpus(host: Host) -> tuple[Gpu, ...] | str:
-    """The GPUs in the order of their bus, or why there is none to be seen."""
+    """Return the GPUs in the order of their bus, or the reason why none is visible."""
     text = host.run(_GPUS)
     if text is None:
         return f"no NVIDIA driver answers on {host.label}: nvidia-smi is missing or hangs"
@@ -70,7 +68,10 @@ def query_gpus(host: Host) -> tuple[Gpu, ...] | str:
 
 
 def chosen_gpu(host: Host) -> Gpu | str:
-    """The first that CUDA_VISIBLE_DEVICES names, else the first; or why there is none."""
+    """Return the GPU that is measured, or the reason why there is none.
+
+    It is the first one that CUDA_VISIBLE_DEVICES names, or else the first of the machine.
+    """
     gpus = query_gpus(host)
     if isinstance(gpus, str):
         return gpus
@@ -85,15 +86,15 @@ def chosen_gpu(host: Host) -> Gpu | str:
 
 
 def other_programs(host: Host, gpu: Gpu) -> tuple[str, ...]:
-    """The programs that compute on it."""
+    """Return the names of the programs that compute on a GPU."""
     rows = _rows(host.run(_PROGRAMS) or "")
     return tuple(row[2] for row in rows if len(row) == 3 and row[0] == gpu.uuid)
 
 
 def throttled_by(host: Host, gpu: Gpu) -> tuple[str, ...] | None:
-    """What slows it down now; None where the driver does not say."""
-    for query in _THROTTLING:
-        for row in _rows(host.run(query) or ""):
+    """Return the causes that slow a GPU down now; None when the driver does not say."""
+    for reasons in _THROTTLING:
+        for row in _rows(host.run(("nvidia-smi", f"--query-gpu=uuid,{reasons}", _CSV)) or ""):
             if len(row) == 2 and row[0] == gpu.uuid and row[1].startswith("0x"):
                 bits = int(row[1], 16)
                 return tuple(name for bit, name in THROTTLE_BITS.items() if bits & bit)
@@ -114,21 +115,13 @@ def _gpu(cells: dict[str, str]) -> Gpu:
         uuid=cells["uuid"],
         name=cells["name"],
         driver=cells["driver_version"],
-        memory_mb=int(_number(cells["memory.total"]) or 0),
+        memory_mb=int(number(cells["memory.total"]) or 0),
         compute_capability=cells["compute_cap"],
-        power_limit_w=_number(cells["power.limit"]),
-        power_w=_number(cells["power.draw"]),
-        temperature_c=_number(cells["temperature.gpu"]),
-        clock_mhz=_number(cells["clocks.sm"]),
-        max_clock_mhz=_number(cells["clocks.max.sm"]),
+        power_limit_w=number(cells["power.limit"]),
+        power_w=number(cells["power.draw"]),
+        temperature_c=number(cells["temperature.gpu"]),
+        clock_mhz=number(cells["clocks.sm"]),
+        max_clock_mhz=number(cells["clocks.max.sm"]),
         is_persistent=cells["persistence_mode"] == "Enabled",
         is_shared=cells["mig.mode.current"] == "Enabled",
     )
-
-
-def _number(text: str) -> float | None:
-    """None for what the driver writes instead, such as "[N/A]"."""
-    try:
-        return float(text)
-    except ValueError:
-        return None

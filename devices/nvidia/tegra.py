@@ -1,4 +1,4 @@
-"""What NVIDIA's software on a Jetson says: release, power mode, GPU."""
+"""This module asks NVIDIA's software on a Jetson about its release, power mode and GPU."""
 
 import json
 import re
@@ -31,9 +31,9 @@ _JETPACKS = {
     "38.4": "7.1",
     "39.2": "7.2",
 }
-_JETPACK_FAMILIES = {"32.7.": "4.6", "38.2.": "7.0"}  # with any number that follows
+_JETPACK_FAMILIES = {"32.7.": "4.6", "38.2.": "7.0"}  # each family has any number as its last part
 # https://developer.nvidia.com/cuda-gpus, by system on chip.
-_COMPUTE_CAPABILITIES = {
+COMPUTE_CAPABILITIES = {
     "tegra210": "5.3",
     "tegra186": "6.2",
     "tegra194": "7.2",
@@ -43,13 +43,13 @@ _COMPUTE_CAPABILITIES = {
 
 
 def tegra_soc(host: Host) -> str | None:
-    """The system on chip, e.g. "tegra234"; None on what is no Jetson."""
+    """Return the system on chip, e.g. "tegra234"; None when the machine is not a Jetson."""
     names = (name.partition("nvidia,tegra") for name in device_tree.compatible(host))
     return next((f"tegra{number}" for start, mark, number in names if mark and not start), None)
 
 
 def l4t_release(host: Host) -> str | None:
-    """The release of NVIDIA's Linux, e.g. "36.4.3"; None where neither file nor package is."""
+    """Return the release of NVIDIA's Linux, e.g. "36.4.3"; None when it is not installed."""
     text = host.read_text("/etc/nv_tegra_release") or ""
     match = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
     if match:
@@ -59,23 +59,24 @@ def l4t_release(host: Host) -> str | None:
 
 
 def jetpack(release: str) -> str | None:
-    """The JetPack that came with a release of NVIDIA's Linux; None for one that is not known."""
+    """Return the JetPack that came with a release of NVIDIA's Linux; None when it is not known."""
     short = release.removesuffix(".0")
     families = (name for start, name in _JETPACK_FAMILIES.items() if release.startswith(start))
     return _JETPACKS.get(release) or _JETPACKS.get(short) or next(families, None)
 
 
 def power_mode(host: Host) -> str | None:
-    """The name that `nvpmodel` gives the mode, e.g. "15W"; ids differ between modules.
+    """Return the name that `nvpmodel` gives the mode, e.g. "15W"; None without `nvpmodel`.
 
-    It may complain after the name when it is not run by root.
+    The numbers of modes differ between modules. When `nvpmodel` is not run by root, it may print a
+    warning after the name.
     """
     match = re.search(r"^NV Power Mode: (\S+)", host.run(_POWER_MODE) or "", flags=re.M)
     return match.group(1) if match else None
 
 
 def cuda_version(host: Host) -> str | None:
-    """Of the toolkit that JetPack installed."""
+    """Return the version of the CUDA toolkit that JetPack installed; None when it is missing."""
     try:
         document = json.loads(host.read_text("/usr/local/cuda/version.json") or "")
         return str(document["cuda"]["version"])
@@ -83,13 +84,8 @@ def cuda_version(host: Host) -> str | None:
         return None
 
 
-def compute_capability(soc: str) -> str | None:
-    """Of the GPU in a system on chip."""
-    return _COMPUTE_CAPABILITIES.get(soc)
-
-
-def is_gpu_clock_pinned(host: Host) -> bool | None:
-    """Whether the GPU has one clock only; None where the kernel does not say."""
+def is_gpu_clock_held(host: Host) -> bool | None:
+    """Return whether the GPU has one clock only; None when the kernel does not say."""
     folder = gpu_clock_folder(host)
     if folder is None:
         return None

@@ -1,1 +1,1 @@
-"""Another machine over SSH: its address, a session on it, its files and its device."""
+"""This package measures on another machine over SSH: addresses, sessions, files and devices."""

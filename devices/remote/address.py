@@ -1,4 +1,4 @@
-"""Where a remote machine is, and the names that `devices.yaml` gives to such machines."""
+"""This module checks addresses of remote machines and reads their names in `devices.yaml`."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _FIELDS = ("host", "device", "python")
 
 
 class RemoteAddressError(ValueError):
-    """An address or a file of addresses that cannot be used; the message says why."""
+    """An address or a file of addresses that cannot be used. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class RemoteAddress:
     """A machine that OpenSSH can reach.
 
     Attributes:
-        destination: As typed after `ssh`: a host of its configuration, `user@board` or
-            `ssh://user@board:2222`.
-        python: The interpreter there that has the runtime, such as `~/venv/bin/python`; empty for
-            the first of python3, python3.14, ... that is at least 3.8.
+        destination: The destination as typed after `ssh`: a host of its configuration, `user@board`
+            or `ssh://user@board:2222`.
+        python: The interpreter there that has the runtime, such as `~/venv/bin/python`. When it is
+            empty, the first of python3, python3.14, ... that is at least 3.8 is used.
 
     Raises:
         RemoteAddressError: The destination could be taken for an option or for a command.
@@ -38,7 +38,7 @@ class RemoteAddress:
         is_option = self.destination.startswith("-") or "@-" in self.destination
         if is_option or not _DESTINATION.fullmatch(self.destination):
             raise RemoteAddressError(
-                f"A host must be one of your ssh configuration, user@board or "
+                f"A host must be a name of your ssh configuration, user@board or "
                 f"ssh://user@board:port. Got {self.destination!r}."
             )
 
@@ -48,8 +48,8 @@ class NamedDevice:
     """A machine of `devices.yaml`.
 
     Attributes:
-        address: Where it is.
-        device: The plugin that measures it; None when it does not say.
+        address: The address of the machine.
+        device: The plugin that measures it; None when the file does not say.
     """
 
     address: RemoteAddress
@@ -57,14 +57,15 @@ class NamedDevice:
 
 
 def read_named_devices(path: Path | None = None) -> dict[str, NamedDevice]:
-    """The machines of a file, by name; without a path, of the first that there is.
+    """Return the machines of a file by their names; none when there is no file.
 
-    That is `devices.yaml` in the current folder, else `automoe/devices.yaml` in
-    `$XDG_CONFIG_HOME` or `~/.config`. Without one there are no names.
+    Args:
+        path: The file. The default is `devices.yaml` in the current folder, or else
+            `automoe/devices.yaml` in `$XDG_CONFIG_HOME` or `~/.config`.
 
     Raises:
         RemoteAddressError: The file is not YAML, or a field is unknown or of the wrong type.
-        OSError: The file given cannot be read.
+        OSError: The given file cannot be read.
     """
     file = path or next((place for place in _places() if place.is_file()), None)
     if file is None:
@@ -96,7 +97,7 @@ def _parse(path: Path) -> Mapping[Any, Any]:
 def _named_device(name: object, entry: object, path: Path) -> NamedDevice:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise RemoteAddressError(
-            f"{path}: a name must be of letters, digits, '.', '_' and '-'. Got {name!r}."
+            f"{path}: a name must consist of letters, digits, '.', '_' and '-'. Got {name!r}."
         )
     if not isinstance(entry, Mapping) or not isinstance(entry.get("host"), str):
         raise RemoteAddressError(f"{path}: {name!r} must have a 'host', such as user@board.")

@@ -1,4 +1,4 @@
-"""The program of `devices/remote/agent` as it is sent: the source of the relay, and a zip."""
+"""This module gives `devices/remote/agent` the form in which it is sent: the relay, and a zip."""
 
 from functools import cache
 from pathlib import Path
@@ -8,12 +8,12 @@ from devices.zipped import zipped_program
 
 @cache
 def relay_source() -> bytes:
-    """What the remote interpreter runs first."""
+    """Return the source of the relay, which the remote interpreter runs first."""
     return Path(__file__).with_name("agent").joinpath("relay.py").read_bytes()
 
 
 @cache
 def keeper_program() -> bytes:
-    """A zip that Python runs; it holds nothing of ours but the agent and what reads a machine."""
+    """Return a zip that Python runs; it holds only the agent and the readers of the machine."""
     packages = ("devices/remote/agent", "devices/sensors")
     return zipped_program(packages, "devices.remote.agent.keeper")

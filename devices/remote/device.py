@@ -1,4 +1,4 @@
-"""A device on another machine: its plugin, asked over a connection."""
+"""A remote device is a plugin that describes another machine over a connection."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,16 @@ from devices.registry import get_device
 from devices.remote.address import RemoteAddress
 from devices.remote.host import RemoteHost, say_nothing
 from devices.remote.session import PATIENCE_SECONDS, Say
-from devices.runtimes import ONNXRUNTIME, choose_runtime, runtime_of
-from devices.spec import Device, DeviceInfo, Finding
+from devices.runtimes import runtime_of
+from devices.spec import Device
 
 
 class RemoteDevice:
-    """What a plugin says of another machine, where `profilers.RemoteWorker` starts workers.
-
-    Args:
-        plugin: Describes the machine.
-        host: The machine.
+    """A device on another machine. `profilers.RemoteWorker` starts workers there.
 
     Attributes:
-        plugin: Describes the machine.
-        host: The machine; `host.session` starts workers there.
+        plugin: The plugin that describes the machine.
+        host: The machine. Its `session` starts workers there.
     """
 
     def __init__(self, plugin: Device, host: RemoteHost) -> None:
@@ -28,40 +24,16 @@ class RemoteDevice:
         self.host = host
         self.name = plugin.name
         self.run_on_hardware = plugin.run_on_hardware
-
-    @property
-    def runtime_choices(self) -> tuple[str, ...]:
-        """Which runtimes it can be measured with."""
-        return tuple(getattr(self.plugin, "runtime_choices", (ONNXRUNTIME,)))
+        self.unavailable_reason = plugin.unavailable_reason
+        self.info = plugin.info
+        self.worker_environment = plugin.worker_environment
+        self.sensors = plugin.sensors
+        self.doctor = plugin.doctor
 
     @property
     def runtime(self) -> str:
-        """The one it is measured with."""
+        """Return the runtime that the plugin measures with."""
         return runtime_of(self.plugin)
-
-    @runtime.setter
-    def runtime(self, runtime: str) -> None:
-        choose_runtime(self.plugin, runtime)
-
-    def unavailable_reason(self) -> str | None:
-        """See `Device`."""
-        return self.plugin.unavailable_reason()
-
-    def info(self) -> DeviceInfo:
-        """See `Device`."""
-        return self.plugin.info()
-
-    def worker_environment(self) -> dict[str, str]:
-        """See `Device`."""
-        return self.plugin.worker_environment()
-
-    def sensors(self) -> dict[str, float]:
-        """See `Device`."""
-        return self.plugin.sensors()
-
-    def doctor(self) -> tuple[Finding, ...]:
-        """See `Device`."""
-        return self.plugin.doctor()
 
 
 @contextmanager
@@ -72,16 +44,16 @@ def open_remote_device(
     say: Say = say_nothing,
     patience_s: float = PATIENCE_SECONDS,
 ) -> Iterator[RemoteDevice]:
-    """The device called `name` at an address, for as long as the `with` block lasts.
+    """Open the device called `name` at an address for as long as the `with` block lasts.
 
     Args:
         name: The plugin's name.
-        address: Where the machine is.
-        say: Told when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried anew.
+        address: The address of the machine.
+        say: Called with a message when a connection is lost and when it is back.
+        patience_s: The time for which a lost connection is tried again, in seconds.
 
     Raises:
-        UnknownDeviceError: No plugin has that name; nothing was connected.
+        UnknownDeviceError: No plugin has that name. Nothing was connected.
         ConnectionFailedError: The machine cannot be reached or has no usable Python.
     """
     host = RemoteHost(address, say=say, patience_s=patience_s)

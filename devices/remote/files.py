@@ -1,4 +1,4 @@
-"""Sends files to a remote machine, each content once, and gives them names there."""
+"""This module sends files to a remote machine, each content once, and names them there."""
 
 import errno
 import hashlib
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from devices.remote.session import RemoteSession
+from devices.sensors.machine import sha256
 
 PIECE_BYTES = 1 << 20
-_PUT_SECONDS = 600.0  # the last piece waits until the whole is checked
+_PUT_SECONDS = 600.0  # the answer to the last piece waits until the whole file is checked
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """A file as it was when it was last looked at."""
+    """A file as it was when its digest was computed."""
 
     size: int
     mtime_ns: int
@@ -26,14 +27,14 @@ class _State:
 class RemoteFiles:
     """The files of a session on a remote machine.
 
-    Content is known there by its SHA-256 and kept for later sessions, so that it is sent once. A
-    file that has only grown is sent from where it ended.
+    The machine knows a content by its SHA-256 and keeps it for later sessions, so that it is sent
+    once. Of a file that has only grown, the new part is sent.
 
     Args:
         session: The session.
 
     Attributes:
-        sent_bytes: What went over the line so far.
+        sent_bytes: The number of bytes that were sent so far.
     """
 
     def __init__(self, session: RemoteSession) -> None:
@@ -42,7 +43,7 @@ class RemoteFiles:
         self.sent_bytes = 0
 
     def place(self, files: Mapping[str, Path | bytes]) -> str:
-        """Have files, or bytes as files, under these names in the folder that is returned.
+        """Put files, or bytes as files, under these names into a folder there, and return its path.
 
         Raises:
             OSError: A file cannot be read.
@@ -66,8 +67,7 @@ class RemoteFiles:
         status, known = content.stat(), self._known.get(content)
         if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
             return known.digest
-        with content.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256(str(content), status.st_size)
         self._known[content] = _State(status.st_size, status.st_mtime_ns, digest)
         return digest
 
@@ -76,7 +76,7 @@ class RemoteFiles:
             self._put(io.BytesIO(content), digest, 0, len(content))
             return
         size, before = self._known[content].size, earlier.get(content)
-        if before and before.size < size and _prefix_digest(content, before.size) == before.digest:
+        if before and before.size < size and sha256(str(content), before.size) == before.digest:
             answer = self._session.ask("grow", old=before.digest, digest=digest)
         else:
             answer = self._session.ask("received", digest=digest)
@@ -94,12 +94,3 @@ class RemoteFiles:
             answer = self._session.ask("put", payload=piece, timeout_s=_PUT_SECONDS, **place)
             offset, is_whole = offset + len(piece), bool(answer["is_whole"])
             self.sent_bytes += len(piece)
-
-
-def _prefix_digest(path: Path, size: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while size and (piece := file.read(min(size, 1 << 20))):
-            digest.update(piece)
-            size -= len(piece)
-    return digest.hexdigest()

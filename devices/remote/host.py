@@ -1,7 +1,7 @@
-"""A machine at the end of an SSH connection: what plugins may ask of it, and its files."""
+"""A remote host is a machine at the end of an SSH connection, which plugins ask over it."""
 
 from collections.abc import Sequence
-from types import TracebackType
+from typing import Any, cast
 
 from devices.host import Kernel
 from devices.remote.address import RemoteAddress
@@ -11,20 +11,20 @@ from devices.spec import DeviceUnavailableError
 
 
 def say_nothing(message: str) -> None:
-    """For who does not want to know of lost connections."""
+    """Ignore the message. This is the default where nobody wants to know of lost connections."""
 
 
 class RemoteHost:
-    """A `devices.Host` elsewhere, for as long as the `with` block lasts.
+    """A `devices.Host` on another machine, for as long as the `with` block lasts.
 
     Args:
-        address: Where.
-        say: Told when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried anew.
+        address: The address of the machine.
+        say: Called with a message when a connection is lost and when it is back.
+        patience_s: The time for which a lost connection is tried again, in seconds.
 
     Attributes:
-        session: Carries requests there.
-        files: Sends files there.
+        session: The session there, which answers requests.
+        files: The files of the session there.
     """
 
     is_local = False
@@ -49,17 +49,12 @@ class RemoteHost:
         self.session.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the session there."""
-        self.session.__exit__(kind, error, trace)
+        self.session.__exit__(*error)
 
     def lock(self) -> None:
-        """Keep other sessions off the machine until this one ends; again is no matter.
+        """Keep other sessions off the machine until this one ends. A second call changes nothing.
 
         Raises:
             DeviceUnavailableError: Another session measures there.
@@ -73,27 +68,28 @@ class RemoteHost:
 
     def kernel(self) -> Kernel:
         """See `Host`."""
-        return Kernel(*self.session.ask_again("kernel")["kernel"])
+        return Kernel(*self._ask("kernel"))
 
     def usable_cpus(self) -> tuple[int, ...]:
         """See `Host`."""
-        return tuple(self.session.ask_again("cpus")["cpus"])
+        return tuple(self._ask("usable_cpus"))
 
     def read_text(self, path: str) -> str | None:
         """See `Host`."""
-        text: str | None = self.session.ask_again("read", path=path)["text"]
-        return text
+        return cast("str | None", self._ask("read_text", path))
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """See `Host`."""
-        return tuple(self.session.ask_again("glob", pattern=pattern)["paths"])
+        return tuple(self._ask("glob", pattern))
 
     def run(self, argv: Sequence[str]) -> str | None:
         """See `Host`."""
-        text: str | None = self.session.ask_again("run", argv=list(argv))["text"]
-        return text
+        return cast("str | None", self._ask("run", argv))
 
     def package_version(self, name: str) -> str | None:
         """See `Host`."""
-        version: str | None = self.session.ask_again("package", name=name)["version"]
-        return version
+        return cast("str | None", self._ask("package_version", name))
+
+    def _ask(self, question: str, *arguments: object) -> Any:
+        """Return the answer of `ThisMachine` there."""
+        return self.session.ask_again(question, arguments=arguments)["answer"]

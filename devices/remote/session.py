@@ -1,4 +1,4 @@
-"""A session on a remote machine, which outlives the connections that carry it."""
+"""A session on a remote machine outlives the connections that carry it."""
 
 import hashlib
 import os
@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from devices.remote.address import RemoteAddress
@@ -24,31 +23,35 @@ Say = Callable[[str], None]
 
 
 class ConnectionLostError(DeviceUnavailableError):
-    """A connection was lost and did not come back in time; what was finished is kept."""
+    """A connection was lost and did not come back in time. What was finished is kept."""
 
 
 class SessionLostError(RuntimeError):
-    """The machine restarted, or gave the session up: what ran there is gone, a new one is open."""
+    """The machine restarted or ended the session. What ran there is gone. A new session is open."""
 
 
 class RefusedError(DeviceUnavailableError):
-    """The program there could not do what was asked; the message says why."""
+    """The program there could not do what was asked. The message says why."""
 
 
 class NoAnswerError(DeviceUnavailableError):
-    """The machine is connected and does not answer in time."""
+    """The machine is connected but does not answer in time."""
 
 
 class RemoteSession:
-    """Requests to the program on a remote machine, for as long as the `with` block lasts.
+    """A session on a remote machine, for as long as the `with` block lasts.
 
-    A lost connection is made anew, with pauses that grow, and the open request goes on: the
-    machine carries out no request twice and forgets no answer.
+    When a connection is lost, a new one is made, after pauses that grow, and the open request is
+    resumed. The machine carries out no request twice and forgets no answer.
 
     Args:
-        address: Where.
-        say: Told when a connection is lost and when it is back.
-        patience_s: How long a lost connection is tried anew, and how long the machine waits.
+        address: The address of the machine.
+        say: Called with a message when a connection is lost and when it is back.
+        patience_s: The time in seconds for which a lost connection is tried again, and for which
+            the machine waits for the next one.
+
+    Attributes:
+        python: The version of the Python there.
     """
 
     def __init__(
@@ -77,15 +80,10 @@ class RemoteSession:
         self._connect()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the session there, unless it cannot be reached now."""
+    def __exit__(self, *error: object) -> None:
+        """End the session there, unless the machine cannot be reached now."""
         self.ask_if_connected("end")
-        self._hang_up()
+        self._close_link()
 
     def ask(
         self,
@@ -95,20 +93,20 @@ class RemoteSession:
         timeout_s: float = ANSWER_SECONDS,
         **fields: object,
     ) -> dict[str, Any]:
-        """The answer to one request, over as many connections as it takes.
+        """Return the answer to one request, over as many connections as it takes.
 
         Args:
-            op: One of `devices/remote/agent/keeper.py` or `questions.py`.
-            payload: Raw bytes that belong to it.
-            timeout_s: How long it may take there, in seconds; a time without connection does not
-                count.
-            fields: What else it takes.
+            op: The name of an operation or a question of `devices/remote/agent/keeper.py`.
+            payload: The raw bytes that belong to the request.
+            timeout_s: The time in seconds that the request may take there. Time without a
+                connection does not count.
+            fields: The other fields of the request.
 
         Raises:
             ConnectionLostError: The connection did not come back in time.
-            SessionLostError: The machine knows nothing of this session any more.
-            RefusedError: The machine says why it cannot.
-            NoAnswerError: There is no answer in time; the request is still being carried out.
+            SessionLostError: The machine does not know this session any more.
+            RefusedError: The machine cannot do it; the message says why.
+            NoAnswerError: There is no answer in time. The request is still being carried out.
         """
         self._seq += 1
         request = {"seq": self._seq, "op": op, "bytes": len(payload), **fields}
@@ -117,12 +115,12 @@ class RemoteSession:
                 answer = self._exchange(request, payload, timeout_s)
                 break
             except LinkLostError as error:
-                self._hang_up()
+                self._close_link()
                 self._reconnect(str(error))
             except LinkSilentError:
                 raise NoAnswerError(
                     f"{self.address.destination} does not answer {op!r} within {timeout_s:g} s. "
-                    f"Look what keeps it busy."
+                    f"Look at what keeps it busy."
                 ) from None
         if "lost" in answer:
             raise SessionLostError(f"{self.address.destination} has restarted")
@@ -131,10 +129,12 @@ class RemoteSession:
         return answer
 
     def ask_again(self, op: str, **fields: object) -> dict[str, Any]:
-        """As `ask`, for a question that a machine that has restarted may be asked anew.
+        """Return the answer to a question, which is asked again when the machine has restarted.
 
         Raises:
-            ConnectionLostError, RefusedError, NoAnswerError: See `ask`.
+            ConnectionLostError: The connection did not come back in time.
+            RefusedError: The machine cannot do it; the message says why.
+            NoAnswerError: There is no answer in time.
         """
         try:
             return self.ask(op, **fields)  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ class RemoteSession:
             return self.ask(op, **fields)  # type: ignore[arg-type]
 
     def ask_if_connected(self, op: str) -> dict[str, Any] | None:
-        """The answer to a request that is not worth waiting for a lost connection; else None."""
+        """Return the answer to a request; None when the machine cannot be reached now."""
         self._seq += 1
         try:
             return self._exchange({"seq": self._seq, "op": op}, b"", _FAREWELL_SECONDS)
@@ -156,7 +156,7 @@ class RemoteSession:
             raise LinkLostError("it is not connected")
         self._link.send(request, payload)
         deadline = time.monotonic() + timeout_s
-        while True:  # an answer to a request that was given up may come first
+        while True:  # a late answer to an earlier request may come first
             answer = self._link.receive(max(0.0, deadline - time.monotonic()))
             if answer.get("seq") == request["seq"]:
                 return answer
@@ -170,7 +170,7 @@ class RemoteSession:
         place = self.address.destination
         self._say(
             f"The connection to {place} is lost ({why}). Trying again for "
-            f"{self._patience_s:g} s; the session there goes on."
+            f"{self._patience_s:g} s; the session there is kept."
         )
         while True:
             try:
@@ -189,14 +189,17 @@ class RemoteSession:
                 self._say(f"Connected to {place} again after {time.monotonic() - start:.1f} s.")
                 return
 
-    def _hang_up(self) -> None:
+    def _close_link(self) -> None:
         if self._link is not None:
             self._link.close()
         self._link = None
 
 
 def _owner() -> str:
-    """The same for every session of this user on this machine; tells nothing about either."""
+    """Return a digest that is the same for every session of this user on this machine.
+
+    It reveals neither the user nor the machine.
+    """
     machine_id = Path("/etc/machine-id")
     machine = machine_id.read_text().strip() if machine_id.is_file() else os.uname().nodename
     return hashlib.sha256(f"{machine} {os.getuid()}".encode()).hexdigest()[:16]

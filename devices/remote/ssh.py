@@ -1,22 +1,22 @@
-"""A connection made by the user's own OpenSSH client, to a program that we bring along.
+"""This module connects to a program that it sends along, by the user's own OpenSSH client.
 
-The client is a child process, so that all of the user's configuration, agents, keys, jump hosts
-and known hosts count. What the remote shell reads is constant; everything else goes over stdin.
+The client is a child process, so that all of the user's configuration counts: agents, keys, jump
+hosts and known hosts. The command that the remote shell reads is constant. Everything else goes
+over stdin.
 """
 
 import contextlib
 import json
-import os
 import re
-import selectors
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 from devices.remote.address import RemoteAddress
+from devices.remote.agent.child import Child
+from devices.remote.agent.wire import Gone
 from devices.remote.agent_program import keeper_program, relay_source
 from devices.spec import DeviceUnavailableError
 
@@ -24,32 +24,32 @@ GREETING = b"automoe-agent "
 GREETING_SECONDS = 60.0
 _MAX_BEFORE_GREETING = 1 << 16
 _NO_PYTHON = 98
-_TOO_OLD = 99  # beside 126 and 127, which the shell says of what it cannot run
+_TOO_OLD = 99  # the shell itself gives 126 and 127 for what it cannot run
 _PYTHONS = " ".join(["python3", *(f"python3.{minor}" for minor in range(14, 7, -1))])
 _LOADER = (
     f"import sys; sys.version_info < (3, 8) and sys.exit({_TOO_OLD}); "
     "sys.path[:] = filter(None, sys.path); s = sys.stdin.buffer; exec(s.read(int(s.readline())))"
 )
-# For any login shell: nothing within the single quotes means anything to one.
+# Any login shell may read it: the text in single quotes is passed on unchanged.
 REMOTE_COMMAND = (
     f"exec /bin/sh -c 'for p in {_PYTHONS}; do command -v $p >/dev/null 2>&1 || continue; "
     f'$p -c "{_LOADER}"; s=$?; case $s in {_TOO_OLD}|126|127) ;; *) exit $s ;; esac; done; '
     f"exit {_NO_PYTHON}'"
 )
-# As scp does: what the user's configuration may ask for a terminal would harm a data connection.
+# scp has the same ones: settings for terminals would harm a connection that carries data.
 _OPTIONS = (
     *("-T", "-x", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
     *("-o", "ClearAllForwardings=yes", "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no"),
     *("-o", "RemoteCommand=none"),
 )
-_ALWAYS_FAILS = ("host key verification failed", "bad configuration")  # names may come back
+_ALWAYS_FAILS = ("host key verification failed", "bad configuration")
 
 
 class ConnectionFailedError(DeviceUnavailableError):
     """A machine that cannot be reached.
 
     Attributes:
-        is_final: Whether trying again cannot help.
+        is_final: Whether another attempt cannot help.
     """
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:
@@ -58,48 +58,41 @@ class ConnectionFailedError(DeviceUnavailableError):
 
 
 class LinkLostError(RuntimeError):
-    """A connection that ended; the message has the last words of ssh."""
+    """A connection that ended. The message has the last words of ssh."""
 
 
 class LinkSilentError(RuntimeError):
-    """Nothing came in the time given."""
+    """The connection is there, but no message arrived in the given time."""
 
 
 class SshLink:
-    """A live connection to the keeper of a session; lines of JSON go both ways.
+    """A live connection to the keeper of a session. Lines of JSON go both ways.
 
     Args:
-        address: Where to.
-        settings: For the program there, see `devices/remote/agent/relay.py` and `keeper.py`.
+        address: The address of the machine.
+        settings: The settings for `devices/remote/agent/relay.py` and `keeper.py`.
 
     Attributes:
-        words: What the program said of itself; `python` is None when it was there before.
+        words: The greeting of the program there. Its `python` is None when the keeper was running
+            before.
 
     Raises:
-        ConnectionFailedError: The machine cannot be reached or has no Python.
+        ConnectionFailedError: The machine cannot be reached or has no usable Python.
     """
 
     def __init__(self, address: RemoteAddress, settings: Mapping[str, object]) -> None:
         self._address = address
-        self._unread = b""
         argv = ["ssh", *options_for(address), "--", address.destination, REMOTE_COMMAND]
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        self._child = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for us, who end the session in order
-        )
+        self._folder = tempfile.TemporaryDirectory(prefix="automoe-")
+        self._child = Child(argv, f"{self._folder.name}/stderr")
         try:
-            self.words = self._introduce(settings)
+            self.words = self._send_program(settings)
         except BaseException:
             self.close()
             raise
 
     def send(self, message: Mapping[str, object], payload: bytes = b"") -> None:
-        """Write a line, and raw bytes after it.
+        """Write a line of JSON, and raw bytes after it.
 
         Raises:
             LinkLostError: The connection has ended.
@@ -107,40 +100,29 @@ class SshLink:
         self._write(json.dumps(message).encode() + b"\n" + payload)
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next message.
+        """Return the next message.
 
         Raises:
             LinkLostError: The connection has ended.
-            LinkSilentError: None came in time.
+            LinkSilentError: No message arrived in time.
         """
-        line = self._read_line(time.monotonic() + timeout_s)
+        line = self._read_line(timeout_s)
         try:
             return dict(json.loads(line))
         except ValueError:
-            raise LinkLostError(f"it sent {line[:40]!r}, which is no message") from None
+            raise LinkLostError(f"it sent {line[:40]!r}, which is not a message") from None
 
     def close(self) -> None:
         """End the ssh client."""
-        if self._child.returncode is None:
-            with contextlib.suppress(PermissionError, ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGTERM)
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        try:
-            self._child.wait(2.0)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._stderr.close()
+        self._child.end(grace_s=2.0)
+        self._folder.cleanup()
 
-    def _introduce(self, settings: Mapping[str, object]) -> dict[str, Any]:
-        """Bring the program along; what it says of itself."""
+    def _send_program(self, settings: Mapping[str, object]) -> dict[str, Any]:
+        """Send the program along, and return its greeting."""
         relay, keeper = relay_source(), keeper_program()
         line = json.dumps({**settings, "program_bytes": len(keeper)}).encode()
         try:
-            # In one piece: the loader reads ahead, and the greeting says that all has arrived.
+            # In one piece, because the loader reads ahead. The greeting says that all has arrived.
             self._write(b"%d\n%b%b\n%b" % (len(relay), relay, line, keeper))
             words = self._read_greeting()
         except (LinkLostError, LinkSilentError) as error:
@@ -152,59 +134,45 @@ class SshLink:
         return words
 
     def _read_greeting(self) -> dict[str, Any]:
-        """Login shells may print something before it."""
+        """Return the greeting. A login shell may print something before it, which is skipped."""
         deadline, n_read = time.monotonic() + GREETING_SECONDS, 0
         while n_read < _MAX_BEFORE_GREETING:
-            line = self._read_line(deadline)
+            line = self._read_line(deadline - time.monotonic())
             if line.startswith(GREETING):
                 return dict(json.loads(line.removeprefix(GREETING)))
             n_read += len(line)
-        raise LinkLostError("its login shell prints without end; let it print to terminals only")
+        raise LinkLostError("its login shell never stops printing; let it print only to terminals")
 
     def _write(self, data: bytes) -> None:
-        assert self._child.stdin is not None  # we asked for a pipe
         try:
-            view = memoryview(data)
-            while view:
-                view = view[self._child.stdin.write(view) or 0 :]
+            self._child.write(data)
         except OSError:
-            raise LinkLostError(self._last_words()) from None
+            raise LinkLostError(self._last_line()) from None
 
-    def _read_line(self, deadline: float) -> bytes:
-        assert self._child.stdout is not None  # we asked for a pipe
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._child.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise LinkSilentError("nothing came in time")
-                chunk = os.read(self._child.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    raise LinkLostError(self._last_words())
-                self._unread += chunk
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
+    def _read_line(self, timeout_s: float) -> bytes:
+        try:
+            return self._child.read_line(timeout_s)
+        except TimeoutError:
+            raise LinkSilentError("nothing came in time") from None
+        except Gone:
+            raise LinkLostError(self._last_line()) from None
 
-    def _last_words(self) -> str:
-        """What ssh, or the program there, wrote last."""
+    def _last_line(self) -> str:
+        """Return the last line that ssh, or the program there, wrote to stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(2.0)  # it explains itself on its way out
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+            self._child.process.wait(2.0)  # it writes the reason when it ends
+        lines = self._child.last_words().splitlines()
         return lines[-1].strip() if lines else "the connection ended"
 
-    def _failure(self, words: str) -> ConnectionFailedError:
-        status = self._child.poll()
-        return explain_failure(self._address, status, self._all_words() or words)
-
-    def _all_words(self) -> str:
-        self._stderr.seek(0)
-        return " ".join(self._stderr.read().decode(errors="replace").split())
+    def _failure(self, reason: str) -> ConnectionFailedError:
+        words = " ".join(self._child.last_words(1 << 16).split()) or reason
+        return explain_failure(self._address, self._child.process.poll(), words)
 
 
 def options_for(address: RemoteAddress) -> list[str]:
-    """What ssh is told besides the user's configuration, which it must not fall behind.
+    """Return the options for ssh that are added to the user's configuration.
 
-    Time limits are ours only where the configuration has none.
+    Time limits are added only when the configuration has none.
 
     Raises:
         ConnectionFailedError: The configuration has a mistake.
@@ -221,7 +189,7 @@ def options_for(address: RemoteAddress) -> list[str]:
 def explain_failure(
     address: RemoteAddress, status: int | None, words: str
 ) -> ConnectionFailedError:
-    """The error for a connection that did not come about, from the status and words of ssh."""
+    """Return the error for a connection that failed, from the exit status and the words of ssh."""
     destination, lower = address.destination, words.lower()
     hints = (
         (
@@ -252,7 +220,7 @@ def explain_failure(
 
 
 def _configuration(address: RemoteAddress) -> dict[str, str]:
-    """What ssh makes of the user's configuration, by lower-case keyword."""
+    """Return what ssh makes of the user's configuration, by lower-case keyword."""
     try:
         finished = subprocess.run(
             ["ssh", "-G", "--", address.destination],

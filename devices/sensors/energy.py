@@ -1,4 +1,4 @@
-"""Meters of energy: which one a machine has, and what it counts between a start and a stop."""
+"""This module finds the energy meter of a machine and reads it between a start and a stop."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from devices.sensors.power import rail_mw, rails, rapl_packages, whole_board
 
 
 class Meter(Protocol):
-    """Counts the energy of what happens between a start and the stop after it."""
+    """A meter that counts the energy between a start and the stop after it."""
 
     name: str
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to count."""
         ...
 
     def stop_mj(self) -> float:
-        """The energy since the start in millijoules."""
+        """Return the energy since the start in millijoules."""
         ...
 
 
 class CountedEnergy:
-    """The energy that counters of millijoules have added up.
+    """A meter that reads counters of energy.
 
     Args:
-        name: What messages and logs call the meter.
-        counters: What reads each counter, with the value at which it starts again.
+        name: The meter's name in messages and logs.
+        counters: The function that reads each counter in millijoules, with the value at which the
+            counter starts again from 0.
     """
 
     def __init__(self, name: str, counters: List[Tuple[Callable[[], float], float]]) -> None:
@@ -40,11 +41,11 @@ class CountedEnergy:
         self.started_mj: List[float] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to count."""
         self.started_mj = [read() for read, _ in self.counters]
 
     def stop_mj(self) -> float:
-        """The energy since the start in millijoules."""
+        """Return the energy since the start in millijoules."""
         total_mj = 0.0
         for (read, range_mj), started_mj in zip(self.counters, self.started_mj):
             added_mj = read() - started_mj
@@ -53,12 +54,12 @@ class CountedEnergy:
 
 
 class IntegratedPower:
-    """The energy that readings of power in milliwatts add up to.
+    """A meter that adds up readings of power.
 
     Args:
-        name: What messages and logs call the meter.
-        read_mw: Reads the power.
-        every_s: How often a thread of its own reads it, in seconds.
+        name: The meter's name in messages and logs.
+        read_mw: The function that reads the power in milliwatts.
+        every_s: The time between two readings in seconds. A thread of its own takes them.
     """
 
     def __init__(self, name: str, read_mw: Callable[[], float], every_s: float = 0.02) -> None:
@@ -67,19 +68,19 @@ class IntegratedPower:
         self.every_s = every_s
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to count."""
         self.readings = [(time.perf_counter(), self.read_mw())]
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
         self.thread.start()
 
     def watch(self) -> None:
-        """Read until stopped."""
+        """Read the power again and again until the meter is stopped."""
         while not self.stopped.wait(self.every_s):
             self.readings.append((time.perf_counter(), self.read_mw()))
 
     def stop_mj(self) -> float:
-        """The energy since the start in millijoules, by the trapezoidal rule."""
+        """Return the energy since the start in millijoules, by the trapezoidal rule."""
         self.stopped.set()
         self.thread.join()
         self.readings.append((time.perf_counter(), self.read_mw()))
@@ -88,7 +89,10 @@ class IntegratedPower:
 
 
 def find_meter(machine: Machine, gpu: Optional[Gpu] = None) -> Optional[Meter]:
-    """The best meter that can be read: a board's input, else the GPU, else the processor."""
+    """Return the best meter that can be read; None when there is none.
+
+    A board's own input comes first, then the GPU, then the processor.
+    """
     on_board = rails(machine)
     if on_board:
         names = whole_board(on_board)
@@ -112,15 +116,5 @@ def _range_mj(machine: Machine, folder: str) -> float:
 
 
 def _millijoules(machine: Machine, path: str) -> float:
-    """What a file in microjoules says; 0 when it cannot be read."""
+    """Return the value of a file that counts in microjoules; 0 when it cannot be read."""
     return (number(machine.read_text(path)) or 0.0) / 1000
-
-
-def describe_meter(machine: Machine) -> Optional[str]:
-    """What the energy of an inference would be read from; None without a readable meter."""
-    on_board = rails(machine)
-    if on_board:
-        names = whole_board(on_board)
-        return "INA3221, %s%s" % ("the sum of " if len(names) > 1 else "", " + ".join(names))
-    packages = rapl_packages(machine)
-    return "RAPL, " + " + ".join(packages) if packages else None

@@ -1,11 +1,11 @@
-"""What NVIDIA's driver says of a GPU while something is measured, through NVML."""
+"""This module asks NVIDIA's driver about a GPU while something is measured, through NVML."""
 
 from __future__ import annotations
 
 import os
 from typing import Any, Dict, Optional
 
-# nvml.h, nvmlClocksThrottleReason*: what slows a GPU down. Idling is no throttling.
+# The reasons of nvml.h (nvmlClocksThrottleReason*) that slow a GPU down; idling is not one.
 THROTTLE_BITS = {
     0x4: "power limit",
     0x8: "hardware slowdown",
@@ -13,14 +13,17 @@ THROTTLE_BITS = {
     0x40: "temperature (hardware)",
     0x80: "power brake",
 }
-POWER_LIMIT = 0x4  # somebody has set it, so it disturbs no measurement
+POWER_LIMIT = 0x4  # somebody has set it, so it is the same in every measurement
 
 
 class Gpu:
-    """The GPU that models run on: CUDA_VISIBLE_DEVICES gives its UUID, else it is the first.
+    """The GPU that models run on.
+
+    CUDA_VISIBLE_DEVICES gives its UUID. Without a UUID it is the first GPU.
 
     Raises:
-        Exception: nvidia-ml-py, the driver or the GPU is missing; each has a class of its own.
+        Exception: nvidia-ml-py, the driver or the GPU is missing. Each has an exception class of
+            its own.
     """
 
     def __init__(self) -> None:
@@ -34,22 +37,25 @@ class Gpu:
         self.handle = find(uuid if by_uuid else 0)
 
     def ask(self, question: Any, *arguments: Any) -> Any:
-        """The answer to a question; None where this GPU has none."""
+        """Return the answer to a question; None when this GPU has none."""
         try:
             return question(self.handle, *arguments)
         except self.nvml.NVMLError:
             return None
 
     def counts_energy(self) -> bool:
-        """Whether this GPU counts its energy."""
+        """Return whether this GPU counts its energy."""
         return self.ask(self.nvml.nvmlDeviceGetTotalEnergyConsumption) is not None
 
     def energy_mj(self) -> float:
-        """The energy that the GPU has used since its driver was loaded, in millijoules."""
+        """Return the energy that the GPU has used since its driver was loaded, in millijoules."""
         return float(self.ask(self.nvml.nvmlDeviceGetTotalEnergyConsumption) or 0.0)
 
     def sensors(self) -> Dict[str, Any]:
-        """The clock, the temperature, and whether heat or the power supply slows the GPU down."""
+        """Return the clock in MHz, the temperature in °C, and whether the GPU is slowed down.
+
+        A power limit that somebody has set does not count, because it disturbs no measurement.
+        """
         bits = self.ask(self.nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
         disturbing = sum(THROTTLE_BITS) - POWER_LIMIT
         return {
@@ -60,8 +66,8 @@ class Gpu:
 
 
 def find_gpu() -> Optional[Gpu]:
-    """The GPU that models run on; None where it cannot be asked."""
+    """Return the GPU that models run on; None when it cannot be asked."""
     try:
         return Gpu()
-    except Exception:  # several packages have classes of their own; the sensors then say nothing
+    except Exception:  # pynvml and the driver have exceptions of their own
         return None

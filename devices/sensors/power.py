@@ -1,7 +1,7 @@
-"""What measures power in a machine: INA3221 chips on boards, RAPL in x86 processors.
+"""This module reads power: from INA3221 chips on boards, and from RAPL in x86 processors.
 
-The rails of an INA3221 that are not connected are called NC, and its seventh input, "sum of shunt
-voltages", is none; both are left out.
+An INA3221 calls the rails that are not connected NC. Its seventh input, "sum of shunt voltages", is
+not a rail. Both are left out.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from devices.sensors.machine import Machine, number
 Rail = Tuple[str, ...]
 
 NO_RAILS = ("", "NC", "sum of shunt voltages")
-RAPL = "/sys/class/powercap/intel-rapl:*"  # parts of a package are there too: intel-rapl:0:0
-# The rail through which a whole Jetson module is fed, by release and module.
+RAPL = "/sys/class/powercap/intel-rapl:*"  # parts of a package match too: intel-rapl:0:0
+# The rail that feeds a whole Jetson module. Its name depends on release and module.
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN", "VIN")
 
 
 def rails(machine: Machine) -> Dict[str, Rail]:
-    """The files of each labelled rail that can be read, by the rail's name.
+    """Return the files of each labelled rail that can be read, by the rail's name.
 
-    There is one file in milliwatts, or one in millivolts and one in milliamperes.
+    A rail has one file in milliwatts, or one in millivolts and one in milliamperes.
     """
     labelled: Dict[str, Rail] = {}
     # The kernel's driver.
@@ -41,7 +41,7 @@ def rails(machine: Machine) -> Dict[str, Rail]:
 
 
 def rail_mw(machine: Machine, files: Rail) -> Optional[float]:
-    """The power through a rail in milliwatts; None when it cannot be read."""
+    """Return the power through a rail in milliwatts; None when it cannot be read."""
     values = [number(machine.read_text(file)) for file in files]
     if None in values:
         return None
@@ -50,18 +50,21 @@ def rail_mw(machine: Machine, files: Rail) -> Optional[float]:
 
 
 def rails_mw(machine: Machine) -> Dict[str, float]:
-    """The power through each labelled rail in milliwatts; empty without such a meter."""
+    """Return the power through each labelled rail in milliwatts; none without such a meter."""
     return {name: rail_mw(machine, files) or 0.0 for name, files in rails(machine).items()}
 
 
 def whole_board(names: Dict[str, Rail]) -> List[str]:
-    """The rails whose sum is the power of the whole board: its input, else all that there are."""
+    """Return the rails whose sum is the power of the whole board.
+
+    It is the board's input, or all rails when the input has none.
+    """
     inputs = [name for name in INPUT_RAILS if name in names]
     return inputs[:1] or sorted(names)
 
 
 def rapl_packages(machine: Machine) -> Dict[str, str]:
-    """The folder of each RAPL package whose counter can be read, by the package's name."""
+    """Return the folder of each RAPL package whose counter can be read, by the package's name."""
     folders = {machine.read_text(folder + "/name") or "": folder for folder in machine.glob(RAPL)}
     return {
         name: folder

@@ -1,4 +1,4 @@
-"""Clocks, heat, throttling and waiting of a processor, as the kernel tells them."""
+"""This module reads a processor's clocks, heat, throttling and waiting times from the kernel."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from devices.sensors.machine import Machine, number
 
 CPUS = "/sys/devices/system/cpu"
 BOARD_STATE = "/sys/devices/platform/soc/soc:firmware/get_throttled"
-OFF_C = -40.0  # boards report -256 °C and the like of a part that is switched off
-# Releases for the Jetson have given its GPU each of these names.
+OFF_C = -40.0  # boards report about -256 °C for a part that is switched off
+# The name of the Jetson's GPU depends on the release.
 GPU_CLOCK_FOLDERS = (
     *("/sys/class/devfreq/*.%s" % name for name in ("gpu", "ga10b", "gv11b", "gp10b")),
     "/sys/devices/platform/*/*.gpu/devfreq/*.gpu",
@@ -18,7 +18,7 @@ GPU_CLOCK_FOLDERS = (
 
 
 def clocks_mhz(machine: Machine) -> Dict[int, float]:
-    """The present clock of each usable core in MHz, where the kernel tells it."""
+    """Return the present clock of each usable core in MHz, when the kernel says it."""
     clocks = {}
     for cpu in machine.usable_cpus():
         khz = number(machine.read_text("%s/cpu%d/cpufreq/scaling_cur_freq" % (CPUS, cpu)))
@@ -28,20 +28,23 @@ def clocks_mhz(machine: Machine) -> Dict[int, float]:
 
 
 def gpu_clock_folder(machine: Machine) -> Optional[str]:
-    """Where the kernel keeps the clocks of a board's built-in NVIDIA GPU."""
+    """Return the folder of the clocks of a board's built-in NVIDIA GPU; None without one."""
     folders = (folder for pattern in GPU_CLOCK_FOLDERS for folder in machine.glob(pattern))
     return next(folders, None)
 
 
 def gpu_clock_mhz(machine: Machine) -> Optional[float]:
-    """The present clock of a board's built-in NVIDIA GPU in MHz."""
+    """Return the present clock of a board's built-in NVIDIA GPU in MHz; None without one."""
     folder = gpu_clock_folder(machine)
     hz = number(machine.read_text(folder + "/cur_freq")) if folder else None
     return None if hz is None else hz / 1e6
 
 
 def zones_c(machine: Machine) -> Dict[str, float]:
-    """The °C of each thermal zone, by its folder; parts that are off are left out."""
+    """Return the temperature of each thermal zone in °C, by its folder.
+
+    Parts that are switched off are left out.
+    """
     zones = {}
     for path in machine.glob("/sys/class/thermal/thermal_zone[0-9]*/temp"):
         millidegrees = number(machine.read_text(path))
@@ -51,45 +54,51 @@ def zones_c(machine: Machine) -> Dict[str, float]:
 
 
 def temperature_c(machine: Machine) -> Optional[float]:
-    """The temperature of the hottest thermal zone in °C."""
+    """Return the temperature of the hottest thermal zone in °C; None without a zone."""
     return max(zones_c(machine).values(), default=None)
 
 
 def throttle_counts(machine: Machine) -> List[int]:
-    """How often each x86 core and package has slowed down since boot because it was too hot."""
+    """Return how often each x86 core and package has slowed down for heat since boot."""
     paths = machine.glob(CPUS + "/cpu[0-9]*/thermal_throttle/*_throttle_count")
     return [int(text) for text in map(machine.read_text, paths) if text and text.isdigit()]
 
 
 def board_bits(text: Optional[str]) -> Optional[int]:
-    """The bits that a Raspberry Pi's firmware sets when it slows down, from the text it gives.
+    """Return the bits of a text in which a Raspberry Pi's firmware says that it slows down.
 
-    Now: 0 too little voltage, 1 capped clock, 2 throttling, 3 temperature limit. Bits 16 to 19
-    are the same, at any time since boot.
+    Bits for this moment are: 0 too little voltage, 1 capped clock, 2 throttling, 3 temperature
+    limit. Bits 16 to 19 say the same for any time since boot. Return None when the text is
+    something else.
     """
     match = re.match(r"(?:throttled=)?((?:0x)?[0-9a-fA-F]+)$", text or "")
     return int(match.group(1), 16) if match else None
 
 
 def cpu_ticks(machine: Machine) -> Optional[List[int]]:
-    """The ticks that all cores have spent since boot, by kind; None where a kind is missing.
+    """Return the ticks that all cores have spent since boot, by kind; None when a kind is missing.
 
-    The kinds are user, nice, system, idle, iowait, irq, softirq and steal. What the kernel lists
-    after them is counted in user already.
+    The kinds are user, nice, system, idle, iowait, irq, softirq and steal. The kinds that the
+    kernel lists after them are already counted in user.
     """
     fields = (machine.read_text("/proc/stat") or "").partition("\n")[0].split()[1:9]
     return [int(field) for field in fields] if len(fields) == 8 else None
 
 
 def cpu_pressure(machine: Machine) -> Dict[str, float]:
-    """How long some task has waited for a core (PSI): "avg10" in percent, "total" in µs."""
+    """Return how long tasks have waited for a core (PSI): "avg10" in percent, "total" in µs."""
     fields = (machine.read_text("/proc/pressure/cpu") or "").partition("\n")[0].split()[1:]
     pairs = (field.partition("=") for field in fields)
     return {name: float(value) for name, _, value in pairs}
 
 
 def cgroup_folders(machine: Machine, controller: str) -> List[str]:
-    """This process's cgroup and all above it; controller "" is the unified hierarchy (v2)."""
+    """Return the folders of this process's cgroup and of all above it.
+
+    Args:
+        machine: The machine.
+        controller: The controller of a version 1 hierarchy, or "" for the unified one (version 2).
+    """
     for line in (machine.read_text("/proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -100,9 +109,9 @@ def cgroup_folders(machine: Machine, controller: str) -> List[str]:
 
 
 def quota_stops(machine: Machine) -> Optional[Tuple[int, float]]:
-    """How often CPU quotas have stopped this process's cgroup and all above it, and for how long.
+    """Return how often CPU quotas have stopped this process, and for how many seconds.
 
-    The time is in seconds.
+    The quotas are those of its cgroup and of all above it. Return None when none is reported.
     """
     folders = cgroup_folders(machine, "") + cgroup_folders(machine, "cpu")
     stops = [stop for stop in (_quota_stop(machine, folder) for folder in folders) if stop]

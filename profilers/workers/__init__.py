@@ -1,1 +1,1 @@
-"""The programs that run on the device and time it, and the ways to reach them."""
+"""These workers run on the device and time it. The client reaches them locally or over SSH."""

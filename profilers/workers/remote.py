@@ -1,9 +1,8 @@
-"""A worker on another machine, spoken to over the session that leads there."""
+"""A remote worker runs on another machine and is reached over the session there."""
 
 import hashlib
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from devices.remote.device import RemoteDevice
@@ -14,28 +13,28 @@ from profilers.workers.local import (
     ProfilingError,
     WorkerDied,
     WorkerError,
-    died,
+    does_not_start,
     read_reply,
-    starts_not,
+    worker_died,
 )
 from profilers.workload.fields import WorkloadError
 from profilers.workload.files import workload_files
 
-_STARTS = 3  # a machine that restarts at each of them is not to be measured on
+_STARTS = 3  # a machine that restarts each time cannot be measured
 
 
 class RemoteWorker:
-    """A fresh worker on a remote device, for as long as the `with` block lasts.
+    """A new worker on a remote device, for as long as the `with` block lasts.
 
-    A lost connection is no event for it: the block under way goes on there, and its answer comes
-    once the connection is back. When the machine has restarted the worker has died.
+    A lost connection does not disturb it: the present block continues there, and its answer comes
+    when the connection is back. When the machine restarts, the worker has died.
 
     Args:
-        device: Where it runs.
-        timeout_s: How long any one request may take, in seconds.
+        device: The device that the worker runs on.
+        timeout_s: The time that any one request may take, in seconds.
 
     Attributes:
-        hello: Versions, providers and pid, as the worker gave them.
+        hello: The versions, providers and process id, as the worker gave them.
     """
 
     def __init__(self, device: RemoteDevice, *, timeout_s: float = 300.0) -> None:
@@ -50,7 +49,7 @@ class RemoteWorker:
 
         Raises:
             DeviceUnavailableError: The machine is lost, or another session measures there.
-            ProfilingError: The worker does not start, or finds no usable runtime.
+            ProfilingError: The worker does not start, or has no usable runtime.
         """
         for _ in range(_STARTS):
             try:
@@ -60,35 +59,30 @@ class RemoteWorker:
                 continue
             except (WorkerError, WorkerDied) as error:
                 self._stop()
-                raise self._starts_not(error) from error
+                raise self._does_not_start(error) from error
             except BaseException:
                 self._stop()
                 raise
             return self
-        raise self._starts_not(f"It restarted {_STARTS} times meanwhile.")
+        raise self._does_not_start(f"It restarted {_STARTS} times meanwhile.")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the worker; what it holds is read-only, so there is nothing to ask it for."""
+    def __exit__(self, *error: object) -> None:
+        """End the worker. It only reads files, so it can be killed at any time."""
         self._stop()
 
     def request(self, op: str, **fields: object) -> dict[str, Any]:
-        """The worker's answer to one request; a workload is sent there before it is loaded.
+        """Return the worker's answer to one request. A workload is sent there before it is loaded.
 
         Raises:
             WorkerError: The worker reports an error.
-            WorkerDied: It crashed, did not answer in time, or its machine restarted.
+            WorkerDied: The worker crashed or did not answer in time, or its machine restarted.
             DeviceUnavailableError: The connection was lost and did not come back.
         """
         try:
             if op == "load":
                 fields["workload"] = self._place(Path(str(fields["workload"])))
             line = json.dumps({"op": op, **fields})
-            answer = self._session.ask("tell", line=line, timeout_s=self._timeout_s)
+            answer = self._session.ask("ask_worker", line=line, timeout_s=self._timeout_s)
         except SessionLostError as error:
             if not self.hello:
                 raise
@@ -110,7 +104,7 @@ class RemoteWorker:
         self._session.ask("start", worker=sent_program.NAME, environment=environment)
 
     def _place(self, path: Path) -> str:
-        """Where the workload is there."""
+        """Send a workload there and return its path."""
         name = f"{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.workload.json"
         try:
             sent = workload_files(path)
@@ -120,18 +114,21 @@ class RemoteWorker:
         return f"{folder}/{name}"
 
     def _died(self, how: str, end: dict[str, Any] | None = None) -> WorkerDied:
-        """The error to raise, once the worker is surely dead."""
+        """Make sure that the worker does not run any more, and return the error to raise."""
         end = end or self._stop()
-        return died(self._place_name(), how, end.get("status"), end.get("tail"))
+        return worker_died(self._place_name(), how, end.get("status"), end.get("tail"))
 
     def _stop(self) -> dict[str, Any]:
-        """Its end; without a connection the next worker, or the session's end, replaces it."""
+        """Stop the worker and return how it ended; nothing without a connection.
+
+        Without a connection, the next worker or the end of the session stops it.
+        """
         answer = self._session.ask_if_connected("stop") or {}
         return dict(answer.get("died") or {})
 
-    def _starts_not(self, error: object) -> ProfilingError:
+    def _does_not_start(self, error: object) -> ProfilingError:
         options = f"--device {self._device.name} --host {self._device.host.label}"
-        return starts_not(self._place_name(), options, error)
+        return does_not_start(self._place_name(), options, error)
 
     def _place_name(self) -> str:
         return f"{self._device.name!r} at {self._device.host.label}"

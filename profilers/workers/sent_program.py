@@ -1,4 +1,4 @@
-"""The program of `profilers/workers/program` as it is sent: a zip that Python runs."""
+"""This module gives `profilers/workers/program` the form in which it is sent: a zip."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ _PROGRAM = "profilers/workers/program"
 
 @cache
 def worker_program(runtime: str) -> bytes:
-    """The worker of a runtime; it holds nothing of ours but itself and what reads sensors."""
+    """Return a zip that Python runs. It holds a runtime's worker and the readers of sensors."""
     packages, main = ["devices/sensors", _PROGRAM], "profilers.workers.program.onnx_runtime"
     if runtime != ONNXRUNTIME:
         packages.append(f"{_PROGRAM}/tensorrt")

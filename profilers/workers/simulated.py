@@ -1,7 +1,7 @@
-"""The worker of a simulated device: it serves the same protocol, with times from static costs.
+"""The worker of a simulated device serves the same protocol, with times from static costs.
 
-Nothing runs. A clock of its own goes on by the time that each sample would have taken, and every
-figure follows from the settings, the number of the process and the requests.
+Nothing runs. The worker has a clock of its own, which advances by the time that each sample would
+have taken. Every number follows from the settings, the worker's number and the requests.
 """
 
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from devices.sensors.energy import CountedEnergy
 from devices.simulation import Simulation
 from profilers.costs.graph import GraphCosts
 from profilers.costs.workload import costs_of_runs
@@ -17,13 +18,18 @@ from profilers.workers.program.serving import serve
 from profilers.workers.program.worker import Worker
 
 VERSION = "1"
+METER = "SIMULATED"
 _PICOJOULES_PER_FLOP = 50.0
 _PICOJOULES_PER_BYTE = 100.0
 _LOAD_MS = 1.0
 
 
 class SimulatedWorkload:
-    """Says how long one sample takes; `n_runs` counts them."""
+    """A workload that says how long one sample takes.
+
+    Attributes:
+        n_runs: The number of samples that were taken.
+    """
 
     def __init__(
         self, machine: "SimulatedWorker", runs: Mapping[str, tuple[GraphCosts, ...]], threads: int
@@ -37,7 +43,7 @@ class SimulatedWorkload:
         self._energy_mj = sum(map(_energy_mj, (x for of_call in runs.values() for x in of_call)))
 
     def sample(self) -> dict[str, Any]:
-        """What a run of the true worker's workload says."""
+        """Return the times that a sample of the real worker's workload has."""
         factor = self._machine.disturbance()
         call_ms = {}
         for call, runs_ms in self._runs_ms.items():
@@ -46,29 +52,29 @@ class SimulatedWorkload:
                 call_ms[f"{call}_step"] = factor * sorted(runs_ms)[len(runs_ms) // 2]
         wall_ms = factor * sum(map(sum, self._runs_ms.values()))
         self.n_runs += 1
-        self._machine.pass_time(wall_ms, self._energy_mj)
+        self._machine.advance(wall_ms, self._energy_mj)
         return {"wall_ms": wall_ms, "cpu_ms": wall_ms, "call_ms": call_ms}
 
     def tokens_per_expert(self) -> dict[str, Any]:
-        """Nothing was routed."""
+        """Return no counts: a simulated device routes no tokens."""
         return {}
 
     def run(self) -> dict[str, Any]:
-        """Nothing was put out."""
+        """Return no outputs: a simulated device computes none."""
         return {}
 
 
 class SimulatedWorker(Worker):
-    """One process on the simulated machine.
+    """A worker process on the simulated machine.
 
     Args:
-        simulation: Its settings.
-        number: How many processes the session has started, this one counted.
+        simulation: The settings of the machine.
+        number: The worker's number in the session, from 1.
     """
 
     def __init__(self, simulation: Simulation, number: int) -> None:
-        self._meter = _Meter(self)
-        super().__init__(meter=self._meter)
+        # Its energy only grows, so it never starts again from 0.
+        super().__init__(meter=CountedEnergy(METER, [(lambda: self.energy_mj, 0.0)]))
         self.energy_mj = 0.0
         self._simulation = simulation
         self._number = number
@@ -76,7 +82,7 @@ class SimulatedWorker(Worker):
         self._random = Random(f"{simulation.seed} {number}")
 
     def run_ms(self, costs: GraphCosts, threads: int) -> float:
-        """The milliseconds of one run, undisturbed."""
+        """Return the milliseconds of one run when nothing disturbs it."""
         return self._simulation.run_ms(
             flops=costs.flops,
             n_bytes=costs.touched_weight_bytes + costs.activation_bytes,
@@ -85,17 +91,20 @@ class SimulatedWorker(Worker):
         )
 
     def disturbance(self) -> float:
-        """What a sample's time is multiplied by."""
+        """Return the factor by which a sample is slower than an undisturbed one."""
         drifted = (1 + self._simulation.drift) ** (self._number - 1)
         return drifted * max(0.1, 1 + self._simulation.noise * self._random.gauss(0, 1))
 
-    def pass_time(self, milliseconds: float, energy_mj: float) -> None:
-        """Let the clock and the meter go on."""
+    def advance(self, milliseconds: float, energy_mj: float) -> None:
+        """Advance the clock and the meter."""
         self._now_ms += milliseconds
         self.energy_mj += energy_mj
 
     def hello(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A runtime that says SIMULATED; the process id is the number of the worker."""
+        """Answer that the runtime is SIMULATED.
+
+        The process id is the worker's number, so that a repeated session gives the same rows.
+        """
         return {
             "runtime": "SIMULATED roofline",
             "runtime_version": VERSION,
@@ -103,41 +112,25 @@ class SimulatedWorker(Worker):
             "python": sys.version.split()[0],
             "pid": self._number,
             "cores": 1,
-            "energy_meter": self._meter.name,
+            "energy_meter": METER,
         }
 
     def open_workload(self, path: str, threads: int, options: dict[str, Any]) -> Any:
-        """The workload's costs as times."""
-        self.pass_time(_LOAD_MS, 0.0)
+        """Return a workload whose times come from its costs."""
+        self.advance(_LOAD_MS, 0.0)
         return SimulatedWorkload(self, costs_of_runs(Path(path)), threads)
 
     def clock_ms(self) -> float:
-        """The time that would have passed."""
+        """Return the time that would have passed."""
         return self._now_ms
 
     def sensors(self) -> dict[str, Any]:
-        """Nothing but the clock: nothing of the real machine disturbs what is computed."""
+        """Return only the clock: nothing of the real machine disturbs what is computed."""
         return {"clock_ms": self._now_ms}
 
     def busy_ms(self) -> dict[str, float]:
-        """It has no threads."""
+        """Return no times: there are no threads."""
         return {}
-
-
-class _Meter:
-    """The energy of what was sampled."""
-
-    name = "SIMULATED"
-
-    def __init__(self, machine: SimulatedWorker) -> None:
-        self._machine = machine
-        self._started_mj = 0.0
-
-    def start(self) -> None:
-        self._started_mj = self._machine.energy_mj
-
-    def stop_mj(self) -> float:
-        return self._machine.energy_mj - self._started_mj
 
 
 def _energy_mj(costs: GraphCosts) -> float:

@@ -28,6 +28,6 @@ def test_a_board_with_a_plugin_of_its_own_is_not_refused(tmp_path):
 def test_a_pc_is_none(tmp_path):
     reason = ArmDevice(PC.host(tmp_path, packages=RUNTIME)).unavailable_reason()
     assert reason == (
-        "this machine is no aarch64 machine (x86_64); "
+        "this machine is not an aarch64 machine (x86_64); "
         "reach one with --device arm --host user@address"
     )

@@ -99,7 +99,7 @@ def test_any_wheel_of_the_runtime_will_do(tmp_path):
         ),
         ("temperature", "sys/class/thermal/thermal_zone0/temp", "79900", "ok", "79.9 °C"),
         ("temperature", "sys/class/thermal/thermal_zone0/temp", "80000", "warning", "80.0 °C"),
-        ("host", "proc/cpuinfo", "flags : sse", "ok", "no virtual machine"),
+        ("host", "proc/cpuinfo", "flags : sse", "ok", "not a virtual machine"),
         ("host", "proc/cpuinfo", "flags : hypervisor", "warning", "a virtual machine"),
         ("host", ".dockerenv", "", "ok", "may be a virtual machine, in a container (docker)"),
         ("swap", "proc/meminfo", "SwapTotal: 204800 kB\nSwapFree: 102400 kB", "ok", "100 MB"),
@@ -156,9 +156,9 @@ def test_doctor_says_which_processors_share_a_core(tmp_path):
     ("version", "switch", "severity", "says"),
     [
         ("1.28.2", None, "ok", "onnxruntime 1.28.2 sends none"),
-        ("1.29.0rc1", None, "warning", "off in our worker, on in your shell"),
-        ("1.29.0", "0", "warning", "off in our worker, on in your shell"),
-        ("1.32.0", "1", "ok", "off in our worker, off in your shell"),
+        ("1.29.0rc1", None, "warning", "off in the worker, on in your shell"),
+        ("1.29.0", "0", "warning", "off in the worker, on in your shell"),
+        ("1.32.0", "1", "ok", "off in the worker, off in your shell"),
         ("2.0", None, "warning", "onnxruntime 2.0 reports usage"),
     ],
 )

@@ -61,10 +61,10 @@ def test_the_doctor_looks_at_mode_clocks_and_meter(tmp_path):
     assert orin["power-mode"].message.startswith("15W;")
     assert orin["clocks"].severity == "warning"
     assert "sudo jetson_clocks --restore" in orin["clocks"].remedy
-    assert orin["meter"].message == "energy is read from INA3221, VDD_IN"
+    assert orin["meter"].message == "energy is read from INA3221 VDD_IN"
     nano = findings(JETSON_NANO.host(tmp_path / "b", packages=RUNTIME))
     assert nano["clocks"].severity == "ok"
-    assert nano["meter"].message == "energy is read from INA3221, POM_5V_IN"
+    assert nano["meter"].message == "energy is read from INA3221 POM_5V_IN"
 
 
 def test_a_jetson_that_does_not_say_is_not_at_fault(tmp_path):
@@ -81,7 +81,7 @@ def test_the_plain_wheel_has_no_cuda(tmp_path):
 
 def test_what_is_no_jetson_is_named(tmp_path):
     assert JetsonDevice(PC.host(tmp_path)).unavailable_reason() == (
-        "this machine is no NVIDIA Jetson (x86_64, Some x86 CPU); "
+        "this machine is not an NVIDIA Jetson (x86_64, Some x86 CPU); "
         "reach one with --device jetson --host user@address"
     )
 

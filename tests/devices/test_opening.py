@@ -46,7 +46,7 @@ def test_what_is_meant(
         ),
         ("orin", "me@box", "'orin' of devices.yaml has a host already, 'nvidia@orin'. Got '--host"),
         ("cpu", None, "'cpu' is a device plugin and a machine of devices.yaml. Rename"),
-        ("arm", "-oProxyCommand=x", "A host must be one of your ssh configuration"),
+        ("arm", "-oProxyCommand=x", "A host must be a name of your ssh configuration"),
     ],
 )
 def test_what_is_contradictory(device: str, host: str | None, message: str) -> None:

@@ -77,11 +77,11 @@ def test_a_32_bit_system_is_refused_because_it_has_no_runtime(tmp_path):
 def test_what_is_no_pi_is_named(tmp_path):
     reason = pi(tmp_path, ARM_SERVER).unavailable_reason()
     assert reason == (
-        "this machine is no Raspberry Pi (aarch64, Neoverse-N1); "
+        "this machine is not a Raspberry Pi (aarch64, Neoverse-N1); "
         "reach one with --device raspberry-pi --host user@address"
     )
     reason = pi(tmp_path, ARM_SERVER, label="me@box", is_local=False).unavailable_reason()
     assert reason == (
-        "me@box is no Raspberry Pi (aarch64, Neoverse-N1); "
-        "see what it is with: automoe devices --host me@box"
+        "me@box is not a Raspberry Pi (aarch64, Neoverse-N1); "
+        "see what the machine is with: automoe devices --host me@box"
     )

@@ -1,70 +1,120 @@
-"""The worker, as the child of the keeper."""
+"""This module talks in lines to a child process: a worker, or the client's ssh."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import selectors
 import signal
 import subprocess
+import time
+from typing import Dict, List, Optional
 
 from devices.remote.agent.wire import CHUNK, Gone
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
-
-    Message = Dict[str, Any]
-
-STDERR_TAIL = 2000
-
 
 class Child:
-    """The worker."""
+    """A child process with pipes to its stdin and stdout.
 
-    def __init__(self, argv: List[str], environment: Dict[str, str], stderr: str) -> None:
+    It leads a group of processes of its own, so that Ctrl-C does not reach it.
+
+    Args:
+        argv: The program and its arguments.
+        stderr: The path of the file that its stderr is written to.
+        environment: The variables that it gets besides those of this process.
+    """
+
+    def __init__(
+        self, argv: List[str], stderr: str, environment: Optional[Dict[str, str]] = None
+    ) -> None:
         self.stderr = stderr
+        self.unread = b""
         with open(stderr, "wb") as errors:
             self.process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=dict(os.environ, **environment),
+                env=dict(os.environ, **(environment or {})),
                 bufsize=0,
                 start_new_session=True,
             )
-        self.unread = b""
 
-    def tell(self, line: str) -> None:
-        """Write a line to its stdin; when it is dead, its stdout will say so."""
-        try:
-            self.process.stdin.write(line.encode() + b"\n")  # type: ignore[union-attr]
-        except OSError:
-            pass
+    def fileno(self) -> int:
+        """Return the descriptor of its stdout, which `select` waits for."""
+        return self.process.stdout.fileno()  # type: ignore[union-attr]
 
-    def hear(self) -> Optional[bytes]:
-        """A whole line of its stdout when there is one by now; raises Gone at its end."""
+    def write(self, data: bytes) -> None:
+        """Write all bytes to its stdin.
+
+        Raises:
+            OSError: The child reads no more.
+        """
+        view = memoryview(data)
+        while view:
+            view = view[self.process.stdin.write(view) or 0 :]  # type: ignore[union-attr]
+
+    def receive(self) -> Optional[bytes]:
+        """Read once from its stdout. Return the next line, or None when it is not complete.
+
+        Raises:
+            Gone: The stdout of the child has ended.
+        """
         data = os.read(self.fileno(), CHUNK)
         if not data:
             raise Gone
         self.unread += data
-        if b"\n" not in self.unread:
-            return None
-        line, _, self.unread = self.unread.partition(b"\n")
+        return self.take_line()
+
+    def read_line(self, timeout_s: float) -> bytes:
+        """Wait for the next line of its stdout and return it without its end.
+
+        Raises:
+            TimeoutError: The line was not complete in time.
+            Gone: The stdout of the child has ended.
+        """
+        deadline = time.monotonic() + timeout_s
+        line = self.take_line()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            while line is None:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise TimeoutError
+                line = self.receive()
         return line
 
-    def fileno(self) -> int:
-        """Of its stdout, for select."""
-        return self.process.stdout.fileno()  # type: ignore[union-attr]
+    def take_line(self) -> Optional[bytes]:
+        """Return the next line that has been read, or None when there is none."""
+        line, end, rest = self.unread.partition(b"\n")
+        if not end:
+            return None
+        self.unread = rest
+        return line
 
-    def end(self) -> Message:
-        """Kill it and all it has started; its exit status and last words."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except OSError:
-            pass
-        status = self.process.wait()
+    def end(self, grace_s: float = 0.0) -> int:
+        """End the child and all that it has started, and return its exit status.
+
+        Args:
+            grace_s: The time in seconds that it may take to end by itself before it is killed.
+        """
+        if grace_s:
+            self.signal(signal.SIGTERM)
         for pipe in (self.process.stdin, self.process.stdout):
-            pipe.close()  # type: ignore[union-attr]
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        if grace_s:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(grace_s)
+        self.signal(signal.SIGKILL)
+        return self.process.wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the child and all that it has started, unless it has ended."""
+        if self.process.returncode is None:
+            with contextlib.suppress(OSError):  # macOS refuses it for a child that has just ended
+                os.killpg(self.process.pid, number)
+
+    def last_words(self, most: int = 2000) -> str:
+        """Return the end of its stderr, at most this number of bytes."""
         with open(self.stderr, "rb") as file:
-            tail = file.read()[-STDERR_TAIL:].decode(errors="replace").strip()
-        return {"status": status, "tail": tail}
+            return file.read()[-most:].decode(errors="replace").strip()

@@ -1,43 +1,45 @@
-"""Keeps a session while connections come and go: answers requests, holds the lock and the worker.
+"""The keeper keeps a session while connections come and go. It holds the lock and the worker.
 
-A request is a line of JSON, {"seq": n, "op": name, ...}, followed by `bytes` raw bytes; an answer
-is a line of JSON. At most one request is unanswered. The last answer is remembered, so that a
-request sent again after a lost connection is answered again and not carried out again.
+A request is a line of JSON, {"seq": n, "op": name, ...}, followed by `bytes` raw bytes. An answer
+is a line of JSON. At most one request is unanswered. The keeper remembers its last answer. When a
+request is sent again after a lost connection, it is answered again but not carried out again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import shutil
 import sys
 import time
+from typing import Any, List, Optional, Set
 
 from devices.remote.agent.blobs import Blobs
 from devices.remote.agent.child import Child
 from devices.remote.agent.lock import take_lock
-from devices.remote.agent.questions import QUESTIONS
-from devices.remote.agent.wire import Gone, Refused, Wire, listen
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Set
-
-    Message = Dict[str, Any]
+from devices.remote.agent.wire import Gone, Message, Refused, Wire, listen
+from devices.sensors.machine import ThisMachine
 
 OLDEST_PYTHON = (3, 8)
+# The PATH of a user over SSH may lack these folders.
+MACHINE = ThisMachine(program_folders=("/usr/local/sbin", "/usr/sbin", "/sbin"))
+# The methods of `MACHINE` that a request may name: the remote half of `devices.host.Host`.
+QUESTIONS = ("kernel", "usable_cpus", "read_text", "glob", "run", "package_version")
+# The methods of a keeper that a request may name.
+OPERATIONS = ("link", "received", "grow", "put", "lock", "start", "ask_worker", "stop", "end")
 
 
 class Keeper:
-    """One session.
+    """The keeper of one session.
 
     Args:
-        folder: The session's own, which nobody else can enter.
-        cache: Its parent's parent, where the files are too.
-        settings: `owner` may take over a session that was left alone; `patience_s` is how long a
-            session waits for its owner, `idle_s` after how long a silent connection counts as
-            lost.
+        folder: The session's own folder, which no other user can enter.
+        cache: The folder of all sessions and files, two levels above.
+        settings: `owner` is who may take over a session that was left alone. `patience_s` is how
+            long a session waits for its client, and `idle_s` after how long a silent connection
+            counts as lost; both are in seconds.
     """
 
     def __init__(self, folder: str, cache: str, settings: Message) -> None:
@@ -52,40 +54,31 @@ class Keeper:
         self.answer: Optional[Message] = None
         self.worker: Optional[Child] = None
         self.is_asking = False
-        self.lock: Optional[int] = None
+        self.lock_file: Optional[int] = None
         self.used: Set[str] = set()
         self.is_over = False
-        self.operations: Dict[str, Callable[[Message, bytes], Optional[Message]]] = {
-            "link": self.link,
-            "received": self.received,
-            "grow": self.grow,
-            "put": self.put,
-            "lock": self.take_lock,
-            "start": self.start,
-            "tell": self.tell,
-            "stop": self.stop,
-            "end": self.end,
-        }
 
     def run(self) -> None:
-        """Serve until told to end, or until nobody came back."""
+        """Serve until the client ends the session, or until no client came back in time."""
         self.blobs.tidy()
         while not self.is_over:
-            if self.wire and self.wire.has_line():  # it came together with an earlier one
+            if self.wire and self.wire.has_line():  # it arrived together with an earlier one
                 self.serve(self.wire)
                 continue
-            ready = select.select(self.sources(), [], [], self.patience())[0]
+            ready = select.select(self.sources(), [], [], self.timeout_s())[0]
             if self.worker in ready:
-                self.collect()
+                self.forward_answer()
             elif self.wire and self.wire.link in ready:
                 self.serve(self.wire)
             elif self.listener in ready:
-                self.welcome(Wire(self.listener.accept()[0]))
+                self.accept_connection(Wire(self.listener.accept()[0]))
+            elif not ready and self.wire:
+                self.close_connection()  # it was silent too long and counts as lost
             elif not ready:
-                self.lose_patience()
+                return
 
     def sources(self) -> List[Any]:
-        """Where something may come from."""
+        """Return everything that something may come from."""
         sources: List[Any] = [self.listener]
         if self.wire:
             sources.append(self.wire.link)
@@ -93,32 +86,31 @@ class Keeper:
             sources.append(self.worker)
         return sources
 
-    def patience(self) -> Optional[float]:
-        """How long nothing may happen, in seconds; what the worker does is the client's affair."""
+    def timeout_s(self) -> Optional[float]:
+        """Return how many seconds nothing may happen; None while the worker computes.
+
+        The client decides how long a worker may take.
+        """
         if self.wire and self.is_asking:
             return None
         limit = float(self.settings["idle_s" if self.wire else "patience_s"])
         return max(0.0, self.heard + limit - time.monotonic())
 
-    def lose_patience(self) -> None:
-        """Take a silent connection for lost; end when there is none."""
-        if self.wire:
-            self.hang_up()
-        else:
-            self.is_over = True
-
-    def hang_up(self) -> None:
-        """Let go of the connection, and wait for the next."""
+    def close_connection(self) -> None:
+        """Close the connection and wait for the next one."""
         if self.wire:
             self.wire.close()
         self.wire, self.heard = None, time.monotonic()
 
-    def welcome(self, wire: Wire) -> None:
-        """A new connection replaces the old one, which must be dead; others may only ask."""
+    def accept_connection(self, wire: Wire) -> None:
+        """Accept a connection of the client, or answer another session that asks to take over.
+
+        A new connection of the client replaces the old one, which must be dead.
+        """
         try:
             first = json.loads(wire.line())
             if first["purpose"] == "serve":
-                self.hang_up()
+                self.close_connection()
                 self.wire = wire
                 return
             self.is_over = self.wire is None and first["owner"] == self.settings["owner"]
@@ -128,14 +120,14 @@ class Keeper:
         wire.close()
 
     def serve(self, wire: Wire) -> None:
-        """Answer the next request."""
+        """Answer the next request, or close a connection that has failed."""
         try:
-            self.take(wire)
+            self.take_request(wire)
         except (Gone, ValueError):
-            self.hang_up()
+            self.close_connection()
 
-    def take(self, wire: Wire) -> None:
-        """One request: carried out when it is new, its answer repeated when it is not."""
+    def take_request(self, wire: Wire) -> None:
+        """Read one request. Carry it out when it is new, and repeat its answer when it is not."""
         request = json.loads(wire.line())
         data = wire.raw(int(request.get("bytes", 0)))
         self.heard = time.monotonic()
@@ -145,36 +137,39 @@ class Keeper:
             return
         is_next = request["seq"] == self.seq + 1
         self.seq, self.answer = request["seq"], None
-        # It goes on with a session that this keeper has not seen: its own ended, or the machine.
+        # If it is not the next one, its session has ended, with its keeper or with the machine.
         answer = self.carry_out(request, data) if is_next else {"lost": True}
         if answer is not None:
             self.reply(answer)
 
     def carry_out(self, request: Message, data: bytes) -> Optional[Message]:
-        """The answer; None when it comes later."""
+        """Return the answer to a request; None when the answer comes later."""
         try:
             if request["op"] in QUESTIONS:
-                return QUESTIONS[request["op"]](request)
-            return self.operations[request["op"]](request, data)
+                return {"answer": getattr(MACHINE, request["op"])(*request["arguments"])}
+            if request["op"] not in OPERATIONS:
+                raise Refused("the operation %r is unknown" % request["op"])
+            reply: Optional[Message] = getattr(self, request["op"])(request, data)
+            return reply
         except Refused as error:
             return {"refused": str(error)}
-        except Exception as error:  # told to the client, which knows what it asked
+        except Exception as error:  # the client reports it, with what it has asked
             return {"refused": "%s: %s" % (type(error).__name__, error)}
 
     def reply(self, answer: Message) -> None:
-        """Keep the answer, and send it when somebody is there."""
+        """Remember an answer, and send it when there is a connection."""
         self.answer = dict(answer, seq=self.seq)
         if self.wire:
             try:
                 self.wire.send(self.answer)
             except Gone:
-                self.hang_up()
+                self.close_connection()
 
-    def collect(self) -> None:
-        """Pass the worker's answer on, or the news of its end."""
-        assert self.worker is not None  # it was among the sources
+    def forward_answer(self) -> None:
+        """Pass on the worker's answer, or the news that the worker has ended."""
+        assert self.worker is not None  # only then it is among the sources
         try:
-            line = self.worker.hear()
+            line = self.worker.receive()
         except Gone:
             self.is_asking = False
             self.reply({"died": self.end_worker()})
@@ -184,7 +179,7 @@ class Keeper:
             self.reply({"line": line.decode(errors="replace")})
 
     def link(self, request: Message, data: bytes) -> Message:
-        """Name files in the work folder; `missing` are the digests that must be sent before."""
+        """Name files in the work folder. `missing` are the digests that must be sent first."""
         files = request["files"]
         missing = sorted({digest for digest in files.values() if not self.blobs.has(digest)})
         for name, digest in files.items():
@@ -194,11 +189,14 @@ class Keeper:
         return {"missing": missing, "folder": self.work}
 
     def received(self, request: Message, data: bytes) -> Message:
-        """How many bytes an interrupted transfer has left."""
+        """Answer how many bytes of a file an interrupted transfer has left."""
         return {"offset": self.blobs.received(request["digest"])}
 
     def grow(self, request: Message, data: bytes) -> Message:
-        """The same of a file that begins with the whole of an older one, which it replaces."""
+        """Answer how many bytes of a file are here when an older one is its first part.
+
+        The new file replaces the older one.
+        """
         self.used.discard(request["old"])
         return {"offset": self.blobs.grow(request["old"], request["digest"])}
 
@@ -208,32 +206,33 @@ class Keeper:
             "is_whole": self.blobs.put(request["digest"], request["offset"], data, request["size"])
         }
 
-    def take_lock(self, request: Message, data: bytes) -> Message:
-        """Keep others from measuring here until the session ends; `holder` is who does already."""
-        if self.lock is not None:
+    def lock(self, request: Message, data: bytes) -> Message:
+        """Keep other sessions from measuring here. `holder` is who measures already, or None."""
+        if self.lock_file is not None:
             return {"holder": None}
-        self.lock, holder = take_lock(self.folder, self.settings["owner"])
+        self.lock_file, holder = take_lock(self.folder, self.settings["owner"])
         return {"holder": holder}
 
     def start(self, request: Message, data: bytes) -> Message:
-        """Start a worker in place of any other."""
-        if self.lock is None:
-            raise Refused("a worker is started under the lock only")
+        """Start a worker. An earlier one is ended."""
+        if self.lock_file is None:
+            raise Refused("the machine must be locked before a worker is started")
         self.end_worker()
-        argv = [sys.executable, self.inside(request["worker"])]
-        self.worker = Child(argv, request["environment"], os.path.join(self.work, "stderr"))
+        argv, stderr = [sys.executable, self.inside(request["worker"])], self.inside("stderr")
+        self.worker = Child(argv, stderr, request["environment"])
         return {}
 
-    def tell(self, request: Message, data: bytes) -> Optional[Message]:
-        """Pass a request to the worker; its answer is ours, when it comes."""
+    def ask_worker(self, request: Message, data: bytes) -> Optional[Message]:
+        """Pass a request to the worker. The answer follows when the worker has given it."""
         if self.worker is None:
             return {"died": {"status": None, "tail": ""}}
         self.is_asking = True
-        self.worker.tell(request["line"])
+        with contextlib.suppress(OSError):  # when the worker has ended, so has its stdout
+            self.worker.write(request["line"].encode() + b"\n")
         return None
 
     def stop(self, request: Message, data: bytes) -> Message:
-        """End the worker, whatever it does."""
+        """End the worker, whatever it is doing."""
         self.is_asking = False
         return {"died": self.end_worker()}
 
@@ -243,19 +242,21 @@ class Keeper:
         return {}
 
     def inside(self, name: str) -> str:
-        """The path of a name in the work folder."""
+        """Return the path of a name in the work folder."""
         parts = name.split("/")
         if "\0" in name or any(part in ("", ".", "..") for part in parts):
             raise Refused("a name must stay inside its folder, got %r" % name)
         return os.path.join(self.work, *parts)
 
     def end_worker(self) -> Message:
-        """Its exit status and last words; nothing of one that never was."""
+        """End the worker. Return its exit status and its last words, empty without a worker."""
         worker, self.worker = self.worker, None
-        return worker.end() if worker else {"status": None, "tail": ""}
+        if worker is None:
+            return {"status": None, "tail": ""}
+        return {"status": worker.end(), "tail": worker.last_words()}
 
     def close(self) -> None:
-        """End the worker and drop the files that are quick to send again."""
+        """End the worker and remove the files that are small enough to send again."""
         self.end_worker()
         self.blobs.forget(sorted(self.used))
         if self.wire:
@@ -270,7 +271,7 @@ def main() -> None:
     settings = json.loads(sys.stdin.readline())
     try:
         if sys.version_info < OLDEST_PYTHON:
-            raise Refused("Python %s is too old, 3.8 is the oldest" % sys.version.split()[0])
+            raise Refused("Python %s is too old; it must be at least 3.8" % sys.version.split()[0])
         shutil.rmtree("work", ignore_errors=True)
         os.mkdir("work", 0o700)
         keeper = Keeper(folder, cache, settings)

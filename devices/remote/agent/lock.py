@@ -1,4 +1,4 @@
-"""The lock that keeps two sessions from measuring on one machine at once."""
+"""This lock keeps two sessions from measuring on one machine at once."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import json
 import os
 import pwd
 import time
+from typing import Optional, Tuple
 
 from devices.remote.agent.wire import NAME, Gone, Refused, dial
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional, Tuple
 
 TAKE_OVER_SECONDS = 5.0
 LOCK_FOLDERS = ("/run/lock", "/tmp")
 
 
 def take_lock(folder: str, owner: str) -> Tuple[Optional[int], Optional[str]]:
-    """The lock, for a session with this folder and owner; else who holds it."""
+    """Return the lock's descriptor and None, or None and a description of who holds the lock.
+
+    Args:
+        folder: The folder of the session that wants the lock.
+        owner: The owner of that session.
+    """
     lock = open_lock()
     if try_lock(lock) or (take_over(folder, owner) and try_lock(lock, TAKE_OVER_SECONDS)):
         return lock, None
@@ -30,7 +32,7 @@ def take_lock(folder: str, owner: str) -> Tuple[Optional[int], Optional[str]]:
 
 
 def take_over(folder: str, owner: str) -> bool:
-    """Whether another session of the owner, which was left alone, ends for this one."""
+    """Return whether another session of the same owner, which has no client, ends for this one."""
     sessions = os.path.dirname(folder)
     for path in glob.glob(os.path.join(glob.escape(sessions), "*", NAME)):
         if os.path.dirname(path) == folder:
@@ -46,12 +48,16 @@ def take_over(folder: str, owner: str) -> bool:
 
 
 def open_lock() -> int:
-    """The device's lock file, the same for every user."""
+    """Return a descriptor of the machine's lock file, which is the same for every user.
+
+    Raises:
+        Refused: There is no lock file, and none can be made.
+    """
     named = os.environ.get("AUTOMOE_LOCK_FOLDER")
     for folder in (named,) if named else LOCK_FOLDERS:
         path = os.path.join(folder, "automoe.lock")
         flags = os.O_RDONLY | os.O_NOFOLLOW
-        for more in (0, os.O_CREAT | os.O_EXCL, 0):  # twice, for one may appear meanwhile
+        for more in (0, os.O_CREAT | os.O_EXCL, 0):  # again, because it may appear meanwhile
             try:
                 descriptor = os.open(path, flags | more, 0o644)
             except OSError:
@@ -63,7 +69,7 @@ def open_lock() -> int:
 
 
 def try_lock(descriptor: int, seconds: float = 0.0) -> bool:
-    """Whether the lock is ours now, or within this time."""
+    """Return whether this process holds the lock, now or within a number of seconds."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -76,7 +82,7 @@ def try_lock(descriptor: int, seconds: float = 0.0) -> bool:
 
 
 def describe_holder(descriptor: int) -> str:
-    """Who holds the lock, as far as the kernel says."""
+    """Return who holds the lock, as far as the kernel says."""
     inode = str(os.fstat(descriptor).st_ino)
     try:
         with open("/proc/locks") as file:
@@ -90,7 +96,7 @@ def describe_holder(descriptor: int) -> str:
 
 
 def user_name(uid: int) -> str:
-    """A user's name, else the number."""
+    """Return a user's name, or the number when there is no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

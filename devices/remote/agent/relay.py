@@ -1,8 +1,9 @@
-"""Passes bytes between the connection and the keeper of a session, which it starts at need.
+"""The relay passes bytes between the connection and the keeper of a session.
 
-Its own source is the first thing that arrives over stdin, then one line of JSON with the settings,
-then a zip that holds the keeper. It says a greeting, which tells what follows from whatever a
-login shell has printed, and from then on only passes bytes.
+It starts the keeper when there is none. Its own source is the first thing that arrives over stdin.
+A line of JSON with the settings follows, and then a zip that holds the keeper. The relay prints a
+greeting, which separates what follows from whatever a login shell has printed. From then on it only
+passes bytes.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ STDERR_TAIL = 2000
 
 
 def cache_folder() -> str:
-    """Where sessions and files live."""
+    """Return the folder of all sessions and files."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "automoe")
 
 
 def enter(session: str, cache: str) -> None:
-    """Go to the session's folder, which only this user may enter."""
+    """Make the session's folder the current one. Only this user may enter it."""
     if not re.match("[0-9a-f]{16}$", session):
         raise ValueError("a session is named by 16 hexadecimal digits, got %r" % session)
     folder = os.path.join(cache, "sessions", session)
@@ -42,14 +43,14 @@ def enter(session: str, cache: str) -> None:
 
 
 def dial() -> socket.socket:
-    """The keeper that waits in this folder."""
+    """Return a connection to the keeper that waits in this folder."""
     link = socket.socket(socket.AF_UNIX)
     link.connect("socket")
     return link
 
 
 def start_keeper(settings: Message, program: bytes, cache: str) -> Message:
-    """Start one here, in the interpreter asked for; its first words."""
+    """Start a keeper in this folder and return its first answer, or {"refused": ...}."""
     with open("keeper.zip", "wb") as file:
         file.write(program)
     python = os.path.expanduser(settings["python"]) or sys.executable
@@ -60,7 +61,7 @@ def start_keeper(settings: Message, program: bytes, cache: str) -> Message:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                start_new_session=True,  # it stays when the connection goes
+                start_new_session=True,  # it stays when the connection ends
             )
         with keeper.stdin, keeper.stdout:  # type: ignore[union-attr]
             keeper.stdin.write(json.dumps(settings).encode() + b"\n")  # type: ignore[union-attr]
@@ -76,7 +77,7 @@ def start_keeper(settings: Message, program: bytes, cache: str) -> Message:
 
 
 def connect(settings: Message, program: bytes) -> Tuple[Optional[socket.socket], Message]:
-    """The session's keeper, and the words to greet with."""
+    """Return a connection to the session's keeper, or None, and what the greeting says."""
     cache = cache_folder()
     try:
         enter(settings["session"], cache)
@@ -112,13 +113,13 @@ def relay(link: socket.socket) -> None:
 
 
 def write_all(data: bytes) -> None:
-    """To stdout."""
+    """Write all bytes to stdout."""
     while data:
         data = data[os.write(1, data) :]
 
 
 def main() -> None:
-    """Read the settings and the keeper's program, find the keeper, and pass bytes."""
+    """Read the settings and the keeper's program, connect to the keeper, and pass bytes."""
     os.umask(0o077)
     settings = json.loads(sys.stdin.buffer.readline())
     program = sys.stdin.buffer.read(settings["program_bytes"])

@@ -1,62 +1,64 @@
-"""Lines and raw bytes over a socket that has its name in the session's folder."""
+"""A wire carries lines and raw bytes over a socket whose name is in the session's folder."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
+from typing import Any, Dict
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Dict
-
-    Message = Dict[str, Any]
+Message = Dict[str, Any]
 
 NAME = "socket"
 CHUNK = 1 << 16
 TRANSFER_SECONDS = 60.0  # between two pieces of a message
 
 
-class Gone(Exception):  # noqa: N818  it is an event
+class Gone(Exception):  # noqa: N818  it is an event and not an error
     """The other end is closed or silent."""
 
 
-class Refused(Exception):  # noqa: N818  it is an answer
-    """A request that cannot be carried out; the message says why."""
+class Refused(Exception):  # noqa: N818  it is an answer and not an error
+    """A request that cannot be carried out. The message says why."""
 
 
 class Wire:
-    """One end of a connection."""
+    """One end of a connection.
+
+    Args:
+        link: The connected socket.
+    """
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
-        self.unread = b""
+        self.unread = bytearray()
         link.settimeout(TRANSFER_SECONDS)
 
-    def line(self) -> bytes:
-        """The next line, without its end."""
+    def line(self) -> bytearray:
+        """Return the next line without its end.
+
+        Raises:
+            Gone: The other end is closed or silent.
+        """
         while b"\n" not in self.unread:
             self.unread += self.receive()
         line, _, self.unread = self.unread.partition(b"\n")
         return line
 
     def has_line(self) -> bool:
-        """Whether the next line has come already."""
+        """Return whether the next line has already been received."""
         return b"\n" in self.unread
 
     def raw(self, size: int) -> bytes:
-        """The next bytes."""
-        parts, missing = [self.unread[:size]], size - len(self.unread)
-        self.unread = self.unread[size:]
-        while missing > 0:
-            part = self.receive()
-            parts.append(part[:missing])
-            self.unread = part[missing:]
-            missing -= len(part)
-        return b"".join(parts)
+        """Return the next `size` bytes."""
+        while len(self.unread) < size:
+            self.unread += self.receive()
+        data = bytes(self.unread[:size])
+        del self.unread[:size]
+        return data
 
     def receive(self) -> bytes:
-        """What comes next, at least a byte of it."""
+        """Return the bytes that come next, at least one."""
         try:
             data = self.link.recv(CHUNK)
         except OSError as error:
@@ -66,19 +68,23 @@ class Wire:
         return data
 
     def send(self, message: Message) -> None:
-        """One line of JSON."""
+        """Send a message as one line of JSON.
+
+        Raises:
+            Gone: The other end is closed.
+        """
         try:
             self.link.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
             raise Gone from error
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.link.close()
 
 
 def listen() -> socket.socket:
-    """Wait for connections in the current folder, in place of whoever did before."""
+    """Return a socket that listens in the current folder. It replaces an earlier one."""
     if os.path.exists(NAME):
         os.unlink(NAME)
     listener = socket.socket(socket.AF_UNIX)
@@ -88,7 +94,10 @@ def listen() -> socket.socket:
 
 
 def dial(folder: str) -> Wire:
-    """Connect to who listens in a folder; a socket's path must be short, hence the detour."""
+    """Connect to the socket in a folder.
+
+    The path of a socket must be short, so the folder becomes the current one for a moment.
+    """
     here = os.getcwd()
     os.chdir(folder)
     link = socket.socket(socket.AF_UNIX)

@@ -1,4 +1,4 @@
-"""The worker of ONNX Runtime: sessions in which one provider computes everything but shapes."""
+"""The worker of ONNX Runtime opens sessions in which one provider runs everything but shapes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from profilers.workers.program.workload import LoadedWorkload, PreparedCall, rea
 Feeds = Dict[str, Any]
 
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime can be imported
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported
 
-# What ONNX Runtime leaves on the CPU by choice: it computes shapes, whose values are needed there.
+# ONNX Runtime keeps these on the CPU, because it needs the values of shapes there.
 SHAPE_OPERATORS = frozenset(
     (
         *("Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Identity", "Mod", "Mul"),
@@ -26,11 +26,11 @@ SHAPE_OPERATORS = frozenset(
 
 
 class OnnxRuntimeWorker(Worker):
-    """One process with ONNX Runtime.
+    """A worker process with ONNX Runtime.
 
     Args:
         provider: The only execution provider that may run a model.
-        instruments: `meter` and `gpu`; see `Worker`.
+        instruments: The `meter` and the `gpu`; see `Worker`.
     """
 
     def __init__(self, provider: str = CPU, **instruments: Any) -> None:
@@ -71,7 +71,9 @@ class OnnxRuntimeCall(PreparedCall):
 
     def tensor(self, name: str, spec: Dict[str, Any]) -> Any:
         """See `PreparedCall`."""
-        return make_tensor(spec, self.memory)
+        import onnxruntime
+
+        return onnxruntime.OrtValue.ortvalue_from_numpy(make_array(spec), self.memory, 0)
 
     def outputs_of(self, feeds: Feeds) -> Sequence[Any]:
         """See `PreparedCall`."""
@@ -90,22 +92,18 @@ class OnnxRuntimeCall(PreparedCall):
 
 
 def memory_of(provider: str) -> str:
-    """Where tensors lie that a provider computes with: "cuda" or "cpu"."""
+    """Return where the tensors of a provider lie: "cuda" or "cpu"."""
     return "cuda" if provider == CUDA else "cpu"
 
 
-def make_tensor(spec: Dict[str, Any], memory: str = "cpu") -> Any:
-    """ONNX Runtime's tensor for one entry of a workload file."""
-    import onnxruntime
-
-    return onnxruntime.OrtValue.ortvalue_from_numpy(make_array(spec), memory, 0)
-
-
 def open_session(path: str, provider: str, *, threads: int, options: Dict[str, Any]) -> Any:
-    """A session in which the provider computes everything but, at most, shapes.
+    """Return a session in which the provider computes everything except, at most, shapes.
 
-    ONNX Runtime moves nodes to the CPU without an error, and a session as a whole where it cannot
-    use the provider: times of the CPU would pass for the GPU's.
+    ONNX Runtime moves nodes to the CPU without an error. It also runs the whole session there when
+    it cannot use the provider. Times of the CPU would then be taken for those of the GPU.
+
+    Raises:
+        RuntimeError: The provider cannot be used, or other nodes than shapes are on the CPU.
     """
     import onnxruntime
 
@@ -113,7 +111,7 @@ def open_session(path: str, provider: str, *, threads: int, options: Dict[str, A
     settings: Dict[str, Any] = {"threads": threads, "options": options}
     try:
         session = make_session(path, provider, is_strict=is_strict, **settings)
-    except Exception as error:  # of a class of onnxruntime's own
+    except Exception as error:  # onnxruntime has exception classes of its own
         if not is_strict or "CPU EP" not in str(error):
             raise
         session = make_session(path, provider, is_strict=False, **settings)
@@ -131,9 +129,10 @@ def open_session(path: str, provider: str, *, threads: int, options: Dict[str, A
 def make_session(
     path: str, provider: str, *, threads: int, options: Dict[str, Any], is_strict: bool
 ) -> Any:
-    """A session with an explicit number of threads; spinning only when all have a core.
+    """Return a session with an explicit number of threads.
 
-    A strict one is refused when any node would be on the CPU.
+    The threads spin only when each has a core. A strict session is refused when any node would be
+    on the CPU.
     """
     import onnxruntime
 
@@ -151,27 +150,31 @@ def make_session(
 
 
 def require_shapes_only(session: Any, provider: str, version: str) -> None:
-    """Refuse a session that has more on the CPU than shapes, or that cannot tell."""
-    tell = getattr(session, "get_provider_graph_assignment_info", None)
-    if tell is None:
+    """Raise an error when a session has more on the CPU than shapes, or cannot say what is there.
+
+    Raises:
+        RuntimeError: Other nodes are on the CPU, or this version does not say which ones are.
+    """
+    assignment_of = getattr(session, "get_provider_graph_assignment_info", None)
+    if assignment_of is None:
         raise RuntimeError(
-            "onnxruntime %s keeps nodes on the CPU and cannot tell which; install a newer one, or "
+            "onnxruntime %s keeps nodes on the CPU and cannot say which; install a newer one, or "
             "measure with --runtime tensorrt" % version
         )
     placed: Dict[str, List[str]] = {}
-    for part in tell():
+    for part in assignment_of():
         placed.setdefault(part.ep_name, []).extend(node.op_type for node in part.get_nodes())
     there = sorted(set(placed.get(CPU, [])))
     others = [name for name in there if name not in SHAPE_OPERATORS or provider not in placed]
     if others:
         raise RuntimeError(
-            "onnxruntime %s keeps %s on the CPU, which would pass for time of %s; measure with "
+            "onnxruntime %s keeps %s on the CPU, which would count as time of %s; measure with "
             "--runtime tensorrt, or replace these operators"
             % (version, ", ".join(others), provider)
         )
-    sys.stderr.write("On the CPU, for shapes: %s\n" % ", ".join(there))
+    sys.stderr.write("These operators run on the CPU, for shapes: %s\n" % ", ".join(there))
 
 
 def main() -> None:
-    """Answer requests with ONNX Runtime until told to quit or until stdin ends."""
+    """Answer requests with ONNX Runtime until one says quit or stdin ends."""
     serve(lambda: OnnxRuntimeWorker(provider(), **instruments()))

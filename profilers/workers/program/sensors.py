@@ -1,4 +1,4 @@
-"""What disturbs a measurement on the device: the state of the machine and of this process."""
+"""These sensors show what disturbs a measurement: the state of the machine and of this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THIS_MACHINE = ThisMachine()
 
 
 def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
-    """The state of a machine and of this process; None where the kernel does not tell it.
+    """Return the state of a machine and of this process; None for what the kernel does not say.
 
     Every `_ms` and `throttle_events` is a counter that only grows.
     """
@@ -25,7 +25,7 @@ def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
     total_us = processor.cpu_pressure(machine).get("total")
     return {
         "clock_ms": time.perf_counter() * 1000,
-        "cpu_mhz": max(clocks.values(), default=None),  # an idle core tells nothing
+        "cpu_mhz": max(clocks.values(), default=None),  # the clocks of idle cores are low
         "temperature_c": processor.temperature_c(machine),
         "load": os.getloadavg()[0],
         "involuntary_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
@@ -41,7 +41,7 @@ def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
 
 
 def machine_times_ms(machine: Machine) -> Dict[str, Any]:
-    """The time since boot, over all cores, that the hypervisor stole and that everybody used."""
+    """Return the time since boot, over all cores, that the hypervisor stole and that was used."""
     ticks = processor.cpu_ticks(machine)
     if ticks is None:
         return {"steal_ms": None, "machine_ms": None}
@@ -52,24 +52,24 @@ def machine_times_ms(machine: Machine) -> Dict[str, Any]:
 
 
 def throttled_now(machine: Machine) -> Optional[bool]:
-    """Whether a Raspberry Pi is slowed down or short of voltage at this moment (bits 0 to 3)."""
+    """Return whether a Raspberry Pi is slowed down or short of voltage now (bits 0 to 3)."""
     bits = processor.board_bits(machine.read_text(processor.BOARD_STATE))
     return None if bits is None else bool(bits & 0xF)
 
 
 def wait_ms(machine: Machine) -> Optional[float]:
-    """The time that this process's threads were ready to run and had no core."""
+    """Return how long this process's threads were ready to run but had no core."""
     waits = [waited for _, waited in thread_times_ms(machine).values()]
     return sum(waits) if waits else None
 
 
 def busy_ms_of_threads(machine: Machine) -> Dict[str, float]:
-    """The CPU time of each thread of this process so far, by thread."""
+    """Return the CPU time of each thread of this process so far, by thread."""
     return {thread: busy for thread, (busy, _) in thread_times_ms(machine).items()}
 
 
 def thread_times_ms(machine: Machine) -> Dict[str, Any]:
-    """For each thread of this process, how long it has run and how long it had to wait."""
+    """Return how long each thread of this process has run, and how long it has waited."""
     paths = machine.glob("/proc/self/task/*/schedstat")
     fields = {path: (machine.read_text(path) or "").split() for path in paths}
     return {
@@ -80,6 +80,9 @@ def thread_times_ms(machine: Machine) -> Dict[str, Any]:
 
 
 def count_busy(before: Dict[str, float], after: Dict[str, float]) -> Optional[int]:
-    """The threads that did at least a twentieth of the busiest one's work; None when unknown."""
+    """Return how many threads did at least a twentieth of the busiest one's work.
+
+    Return None when this is unknown.
+    """
     spent = [busy - before.get(thread, 0.0) for thread, busy in after.items()]
     return sum(ms > max(spent) / 20 for ms in spent) if spent else None

@@ -1,4 +1,4 @@
-"""A worker's life: requests come over stdin until it is told to quit or the host is gone."""
+"""A worker answers requests from stdin until one says quit or the client has gone."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 def serve(open_worker: Callable[[], Worker]) -> None:
-    """Answer requests until told to quit or until stdin ends."""
+    """Answer requests until one says quit or stdin ends."""
     requests, replies = take_over_pipes()
     worker = open_worker()
     while worker.running:
         line = requests.readline()
-        if not line:  # the host is gone
+        if not line:  # the client has gone
             break
         replies.write(json.dumps(worker.answer(line)).encode() + b"\n")
         replies.flush()
 
 
 def take_over_pipes() -> Tuple[BinaryIO, BinaryIO]:
-    """Keep stdin and stdout for the protocol; whatever a library prints goes to stderr."""
+    """Keep stdin and stdout for the protocol. Whatever a library prints goes to stderr."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)
@@ -37,11 +37,11 @@ def take_over_pipes() -> Tuple[BinaryIO, BinaryIO]:
 
 
 def provider() -> str:
-    """The only execution provider that may run a model, as the host has chosen it."""
+    """Return the only execution provider that may run a model. The client has chosen it."""
     return os.environ.get(PROVIDER_VARIABLE, CPU)
 
 
 def instruments() -> Dict[str, Any]:
-    """The GPU that models run on, and the best meter of its energy, or else of the machine's."""
+    """Return the GPU that models run on, and the best meter of its or the machine's energy."""
     gpu = find_gpu() if provider() == CUDA else None
     return {"meter": find_meter(THIS_MACHINE, gpu), "gpu": gpu}

@@ -1,4 +1,4 @@
-"""The tensors of a workload as arrays of NumPy: what goes in, and what came out of it."""
+"""This module makes the input tensors of a workload in NumPy, and describes its outputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 
 def make_array(spec: Dict[str, Any]) -> Any:
-    """The array for one entry of a workload file."""
+    """Return the array for one entry of a workload file."""
     import numpy
 
     shape, dtype = tuple(spec["shape"]), numpy.dtype(spec["dtype"])
@@ -19,7 +19,7 @@ def make_array(spec: Dict[str, Any]) -> Any:
 
 
 def describe_tensor(value: Any) -> Dict[str, Any]:
-    """Shape, type, sums and finiteness of an output; a sum that is not finite is None."""
+    """Return the shape, type, sums and finiteness of an output. An infinite sum becomes None."""
     import numpy
 
     array = value.numpy()
@@ -38,11 +38,9 @@ def describe_tensor(value: Any) -> Dict[str, Any]:
 
 
 def count_choices(counts: Any, chosen: Any) -> Any:
-    """How often each expert was chosen, with the choices of one more output of a router."""
+    """Return how often each expert was chosen, with the choices of one more run added."""
     import numpy
 
-    fresh = numpy.bincount(chosen.numpy().ravel())
-    total = numpy.zeros(max(len(fresh), len(counts)), int)
-    total[: len(fresh)] += fresh
+    total = numpy.bincount(chosen.numpy().ravel(), minlength=len(counts))
     total[: len(counts)] += numpy.asarray(counts, int)
     return total

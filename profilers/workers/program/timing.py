@@ -1,14 +1,14 @@
-"""How often something is sampled: bursts, and when a warm-up has settled. All times are in ms."""
+"""This module decides how often something is sampled. All times are in milliseconds."""
 
 from __future__ import annotations
 
 from typing import Any, Dict, List
 
 
-def burst(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
-    """Samples in a row until their time is up or there are enough.
+def samples_for(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str, Any]]:
+    """Return samples in a row, until their time is up or there are enough.
 
-    When many fit in, a first one that only refills the caches is left out.
+    When many fit in, the first one only fills the caches and is left out.
     """
     first = workload.sample()
     samples = [first] if first["wall_ms"] * 10 >= at_least_ms else [workload.sample()]
@@ -20,12 +20,12 @@ def burst(workload: Any, at_least_ms: float, most: int = 1000) -> List[Dict[str,
 
 
 def median(values: List[float]) -> float:
-    """The middle value, the upper one of two."""
+    """Return the middle value, or the upper one of the two in the middle."""
     return sorted(values)[len(values) // 2]
 
 
 def has_settled(runs_ms: List[float], tolerance: float) -> bool:
-    """Whether the last quarter of the runs is hardly faster than the quarter before it."""
+    """Return whether the last quarter of the runs is hardly faster than the one before it."""
     size = max(1, len(runs_ms) // 4)
     if len(runs_ms) < 2 * size:
         return False

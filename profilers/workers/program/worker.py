@@ -1,4 +1,4 @@
-"""Answers requests: what the operations of the protocol do, whatever the runtime."""
+"""A worker carries out the operations of the protocol, whatever the runtime is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from devices.sensors.energy import Meter
 from devices.sensors.nvml import Gpu
@@ -18,54 +18,48 @@ from profilers.workers.program.sensors import (
     read_sensors,
 )
 from profilers.workers.program.tensors import describe_tensor
-from profilers.workers.program.timing import burst, has_settled, median
+from profilers.workers.program.timing import has_settled, median, samples_for
 
 Request = Dict[str, Any]
 Reply = Dict[str, Any]
 
+# The methods of a worker that a request may name.
+OPERATIONS = ("hello", "load", "warmup", "block", "routing", "outputs", "unload", "quit")
+
 
 class Worker:
-    """Answers requests while `running`; a runtime's subclass opens the workloads.
+    """A worker that answers requests while `running`. A subclass for each runtime opens workloads.
 
     Args:
-        meter: Counts the energy of what is sampled; None where there is none.
-        gpu: The GPU that the models run on; None on a processor.
+        meter: The meter of the energy of samples; None without a meter.
+        gpu: The GPU that the models run on; None for a processor.
 
     Attributes:
-        loaded: The loaded workloads by id; see `LoadedWorkload`.
+        loaded: The loaded workloads by their ids; see `LoadedWorkload`.
+        running: Whether the worker waits for another request.
     """
 
     def __init__(self, meter: Optional[Meter] = None, gpu: Optional[Gpu] = None) -> None:
         self.meter = meter
         self.gpu = gpu
         self.loaded: Dict[str, Any] = {}
-        self.operations: Dict[str, Callable[[Request], Reply]] = {
-            "hello": self.hello,
-            "load": self.load,
-            "warmup": self.warmup,
-            "block": self.block,
-            "routing": self.routing,
-            "outputs": self.outputs,
-            "unload": self.unload,
-            "quit": self.quit,
-        }
         self.running = True
 
     def answer(self, line: bytes) -> Reply:
-        """The reply to one request line, an {"error": ...} when it cannot be served."""
+        """Return the reply to one request line, or {"error": ...} when it cannot be served."""
         try:
             request = json.loads(line)
-            if request.get("op") not in self.operations:
-                raise ValueError(
-                    "Unknown op %r. Known: %s." % (request.get("op"), sorted(self.operations))
-                )
-            return self.operations[request["op"]](request)
-        except Exception as error:  # reported to the host, which decides what it means
+            op = request.get("op")
+            if op not in OPERATIONS:
+                raise ValueError("Unknown op %r. Known: %s." % (op, sorted(OPERATIONS)))
+            reply: Reply = getattr(self, op)(request)
+            return reply
+        except Exception as error:  # the client gets it and decides what it means
             message = "%s: %s" % (type(error).__name__, error)
             return {"error": message, "traceback": traceback.format_exc()}
 
     def hello(self, request: Request) -> Reply:
-        """The versions of everything that moves a timing."""
+        """Return the versions of everything that changes a timing."""
         import numpy
 
         return {
@@ -78,7 +72,7 @@ class Worker:
         }
 
     def load(self, request: Request) -> Reply:
-        """Open a workload's sessions and make its inputs; `load_ms` is the time that took."""
+        """Open a workload's sessions and make its inputs. `load_ms` is how long this took."""
         start = self.clock_ms()
         self.loaded.pop(request["id"], None)
         threads, options = int(request["threads"]), dict(request.get("options") or {})
@@ -86,12 +80,13 @@ class Worker:
         return {"load_ms": self.clock_ms() - start}
 
     def warmup(self, request: Request) -> Reply:
-        """Run until both minima are reached and runs no longer get faster, or time is up.
+        """Run a workload until it has settled, or until `max_seconds` are over.
 
-        They have settled when the last quarter of the runs is not faster than the quarter before
-        it by more than `tolerance`; `run_ms` is the median of the last quarter.
+        It runs at least `min_runs` times and `min_seconds` long. It has settled when the last
+        quarter of the runs is not faster than the quarter before it by more than `tolerance`.
+        `run_ms` is the median of the last quarter.
         """
-        workload = self.find(request)
+        workload = self.workload_of(request)
         start = self.clock_ms()
         runs_ms: List[float] = []
         settled = False
@@ -110,21 +105,21 @@ class Worker:
         }
 
     def block(self, request: Request) -> Reply:
-        """Samples in groups between readings of the sentinel, all between readings of the sensors.
+        """Take samples in groups between readings of the sentinel, and read the sensors around all.
 
-        A group ends after `group_ms`, a reading after `burst_ms`. Group g, to be found in every
-        sample, lies between the entries g and g + 1 of `sentinel_ms`, each the runs of a reading.
-        Without a sentinel all is one group. `energy_mj` is what the meter saw within groups, per
-        run; None without a meter.
+        A group ends after `group_ms`, and a reading of the sentinel after `burst_ms`. Each sample
+        has the number of its group: group g lies between the entries g and g + 1 of `sentinel_ms`,
+        and each entry holds the runs of one reading. Without a sentinel there is one group.
+        `energy_mj` is the energy within groups per run, or None without a meter.
         """
-        workload = self.find(request)
+        workload = self.workload_of(request)
         sentinel = self.loaded[request["sentinel"]] if "sentinel" in request else None
         samples: List[Dict[str, Any]] = []
         readings_ms: List[List[float]] = []
 
         def read_sentinel() -> None:
             if sentinel is not None:
-                taken = burst(sentinel, request["burst_ms"])
+                taken = samples_for(sentinel, request["burst_ms"])
                 readings_ms.append([sample["wall_ms"] for sample in taken])
 
         before, busy_before = self.sensors(), self.busy_ms()
@@ -134,7 +129,7 @@ class Worker:
             group_ms = request["group_ms"] if sentinel is not None else float("inf")
             if self.meter:
                 self.meter.start()
-            taken = burst(workload, group_ms, request["samples"] - len(samples))
+            taken = samples_for(workload, group_ms, request["samples"] - len(samples))
             energy_mj += self.meter.stop_mj() if self.meter else 0.0
             samples += [dict(sample, group=group) for sample in taken]
             read_sentinel()
@@ -150,12 +145,12 @@ class Worker:
         }
 
     def routing(self, request: Request) -> Reply:
-        """The tokens that each expert received in one untimed sample."""
-        return {"tokens_per_expert": self.find(request).tokens_per_expert()}
+        """Return how many tokens each expert received in one untimed sample."""
+        return {"tokens_per_expert": self.workload_of(request).tokens_per_expert()}
 
     def outputs(self, request: Request) -> Reply:
-        """Shape, type, sum and finiteness of what each call puts out at the end of a sample."""
-        produced = self.find(request).run()
+        """Return the shape, type, sums and finiteness of each call's outputs after a sample."""
+        produced = self.workload_of(request).run()
         described = {
             call: {name: describe_tensor(value) for name, value in values.items()}
             for call, values in produced.items()
@@ -164,37 +159,41 @@ class Worker:
 
     def unload(self, request: Request) -> Reply:
         """Forget a workload, and let the runtime free it."""
-        self.find(request)
+        self.workload_of(request)
         del self.loaded[request["id"]]
         return {}
 
     def quit(self, request: Request) -> Reply:
-        """Make this the last answer."""
+        """End the worker after this answer."""
         self.running = False
         return {}
 
     def describe_runtime(self) -> Reply:
-        """The name, version and providers of the runtime, as `hello` tells them."""
+        """Return the name, version and providers of the runtime, for `hello`."""
         raise NotImplementedError
 
     def open_workload(self, path: str, threads: int, options: Dict[str, Any]) -> Any:
-        """What is sampled for a workload file."""
+        """Return a workload that is ready to be sampled, from its file."""
         raise NotImplementedError
 
     def clock_ms(self) -> float:
-        """The time by which everything here is measured."""
+        """Return the time of the clock by which everything here is measured."""
         return time.perf_counter() * 1000
 
     def sensors(self) -> Dict[str, Any]:
-        """The sensors at this moment."""
+        """Return the present readings of the sensors."""
         return read_sensors(THIS_MACHINE, self.gpu)
 
     def busy_ms(self) -> Dict[str, float]:
-        """The CPU time of every thread so far."""
+        """Return the CPU time of every thread so far."""
         return busy_ms_of_threads(THIS_MACHINE)
 
-    def find(self, request: Request) -> Any:
-        """The workload that a request is about."""
+    def workload_of(self, request: Request) -> Any:
+        """Return the workload that a request names.
+
+        Raises:
+            KeyError: It is not loaded.
+        """
         if request["id"] not in self.loaded:
             raise KeyError("no workload %r is loaded; send load first" % request["id"])
         return self.loaded[request["id"]]

@@ -1,4 +1,4 @@
-"""A workload that is ready to be sampled, whatever runtime computes it."""
+"""A loaded workload is ready to be sampled, whatever runtime computes it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ PARENT = os.getppid()
 
 
 class PreparedCall:
-    """One call of a workload with its inputs made; a runtime's subclass computes it.
+    """One call of a workload, with its inputs made. A subclass for each runtime computes it.
 
     Args:
         spec: The call as in the workload file.
         outputs: The names of the graph's outputs, in their order.
 
     Attributes:
-        gpu_ms: What the GPU took for all runs of the last sample; None where it is not asked.
+        gpu_ms: The time that the GPU took for all runs of the last sample; None when it is not
+            measured.
     """
 
     def __init__(self, spec: Dict[str, Any], outputs: List[str]) -> None:
@@ -43,20 +44,20 @@ class PreparedCall:
         self.routing_outputs = spec.get("routing_outputs", [])
 
     def tensor(self, name: str, spec: Dict[str, Any]) -> Any:
-        """The runtime's tensor for an input."""
+        """Return the runtime's tensor for an input."""
         raise NotImplementedError
 
     def outputs_of(self, feeds: Feeds) -> Sequence[Any]:
-        """The outputs of one run, left in the memory of the processor that made them."""
+        """Return the outputs of one run, in the memory of the processor that made them."""
         raise NotImplementedError
 
     def run(self, produced: Dict[str, Feeds], see: Any = None, laps_ns: Any = None) -> Feeds:
-        """The outputs of the last run; values stay where the runtime put them, none is copied.
+        """Return the outputs of the last run. Values stay where the runtime put them.
 
         Args:
-            produced: The outputs of the calls before.
-            see: Called with the outputs of every run; never while timing.
-            laps_ns: The time at the end of each run is appended to it.
+            produced: The outputs of the earlier calls.
+            see: The function that gets the outputs of every run; None while timing.
+            laps_ns: The list to which the time at the end of each run is appended.
         """
         feeds = dict(self.inputs)
         for name, call, output in self.from_calls:
@@ -75,21 +76,25 @@ class PreparedCall:
 
 
 class LoadedWorkload:
-    """The calls of a workload in their order; `n_runs` counts how often they were sampled."""
+    """The calls of a workload in their order.
+
+    Attributes:
+        n_runs: The number of samples that were taken.
+    """
 
     def __init__(self, calls: Sequence[Any]) -> None:
         self.calls = calls
         self.n_runs = 0
 
     def run(self) -> Dict[str, Feeds]:
-        """The outputs of every call, by call."""
+        """Return the outputs of every call, by call."""
         produced: Dict[str, Feeds] = {}
         for call in self.calls:
             produced[call.name] = call.run(produced)
         return produced
 
     def tokens_per_expert(self) -> Dict[str, Any]:
-        """How often each expert was chosen in one sample, by "call.output" of every router."""
+        """Return how often each expert was chosen in one sample, by "call.output" of its router."""
         counts: Dict[str, Any] = {}
         produced: Dict[str, Feeds] = {}
         for call in self.calls:
@@ -103,13 +108,13 @@ class LoadedWorkload:
         return {key: total.tolist() for key, total in counts.items()}
 
     def sample(self) -> Dict[str, Any]:
-        """One timed run: wall and process CPU milliseconds, and wall milliseconds per call.
+        """Return the times of one run in milliseconds: wall time, CPU time, and wall time per call.
 
-        A call that is repeated has a second entry "NAME_step", the median of its runs. Where the
-        GPU is asked, "NAME_gpu" is its time for a call and "gpu" that for all.
+        A call that is repeated has a second entry "NAME_step", the median of its runs. When the
+        GPU's time is measured, "NAME_gpu" is its time for a call and "gpu" its time for all.
         """
         if os.getppid() != PARENT:
-            os._exit(1)  # nobody waits for an answer; a new session must not be disturbed
+            os._exit(1)  # the client has gone, and a new session must not be disturbed
         call_ms: Dict[str, float] = {}
         produced: Dict[str, Feeds] = {}
         cpu_before = time.process_time_ns()
@@ -134,7 +139,7 @@ class LoadedWorkload:
 
 
 def read_document(path: str) -> Tuple[Dict[str, Any], Dict[str, str]]:
-    """What a workload file says, and the file of each of its graphs."""
+    """Return the content of a workload file, and the file of each of its graphs."""
     with open(path, encoding="utf-8") as file:
         document = json.load(file)
     folder = os.path.dirname(os.path.abspath(path))

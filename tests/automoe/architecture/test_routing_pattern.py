@@ -66,12 +66,12 @@ def test_a_trace_spreads_tokens_as_a_real_model_did(
 ) -> None:
     text = trace_file(tmp_path, {"encoder": [[1, 1], [70, 20, 10]], "decoder": [[0, 5, 5]]})
     pattern = RoutingPattern.open(text)
-    chosen = pattern.experts((8, 8, 8), 30, np_rng, side="encoder", layer=1)
+    chosen = pattern.experts((8, 8, 8), 30, np_rng, stack="encoder", layer=1)
     assert np.bincount(chosen).tolist() == [21, 6, 3]
     # Two of three experts: 70 and 20 of 90. Layer 3 begins anew with the second one.
-    chosen = pattern.experts((8, 8), 9, np_rng, side="encoder", layer=3)
+    chosen = pattern.experts((8, 8), 9, np_rng, stack="encoder", layer=3)
     assert np.bincount(chosen).tolist() == [7, 2]
-    chosen = pattern.experts((8, 8, 8), 3, np_rng, side="decoder", layer=0)
+    chosen = pattern.experts((8, 8, 8), 3, np_rng, stack="decoder", layer=0)
     assert np.bincount(chosen, minlength=3).tolist() == [0, 2, 1]
 
 

@@ -65,7 +65,7 @@ def test_samples_are_distinct_and_have_costs(capsys: Capture, tmp_path: Path) ->
         (
             ["profile", "--device", "cpu", "--host", "-oX=y", "--space", "tiny", "--log", "l"],
             2,
-            "A host must be one of your ssh configuration, user@board or ssh://",
+            "A host must be a name of your ssh configuration, user@board or ssh://",
         ),
         (["train", "--space", "tiny", "-o", "r", "--data", "missing"], 2, "'missing' does not"),
         (

@@ -62,8 +62,8 @@ def test_every_device_says_whether_it_ran_on_hardware(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("jetson", "this machine is no NVIDIA Jetson ("),
-        ("raspberry-pi", "this machine is no Raspberry Pi ("),
+        ("jetson", "this machine is not an NVIDIA Jetson ("),
+        ("raspberry-pi", "this machine is not a Raspberry Pi ("),
         ("cuda", "on this machine"),
     ],
 )

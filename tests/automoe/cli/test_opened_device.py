@@ -17,7 +17,7 @@ def test_a_jetson_that_this_machine_is_not(capsys: Capture) -> None:
     flags = ["--space", "tiny", "-n", "1", "--log", "l.csv"]
     assert main(["profile", "--device", "jetson", *flags]) == 7
     (line,) = capsys.readouterr().err.splitlines()
-    assert "this machine is no NVIDIA Jetson (" in line
+    assert "this machine is not an NVIDIA Jetson (" in line
     assert line.endswith("reach one with --device jetson --host user@address.")
     assert not Path("l.csv").exists()
 

@@ -25,13 +25,13 @@ def checkpoint() -> Checkpoint:
         model={"layer.weight": torch.arange(6.0).reshape(2, 3).T, "bias": torch.tensor([0.1])},
         optimiser={"bias.exp_avg": torch.tensor([1e-30]), "bias.step": torch.tensor(7.0)},
         history=(Record(3, 2.5, None), Record(7, 1.0, 1.25)),
-        fingerprint="abc",
+        digest="abc",
     )
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path, checkpoint: Checkpoint) -> None:
     checkpoint.save(tmp_path)
-    loaded = Checkpoint.load(tmp_path, fingerprint="abc")
+    loaded = Checkpoint.load(tmp_path, digest="abc")
     assert loaded is not None
     assert (loaded.update, loaded.history) == (7, checkpoint.history)
     for found, saved in (
@@ -44,13 +44,13 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path, checkpoint: Checkpoin
 
 
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:
-    assert Checkpoint.load(tmp_path, fingerprint="abc") is None
+    assert Checkpoint.load(tmp_path, digest="abc") is None
 
 
 def test_another_runs_checkpoint_is_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:
     checkpoint.save(tmp_path)
     with pytest.raises(CheckpointError, match="other settings, space or text. Choose another"):
-        Checkpoint.load(tmp_path, fingerprint="abd")
+        Checkpoint.load(tmp_path, digest="abd")
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100, -1])
@@ -59,7 +59,7 @@ def test_a_cut_file_is_refused(tmp_path: Path, checkpoint: Checkpoint, kept: int
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(CheckpointError, match="is damaged .* Delete it to start this run again"):
-        Checkpoint.load(tmp_path, fingerprint="abc")
+        Checkpoint.load(tmp_path, digest="abc")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_other_metadata_is_refused(tmp_path: Path, changes: dict[str, str] | Non
     metadata = {"update": "1", "history": "[]", "fingerprint": "abc"}
     save_file({"x": torch.ones(1)}, tmp_path / FILE, changes and {**metadata, **changes})
     with pytest.raises(CheckpointError, match="is damaged"):
-        Checkpoint.load(tmp_path, fingerprint="abc")
+        Checkpoint.load(tmp_path, digest="abc")
 
 
 def test_a_save_that_is_cut_off_leaves_the_previous_checkpoint(
@@ -90,7 +90,7 @@ def test_a_save_that_is_cut_off_leaves_the_previous_checkpoint(
     monkeypatch.setattr(automoe.training.checkpoint, "save_file", cut_off)
     with pytest.raises(KeyboardInterrupt):
         replace(checkpoint, update=8).save(tmp_path)
-    loaded = Checkpoint.load(tmp_path, fingerprint="abc")
+    loaded = Checkpoint.load(tmp_path, digest="abc")
     assert loaded is not None
     assert loaded.update == 7
     monkeypatch.undo()

@@ -2,7 +2,7 @@ import pytest
 from support.boards import ARM_SERVER, JETSON_NANO, ORIN_NANO, PC, RASPBERRY_PI_4
 
 from devices.linux.arm_cores import arm_core
-from devices.linux.cores import are_clocks_pinned, describe_caches, describe_cores
+from devices.linux.cores import are_clocks_held, describe_caches, describe_cores
 from devices.testing import RecordedHost
 
 
@@ -44,7 +44,7 @@ def test_caches(tmp_path):
     assert describe_caches(PC.host(tmp_path / "b")) is None
 
 
-def test_pinned_means_one_clock_only(tmp_path):
-    assert are_clocks_pinned(JETSON_NANO.host(tmp_path / "a")) is True
-    assert are_clocks_pinned(ORIN_NANO.host(tmp_path / "b")) is False
-    assert are_clocks_pinned(PC.host(tmp_path / "c")) is None
+def test_held_means_one_clock_only(tmp_path):
+    assert are_clocks_held(JETSON_NANO.host(tmp_path / "a")) is True
+    assert are_clocks_held(ORIN_NANO.host(tmp_path / "b")) is False
+    assert are_clocks_held(PC.host(tmp_path / "c")) is None

@@ -53,7 +53,7 @@ def test_a_pi_gets_its_governor_back(tmp_path: Path) -> None:
         assert 'echo performance > "$file"' in script
     assert 'echo "$0" > "$file"' in host.asked[1][4]
     assert host.asked[1][5:] == ("ondemand",)
-    assert "to undo it by hand: sudo sh -c " in said[0]
+    assert "To release them, run: sudo sh -c " in said[0]
     assert said[1] == f"The clocks of {host.label} follow the load again."
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from devices.linux import readers as linux
+from devices.linux.checks import check_pressure, check_throttling
 from devices.testing import RecordedHost
 
 
@@ -25,10 +26,8 @@ def test_a_bare_tree_answers_unknown(tree):
         linux.available_memory_mb,
         linux.load_average,
         linux.steal_share,
-        linux.cpu_pressure,
         linux.cpu_quota,
         linux.turbo,
-        linux.throttle_events,
         linux.board_state,
         linux.hypervisor,
         linux.container,
@@ -86,7 +85,7 @@ def test_load_and_pressure(tree):
         "proc/pressure/cpu": "some avg10=12.50 avg60=1.00 avg300=0.10 total=99\n",
     }
     assert linux.load_average(tree(files)) == 1.5
-    assert linux.cpu_pressure(tree(files)) == 12.5
+    assert check_pressure(tree(files)).message.startswith("tasks waited for a core in 12.5 %")
 
 
 def test_quota_v2_is_the_tightest_on_the_way_up(tree):
@@ -138,7 +137,7 @@ def test_throttle_events_are_those_of_the_hottest_and_not_of_siblings_twice(tree
         f"{CPUS}/{cpu}/thermal_throttle/{what}_throttle_count": f"{n}\n"
         for (cpu, what), n in counts.items()
     }
-    assert linux.throttle_events(tree(files)) == 5
+    assert check_throttling(tree(files)).message == "slowed down for heat 5 times since boot"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_cuda(tmp_path):
     assert tegra.cuda_version(PC.host(tmp_path / "c", files=odd)) is None
 
 
-def test_pinned_gpu_clock(tmp_path):
-    assert tegra.is_gpu_clock_pinned(ORIN_NANO.host(tmp_path / "a")) is False
-    assert tegra.is_gpu_clock_pinned(JETSON_NANO.host(tmp_path / "b")) is True
-    assert tegra.is_gpu_clock_pinned(PC.host(tmp_path / "c")) is None
+def test_held_gpu_clock(tmp_path):
+    assert tegra.is_gpu_clock_held(ORIN_NANO.host(tmp_path / "a")) is False
+    assert tegra.is_gpu_clock_held(JETSON_NANO.host(tmp_path / "b")) is True
+    assert tegra.is_gpu_clock_held(PC.host(tmp_path / "c")) is None

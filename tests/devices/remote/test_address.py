@@ -29,7 +29,7 @@ def test_destinations_of_ssh(destination: str) -> None:
     ],
 )
 def test_what_could_be_an_option_or_a_command_is_refused(destination: str) -> None:
-    with pytest.raises(RemoteAddressError, match="A host must be one of your ssh configuration"):
+    with pytest.raises(RemoteAddressError, match="A host must be a name of your ssh configuration"):
         RemoteAddress(destination)
 
 
@@ -63,8 +63,8 @@ def test_the_file_of_this_folder_comes_before_the_users(
     [
         ("[1", "devices.yaml is not YAML"),
         ("- a", "must hold 'name: {host: ...}' entries"),
-        ("a b: {host: x}", "a name must be of letters, digits, '.', '_' and '-'. Got 'a b'"),
-        ("3: {host: x}", "a name must be of letters"),
+        ("a b: {host: x}", "a name must consist of letters, digits, '.', '_' and '-'. Got 'a b'"),
+        ("3: {host: x}", "a name must consist of letters"),
         ("a: {device: cpu}", "'a' must have a 'host', such as user@board"),
         ("a: x", "'a' must have a 'host'"),
         (
@@ -72,7 +72,7 @@ def test_the_file_of_this_folder_comes_before_the_users(
             "fields of 'a' are texts named host, device, python. Got 'port'",
         ),
         ("a: {host: x, python: 3}", "Got 'python': 3"),
-        ("a: {host: -x}", "'a': A host must be one of your ssh configuration"),
+        ("a: {host: -x}", "'a': A host must be a name of your ssh configuration"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:

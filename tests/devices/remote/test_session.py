@@ -42,13 +42,13 @@ def test_an_answer_that_a_lost_connection_swallowed_comes_after_it(
 ) -> None:
     threading.Timer(0.3, ssh.cut).start()
     before = time.monotonic()
-    assert counter.session.ask("tell", line='{"seconds": 1.5}')["line"] == '{"number": 1}'
+    assert counter.session.ask("ask_worker", line='{"seconds": 1.5}')["line"] == '{"number": 1}'
     assert time.monotonic() - before > 1.4
     assert ssh.n_connections == 2
     # It was carried out once: the next is the second.
-    assert counter.session.ask("tell", line="{}")["line"] == '{"number": 2}'
+    assert counter.session.ask("ask_worker", line="{}")["line"] == '{"number": 2}'
     assert said[0].startswith("The connection to pi@board is lost (")
-    assert said[0].endswith("Trying again for 20 s; the session there goes on.")
+    assert said[0].endswith("Trying again for 20 s; the session there is kept.")
     assert said[1].startswith("Connected to pi@board again after ")
 
 
@@ -62,8 +62,8 @@ def test_an_answer_given_while_nobody_was_there_is_kept(
         ssh.switch_on()
 
     threading.Timer(0.2, be_off).start()
-    assert counter.session.ask("tell", line='{"seconds": 0.6}')["line"] == '{"number": 1}'
-    assert counter.session.ask("tell", line="{}")["line"] == '{"number": 2}'
+    assert counter.session.ask("ask_worker", line='{"seconds": 0.6}')["line"] == '{"number": 1}'
+    assert counter.session.ask("ask_worker", line="{}")["line"] == '{"number": 2}'
 
 
 def test_a_machine_that_restarts_says_so_and_serves_anew(
@@ -71,9 +71,9 @@ def test_a_machine_that_restarts_says_so_and_serves_anew(
 ) -> None:
     threading.Timer(0.3, ssh.reset).start()
     with pytest.raises(SessionLostError, match="pi@board has restarted"):
-        counter.session.ask("tell", line='{"seconds": 5}')
+        counter.session.ask("ask_worker", line='{"seconds": 5}')
     assert counter.kernel().system == "Linux"
-    assert counter.session.ask("tell", line="{}")["died"]["status"] is None
+    assert counter.session.ask("ask_worker", line="{}")["died"]["status"] is None
 
 
 def test_questions_are_asked_again_after_a_restart(host: RemoteHost, ssh: SshInPlace) -> None:
@@ -101,19 +101,19 @@ def test_a_changed_host_key_ends_the_trying_at_once(host: RemoteHost, ssh: SshIn
 
 
 def test_a_worker_that_dies_leaves_its_last_words(counter: RemoteHost) -> None:
-    died = counter.session.ask("tell", line='{"crash": true}')["died"]
+    died = counter.session.ask("ask_worker", line='{"crash": true}')["died"]
     assert died == {"status": 7, "tail": "out of luck"}
 
 
 def test_one_that_takes_too_long_can_be_stopped(counter: RemoteHost) -> None:
-    with pytest.raises(NoAnswerError, match="pi@board does not answer 'tell' within 0.2 s"):
-        counter.session.ask("tell", line='{"seconds": 60}', timeout_s=0.2)
+    with pytest.raises(NoAnswerError, match="pi@board does not answer 'ask_worker' within 0.2 s"):
+        counter.session.ask("ask_worker", line='{"seconds": 60}', timeout_s=0.2)
     assert counter.session.ask("stop")["died"]["status"] == -signal.SIGKILL
 
 
 def test_a_worker_is_started_under_the_lock_only(host: RemoteHost) -> None:
     host.files.place({"counter.py": COUNTER})
-    with pytest.raises(RefusedError, match="refused 'start': a worker is started under the lock"):
+    with pytest.raises(RefusedError, match="refused 'start': the machine must be locked before"):
         host.session.ask("start", worker="counter.py", environment={})
 
 
@@ -138,7 +138,7 @@ def leave_alone(ssh: SshInPlace) -> int:
     session = RemoteHost(RemoteAddress("board")).session.__enter__()
     assert session.ask("lock")["holder"] is None
     (keeper,) = ssh.keepers()
-    session._hang_up()
+    session._close_link()
     return keeper
 
 

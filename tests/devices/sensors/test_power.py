@@ -1,7 +1,7 @@
 import pytest
 from support.boards import JETSON_NANO, ORIN_NANO, PC, RASPBERRY_PI_5
 
-from devices.sensors.energy import describe_meter
+from devices.sensors.energy import find_meter
 from devices.sensors.power import rails_mw, rapl_packages
 
 
@@ -31,20 +31,20 @@ def test_a_rail_that_is_not_connected_or_not_readable_is_left_out(tmp_path):
 
 def test_meters_are_named(tmp_path):
     orin, pc = ORIN_NANO.host(tmp_path / "a"), PC.host(tmp_path / "b")
-    assert describe_meter(orin) == "INA3221, VDD_IN"
-    assert describe_meter(pc) == "RAPL, package-0"
+    assert find_meter(orin).name == "INA3221 VDD_IN"
+    assert find_meter(pc).name == "RAPL package-0"
     assert rapl_packages(pc) == {"package-0": "/sys/class/powercap/intel-rapl:0"}
-    assert describe_meter(RASPBERRY_PI_5.host(tmp_path / "c")) is None
+    assert find_meter(RASPBERRY_PI_5.host(tmp_path / "c")) is None
 
 
 def test_a_counter_that_only_root_may_read_is_no_meter(tmp_path):
     host = PC.host(tmp_path)
     (tmp_path / "sys/class/powercap/intel-rapl:0/energy_uj").unlink()
-    assert describe_meter(host) is None
+    assert find_meter(host) is None
 
 
 def test_without_an_input_rail_the_others_are_added_up(tmp_path):
     folder = "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon1"
     files = {f"{folder}/in1_label": "VDD_GPU_SOC\n", f"{folder}/in2_label": "VDD_CPU_CV\n"}
     host = ORIN_NANO.host(tmp_path, files=files)
-    assert describe_meter(host) == "INA3221, the sum of VDD_CPU_CV + VDD_GPU_SOC + VDD_SOC"
+    assert find_meter(host).name == "INA3221 VDD_CPU_CV+VDD_GPU_SOC+VDD_SOC"

@@ -106,7 +106,7 @@ def test_after_a_crash_every_request_says_so() -> None:
     ("answer", "message"),
     [
         ("print('Last login: today', flush=True)", r"during 'x' \(Expecting value"),
-        ("print('[1]', flush=True)", r"during 'x' \(it answered \[1\], which is no object\)"),
+        ("print('[1]', flush=True)", r"during 'x' \(it answered \[1\], which is not an object\)"),
         ("os.write(1, b'\\xff\\n')", "during 'x' .*utf-8"),
     ],
 )

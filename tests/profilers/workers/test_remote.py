@@ -13,6 +13,7 @@ from devices import DeviceUnavailableError
 from devices.cpu import CpuDevice
 from devices.remote.address import RemoteAddress
 from devices.remote.device import RemoteDevice, open_remote_device
+from devices.runtimes import choose_runtime
 from profilers import (
     Measurement,
     Point,
@@ -116,7 +117,7 @@ def test_the_worker_of_tensorrt_goes_there_whole(
     board: RemoteDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CpuDevice, "runtime_choices", ("onnxruntime", "tensorrt"))
-    board.runtime = "tensorrt"
+    choose_runtime(board.plugin, "tensorrt")
     assert board.worker_environment()["AUTOMOE_RUNTIME"] == "tensorrt"
     # All files are there, and it gets as far as what this machine lacks.
     message = (

@@ -1,6 +1,5 @@
-"""The worker of TensorRT and TensorRT for RTX.
+"""The worker of TensorRT and TensorRT for RTX builds engines on the device that runs them.
 
-Engines are built here, on the device that runs them, and kept in a folder that only this user can
-write: loading an engine is running native code. What is needed besides is NumPy, and the library of
-the CUDA runtime.
+It keeps engines in a folder that only this user can write, because loading an engine runs native
+code. It also needs NumPy and the library of the CUDA runtime.
 """

@@ -1,4 +1,4 @@
-"""The CUDA runtime through ctypes: the few functions that are needed, and memory of the device."""
+"""This module calls the CUDA runtime through ctypes and holds memory of the GPU."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Shape = Tuple[int, ...]
 
 TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
 MAJOR, MINOR, PROCESSORS = 75, 76, 16  # cudaDeviceAttr
-STICKY = 700  # a kernel failed: from this cudaError on, every later call fails too
+STICKY = 700  # after these errors (cudaError 700 and above) every later call fails too
 REMEDIES = {
     2: "free memory of the GPU",
     35: "the NVIDIA driver must fit the CUDA runtime, see nvidia-smi",
     100: "the NVIDIA driver finds no GPU, see nvidia-smi",
 }
-PROPERTIES_BYTES = 1 << 13  # cudaDeviceProp has a kilobyte, and grows
+PROPERTIES_BYTES = 1 << 13  # cudaDeviceProp takes a kilobyte, and more with each release
 LIBRARIES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0")
 # The wheels of NVIDIA, then the toolkit.
 FOLDERS = ("nvidia/cuda_runtime/lib", "nvidia/cu13/lib", "nvidia/cu12/lib")
@@ -25,22 +25,23 @@ TOOLKIT = "/usr/local/cuda/lib64"
 
 
 class Cuda:
-    """The functions of the CUDA runtime that are needed, each checked.
+    """The functions of the CUDA runtime that are needed. The status of each call is checked.
 
     Args:
-        library: The CUDA runtime's library, as `open_cuda` gives it.
+        library: The CUDA runtime's library, as `open_cuda` returns it.
+
+    Raises:
+        RuntimeError: There is no GPU, or the driver does not fit.
     """
 
     def __init__(self, library: Any) -> None:
         self.library = library
         self.library.cudaGetErrorString.restype = ctypes.c_char_p
-        count = ctypes.c_int()
-        self.check("cudaGetDeviceCount", self.library.cudaGetDeviceCount(ctypes.byref(count)))
-        if not count.value:
+        if not self.number("cudaGetDeviceCount"):
             raise RuntimeError("CUDA finds no GPU here; look at nvidia-smi")
 
     def check(self, function: str, status: int) -> None:
-        """Raise what a function's status says; end the process when it can do nothing more."""
+        """Raise an error when a function has failed. End the process when the GPU has failed."""
         if not status:
             return
         text = self.library.cudaGetErrorString(status).decode(errors="replace")
@@ -53,42 +54,47 @@ class Cuda:
         raise RuntimeError(message)
 
     def handle(self, function: str, *arguments: Any) -> int:
-        """The pointer that a function makes."""
+        """Return the pointer that a function creates."""
         made = ctypes.c_void_p()
-        self.check(function, getattr(self.library, function)(ctypes.byref(made), *arguments))
+        self.call(function, ctypes.byref(made), *arguments)
         return int(made.value or 0)
 
     def call(self, function: str, *arguments: Any) -> None:
-        """Call a function that only has a status."""
+        """Call a function that returns only a status."""
         self.check(function, getattr(self.library, function)(*arguments))
 
     def number(self, function: str, *arguments: Any) -> int:
-        """The integer that a function gives."""
+        """Return the integer that a function gives."""
         given = ctypes.c_int()
-        self.check(function, getattr(self.library, function)(ctypes.byref(given), *arguments))
+        self.call(function, ctypes.byref(given), *arguments)
         return given.value
 
     def copy(self, to: int, source: int, n_bytes: int, kind: int) -> None:
-        """Copy between host and device, and wait for it."""
+        """Copy bytes between the CPU's memory and the GPU's, and wait for the end."""
         if n_bytes:
             size = ctypes.c_size_t(n_bytes)
             self.call("cudaMemcpy", ctypes.c_void_p(to), ctypes.c_void_p(source), size, kind)
 
     def elapsed_ms(self, start: int, end: int) -> float:
-        """The milliseconds between two events that have happened."""
+        """Return the milliseconds between two events that have happened."""
         milliseconds = ctypes.c_float()
         events = (ctypes.c_void_p(start), ctypes.c_void_p(end))
         self.call("cudaEventElapsedTime", ctypes.byref(milliseconds), *events)
         return milliseconds.value
 
     def gpu_name(self) -> str:
-        """Such as "NVIDIA H200", whose processors are those of an H100 and whose memory is not."""
+        """Return the name of the GPU, such as "NVIDIA H200".
+
+        An H100 has the same processors but another memory, so only the name tells the two apart.
+        """
         properties = ctypes.create_string_buffer(PROPERTIES_BYTES)
         self.call("cudaGetDeviceProperties", properties, 0)
-        return properties.value.decode(errors="replace")  # the name comes first, and ends with 0
+        return properties.value.decode(
+            errors="replace"
+        )  # the name is the first field and ends with a zero byte
 
     def gpu(self) -> Dict[str, Any]:
-        """What of the GPU and its software an engine depends on."""
+        """Return the facts of the GPU and its software that an engine depends on."""
         capability = [self.number("cudaDeviceGetAttribute", x, 0) for x in (MAJOR, MINOR)]
         return {
             "name": self.gpu_name(),
@@ -100,7 +106,7 @@ class Cuda:
 
 
 class Buffer:
-    """Memory of the device, freed with this object."""
+    """Memory of the GPU, which is freed with this object."""
 
     def __init__(self, cuda: Cuda, n_bytes: int) -> None:
         self.cuda = cuda
@@ -113,7 +119,7 @@ class Buffer:
 
 
 class DeviceTensor:
-    """A tensor in the device's memory."""
+    """A tensor in the GPU's memory."""
 
     def __init__(self, buffer: Buffer, shape: Shape, dtype: Any) -> None:
         self.buffer = buffer
@@ -122,13 +128,13 @@ class DeviceTensor:
 
     @classmethod
     def of(cls, cuda: Cuda, array: Any) -> DeviceTensor:
-        """A copy of an array."""
+        """Return a copy of an array in the GPU's memory."""
         tensor = cls(Buffer(cuda, array.nbytes), tuple(array.shape), array.dtype)
         cuda.copy(tensor.buffer.address, array.ctypes.data, array.nbytes, TO_DEVICE)
         return tensor
 
     def numpy(self) -> Any:
-        """A copy on the host."""
+        """Return a copy in the CPU's memory."""
         import numpy
 
         array = numpy.empty(self.shape, self.dtype)
@@ -137,7 +143,14 @@ class DeviceTensor:
 
 
 def open_cuda(runtime: str) -> Any:
-    """The CUDA runtime's library, from wherever it is installed; a runtime's message names it."""
+    """Return the library of the CUDA runtime, from wherever it is installed.
+
+    Args:
+        runtime: The name of the runtime that needs it, for the message.
+
+    Raises:
+        RuntimeError: The library is not found.
+    """
     folders = [os.path.join(path, folder) for path in sys.path for folder in FOLDERS]
     places = [""] + [folder for folder in folders + [TOOLKIT] if os.path.isdir(folder)]
     for name in LIBRARIES:

@@ -1,4 +1,4 @@
-"""Builds engines, and keeps them for later processes on this machine."""
+"""This module builds engines and keeps them for later processes on this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 from typing import Any, Dict, Tuple
 
+from devices.sensors.machine import sha256
 from profilers.workers.program.tensorrt.building import (
     allow_precisions,
     dialect_of,
@@ -20,7 +21,7 @@ from profilers.workers.program.tensorrt.weights import external_weights
 
 Ranges = Dict[str, Any]
 
-RECIPE = 2  # counts the changes to how `Engines.build` builds: engines of another are not loaded
+RECIPE = 2  # the number of the way in which `Engines.build` builds; it is part of every key
 
 
 class Engines:
@@ -28,8 +29,8 @@ class Engines:
 
     Args:
         trt: TensorRT's module.
-        gpu: What of the GPU and its software an engine depends on.
-        folder: Where engines are kept; see `kept_files.cache_folder`.
+        gpu: The facts of the GPU and its software that an engine depends on.
+        folder: The folder that keeps engines; see `kept_files.cache_folder`.
     """
 
     def __init__(self, trt: Any, gpu: Dict[str, Any], folder: str) -> None:
@@ -41,14 +42,17 @@ class Engines:
         self.runtime = trt.Runtime(self.log)
 
     def open(self, path: str, ranges: Ranges) -> Tuple[Any, str]:
-        """The engine of a graph, built unless it was built here before, and where it is kept."""
+        """Return the engine of a graph and its file. It is built unless it was built before."""
         file = os.path.join(self.folder, self.key(path, ranges) + ".engine")
         plan = read_own(file)
         if plan is not None:
             os.utime(file)
             engine = self.runtime.deserialize_cuda_engine(plan)
             if engine is not None:
-                return engine, file  # else the driver has changed without telling: build it anew
+                return (
+                    engine,
+                    file,
+                )  # otherwise the driver has changed, and the engine is built again
         plan = bytes(self.build(path, ranges))
         make_room(self.folder, len(plan))
         keep(file, plan)
@@ -58,7 +62,7 @@ class Engines:
         return engine, file
 
     def key(self, path: str, ranges: Ranges) -> str:
-        """Twenty digits of everything that an engine depends on."""
+        """Return twenty digits that identify everything that an engine depends on."""
         with open(path, "rb") as file:
             graph = file.read()
         content = json.dumps([self.identity, ranges], sort_keys=True).encode()
@@ -69,33 +73,28 @@ class Engines:
         return digest.hexdigest()[:20]
 
     def digest_of(self, path: str, end: int) -> str:
-        """The digest of the part of a weight file that a graph uses: a shared file may grow."""
+        """Return the digest of the part of a weight file that a graph uses.
+
+        A file that several graphs share may grow, and its end must not count then.
+        """
         status = os.stat(path)
         known = "%s %d %d %d" % (path, end, status.st_size, status.st_mtime_ns)
         if known not in self.digests:
-            digest, left = hashlib.sha256(), end or status.st_size
-            with open(path, "rb") as file:
-                while left > 0:
-                    piece = file.read(min(left, 1 << 20))
-                    if not piece:
-                        break
-                    digest.update(piece)
-                    left -= len(piece)
-            self.digests[known] = digest.hexdigest()
+            self.digests[known] = sha256(path, end or status.st_size)
         return self.digests[known]
 
     def build(self, path: str, ranges: Ranges) -> Any:
-        """The plan of an engine.
+        """Return a built engine in its serialised form.
 
         Args:
-            path: The graph.
+            path: The file of the graph.
             ranges: The least, typical and greatest shape of each input; see `shape_ranges`.
 
         Raises:
-            RuntimeError: TensorRT does not take the graph, or builds no engine of it.
+            RuntimeError: TensorRT refuses the graph, or builds no engine of it.
         """
         trt = self.trt
-        self.log.errors = []  # those of the graph before are not the reason
+        self.log.errors = []  # errors of an earlier graph are not the reason
         builder = trt.Builder(self.log)
         network = parse_network(trt, self.log, builder, path)
         config = builder.create_builder_config()
@@ -103,7 +102,7 @@ class Engines:
         profile = builder.create_optimization_profile()
         if give_shapes(network, profile, ranges):
             config.add_optimization_profile(profile)
-        timings = self.lend_timings(config)
+        timings = self.give_timings(config)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise RuntimeError(
@@ -114,11 +113,10 @@ class Engines:
             keep(timings, bytes(config.get_timing_cache().serialize()))
         return plan
 
-    def lend_timings(self, config: Any) -> str:
-        """Give the builder what it timed before.
+    def give_timings(self, config: Any) -> str:
+        """Give the builder the timings of earlier builds, and return the file that keeps them.
 
-        The path is where that is kept. It is empty for TensorRT for RTX, which compiles ahead of
-        time and tries nothing out.
+        The path is empty for TensorRT for RTX, which compiles without timing anything.
         """
         if dialect_of(self.trt) == "rtx":
             return ""

@@ -1,4 +1,4 @@
-"""Files that only this user can write: engines are native code, so no other one is loaded."""
+"""Engines are native code, so they are kept in files that only this user can write."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ CACHE_BYTES = 4 << 30
 
 
 def cache_folder() -> str:
-    """Where engines are kept; nobody else may write there."""
+    """Return the folder of kept engines. Nobody else may write there.
+
+    Raises:
+        RuntimeError: The folder belongs to somebody else, or others can read or write it.
+    """
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = os.path.join(caches, "automoe", "engines")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise RuntimeError(
-            "%s must be a folder of yours that nobody else can read or write: engines are native "
-            "code; chmod 700 it, or remove it" % folder
+            "%s must be your own folder, which nobody else can read or write, because engines "
+            "are native code. Run chmod 700 on it, or remove it" % folder
         )
     return folder
 
 
 def read_own(path: str) -> Optional[bytes]:
-    """The content of a file that this user wrote and nobody else could; None without one."""
+    """Return the content of a file that only this user could write; None when there is none."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -40,8 +44,8 @@ def read_own(path: str) -> Optional[bytes]:
 
 
 def write_own(path: str, content: bytes) -> None:
-    """Write a file that only this user can read, whole or not at all."""
-    file, partial = tempfile.mkstemp(dir=os.path.dirname(path))  # with mode 600
+    """Write a file that only this user can read. It is written whole or not at all."""
+    file, partial = tempfile.mkstemp(dir=os.path.dirname(path))  # its mode is 600
     try:
         with os.fdopen(file, "wb") as opened:
             opened.write(content)
@@ -52,7 +56,7 @@ def write_own(path: str, content: bytes) -> None:
 
 
 def keep(path: str, content: bytes) -> None:
-    """Write what spares later processes work; a disk that is full costs no measurement."""
+    """Write a file that saves later processes work. A full disk stops no measurement."""
     try:
         write_own(path, content)
     except OSError as error:
@@ -60,7 +64,7 @@ def keep(path: str, content: bytes) -> None:
 
 
 def make_room(folder: str, n_bytes: int) -> None:
-    """Remove the engines that were not used for longest until there is room for another."""
+    """Remove the engines that were not used for longest until there is room for `n_bytes`."""
     engines = glob.glob(os.path.join(glob.escape(folder), "*.engine"))
     kept = sorted((os.stat(path).st_mtime, os.path.getsize(path), path) for path in engines)
     total = n_bytes + sum(size for _, size, _ in kept)

@@ -1,6 +1,6 @@
-"""Reads protobuf messages as far as their wire format tells: field numbers with raw values.
+"""This module reads the fields of protobuf messages by their numbers, with raw values.
 
-See https://protobuf.dev/programming-guides/encoding. A device has no package for it.
+See https://protobuf.dev/programming-guides/encoding. A device has no package that does it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ VARINT, FIXED_64, DELIMITED, FIXED_32 = 0, 1, 2, 5
 
 
 def varint(message: memoryview, start: int) -> Tuple[int, int]:
-    """The number that starts at a place, and the place behind it; seven bits a byte, lowest first.
+    """Return the number that starts at a place, and the place behind it.
+
+    Each byte holds seven bits, the lowest first.
 
     Raises:
         IndexError: The message ends within the number.
@@ -27,10 +29,10 @@ def varint(message: memoryview, start: int) -> Tuple[int, int]:
 
 
 def parts(message: memoryview) -> Iterator[Tuple[int, memoryview]]:
-    """The number and content of each field that has a length: texts, bytes and messages.
+    """Yield the number and the content of each field that has a length: texts, bytes and messages.
 
     Raises:
-        ValueError: It is no protobuf message.
+        ValueError: The bytes are not a protobuf message.
     """
     place, end = 0, len(message)
     try:

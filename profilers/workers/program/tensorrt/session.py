@@ -1,4 +1,4 @@
-"""An engine that runs: its inputs are bound, its outputs lie in buffers of the device."""
+"""A session runs an engine: its inputs are bound, and its outputs lie in buffers on the GPU."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ class Session:
         cuda: The CUDA runtime.
         engine: The engine.
         kernels: The file that keeps the kernels which TensorRT for RTX compiles.
+
+    Raises:
+        RuntimeError: There is no execution context, or an input or an output must be on the CPU.
     """
 
     def __init__(self, trt: Any, cuda: Cuda, engine: Any, kernels: str = "") -> None:
@@ -44,15 +47,18 @@ class Session:
         for name in names:
             if engine.get_tensor_location(name) != trt.TensorLocation.DEVICE:
                 raise RuntimeError(
-                    "%r is a shape and must be on the host, which is not supported; make an input "
+                    "%r is a shape and must be on the CPU, which is not supported; make an input "
                     "a constant of the graph, and leave such an output out" % name
                 )
 
     def run(self, feeds: Feeds, buffers: Dict[str, Buffer]) -> Tuple[List[DeviceTensor], float]:
-        """The outputs in the buffers, which grow where they must, and what the GPU took in ms."""
+        """Return the outputs of one run, and how long the GPU took in milliseconds.
+
+        The outputs lie in the buffers, which grow when they must.
+        """
         for name in self.inputs:
             tensor = feeds[name]
-            if self.bound.get(name) is not tensor:  # most stay as they were in the last run
+            if self.bound.get(name) is not tensor:  # most are the same as in the last run
                 self.bind(name, tensor)
         made = [self.room_for(name, buffers) for name in self.outputs]
         stream = ctypes.c_void_p(self.stream)
@@ -65,14 +71,22 @@ class Session:
         return made, self.cuda.elapsed_ms(self.start, self.end)
 
     def bind(self, name: str, tensor: DeviceTensor) -> None:
-        """Make a tensor an input of the next runs."""
+        """Make a tensor an input of the next runs.
+
+        Raises:
+            RuntimeError: The engine was not built for its shape.
+        """
         if not self.context.set_input_shape(name, tensor.shape):
             raise RuntimeError("the engine was not built for %s of %r" % (tensor.shape, name))
         self.context.set_tensor_address(name, tensor.buffer.address)
         self.bound[name] = tensor
 
     def room_for(self, name: str, buffers: Dict[str, Buffer]) -> DeviceTensor:
-        """The tensor in which the next run will put an output."""
+        """Return the tensor into which the next run will write an output.
+
+        Raises:
+            RuntimeError: The shape of the output depends on data.
+        """
         shape = tuple(self.context.get_tensor_shape(name))
         if min(shape, default=0) < 0:
             raise RuntimeError("the shape of output %r depends on data: %s" % (name, shape))
@@ -85,7 +99,7 @@ class Session:
         return DeviceTensor(buffers[name], shape, self.dtypes[name])
 
     def keep_kernels(self) -> None:
-        """Spare later processes the compiling of this one, where the runtime compiles."""
+        """Keep the kernels that the runtime has compiled, so that later processes need not."""
         if self.compiled is not None and not os.path.exists(self.kernels):
             keep(self.kernels, bytes(self.compiled.serialize()))
 
@@ -99,9 +113,10 @@ class Session:
 
 
 def open_context(trt: Any, engine: Any, kernels: str) -> Tuple[Any, Any]:
-    """The execution context, and what keeps the kernels that it compiles, if it does.
+    """Return the execution context, and the cache of the kernels that it compiles, or None.
 
-    TensorRT for RTX compiles: for a shape when it is first seen, not meanwhile.
+    Only TensorRT for RTX compiles. It compiles for a shape when it first sees the shape, and not in
+    the background.
     """
     strategies = getattr(trt, "DynamicShapesKernelSpecializationStrategy", None)
     if strategies is None:
@@ -111,13 +126,17 @@ def open_context(trt: Any, engine: Any, kernels: str) -> Tuple[Any, Any]:
     compiled = config.create_runtime_cache()
     known = read_own(kernels)
     if known and not compiled.deserialize(known):
-        os.unlink(kernels)  # of another driver
+        os.unlink(kernels)  # they were compiled for another driver
     config.set_runtime_cache(compiled)
     return engine.create_execution_context(config), compiled
 
 
 def numpy_dtype(dtype: Any) -> Any:
-    """NumPy's type for a type of TensorRT's."""
+    """Return NumPy's type for a type of TensorRT.
+
+    Raises:
+        RuntimeError: The type is not supported.
+    """
     import numpy
 
     if dtype.name not in NUMPY_TYPES:

@@ -1,4 +1,4 @@
-"""Where the weights of an ONNX graph are that its file does not hold itself."""
+"""This module finds the weights of an ONNX graph that lie in other files than the graph's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from profilers.workers.program.tensorrt.protobuf import parts
 
-# The fields of onnx.proto that lead to tensors: in each message, by number, the message within.
+# The fields of onnx.proto that contain tensors: for each kind of message, the kind of each field.
 LEADS_TO: Dict[str, Dict[int, str]] = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
@@ -19,25 +19,25 @@ LEADS_TO: Dict[str, Dict[int, str]] = {
     },
     "sparse tensor": {1: "tensor", 2: "tensor"},
 }
-EXTERNAL_DATA = 13  # of a tensor: pairs of a key (field 1) and a value (field 2)
+EXTERNAL_DATA = 13  # a tensor's pairs of a key (field 1) and a value (field 2)
 
 
 def external_weights(path: str, graph: bytes) -> Tuple[List[str], int]:
-    """The files that hold weights of a graph, and where the furthest of its tensors ends in them.
+    """Return the files that hold weights of a graph, and the end of its last tensor in them.
 
-    The end is 0 when a tensor does not tell where it ends; files that are missing are left out.
+    The end is 0 when a tensor does not say where it ends. Files that are missing are left out.
 
     Args:
         path: The graph's file.
-        graph: Its content.
+        graph: The content of that file.
 
     Raises:
-        ValueError: It is no ONNX graph.
+        ValueError: The content is not an ONNX graph.
     """
     try:
         tensors = list(external_tensors(memoryview(graph), "model"))
     except ValueError as error:
-        raise ValueError("%s is no ONNX graph: %s" % (os.path.basename(path), error)) from None
+        raise ValueError("%s is not an ONNX graph: %s" % (os.path.basename(path), error)) from None
     folder = os.path.dirname(os.path.abspath(path))
     paths = [os.path.join(folder, name) for name in sorted({x["location"] for x in tensors})]
     files = [path for path in paths if os.path.isfile(path)]
@@ -47,7 +47,7 @@ def external_weights(path: str, graph: bytes) -> Tuple[List[str], int]:
 
 
 def external_tensors(message: memoryview, kind: str) -> Iterator[Dict[str, str]]:
-    """What each tensor within a message says of its place: "location", "offset" and "length"."""
+    """Yield the place of each external tensor in a message: "location", "offset" and "length"."""
     if kind == "tensor":
         place = dict(pair(content) for number, content in parts(message) if number == EXTERNAL_DATA)
         if "location" in place:
@@ -60,6 +60,6 @@ def external_tensors(message: memoryview, kind: str) -> Iterator[Dict[str, str]]
 
 
 def pair(message: memoryview) -> Tuple[str, str]:
-    """The key and the value of an entry."""
+    """Return the key and the value of an entry."""
     texts = {number: bytes(text).decode(errors="replace") for number, text in parts(message)}
     return texts.get(1, ""), texts.get(2, "")

@@ -1,4 +1,4 @@
-"""The worker of TensorRT: its graphs are engines, its tensors stay on the device."""
+"""The worker of TensorRT runs graphs as engines and keeps their tensors on the GPU."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MODULES = {TENSORRT: "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 
 
 class TensorRtWorker(Worker):
-    """One process with TensorRT.
+    """A worker process with TensorRT.
 
     Args:
-        runtime: "tensorrt" or "tensorrt-rtx".
-        find_parts: Gives, for the runtime, what `installed_parts` does.
-        instruments: `meter` and `gpu`; see `Worker`.
+        runtime: The runtime: "tensorrt" or "tensorrt-rtx".
+        find_parts: The function to use instead of `installed_parts`.
+        instruments: The `meter` and the `gpu`; see `Worker`.
     """
 
     def __init__(
@@ -44,7 +44,10 @@ class TensorRtWorker(Worker):
         self.opened: Optional[Tuple[Cuda, Engines]] = None
 
     def open(self) -> Tuple[Cuda, Engines]:
-        """CUDA and the engines, opened when first needed: what is missing is then an answer."""
+        """Return CUDA and the engines. They are opened when they are first needed.
+
+        So a missing part is reported in an answer.
+        """
         if self.opened is None:
             trt, library, folder = self.find_parts(self.runtime)
             cuda = Cuda(library)
@@ -63,7 +66,7 @@ class TensorRtWorker(Worker):
         }
 
     def open_workload(self, path: str, threads: int, options: Dict[str, Any]) -> LoadedWorkload:
-        """See `Worker`; TensorRT has no threads of its own to set."""
+        """Return a workload whose graphs are engines; `threads` and `options` are not used."""
         cuda, engines = self.open()
         document, files = read_document(path)
         sessions = {}
@@ -75,22 +78,26 @@ class TensorRtWorker(Worker):
         )
 
     def unload(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        """Forget a workload; its kernels have been compiled by now."""
-        keep_kernels(self.find(request))
+        """Forget a workload, and keep the kernels that were compiled for it."""
+        keep_kernels(self.workload_of(request))
         return super().unload(request)
 
 
 class TensorRtCall(PreparedCall):
-    """A call whose tensors stay on the device, the decoder's cache included."""
+    """A call whose tensors stay on the GPU, including the decoder's cache."""
 
     def __init__(self, spec: Dict[str, Any], session: Session) -> None:
         self.session = session
-        # A run reads what the run before it wrote, so two sets of outputs take turns.
+        # A run reads what the run before it wrote, so two sets of outputs are used in turn.
         self.buffers: List[Dict[str, Buffer]] = [{}, {}]
         super().__init__(spec, session.outputs)
 
     def tensor(self, name: str, spec: Dict[str, Any]) -> DeviceTensor:
-        """A tensor in the type that the engine takes: TensorRT 8 has INT32 in place of INT64."""
+        """Return a tensor of the type that the engine takes: TensorRT 8 has INT32 instead of INT64.
+
+        Raises:
+            ValueError: The engine has no such input.
+        """
         if name not in self.session.dtypes:
             raise ValueError("the engine has no input %r; it has %s" % (name, self.session.inputs))
         array = make_array(spec)
@@ -110,17 +117,17 @@ class TensorRtCall(PreparedCall):
 
 
 def installed_parts(runtime: str) -> Tuple[Any, Any, str]:
-    """TensorRT's module, the CUDA runtime's library, and the folder of engines on this machine."""
+    """Return TensorRT's module, the CUDA runtime's library, and the folder of kept engines."""
     return importlib.import_module(MODULES[runtime]), open_cuda(runtime), cache_folder()
 
 
 def keep_kernels(workload: LoadedWorkload) -> None:
-    """Keep what the sessions of a workload have compiled."""
+    """Keep the kernels that the sessions of a workload have compiled."""
     for call in workload.calls:
         call.session.keep_kernels()
 
 
 def main() -> None:
-    """Answer requests with TensorRT until told to quit or until stdin ends."""
+    """Answer requests with TensorRT until one says quit or stdin ends."""
     runtime = os.environ.get(RUNTIME_VARIABLE, TENSORRT)
     serve(lambda: TensorRtWorker(runtime, **instruments()))

@@ -11,7 +11,8 @@ from support.graphs import DIGIT, DOUBLE, digit_calls, write_graph
 from support.workers import ask, load
 
 from profilers import TensorSpec, Workload
-from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker, make_tensor, open_session
+from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker, open_session
+from profilers.workers.program.tensors import make_array
 
 # A session on a GPU that is not wholly on the GPU must not pass for one.
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -39,7 +40,7 @@ REFUSAL = (
 )
 def test_tensors_are_made_as_specified(spec: TensorSpec, expected: np.ndarray) -> None:
     fields = {name: getattr(spec, name) for name in ("dtype", "shape", "values", "seed")}
-    array = make_tensor(json.loads(json.dumps(fields))).numpy()
+    array = make_array(json.loads(json.dumps(fields)))
     assert array.dtype == expected.dtype
     np.testing.assert_array_equal(array, expected)
 
@@ -145,12 +146,12 @@ def test_shapes_may_be_on_the_cpu(
     imitated.on_cpu = ("Shape", "Squeeze", "Shape")
     open_session("g.onnx", CUDA, threads=1, options={})
     assert imitated.opened[1:] == [{"session.record_ep_graph_assignment_info": "1"}]
-    assert capsys.readouterr().err == "On the CPU, for shapes: Shape, Squeeze\n"
+    assert capsys.readouterr().err == "These operators run on the CPU, for shapes: Shape, Squeeze\n"
 
 
 def test_anything_else_may_not(imitated: type[ImitatedSession]) -> None:
     imitated.on_cpu = ("Shape", "Gelu")
-    with pytest.raises(RuntimeError, match="keeps Gelu on the CPU, which would pass for time of"):
+    with pytest.raises(RuntimeError, match="keeps Gelu on the CPU, which would count as time of"):
         open_session("g.onnx", CUDA, threads=1, options={})
 
 
@@ -162,7 +163,7 @@ def test_a_gpu_that_does_nothing_is_none(imitated: type[ImitatedSession]) -> Non
 
 def test_a_release_that_cannot_tell_is_not_believed(imitated: type[ImitatedSession]) -> None:
     imitated.on_cpu, imitated.tells = ("Shape",), False
-    with pytest.raises(RuntimeError, match="cannot tell which; install a newer one, or measure"):
+    with pytest.raises(RuntimeError, match="cannot say which; install a newer one, or measure"):
         open_session("g.onnx", CUDA, threads=1, options={})
 
 

@@ -1,7 +1,7 @@
 import pytest
 from support.workers import TimedWorkload
 
-from profilers.workers.program.timing import burst
+from profilers.workers.program.timing import samples_for
 
 
 @pytest.mark.parametrize(
@@ -13,5 +13,5 @@ from profilers.workers.program.timing import burst
     ],
 )
 def test_a_burst(walls_ms: list[float], at_least_ms: float, most: int, kept: list[float]) -> None:
-    taken = burst(TimedWorkload(*walls_ms), at_least_ms, most)
+    taken = samples_for(TimedWorkload(*walls_ms), at_least_ms, most)
     assert [sample["wall_ms"] for sample in taken] == kept

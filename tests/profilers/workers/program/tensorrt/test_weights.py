@@ -96,7 +96,7 @@ def test_a_file_that_is_missing_is_left_out(folder: Path) -> None:
     ],
 )
 def test_what_is_no_graph_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
-    with pytest.raises(ValueError, match=f"g.onnx is no ONNX graph: it {reason}|{reason}"):
+    with pytest.raises(ValueError, match=f"g.onnx is not an ONNX graph: it {reason}|{reason}"):
         external_weights(str(tmp_path / "g.onnx"), content)
 
 

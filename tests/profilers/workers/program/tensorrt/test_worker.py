@@ -288,7 +288,7 @@ class TestEngines:
         assert folder == tmp_path / "automoe/engines"
         assert folder.stat().st_mode & 0o777 == 0o700
         folder.chmod(0o770)
-        with pytest.raises(RuntimeError, match=r"must be a folder of yours .* chmod 700"):
+        with pytest.raises(RuntimeError, match=r"must be your own folder.* chmod 700"):
             kept_files.cache_folder()
 
     def test_what_was_not_used_for_longest_makes_room(
@@ -370,7 +370,7 @@ class TestRefusals:
         Workload({"g": "g.onnx"}, (call,)).save(tmp_path / "w.json")
         error = load(open_worker(version, tmp_path / "engines"), tmp_path / "w.json")["error"]
         operator = "" if version.startswith("tensorrt 8") else ", NonZero"
-        assert f"does not take g.onnx: node 0{operator}: no importer for it" in error
+        assert f"refuses g.onnx: node 0{operator}: no importer for it" in error
 
     def test_the_reason_is_not_that_of_an_older_graph(
         self, tmp_path: Path, doubling: Path, monkeypatch: pytest.MonkeyPatch
@@ -404,7 +404,7 @@ class TestRefusals:
         document["shape_ranges"] = {"double": {}}
         doubling.write_text(json.dumps(document))
         error = load(open_worker(NEWEST, tmp_path / "engines"), doubling)["error"]
-        assert "nothing says which shapes input 'x' may have" in error
+        assert "the shapes that input 'x' may have are not given" in error
 
 
 def test_ranges_are_those_of_the_inputs_when_none_are_given() -> None:

@@ -1,37 +1,36 @@
-"""``automoe space`` and ``automoe sample``."""
+"""Carry out ``automoe space`` and ``automoe sample``."""
 
-from random import Random
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from automoe.architecture.architecture import Architecture
+from automoe.architecture.draws import draw_distinct
 from automoe.architecture.files import write_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.options import JsonOptions, Out, Positive, SpaceOptions, argument
-
-_DRAWS_PER_ARCHITECTURE = 50  # before a space counts as exhausted
+from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument
+from automoe.settings.search import Count
 
 
 class ShownSpaceOptions(SpaceOptions, JsonOptions):
-    """Which variant of a space is shown, and how."""
+    """The experts of the space, and the form of the output."""
 
 
 class SampleOptions(SpaceOptions):
-    """Which architectures are drawn, and where they go.
+    """The architectures to draw, and their file.
 
     Attributes:
-        space: A preset or a YAML file.
-        out: One JSON object per line.
-        n: How many.
-        seed: The same seed, the same architectures.
+        space: Preset or YAML file.
+        out: File with one architecture on each line, as JSON.
+        n: Number of architectures.
+        seed: Seed of the draws; the same seed gives the same architectures.
     """
 
     space: str
     out: Out
-    n: Annotated[Positive, Parameter(name="-n")] = 1
+    n: Annotated[Count, Parameter(name="-n")] = 1
     seed: int = 0
 
 
@@ -80,17 +79,6 @@ def sample(*, options: SampleOptions) -> None:
         say(f"'{space.name}' gave only {len(drawn)} distinct architectures of {options.n}.")
     write_architectures(options.out, drawn)
     print(f"{options.out}: {len(drawn)} architectures")
-
-
-def draw_distinct(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """Return up to ``n`` distinct random architectures; fewer when the space has no more."""
-    rng = Random(seed)
-    drawn: dict[Architecture, None] = {}
-    for _ in range(_DRAWS_PER_ARCHITECTURE * n):
-        if len(drawn) == n:
-            break
-        drawn[space.sample(rng)] = None
-    return list(drawn)
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``automoe compare``."""
+"""Carry out ``automoe compare``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +16,12 @@ _SHOWN_POINTS = 5
 
 
 class CompareOptions(JsonOptions):
-    """When two logs count as the same, and when the command fails.
+    """The limits of the comparison.
 
     Attributes:
-        margin: Ratios within it count as the same.
-        fail_on: Exit 4 when it is surely so: slower:5% or faster:5%.
-        force: Compare different workloads all the same.
+        margin: Largest difference that counts as the same.
+        fail_on: Exit 4 when B is surely slower or faster by more: slower:5% or faster:5%.
+        force: Compare logs of different workloads as well.
     """
 
     margin: str = "2%"
@@ -47,7 +47,10 @@ def compare(
         print_json({"a": str(a), "b": str(b), **asdict(comparison)})
     else:
         _print(comparison, a, b)
-    is_exceeded = any(_is_exceeded(comparison, *limit) for limit in limits)
+    is_exceeded = any(
+        comparison.is_slower_by(share) if direction == "slower" else comparison.is_faster_by(share)
+        for direction, share in limits
+    )
     return ExitCode.QUALITY if is_exceeded else ExitCode.OK
 
 
@@ -76,10 +79,6 @@ def _print(both: "Comparison", a: Path, b: Path) -> None:
             for p in worst
         ],
     )
-
-
-def _is_exceeded(both: "Comparison", direction: str, share: float) -> bool:
-    return both.is_slower_by(share) if direction == "slower" else both.is_faster_by(share)
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""A command prints data on stdout, and progress on stderr."""
+"""Print data on stdout, and progress on stderr."""
 
 import json
 import sys
@@ -20,16 +20,16 @@ from rich.table import Table
 
 from automoe.progress import OnProgress
 
-_PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
+_PLAIN_SECONDS = 10.0  # between two lines when stderr is not a terminal
 
 
 def print_json(content: object) -> None:
-    """Print one JSON document on stdout; NaN is no JSON and raises ValueError."""
+    """Print one JSON document on stdout; a NaN raises ValueError."""
     print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under columns, for a person."""
+    """Print a table for the user."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
@@ -50,7 +50,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
-    """Show a bar with the time left, or a line every few seconds where stderr is no terminal."""
+    """Show a bar with the time left, or a line every few seconds when stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield _plain_lines(title)
         return

@@ -1,6 +1,5 @@
-"""``automoe cost``: of an architecture in closed form, of a graph or a workload by counting."""
+"""Carry out ``automoe cost``: by formula for an architecture, by counting for a graph."""
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,8 @@ from automoe.architecture.cost import cost
 from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.options import JsonOptions, Positive, argument, typed
+from automoe.cli.options import JsonOptions, argument, typed
+from automoe.settings.search import Count
 
 if TYPE_CHECKING:
     from profilers import GraphCosts
@@ -25,19 +25,19 @@ _REFUSED = {
 
 
 class CostOptions(JsonOptions):
-    """Sizes that a file leaves open.
+    """The sizes that a file does not give.
 
     Attributes:
-        src_len: Of an architecture: source tokens.
-        tgt_len: Of an architecture: target tokens.
-        vocab_size: Of an architecture: rows of the table.
-        input_shape: Of a graph: name=1x30.
-        dim: Of a graph: a symbolic dimension, name=30.
+        src_len: Source tokens, for an architecture.
+        tgt_len: Target tokens, for an architecture.
+        vocab_size: Pieces of the vocabulary, for an architecture.
+        input_shape: Shape of an input, for a graph, such as name=1x30.
+        dim: Size of a symbolic dimension, for a graph, such as name=30.
     """
 
-    src_len: Positive = 30
-    tgt_len: Positive = 30
-    vocab_size: Positive = 32768
+    src_len: Count = 30
+    tgt_len: Count = 30
+    vocab_size: Count = 32768
     input_shape: tuple[str, ...] = ()
     dim: tuple[str, ...] = ()
 
@@ -56,14 +56,18 @@ def show_cost(
 ) -> None:
     """Count FLOPs, weights and memory of an architecture for a sentence, or of a graph for a run.
 
-    A sparse graph's tokens go to its experts evenly; a workload says itself where they go.
+    The tokens of a sparse graph go to its experts evenly; a workload gives its own routing.
     """
     kind = _kind(file)
     refused = [flag for flag in _REFUSED[kind] if flag in typed(options)]
     if refused:
         raise ValueError(f"{kind} takes no {', '.join(refused)}. Got '{file}'.")
     if kind == "A graph":
-        _show_counted(_graph_costs(file, options.input_shape, options.dim), as_json=options.as_json)
+        from profilers import costs_of_graph
+
+        shapes = dict(map(parse_input_shape, options.input_shape))
+        costs = costs_of_graph(file, shapes=shapes, dims=dict(map(_size, options.dim)))
+        _show_counted(costs, as_json=options.as_json)
     elif kind == "A workload":
         from profilers import costs_of_workload
 
@@ -73,18 +77,10 @@ def show_cost(
 
 
 def _kind(file: Path) -> str:
-    """Return what a file describes, by its name."""
+    """Return the kind of a file, by its name."""
     if file.suffix == ".onnx":
         return "A graph"
     return "A workload" if file.name.endswith(_WORKLOAD_SUFFIX) else "An architecture"
-
-
-def _graph_costs(file: Path, shapes: Iterable[str], dims: Iterable[str]) -> "GraphCosts":
-    from profilers import costs_of_graph
-
-    return costs_of_graph(
-        file, shapes=dict(map(parse_input_shape, shapes)), dims=dict(map(_size, dims))
-    )
 
 
 def _size(text: str) -> tuple[str, int]:

@@ -1,10 +1,10 @@
-"""``automoe devices`` and ``automoe doctor``."""
+"""Carry out ``automoe devices`` and ``automoe doctor``."""
 
 from dataclasses import asdict
 
 from automoe.cli.console import print_json, print_table, say
+from automoe.cli.device_options import Host, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.opened_device import Host, Runtime, opened_device
 from automoe.cli.options import JsonOptions
 from devices import DeviceInfo, DeviceStatus, describe_devices
 from devices.opening import resolve_host
@@ -14,16 +14,16 @@ from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 
 class DevicesOptions(JsonOptions):
-    """Where the command looks for devices."""
+    """The host on which the command looks for devices."""
 
     host: Host = None
 
 
 class DoctorOptions(JsonOptions):
-    """Which device the command looks at.
+    """The device that the command checks.
 
     Attributes:
-        device: The device to look at.
+        device: Device to check.
     """
 
     device: str = "cpu"
@@ -32,7 +32,7 @@ class DoctorOptions(JsonOptions):
 
 
 def list_devices(*, options: DevicesOptions = DevicesOptions()) -> None:
-    """List the device plugins, what each finds here or at a host, and why one is unavailable."""
+    """List the devices of this machine or of a host, and why a device is unavailable."""
     statuses = _statuses_at(resolve_host(options.host)) if options.host else describe_devices()
     if options.as_json:
         print_json(
@@ -64,8 +64,9 @@ def list_devices(*, options: DevicesOptions = DevicesOptions()) -> None:
 
 
 def doctor(*, options: DoctorOptions = DoctorOptions()) -> ExitCode:
-    """Say what would disturb a measurement on a device, and the remedy; exit 4 for a problem."""
-    with opened_device(options.device, options.host, options.runtime, is_measured=False) as opened:
+    """List what would disturb a measurement on a device, with remedies; exit 4 for a problem."""
+    session = opened_and_announced(options.device, options.host, options.runtime, is_measured=False)
+    with session as opened:
         findings = opened.doctor()
     if options.as_json:
         print_json([asdict(finding) for finding in findings])

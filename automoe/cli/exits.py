@@ -1,4 +1,4 @@
-"""Exit codes, and the one line that each failure prints."""
+"""Choose the exit code and the one line of a failed command."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ from automoe.validation import explain
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
 
-_OURS = ("automoe", "predictors", "profilers", "devices")
+_PACKAGES = ("automoe", "predictors", "profilers", "devices")
 TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
 
 
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code for the error that ended a command.
 
-    A ``ValueError`` from one of our checks is bad input; one from a library is our failure.
+    A ``ValueError`` from a check of AutoMoE is bad input; one from a library is a failure.
     """
     from profilers import ProfilingError  # scipy takes a moment to import
 
@@ -53,7 +53,9 @@ def exit_code_of(error: BaseException) -> ExitCode:
         return ExitCode.NO_DEVICE
     if isinstance(error, InfeasibleBudgetError):
         return ExitCode.INFEASIBLE
-    if isinstance(error, OSError) or (isinstance(error, ValueError) and _is_raised_by_us(error)):
+    if isinstance(error, OSError) or (
+        isinstance(error, ValueError) and _is_raised_by_automoe(error)
+    ):
         return ExitCode.BAD_INPUT
     return ExitCode.FAILURE
 
@@ -81,26 +83,26 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
 
 
 def report(error: BaseException, arguments: list[str]) -> ExitCode:
-    """Print the line, and the traceback when it is asked for; return the exit code."""
+    """Print the line, and the traceback when the user asks for it; return the exit code."""
     if os.environ.get(TRACEBACK_VARIABLE) == "1":
         traceback.print_exception(error)
     print(explain_exit(error, arguments), file=sys.stderr)
     return exit_code_of(error)
 
 
-def _is_raised_by_us(error: BaseException) -> bool:
+def _is_raised_by_automoe(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return True
     package_root = Path(__file__).parents[2]
     raised_in = Path(frames[-1].filename)
-    return any(raised_in.is_relative_to(package_root / name) for name in _OURS) or any(
-        type(error).__module__.partition(".")[0] == name for name in _OURS
+    return any(raised_in.is_relative_to(package_root / name) for name in _PACKAGES) or any(
+        type(error).__module__.partition(".")[0] == name for name in _PACKAGES
     )
 
 
 def _usage(error: CycloptsError) -> str:
-    """Say what is wrong with the words of a command."""
+    """Return what is wrong with the words of a command line."""
     if isinstance(error.__cause__, ValidationError):
         return _refused_value(error, error.__cause__)
     words = error.unused_tokens or []
@@ -123,7 +125,7 @@ def _missing(argument: Argument) -> str:
 
 
 def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
-    """Name the first value that is refused, and the flag that the user gave it to."""
+    """Return a message about the first value that is refused, with its flag."""
     first = cause.errors(include_url=False)[0]
     if not first["loc"] or error.argument is None:
         return explain(cause)

@@ -1,4 +1,4 @@
-"""``automoe export``."""
+"""Carry out ``automoe export``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from automoe.supernet import Transformer
     from automoe.text import Corpus, Pair, Vocabulary
 
-# Sentences to check int8 with, and to calibrate with: the largest magnitudes hardly grow with more.
+# Sentences to check int8 with, and to calibrate with: more sentences hardly change the result.
 _N_CHECKED, _N_CALIBRATED = 8, 64
+_PARITY = ("max_difference", "median_difference", "spread", "n_choices", "n_different_choices")
 
 
 class ExportOptions(TextOptions, JsonOptions):
-    """What is exported, and for which runtime.
+    """The weights and the form of the bundle.
 
     Attributes:
-        out: Folder of the exported model.
-        checkpoint: Model or supernet whose weights it gets.
-        form: onnx or tensorrt.
-        precision: fp32; for tensorrt also fp16 or int8.
-        data: For int8: text to calibrate with; default: the model's.
+        out: Folder of the bundle.
+        checkpoint: Folder of the model or supernet that gives the weights.
+        form: Form of the graphs: onnx or tensorrt.
+        precision: Number format: fp32; for tensorrt also fp16 or int8.
+        data: Corpus to calibrate int8 with; default: the model's.
         vocab_size: Pieces of the vocabulary, without --checkpoint.
         max_positions: Tokens of the longest sentence.
     """
@@ -51,7 +52,7 @@ def export(
     *,
     options: ExportOptions,
 ) -> None:
-    """Write the deployable graphs and check them against torch, expert choices included."""
+    """Write the graphs to deploy, and check outputs and expert choices against torch."""
     # torch takes seconds to import
     from automoe.architecture.files import read_architecture
     from automoe.export import check_parity, export_model, require_precision
@@ -87,11 +88,7 @@ def export(
         "architecture_id": wanted.id,
         "format": options.form,
         "precision": options.precision,
-        "max_difference": parity.max_difference,
-        "median_difference": parity.median_difference,
-        "spread": parity.spread,
-        "n_choices": parity.n_choices,
-        "n_different_choices": parity.n_different_choices,
+        **{name: getattr(parity, name) for name in _PARITY},
     }
     print_json(content) if options.as_json else print_fields(content)
 
@@ -99,21 +96,25 @@ def export(
 def _calibrated(
     model: "Transformer", vocabulary: "Vocabulary | None", options: ExportOptions
 ) -> "tuple[Int8Steps | None, Sequence[Pair]]":
-    """Return the scales of int8, and sentences to check with that it was not calibrated on."""
-    from automoe.export import calibrate
+    """Return the scales of int8, and other sentences to check the graphs with."""
+    from automoe.export import calibrate, random_pair
 
     if options.precision != "int8":
         return None, ()
     if options.checkpoint is None or vocabulary is None:
-        pairs, others = _random_pairs(options.vocab_size, options.max_positions)
+        length, size = min(30, options.max_positions), options.vocab_size
+        drawn = [random_pair(size, length, length, seed) for seed in range(2 * _N_CHECKED)]
+        n_checked = _N_CHECKED
     else:
         corpus = model_text(options.checkpoint, options)
-        pairs, others = _pairs(corpus, vocabulary, options.max_positions)
-    return calibrate(model, others, max_positions=options.max_positions), pairs
+        drawn = _drawn_pairs(corpus, vocabulary, options.max_positions)
+        n_checked = min(_N_CHECKED, len(drawn) // 2)
+    int8 = calibrate(model, drawn[n_checked:], max_positions=options.max_positions)
+    return int8, drawn[:n_checked]
 
 
 def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
-    """Save what an exported model needs to be scored on the text of its checkpoint."""
+    """Save what `automoe evaluate` needs to know about the corpus of a checkpoint."""
     from automoe.training.model_folder import VOCABULARY
     from automoe.training.supernet_run import CORPUS
 
@@ -122,14 +123,12 @@ def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
         copyfile(checkpoint / CORPUS, out / CORPUS)
 
 
-def _pairs(
-    corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int
-) -> "tuple[Sequence[Pair], Sequence[Pair]]":
-    """Sentences of the valid split to check with, and others to calibrate with.
+def _drawn_pairs(corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int) -> "list[Pair]":
+    """Draw sentences of the valid split to check and to calibrate with.
 
     Raises:
-        CorpusError: The text cannot be read.
-        ValueError: It has one sentence only.
+        CorpusError: The corpus cannot be read.
+        ValueError: The valid split has fewer than two sentences.
     """
     from automoe.text import encode_pairs
 
@@ -140,17 +139,7 @@ def _pairs(
             f"'{corpus.folder}' must have 2 sentences in its valid split, one to calibrate with "
             f"and one to check with. Got {len(pairs)}; give --data."
         )
-    drawn = Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
-    n_checked = min(_N_CHECKED, len(drawn) // 2)
-    return drawn[:n_checked], drawn[n_checked:]
-
-
-def _random_pairs(vocab_size: int, max_positions: int) -> "tuple[Sequence[Pair], Sequence[Pair]]":
-    from automoe.export import random_pair
-
-    length = min(30, max_positions)
-    pairs = [random_pair(vocab_size, length, length, seed) for seed in range(2 * _N_CHECKED)]
-    return pairs[:_N_CHECKED], pairs[_N_CHECKED:]
+    return Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
 
 
 def _random(architecture: "Architecture", vocab_size: int) -> "Transformer":

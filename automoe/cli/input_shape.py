@@ -1,4 +1,4 @@
-"""The flag ``--input-shape``."""
+"""Read the option ``--input-shape``."""
 
 
 def parse_input_shape(text: str) -> tuple[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""``automoe lint``."""
+"""Carry out ``automoe lint``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class LintOptions(JsonOptions):
-    """What the command asks about a graph.
+    """The dialects that a graph is checked for.
 
     Attributes:
-        dialect: 8.5, 8.6, 10, 11 or rtx; default: all.
+        dialect: Dialect of TensorRT: 8.5, 8.6, 10, 11 or rtx; default: all.
     """
 
     dialect: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ def lint(
     *,
     options: LintOptions = LintOptions(),
 ) -> ExitCode:
-    """Say whether TensorRT takes a graph, and why not; exit 4 when a dialect refuses it."""
+    """Check whether TensorRT accepts a graph, and say why not; exit 4 when a dialect refuses it."""
     from profilers.tensorrt.lint import lint_graph
     from profilers.tensorrt.operators import DIALECTS
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
@@ -43,7 +43,7 @@ def lint(
         else:
             try:
                 verdict = parser_verdict(model)
-            except RuntimeError as error:  # it died or hung: the rules judge
+            except RuntimeError as error:  # it died or hung, and the rules decide
                 say(f"The parser of TensorRT for RTX gave no verdict: {error}")
     taken = {name: _is_taken(name, findings, verdict) for name, findings in findings_of.items()}
     if options.as_json:
@@ -68,7 +68,7 @@ def lint(
 def _is_taken(
     dialect: str, findings: "tuple[LintFinding, ...]", verdict: "ParserVerdict | None"
 ) -> bool:
-    """Say whether a dialect takes the graph; its own parser knows that better than our rules."""
+    """Return whether a dialect accepts the graph. The verdict of its own parser counts first."""
     if dialect == "rtx" and verdict is not None:
         return verdict.is_parsed
     return all(finding.severity != "refusal" for finding in findings)

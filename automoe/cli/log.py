@@ -1,4 +1,4 @@
-"""``automoe log show``, ``check`` and ``merge``."""
+"""Carry out ``automoe log show``, ``check`` and ``merge``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class CheckOptions(JsonOptions):
-    """How the rows of a log are read.
+    """The columns that are checked.
 
     Attributes:
-        target: Latency column; several are summed. By default its name tells it.
+        target: Column of the latency; several are added. Default: recognised by its name.
     """
 
     target: tuple[str, ...] = ()
 
 
 class MergeOptions(Options):
-    """Where the rows of all logs go.
+    """The output of the command.
 
     Attributes:
         out: The new log.
@@ -50,12 +50,12 @@ def show(
 
 
 def check(
-    log: Annotated[Path, argument("A CSV of latencies, ours or measured by others.")],
+    log: Annotated[Path, argument("A CSV of latencies, written by AutoMoE or by other tools.")],
     /,
     *,
     options: CheckOptions = CheckOptions(),
 ) -> ExitCode:
-    """Look for impossible rows, drift, mixed conditions or units; exit 4: do not fit it so."""
+    """Look for impossible rows, drift, mixed conditions or units; exit 4 for an unusable log."""
     from profilers import audit_log  # scipy takes a moment to import
 
     audit = audit_log(log, targets=options.target)

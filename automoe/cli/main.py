@@ -1,4 +1,4 @@
-"""The ``automoe`` program: its commands, and the exit code of whatever ends them."""
+"""Run the program ``automoe``: its commands and their exit codes."""
 
 import os
 import sys
@@ -61,7 +61,7 @@ app = App(
     help_flags="--help",
     version_flags="--version",
     group_parameters=Group("Options"),
-    # An option takes the next word whatever it looks like; given twice, the last one counts.
+    # The word after an option is its value, even if it begins with a hyphen. The last one counts.
     default_parameter=Parameter(
         negative=(),
         allow_leading_hyphen=True,
@@ -72,7 +72,7 @@ app = App(
 )
 _log = App(
     name="log",
-    help="What a latency log holds, and whether it may be fitted.",
+    help="Show, check or merge latency logs.",
     sort_key=len(_COMMANDS),
 )
 for parent, commands in ((app, _COMMANDS), (_log, _LOG_COMMANDS)):
@@ -89,8 +89,8 @@ def _show_completion() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit codes are those of ``automoe.cli.exits``."""
-    # Read when torch starts its threads: spinning ones starve each other on a shared machine.
+    """Run one command, and return its exit code, see ``automoe.cli.exits``."""
+    # Torch reads it when it starts threads. Waiting threads then leave the cores to others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:

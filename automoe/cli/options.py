@@ -1,4 +1,4 @@
-"""How options are declared: a group of them is a model, and its docstring is their help."""
+"""Declare options: a group of them is a model, and its docstring is their help."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,21 +8,20 @@ from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from automoe.architecture.space import SearchSpace
+from automoe.settings.groups import SpaceSettings
 
-Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Out = Annotated[Path, Parameter(name=("-o", "--out"))]
 
 
 def argument(text: str) -> Parameter:
-    """Return what describes a positional argument, which no unknown option can be taken for."""
+    """Describe a positional argument. An unknown option is not taken for its value."""
     return Parameter(help=text, allow_leading_hyphen=False)
 
 
 @Parameter(name="*")
 class Options(BaseModel):
-    """Options of a command, or a part of them that several commands share.
+    """The options of a command, or a group of them that several commands share.
 
     A field is an option of its name. The text under "Attributes" is its help.
     """
@@ -31,7 +30,7 @@ class Options(BaseModel):
 
 
 class JsonOptions(Options):
-    """How a command prints what it has.
+    """The form of a command's output.
 
     Attributes:
         as_json: Print JSON instead of text.
@@ -40,26 +39,11 @@ class JsonOptions(Options):
     as_json: Annotated[bool, Parameter(name="--json", group="Output")] = False
 
 
-class SpaceOptions(Options):
-    """What changes a search space.
-
-    Attributes:
-        max_experts: Most experts in a layer; the default is that of the space.
-        fractional: Whether every expert has a width of its own.
-    """
+class SpaceOptions(Options, SpaceSettings):
+    """The experts of a search space."""
 
     max_experts: int | None = None
     fractional: Annotated[bool | None, Parameter(negative="--standard")] = None
-
-    def load(self, name_or_file: str) -> SearchSpace:
-        """Return a preset, or the space of a YAML file, with these experts.
-
-        Raises:
-            SpaceError: There is no such space, or it cannot have such experts.
-        """
-        return SearchSpace.load(
-            name_or_file, max_experts=self.max_experts, fractional=self.fractional
-        )
 
 
 def typed(*groups: BaseModel) -> dict[str, Any]:
@@ -68,7 +52,7 @@ def typed(*groups: BaseModel) -> dict[str, Any]:
 
 
 def changed(*groups: BaseModel) -> dict[str, Any]:
-    """Return those of the options that the user gave whose value is not the default one."""
+    """Return the options that the user gave with other values than the default ones."""
     return {flag: value for flag, default, value in _options(*groups) if value != default}
 
 

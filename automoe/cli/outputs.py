@@ -1,20 +1,20 @@
-"""A command checks its outputs before it works, rather than after."""
+"""Check the outputs of a command before it works, rather than after."""
 
 from pathlib import Path
 
 
 def require_writable(path: Path, *inputs: Path) -> None:
-    """Make the folder of a file that is to be written, and check that the file can be.
+    """Make the folder of an output file, and check that the file can be written.
 
-    What is there stays as it is.
+    A file that exists is not changed.
 
     Args:
-        path: The file.
-        inputs: Files and folders that the command reads, which it must not write over.
+        path: The output file.
+        inputs: The files and folders that the command reads, which it must not overwrite.
 
     Raises:
-        OSError: It cannot be written, or is a folder.
-        ValueError: It is a device or a pipe, which would be replaced by a file; or an input.
+        OSError: The path cannot be written, or is a folder.
+        ValueError: The path is an input, or a device or a pipe, which a file would replace.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ValueError(f"'{path}' must be a file. Got a device or a pipe; choose another output.")

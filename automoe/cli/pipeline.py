@@ -1,4 +1,4 @@
-"""``automoe run`` and ``automoe report``."""
+"""Carry out ``automoe run`` and ``automoe report``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class RunOptions(JsonOptions):
-    """What the command does with a configuration.
+    """The options of ``run``.
 
     Attributes:
-        dry_run: Only say what is left to do and how long it takes.
+        dry_run: Show what is left to do and how long it takes, and run nothing.
     """
 
     dry_run: bool = False
 
 
 class ReportOptions(Options):
-    """Where the report goes.
+    """The output of the command.
 
     Attributes:
-        out: The page.
+        out: File of the report, HTML.
     """
 
     out: Out
@@ -38,7 +38,7 @@ def run(
     *,
     options: RunOptions = RunOptions(),
 ) -> ExitCode:
-    """Run every stage, from profiling to the report; run it again to continue."""
+    """Run every stage, from profiling to the report; the same command resumes."""
     if options.dry_run:
         _show_plan(config, as_json=options.as_json)
         return ExitCode.OK
@@ -62,7 +62,7 @@ def report(
     *,
     options: ReportOptions,
 ) -> None:
-    """Draw the page of a finished run again."""
+    """Draw the report of a finished run again."""
     from automoe.pipeline import draw_report  # torch takes seconds to import
 
     draw_report(folder, options.out)
@@ -70,7 +70,7 @@ def report(
 
 
 def _show_plan(config: Path, *, as_json: bool) -> None:
-    """Print what is done, what is left, and how long that takes."""
+    """Print the finished and the remaining work, with its time."""
     from automoe.pipeline import RunConfig, plan_run  # torch takes seconds to import
 
     loaded = RunConfig.load(config)
@@ -97,7 +97,7 @@ def _state(stage: "StagePlan") -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    """Write seconds as a person says them."""
+    """Return seconds in a unit that is easy to read."""
     if seconds is None:
         return "?"
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):

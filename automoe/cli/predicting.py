@@ -1,9 +1,9 @@
-"""``automoe fit`` and ``automoe predict``."""
+"""Carry out ``automoe fit`` and ``automoe predict``."""
 
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -24,17 +24,17 @@ _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 
 
 class FitOptions(JsonOptions):
-    """What a predictor is fitted to.
+    """The columns of the log, and the goal of the fit.
 
     Attributes:
         out: File of the predictor.
-        target: Latency column; several are summed.
+        target: Column of the latency; several are added.
         feature: Column to predict from; default: all.
-        group: Column; rows alike in these are never split in testing.
-        base: Another device's predictor; 8 rows suffice.
-        goal: Mean error to reach, 3% or 0.03; else exit 4.
+        group: Column of groups; rows of one group are never split between fitting and testing.
+        base: Predictor of another device to start from; 8 rows are then enough.
+        goal: Mean error to reach, such as 3% or 0.03; exit 4 when it is missed.
         plots: Folder for diagrams of the fit, as PNG.
-        seed: The same seed, the same fit.
+        seed: Seed of the fit; the same seed gives the same fit.
     """
 
     out: Out
@@ -48,10 +48,10 @@ class FitOptions(JsonOptions):
 
 
 class PredictOptions(Options):
-    """Where predictions go, and how sure their bounds are.
+    """The output and the confidence of the bounds.
 
     Attributes:
-        out: CSV; default: standard output.
+        out: CSV file; default: standard output.
         confidence: Confidence of each bound by itself.
     """
 
@@ -65,7 +65,7 @@ def fit(
     *,
     options: FitOptions,
 ) -> ExitCode:
-    """Fit a latency model: models compete by cross-validation, the best one gets a bound."""
+    """Fit a predictor: models compete by cross-validation, and the best one gets bounds."""
     out, plots = options.out, options.plots
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if out.resolve() == log.resolve():
@@ -106,7 +106,9 @@ def fit(
 def predict(
     predictor: Annotated[Path, argument("File of 'automoe fit'.")],
     table: Annotated[
-        Path, argument("Architectures, or a CSV with the columns."), Parameter(name="INPUT")
+        Path,
+        argument("Architectures, or a CSV with the columns of the log."),
+        Parameter(name="INPUT"),
     ],
     /,
     *,
@@ -148,7 +150,7 @@ def predict(
 
 
 def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | float]:
-    """What needs no measurement, in closed form."""
+    """Return the costs that need no measurement."""
     cost = workload.cost(architecture)
     return {
         "id": architecture.id,
@@ -175,7 +177,7 @@ def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
     if n_outside:
         say(
             f"{n_outside} of {len(rows)} rows lie outside the log that was fitted; their bounds "
-            "promise nothing. Measure some like them and fit again."
+            "promise nothing. Measure some rows like them and fit again."
         )
 
 
@@ -197,8 +199,8 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
         [
             (
                 m.name,
-                *map(_percent, (m.mape, m.within_5, m.within_10)),
-                *map(_three, (m.spearman, m.kendall)),
+                *(f"{share:.1%}" for share in (m.mape, m.within_5, m.within_10)),
+                *(f"{value:.3f}" for value in (m.spearman, m.kendall)),
             )
             for m in report.models
         ],
@@ -208,15 +210,7 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
     if report.noise_floor is not None:
         print(f"noise floor of the log: {report.noise_floor:.1%}")
     if report.quality:
-        print("quality: " + ", ".join(f"{n} {grade}" for grade, n in report.quality.items()))
+        print("quality: " + ", ".join(f"{n} {letter}" for letter, n in report.quality.items()))
     print(report.outlook)
     for change, milliseconds in changes.items():
         print(f"{change}: {milliseconds:+.3g} ms")
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
-
-
-def _three(value: Any) -> str:
-    return f"{value:.3f}"

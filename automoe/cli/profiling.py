@@ -1,10 +1,9 @@
-"""``automoe profile``."""
+"""Carry out ``automoe profile``."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,18 +11,19 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.architecture.architecture import Architecture
+from automoe.architecture.draws import draw_distinct
 from automoe.architecture.files import read_architectures
-from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
-from automoe.cli.architectures import draw_distinct
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
-from automoe.cli.opened_device import LockClocks, Runtime, opened_device
-from automoe.cli.options import JsonOptions, Natural, Options, Positive, SpaceOptions, changed
+from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
+from automoe.settings.groups import PrecisionSettings, SentenceSettings
+from automoe.settings.search import Count
 from devices import Device
 from devices.runtimes import ONNXRUNTIME
 
@@ -64,21 +64,21 @@ _REFUSALS = (
 
 
 class SourceOptions(SpaceOptions):
-    """What is measured.
+    """The architectures or the model to measure.
 
     Attributes:
-        space: Preset or file to sample from.
-        n: Architectures to sample, 50; with --until at most, 200.
-        until: Stop when a predictor errs by less: 3%.
-        minutes: With --until: stop after these.
-        archs: Architectures to measure instead.
-        model: Any ONNX file to measure instead.
-        input_shape: Shape of an input of the model: name=1x30.
-        seed: Seed of sampling and of the order.
+        space: Preset or YAML file from which architectures are drawn.
+        n: Number of architectures, or with --until the most of them; default: 50, or 200.
+        until: Measure until the mean error of a predictor is smaller, such as 3%.
+        minutes: With --until: stop after this time.
+        archs: File of the architectures, instead of --space.
+        model: Any ONNX file, instead of architectures.
+        input_shape: With --model: shape of an input, such as name=1x30.
+        seed: Seed of the draws and of the order of measuring.
     """
 
     space: str | None = None
-    n: Annotated[Positive | None, Parameter(name="-n")] = None
+    n: Annotated[Count | None, Parameter(name="-n")] = None
     until: str | None = None
     minutes: Annotated[float, Field(ge=0.1)] | None = None
     archs: Path | None = None
@@ -87,77 +87,55 @@ class SourceOptions(SpaceOptions):
     seed: Natural = 0
 
     def open_space(self) -> SearchSpace | None:
-        """Return the space to sample from, where there is one."""
+        """Return the space from which architectures are drawn; None without --space."""
         return None if self.space is None else self.load(self.space)
 
 
-class WorkloadOptions(Options):
-    """What one sample of a latency runs.
+class SentenceOptions(Options, SentenceSettings):
+    """The sentence that is timed.
 
     Attributes:
-        beam: Hypotheses extended together.
-        batch: Sentences translated together.
-        routing: balanced, worst, best, skewed:ALPHA or trace:FILE.
-        precision: fp32 or int8; for tensorrt also fp16.
-        src_len: Source tokens. Default: the space's; with --archs 30.
-        tgt_len: Target tokens. Default: the space's; with --archs 30.
-        vocab_size: Rows of the table. Default: the space's; with --archs 32768.
+        src_len: Source tokens; default: the space's, or 30 with --archs.
+        tgt_len: Target tokens; default: the space's, or 30 with --archs.
+        precision: Number format: fp32 or int8; for tensorrt also fp16.
+        vocab_size: Pieces of the vocabulary; default: the space's, or 32768 with --archs.
     """
 
-    beam: Positive = 1
-    batch: Positive = 1
-    routing: str = "balanced"
     precision: str = "fp32"
-    src_len: Positive | None = None
-    tgt_len: Positive | None = None
     vocab_size: Annotated[int, Field(ge=5)] | None = None
 
-    def workload(self, space: SearchSpace | None) -> TranslationWorkload:
-        """Return the sentence that is translated, of the lengths of a space where one is given."""
-        lengths = (space.src_len, space.tgt_len, space.vocab_size) if space else (30, 30, 32768)
-        return TranslationWorkload(
-            src_len=self.src_len or lengths[0],
-            tgt_len=self.tgt_len or lengths[1],
-            vocab_size=self.vocab_size or lengths[2],
-            shared_embeddings=space.shared_embeddings if space else True,
-            beam=self.beam,
-            batch=self.batch,
-            routing=RoutingPattern.open(self.routing),
-            precision=self.precision,
-        )
+    def sentence(self, space: SearchSpace | None) -> TranslationWorkload:
+        """Return the sentence, see `SentenceSettings`."""
+        sentence = super().sentence(space)
+        vocab_size = self.vocab_size or sentence.vocab_size
+        return replace(sentence, vocab_size=vocab_size, precision=self.precision)
 
 
-class MeasuringOptions(Options):
-    """Where and how exactly it is measured.
+class MeasuringOptions(Options, PrecisionSettings):
+    """The device, and how it measures.
 
     Attributes:
-        device: See 'automoe devices'.
-        log: CSV to append to; resumes by default.
-        host: Where it is: user@board, over SSH, or a name of devices.yaml; several alike share
-            the work.
-        threads: Threads of the runtime.
-        fast: A 5 % interval instead of 2 %.
-        target: Half-width of the interval; default: 2%.
-        rounds: Most blocks of each; default: 6.
-        reference: Log to whose machine level to correct.
+        device: Device to measure on, see 'automoe devices'.
+        log: CSV file to append to. A log that exists is resumed.
+        host: Host of the device: user@board, over SSH, or a name of devices.yaml. Several hosts of
+            one kind share the work.
+        target: Half-width of the interval at which an architecture is done; default: 2%.
+        rounds: Most blocks of each architecture; default: 6.
+        reference: Log to whose machine level the latencies are corrected.
     """
 
     device: str
     log: Path
     host: tuple[str, ...] = ()
     runtime: Runtime = ONNXRUNTIME
-    threads: Positive = 1
-    fast: bool = False
     target: str | None = None
     rounds: Annotated[int, Field(ge=2)] | None = None
     reference: Path | None = None
     lock_clocks: LockClocks = False
 
     def protocol(self, *, seed: int) -> "Protocol":
-        """Return how a session measures."""
-        from profilers import Protocol  # scipy takes a moment to import
-
-        protocol = (Protocol.fast if self.fast else Protocol)(threads=self.threads, seed=seed)
+        """Return the protocol of a session, see `PrecisionSettings`."""
+        protocol = super().protocol(seed=seed)
         if self.target is not None:
             protocol = replace(protocol, target_half_width=parse_share(self.target, "--target"))
         if self.rounds is not None:
@@ -167,19 +145,21 @@ class MeasuringOptions(Options):
 
     @contextmanager
     def opened_devices(self) -> Iterator[list[Device]]:
-        """Open the device at each host; where none is given, that of this machine."""
+        """Open the device of each host; without --host, the device of this machine."""
         hosts: list[str | None] = [*self.host] if self.host else [None]
         with ExitStack() as opened:
             yield [
                 opened.enter_context(
-                    opened_device(self.device, host, self.runtime, holds_clocks=self.lock_clocks)
+                    opened_and_announced(
+                        self.device, host, self.runtime, holds_clocks=self.lock_clocks
+                    )
                 )
                 for host in hosts
             ]
 
 
-class ProfileOptions(SourceOptions, WorkloadOptions, MeasuringOptions, JsonOptions):
-    """What is measured, where and how."""
+class ProfileOptions(SourceOptions, SentenceOptions, MeasuringOptions, JsonOptions):
+    """All options of the command."""
 
 
 def profile(*, options: ProfileOptions) -> ExitCode:
@@ -190,16 +170,27 @@ def profile(*, options: ProfileOptions) -> ExitCode:
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
-        space = options.open_space()
-        workload = options.workload(space)
-        measure = partial(
-            _measure,
-            options=options,
-            space=space,
-            workload=workload,
-            devices=devices,
-            protocol=protocol,
-        )
+        from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
+
+        space, log = options.open_space(), options.log
+        workload = options.sentence(space)
+
+        def measure(architectures: Sequence[Architecture]) -> "ProfileSummary":
+            with progress_bar("Profile") as on_progress:
+                return profile_architectures(
+                    architectures,
+                    device=devices[0],
+                    protocol=protocol,
+                    workload=workload,
+                    log=log,
+                    graphs=log.with_name(f"{log.name}.graphs"),
+                    space=space,
+                    reference=options.reference,
+                    more_devices=devices[1:],
+                    on_progress=on_progress,
+                    on_lost=say,
+                )
+
         if space is not None and goal is not None:
             return _measure_until(goal, options, space, workload, measure)
         if space is not None:
@@ -208,7 +199,7 @@ def profile(*, options: ProfileOptions) -> ExitCode:
 
 
 def _check(options: ProfileOptions) -> None:
-    """Refuse options that do not go together, or that would be ignored."""
+    """Refuse options that exclude each other, or that would be ignored."""
     given = changed(options)
     sources = [flag for flag in ("--space", "--archs", "--model") if flag in given]
     if len(sources) != 1:
@@ -218,34 +209,6 @@ def _check(options: ProfileOptions) -> None:
     refuse(_REFUSALS, given)
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
-
-
-def _measure(
-    architectures: Sequence[Architecture],
-    *,
-    options: ProfileOptions,
-    space: SearchSpace | None,
-    workload: TranslationWorkload,
-    devices: Sequence[Device],
-    protocol: "Protocol",
-) -> "ProfileSummary":
-    from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
-
-    log = options.log
-    with progress_bar("Profile") as on_progress:
-        return profile_architectures(
-            architectures,
-            device=devices[0],
-            protocol=protocol,
-            workload=workload,
-            log=log,
-            graphs=log.with_name(f"{log.name}.graphs"),
-            space=space,
-            reference=options.reference,
-            more_devices=devices[1:],
-            on_progress=on_progress,
-            on_lost=say,
-        )
 
 
 def _measure_until(
@@ -300,10 +263,10 @@ def _conclude(
     if options.as_json:
         print_json({**asdict(summary), **(detail or {}), "log": str(options.log)})
     else:
-        grades = ", ".join(f"{count} {grade}" for grade, count in summary.quality.items())
-        graded = f" (quality {grades}; {summary.n_flagged} flagged)" if grades else ""
+        quality = ", ".join(f"{count} {letter}" for letter, count in summary.quality.items())
+        detailed = f" (quality {quality}; {summary.n_flagged} flagged)" if quality else ""
         print(
-            f"{options.log}: {summary.n_measured} measured{graded}, "
+            f"{options.log}: {summary.n_measured} measured{detailed}, "
             f"{summary.n_skipped} there before, {len(summary.failed)} failed"
         )
         if detail:

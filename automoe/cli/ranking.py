@@ -1,4 +1,4 @@
-"""``automoe ranking``."""
+"""Carry out ``automoe ranking``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,18 +11,19 @@ from automoe.cli.options import JsonOptions, argument, typed
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
-from automoe.settings.training import Count, TrainingSettings
+from automoe.settings.search import Count
+from automoe.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
     from automoe.search.ranking_quality import Correlation
 
 
 class RankingOptions(TextOptions, SettingsOptions, JsonOptions):
-    """How many subnets are compared, and where they are kept.
+    """The number of subnets, and their folder.
 
     Attributes:
-        out: Folder; default: SUPERNET/ranking.
-        n: Subnets to train alone.
+        out: Folder of the losses and checkpoints; default: SUPERNET/ranking.
+        n: Number of subnets to train alone.
     """
 
     out: Annotated[Path | None, Parameter(name=("-o", "--out"))] = None
@@ -30,11 +31,11 @@ class RankingOptions(TextOptions, SettingsOptions, JsonOptions):
 
 
 class RankingSettings(TrainingSettings):
-    """How each subnet is trained alone.
+    """The settings of each subnet's training.
 
     Attributes:
-        updates: Optimiser steps of each subnet, unless --settings has another number.
-        seed: Draws the subnets, and their training.
+        updates: Updates of each subnet, unless --settings has another number.
+        seed: Seed of the draws of subnets and of their training.
     """
 
     updates: Count = 300
@@ -51,19 +52,19 @@ Flags = Annotated[
 
 
 def ranking(
-    supernet: Annotated[Path, argument("Run of 'automoe train'.")],
+    supernet: Annotated[Path, argument("Folder of 'automoe train'.")],
     /,
     *,
     options: RankingOptions = RankingOptions(),
     flags: Flags = RankingSettings(),
 ) -> None:
-    """Say whether a supernet ranks subnets as training alone does; run it again to continue."""
+    """Check whether a supernet ranks subnets as training alone does; the same command resumes."""
     refuse([DIRECTION_NEEDS_DATA], typed(options))
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report
 
     corpus = model_text(supernet, options)
-    # The seed draws the subnets as well, so that of a file does not count.
+    # This seed draws the subnets as well. So the seed of the settings file does not count.
     settings = training_settings(options.settings, flags).model_copy(update={"seed": flags.seed})
     with progress_bar("Ranking") as on_progress:
         quality = ranking_quality(

@@ -1,4 +1,4 @@
-"""Which options must not be given with, or without, which others: tables of refusals."""
+"""Refuse options that need or exclude each other, by tables."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ _BESIDE = "{options} cannot be combined with '{other}'. Leave out one."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One row of such a table.
+    """A row of such a table.
 
     Attributes:
-        options: Flags that are refused.
-        without: They are refused where none of these flags is given; empty for no such rule.
-        beside: They are refused where one of these flags is given.
-        message: What the user reads. It may name ``{options}``, all that are refused; ``{option}``
-            and ``{value}``, the first of them; and ``{other}``, the flag they need or exclude.
+        options: The flags that are refused.
+        without: The flags that they need: they are refused when none of these is given.
+        beside: The flags that they exclude: they are refused when one of these is given.
+        message: The message for the user; by default one that fits the rule. It may contain
+            ``{options}``, all refused flags; ``{option}`` and ``{value}``, the first of them; and
+            ``{other}``, the flag that they need or exclude.
     """
 
     options: tuple[str, ...]
@@ -25,7 +26,7 @@ class Refusal:
     message: str = ""
 
     def of(self, given: Mapping[str, object]) -> str | None:
-        """Return the message for the options of a command line; None where they are allowed."""
+        """Return the message for the options of a command line; None when they are allowed."""
         refused = [flag for flag in self.options if flag in given]
         others = [flag for flag in self.beside if flag in given]
         is_alone = bool(self.without) and not any(flag in given for flag in self.without)
@@ -41,14 +42,14 @@ class Refusal:
 
 
 def refuse(table: Iterable[Refusal], given: Mapping[str, object]) -> None:
-    """Refuse options by the first row of a table that says so.
+    """Refuse options by the first row of a table that applies.
 
     Args:
-        table: The rows, of which the first that applies counts.
+        table: The rows.
         given: The options of the command line, by flag, with their values.
 
     Raises:
-        ValueError: A row applies; the message is its own.
+        ValueError: A row applies. The message is the row's.
     """
     for row in table:
         if (message := row.of(given)) is not None:

@@ -1,4 +1,4 @@
-"""Whether a predictor and a supernet belong together, before a search trusts them."""
+"""Check that a predictor and a supernet belong together, before a search uses them."""
 
 from dataclasses import replace
 
@@ -9,15 +9,15 @@ from automoe.latency.model import LatencyModel
 
 
 def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool) -> LatencyModel:
-    """The latency model with the routing trace that its log names by a digest only.
+    """Return the model with the routing trace, of which its log may hold only the digest.
 
     Args:
-        latency: Fitted to a log.
-        routing: ``trace:FILE``; None when it was not given.
-        is_measured: Whether architectures will be measured, for which the trace has to be there.
+        latency: The model of a predictor.
+        routing: The option, ``trace:FILE``; None when it was not given.
+        is_measured: Whether architectures will be measured, which needs the trace.
 
     Raises:
-        ValueError: It is another routing than the log's, or it is needed and was not given.
+        ValueError: The routing is not the log's, or the trace is needed and was not given.
         OSError: The file cannot be read.
     """
     known = latency.workload.routing
@@ -40,10 +40,10 @@ def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool)
 
 
 def require_same_vocabulary(workload: TranslationWorkload, space: SearchSpace) -> None:
-    """Refuse a latency of another model than the one that the supernet would become.
+    """Refuse a predictor of models with another vocabulary than the supernet's.
 
     Raises:
-        ValueError: The predictor's log was of another vocabulary than the supernet's space.
+        ValueError: The predictor's log is of another vocabulary than the supernet's space.
     """
     timed = (workload.vocab_size, workload.shared_embeddings)
     wanted = (space.vocab_size, space.shared_embeddings)

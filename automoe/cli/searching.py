@@ -1,4 +1,4 @@
-"""``automoe search``."""
+"""Carry out ``automoe search``."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.device_options import Host, LockClocks, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.opened_device import Host, LockClocks, opened_device
-from automoe.cli.options import JsonOptions, Out, Positive, typed
+from automoe.cli.options import JsonOptions, Out, typed
 from automoe.cli.outputs import require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
-from automoe.settings.search import SearchSettings
+from automoe.settings.search import Count, SearchSettings
 from devices import opening
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 class SearchOptions(TextOptions, JsonOptions):
-    """What is searched with, and where the result goes.
+    """The inputs and the output of a search.
 
     Attributes:
-        supernet: Run of 'automoe train'.
+        supernet: Folder of 'automoe train'.
         predictor: File of 'automoe fit'.
-        out: Result, a JSON file.
-        device: Measure the winner there.
-        data: Text to validate on; default: the supernet's.
-        objective: loss, bleu, or MODULE:FUNCTION; less is better.
-        routing: trace:FILE, where the predictor's log was measured with a trace.
-        jobs: Processes that evaluate.
-        cluster: ray, ray://HOST:PORT or dask://HOST:PORT, which evaluates.
+        out: File of the result, JSON.
+        device: Device that measures the best candidates; default: none.
+        data: Corpus to validate on; default: the supernet's.
+        objective: Quantity to minimise: loss, bleu (its negative) or MODULE:FUNCTION.
+        routing: Trace of the predictor's log, trace:FILE, if it was measured with one.
+        jobs: Number of processes that evaluate.
+        cluster: Cluster that evaluates: ray, ray://HOST:PORT or dask://HOST:PORT.
         as_json: Print the result.
     """
 
@@ -49,7 +49,7 @@ class SearchOptions(TextOptions, JsonOptions):
     objective: str = "loss"
     lock_clocks: LockClocks = False
     routing: str | None = None
-    jobs: Positive = 1
+    jobs: Count = 1
     cluster: str | None = None
 
 
@@ -83,7 +83,7 @@ def search(
     latency = with_trace(
         LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
     )
-    # Better no device now than after the search, which leaves it to others until it measures.
+    # A missing device is reported before the search. Others may use it until the search measures.
     target = _target(options, runtime_of(latency))
     _, space = TrainedModel.load_supernet(options.supernet)
     require_same_vocabulary(latency.workload, space)
@@ -102,7 +102,7 @@ def search(
 def _request(
     options: SearchOptions, settings: SearchSettings, latency: "LatencyModel", space: "SearchSpace"
 ) -> "SearchRequest":
-    """Return what is searched for, and with what."""
+    """Return the request of the search."""
     from automoe.search import OF_TEXT, SearchFiles, SearchRequest, objective_fitness
 
     objective, supernet = options.objective, options.supernet
@@ -122,7 +122,7 @@ def _request(
 
 
 def _require_own_text(options: SearchOptions) -> None:
-    """Refuse a text that the objective does not read."""
+    """Refuse a corpus that the objective does not read."""
     from automoe.search import OF_TEXT  # torch takes seconds to import
 
     if options.data is not None and options.objective not in OF_TEXT:
@@ -133,16 +133,13 @@ def _require_own_text(options: SearchOptions) -> None:
 
 
 def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
-    """Look whether the device is there, and return how it is opened when it is to measure.
-
-    The answer is None where the user gave no device.
-    """
+    """Check that the device is there, and return it; None when the user gave no device."""
     from automoe.search import TargetDevice
 
     if options.device is None:
         return None
     device, host, holds_clocks = options.device, options.host, options.lock_clocks
-    with opened_device(
+    with opened_and_announced(
         device, host, runtime, is_measured=holds_clocks, holds_clocks=holds_clocks
     ) as reached:
         info = reached.info()
@@ -153,7 +150,7 @@ def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
 
 
 def _summary(result: Mapping[str, Any]) -> str:
-    """Return one line for a person."""
+    """Return one line for the user."""
     bounds = result["latency_ms"]
     return (
         f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
@@ -176,10 +173,10 @@ def _require_no_certificate(out: Path) -> None:
 
 
 def _cache_path(supernet: Path, out: Path) -> Path:
-    """Return the file of fitnesses: beside the supernet, or the result where that is read-only."""
+    """Return the file of fitness values: in the supernet, or beside the result if read-only."""
     path = supernet / "fitness.jsonl"
     if os.access(path if path.exists() else supernet, os.W_OK):
         return path
     beside = out.with_name(f"{out.name}.fitness.jsonl")
-    say(f"'{supernet}' is read-only: fitnesses are kept in '{beside}' for this result alone.")
+    say(f"'{supernet}' is read-only: fitness values are kept in '{beside}' for this result alone.")
     return beside

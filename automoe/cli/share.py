@@ -1,4 +1,4 @@
-"""Shares as options: ``3%`` or ``0.03``."""
+"""Read shares in options: ``3%`` or ``0.03``."""
 
 from math import nan
 
@@ -7,7 +7,7 @@ def parse_share(text: str, option: str) -> float:
     """Return the share between 0 and 1 that a text means.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not such a share.
     """
     share = share_of(text)
     if not 0 < share < 1:  # nan too
@@ -16,7 +16,7 @@ def parse_share(text: str, option: str) -> float:
 
 
 def share_of(text: str) -> float:
-    """Return the number that a text such as ``5%`` or ``0.05`` means; NaN when it is none."""
+    """Return the number that a text such as ``5%`` or ``0.05`` means; NaN for any other text."""
     text = text.strip()
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

@@ -1,4 +1,4 @@
-"""Which text a command reads: the one asked for, else the one that a model was trained on."""
+"""Open the corpus of a command: the one of --data, or else that of a model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class TextOptions(Options):
-    """Which text a command reads.
+    """The corpus that a command reads.
 
     Attributes:
-        data: Folder with train/valid/test text; default: the model's, or that shipped.
-        source: Suffix to translate from; default: the model's, or en.
-        target: Suffix to translate into; default: the model's, or de.
+        data: Folder of the corpus; default: the model's, or the one of this package.
+        source: Suffix of the language to translate from; default: the model's, or en.
+        target: Suffix of the language to translate into; default: the model's, or de.
     """
 
     data: Path | None = None
@@ -25,20 +25,20 @@ class TextOptions(Options):
     target: str | None = None
 
 
-# A direction without text would be ignored where the text has to be the model's.
+# Without --data the corpus is the model's, and other languages would be ignored.
 DIRECTION_NEEDS_DATA = Refusal(options=("--source", "--target"), without=("--data",))
 
 
 def model_text(model: Path, options: TextOptions) -> "Corpus":
-    """Return the text of --data; else that which the model in a folder was trained on.
+    """Return the corpus of --data, or else the one that a model was trained on.
 
     Args:
-        model: Folder of the model or supernet.
-        options: The text that the user asked for.
+        model: The folder of the model or supernet.
+        options: The options of the user.
 
     Raises:
-        CorpusError: There is no such text, or what the model remembers is gone.
-        FileNotFoundError: The model remembers none.
+        CorpusError: There is no such corpus, or the model's corpus is gone.
+        FileNotFoundError: The folder does not name a corpus.
     """
     # torch takes seconds to import
     from automoe.training import remembered_corpus
@@ -47,14 +47,14 @@ def model_text(model: Path, options: TextOptions) -> "Corpus":
 
 
 def chosen_text(model: Path | None, options: TextOptions) -> "Corpus":
-    """Return the text of --data; else that of the model in a folder; else the one shipped here.
+    """Return the corpus of --data, or else of the model, or else of this package.
 
     Args:
-        model: Folder of a model or supernet that may remember its text.
-        options: The text that the user asked for.
+        model: The folder of a model or supernet, which may name its corpus; None for none.
+        options: The options of the user.
 
     Raises:
-        CorpusError: There is no such text, or what the model remembers is gone.
+        CorpusError: There is no such corpus, or the model's corpus is gone.
     """
     # torch takes seconds to import
     from automoe.training import remembered_corpus
@@ -67,7 +67,7 @@ def chosen_text(model: Path | None, options: TextOptions) -> "Corpus":
 
 
 def _opened(model: Path | None, data: Path | None, options: TextOptions) -> "Corpus":
-    """Open a folder in the languages that the user asked for, else in the model's, and say so."""
+    """Open a corpus in the languages of the options, or else of the model, and print which."""
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training.supernet_run import remembered_languages

@@ -1,4 +1,4 @@
-"""``automoe train`` and ``automoe finetune``."""
+"""Carry out ``automoe train`` and ``automoe finetune``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from automoe.cli.options import Options, Out, SpaceOptions, argument
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.training import SettingsError, TrainingSettings
 
-# Any other setting is given by --settings.
+# These settings have an option. The others are given by --settings.
 Flags = Annotated[
     TrainingSettings,
     Parameter(
@@ -23,22 +23,22 @@ Flags = Annotated[
 
 
 class SettingsOptions(Options):
-    """Where settings come from that have no option.
+    """The file of the settings that have no option.
 
     Attributes:
-        settings: YAML file with any training setting; an option wins over it.
+        settings: YAML file with any training settings; an option replaces its value.
     """
 
     settings: Path | None = None
 
 
 class TrainOptions(SpaceOptions, SettingsOptions):
-    """What a supernet is trained for, and on which text.
+    """The space and the corpus of a supernet.
 
     Attributes:
         space: Preset or YAML file.
-        out: Folder of the run.
-        data: Folder with train/valid/test text; default: the shipped corpus.
+        out: Folder of the supernet.
+        data: Folder of the corpus; default: the one of this package.
         source: Suffix of the language to translate from.
         target: Suffix of the language to translate into.
     """
@@ -51,11 +51,11 @@ class TrainOptions(SpaceOptions, SettingsOptions):
 
 
 class FinetuneOptions(TextOptions, SettingsOptions):
-    """How one architecture becomes a model.
+    """The weights and the corpus of a final model.
 
     Attributes:
         out: Folder of the model.
-        supernet: Run whose weights are inherited.
+        supernet: Folder of the supernet whose weights are inherited.
         vocab_size: Pieces of the vocabulary, without --supernet.
     """
 
@@ -65,7 +65,7 @@ class FinetuneOptions(TextOptions, SettingsOptions):
 
 
 def train(*, options: TrainOptions, flags: Flags = TrainingSettings()) -> None:
-    """Train the supernet of a space; a killed run is continued by the same command."""
+    """Train the supernet of a space; the same command resumes."""
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training import train_supernet
@@ -110,26 +110,21 @@ def finetune(
 
 
 def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSettings:
-    """Return the settings of a file, over which options that were given win.
+    """Return the settings of a file, with the options of the command line instead of its values.
 
     Args:
-        file: YAML; None for no file, where the defaults of the command hold.
+        file: The YAML file; None uses the defaults of the command.
         flags: The options.
 
     Raises:
         SettingsError: A setting is unknown or out of range.
     """
-    if file is None:
-        return TrainingSettings.of(**flags.model_dump(exclude={"warmup_updates"}) | _given(flags))
-    return TrainingSettings.of(**_read(file) | _given(flags))
-
-
-def _given(flags: TrainingSettings) -> dict[str, Any]:
-    return {name: getattr(flags, name) for name in flags.model_fields_set}
+    defaults = flags.model_dump(exclude={"warmup_updates"}) if file is None else _read(file)
+    return TrainingSettings.of(**defaults | flags.model_dump(exclude_unset=True))
 
 
 def _read(file: Path) -> dict[str, Any]:
-    import yaml  # imported late, like what needs it
+    import yaml  # only this option needs it
 
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -1,14 +1,14 @@
-"""``automoe evaluate`` and ``automoe translate``."""
+"""Carry out ``automoe evaluate`` and ``automoe translate``."""
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
-
 from automoe.cli.console import print_fields, print_json, progress_bar
-from automoe.cli.options import JsonOptions, Options, Positive, argument
+from automoe.cli.options import JsonOptions, Options, argument
 from automoe.cli.text_options import TextOptions, chosen_text
+from automoe.settings.groups import DecodingSettings
+from automoe.settings.search import Count
 
 if TYPE_CHECKING:
     from automoe.translation import Translator
@@ -16,21 +16,17 @@ if TYPE_CHECKING:
 Model = Annotated[Path, argument("Folder of 'automoe finetune' or 'automoe export'.")]
 
 
-class TranslateOptions(Options):
-    """How a sentence is translated.
+class TranslateOptions(Options, DecodingSettings):
+    """The decoding, and its threads.
 
     Attributes:
-        beam: Hypotheses that are kept.
-        length_penalty: 0 prefers short translations.
         threads: Threads of ONNX Runtime.
     """
 
-    beam: Positive = 4
-    length_penalty: Annotated[float, Field(ge=0)] = 0.6
-    threads: Positive = 1
+    threads: Count = 1
 
     def open(self, model: Path) -> "Translator":
-        """Open the exported graphs of a model, in the folder itself or in its own export."""
+        """Open the bundle of a model: in its folder, or in the folder of its export."""
         # torch takes seconds to import
         from automoe.training import ONNX
         from automoe.translation import Translator
@@ -42,10 +38,10 @@ class TranslateOptions(Options):
 
 
 class EvaluateOptions(TextOptions, TranslateOptions, JsonOptions):
-    """Which sentences a model is scored on.
+    """The sentences that a model is evaluated on.
 
     Attributes:
-        split: train, valid or test.
+        split: Split of the corpus: train, valid or test.
         as_json: Print JSON, with every translation.
     """
 

@@ -1,4 +1,4 @@
-"""Every stage from profiling to the report, resumable, one folder per run."""
+"""Run every stage from profiling to the report; a run has one folder and can be resumed."""
 
 from automoe.pipeline.config import ConfigError, RunConfig
 from automoe.pipeline.plan import Plan, StagePlan, plan_run

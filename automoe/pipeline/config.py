@@ -1,7 +1,6 @@
-"""What a run does, as one YAML file."""
+"""Read the configuration of a run, one YAML file."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -10,71 +9,70 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
 from automoe.search.workers.pool import parsed_cluster
+from automoe.settings.groups import (
+    DecodingSettings,
+    PrecisionSettings,
+    SentenceSettings,
+    SpaceSettings,
+)
 from automoe.settings.search import (
     VERIFICATION_FIELDS,
     Count,
     LimitedSettings,
     SearchSettings,
 )
+from automoe.text import Corpus, open_corpus
 from automoe.training import TrainingSettings
 from automoe.validation import explain
 from devices.files import write_json
 
-_WHERE = {"jobs", "cluster"}  # of a search, which finds the same wherever it runs
-_SINCE_0_1_0 = {"workload": {"src_len": None, "tgt_len": None, "batch": 1}}  # and what it did
+_WHERE = {"jobs", "cluster"}  # the result of a search does not depend on these fields
+# The fields that release 0.1.0 did not write, with the values that it used.
+_SINCE_0_1_0 = {"workload": {"src_len": None, "tgt_len": None, "batch": 1}}
 
 
 class ConfigError(ValueError):
-    """A run's configuration that cannot be used; file, field and value are named."""
+    """A run's configuration cannot be used. The message names file, field and value."""
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SpaceSection(_Section):
-    """Which space: a preset or a file, and its experts."""
+class SpaceSection(_Section, SpaceSettings):
+    """The search space: a preset or a file, and its experts."""
 
     name: str
-    max_experts: Count | None = None
-    fractional: bool | None = None
 
     def open(self) -> SearchSpace:
-        """The space.
+        """Return the space.
 
         Raises:
             SpaceError: There is no such space.
         """
-        return SearchSpace.load(self.name, max_experts=self.max_experts, fractional=self.fractional)
+        return self.load(self.name)
 
 
 class DataSection(_Section):
-    """Which text; without a folder the English-German corpus of the package."""
+    """The corpus; without a folder the English-German one of this package."""
 
     folder: Path | None = None
     source: str = "en"
     target: str = "de"
 
+    def open(self) -> Corpus:
+        """Return the corpus.
 
-class WorkloadSection(_Section):
-    """How long the timed sentence is, and how it is decoded and routed.
+        Raises:
+            CorpusError: There is no such corpus.
+        """
+        return open_corpus(self.folder, source=self.source, target=self.target)
 
-    Attributes:
-        src_len: Source tokens; None takes the space's own, as below.
-        tgt_len: Target tokens.
-        beam: Hypotheses that are followed at the same time.
-        batch: Sentences that are translated together; the budget is for all of them.
-        routing: Which experts the tokens go to.
-    """
 
-    src_len: Count | None = None
-    tgt_len: Count | None = None
-    beam: Count = 1
-    batch: Count = 1
-    routing: str = "balanced"
+class WorkloadSection(_Section, SentenceSettings):
+    """The sentence that is timed."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -84,32 +82,23 @@ class WorkloadSection(_Section):
             raise ValueError(f"'{self.routing}' cannot be read: {error.strerror}") from None
         return self
 
-    def of(self, space: SearchSpace) -> TranslationWorkload:
-        """Return the sentence, of the space's lengths where no others are given."""
-        routing = RoutingPattern.open(self.routing)
-        sentence = TranslationWorkload.of(space, beam=self.beam, batch=self.batch, routing=routing)
-        return replace(
-            sentence,
-            src_len=self.src_len or sentence.src_len,
-            tgt_len=self.tgt_len or sentence.tgt_len,
-        )
 
-
-class ProfileSection(_Section):
-    """How many architectures are measured, and how precisely."""
+class ProfileSection(_Section, PrecisionSettings):
+    """The number of architectures that are measured, and the precision."""
 
     architectures: Annotated[int, Field(ge=20)] = 60
-    fast: bool = False
-    threads: Count = 1
 
 
 class SearchSection(LimitedSettings):
-    """The search; its budget in milliseconds or relative to the largest dense architecture.
+    """The settings of the search.
 
     Attributes:
-        jobs: Processes that evaluate. What is found does not depend on it, nor on the cluster, so
-            both may change between two calls of one run.
-        cluster: Evaluates instead; see `automoe.search.workers.pool`.
+        budget_ms: The budget in milliseconds.
+        budget_share: The budget as a share of the latency of the largest dense architecture.
+        jobs: The number of processes that evaluate. It may change between two calls of one run,
+            and so may the cluster: the result does not depend on them.
+        cluster: The address of a cluster that evaluates instead; see
+            `automoe.search.workers.pool`.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -130,30 +119,28 @@ class SearchSection(LimitedSettings):
         return self
 
     def settings(self, largest_dense_ms: float) -> SearchSettings:
-        """The settings, once the largest dense architecture's latency is known."""
+        """Return the settings for a known latency of the largest dense architecture."""
         relative_ms = (self.budget_share or 1.0) * largest_dense_ms
-        budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # never rounds to zero
+        budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # six digits, and never zero
         exclude = {"budget_ms", "budget_share", *_WHERE}
         fields = self.model_dump(exclude=exclude, exclude_unset=True)
         return SearchSettings(**fields, budget_ms=budget_ms)
 
 
-class EvaluateSection(_Section):
-    """How the test set is translated."""
+class EvaluateSection(_Section, DecodingSettings):
+    """The sentences of the test split that are translated, and the decoding."""
 
-    beam: Count = 4
-    length_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.6
     sentences: Count | None = None
 
 
 class RunConfig(_Section):
-    """All sections of a run.
+    """The configuration of a run, with all its sections.
 
     Attributes:
-        name: Of the run; its folder is ``runs/<name>`` unless ``output`` is given.
-        device: The plugin that measures, or a machine of ``devices.yaml``.
-        host: Where it is: a destination of ssh; None for this machine.
-        seed: Of the sampled architectures.
+        name: The name of the run. Its folder is ``runs/<name>`` unless ``output`` is given.
+        device: The device plugin that measures, or a machine of ``devices.yaml``.
+        host: The host of the device, a destination of ssh; None for this machine.
+        seed: The seed of the architectures that are drawn and of the order of measuring.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
@@ -172,7 +159,7 @@ class RunConfig(_Section):
 
     @property
     def folder(self) -> Path:
-        """Where everything goes."""
+        """The folder of the run."""
         return self.output or Path("runs") / self.name
 
     @classmethod
@@ -180,7 +167,8 @@ class RunConfig(_Section):
         """Read a YAML file.
 
         Raises:
-            ConfigError: It is missing, not YAML, or a field is unknown, missing or out of range.
+            ConfigError: The file is missing or not YAML, or a field is unknown, missing or out of
+                range.
         """
         try:
             content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -193,7 +181,7 @@ class RunConfig(_Section):
             raise ConfigError(f"{path}: {explain(error)}") from None
 
     def claim(self) -> None:
-        """Make the run's folder, or accept the one that this very configuration made.
+        """Make the run's folder, or accept the one that the same configuration made.
 
         Raises:
             ConfigError: The folder belongs to a run with another configuration.
@@ -202,9 +190,9 @@ class RunConfig(_Section):
         write_json(self.folder / CONFIG, self._claimed())
 
     def require_own_folder(self) -> None:
-        """Write nothing, but accept only a folder that this configuration may claim.
+        """Check that this configuration may use the run's folder; nothing is written.
 
-        Nothing depends on the section of the search, such as its budget, until the search begins.
+        The section of the search may change until the search begins.
 
         Raises:
             ConfigError: The folder belongs to a run with another configuration.
@@ -213,21 +201,23 @@ class RunConfig(_Section):
         if not path.exists():
             return
         try:
-            found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+            written: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
         except (TypeError, ValueError):
             raise ConfigError(f"'{path}' is damaged. Delete '{self.folder}' to start.") from None
         for section, fields in _SINCE_0_1_0.items():
-            if isinstance(found.get(section), dict):
-                found[section] = {**fields, **found[section]}
-        different = sorted(
-            key for key in own.keys() | found.keys() if own.get(key) != found.get(key)
-        )
+            if isinstance(written.get(section), dict):
+                written[section] = {**fields, **written[section]}
+        different = _differences(written, own)
         if not (self.folder / SEARCH_STATE).exists():
             different = [key for key in different if key != "search"]
         if different:
-            difference = _difference(found, own, different[0])
+            key = different[0]
+            before, now, where = written.get(key), own.get(key), key
+            if isinstance(before, dict) and isinstance(now, dict):
+                field = _differences(before, now)[0]
+                before, where = before.get(field), f"{key}.{field}"
             raise ConfigError(
-                f"'{self.folder}' holds a run with another {difference}. "
+                f"'{self.folder}' holds a run with another '{where}': {before}. "
                 "Give this one another 'name' and 'output', or delete the folder"
                 + (f"; or {self._search_alone}" if different == ["search"] else "")
                 + "."
@@ -248,10 +238,6 @@ class RunConfig(_Section):
         )
 
 
-def _difference(found: dict[str, Any], own: dict[str, Any], key: str) -> str:
-    """The field of a section, or the section itself, in which two configurations differ."""
-    before, now = found.get(key), own.get(key)
-    if isinstance(before, dict) and isinstance(now, dict):
-        field = next(x for x in sorted(before.keys() | now.keys()) if before.get(x) != now.get(x))
-        return f"'{key}.{field}': {before.get(field)}"
-    return f"'{key}': {before}"
+def _differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return the keys whose values differ, sorted."""
+    return sorted(x for x in first.keys() | second.keys() if first.get(x) != second.get(x))

@@ -1,4 +1,4 @@
-"""How far the run in a folder is; nothing is written there."""
+"""Count what the run in a folder has finished; nothing is written there."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ MODELS = ("winner", "baseline")
 
 
 def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, int]]:
-    """Pieces of work done and in all, of every stage in its order.
+    """Return the pieces of work that are done, and all of them, for each stage in order.
 
     Raises:
         LogError, CheckpointError: A file of the run is damaged.
@@ -43,15 +43,15 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
 
 
 def n_profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
-    """Architectures in the log, and in all.
+    """Return the number of architectures in the log, and of all that the run measures.
 
     Raises:
         LogError: The log is damaged.
     """
     wanted = {architecture.id for architecture in profiled_architectures(config, space)}
     log = config.folder / LATENCY_LOG
-    found = {row["point_id"] for row in read_log(log)} if log.exists() else set()
-    return len(wanted & found), len(wanted)
+    measured = {row["point_id"] for row in read_log(log)} if log.exists() else set()
+    return len(wanted & measured), len(wanted)
 
 
 def _lines(path: Path) -> int:

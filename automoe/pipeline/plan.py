@@ -1,8 +1,8 @@
-"""What a run would do and how long it would take, without doing it."""
+"""Estimate how long a run would take, without starting it."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
@@ -11,7 +11,6 @@ import torch
 from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.finished import MODELS, pieces_done
-from automoe.pipeline.sample import profile_protocol
 from automoe.pipeline.throughput import (
     MADE_UP_TOKENS,
     N_BLOCKS,
@@ -25,26 +24,26 @@ from automoe.progress import OnProgress, no_progress
 from automoe.search import WorkersUnavailableError
 from automoe.search.workers.pool import require_cluster
 from automoe.supernet import TransformerConfig
-from automoe.text import CorpusError, open_corpus
+from automoe.text import CorpusError
 from automoe.training import full_shape, sandwich, uniform
 from devices import Device, DeviceUnavailableError
 from devices.opening import opened_device
 from profilers import ProfilingError, Protocol
 
-_ASSUMED_SENTENCES = 3000  # of a split whose text is not there; newstest2014 has 3003
+_ASSUMED_SENTENCES = 3000  # of a split that is missing; newstest2014 has 3003
 _CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage.
+    """The plan of one stage.
 
     Attributes:
-        stage: Its name.
-        done: Pieces of work that the run's folder holds.
-        total: All of them: architectures, updates, evaluations, or 1.
-        estimate_s: Seconds for the rest; None where nothing was measured.
-        basis: How it was estimated, for a person.
+        stage: The name of the stage.
+        done: The number of finished pieces of work.
+        total: The number of all pieces: architectures, updates, evaluations, or 1.
+        estimate_s: The seconds for the rest; None when there is no estimate.
+        basis: The basis of the estimate, for the user.
     """
 
     stage: str
@@ -55,17 +54,17 @@ class StagePlan:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether nothing is left to do."""
         return self.done >= self.total
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run that was not started.
+    """The plan of a run.
 
     Attributes:
-        stages: In their order.
-        missing: What has to be there before it can run, for a person.
+        stages: The plans of the stages, in their order.
+        missing: What the run needs and does not have, one line for each, for the user.
     """
 
     stages: tuple[StagePlan, ...]
@@ -73,31 +72,31 @@ class Plan:
 
     @property
     def total_s(self) -> float:
-        """Seconds of all stages that have an estimate."""
+        """The seconds of all stages that have an estimate."""
         return sum(stage.estimate_s or 0.0 for stage in self.stages)
 
 
 def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Plan:
-    """Look at what is done and time a little of what is left; the run's folder stays as it is.
+    """Count what is done and time a little of what is left. Nothing is written to the folder.
 
     Args:
-        config: The run.
+        config: The configuration of the run.
         on_progress: Called after each stage.
 
     Raises:
-        ConfigError: The folder belongs to another configuration.
+        ConfigError: The folder belongs to a run with another configuration.
         LogError, CheckpointError: A file of the run is damaged.
         SpaceError, UnknownDeviceError: There is no such space or device.
     """
     config.require_own_folder()
     space = config.space.open()
     with ExitStack() as opened:
-        device, problems = None, []
+        estimates = _Estimates(config, space)
         try:
-            device = opened.enter_context(opened_device(config.device, config.host))
+            estimates.device = opened.enter_context(opened_device(config.device, config.host))
         except DeviceUnavailableError as error:
-            problems = [str(error)]
-        return _plan(_Estimates(config, space, device, problems), on_progress)
+            estimates.problems.append(str(error))
+        return _plan(estimates, on_progress)
 
 
 def _plan(estimates: "_Estimates", on_progress: OnProgress) -> Plan:
@@ -122,7 +121,13 @@ def _plan(estimates: "_Estimates", on_progress: OnProgress) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Target tokens to validate on, sentences to test on, and where these figures are from."""
+    """The sizes of the text.
+
+    Attributes:
+        n_valid_tokens: The target tokens of the valid split.
+        n_test: The sentences of the test split.
+        what: The origin of these numbers, for the user.
+    """
 
     n_valid_tokens: int
     n_test: int
@@ -131,22 +136,24 @@ class _Text:
 
 @dataclass(eq=False)
 class _Estimates:
-    """Seconds for what is left of a stage, and how they were found; each is timed once."""
+    """The estimates of the stages: the seconds for what is left, and their basis.
+
+    Each kind of work is timed once, when an estimate needs it.
+    """
 
     config: RunConfig
     space: SearchSpace
-    device: Device | None
-    problems: list[str]
+    device: Device | None = None
+    problems: list[str] = field(default_factory=list)
 
     def missing(self) -> list[str]:
-        """What the run cannot do without."""
-        precisions = {name: getattr(self.config, name).precision for name in ("train", "finetune")}
+        """Return what the run needs and does not have."""
         gpu = [
-            f"'{name}.precision' is fp16, which needs a CUDA device; none is here."
-            for name, precision in precisions.items()
-            if precision == "fp16" and not torch.cuda.is_available()
+            f"'{name}.precision' is fp16, which needs a CUDA device; this machine has none."
+            for name in ("train", "finetune")
+            if getattr(self.config, name).precision == "fp16" and not torch.cuda.is_available()
         ]
-        _ = self._text  # looked at, so that its problem is known
+        _ = self._text  # adds a problem when the corpus is missing
         cluster = []
         try:
             require_cluster(self.config.search.cluster)
@@ -155,8 +162,7 @@ class _Estimates:
         return [*self.problems, *gpu, *cluster]
 
     def profile(self, left: int) -> tuple[float | None, str]:
-        rounds = profile_protocol(self.config)
-        return self._measured(left, rounds)
+        return self._measured(left, self._protocol)
 
     def supernet(self, left: int) -> tuple[float | None, str]:
         sampling = sandwich if self.config.train.sampling == "sandwich" else uniform
@@ -224,6 +230,10 @@ class _Estimates:
             f"made-up tokens, scaled to the batch; one process, float32, this {where}"
         )
 
+    @property
+    def _protocol(self) -> Protocol:
+        return self.config.profile.protocol(seed=self.config.seed)
+
     @cached_property
     def _supernet(self) -> TransformerConfig:
         return TransformerConfig.for_space(self.space)
@@ -241,8 +251,8 @@ class _Estimates:
             return profiled(
                 self.space.sample(Random("plan")),
                 device=self.device,
-                protocol=profile_protocol(self.config),
-                workload=self.config.workload.of(self.space),
+                protocol=self._protocol,
+                workload=self.config.workload.sentence(self.space),
                 space=self.space,
             )
         except (DeviceUnavailableError, ProfilingError) as error:
@@ -251,9 +261,8 @@ class _Estimates:
 
     @cached_property
     def _text(self) -> _Text:
-        data = self.config.data
         try:
-            corpus = open_corpus(data.folder, source=data.source, target=data.target)
+            corpus = self.config.data.open()
             valid, n_test = corpus.split("valid"), len(corpus.split("test"))
         except CorpusError as error:
             self.problems.append(str(error))

@@ -1,8 +1,8 @@
-"""The page of a finished run, drawn from the files in its folder alone."""
+"""Draw the report of a finished run from the files in its folder."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ _CANDIDATES = "candidates.json"
 
 
 def draw_report(folder: Path, out: Path) -> None:
-    """Write the page of the run in ``folder`` to ``out``.
+    """Write the report of the run in ``folder`` to ``out``.
 
     Raises:
         ConfigError: The folder does not hold a finished run.
@@ -42,18 +42,13 @@ def draw_report(folder: Path, out: Path) -> None:
 
 
 def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
-    """Keep what a page shows of the architectures that a search evaluated."""
+    """Write the architectures that a search evaluated, as the report shows them."""
+    names = [field.name for field in fields(ReportedCandidate) if field.name != "architecture_id"]
     shown = [
-        ReportedCandidate(
-            architecture_id=candidate.architecture.id,
-            predicted_ms=candidate.predicted_ms,
-            upper_ms=candidate.upper_ms,
-            loss=candidate.loss,
-            generation=candidate.generation,
-        )
-        for candidate in candidates
+        {"architecture_id": each.architecture.id, **{name: getattr(each, name) for name in names}}
+        for each in candidates
     ]
-    write_json(folder / _CANDIDATES, [asdict(each) for each in shown])
+    write_json(folder / _CANDIDATES, shown)
 
 
 def _read(folder: Path, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the files of a run's folder are called."""
+"""Name the files of a run's folder."""
 
 CONFIG = "config.json"
 LATENCY_LOG = "latency.csv"
@@ -7,4 +7,4 @@ SUPERNET = "supernet"
 SEARCH_STATE = "search.jsonl"
 VERIFICATION = "verification.csv"
 RESULT = "result.json"
-ARCHITECTURE = "architecture.json"  # in the folder of a final model: which one it is
+ARCHITECTURE = "architecture.json"  # in the folder of a final model

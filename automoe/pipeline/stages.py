@@ -1,11 +1,10 @@
-"""The stages of a run. Each keeps what it finishes, so a killed run is continued by the same call.
+"""Run the stages of a run. Each keeps what it finishes, so the same call resumes a killed run.
 
 profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from automoe.pipeline.run_files import (
     SUPERNET,
     VERIFICATION,
 )
-from automoe.pipeline.sample import profile_protocol, profiled_architectures
+from automoe.pipeline.sample import profiled_architectures
 from automoe.progress import StageReporter, no_progress
 from automoe.search import (
     Preflight,
@@ -40,7 +39,7 @@ from automoe.search import (
     run_search,
 )
 from automoe.search.workers.pool import require_cluster
-from automoe.text import ParallelText, open_corpus
+from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
 from automoe.translation import Translator, evaluate
@@ -53,12 +52,12 @@ from predictors import fit_log
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What a run left behind.
+    """The files of a finished run.
 
     Attributes:
         result: The content of ``result.json``.
-        result_path: That file.
-        report_path: The page.
+        result_path: The path of this file.
+        report_path: The path of the report.
     """
 
     result: dict[str, Any]
@@ -69,36 +68,36 @@ class RunSummary:
 def run(
     config: RunConfig, *, stage: StageReporter | None = None, say: Say = say_nothing
 ) -> RunSummary:
-    """Run every stage, or what is left of them.
+    """Run every stage that is not finished.
 
     Args:
-        config: What to do.
-        stage: Called with each stage's title; gives where to report its progress.
-        say: Told what the space offers, and when the connection to the device is lost and back.
+        config: The configuration of the run.
+        stage: Called with the title of each stage. It returns the progress report of the stage.
+        say: Called with the latencies of the space, and when the connection to the device is lost
+            or back.
 
     Raises:
-        ConfigError: The folder belongs to another configuration, or another run is at it.
+        ConfigError: The folder belongs to a run with another configuration, or is in use.
         DeviceUnavailableError: The device or the cluster cannot be used; nothing was done.
         InfeasibleBudgetError: No architecture is predicted to fit the budget.
-        ValueError: Text, space or a file of the run cannot be used.
+        ValueError: The corpus, the space or a file of the run cannot be used.
     """
     return _Run(config, stage or (lambda title: nullcontext(no_progress)), say).go()
 
 
 class _Run:
-    """The values that stages hand on."""
+    """The stages, with the values that they pass on."""
 
     def __init__(self, config: RunConfig, stage: StageReporter, say: Say) -> None:
         self.config = config
         self.stage = stage
         self.say = say
         self.folder = config.folder
+        self._supernet = config.folder / SUPERNET
         self.space = config.space.open()
-        self.workload = config.workload.of(self.space)
-        self.corpus = open_corpus(
-            config.data.folder, source=config.data.source, target=config.data.target
-        )
-        # For as long as it is measured only: trainings take days.
+        self.workload = config.workload.sentence(self.space)
+        self.corpus = config.data.open()
+        # The device is opened only to measure, because trainings take days.
         self.opened = partial(opened_device, config.device, config.host, say=say)
         self.baseline = self.space.largest(experts=1)
 
@@ -106,14 +105,19 @@ class _Run:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         require_cluster(self.config.search.cluster)
-        with _held(self.folder):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        refusal = ConfigError(
+            f"'{self.folder}' is being written by another run. Wait for it to end, or give this "
+            "one another 'name'."
+        )
+        with held(self.folder / "run.lock", refusal):
             return self._stages()
 
     def _stages(self) -> RunSummary:
         self.config.claim()
         self._profile()
         request = self._request(self._fit())
-        # What cannot fit is refused before a supernet is trained for it.
+        # A budget that nothing can fit is refused before a supernet is trained.
         preflight = preflight_check(
             request.space, request.settings, request.latency, info=self.device_info, say=self.say
         )
@@ -126,7 +130,11 @@ class _Run:
         result |= _quality(scores["winner"])
         result["baseline"] = {**self._baseline(searched), **_quality(scores["baseline"])}
         write_json(self.folder / RESULT, result)
-        return self._report(result)
+        path = self.folder / "report.html"
+        with self.stage("Report") as on_progress:
+            draw_report(self.folder, path)
+            on_progress(1, 1)
+        return RunSummary(result, self.folder / RESULT, path)
 
     def _profile(self) -> None:
         done, total = n_profiled(self.config, self.space)
@@ -135,7 +143,7 @@ class _Run:
             profile_architectures(
                 profiled_architectures(self.config, self.space),
                 device=device,
-                protocol=profile_protocol(self.config),
+                protocol=self.config.profile.protocol(seed=self.config.seed),
                 workload=self.workload,
                 log=self.folder / LATENCY_LOG,
                 space=self.space,
@@ -162,12 +170,8 @@ class _Run:
                 on_progress=on_progress,
             )
 
-    @property
-    def _supernet(self) -> Path:
-        return self.folder / SUPERNET
-
     def _request(self, latency: LatencyModel) -> SearchRequest:
-        """Return what to search for; the budget may depend on what the predictor says."""
+        """Return the request of the search. The predictor gives a budget that is a share."""
         search = self.config.search
         bounds = latency.predict([self.baseline], confidence=search.confidence)
         settings = search.settings(float(bounds["predicted_ms"].iloc[0]))
@@ -239,7 +243,7 @@ class _Run:
         return _read(path)
 
     def _baseline(self, searched: VerifiedSearch) -> dict[str, Any]:
-        """Describe the largest dense architecture, which the winner is compared with."""
+        """Describe the largest dense architecture, with which the winner is compared."""
         confidence = self.config.search.confidence
         bounds = searched.latency.predict([self.baseline], confidence=confidence)
         return describe(
@@ -249,28 +253,9 @@ class _Run:
             measured=searched.verification.measured.get(self.baseline),
         )
 
-    def _report(self, result: dict[str, Any]) -> RunSummary:
-        path = self.folder / "report.html"
-        with self.stage("Report") as on_progress:
-            draw_report(self.folder, path)
-            on_progress(1, 1)
-        return RunSummary(result, self.folder / RESULT, path)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep another run out: it could find another winner, and train it into the same folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    refusal = ConfigError(
-        f"'{folder}' is being written by another run. Wait for it to end, or give this one "
-        "another 'name'."
-    )
-    with held(folder / "run.lock", refusal):
-        yield
-
 
 def _claimed_folder(architecture: Architecture, folder: Path) -> Path:
-    """The folder, for this architecture; what was trained there of another one is set aside."""
+    """Return the folder for this architecture. A model of another architecture is moved aside."""
     note = folder / ARCHITECTURE
     if note.exists() and (other := Architecture.from_dict(_read(note))) != architecture:
         folder.rename(folder.with_name(f"{folder.name}-{other.id}"))

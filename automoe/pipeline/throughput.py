@@ -1,7 +1,7 @@
-"""How fast this machine is at what a run does, from a few seconds of each.
+"""Time a few seconds of each kind of work of a run on this machine.
 
 Training and evaluation are timed on made-up sentences of the space's lengths, so that neither
-text nor a vocabulary is needed.
+a corpus nor a vocabulary is needed.
 """
 
 import time
@@ -27,18 +27,18 @@ from devices import Device
 from profilers import Protocol, read_log
 
 MADE_UP_TOKENS = 1024
-N_UPDATES = 3  # after one that warms up
+N_UPDATES = 3  # besides the first one, whose time does not count
 N_BLOCKS = 2
 _FIRST_PIECE = EOS + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """What measuring one architecture took.
+    """The time to measure one architecture, and its latency.
 
     Attributes:
-        block_s: Seconds of one block, its process included.
-        latency_ms: Of the architecture.
+        block_s: The seconds of one block, with the start of its worker.
+        latency_ms: The latency of the architecture.
     """
 
     block_s: float
@@ -51,10 +51,10 @@ def seconds_per_update(
     space: SearchSpace,
     subnets: SubnetsOfUpdate,
 ) -> float:
-    """Seconds of one update of one process, in float32.
+    """Return the seconds of one update of one process, in float32.
 
-    A batch has `MADE_UP_TOKENS` at most; the time of its gradients is scaled to the settings'
-    batch, that of the optimiser's step is not.
+    The timed batch has at most `MADE_UP_TOKENS` tokens. The time of its gradients is scaled to
+    the settings' batch; the time of the optimiser is not.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = Transformer(config, seed=0).to(device).train()
@@ -75,9 +75,9 @@ def seconds_per_update(
 
 
 def seconds_per_token(config: TransformerConfig, space: SearchSpace, subnet: Architecture) -> float:
-    """Seconds in which a subnet of an untrained supernet is evaluated on one target token.
+    """Return the seconds that the loss of a subnet takes for each target token.
 
-    On one thread, as in a search.
+    The supernet is not trained. One thread computes, as in a search.
     """
     model = Transformer(config, seed=0).eval()
     batch = made_up_batch(space, MADE_UP_TOKENS)
@@ -101,10 +101,10 @@ def profiled(
     workload: TranslationWorkload,
     space: SearchSpace,
 ) -> Profiled | None:
-    """Measure one architecture in `N_BLOCKS` blocks; None when it cannot be measured.
+    """Measure one architecture in `N_BLOCKS` blocks. Return None when it cannot be measured.
 
     Raises:
-        DeviceUnavailableError, ProfilingError: As `profile_architectures`.
+        DeviceUnavailableError, ProfilingError: `profile_architectures` raised it.
     """
     seconds: list[float] = []
     with TemporaryDirectory(prefix="automoe-plan-") as folder, _timed(seconds):
@@ -125,7 +125,7 @@ def profiled(
 
 
 def made_up_batch(space: SearchSpace, max_tokens: int) -> Batch:
-    """One batch of sentences of the space's lengths that are not longer than a batch may be."""
+    """Return one batch of sentences of the space's lengths, cut to ``max_tokens``."""
     src_len, tgt_len = (min(n, max_tokens - 1) for n in (space.src_len, space.tgt_len))
     length = max(src_len, tgt_len + 1)
     piece = _FIRST_PIECE % space.vocab_size

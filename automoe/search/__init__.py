@@ -1,4 +1,4 @@
-"""Evolution under a latency budget, and the check on the device that keeps its promise."""
+"""Search by evolution under a latency budget, and measure the winner on the device."""
 
 from automoe.search.assembly import (
     SearchFiles,

@@ -1,7 +1,7 @@
-"""A whole search: from what is asked to the content of the result file.
+"""Carry out a whole search, from the request to the content of the result file.
 
-`automoe search` and `automoe run` both search with `run_search`. They differ in what they ask, and
-in where they keep what is found.
+`automoe search` and `automoe run` both call `run_search`. They differ in their requests and in the
+folders of their files.
 """
 
 from collections.abc import Callable
@@ -34,13 +34,13 @@ from profilers import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFiles:
-    """Where a search keeps what it learns, so that a killed search goes on.
+    """The files from which a killed search is resumed.
 
     Attributes:
-        state: The generations; those of later rounds are kept beside it.
-        verification: The log of what was measured.
-        graphs: Folder for graphs while they are measured.
-        fitness: The fitness of architectures, which several searches of one supernet may share.
+        state: The file of the generations. Those of later rounds are kept beside it.
+        verification: The log of the candidates that were measured.
+        graphs: The folder for graphs while they are measured.
+        fitness: The file of fitness values, which several searches of one supernet may share.
     """
 
     state: Path
@@ -50,7 +50,7 @@ class SearchFiles:
 
     @classmethod
     def beside(cls, out: Path, *, fitness: Path) -> Self:
-        """Return the files of a result: their names begin with its own, whatever dots it has."""
+        """Return the files of a result. Their names begin with the whole name of the result."""
         return cls(
             state=out.with_name(f"{out.name}.state.jsonl"),
             verification=out.with_name(f"{out.name}.verification.csv"),
@@ -61,19 +61,19 @@ class SearchFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """What is searched for, and with what.
+    """Everything that a search is given.
 
     Attributes:
-        space: Where to search.
-        settings: How.
-        latency: Predicts milliseconds; its workload is what is measured.
-        objective: The name of what is minimised.
-        fitness: Its values, one for each stage of halving, see `objective_fitness`.
-        predictor: The file of the latency model.
+        space: The search space.
+        settings: The settings of the search.
+        latency: The model that predicts milliseconds. Candidates are measured with its workload.
+        objective: The name of the objective, which is minimised.
+        fitness: The functions of `objective_fitness`, one for each stage of halving.
+        predictor: The file of the predictor.
         supernet: The folder of the supernet.
-        files: Where to keep what is found.
-        jobs: Processes that evaluate.
-        cluster: Evaluates instead, see `workers`.
+        files: The files of the search.
+        jobs: The number of processes that evaluate.
+        cluster: The address of a cluster that evaluates instead, see `workers`.
     """
 
     space: SearchSpace
@@ -90,13 +90,14 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDevice:
-    """The device that has to keep the budget.
+    """The device on which the budget must be kept.
 
     Attributes:
-        opened: Opens it, for each session anew: between them it is free for others.
-        info: Which device it is.
+        opened: A function that opens the device, once for each session. Between two sessions
+            others may use the device.
+        info: The description of the device.
         also: Architectures to measure beside the first candidates, such as a baseline.
-        seed: Of the order in which the device is measured.
+        seed: The seed of the order of measuring.
     """
 
     opened: Callable[[], AbstractContextManager[Device]]
@@ -112,18 +113,19 @@ def run_search(
     target: TargetDevice | None = None,
     stage: StageReporter | None = None,
 ) -> tuple[VerifiedSearch, dict[str, Any]]:
-    """Search, on the device where there is one; return what was found and the result.
+    """Search, measure the best candidates, and return the search and the content of its result.
 
     Args:
-        request: What to search for.
-        preflight: What `preflight_check` returned for it.
-        target: Measures the best candidates; None returns what is predicted.
-        stage: Called with the title of each step; gives where to report its progress.
+        request: The request.
+        preflight: The value that `preflight_check` returned for the request.
+        target: The device that measures the best candidates. None measures nothing, and the
+            winner is chosen by its prediction.
+        stage: Called with the title of each step. It returns the progress report of the step.
 
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit.
-        SearchStateError: The state is damaged, of another search, or in use by one.
-        WorkersUnavailableError: The workers cannot be used.
+        SearchStateError: The state is damaged, belongs to another search or is in use.
+        WorkersUnavailableError: The evaluation workers cannot be used.
         DeviceUnavailableError, ProfilingError, LogError: Nothing can be measured.
         ValueError: A fitness is not a finite number.
     """
@@ -131,69 +133,44 @@ def run_search(
     with workers(request.jobs, request.cluster) as pool:
         cache = FitnessCache(request.files.fitness)
         evaluator = Evaluator(*request.fitness, cache=cache, workers=pool)
-        searched = (
-            _predicted(request, evaluator, preflight, stage)
-            if target is None
-            else _verified(request, evaluator, preflight, stage, target)
-        )
+        searched = _searched(request, evaluator, preflight, target, stage)
         return searched, _result(request, evaluator, preflight, searched, target)
 
 
 def runtime_of(latency: LatencyModel) -> str:
-    """Return the runtime that candidates are measured with: the one of the predictor's log.
+    """Return the name of the runtime of the predictor's log, which also measures the candidates.
 
     A log names it with its version, such as ``tensorrt 10.3.0``. A simulated device has no
-    runtime of its own, and any does.
+    runtime, and the default name is returned.
     """
     name = latency.predictor.conditions.get("runtime", "").partition(" ")[0]
     return name if name in RUNTIMES else ONNXRUNTIME
 
 
-def _predicted(
-    request: SearchRequest, evaluator: Evaluator, preflight: Preflight, stage: StageReporter
-) -> VerifiedSearch:
-    with stage("Search") as on_progress:
-        outcome = search(
-            request.space,
-            request.settings,
-            latency=request.latency,
-            evaluator=evaluator,
-            state=_state(request),
-            feasibility=preflight.feasibility,
-            on_progress=on_progress,
-        )
-    reason = "not measured; give --device to have the budget verified"
-    verification = Verification(outcome.candidates[0], False, reason, {})
-    return VerifiedSearch(outcome, verification, request.latency, (RoundKind.FIRST,))
-
-
-def _verified(
+def _searched(
     request: SearchRequest,
     evaluator: Evaluator,
     preflight: Preflight,
+    target: TargetDevice | None,
     stage: StageReporter,
-    target: TargetDevice,
 ) -> VerifiedSearch:
-    return verified_search(
-        request.space,
-        request.settings,
-        latency=request.latency,
-        evaluator=evaluator,
-        state=_state(request),
-        bench=_bench(request, target),
-        feasibility=preflight.feasibility,
-        stage=stage,
+    digest = search_fingerprint(
+        request.settings, request.fitness, predictor=request.predictor, supernet=request.supernet
     )
-
-
-def _state(request: SearchRequest) -> SearchState:
-    fingerprint = search_fingerprint(
-        request.settings,
-        request.fitness,
-        predictor=request.predictor,
-        supernet=request.supernet,
-    )
-    return SearchState(request.files.state, fingerprint)
+    given: dict[str, Any] = {
+        "latency": request.latency,
+        "evaluator": evaluator,
+        "state": SearchState(request.files.state, digest),
+        "feasibility": preflight.feasibility,
+    }
+    if target is not None:
+        bench = _bench(request, target)
+        return verified_search(request.space, request.settings, bench=bench, stage=stage, **given)
+    with stage("Search") as on_progress:
+        outcome = search(request.space, request.settings, on_progress=on_progress, **given)
+    reason = "not measured; give --device to have the budget verified"
+    verification = Verification(outcome.candidates[0], False, reason, {})
+    return VerifiedSearch(outcome, verification, request.latency, (RoundKind.FIRST,))
 
 
 def _bench(request: SearchRequest, target: TargetDevice) -> Bench:

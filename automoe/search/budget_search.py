@@ -1,9 +1,10 @@
-"""A search: feasibility first, then evolution of the fitness under the predictor's bound."""
+"""Search: check feasibility, then improve the fitness by evolution under the upper bound."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,12 @@ class Candidate:
     """An architecture that was evaluated.
 
     Attributes:
-        architecture: Its description.
-        loss: Its fitness; less is better.
-        generation: In which it was found, from 0.
-        predicted_ms: Latency.
-        lower_ms: Lower bound of it.
-        upper_ms: Upper bound of it, within the budget.
+        architecture: The architecture.
+        loss: The fitness; a smaller value is better.
+        generation: The number of the generation that evaluated it, from 0.
+        predicted_ms: The predicted latency.
+        lower_ms: The lower bound of the latency.
+        upper_ms: The upper bound of the latency, which is within the budget.
     """
 
     architecture: Architecture
@@ -45,13 +46,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """What a search found.
+    """The outcome of a search.
 
     Attributes:
-        candidates: Everything evaluated on all of the text, best first.
-        feasibility: The space's latencies.
-        n_evaluated: Architectures whose fitness was asked for, on all of the text or less, or
-            known from an earlier search.
+        candidates: The architectures that were evaluated on all sentences, best first.
+        feasibility: The range of the space's latencies.
+        n_evaluated: The number of architectures in all generations, with those that halving
+            dropped and those whose fitness was known from an earlier search.
     """
 
     candidates: tuple[Candidate, ...]
@@ -60,18 +61,20 @@ class SearchOutcome:
 
     @property
     def front(self) -> tuple[Candidate, ...]:
-        """The candidates than which no other is both better and faster, best first."""
-        points_N2 = np.array([[c.loss, c.upper_ms] for c in self.candidates])
-        return tuple(self.candidates[i] for i in pareto.front(points_N2))
+        """Return the Pareto front of fitness and upper bound, the best fitness first."""
+        return tuple(self.candidates[i] for i in pareto.front(self._points))
 
     def hypervolume(self, reference: tuple[float, float]) -> float:
-        """The area between the front and a reference point, in nats times ms.
+        """Return the area between the front and a reference point, in nats times ms.
 
         Args:
-            reference: A loss and a latency in ms that are worse than all of interest.
+            reference: A loss and a latency in ms that are worse than all those of interest.
         """
-        points_N2 = np.array([[c.loss, c.upper_ms] for c in self.candidates])
-        return pareto.hypervolume(points_N2, np.array(reference))
+        return pareto.hypervolume(self._points, np.array(reference))
+
+    @property
+    def _points(self) -> pareto.Points:
+        return np.array([[c.loss, c.upper_ms] for c in self.candidates])
 
 
 def search(
@@ -85,44 +88,46 @@ def search(
     feasibility: Feasibility | None = None,
     on_progress: OnProgress = no_progress,
 ) -> SearchOutcome:
-    """Search, going on from ``state`` when it holds generations.
+    """Search, and resume from the generations that ``state`` holds.
 
     Args:
-        space: Where to search.
-        settings: How.
-        latency: Predicts milliseconds, with an upper bound.
-        evaluator: Gives architectures their fitness; less is better.
-        state: Where each generation is kept.
-        known: The fitness of architectures of an earlier search: those that fit are the first
-            generation, or a part of it when they are too few to be its parents.
-        feasibility: What `surveyed` returned, where it was called before.
+        space: The search space.
+        settings: The settings of the search.
+        latency: The model that predicts milliseconds, with an upper bound.
+        evaluator: The function that gives architectures their fitness; a smaller one is better.
+        state: The file that keeps each generation.
+        known: The fitness of architectures of an earlier search. Those that are feasible are the
+            first generation, or a part of it when they are too few to be its parents.
+        feasibility: The value of `surveyed`, when it was called before.
         on_progress: Called after every evaluation, in units of evaluations.
 
     Raises:
-        InfeasibleBudgetError: No architecture is predicted to fit, and the nearest budget is
-            named; or none keeps the other limits.
-        SearchStateError: The state is damaged, of another search, or in use by one.
-        ValueError: A fitness is not a finite number; nothing could be ranked.
+        InfeasibleBudgetError: No architecture is predicted to fit, and the message names the
+            nearest budget; or no architecture keeps the other limits.
+        SearchStateError: The state is damaged, belongs to another search or is in use.
+        ValueError: A fitness is not a finite number, so that nothing can be ranked.
     """
     are_feasible = _feasibility(settings, latency)
-    begun = _that_fit(known or {}, are_feasible)
-    if not begun:
+    known = known or {}
+    fits = are_feasible(list(known)) if known else []
+    feasible_known = dict(compress(known.items(), fits))
+    if not feasible_known:
         feasibility = require_feasible(space, settings, latency, feasibility)
-    # A survey is a look at some: what is known may be faster.
+    # The range comes from some architectures only. Known ones may fit although it says no.
     feasibility = feasibility or surveyed(space, settings, latency)
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     evolution = Evolution(
         space,
         settings,
         are_feasible=are_feasible,
-        start=(*begun, feasibility.fastest, space.smallest()),
+        start=(*feasible_known, feasibility.fastest, space.smallest()),
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
     with state.held():
-        generations = _evolved(evolution, begun, settings, evaluator, state, on_progress)
+        generations = _evolved(evolution, feasible_known, settings, evaluator, state, on_progress)
     if not any(generations):
         raise InfeasibleBudgetError(
-            f"No architecture of '{space.name}' was found that keeps 'budget_ms' "
+            f"The search found no architecture of '{space.name}' that keeps 'budget_ms' "
             f"{settings.budget_ms:g} and all limits together. The fastest seen that keeps the "
             f"other limits, {feasibility.fastest.id}, takes at most {feasibility.lowest_ms:.4g} "
             "ms: raise one of them."
@@ -133,39 +138,32 @@ def search(
 
 def _evolved(
     evolution: Evolution,
-    begun: Generation,
+    known: Generation,
     settings: SearchSettings,
     evaluator: Evaluator,
     state: SearchState,
     on_progress: OnProgress,
 ) -> list[Generation]:
-    """Go on from the generations that are kept, and return all of them in the end."""
+    """Resume from the generations on disk, and return all generations of the search."""
     generations: list[Generation] = [*state.load()]
-    if not generations and len(begun) >= settings.parents:
-        generations = [begun]
-        state.append(begun)
-    for told in generations:
-        evolution.tell(told)
+    if not generations and len(known) >= settings.parents:
+        generations = [known]
+        state.append(known)
+    for generation in generations:
+        evolution.tell(generation)
     n_kept = len(generations)
     progress = _Progress(settings, generations, on_progress)
     while not evolution.is_finished:
-        evaluated = _evaluated(evolution.ask(), begun, evaluator, progress)
+        evaluated = _evaluated(evolution.ask(), known, evaluator, progress)
         evolution.tell(evaluated)
         generations.append(evaluated)
-        if any(generations):  # or nothing was begun that a correction could spoil
+        if any(
+            generations
+        ):  # a search without candidates leaves no file, so that it can be corrected
             for kept in generations[n_kept:]:
                 state.append(kept)
             n_kept = len(generations)
     return generations
-
-
-def _that_fit(
-    known: Mapping[Architecture, float], are_feasible: AreFeasible
-) -> dict[Architecture, float | None]:
-    """What is known and fits, as if it had been evaluated."""
-    some = list(known)
-    fits = are_feasible(some) if some else []
-    return {a: known[a] for a, is_fit in zip(some, fits, strict=True) if is_fit}
 
 
 def _evaluated(
@@ -174,19 +172,19 @@ def _evaluated(
     evaluator: Evaluator,
     progress: "_Progress",
 ) -> dict[Architecture, float | None]:
-    """A generation's fitness; what is known already is not put to the test of less text."""
-    found = evaluator([a for a in asked if a not in known], progress)
+    """Return a generation's fitness. Halving cannot drop an architecture whose fitness is known."""
+    fresh = evaluator([a for a in asked if a not in known], progress)
     for architecture in asked:
         if architecture in known:
             progress(known[architecture])
-    return {a: known[a] if a in known else found[a] for a in asked}
+    return {a: known[a] if a in known else fresh[a] for a in asked}
 
 
 class TradeOffs:
-    """Ranks by loss and latency together, as NSGA-II does.
+    """A ranking by fitness and latency together, as in NSGA-II.
 
     Args:
-        upper_ms: The latency of architectures.
+        upper_ms: A function that returns the upper bounds of architectures' latencies.
     """
 
     def __init__(self, upper_ms: Callable[[Sequence[Architecture]], NDArray[np.float64]]) -> None:
@@ -194,32 +192,32 @@ class TradeOffs:
         self._known: dict[Architecture, float] = {}
 
     def __call__(self, fitness: Mapping[Architecture, float]) -> list[Architecture]:
-        """The architectures, those first that are best and loneliest."""
+        """Return the architectures by `pareto.ranked`, the best one first."""
         fresh = [a for a in fitness if a not in self._known]
         if fresh:
-            # A search that goes on predicts in other batches, which moves the last digits.
+            # A resumed search predicts in other batches, which changes the last digits.
             upper_ms = (float(f"{ms:.9g}") for ms in self._upper_ms(fresh))
             self._known |= dict(zip(fresh, upper_ms, strict=True))
-        some = list(fitness)
-        points_N2 = np.array([[fitness[a], self._known[a]] for a in some]).reshape(-1, 2)
-        return [some[i] for i in pareto.ranked(points_N2)]
+        ranked = list(fitness)
+        points_N2 = np.array([[fitness[a], self._known[a]] for a in ranked]).reshape(-1, 2)
+        return [ranked[i] for i in pareto.ranked(points_N2)]
 
 
 def _feasibility(settings: SearchSettings, latency: LatencyModel) -> AreFeasible:
-    """Which of some architectures keep the budget and every other limit."""
+    """Return the function that tells which architectures keep the budget and every limit."""
 
-    def are_feasible(some: Sequence[Architecture]) -> list[bool]:
-        upper_ms = latency.upper_ms(some, confidence=settings.confidence)
+    def are_feasible(candidates: Sequence[Architecture]) -> list[bool]:
+        upper_ms = latency.upper_ms(candidates, confidence=settings.confidence)
         return [
             bool(bound <= settings.budget_ms) and is_within_limits(a, settings, latency.workload)
-            for a, bound in zip(some, upper_ms, strict=True)
+            for a, bound in zip(candidates, upper_ms, strict=True)
         ]
 
     return are_feasible
 
 
 class _Progress:
-    """Reports progress over all evaluations of the search."""
+    """The progress of a search, in evaluations."""
 
     def __init__(
         self, settings: SearchSettings, generations: Sequence[Generation], on_progress: OnProgress
@@ -228,7 +226,7 @@ class _Progress:
         first = len(generations[0]) if generations else settings.population
         self._total = first + later
         self._done = sum(map(len, generations))
-        known = (loss for told in generations for loss in told.values() if loss is not None)
+        known = (loss for each in generations for loss in each.values() if loss is not None)
         self._best = min(known, default=float("inf"))
         self._on_progress = on_progress
 
@@ -242,23 +240,21 @@ class _Progress:
 def _ranked(
     generations: Sequence[Generation], latency: LatencyModel, confidence: float
 ) -> tuple[Candidate, ...]:
-    found = [
+    """Return the candidates of all generations, best first, with their bounds."""
+    evaluated = [
         (architecture, loss, n)
-        for n, told in enumerate(generations)
-        for architecture, loss in told.items()
+        for n, generation in enumerate(generations)
+        for architecture, loss in generation.items()
         if loss is not None
     ]
-    bounds = latency.predict([a for a, _, _ in found], confidence=confidence, searched=True)
-    rows = zip(found, bounds.to_dict("records"), strict=True)
+    bounds = latency.predict([a for a, _, _ in evaluated], confidence=confidence, searched=True)
     candidates = (
         Candidate(
             architecture=architecture,
             loss=loss,
-            generation=generation,
-            predicted_ms=float(row["predicted_ms"]),
-            lower_ms=float(row["lower_ms"]),
-            upper_ms=float(row["upper_ms"]),
+            generation=n,
+            **{str(name): float(ms) for name, ms in row.items()},
         )
-        for (architecture, loss, generation), row in rows
+        for (architecture, loss, n), row in zip(evaluated, bounds.to_dict("records"), strict=True)
     )
     return tuple(sorted(candidates, key=lambda candidate: candidate.loss))

@@ -1,10 +1,11 @@
-"""Evolution as ask and tell: it never evaluates, never repeats, and always ends.
+"""Evolve architectures by ask and tell, without evaluating any and without repeating any.
 
-Each generation draws from its own generator, seeded by the search's seed and its number, so a
-search that is told what was found before goes on exactly where it stood.
+Each generation draws from a generator of its own, seeded by the search's seed and the generation's
+number. So a search that is told its earlier generations resumes exactly.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from operator import itemgetter
 from random import Random
 
@@ -15,28 +16,28 @@ from automoe.settings.search import EvolutionSettings
 AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
 Rank = Callable[[Mapping[Architecture, float]], Sequence[Architecture]]
 
-_MAX_DRAWS = 60  # batches of draws per request; what is not found by then is left out
-_MAX_CHILD_DRAWS = 20  # the same of children, of which alike parents have few that are new
-_DRAWS_PER_MISSING = 2  # one call of a predictor costs as much as dozens of rows of it
+_MAX_DRAWS = 60  # most batches of draws, after which a generation stays smaller
+_MAX_CHILD_DRAWS = 20  # the same for children: similar parents have few new ones
+_DRAWS_PER_MISSING = 2  # large batches, because a predictor's call takes longer than its rows
 _FALLBACK_PROBABILITY = 0.1
 
 
 def by_fitness(fitness: Mapping[Architecture, float]) -> list[Architecture]:
-    """Best first; the earlier wins a tie."""
-    # By the items: looking up each would hash thousands of architectures in every generation.
+    """Return the architectures, the best first. Equal ones keep their order."""
+    # The items are sorted, because looking up each one would hash thousands of architectures.
     return [architecture for architecture, _ in sorted(fitness.items(), key=itemgetter(1))]
 
 
 class Evolution:
-    """A population that gets better at a fitness, of which less is better.
+    """A population whose fitness improves from generation to generation; a smaller one is better.
 
     Args:
-        space: Where architectures come from.
-        settings: Sizes, probability and seed.
-        are_feasible: Which of some architectures may be evaluated at all.
-        start: Feasible architectures to begin with; from them the first generation is filled
-            when random draws are rarely feasible.
-        rank: Orders everything that has a fitness, the best parents first.
+        space: The space from which architectures are drawn.
+        settings: The sizes, the probability and the seed.
+        are_feasible: A function that tells which architectures may be evaluated.
+        start: Architectures of the first generation, as far as they are feasible. Their mutants
+            fill it when random draws are rarely feasible.
+        rank: A function that orders all architectures with a fitness, the best parents first.
     """
 
     def __init__(
@@ -59,11 +60,11 @@ class Evolution:
 
     @property
     def is_finished(self) -> bool:
-        """Whether every generation was told."""
+        """Return whether the fitness of every generation was told."""
         return self.generation >= self._settings.generations
 
     def ask(self) -> list[Architecture]:
-        """The next generation: feasible, distinct, never asked before. Empty when none is left."""
+        """Return the next generation: distinct, new, feasible architectures; [] if none is left."""
         rng = Random(f"evolution {self._settings.seed} {self.generation}")
         if self.generation == 0:
             return self._first(rng)
@@ -75,20 +76,20 @@ class Evolution:
             return []
         mutants = self._distinct(lambda: self._mutant(parents, rng), self._settings.mutants, ())
         children = self._distinct(
-            lambda: self._child(parents, rng),
+            lambda: self._space.crossover(rng.choice(parents), rng.choice(parents), rng),
             self._settings.crossovers,
             mutants,
             max_draws=_MAX_CHILD_DRAWS,
         )
         born = [*mutants, *children]
-        # Parents that have become alike have few new children: a generation would be cut short.
+        # Similar parents have few new children; mutants fill the generation.
         n_missing = self._settings.crossovers - len(children)
         return [*born, *self._distinct(lambda: self._mutant(parents, rng), n_missing, born)]
 
     def tell(self, fitness: Mapping[Architecture, float | None]) -> None:
-        """The fitness of what was asked; the generation is over.
+        """Take the fitness of what `ask` returned, and end the generation.
 
-        What has none is never asked again and is nobody's parent.
+        An architecture without a fitness is never asked again and never becomes a parent.
         """
         known = {a: value for a, value in fitness.items() if value is not None}
         self._fitness.update(known)
@@ -96,32 +97,27 @@ class Evolution:
         self.generation += 1
 
     def ranked(self) -> list[Architecture]:
-        """Everything with a fitness so far, best first."""
+        """Return all architectures that have a fitness, best first."""
         return list(self._rank(self._fitness))
 
     def _first(self, rng: Random) -> list[Architecture]:
         wanted = self._settings.population
-        begun = [a for a, fits in self._checked(dict.fromkeys(self._start)) if fits][:wanted]
-        drawn = self._distinct(lambda: self._space.sample(rng), wanted - len(begun), begun)
-        found = [*begun, *drawn]
-        if found and len(found) < wanted:
-            near = self._distinct(
-                lambda: self._space.mutate(
-                    rng.choice(found), rng, probability=_FALLBACK_PROBABILITY
-                ),
-                wanted - len(found),
-                found,
-            )
-            found = [*found, *near]
-        return found
+        start = self._feasible(dict.fromkeys(self._start))[:wanted]
+        drawn = self._distinct(lambda: self._space.sample(rng), wanted - len(start), start)
+        first = [*start, *drawn]
+        if not first:
+            return []
+        near = self._distinct(
+            lambda: self._space.mutate(rng.choice(first), rng, probability=_FALLBACK_PROBABILITY),
+            wanted - len(first),
+            first,
+        )
+        return [*first, *near]
 
     def _mutant(self, parents: Sequence[Architecture], rng: Random) -> Architecture:
         return self._space.mutate(
             rng.choice(parents), rng, probability=self._settings.mutation_probability
         )
-
-    def _child(self, parents: Sequence[Architecture], rng: Random) -> Architecture:
-        return self._space.crossover(rng.choice(parents), rng.choice(parents), rng)
 
     def _distinct(
         self,
@@ -131,20 +127,19 @@ class Evolution:
         *,
         max_draws: int = _MAX_DRAWS,
     ) -> list[Architecture]:
-        """Up to ``n`` feasible architectures that were neither told nor ``taken``."""
+        """Return up to ``n`` feasible architectures that were neither told nor ``taken``."""
         seen = {*self._fitness, *self._dropped, *taken}
-        found: list[Architecture] = []
+        distinct: list[Architecture] = []
         for _ in range(max_draws):
-            if len(found) == n:
+            n_missing = n - len(distinct)
+            if n_missing == 0:
                 break
-            drawn = dict.fromkeys(draw() for _ in range(_DRAWS_PER_MISSING * (n - len(found))))
+            drawn = dict.fromkeys(draw() for _ in range(_DRAWS_PER_MISSING * n_missing))
             fresh = [a for a in drawn if a not in seen]
             seen.update(fresh)
-            found += [a for a, fits in self._checked(fresh) if fits][: n - len(found)]
-        return found
+            distinct += self._feasible(fresh)[:n_missing]
+        return distinct
 
-    def _checked(self, some: Iterable[Architecture]) -> list[tuple[Architecture, bool]]:
-        architectures = list(some)
-        if not architectures:
-            return []
-        return list(zip(architectures, self._are_feasible(architectures), strict=True))
+    def _feasible(self, candidates: Iterable[Architecture]) -> list[Architecture]:
+        drawn = list(candidates)
+        return list(compress(drawn, self._are_feasible(drawn))) if drawn else []

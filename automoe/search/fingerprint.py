@@ -1,4 +1,4 @@
-"""What tells one search from another: it may go on only from what it would find itself."""
+"""Tell one search from another: a search resumes only from files that it wrote itself."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from automoe.training.model_folder import WEIGHTS
 def search_fingerprint(
     settings: SearchSettings, fitness: Sequence[Fitness], *, predictor: Path, supernet: Path
 ) -> str:
-    """A digest of settings, objective, text, predictor and supernet.
+    """Return a digest of settings, objective, text, predictor and supernet.
 
     Args:
-        settings: Of the search; how long it may measure does not count.
-        fitness: What it minimises, one for each stage of halving.
-        predictor: File of the latency model.
-        supernet: Folder of the supernet.
+        settings: The settings of the search. Those that limit measuring do not count.
+        fitness: The fitness functions, one for each stage of halving.
+        predictor: The file of the predictor.
+        supernet: The folder of the supernet.
     """
     asked = settings.model_dump_json(exclude=set(VERIFICATION_FIELDS))
     digest = hashlib.sha256(f"{asked} {[_identity(each) for each in fitness]}".encode())
@@ -29,6 +29,6 @@ def search_fingerprint(
 
 
 def _identity(fitness: Fitness) -> str:
-    """What its values depend on; of a function of the user at least its name and source."""
+    """Return what a fitness depends on; for a function without a digest, its name and source."""
     name, source = getattr(fitness, "name", ""), getattr(fitness, "source_digest", "")
     return getattr(fitness, "digest", None) or f"{name} {source}"

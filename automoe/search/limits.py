@@ -1,4 +1,4 @@
-"""Limits of a search that need no measurement: operations, parameters, memory."""
+"""Check the limits that need no measurement: FLOPs, parameters and memory."""
 
 from collections.abc import Callable
 from math import ceil
@@ -9,7 +9,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.settings.search import SearchSettings
 
-# What each limit bounds, with the embeddings in memory only.
+# The quantity that each limit bounds. Only the memory includes the embeddings.
 LIMITED: dict[str, Callable[[Cost], float]] = {
     "max_flops": lambda cost: cost.flops,
     "max_params": lambda cost: cost.params,
@@ -19,16 +19,16 @@ LIMITED: dict[str, Callable[[Cost], float]] = {
 
 
 def is_limited(settings: SearchSettings) -> bool:
-    """Whether any limit is set."""
+    """Return whether any limit is set."""
     return bool(_set_limits(settings))
 
 
 def is_within_limits(
     architecture: Architecture, settings: SearchSettings, workload: TranslationWorkload
 ) -> bool:
-    """Whether an architecture keeps every limit that is set."""
+    """Return whether an architecture keeps every limit that is set."""
     limits = _set_limits(settings)
-    if not limits:
+    if not limits:  # counting takes time
         return True
     cost = workload.cost(architecture)
     return all(LIMITED[name](cost) <= limit for name, limit in limits.items())
@@ -37,7 +37,7 @@ def is_within_limits(
 def unmet_limits(
     space: SearchSpace, settings: SearchSettings, workload: TranslationWorkload
 ) -> str:
-    """The limits that even the space's smallest architecture exceeds, and its figures; or ''."""
+    """Return a message about the limits that the smallest architecture exceeds; '' for none."""
     cost = workload.cost(space.smallest())
     return "; ".join(
         f"'{name}' must be at least {_rounded_up(LIMITED[name](cost))}, what the smallest "
@@ -48,7 +48,7 @@ def unmet_limits(
 
 
 def _rounded_up(value: float) -> float:
-    """Whole from a thousand up, else to a thousandth, and never below the value."""
+    """Round up: to a whole number from 1000 on, to a thousandth below it."""
     return ceil(value) if value >= 1000 else ceil(value * 1000) / 1000
 
 

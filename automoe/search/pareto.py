@@ -1,4 +1,4 @@
-"""Trade-offs between two quantities of which less is better.
+"""Rank trade-offs between two quantities; a smaller value of each is better.
 
 The ranking is that of NSGA-II (Deb et al. 2002, "A fast and elitist multiobjective genetic
 algorithm", sections III.A and III.B).
@@ -13,7 +13,10 @@ Points = NDArray[np.float64]
 
 
 def front(points_N2: Points) -> NDArray[np.int64]:
-    """The points that no other dominates, by the first objective; of equal ones the first."""
+    """Return the points that no other one dominates, by the first objective.
+
+    Of equal points only the first is returned.
+    """
     order = np.lexsort((points_N2[:, 1], points_N2[:, 0]))
     second = points_N2[order, 1]
     least_before = np.minimum.accumulate(np.concatenate([[np.inf], second[:-1]]))
@@ -21,7 +24,7 @@ def front(points_N2: Points) -> NDArray[np.int64]:
 
 
 def ranked(points_N2: Points) -> NDArray[np.int64]:
-    """All points, the best first: by the front they are in, then the loneliest of it first."""
+    """Return all points, the best first: front by front, and by falling crowding distance."""
     left = np.arange(len(points_N2))
     order: list[NDArray[np.int64]] = []
     while left.size:
@@ -33,7 +36,7 @@ def ranked(points_N2: Points) -> NDArray[np.int64]:
 
 
 def crowding_distance(front_N2: Points) -> NDArray[np.float64]:
-    """How far the neighbours of each point of one front lie apart; infinite at its ends."""
+    """Return how far apart the neighbours of each point of a front are; infinity at its ends."""
     distance_N = np.zeros(len(front_N2))
     for value_N in front_N2.T:
         order = np.argsort(value_N, kind="stable")
@@ -45,11 +48,11 @@ def crowding_distance(front_N2: Points) -> NDArray[np.float64]:
 
 
 def hypervolume(points_N2: Points, reference_2: Points) -> float:
-    """The area that the points dominate, up to a reference point (Zitzler & Thiele 1998).
+    """Return the area that the points dominate, up to a reference point (Zitzler & Thiele 1998).
 
     Args:
-        points_N2: Any points; those beyond the reference add nothing.
-        reference_2: What is worse than all of interest.
+        points_N2: The points. Those beyond the reference add nothing.
+        reference_2: A point that is worse than all those of interest.
     """
     within = points_N2[(points_N2 < reference_2).all(axis=1)]
     if not len(within):

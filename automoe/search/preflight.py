@@ -1,4 +1,4 @@
-"""What a space offers within a budget, before anything is searched."""
+"""Check before a search which latencies a space offers within the budget."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
 
-_DRAWS = 200  # of which many lie outside a small log of the very same space in some feature
+_DRAWS = 200  # many of them lie outside a small log, even one of the same space
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What a space offers within a budget that something in it is predicted to fit.
+    """The latencies of a space in which some architecture is predicted to fit the budget.
 
     Attributes:
         feasibility: The latencies of the space.
-        shown: The same for the result file, see `feasibility_of`.
+        shown: Their description in the result file, see `feasibility_of`.
     """
 
     feasibility: Feasibility
@@ -38,18 +38,19 @@ def preflight_check(
     info: DeviceInfo | None = None,
     say: Say,
 ) -> Preflight:
-    """Look at a space before it is searched, and tell a person what it offers.
+    """Check a space before it is searched, and tell the user which latencies it offers.
 
     Args:
-        space: Where to search.
-        settings: Budget, confidence and the other limits.
-        latency: Predicts milliseconds, with an upper bound.
-        info: The device that will measure; None when none will.
-        say: Told what the space offers, and when the predictor's log is of another space, of
-            another device or of another power mode.
+        space: The search space.
+        settings: The budget, the confidence and the limits.
+        latency: The model that predicts milliseconds, with an upper bound.
+        info: The device that will measure; None when nothing is measured.
+        say: Called with the latencies of the space, and with a warning when the predictor's log
+            is of another space, device or power mode.
 
     Raises:
-        InfeasibleBudgetError: Nothing fits; the nearest feasible budget or limit is named.
+        InfeasibleBudgetError: No architecture fits. The message names the nearest feasible budget
+            or limit.
     """
     if info is not None:
         warn_of_another_device(latency, info, say=say)
@@ -62,26 +63,27 @@ def preflight_check(
 
 
 def warn_of_another_device(latency: LatencyModel, info: DeviceInfo, *, say: Say) -> None:
-    """Say so when the predictor was fitted on another device, or in another power mode."""
-    held = latency.predictor.conditions
-    fitted_on = held.get("device_fingerprint", info.fingerprint)
+    """Warn when the predictor was fitted on another device, or in another power mode."""
+    conditions = latency.predictor.conditions
+    fitted_on = conditions.get("device_fingerprint", info.fingerprint)
     if fitted_on != info.fingerprint:
         say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
-    mode = held.get("power_mode", info.power_mode)
+    mode = conditions.get("power_mode", info.power_mode)
     if mode != info.power_mode:
         say(f"The predictor was fitted in power mode {mode}; the device is in {info.power_mode}.")
 
 
 def warn_of_another_space(latency: LatencyModel, space: SearchSpace, *, say: Say) -> None:
-    """Say so when the predictor's log holds little that is like the space."""
+    """Warn when most of the space lies outside the predictor's log."""
     rng = Random("other draws than those of a log")
     table = latency.table([space.sample(rng) for _ in range(_DRAWS)])
     n_outside = int(latency.predictor.extrapolates(table).sum())
     if n_outside > _DRAWS / 2:
         say(
             f"warning: {n_outside} of {_DRAWS} random architectures of '{space.name}' lie outside "
-            "the log that the predictor was fitted to, where its bounds promise nothing. Is it of "
-            "another space, such as one without experts? Measure more of this one and fit again."
+            "the log that the predictor was fitted to, where its bounds promise nothing. Perhaps "
+            "the log is of another space, such as one without experts. Measure more architectures "
+            "of this space and fit again."
         )
 
 
@@ -91,16 +93,17 @@ def require_feasible(
     latency: LatencyModel,
     feasibility: Feasibility | None = None,
 ) -> Feasibility:
-    """Return the latencies of a space in which something is predicted to fit.
+    """Return the latencies of a space in which some architecture is predicted to fit.
 
     Args:
-        space: Where to search.
-        settings: Budget, confidence and the other limits.
-        latency: Predicts milliseconds, with an upper bound.
-        feasibility: What `surveyed` returned, where it was called before.
+        space: The search space.
+        settings: The budget, the confidence and the limits.
+        latency: The model that predicts milliseconds, with an upper bound.
+        feasibility: The value of `surveyed`, when it was called before.
 
     Raises:
-        InfeasibleBudgetError: Nothing fits; the nearest feasible budget or limit is named.
+        InfeasibleBudgetError: No architecture fits. The message names the nearest feasible budget
+            or limit.
     """
     unmet = unmet_limits(space, settings, latency.workload)
     if unmet:
@@ -111,12 +114,12 @@ def require_feasible(
 
 
 def surveyed(space: SearchSpace, settings: SearchSettings, latency: LatencyModel) -> Feasibility:
-    """Return the latencies of a space; of those that keep the other limits it has the fastest.
+    """Return the latencies of a space, and the fastest architecture that keeps the limits.
 
     Args:
-        space: Where to search.
-        settings: Confidence and the other limits.
-        latency: Predicts milliseconds, with an upper bound.
+        space: The search space.
+        settings: The confidence and the limits.
+        latency: The model that predicts milliseconds, with an upper bound.
     """
     upper_ms = partial(latency.upper_ms, confidence=settings.confidence)
     keeps = partial(is_within_limits, settings=settings, workload=latency.workload)
@@ -126,12 +129,13 @@ def surveyed(space: SearchSpace, settings: SearchSettings, latency: LatencyModel
 def feasibility_of(
     feasibility: Feasibility, latency: LatencyModel, confidence: float
 ) -> dict[str, Any]:
-    """The fastest, the typical and the slowest architecture of a space, with their bounds.
+    """Describe the fastest, the typical and the slowest architecture of a space, with bounds.
 
     Args:
-        feasibility: Of the space.
-        latency: Predicts them.
-        confidence: Of each bound by itself; upper bounds are those that a search keeps.
+        feasibility: The latencies of the space.
+        latency: The model that predicts them.
+        confidence: The confidence of each bound by itself. The upper bounds are the wider ones
+            that a search holds against its budget.
     """
     architectures = {
         "smallest": feasibility.fastest,
@@ -150,13 +154,13 @@ def preflight_line(
     *,
     is_slack: bool,
 ) -> str:
-    """What the space offers, for a person.
+    """Return the line that tells the user the latencies of a space.
 
     Args:
-        shown: What `feasibility_of` returned.
-        settings: Budget and the other limits.
-        space: Where to search.
-        is_slack: Whether the budget excludes nothing seen.
+        shown: The value of `feasibility_of`.
+        settings: The budget and the limits.
+        space: The search space.
+        is_slack: Whether the budget excludes no architecture that was looked at.
     """
     ranges = ", ".join(
         f"{name} {row['predicted_ms']:.4g} ms ({row['lower_ms']:.4g} to {row['upper_ms']:.4g})"
@@ -166,7 +170,8 @@ def preflight_line(
     if is_slack:
         among = "within the other limits" if is_limited(settings) else "of the whole space"
         line += (
-            f" The budget of {settings.budget_ms:g} ms excludes nothing seen: what is returned is "
-            f"the best {among}, at most {shown['largest']['upper_ms']:.4g} ms."
+            f" The budget of {settings.budget_ms:g} ms excludes no architecture that was looked "
+            f"at: the winner is the best one {among}, at most "
+            f"{shown['largest']['upper_ms']:.4g} ms."
         )
     return line

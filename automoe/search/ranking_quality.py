@@ -1,8 +1,8 @@
-"""Whether a supernet ranks its subnets as training each of them alone does.
+"""Check whether a supernet ranks its subnets in the same order as training each of them alone.
 
-A search believes the losses that subnets have with shared weights. What they are worth is the
-rank correlation with the losses of the same subnets trained alone (Yu et al., 2020, "Evaluating
-the search phase of neural architecture search").
+A search relies on the losses that subnets have with shared weights. Their quality is the rank
+correlation with the losses of the same subnets trained alone (Yu et al., 2020, "Evaluating the
+search phase of neural architecture search").
 
 Legend: N subnets.
 """
@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from random import Random
 from shutil import rmtree
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
 from automoe.architecture.architecture import Architecture
+from automoe.architecture.draws import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.progress import OnProgress, no_progress
 from automoe.search.fitness.cache import FitnessCache
@@ -42,9 +42,9 @@ class RankedSubnet:
     """One subnet and its two losses, in nats per target token.
 
     Attributes:
-        architecture: Its description.
-        supernet_loss: With the supernet's weights.
-        alone_loss: After a training of its own.
+        architecture: The architecture of the subnet.
+        supernet_loss: The loss with the supernet's weights.
+        alone_loss: The loss after a training of its own.
     """
 
     architecture: Architecture
@@ -57,9 +57,9 @@ class Correlation:
     """A rank correlation and its bootstrap interval.
 
     Attributes:
-        value: 1 where the order is the same, -1 where it is reversed.
-        low: Lower end of the 95 % interval over subnets.
-        high: Upper end.
+        value: The correlation: 1 for the same order, -1 for the reversed one.
+        low: The lower end of the 95 % interval over subnets.
+        high: The upper end of the interval.
     """
 
     value: float
@@ -69,12 +69,12 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class RankingQuality:
-    """How well a supernet ranks.
+    """The answer to how well a supernet ranks.
 
     Attributes:
-        subnets: In the order in which they were drawn.
-        spearman: Correlation of the ranks.
-        kendall: Pairs in the same order less pairs in the other, as a share (tau-b).
+        subnets: The subnets in the order in which they were drawn.
+        spearman: The correlation of the ranks.
+        kendall: The pairs in the same order minus the pairs in the other, as a share (tau-b).
     """
 
     subnets: tuple[RankedSubnet, ...]
@@ -84,13 +84,13 @@ class RankingQuality:
 
 @dataclass(frozen=True, slots=True)
 class AloneFitness:
-    """Loss of a subnet that is trained alone, from new weights, and validated as the supernet is.
+    """The loss of a subnet that is trained alone from new weights, on the supernet's valid split.
 
     Attributes:
-        supernet: Its folder; gives shape and vocabulary, no weight.
-        corpus: What to train and to validate on.
-        settings: How; the place of the norm is the supernet's.
-        folder: Where checkpoints are kept.
+        supernet: The folder of the supernet, which gives shape and vocabulary but no weights.
+        corpus: The corpus to train and to validate on.
+        settings: The settings of the training. The place of the norm is the supernet's.
+        folder: The folder of the checkpoints.
     """
 
     supernet: Path
@@ -100,18 +100,18 @@ class AloneFitness:
 
     @property
     def digest(self) -> str:
-        """What the losses depend on besides the architecture."""
+        """A digest of everything besides the architecture that the losses depend on."""
         settings = self.settings.model_dump_json(exclude={"save_every", "validate_every", "norm"})
         digest = hashlib.sha256(settings.encode())
         digest.update(self.corpus.split("train").digest.encode())
         return f"alone/{digest.hexdigest()}/{SupernetFitness(self.supernet, self.corpus).digest}"
 
     def __call__(self, architecture: Architecture) -> float:
-        """The loss of one subnet; a killed training goes on where it stopped.
+        """Return the loss of one subnet. A killed training is resumed.
 
         Raises:
             ModelFolderError: The folder holds no supernet.
-            CorpusError: The text cannot be used.
+            CorpusError: The corpus cannot be used.
             CheckpointError: A checkpoint is damaged or of another training.
         """
         trained, settings = TrainedModel.load(self.supernet), self.settings
@@ -144,21 +144,21 @@ def ranking_quality(
 ) -> RankingQuality:
     """Train random subnets alone and compare their order with the supernet's.
 
-    What is finished is kept in ``folder``: the same call goes on, and a larger ``n`` adds subnets.
+    Losses are kept in ``folder``: the same call resumes, and a larger ``n`` adds subnets.
 
     Args:
-        supernet: Folder of `automoe train`.
-        corpus: What to train and to validate on.
-        settings: Of each subnet's training.
-        folder: Where losses and checkpoints go.
-        n: Subnets; 3 at least.
-        seed: Of the subnets that are drawn and of the bootstrap.
+        supernet: The folder of `automoe train`.
+        corpus: The corpus to train and to validate on.
+        settings: The settings of each subnet's training.
+        folder: The folder for losses and checkpoints.
+        n: The number of subnets, at least 3.
+        seed: The seed of the subnets that are drawn and of the bootstrap.
         on_progress: Called after each subnet.
 
     Raises:
         ValueError: There are fewer than three subnets, or all have the same loss.
         ModelFolderError: The folder holds no supernet.
-        CorpusError: The text cannot be used.
+        CorpusError: The corpus cannot be used.
     """
     if n < _FEWEST:
         raise ValueError(f"'n' must be at least {_FEWEST}. Got {n}.")
@@ -184,38 +184,38 @@ def _ranked_subnets(
     alone: AloneFitness,
     on_progress: OnProgress,
 ) -> tuple[RankedSubnet, ...]:
-    """Return both losses of each architecture; each is on disk as soon as it is known."""
+    """Return both losses of each architecture. A loss is on disk as soon as it is known."""
     cache = FitnessCache(alone.folder / LOSSES)
     shared_losses = Evaluator(shared, cache=cache)(drawn)
     evaluator = Evaluator(alone, cache=cache)
     alone_losses: dict[Architecture, float | None] = {}
     for architecture in drawn:
         alone_losses |= evaluator([architecture])
-        rmtree(alone.folder / architecture.id, ignore_errors=True)  # its loss is on disk now
+        rmtree(alone.folder / architecture.id, ignore_errors=True)
         note = f"{architecture.id} {alone_losses[architecture]:.3f}"
         on_progress(len(alone_losses), len(drawn), note)
     return tuple(RankedSubnet(a, _known(shared_losses[a]), _known(alone_losses[a])) for a in drawn)
 
 
 def spearman(first_N: Losses, second_N: Losses) -> float:
-    """Spearman's rank correlation."""
+    """Return Spearman's rank correlation."""
     return float(spearmanr(first_N, second_N).statistic)
 
 
 def kendall(first_N: Losses, second_N: Losses) -> float:
-    """Kendall's tau-b."""
+    """Return Kendall's tau-b."""
     return float(kendalltau(first_N, second_N).statistic)
 
 
 def correlation(
     of: Callable[[Losses, Losses], float], first_N: Losses, second_N: Losses, *, seed: int = 0
 ) -> Correlation:
-    """A rank correlation with its percentile bootstrap over pairs (Efron, 1979).
+    """Return a rank correlation with its percentile bootstrap over pairs (Efron, 1979).
 
-    A resample in which one side is all the same has no ranks and is left out.
+    A resample in which all values of one side are equal has no ranks and is left out.
 
     Raises:
-        ValueError: One side is all the same.
+        ValueError: All values of one side are equal.
     """
     if not (np.ptp(first_N) and np.ptp(second_N)):
         raise ValueError(
@@ -235,7 +235,7 @@ def correlation(
 
 
 def report(quality: RankingQuality) -> dict[str, object]:
-    """The content as JSON types; losses are in nats per target token."""
+    """Return the answer as JSON types; losses are in nats per target token."""
     return {
         "n": len(quality.subnets),
         "confidence": CONFIDENCE,
@@ -254,16 +254,15 @@ def report(quality: RankingQuality) -> dict[str, object]:
 
 
 def _drawn(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """Distinct ones; the first of them are the same for every ``n``."""
-    rng = Random(f"ranking {seed}")
-    distinct = list(dict.fromkeys(space.sample(rng) for _ in range(100 * n)))[:n]
+    """Return ``n`` distinct architectures; a larger ``n`` adds some at the end."""
+    distinct = draw_distinct(space, n, f"ranking {seed}")
     if len(distinct) < n:
         raise ValueError(
-            f"'n' must be at most {len(distinct)}, the subnets found in '{space.name}'. Got {n}."
+            f"'n' must be at most {len(distinct)}, the subnets of '{space.name}'. Got {n}."
         )
     return distinct
 
 
 def _known(loss: float | None) -> float:
-    assert loss is not None  # only halving leaves one out
+    assert loss is not None  # only halving gives None
     return loss

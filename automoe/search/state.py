@@ -1,4 +1,4 @@
-"""What a search has found so far, on disk: a line per generation, appended when it is over."""
+"""Keep the generations of a search on disk, one line for each, appended when it is over."""
 
 import hashlib
 import json
@@ -20,15 +20,15 @@ Generation = Mapping[Architecture, float | None]
 
 
 class RoundKind(StrEnum):
-    """How the candidates that a round measures were chosen."""
+    """The way in which a round chose the candidates that it measures."""
 
     FIRST = "first search"
-    SEARCHED_ON = "searched on"  # with what the device said of earlier candidates
-    NEAREST = "nearest to the budget"  # where nothing is predicted to fit any more
+    SEARCHED_ON = "searched on"  # with a predictor that was fitted to measured candidates
+    NEAREST = "nearest to the budget"  # when no architecture is predicted to fit any more
 
 
 class SearchStateError(ValueError):
-    """A state that cannot be read, or that another search wrote."""
+    """A state that is damaged, or that another search wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class SearchState:
     """The generations of one search.
 
     Attributes:
-        path: The file, JSON lines: what wrote it, then the generations.
-        fingerprint: Identifies space, settings, supernet and predictor.
-        kind: The round that these generations are of, written at the head of the file.
+        path: The file, JSON lines. The first one tells who wrote it, the others are generations.
+        fingerprint: A digest of settings, objective, text, supernet and predictor.
+        kind: The kind of the round of these generations, written in the first line.
     """
 
     path: Path
@@ -47,52 +47,51 @@ class SearchState:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep another search out while this one goes on from the state.
+        """Keep other searches away from the state while the `with` block runs.
 
         Raises:
-            SearchStateError: Another search has it.
+            SearchStateError: Another search holds the state.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         refusal = SearchStateError(
             f"'{self.path}' is being written by another search. Wait for it to end, or choose "
             "another output."
         )
-        # A search holds what its rounds hold as well.
+        # A verified search holds the state, and so does the search in each of its rounds.
         with held(self.path.with_name(f"{self.path.name}.lock"), refusal, is_singleton=True):
             yield
 
     def append(self, generation: Generation) -> None:
-        """Keep one more generation; it is on disk when this returns."""
-        told = [{"architecture": a.to_dict(), "fitness": x} for a, x in generation.items()]
+        """Append a generation. It is on disk when this returns."""
+        entries = [{"architecture": a.to_dict(), "fitness": x} for a, x in generation.items()]
         if not self.path.exists():
             self.begin(self.kind)
-        append_line(self.path, told)
+        append_line(self.path, entries)
 
     def begin(self, kind: RoundKind) -> None:
-        """Write the head of a new file, which says what kind of round it is of."""
+        """Write the first line of a new file, with the kind of its round."""
         header = {"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint, "round": kind}
         append_line(self.path, header)
 
     def begun(self) -> RoundKind | None:
-        """Return the kind of the round that the file says has begun; None when there is no file.
+        """Return the kind of the round that wrote the file; None when there is no file.
 
-        Release 0.1.0 wrote no kind, and an empty generation where nothing is predicted to fit:
-        it counts as a search that goes on, which finds again that nothing is.
+        Release 0.1.0 wrote no kind, and an empty generation when nothing was predicted to fit.
+        Such a file counts as `SEARCHED_ON`; the search then ends without a candidate again.
 
         Raises:
             SearchStateError: The file is damaged or another search wrote it.
         """
-        read = self._read()
-        return None if read is None else read[0]
+        return self._read()[0]
 
     def of_round(self, n: int, measured_ms: Mapping[Architecture, float]) -> "SearchState":
-        """Return the state of a later round, which begins from measurements.
+        """Return the state of a later round, which begins with measurements.
 
-        What a round that began from others left there is removed: it is no part of this search.
+        The file of a round that began with other measurements is removed.
 
         Args:
-            n: The round, from 1.
-            measured_ms: What was known of the device when it began.
+            n: The number of the round, from 1.
+            measured_ms: The latencies that were measured before the round.
         """
         known = sorted((a.id, ms) for a, ms in measured_ms.items())
         digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
@@ -105,26 +104,25 @@ class SearchState:
         return state
 
     def load(self) -> list[dict[Architecture, float | None]]:
-        """Return the generations kept; none when there is no file.
+        """Return the generations on disk; none when there is no file.
 
-        A line that a killed search left unfinished is taken off the file.
+        A line that a killed search left unfinished is removed from the file.
 
         Raises:
             SearchStateError: The file is damaged or another search wrote it.
         """
-        read = self._read()
-        return [] if read is None else read[1]
+        return self._read()[1]
 
-    def _read(self) -> tuple[RoundKind, list[dict[Architecture, float | None]]] | None:
-        """Return the round's kind and the generations; None when there is no file."""
+    def _read(self) -> tuple[RoundKind | None, list[dict[Architecture, float | None]]]:
+        """Return the round's kind, None when there is no file, and the generations."""
         complete = self._complete_lines()
         if not complete:
-            return None
+            return None, []
         try:
             header, *lines = map(json.loads, complete)
             version, written_by = header["schema_version"], header["fingerprint"]
             kind = RoundKind(header.get("round", self.kind))
-            generations = [dict(map(_evaluated, told)) for told in lines]
+            generations = [dict(map(_evaluated, entries)) for entries in lines]
         except (KeyError, TypeError, ValueError) as error:
             raise SearchStateError(f"'{self.path}' is damaged ({error}). {self._remedy}") from None
         if version != SCHEMA_VERSION:
@@ -140,7 +138,7 @@ class SearchState:
         return kind, generations
 
     def _complete_lines(self) -> list[bytes]:
-        """Return the lines of the file without an unfinished one, which is taken off it."""
+        """Return the lines of the file; an unfinished one is removed from it."""
         if not self.path.exists():
             return []
         content = self.path.read_bytes()

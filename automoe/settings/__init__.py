@@ -1,1 +1,1 @@
-"""This package holds the settings of trainings and searches. It imports nothing slow."""
+"""The settings of trainings, searches and measurements; importing them is quick."""

@@ -1,10 +1,10 @@
-"""How a search evolves and verifies; the defaults are the paper's."""
+"""The settings of a search; the defaults are the paper's."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-# More time on the device is no other search.
+# A search with more time on the device is the same search.
 VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
 
 Count = Annotated[int, Field(ge=1)]
@@ -17,13 +17,13 @@ class EvolutionSettings(BaseModel):
 
     Attributes:
         population: Architectures in the first generation.
-        parents: The best architectures so far, from which the next generation is made.
-        mutants: Children that each generation gets by changing choices of a parent at random.
-        crossovers: Children that each generation gets by mixing two parents. Mutants take the
-            place of those that the parents have no more of.
-        mutation_probability: Probability with which a mutant draws a choice anew.
-        generations: Number of generations, including the first, random one.
-        random: Draw every generation at random, as the baseline of evolution.
+        parents: Number of the best architectures from which the next generation is made.
+        mutants: Children of each generation that change choices of one parent at random.
+        crossovers: Children of each generation that mix two parents. Mutants replace them when
+            the parents have no more new ones.
+        mutation_probability: Probability that a mutant draws a choice anew.
+        generations: Number of generations, with the first, random one.
+        random: Draw every generation at random, to compare with evolution.
         seed: Seed of every random draw.
     """
 
@@ -48,21 +48,18 @@ class EvolutionSettings(BaseModel):
 
 
 class LimitedSettings(EvolutionSettings):
-    """An evolution under limits, of which the latency budget is given apart.
+    """The settings of an evolution under limits; the budget is given elsewhere.
 
     Attributes:
-        confidence: Confidence of the predictor's upper bound, which must be within the budget.
+        confidence: Confidence of the upper bound that must be within the budget.
         max_flops: Most FLOPs for one sentence, without the vocabulary projection.
         max_params: Most parameters, without the embeddings.
         max_active_params: Most parameters that one token uses, without the embeddings.
-        max_memory_mb: Most megabytes of all weights in float32, including the embeddings.
-        pareto: Look for all trade-offs of loss and latency up to the budget by NSGA-II, instead
-            of the least loss.
-        halvings: How many times the worse half of a generation is dropped before the rest is
-            evaluated on all sentences. Each time a quarter of the next number of sentences is
-            read.
-        verify_top: Candidates that are measured together on the device; fewer where fewer are
-            measured in all.
+        max_memory_mb: Most megabytes of all weights in float32, with the embeddings.
+        pareto: Search by NSGA-II for all trade-offs of fitness and latency within the budget.
+        halvings: Number of times that the worse half of a generation is dropped early. Each
+            evaluation before such a halving reads a quarter of the sentences of the next one.
+        verify_top: Candidates that are measured together on the device, at most --verify-most.
         verify_most: Most candidates that are measured on the device.
         device_minutes: Minutes on the device after which no more candidates are measured.
     """
@@ -103,10 +100,10 @@ class LimitedSettings(EvolutionSettings):
 
 
 class SearchSettings(LimitedSettings):
-    """An evolution under limits and a latency budget.
+    """The settings of a search.
 
     Attributes:
-        budget_ms: Latency in milliseconds that no returned architecture may exceed.
+        budget_ms: Latency in milliseconds that the winner must not exceed.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]

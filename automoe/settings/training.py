@@ -1,49 +1,49 @@
-"""This module holds the settings of training. The defaults are those of the paper for WMT."""
+"""The settings of a training; the defaults are the paper's for WMT."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from automoe.settings.search import Count
 from automoe.validation import explain
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 _UPDATES = 40_000
 
 
 class SettingsError(ValueError):
-    """Training settings that are out of range or unknown."""
+    """A training setting is out of range or unknown."""
 
 
 class TrainingSettings(BaseModel):
-    """The settings of one training run.
+    """The settings of one training.
 
     Attributes:
-        updates: Optimiser steps.
-        max_tokens: Tokens of a micro-batch on each process, including the padding.
-        accumulate: Micro-batches per update on each process.
-        learning_rate: Peak of the learning rate, which is reached after the warm-up.
-        warmup_updates: Updates over which the learning rate rises linearly; by default a quarter
-            of all, as in the paper.
-        schedule: Curve on which the learning rate falls after the warm-up.
+        updates: Number of updates of the weights.
+        max_tokens: Most tokens of a micro-batch on each process, with the padding.
+        accumulate: Micro-batches of one update on each process.
+        learning_rate: Largest learning rate, which is reached after the warm-up.
+        warmup_updates: Updates in which the learning rate rises linearly; default: a quarter of
+            all, as in the paper.
+        schedule: Curve of the learning rate after the warm-up.
         label_smoothing: Probability mass spread over the whole vocabulary.
         dropout: Dropout of embeddings and sublayer outputs.
         attention_dropout: Dropout of attention weights.
-        norm: Layer norm after each sublayer as in the paper, or before it, which learns faster
-            from little text. A model that inherits weights keeps its supernet's.
-        balance_weight: Weight of the load-balancing loss, which is 1 when balanced.
+        norm: Place of the layer norm: after each sublayer as in the paper, or before it, which
+            learns faster from little text. A model that inherits weights keeps its supernet's.
+        balance_weight: Weight of the load-balancing loss, which is 1 for balanced experts.
         z_weight: Weight of the router's z-loss.
         router_jitter: Largest share by which training scales the router's input at random.
-        clip_norm: Largest gradient norm; 0 does not clip.
+        clip_norm: Largest norm of the gradient; 0 for no limit.
         precision: Number format of the computation; weights and optimiser stay in float32.
-        sampling: One random subnet per update as in the paper, or the sandwich rule: the largest,
-            the smallest and two random ones, of which the largest teaches the others (BigNAS, Yu
-            et al., 2020). A stand-alone model ignores it.
-        max_sentence: Longest sentence in tokens; longer pairs are left out of the training.
-        save_every: Updates between checkpoints.
-        validate_every: Updates between validations.
+        sampling: Subnets of an update: one random subnet as in the paper, or the sandwich rule:
+            the largest, the smallest and two random ones, where the largest one teaches the
+            others (BigNAS, Yu et al., 2020). A final model ignores it.
+        max_sentence: Tokens of the longest sentence; longer pairs are not trained on.
+        save_every: Number of updates between two checkpoints.
+        validate_every: Number of updates between two validations.
         seed: Seed of weights, order, subnets and dropout.
     """
 
@@ -73,7 +73,7 @@ class TrainingSettings(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def for_model(self) -> dict[str, Any]:
-        """Return those of the settings that are fields of a `TransformerConfig`."""
+        """Return the settings that a `TransformerConfig` takes, by their names there."""
         return {
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
@@ -86,8 +86,7 @@ class TrainingSettings(BaseModel):
         """Return settings from keyword arguments.
 
         Raises:
-            SettingsError: A setting is unknown or out of range. The message names it and its
-                value.
+            SettingsError: A setting is unknown or out of range. The message names it.
         """
         try:
             return cls.model_validate(given)

@@ -1,4 +1,4 @@
-"""Where candidates are measured, and everything known of that on disk."""
+"""Measure candidates on the device, and keep every measurement and failure on disk."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,11 +6,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import BaseModel, ValidationError
+
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.latency.profiling import conditions_of, profile_architectures
 from automoe.progress import OnProgress
+from automoe.validation import explain
 from devices import Device, DeviceInfo, DeviceUnavailableError
 from devices.files import append_line, read_lines
 from devices.runtimes import ONNXRUNTIME
@@ -25,7 +28,7 @@ from profilers import (
     require_conditions,
 )
 
-_NOTE_SECONDS = 10.0  # of measuring that a kill may cost the journal
+_NOTE_SECONDS = 10.0  # seconds of measuring that the journal may lose when it is killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,10 @@ class Measured:
 
     Attributes:
         latency_ms: The median.
-        ci_low_ms: Lower bound.
-        ci_high_ms: Upper bound.
-        raw_ms: The median without a correction for the machine's drift.
-        flags: What to mind about the measurement.
+        ci_low_ms: The lower end of the interval.
+        ci_high_ms: The upper end of the interval.
+        raw_ms: The median that is not corrected for drift.
+        flags: The flags of the row in the log.
     """
 
     latency_ms: float
@@ -47,26 +50,27 @@ class Measured:
     flags: tuple[str, ...]
 
     def fits(self, budget_ms: float) -> bool:
-        """Whether the whole interval is within a budget, and so is what was seen uncorrected."""
+        """Return whether the whole interval and the uncorrected median are within a budget."""
         return max(self.ci_high_ms, self.raw_ms) <= budget_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """A device, and what it has said of candidates.
+    """A device with the measurements of candidates.
 
-    Beside ``log`` are a second log, of what was measured once more, and a journal of the time
-    that all this took and of what could not be measured.
+    Beside ``log`` are a second log, with the candidates that were measured again, and a journal
+    of the time on the device and of the candidates that could not be measured.
 
     Attributes:
-        opened: Opens the device, for each session anew: between them it is free for others.
-        info: Which one that is; what was measured on another one counts for nothing.
-        protocol: How precisely.
+        opened: A function that opens the device, once for each session. Between two sessions
+            others may use the device.
+        info: The description of the device. Measurements of another device do not count.
+        protocol: The protocol of a session.
         workload: The sentence that is timed.
-        space: Gives the sentinel.
-        log: Keeps every measurement; what it holds is not measured again.
-        graphs: Folder for the graphs, removed afterwards.
-        runtime: What ``opened`` has it measured with.
+        space: The search space, which gives the sentinel.
+        log: The file of the measurements. A candidate in it is not measured again.
+        graphs: The folder for graphs, removed afterwards.
+        runtime: The runtime of the device that ``opened`` opens.
         also: Architectures to measure beside the first candidates, such as a baseline.
     """
 
@@ -83,7 +87,9 @@ class Bench:
     def measure(
         self, architectures: Sequence[Architecture], on_progress: OnProgress
     ) -> dict[Architecture, Measured | None]:
-        """Measure together, interleaved; None for what failed, now or before.
+        """Measure architectures together, interleaved; None stands for one that failed.
+
+        An architecture that failed in an earlier process is not tried again.
 
         Raises:
             DeviceUnavailableError: The device cannot be used.
@@ -94,9 +100,9 @@ class Bench:
         return self._measure(architectures, self.log, self.protocol, on_progress)
 
     def measure_again(self, architecture: Architecture, on_progress: OnProgress) -> Measured | None:
-        """What a second session says, of the same level of the machine as the first.
+        """Measure an architecture in a second session, corrected to the level of the first one.
 
-        It measures until the interval is narrow, whatever it decides.
+        The session measures until the interval is narrow, even when the budget is decided before.
 
         Raises:
             As `measure`.
@@ -104,18 +110,20 @@ class Bench:
         again = self.log.with_name(f"{self.log.stem}-again.csv")
         levels = {row["sentinel_reference_ms"] for row in (*_rows(self.log), *_rows(again))}
         if len(levels) > 1:
-            raise LogError(f"'{again}' is of another search than '{self.log}'. {self._remedy}")
+            raise LogError(
+                f"'{again}' and '{self.log}' belong to different searches. {self._remedy}"
+            )
         protocol = replace(self.protocol, decide_ms=None)
         return self._measure([architecture], again, protocol, on_progress)[architecture]
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why architectures could not be measured, by their ids."""
+        """The reasons why architectures could not be measured, by their ids."""
         return self._journal.failures()
 
     @property
     def seconds(self) -> float:
-        """Time spent measuring, in this process and in those that it goes on from."""
+        """The time spent on measuring, by this process and by those before it."""
         return self._journal.seconds()
 
     @property
@@ -135,16 +143,34 @@ class Bench:
         on_progress: OnProgress,
     ) -> dict[Architecture, Measured | None]:
         self._require_same_device(log)
-        known = {row["point_id"] for row in _rows(log)} | self._journal.failures(log.name).keys()
+        journal = self._journal
+        known = {row["point_id"] for row in _rows(log)} | journal.failures(log.name).keys()
         left = [a for a in architectures if a.id not in known]
         if left:
-            self._profile(left, log, protocol, on_progress)
+            with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
+                self._require_unchanged(device.info())
+                profile_architectures(
+                    left,
+                    device=device,
+                    # One group, so that all of them are interleaved.
+                    protocol=replace(protocol, chunk_size=len(left)),
+                    workload=self.workload,
+                    log=log,
+                    space=self.space,
+                    graphs=self.graphs,
+                    reference=None if log == self.log else self.log,
+                    on_progress=progressed,
+                    on_failed=lambda point: journal.fail(log.name, point),
+                )
         rows = {row["point_id"]: row for row in _rows(log)}
         wanted = {a: rows.get(a.id) for a in architectures}
         return {a: self._measured(row, log) if row else None for a, row in wanted.items()}
 
     def _require_same_device(self, log: Path) -> None:
-        """Nothing may have to be measured, and then nobody else would check."""
+        """Check that a log is of this device.
+
+        When the log holds every candidate, no session opens that would check it.
+        """
         if not log.exists():
             return
         conditions = conditions_of(self.info, self.protocol, str(self.workload))
@@ -155,7 +181,7 @@ class Bench:
             raise LogError(f"{error} {self._remedy}") from None
 
     def _require_unchanged(self, now: DeviceInfo) -> None:
-        """A search may take days, in which a board can get another kernel or power mode."""
+        """Refuse a device that changed during the search, such as in its kernel or power mode."""
         for name in ("fingerprint", "power_mode"):
             before, after = getattr(self.info, name), getattr(now, name)
             if before != after:
@@ -163,30 +189,6 @@ class Bench:
                     f"The device's {name} must be '{before}' as when the search began. "
                     f"Got '{after}'. Set it back, or search again."
                 )
-
-    def _profile(
-        self,
-        architectures: Sequence[Architecture],
-        log: Path,
-        protocol: Protocol,
-        on_progress: OnProgress,
-    ) -> None:
-        journal = self._journal
-        with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
-            self._require_unchanged(device.info())
-            profile_architectures(
-                architectures,
-                device=device,
-                # All of them interleaved, however many there are.
-                protocol=replace(protocol, chunk_size=len(architectures)),
-                workload=self.workload,
-                log=log,
-                space=self.space,
-                graphs=self.graphs,
-                reference=None if log == self.log else self.log,
-                on_progress=progressed,
-                on_failed=lambda point: journal.fail(log.name, point),
-            )
 
     def _measured(self, row: dict[str, str], log: Path) -> Measured:
         names = ("latency_ms", "ci_low_ms", "ci_high_ms", "raw_latency_ms")
@@ -208,20 +210,19 @@ def _rows(log: Path) -> list[dict[str, str]]:
     return read_log(log) if log.exists() else []
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(BaseModel):
     device: str
     log: str
-    seconds: float
-    failed: str
-    reason: str
+    seconds: float = 0.0
+    failed: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """Lines with seconds spent, and with points that failed and why, each with device and log.
+    """The file of the seconds spent, and of the points that failed with their reasons.
 
-    Those of another device are as good as not there.
+    Each line names its device and its log. Lines of another device do not count.
     """
 
     path: Path
@@ -239,7 +240,7 @@ class _Journal:
 
     @contextmanager
     def timed(self, log: str, on_progress: OnProgress) -> Iterator[OnProgress]:
-        """Write how long the block takes; what is reported to it is when that is written."""
+        """Write how long the `with` block takes, at the end and as it reports progress."""
         since = time.monotonic()
 
         def write() -> None:
@@ -263,19 +264,10 @@ class _Journal:
 
     def _lines(self) -> list[_Line]:
         try:
-            lines = [
-                _Line(
-                    device=line["device"],
-                    log=line["log"],
-                    seconds=float(line.get("seconds", 0.0)),
-                    failed=str(line.get("failed", "")),
-                    reason=str(line.get("reason", "")),
-                )
-                for line in read_lines(self.path)
-            ]
+            lines = map(_Line.model_validate, read_lines(self.path))
             return [line for line in lines if line.device == self.device]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except ValidationError as error:
             raise LogError(
-                f"'{self.path}' is damaged ({error}). Delete it; the time on the device is counted "
-                "anew then, and what failed is tried again."
+                f"'{self.path}' is damaged ({explain(error)}) Delete it. Then the time on the "
+                "device is counted from zero, and the points that failed are tried again."
             ) from None

@@ -1,4 +1,4 @@
-"""The result of a search as JSON: what was promised, predicted and measured."""
+"""Describe the result of a search as JSON: promise, predictions and measurements."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +23,13 @@ def describe(
     bounds: dict[str, float],
     measured: Measured | None,
 ) -> dict[str, Any]:
-    """An architecture with its costs and its latency; what was not measured is null.
+    """Describe an architecture with its costs and latency. Values not measured are null.
 
     Args:
         architecture: The architecture.
-        workload: The sentence that costs and latencies are of.
-        bounds: ``predicted_ms``, ``lower_ms`` and ``upper_ms``.
-        measured: What the device said.
+        workload: The sentence of the costs and latencies.
+        bounds: The values of ``predicted_ms``, ``lower_ms`` and ``upper_ms``.
+        measured: The measured latency; None when it was not measured.
     """
     figures = workload.cost(architecture).to_dict()
     return {
@@ -58,17 +58,18 @@ def front_of(
     budget_ms: float,
     measured: Mapping[Architecture, Measured | None] | None = None,
 ) -> dict[str, Any]:
-    """All trade-offs found, and the area that they dominate.
+    """Describe the Pareto front of a search, and its hypervolume.
 
-    Its reference point is the fitness of the smallest architecture and the budget, the same for
-    every search of a space under a budget, so that areas compare.
+    The reference point is the fitness of the smallest architecture and the budget. It is the same
+    for every search of a space under a budget, so that their hypervolumes can be compared.
 
     Args:
-        outcome: Of a search without halving.
-        space: That was searched.
-        evaluator: Gives the smallest architecture its fitness, if the search did not.
-        budget_ms: Of the search.
-        measured: What the device said of some of them.
+        outcome: The outcome of a search without halving.
+        space: The space that was searched.
+        evaluator: The function that gives the smallest architecture its fitness, if the search
+            did not.
+        budget_ms: The budget of the search.
+        measured: The measured latencies of some architectures.
 
     Raises:
         ValueError: The fitness is not a finite number.
@@ -76,7 +77,7 @@ def front_of(
     smallest = space.smallest()
     known = {candidate.architecture: candidate.loss for candidate in outcome.candidates}
     worst = known[smallest] if smallest in known else evaluator([smallest])[smallest]
-    assert worst is not None  # only halving leaves one out
+    assert worst is not None  # only halving gives None
     return {
         "front": [_point(candidate, measured or {}) for candidate in outcome.front],
         "hypervolume": {
@@ -109,15 +110,15 @@ def result_of(
     device: dict[str, Any] | None,
     objective: str = "loss",
 ) -> dict[str, Any]:
-    """The content of the result file.
+    """Return the content of the result file.
 
     Args:
-        verification: The architecture returned, and what the device said of it.
-        settings: Of the search.
-        space: That was searched.
+        verification: The winner and its measurements.
+        settings: The settings of the search.
+        space: The space that was searched.
         workload: The sentence that was timed.
-        device: The device's description; None when nothing was measured.
-        objective: What the winner's fitness is.
+        device: The description of the device; None when nothing was measured.
+        objective: The name of the objective.
     """
     winner = verification.winner
     bounds = {name: getattr(winner, name) for name in ("predicted_ms", "lower_ms", "upper_ms")}

@@ -1,4 +1,4 @@
-"""The budget is a promise: candidates are measured on the device before one is returned."""
+"""Keep the promise of the budget: measure candidates on the device before one is returned."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from automoe.settings.search import SearchSettings
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the device said.
+    """The winner of a search, and the measurements that chose it.
 
     Attributes:
-        winner: The best candidate that fits the budget with its whole interval, twice; the best
-            one that was measured when none does.
+        winner: The best candidate whose whole interval is within the budget, twice. When there is
+            none, the best one that was measured.
         certified: Whether the winner fits.
-        reason: Why it is certified or not, for a person.
-        measured: Everything measured, by architecture; None for what failed. Of what was
-            measured twice it is the second time.
+        reason: The reason why it is certified or not, for the user.
+        measured: The measurement of each architecture, the second one where there are two; None
+            for an architecture that failed.
     """
 
     winner: Candidate
@@ -38,16 +38,16 @@ def verify(
     also: Sequence[Architecture] = (),
     on_progress: OnProgress = no_progress,
 ) -> Verification:
-    """Measure the best candidates that were not measured before, and judge all that were.
+    """Measure the best candidates that were not measured before, and judge all measured ones.
 
-    Of many candidates at the edge of the budget some seem to fit by chance, and the first that
-    does would be chosen for it. So it is measured once more, and has to fit then as well.
+    When many candidates are close to the budget, some seem to fit by chance. So the first one
+    that fits is measured again, and must fit again.
 
     Args:
-        candidates: At least one, best first.
-        settings: Budget, and how many to measure together.
-        bench: Where and how.
-        known: What was measured before.
+        candidates: The candidates, at least one, best first.
+        settings: The budget, and how many candidates to measure.
+        bench: The device and its protocol.
+        known: The measurements of earlier rounds.
         also: Architectures to measure beside the candidates, such as a baseline.
         on_progress: Called as points are finished.
 
@@ -83,7 +83,7 @@ def _chosen(
     measured: Collection[Architecture],
     also: Sequence[Architecture],
 ) -> list[Architecture]:
-    """Return what to measure together: the best of what is left, as far as more may be measured."""
+    """Return what to measure together: the best candidates left, within the limits."""
     fresh = [c.architecture for c in candidates if c.architecture not in measured]
     n_left = settings.verify_most - len(set(measured) - set(also))
     chosen = fresh[: max(0, min(settings.verify_top, n_left))]
@@ -104,11 +104,11 @@ def _why_not_certified(
     settings: SearchSettings,
     bench: Bench,
 ) -> str:
-    """Return why no candidate fits: it is slow, the machine drifted, or nothing was measured."""
+    """Return why no candidate fits: all are slow, the machine drifted, or nothing was measured."""
     budget_ms = settings.budget_ms
-    candidates = {a: found for a, found in measured.items() if a not in also}
-    seen = [found for found in candidates.values() if found is not None]
-    failed = [a.id for a, found in candidates.items() if found is None]
+    candidates = {a: latency for a, latency in measured.items() if a not in also}
+    seen = [latency for latency in candidates.values() if latency is not None]
+    failed = [a.id for a, latency in candidates.items() if latency is None]
     reason = (
         f"none of {len(seen)} measured architectures has its whole 95 % interval within "
         f"{budget_ms:g} ms"
@@ -117,10 +117,10 @@ def _why_not_certified(
         why = bench.failures.get(failed[0], "")
         reason += f", {len(failed)} could not be measured"
         reason += f" ({why.rstrip('.')})" if why else ""
-    if drifted_ms := [found.raw_ms for found in seen if found.ci_high_ms <= budget_ms]:
+    if drifted_ms := [latency.raw_ms for latency in seen if latency.ci_high_ms <= budget_ms]:
         reason += (
-            f"; {len(drifted_ms)} would once corrected for the machine's drift, but as seen took "
-            f"{min(drifted_ms):.4g} ms or more: have the machine to yourself and delete the "
-            "verification's files to measure again"
+            f"; {len(drifted_ms)} fit once corrected for the machine's drift, but took "
+            f"{min(drifted_ms):.4g} ms or more uncorrected: have the machine to yourself and "
+            "delete the verification's files to measure again"
         )
     return reason

@@ -1,1 +1,1 @@
-"""How good a candidate is: its loss, its BLEU, or a function of the user."""
+"""Evaluate the fitness of a candidate: its loss, its BLEU, or a function of the user."""

@@ -1,4 +1,4 @@
-"""Fitness values on disk: one line per evaluation, so that none is lost or computed twice."""
+"""Keep fitness values on disk, one line for each, so that none is lost or computed twice."""
 
 from pathlib import Path
 
@@ -6,12 +6,13 @@ from devices.files import append_line, read_lines
 
 
 class FitnessCache:
-    """What was evaluated, by the content of the architecture and of what it was evaluated with.
+    """The fitness values that are known, by the digests of fitness and architecture.
 
-    A line that is no entry is passed over.
+    A line that is not an entry is skipped.
 
     Args:
-        path: JSON lines, which several searches may append to; None keeps the values in memory.
+        path: The file of JSON lines, to which several searches may append; None keeps the values
+            in memory.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -24,16 +25,16 @@ class FitnessCache:
                 continue
 
     def get(self, fitness: str, architecture_id: str) -> float | None:
-        """The value known; None when it has to be computed.
+        """Return the value that is known; None when it has to be computed.
 
         Args:
-            fitness: Tells one fitness from another, such as the digest of a supernet.
-            architecture_id: What it is the fitness of.
+            fitness: The digest of the fitness.
+            architecture_id: The id of the architecture.
         """
         return self._known.get((fitness, architecture_id))
 
     def put(self, fitness: str, architecture_id: str, value: float) -> None:
-        """Remember a value; it is on disk when this returns."""
+        """Keep a value. It is on disk when this returns."""
         self._known[fitness, architecture_id] = value
         if self._path is not None:
             entry = {"fitness": fitness, "architecture": architecture_id, "value": value}

@@ -1,8 +1,8 @@
-"""The fitness of a generation: in parallel, never twice, and on less text where that decides.
+"""Evaluate the fitness of a generation in parallel, never twice, with successive halving.
 
 Successive halving (Jamieson & Talwalkar 2016, "Non-stochastic best arm identification and
-hyperparameter optimization"): all are evaluated on a part of the text, the better half on
-more of it, until those that are left are evaluated on all of it.
+hyperparameter optimization"): all architectures are evaluated on a part of the text, the better
+half on more of it, and the last ones on all of it.
 """
 
 import math
@@ -20,22 +20,22 @@ OnEvaluated = Callable[[float | None], None]
 
 
 def ignore(_loss: float | None) -> None:
-    """The `OnEvaluated` of who does not want to know."""
+    """Do nothing; the default `OnEvaluated`."""
 
 
 class OtherFilesError(ValueError):
-    """A worker whose weights, text or code are not those that values are kept for."""
+    """A worker has other weights, text or code than the process that started the search."""
 
 
 class Evaluator:
-    """Evaluates architectures, many at once where there are workers for it.
+    """A function that evaluates many architectures, in parallel where there are workers.
 
     Args:
-        fitness: Of one architecture; one for each stage of halving, from little text to all of
-            it. A ``digest`` attribute says what its values depend on; without one they are
-            kept for as long as this evaluator only.
-        cache: What is known already of fitnesses with a digest.
-        workers: Who evaluates; what they find does not depend on it.
+        fitness: The fitness of one architecture; one for each stage of halving, the last one on
+            all of the text. Its attribute ``digest`` names everything that its values depend on.
+            Values of a fitness without it are kept only as long as this evaluator.
+        cache: The values that are known of fitnesses with a digest.
+        workers: The evaluation workers. The values do not depend on them.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Evaluator:
         if not fitness:
             raise ValueError("'fitness' must be given at least once. Got none.")
         self._fitness = fitness
-        # Once: what changes in the middle of a search must not be ranked with what was before.
+        # Read once: values from before and after a change of files must not be ranked together.
         self._digests = {id(each): getattr(each, "digest", None) for each in fitness}
         self._cache = cache or FitnessCache()
         self._volatile = FitnessCache()
@@ -53,17 +53,17 @@ class Evaluator:
     def __call__(
         self, architectures: Sequence[Architecture], on_evaluated: OnEvaluated = ignore
     ) -> dict[Architecture, float | None]:
-        """The fitness of each in the order given; None for those that halving dropped.
+        """Return the fitness of each architecture, in order; None where halving dropped it.
 
         Args:
-            architectures: Distinct ones.
+            architectures: The architectures, all distinct.
             on_evaluated: Called once for each architecture, with its value or with None.
 
         Raises:
-            ValueError: A fitness is not a finite number; nothing could be ranked.
-            OtherFilesError: A worker has other files than those that the digest is of.
-            WorkersUnavailableError: Workers keep dying; what was evaluated of a fitness with a
-                digest is in the cache.
+            ValueError: A fitness is not a finite number, so that nothing can be ranked.
+            OtherFilesError: A worker has other files than those of the digest.
+            WorkersUnavailableError: Workers keep dying. The values of a fitness with a digest
+                are in the cache.
         """
         left = list(architectures)
         result: dict[Architecture, float | None] = dict.fromkeys(architectures)
@@ -72,7 +72,7 @@ class Evaluator:
             ranked = sorted(left, key=losses.__getitem__)
             kept = set(ranked[: math.ceil(len(ranked) / 2)])
             for _dropped in ranked[len(kept) :]:
-                on_evaluated(None)  # its loss on less text compares with no other
+                on_evaluated(None)  # a loss on less text cannot be compared
             left = [a for a in left if a in kept]
         result |= self._evaluated(self._fitness[-1], left, on_evaluated)
         return result
@@ -95,7 +95,7 @@ class Evaluator:
             else:
                 losses[architecture] = known
                 on_evaluated(known)
-        called = fitness if digest is None else _OfSameFiles(fitness, digest)
+        called = fitness if digest is None else _CheckedFitness(fitness, digest)
         with closing(self._workers.run_all(called, [a for _, a in missing])) as outcomes:
             for place, value in outcomes:
                 architecture_id, architecture = missing[place]
@@ -106,24 +106,24 @@ class Evaluator:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfSameFiles:
-    """A fitness that is computed from what it is kept for, or not at all.
+class _CheckedFitness:
+    """A fitness that refuses to compute when the worker has other files than its digest is of.
 
     A node of a cluster may have an older copy of the files under the same path.
 
     Attributes:
-        fitness: With a ``digest``.
-        digest: What it was where the search runs.
+        fitness: The fitness, which has a ``digest``.
+        digest: The digest on the machine of the search.
     """
 
     fitness: Fitness
     digest: str
 
     def __call__(self, architecture: Architecture) -> float:
-        """The fitness of one architecture.
+        """Return the fitness of one architecture.
 
         Raises:
-            OtherFilesError: What it depends on is not the same here.
+            OtherFilesError: The digest is not the same on this machine.
         """
         why = ""
         try:
@@ -133,8 +133,8 @@ class _OfSameFiles:
         if digest != self.digest:
             raise OtherFilesError(
                 f"The fitness on host '{socket.gethostname()}' would be of other weights, text or "
-                f"code than the search began with{why}. Copy them there, or search again if they "
-                "changed."
+                f"code than the search began with{why}. Copy the files there, or search again if "
+                "they changed."
             )
         return self.fitness(architecture)
 
@@ -142,12 +142,9 @@ class _OfSameFiles:
 def _finite(value: float, architecture: Architecture, fitness: Fitness) -> float:
     if not math.isfinite(value):
         is_loss = isinstance(fitness, SupernetFitness)
-        remedy = (
-            "train the supernet with a lower learning rate"
-            if is_loss
-            else "mend the objective, or train with a lower learning rate"
-        )
+        remedy = "train the supernet" if is_loss else "correct the objective, or train"
         raise ValueError(
-            f"The fitness of architecture {architecture.id} must be finite. Got {value}; {remedy}."
+            f"The fitness of architecture {architecture.id} must be finite. Got {value}; {remedy} "
+            "with a lower learning rate."
         )
     return float(value)

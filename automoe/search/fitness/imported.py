@@ -1,4 +1,4 @@
-"""A search's objective as a Python callable that the user wrote."""
+"""Evaluate an objective that is a Python function of the user."""
 
 import hashlib
 import inspect
@@ -11,15 +11,15 @@ from automoe.architecture.architecture import Architecture
 
 
 class ObjectiveError(ValueError):
-    """An objective that cannot be found, or that fails; its name and what went wrong are told."""
+    """An objective is missing or fails. The message names the objective and the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedFitness:
-    """A callable by its name, so that any process can call it.
+    """A callable of the user, held by its name, so that any process can call it.
 
     Attributes:
-        name: Such as ``my_package.my_module:my_function``.
+        name: The name, such as ``my_package.my_module:my_function``.
 
     Raises:
         ObjectiveError: There is no such module, or no such callable in it.
@@ -31,10 +31,10 @@ class ImportedFitness:
         _imported(self.name)
 
     def __call__(self, architecture: Architecture) -> float:
-        """What the callable says of an architecture; less is better.
+        """Return the value of the callable for an architecture; a smaller one is better.
 
         Raises:
-            ObjectiveError: It fails, or returns no number.
+            ObjectiveError: The callable fails or does not return a number.
         """
         function = _imported(self.name)
         try:
@@ -42,11 +42,11 @@ class ImportedFitness:
         except (Exception, SystemExit) as error:  # of the user's code
             raise ObjectiveError(
                 f"'objective' {self.name} failed for architecture {architecture.id} with "
-                f"{type(error).__name__}: {error}. Mend it."
+                f"{type(error).__name__}: {error}. Correct the function."
             ) from error
         try:
             return float(value)
-        except Exception:  # whatever a library's own type raises
+        except Exception:  # a library's own type may raise any error
             raise ObjectiveError(
                 f"'objective' {self.name} must return a number for architecture "
                 f"{architecture.id}. Got {type(value).__name__}."
@@ -54,24 +54,24 @@ class ImportedFitness:
 
     @property
     def digest(self) -> str | None:
-        """What the callable says its values depend on; None when it has no such attribute.
+        """The callable's name and attribute ``digest``; None when it has no such attribute.
 
         Raises:
-            ObjectiveError: It is no text.
+            ObjectiveError: The attribute is not text.
         """
-        found = getattr(_imported(self.name), "digest", None)
-        if found is None or isinstance(found, str):
-            return None if found is None else f"{self.name}/{found}"
+        digest = getattr(_imported(self.name), "digest", None)
+        if digest is None or isinstance(digest, str):
+            return None if digest is None else f"{self.name}/{digest}"
         raise ObjectiveError(
-            f"'objective' {self.name}: its attribute 'digest' must be text that names all its "
-            f"values depend on. Got {type(found).__name__}."
+            f"'objective' {self.name}: its attribute 'digest' must be text that names everything "
+            f"its values depend on. Got {type(digest).__name__}."
         )
 
     @property
     def source_digest(self) -> str:
-        """Changes when the module that defines the callable does; '' where there is no source.
+        """A digest of the module that defines the callable; '' when there is no source.
 
-        A search must not go on with values of another function of the same name.
+        A search must not resume with values of another function of the same name.
         """
         function = _imported(self.name)
         while isinstance(function, partial):
@@ -96,13 +96,13 @@ def _imported(name: str) -> Any:
     except (Exception, SystemExit) as error:  # of the user's code
         raise ObjectiveError(
             f"'objective' {name}: importing '{module_name}' failed with "
-            f"{type(error).__name__}: {error}. Mend it."
+            f"{type(error).__name__}: {error}. Correct the function."
         ) from error
-    found = getattr(module, function_name, None)
-    if found is None:
+    function = getattr(module, function_name, None)
+    if function is None:
         raise ObjectiveError(
             f"'objective' {name}: the module '{module_name}' has no '{function_name}'."
         )
-    if not callable(found):
-        raise ObjectiveError(f"'objective' {name} must be callable. Got {type(found).__name__}.")
-    return found
+    if not callable(function):
+        raise ObjectiveError(f"'objective' {name} must be callable. Got {type(function).__name__}.")
+    return function

@@ -1,4 +1,4 @@
-"""The fitness that an objective's name means."""
+"""Turn the name of an objective into its fitness."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ OF_TEXT = frozenset({"loss", "bleu"})  # the objectives that read the validation
 def objective_fitness(
     objective: str, supernet: Path, corpus: Corpus | None, *, halvings: int = 0
 ) -> tuple[Fitness, ...]:
-    """Return what a search minimises, one for each stage of halving.
+    """Return the fitness that a search minimises, one for each stage of halving.
 
     Args:
         objective: ``loss``, ``bleu`` or ``MODULE:FUNCTION``.
-        supernet: Folder of `automoe train`.
-        corpus: Whose valid split is read; the objectives that read no text need none.
-        halvings: How often the worse half is dropped before all of the text is read.
+        supernet: The folder of `automoe train`.
+        corpus: The corpus whose valid split is read; None for an objective without text.
+        halvings: The number of times that the worse half is dropped before all text is read.
 
     Raises:
-        ValueError: The objective cannot read less text, and halvings were asked for.
+        ValueError: Halvings were given for an objective that cannot read less text.
         ObjectiveError: There is no such module, or no such callable in it.
     """
     if objective == "loss" and corpus is not None:

@@ -1,4 +1,4 @@
-"""How good an architecture is; less is better."""
+"""Evaluate the loss of architectures on the valid split; a smaller one is better."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ import torch
 
 from automoe.architecture.architecture import Architecture
 from automoe.supernet import Transformer
-from automoe.text import Batch, Corpus, Vocabulary, encode_pairs, evaluation_batches
+from automoe.text import Batch, Corpus, ParallelText, Vocabulary, encode_pairs, evaluation_batches
 from automoe.training import validation_loss
 from automoe.training.model_folder import WEIGHTS, TrainedModel
 
@@ -20,17 +20,17 @@ Fitness = Callable[[Architecture], float]
 
 _MAX_SENTENCE = 250
 _MAX_TOKENS = 4096
-_TURN = Lock()  # of a cluster's threads: torch has one number of threads for all of them
+_TURN = Lock()  # for threads of a cluster: torch has one thread count for all of them
 
 Version = tuple[tuple[int, int], ...]
 
 
 class ValidationFitness:
-    """Cross-entropy per target token in nats, with the supernet's weights.
+    """The cross-entropy per target token in nats, with the supernet's weights.
 
     Args:
         supernet: The trained supernet.
-        batches: The validation text.
+        batches: The sentences of the valid split.
     """
 
     def __init__(self, supernet: Transformer, batches: Sequence[Batch]) -> None:
@@ -38,49 +38,62 @@ class ValidationFitness:
         self._batches = batches
 
     def __call__(self, architecture: Architecture) -> float:
-        """The loss of one subnet."""
+        """Return the loss of one subnet."""
         return validation_loss(self._supernet, self._batches, architecture)
 
 
 @dataclass(frozen=True, slots=True)
-class SupernetFitness:
-    """`ValidationFitness` by the names of its files, so that any process can compute it.
-
-    One thread computes it, wherever it runs: sums in another order differ in their last digits,
-    and a search must not depend on how many workers there are.
+class TextFitness:
+    """The files of a fitness that reads a supernet and sentences.
 
     Attributes:
-        supernet: Folder of `automoe train`.
-        corpus: Whose valid split is read.
-        every: Reads every so many sentences: 1 reads all, 4 a quarter.
+        supernet: The folder of `automoe train`.
+        corpus: The corpus whose valid split is read.
     """
 
     supernet: Path
     corpus: Corpus
+
+    def text(self) -> ParallelText:
+        """Return the sentences that are read."""
+        return self.corpus.split("valid")
+
+
+@dataclass(frozen=True, slots=True)
+class SupernetFitness(TextFitness):
+    """A `ValidationFitness` that holds only the names of its files, for any process to compute.
+
+    One thread computes it, wherever it runs: sums in another order differ in their last digits,
+    and a search must not depend on the number of workers.
+
+    Attributes:
+        every: The distance of the sentences that are read: 1 reads all, 4 a quarter of them.
+    """
+
     every: int = 1
 
     def __call__(self, architecture: Architecture) -> float:
-        """The loss of one subnet.
+        """Return the loss of one subnet.
 
         Raises:
             ModelFolderError: The folder holds no supernet.
-            CorpusError: The text cannot be read.
+            CorpusError: The corpus cannot be read.
         """
         with _TURN, _one_thread():
-            return _validation_fitness(self, version_of(self.supernet, self.corpus))(architecture)
+            return _validation_fitness(self, _version(self.supernet, self.corpus))(architecture)
 
     @property
     def digest(self) -> str:
-        """What the losses depend on besides the architecture."""
-        return f"loss/{self.every}/{_content(self, version_of(self.supernet, self.corpus))}"
+        """A digest of everything besides the architecture that the losses depend on."""
+        return f"loss/{self.every}/{content_digest(self)}"
 
 
 def supernet_fitness(
     supernet: Path, corpus: Corpus, halvings: int = 0
 ) -> tuple[SupernetFitness, ...]:
-    """The stages of successive halving: each reads four times as much, the last everything.
+    """Return the stages of successive halving: each reads four times as much, the last one all.
 
-    A generation then takes 0.75, 0.44 or 0.23 of the time with 1, 2 or 3 halvings. Paths are made
+    A generation then takes 0.75, 0.44 or 0.23 of the time with 1, 2 or 3 halvings. The paths are
     absolute, because a worker of a cluster has another working folder.
     """
     folder, text = supernet.absolute(), corpus.absolute()
@@ -88,10 +101,10 @@ def supernet_fitness(
 
 
 def validation_batches(corpus: Corpus, vocabulary: Vocabulary, *, every: int = 1) -> list[Batch]:
-    """The valid split, or every so many of its sentences; those that are too long are cut.
+    """Return the valid split, or one in ``every`` of its sentences; long sentences are cut.
 
     Raises:
-        CorpusError: The text cannot be read.
+        CorpusError: The corpus cannot be read.
     """
     text = corpus.split("valid")
     encoded = encode_pairs(text, vocabulary, max_tokens=_MAX_SENTENCE, overlong="truncate")
@@ -99,24 +112,29 @@ def validation_batches(corpus: Corpus, vocabulary: Vocabulary, *, every: int = 1
 
 
 def loaded_supernet(folder: Path) -> TrainedModel:
-    """The supernet of a folder, read again when it was trained anew.
+    """Return the supernet of a folder, which is read again when its file has changed.
 
     Raises:
         ModelFolderError: The folder holds no model, or a damaged one.
     """
-    return _supernet(folder, version_of(folder))
+    return _supernet(folder, _version(folder))
 
 
-def version_of(supernet: Path, corpus: Corpus | None = None) -> Version:
-    """Changes when a file does; a process that lives long must not answer from old ones.
+def content_digest(fitness: TextFitness) -> str:
+    """Return a digest of the weights and the sentences that a fitness reads."""
+    return _content(fitness, _version(fitness.supernet, fitness.corpus))
+
+
+def _version(supernet: Path, corpus: Corpus | None = None) -> Version:
+    """Return what changes with a file: a process that lives long must not use old files.
 
     Args:
-        supernet: Whose weights count.
-        corpus: Whose valid split does.
+        supernet: The folder whose weights count.
+        corpus: The corpus whose valid split counts; None for none.
     """
     files = (supernet / WEIGHTS, *(corpus.files("valid") if corpus else ()))
-    found = [file.stat() for file in files if file.exists()]
-    return tuple((stat.st_mtime_ns, stat.st_size) for stat in found)
+    stats = [file.stat() for file in files if file.exists()]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 @lru_cache(maxsize=1)
@@ -125,16 +143,16 @@ def _supernet(folder: Path, _of: Version) -> TrainedModel:
 
 
 @lru_cache(maxsize=8)
-def _content(described: SupernetFitness, _of: Version) -> str:
-    digest = hashlib.sha256((described.supernet / WEIGHTS).read_bytes())
-    digest.update(described.corpus.split("valid").digest.encode())
+def _content(fitness: TextFitness, _of: Version) -> str:
+    digest = hashlib.sha256((fitness.supernet / WEIGHTS).read_bytes())
+    digest.update(fitness.text().digest.encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=8)
-def _validation_fitness(described: SupernetFitness, _of: Version) -> ValidationFitness:
-    trained = loaded_supernet(described.supernet)
-    batches = validation_batches(described.corpus, trained.vocabulary, every=described.every)
+def _validation_fitness(fitness: SupernetFitness, _of: Version) -> ValidationFitness:
+    trained = loaded_supernet(fitness.supernet)
+    batches = validation_batches(fitness.corpus, trained.vocabulary, every=fitness.every)
     return ValidationFitness(trained.model, batches)
 
 

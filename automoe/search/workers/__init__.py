@@ -1,1 +1,1 @@
-"""Where fitness is evaluated: here, in several processes, or on a cluster."""
+"""Run evaluations in this process, in several processes, or on a cluster."""

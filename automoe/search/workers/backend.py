@@ -1,8 +1,9 @@
-"""Workers in other processes or on other machines, each of which can die at any moment."""
+"""Run calls on workers in other processes or on other machines, which may die at any moment."""
 
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from devices import DeviceUnavailableError
@@ -11,22 +12,22 @@ Value = TypeVar("Value")
 
 
 class WorkersUnavailableError(DeviceUnavailableError):
-    """Processes or a cluster that cannot be used; the message says what to do."""
+    """Evaluation workers cannot be used. The message names the remedy."""
 
 
 class WorkerLostError(RuntimeError):
-    """A worker died; what it was evaluating can be evaluated by another one."""
+    """A worker died. Another worker can run the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call on a cluster: its value, or what it raised.
+    """The value of a call on a cluster, or the error that the call raised.
 
-    A cluster raises errors of its own as well, and the two must be told apart.
+    It separates the errors of the call from those of the cluster.
 
     Attributes:
-        value: What was returned.
-        error: What was raised; None when there is a value.
+        value: The value that was returned.
+        error: The error that was raised; None when there is a value.
     """
 
     value: Any = None
@@ -34,7 +35,7 @@ class Outcome:
 
 
 def outcome_of(function: Callable[[], Any]) -> Outcome:
-    """Call a function; this runs on the worker."""
+    """Call a function and return its outcome. This runs on the worker."""
     try:
         return Outcome(function())
     except Exception as error:
@@ -46,50 +47,47 @@ class Cluster:
     """Workers that run calls.
 
     Attributes:
-        submit: Has a worker run a call, and does not wait for it.
-        cancel: Takes a call back that is not needed any more.
-        n_workers: How many calls run at once.
-        lost: What `submit` and a future raise when a worker is gone.
-        is_elsewhere: Whether the workers are not of this machine; `submit` then has them compute
-            the `outcome_of` a call.
+        submit: A function that gives a call to a worker and does not wait for it.
+        n_workers: The number of calls that run at the same time.
+        lost: The errors of `submit` and of a future when a worker is gone.
+        cancel: A function that cancels a call.
+        is_elsewhere: Whether the workers may run on other machines. `submit` then has them return
+            the `Outcome` of a call.
     """
 
     submit: "Callable[[Callable[[], Any]], Future[Any]]"
-    cancel: "Callable[[Future[Any]], object]"
     n_workers: int
     lost: tuple[type[BaseException], ...]
+    cancel: "Callable[[Future[Any]], object]" = methodcaller("cancel")
     is_elsewhere: bool = True
 
     def run(self, calls: Mapping[int, Callable[[], Value]]) -> Generator[tuple[int, Value]]:
-        """Run calls, and take back what is not finished when this generator is closed early.
+        """Run calls. When this generator is closed early, cancel those that are not finished.
 
         Args:
-            calls: The calls, by a number of each.
+            calls: The calls by their numbers.
 
         Yields:
-            The number of a call and its value, in the order in which they are finished.
+            The number of a call and its value, in the order in which the calls finish.
 
         Raises:
             WorkerLostError: A worker died.
             WorkersUnavailableError: The cluster could not run a call at all.
-            Exception: What a call raised.
+            Exception: A call raised this error.
         """
         submitted: dict[Future[Any], int] = {}
         try:
-            for number, call in calls.items():
-                submitted[self._submitted(call)] = number
+            try:
+                for number, call in calls.items():
+                    submitted[self.submit(call)] = number
+            except self.lost as error:
+                raise WorkerLostError(one_line(error)) from None
             for future in as_completed(submitted):
                 yield submitted[future], self._value(future)
         finally:
             for future in submitted:
                 if not future.done():
                     self.cancel(future)
-
-    def _submitted(self, call: Callable[[], Any]) -> "Future[Any]":
-        try:
-            return self.submit(call)
-        except self.lost as error:
-            raise WorkerLostError(one_line(error)) from None
 
     def _value(self, future: "Future[Any]") -> Any:
         try:
@@ -111,6 +109,6 @@ class Cluster:
 
 
 def one_line(error: BaseException) -> str:
-    """An error of a library, short enough for a message."""
+    """Return the text of a library's error, short enough for a message."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."

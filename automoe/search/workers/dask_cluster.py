@@ -1,29 +1,30 @@
-"""Evaluations on a Dask cluster."""
+"""Run evaluations on a Dask cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from automoe.search.workers.backend import Cluster, WorkersUnavailableError, one_line, outcome_of
 
-_PATIENCE_S = 10
+_TIMEOUT_S = 10
 
 
 @contextmanager
 def dask_cluster(address: str) -> Iterator[Cluster]:
-    """Connect for as long as the block lasts.
+    """Connect for as long as the `with` block lasts.
 
     Args:
-        address: Of the scheduler, ``tcp://HOST:PORT``.
+        address: The address of the scheduler, ``tcp://HOST:PORT``.
 
     Raises:
         ImportError: Dask is not installed.
-        WorkersUnavailableError: No scheduler answers, or it has no worker.
+        WorkersUnavailableError: No scheduler answers, or the scheduler has no worker.
     """
     from distributed import Client  # optional
     from distributed.scheduler import KilledWorker
 
     try:
-        client = Client(address, timeout=_PATIENCE_S, set_as_default=False)
+        client = Client(address, timeout=_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise WorkersUnavailableError(
             f"No Dask scheduler at '{address}': {one_line(error)} Check host and port."
@@ -35,9 +36,4 @@ def dask_cluster(address: str) -> Iterator[Cluster]:
                 f"The Dask scheduler at '{address}' has no worker. Start one with 'dask worker'."
             )
         executor = client.get_executor(pure=False)
-        yield Cluster(
-            lambda function: executor.submit(outcome_of, function),
-            lambda future: future.cancel(),
-            n_workers,
-            (KilledWorker,),
-        )
+        yield Cluster(partial(executor.submit, outcome_of), n_workers, (KilledWorker,))

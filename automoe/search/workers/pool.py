@@ -1,4 +1,4 @@
-"""Where evaluations run: in this process, in several here, or on a cluster."""
+"""Run evaluations in this process, in several processes here, or on a cluster."""
 
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -23,9 +23,10 @@ from automoe.search.workers.ray_cluster import ray_cluster
 Argument = TypeVar("Argument")
 Value = TypeVar("Value")
 
-_MOST_IN_VAIN = 3
-_PATIENCE_S = 5.0
-_NEEDED = {  # what it is called, imported as (Ray's client is for other machines) and installed by
+_MOST_FAILED_ATTEMPTS = 3
+_TIMEOUT_S = 5.0
+# The name of each library, its modules and its package. Only other machines need Ray's second one.
+_NEEDED = {
     "ray": ("Ray", ("ray.exceptions", "grpc"), "'ray[client]'"),
     "dask": ("Dask", ("distributed.scheduler",), "distributed"),
 }
@@ -33,10 +34,10 @@ _NEEDED = {  # what it is called, imported as (Ray's client is for other machine
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Who runs a function for many arguments.
+    """The evaluation workers, which call a function with many arguments.
 
     Attributes:
-        cluster: Where it runs; None runs it in this process.
+        cluster: The workers that run the calls; None runs them in this process.
     """
 
     cluster: Cluster | None = None
@@ -46,40 +47,40 @@ class Workers:
     ) -> Generator[tuple[int, Value]]:
         """Call a function with each argument.
 
-        What a worker that died has not returned is run again, after the others and at last alone,
-        until three times in a row nothing came of it: one call that kills every worker costs no
-        other call its value.
+        When a worker dies, its calls are run again, after the other calls and at last one at a
+        time. So a call that kills its worker does not prevent other calls. Three attempts in a row
+        without any value end the run.
 
         Args:
-            function: What to call; it and its values must be able to travel to other processes.
-            arguments: What to call it with.
+            function: The function. It and its values must be able to travel to other processes.
+            arguments: The arguments, one for each call.
 
         Yields:
-            The place of an argument and the value for it, in the order in which they are finished.
+            The position of an argument and the value for it, in the order in which calls finish.
 
         Raises:
-            WorkersUnavailableError: Workers keep dying.
+            WorkersUnavailableError: Workers died in three attempts in a row.
         """
         left = dict(enumerate(arguments))
-        n_in_vain = 0
+        n_failed_attempts = 0
         while left:
             n_before = len(left)
-            now = dict(islice(left.items(), 1 if n_in_vain else None))
+            now = dict(islice(left.items(), 1 if n_failed_attempts else None))
             try:
                 for place, value in self._run_once(function, now):
                     del left[place]
                     yield place, value
-                n_in_vain = 0
+                n_failed_attempts = 0
             except WorkerLostError as error:
-                n_in_vain = n_in_vain + 1 if len(left) == n_before else 0
-                if n_in_vain == _MOST_IN_VAIN:
+                n_failed_attempts = n_failed_attempts + 1 if len(left) == n_before else 0
+                if n_failed_attempts == _MOST_FAILED_ATTEMPTS:
                     raise WorkersUnavailableError(
-                        f"Workers died {n_in_vain} times in a row before any of {len(left)} "
-                        f"evaluations was finished: {one_line(error)} Use fewer workers, or give "
-                        "them more memory."
+                        f"Workers died {n_failed_attempts} times in a row before any of "
+                        f"{len(left)} evaluations was finished: {one_line(error)} Use fewer "
+                        "workers, or give them more memory."
                     ) from None
                 n_workers = 1 if self.cluster is None else self.cluster.n_workers
-                left = _suspects_last(left, min(n_workers, len(now)))
+                left = _started_ones_last(left, min(n_workers, len(now)))
 
     def _run_once(
         self, function: Callable[[Argument], Value], arguments: Mapping[int, Argument]
@@ -98,15 +99,16 @@ HERE = Workers()
 
 @contextmanager
 def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
-    """Processes or a cluster for as long as the block lasts.
+    """Start processes or connect to a cluster for as long as the `with` block lasts.
 
     Args:
-        jobs: Processes on this machine; 1 runs all in this process.
-        cluster: ``ray`` for the Ray cluster of this machine or a new one, ``ray://HOST:PORT``,
-            ``dask://HOST:PORT`` or ``tcp://HOST:PORT`` for a Dask scheduler.
+        jobs: The number of processes on this machine; 1 runs all calls in this process.
+        cluster: The address of a cluster: ``ray`` for the Ray cluster of this machine or a new
+            one, ``ray://HOST:PORT``, or ``dask://HOST:PORT`` or ``tcp://HOST:PORT`` for a Dask
+            scheduler.
 
     Raises:
-        ValueError: Both are given, or one is out of range.
+        ValueError: Both are given, or one of them is out of range.
         WorkersUnavailableError: The cluster cannot be used.
     """
     if jobs < 1:
@@ -115,37 +117,31 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
         raise ValueError(
             f"'jobs' must be 1 with a cluster, which says itself how many. Got {jobs}."
         )
-    if cluster is not None:
-        with _connected(cluster) as connected:
-            yield Workers(connected)
-    elif jobs == 1:
+    if cluster is None and jobs == 1:
         yield HERE
-    else:
-        with processes(jobs) as here:
-            yield Workers(here)
+        return
+    with processes(jobs) if cluster is None else _connected(cluster) as connected:
+        yield Workers(connected)
 
 
-def _suspects_last(left: dict[int, Argument], n_begun: int) -> dict[int, Argument]:
-    """Put those last that had begun when a worker died: one of them may have killed it."""
+def _started_ones_last(left: dict[int, Argument], n_started: int) -> dict[int, Argument]:
+    """Put the calls last that had started when a worker died: one of them may have killed it."""
     places = list(left)  # in the order in which workers take them
-    return {place: left[place] for place in places[n_begun:] + places[:n_begun]}
+    return {place: left[place] for place in places[n_started:] + places[:n_started]}
 
 
 def _connected(cluster: str) -> AbstractContextManager[Cluster]:
     require_cluster(cluster)
-    if cluster == "ray":
-        return ray_cluster()
-    address = urlsplit(cluster)
-    return (
-        ray_cluster(cluster) if address.scheme == "ray" else dask_cluster(f"tcp://{address.netloc}")
-    )
+    if cluster.startswith("ray"):
+        return ray_cluster(None if cluster == "ray" else cluster)
+    return dask_cluster(f"tcp://{urlsplit(cluster).netloc}")
 
 
 def parsed_cluster(cluster: str) -> tuple[str, str, int]:
-    """Kind, host and port of the address of a cluster.
+    """Return the kind, the host and the port of a cluster's address.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not such an address.
     """
     try:
         parts = urlsplit(cluster)
@@ -161,35 +157,31 @@ def parsed_cluster(cluster: str) -> tuple[str, str, int]:
 
 
 def require_cluster(cluster: str | None) -> None:
-    """Look, without connecting, whether a cluster answers and what it needs is installed.
+    """Check that a cluster answers, without joining it, and that its library is installed.
 
     Args:
-        cluster: As of `workers`; None needs nothing.
+        cluster: The address of a cluster, see `workers`; None needs nothing.
 
     Raises:
-        ValueError: It is no address.
+        ValueError: The text is not an address.
         WorkersUnavailableError: Nothing listens there, or a package is missing here.
     """
     if cluster is None:
         return
-    kind = cluster
     if cluster != "ray":
-        kind, host, port = parsed_cluster(cluster)
-        _require_reachable(cluster, host, port)
-    title, modules, package = _NEEDED["ray" if kind == "ray" else "dask"]
+        _, host, port = parsed_cluster(cluster)
+        try:
+            socket.create_connection((host, port), timeout=_TIMEOUT_S).close()
+        except OSError as error:
+            raise WorkersUnavailableError(
+                f"No cluster answers at '{cluster}': {error.strerror or error}. Check host and "
+                "port."
+            ) from None
+    title, modules, package = _NEEDED["ray" if cluster.startswith("ray") else "dask"]
     try:
         for module in modules[: 1 if cluster == "ray" else None]:
             import_module(module)
     except ImportError as error:
         raise WorkersUnavailableError(
             f"'cluster' needs {title}, which is not installed: pip install {package}. ({error})"
-        ) from None
-
-
-def _require_reachable(cluster: str, host: str, port: int) -> None:
-    try:
-        socket.create_connection((host, port), timeout=_PATIENCE_S).close()
-    except OSError as error:
-        raise WorkersUnavailableError(
-            f"No cluster answers at '{cluster}': {error.strerror or error}. Check host and port."
         ) from None

@@ -1,4 +1,4 @@
-"""Evaluations in processes of this machine."""
+"""Run evaluations in processes of this machine."""
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -10,35 +10,30 @@ from loky import get_reusable_executor
 
 from automoe.search.workers.backend import Cluster
 
-_IDLE_S = 300.0  # for which a process keeps its model in memory between two generations
+_IDLE_S = 300.0  # seconds that a process keeps its model in memory without work
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "BLIS", "NUMEXPR", "NUMBA")
-# One thread for each process: together they have all cores.
+# One thread for each process: together the processes use all cores.
 _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}
 
 
 @contextmanager
 def processes(jobs: int) -> Generator[Cluster]:
-    """Have processes for as long as the block lasts.
-
-    Each holds a model in memory, so none is left when the block ends.
+    """Start processes, and stop them when the `with` block ends: each holds a model in memory.
 
     Args:
-        jobs: How many.
+        jobs: The number of processes.
     """
     executor = None
 
     def submit(call: Callable[[], Any]) -> "Future[Any]":
         nonlocal executor
-        # The same one until a process dies: then the others are stopped, and this one is new.
+        # The executor is replaced when a process dies; its other processes are stopped then.
         executor = get_reusable_executor(max_workers=jobs, timeout=_IDLE_S, env=_ONE_THREAD)
         future: Future[Any] = executor.submit(call)
         return future
 
-    def cancel(future: "Future[Any]") -> bool:
-        return future.cancel()
-
     try:
-        yield Cluster(submit, cancel, jobs, (BrokenProcessPool,), is_elsewhere=False)
+        yield Cluster(submit, jobs, (BrokenProcessPool,), is_elsewhere=False)
     finally:
         if executor is not None:
             executor.shutdown(wait=True, kill_workers=True)

@@ -1,4 +1,4 @@
-"""Evaluations on a Ray cluster."""
+"""Run evaluations on a Ray cluster."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,20 +14,20 @@ from automoe.search.workers.backend import (
     outcome_of,
 )
 
-_RETRIES = 2  # by Ray, without disturbing what else runs
+_RETRIES = 2  # by Ray, while other calls keep running
 _ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nobody was asked whether they may be sent
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # workers' logs would go to stdout, which is for data
+    "RAY_USAGE_STATS_ENABLED": "0",  # the user was not asked
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # the logs would go to stdout, which is for data
 }
 
 
 @contextmanager
 def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
-    """Connect for as long as the block lasts; a connection that is there already is used and kept.
+    """Connect for as long as the `with` block lasts. An existing connection is used and kept.
 
     Args:
-        address: ``ray://HOST:PORT``; None takes the cluster that ``RAY_ADDRESS`` names or that
-            runs on this machine, and starts one on all cores when there is none.
+        address: The address ``ray://HOST:PORT``. None takes the cluster that ``RAY_ADDRESS`` names
+            or that runs on this machine, and starts one on all cores when there is none.
 
     Raises:
         ImportError: Ray is not installed.
@@ -35,11 +35,11 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import ray  # optional, and takes seconds
+    import ray  # optional, and takes seconds to import
     from ray.exceptions import RayError, RayTaskError
 
-    is_ours = not ray.is_initialized()
-    if is_ours:
+    is_opened_here = not ray.is_initialized()
+    if is_opened_here:
         try:
             ray.init(address=address, log_to_driver=False, logging_level="warning")
         except (OSError, RayError, RuntimeError, ValueError) as error:
@@ -51,7 +51,7 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
         n_workers = int(ray.cluster_resources().get("CPU", 0))
         if n_workers == 0:
             raise WorkersUnavailableError("The Ray cluster has no CPU. Start a node with some.")
-        # A RayTaskError is of a call that could not even begin: none can.
+        # A RayTaskError does not mean a lost worker: no call can begin there.
         lost = tuple(each for each in RayError.__subclasses__() if each is not RayTaskError)
         task = ray.remote(num_cpus=1, max_retries=_RETRIES)(outcome_of)
         references: dict[Future[Outcome], Any] = {}
@@ -62,7 +62,7 @@ def ray_cluster(address: str | None = None) -> Iterator[Cluster]:
             references[future] = reference
             return future
 
-        yield Cluster(submit, lambda future: ray.cancel(references[future]), n_workers, lost)
+        yield Cluster(submit, n_workers, lost, lambda future: ray.cancel(references[future]))
     finally:
-        if is_ours:
+        if is_opened_here:
             ray.shutdown()

@@ -28,7 +28,7 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
     assert capsys.readouterr().out == "automoe 0.1.0\n"
     assert main(["search", "--help"]) == 0
     printed = capsys.readouterr()
-    assert "Latency in milliseconds that no returned" in printed.out  # as the settings say it
+    assert "Latency in milliseconds that the winner" in printed.out  # as the settings say it
     assert printed.err == ""
 
 

@@ -181,9 +181,11 @@ def test_lengths_and_batch_of_the_sentence_are_the_spaces_unless_they_are_given(
 ) -> None:
     config = load(tmp_path)
     space = config.space.open()
-    own = config.workload.of(space)
+    own = config.workload.sentence(space)
     assert (own.src_len, own.tgt_len, own.batch) == (space.src_len, space.tgt_len, 1)
-    given = load(tmp_path, workload={"src_len": 7, "tgt_len": 9, "batch": 4}).workload.of(space)
+    given = load(tmp_path, workload={"src_len": 7, "tgt_len": 9, "batch": 4}).workload.sentence(
+        space
+    )
     assert (given.src_len, given.tgt_len, given.batch) == (7, 9, 4)
     assert given.vocab_size == own.vocab_size
 

@@ -202,7 +202,7 @@ def test_a_finished_search_scores_nothing_again(
 def test_a_loss_that_cannot_be_ranked_is_refused(
     loss: float, space: SearchSpace, latency: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=f"must be finite. Got {loss}; mend the objective"):
+    with pytest.raises(ValueError, match=f"must be finite. Got {loss}; correct the objective"):
         run(space, latency, tmp_path / "s.jsonl", fitness=lambda a: loss)
 
 

@@ -142,7 +142,7 @@ def test_a_second_log_of_another_search_is_refused(bench: Bench, drawn: list[Arc
     cells[level] = str(2 * float(cells[level]))
     with bench.log.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([rows[0].split(","), cells])
-    with pytest.raises(LogError, match=r"is of another search .* delete all files named"):
+    with pytest.raises(LogError, match=r"belong to different searches.* delete all files named"):
         bench.measure_again(drawn[0], no_progress)
 
 

@@ -115,8 +115,8 @@ def test_what_fits_only_once_the_machines_drift_is_taken_back_is_not_certified(
     assert found.winner is candidates[1]
     found, _ = check(candidates, [9.5, 9.6, 12], slowness=1.1)
     assert not found.certified
-    assert "within 10 ms; 2 would once corrected for the machine's drift" in found.reason
-    assert "as seen took 10.45 ms or more: have the machine to yourself" in found.reason
+    assert "within 10 ms; 2 fit once corrected for the machine's drift" in found.reason
+    assert "took 10.45 ms or more uncorrected: have the machine to yourself" in found.reason
 
 
 def test_what_was_measured_before_is_judged_and_not_measured_again(

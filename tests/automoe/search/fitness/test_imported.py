@@ -72,7 +72,10 @@ def test_what_a_callable_says_of_its_values_is_believed() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fails", r":fails failed for architecture \w+ with KeyError: 'width'. Mend it"),
+        (
+            "fails",
+            r":fails failed for architecture \w+ with KeyError: 'width'. Correct the function",
+        ),
         ("leaves", r":leaves failed for architecture \w+ with SystemExit: 3"),
         ("is_huge", r":is_huge must return a number for \w+ \w+. Got int"),
         ("says_nothing", r":says_nothing must return a number for \w+ \w+. Got NoneType"),

@@ -195,7 +195,7 @@ class Scripted:
         def cancel(future: Any) -> None:
             self.cancelled += 1
 
-        return Cluster(self.submit, cancel, n_workers, (ConnectionResetError,))
+        return Cluster(self.submit, n_workers, (ConnectionResetError,), cancel)
 
 
 def doubled(number: int) -> int:
@@ -240,7 +240,7 @@ def run_failed(error: Exception) -> None:
     """Run a call of which the cluster says this."""
     future: Any = Future()
     future.set_exception(error)
-    cluster = Cluster(lambda call: future, lambda future: None, 1, (ConnectionResetError,))
+    cluster = Cluster(lambda call: future, 1, (ConnectionResetError,))
     list(cluster.run({0: lambda: None}))
 
 
@@ -258,7 +258,7 @@ def test_a_worker_that_is_lost_while_calls_are_handed_out_is_told() -> None:
     def submit(call: Any) -> Any:
         raise ConnectionResetError("gone")
 
-    cluster = Cluster(submit, lambda future: None, 1, (ConnectionResetError,))
+    cluster = Cluster(submit, 1, (ConnectionResetError,))
     with pytest.raises(WorkerLostError, match="gone"):
         list(cluster.run({0: lambda: None}))
 
@@ -267,7 +267,7 @@ def test_calls_that_are_not_needed_any_more_are_taken_back() -> None:
     finished, pending = Future[Any](), Future[Any]()
     finished.set_result(outcome_of(lambda: 7))
     futures, cancelled = iter([finished, pending]), list[Future[Any]]()
-    cluster = Cluster(lambda call: next(futures), cancelled.append, 1, ())
+    cluster = Cluster(lambda call: next(futures), 1, (), cancelled.append)
     values = cluster.run({3: lambda: 7, 4: lambda: 8})
     assert next(values) == (3, 7)
     values.close()

@@ -1,4 +1,4 @@
-"""The device that `--device` and `--host` name."""
+"""Declare the options that name a device, and open the device that they name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,24 +12,23 @@ from devices.runtimes import ONNXRUNTIME
 
 Host = Annotated[
     str | None,
-    Parameter(help="Where the device is: user@board, over SSH, or a name of devices.yaml."),
+    Parameter(help="Host of the device: user@board, over SSH, or a name of devices.yaml."),
 ]
 LockClocks = Annotated[
     bool,
     Parameter(
-        help="Hold the clocks while something is measured, with sudo; they are released afterwards."
+        help="Hold the clocks with sudo while something is measured, and release them afterwards."
     ),
 ]
 
-
 Runtime = Annotated[
     str,
-    Parameter(help="onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
+    Parameter(help="Runtime: onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
 ]
 
 
 @contextmanager
-def opened_device(
+def opened_and_announced(
     device: str,
     host: str | None,
     runtime: str = ONNXRUNTIME,
@@ -37,7 +36,7 @@ def opened_device(
     is_measured: bool = True,
     holds_clocks: bool = False,
 ) -> Iterator[Device]:
-    """Open a device as `devices.opening.opened_device` does, and tell the user about it."""
+    """Open a device with `devices.opening.opened_device`; tell the user when it is simulated."""
     session = opening.opened_device(
         device, host, runtime, say=say, is_measured=is_measured, holds_clocks=holds_clocks
     )

@@ -1,4 +1,4 @@
-"""From a table of measurements to a latency model with bounds."""
+"""This package fits a predictor of the latency, with bounds, to a table of measurements."""
 
 from predictors.features import Feature, FeatureSchema
 from predictors.fitting import fit_log

@@ -1,4 +1,4 @@
-"""What one cell of a log says: a number, or a list of numbers."""
+"""This module reads one cell of a log: a number, or a list of numbers."""
 
 import re
 from collections.abc import Sequence
@@ -10,19 +10,22 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infini
 LIST_SUFFIXES = (".mean", ".sum", ".count")
 
 _MOST = 0.9
-_LEAST_LISTS = 0.5  # so that lists of lists, or of words, stay text
+_LEAST_LISTS = 0.5  # lists of lists, and lists of words, stay text
 
 _BRACKETED = re.compile(r"\[(.*)\]|\((.*)\)", re.S)
 _SEPARATOR = re.compile(r"[\s,;_]+")
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell reads as a number."""
+    """Return whether a cell is a number."""
     return NUMBER.fullmatch(cell) is not None
 
 
 def parse_list(cell: object) -> list[float]:
-    """The numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`; none if no list."""
+    """Return the numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`.
+
+    The list is empty when the cell is not a list of numbers.
+    """
     text = " ".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell).strip()
     bracketed = _BRACKETED.fullmatch(text)
     body = (bracketed[1] or bracketed[2] or "") if bracketed else text
@@ -31,9 +34,9 @@ def parse_list(cell: object) -> list[float]:
 
 
 def kind_of(cells: Sequence[str]) -> Literal["numeric", "list", "categorical"]:
-    """What a column holds: what nine in ten of its cells that are not blank look like.
+    """Return the kind of a column: the kind of nine in ten of its cells that are not blank.
 
-    The others are then mistakes, to be named rather than taken for categories.
+    The other cells are then mistakes. A message will name them, and they become no categories.
     """
     filled = [cell for cell in cells if cell]
     if not filled:
@@ -47,7 +50,10 @@ def kind_of(cells: Sequence[str]) -> Literal["numeric", "list", "categorical"]:
 
 
 def list_statistics(cell: object) -> tuple[float, float, float]:
-    """Mean, sum and count of the numbers in a cell; NaN three times when it holds none."""
+    """Return the mean, the sum and the count of the numbers in a cell.
+
+    All three are NaN when the cell holds no numbers.
+    """
     entries = parse_list(cell)
     if not entries:
         return nan, nan, nan

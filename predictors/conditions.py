@@ -1,4 +1,4 @@
-"""What a log was measured under, and which of its rows count."""
+"""This module reads the conditions of a log, and tells which of its rows can be used."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -18,14 +18,17 @@ _SHOWN = 5
 
 
 def usable_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are not flagged as failed; all of them when there is no column `flags`."""
+    """Return the rows that are not flagged as failed.
+
+    These are all rows when there is no column `flags`.
+    """
     if FLAGS not in frame:
         return frame
     return frame.loc[[BAD_FLAGS.isdisjoint(words(str(cell))) for cell in frame[FLAGS]]]
 
 
 def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str, str]:
-    """The condition columns of a log with their value.
+    """Return the conditions of a log: the value of each condition column.
 
     Args:
         frame: The usable rows.
@@ -40,19 +43,22 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
             continue
         values = list(dict.fromkeys(map(_text, frame[name])))
         if len(values) > 1:
-            raise TableError(_mixed(frame, name, values))
+            raise TableError(
+                f"{source(frame)} mixes measurements: column '{name}' has {_listed(values)}. Keep "
+                f"the rows of one value, or name all features and '{name}' among them."
+            )
         held[name] = values[0]
     return held
 
 
 def details(frame: pd.DataFrame) -> dict[str, Any]:
-    """What stands behind the texts of conditions, as JSON values by condition.
+    """Return the details of the conditions, as JSON values by condition.
 
-    Whoever wrote the log knows what they mean; here they are only carried on. Rows whose
-    conditions are the same have the same details, so the first one that is there counts.
+    The program that wrote the log knows what they mean. Here they are only passed on. Rows under
+    the same conditions have the same details, so the first value in a column counts.
 
     Raises:
-        TableError: A cell is no JSON.
+        TableError: A cell is not JSON.
     """
     held: dict[str, Any] = {}
     for column, condition in DETAILS.items():
@@ -70,11 +76,11 @@ def details(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def other_conditions(frame: pd.DataFrame, held: Mapping[str, str]) -> tuple[str, ...]:
-    """The conditions in which rows differ from those of a log, one line each.
+    """Return one line for each condition in which rows differ from a log.
 
     Args:
-        frame: Rows to predict; a condition that they do not tell is passed over.
-        held: What the log was measured under, by column.
+        frame: The rows to predict. A condition that is not in them is not compared.
+        held: The conditions of the log, by column.
     """
     differences = []
     for name in [name for name in held if name in frame]:
@@ -89,9 +95,9 @@ def other_conditions(frame: pd.DataFrame, held: Mapping[str, str]) -> tuple[str,
 
 
 def noise_floor(frame: pd.DataFrame, latency_ms: np.ndarray) -> float | None:
-    """Median half-width of the rows' confidence intervals over their latency.
+    """Return the median half-width of the rows' confidence intervals over their latency.
 
-    None when the log has no `ci_low_ms` and `ci_high_ms`, or none of them is a number.
+    Return None when the log has no `ci_low_ms` and `ci_high_ms`, or when no cell is a number.
     """
     if not {"ci_low_ms", "ci_high_ms"} <= set(frame.columns):
         return None
@@ -104,13 +110,6 @@ def _text(value: object) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value)
-
-
-def _mixed(frame: pd.DataFrame, name: str, values: list[str]) -> str:
-    return (
-        f"{source(frame)} mixes measurements: column '{name}' has {_listed(values)}. "
-        f"Keep the rows of one value, or name all features and '{name}' among them."
-    )
 
 
 def _listed(values: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What each column adds to the latency."""
+"""This module computes what each column adds to the latency."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _MAX_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How the predicted latency changes with one column, all others left as they are.
+    """The change of the predicted latency with one column, while all others stay as they are.
 
     Attributes:
         column: The matrix column.
-        low: Its 25th percentile in the log.
-        high: Its 75th.
-        change_ms: The mean change of the latency from the one to the other.
+        low: The column's 25th percentile in the log.
+        high: The column's 75th percentile in the log.
+        change_ms: The mean change of the latency from `low` to `high`, in milliseconds.
     """
 
     column: str
@@ -31,16 +31,16 @@ class Effect:
 def effects(
     model: LatencyModel, X: NDArray[np.float64], columns: Sequence[str]
 ) -> tuple[Effect, ...]:
-    """The effect of every column that varies, largest first.
+    """Return the effect of every column that varies, largest first.
 
-    Means over rows of the log of the difference of two predictions, one with the column at its
-    upper, one at its lower quartile (partial dependence; Friedman 2001, section 8.2). Columns
-    that go together, such as layers and FLOPs, share an effect between them.
+    An effect is the mean, over rows of the log, of the difference of two predictions: one with the
+    column at its upper quartile, one at its lower (partial dependence; Friedman 2001, section
+    8.2). Columns that change together, such as layers and FLOPs, share an effect.
 
     Args:
-        model: Fitted.
-        X: Features, shape (rows, len(columns)).
-        columns: Their names.
+        model: A fitted model.
+        X: The features, shape (rows, len(columns)).
+        columns: The names of the features' columns.
     """
     rows = X[np.random.default_rng(0).permutation(len(X))[:_MAX_ROWS]]
     changes = []

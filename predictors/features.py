@@ -1,4 +1,4 @@
-"""Which columns of a table are features, and the matrix of numbers they become."""
+"""This module chooses the features of a table and turns them into a matrix of numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from predictors.cells import LIST_SUFFIXES, kind_of, list_statistics
 from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, numbers, require, source
-from predictors.targets import absent_columns
+from predictors.targets import absence
 from profilers.log.any_log import LARGEST
 from profilers.log.column_names import is_known_before_measuring, words
 
 PREFIX = "feature_"
 _NUMBER = f"a feature must be a number from {-LARGEST:g} to {LARGEST:g}"
 _LIST = f"a list must hold numbers up to {LARGEST:g}, and at least one"
-_MAX_LEVELS = 20  # of a text; with more it names things instead of describing them
+_MAX_LEVELS = 20  # a text with more levels names things and does not describe them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Feature:
     """One feature and its encoding.
 
     Attributes:
-        name: The column; of a list feature, the name before `.mean`, `.sum` and `.count`.
+        name: The column. For a list feature it is the name before `.mean`, `.sum` and `.count`.
         kind: `numeric` gives one column, `list` three, `categorical` one per level.
         levels: The known values of a categorical feature, sorted.
     """
@@ -37,7 +37,7 @@ class Feature:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the matrix columns this feature becomes."""
+        """The names of the matrix columns that this feature becomes."""
         if self.kind == "list":
             return tuple(self.name + suffix for suffix in LIST_SUFFIXES)
         if self.kind == "categorical":
@@ -51,7 +51,7 @@ class FeatureSchema:
 
     Attributes:
         features: The columns that are used as they are.
-        physics: What a recognised table's columns say about the work; its columns come last.
+        physics: The derived columns of a recognised table. They come last.
     """
 
     features: tuple[Feature, ...]
@@ -61,32 +61,32 @@ class FeatureSchema:
     def infer(
         cls, frame: pd.DataFrame, targets: Sequence[str], features: Sequence[str] | None = None
     ) -> Self:
-        """The features a log offers.
+        """Return the features of a log.
 
-        Those named in `features`; else every column whose name begins with `feature_`, when
-        there is one; else every column that varies, can be known before the measurement by its
-        name (see `profilers.log.column_names`) and is not a text with more than 20
-        levels or than half the rows.
+        These are the columns named in `features`. Without names they are the columns whose name
+        begins with `feature_`. When there is no such column, they are all columns that vary, can
+        be known before the measurement by their name (see `profilers.log.column_names`), and are
+        not a text with more levels than 20 or than half the rows.
         A recognised table (see `predictors.physics`) adds derived columns, unless `features`
         leaves out a column that they need.
 
         Args:
             frame: The log, from `read_table` or of the same form.
-            targets: The target columns; never features.
+            targets: The target columns, which are never features.
             features: Names of columns, or None to infer them.
 
         Raises:
-            TableError: When a named column is absent or a target, or no feature is left.
+            TableError: A named column is absent or a target, or no feature is left.
         """
         names = _own_features(frame, targets) if features is None else list(features)
-        found = tuple(_describe(frame, name, targets) for name in dict.fromkeys(names))
-        if not found:
+        own = tuple(_describe(frame, name, targets) for name in dict.fromkeys(names))
+        if not own:
             raise TableError(
                 f"{source(frame)}: no column can serve as a feature. "
                 "Name them, or add columns called feature_*."
             )
         offered = names if features is not None else list(map(str, frame.columns))
-        return cls(found, recognise([name for name in offered if name not in targets]))
+        return cls(own, recognise([name for name in offered if name not in targets]))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -96,27 +96,27 @@ class FeatureSchema:
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """Which matrix columns are quantities rather than levels of a category."""
+        """A mask of the matrix columns: true for a quantity, false for a level of a category."""
         own = [f.kind != "categorical" for f in self.features for _ in f.columns]
         return np.array(own + [True] * (len(self.columns) - len(own)))
 
     @property
     def architecture(self) -> tuple[str, ...]:
-        """The columns that make an architecture of a recognised table; else none."""
+        """The columns that make an architecture of a recognised table; empty for other tables."""
         return self.physics.architecture if self.physics else ()
 
     @property
     def work_columns(self) -> tuple[int, ...]:
-        """The matrix columns whose prices add up to a latency: the derived work, or all."""
+        """The indices of the columns whose prices add up to a latency: the work, or all."""
         work = self.physics.work if self.physics else self.columns
         return tuple(index for index, name in enumerate(self.columns) if name in work)
 
     @property
     def flops_columns(self) -> tuple[int, ...]:
-        """Where the total FLOPs stand: columns to be added up; empty when there are none.
+        """The indices of the columns that add up to the total FLOPs; empty without such columns.
 
-        A column with the words `total` and `flops` (or `gflops`, `macs`) is the total; without
-        one, it is the sum of every column with such a word.
+        A column with the words `total` and `flops` (or `gflops`, `macs`) is the total. When there
+        is no such column, the total is the sum of every column with `flops` or a like word.
         """
         units = {"flops", "mflops", "gflops", "macs"}
         counts = [units & set(words(column)) for column in self.columns]
@@ -125,30 +125,28 @@ class FeatureSchema:
         return tuple(totals[:1] or parts)
 
     def matrix(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """The features of every row, shape (rows, len(self.columns)).
+        """Return the features of every row, shape (rows, len(self.columns)).
 
         Raises:
-            TableError: When a column is missing, a cell is not a number or not a list of
-                numbers, or a categorical level is not among those known.
+            TableError: A column is missing, a cell is not a number or not a list of numbers, or
+                a level of a category was not in the log.
         """
         if absent := self._absent(frame):
-            message = absent_columns(absent, [str(column) for column in frame.columns])
-            raise TableError(
-                f"{source(frame)}: {message} A predictor needs every column it was fitted with."
-            )
+            need = "A predictor needs every column it was fitted with."
+            raise TableError(f"{absence(frame, absent)} {need}")
         plain = _plain_numbers(frame, self.features)
         own = [_encode(frame, x) for x in self.features] if plain is None else [plain]
         return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
 
     def _absent(self, frame: pd.DataFrame) -> list[str]:
-        """The columns that are needed and not there."""
+        """Return the columns that are needed and that the table lacks."""
         own = [f.name for f in self.features if not _is_expanded_list(frame, f.name)]
         needed = [*own, *(self.physics.roles.values() if self.physics else ())]
         return [name for name in dict.fromkeys(needed) if name not in frame]
 
 
 def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
-    """The numeric columns that could be features but have one value all over the log."""
+    """Return the numeric columns that could be features but have one value all over the log."""
     return {
         name: float(frame[name].iloc[0])
         for name in map(str, frame.columns)
@@ -170,7 +168,7 @@ def _own_features(frame: pd.DataFrame, targets: Sequence[str]) -> list[str]:
 
 
 def name_in_file(frame: pd.DataFrame, name: str) -> str:
-    """The name of the list column that `name` is a statistic of, or `name` itself."""
+    """Return the name of the list column that `name` is a statistic of, or `name` itself."""
     base = name.rpartition(".")[0]
     return base if base and _is_expanded_list(frame, base) else name
 
@@ -196,8 +194,7 @@ def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature
     if _is_expanded_list(frame, name):
         return Feature(name, "list")
     if name not in frame:
-        missing = absent_columns([name], [str(column) for column in frame.columns])
-        raise TableError(f"{source(frame)}: {missing}")
+        raise TableError(absence(frame, [name]))
     kind = _kind(frame[name])
     levels = sorted(set(map(str, frame[name]))) if kind == "categorical" else ()
     return Feature(name, kind, tuple(levels))
@@ -207,14 +204,19 @@ def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
     if feature.kind == "list" and _is_expanded_list(frame, feature.name):
         return np.column_stack([_numbers(frame, column) for column in feature.columns])
     if feature.kind == "list":
-        return _lists(frame, feature)
+        values = np.array([list_statistics(cell) for cell in frame[feature.name]]).reshape(-1, 3)
+        require(frame, feature.name, np.abs(values[:, 1]) <= LARGEST, _LIST)
+        return values
     if feature.kind == "numeric":
         return _numbers(frame, feature.name)[:, None]
     return _indicators(frame, feature)
 
 
 def _plain_numbers(frame: pd.DataFrame, features: Sequence[Feature]) -> NDArray[np.float64] | None:
-    """All features at once, as a search needs them; None where a cell needs a closer look."""
+    """Return all features at once, which is fast enough for a search.
+
+    Return None when a cell needs a closer look.
+    """
     if not features or any(feature.kind != "numeric" for feature in features):
         return None
     columns = frame[[feature.name for feature in features]]
@@ -231,21 +233,14 @@ def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return values
 
 
-def _lists(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
-    values = np.array([list_statistics(cell) for cell in frame[feature.name]]).reshape(-1, 3)
-    require(frame, feature.name, np.abs(values[:, 1]) <= LARGEST, _LIST)
-    return values
-
-
 def _indicators(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
-    """One column per known level: 1 where the row has it."""
+    """Return one column per known level, which is 1 where the row has that level."""
     cells = np.array([str(cell) for cell in frame[feature.name]], dtype=object)
-    unknown = np.flatnonzero(~np.isin(cells, np.array(feature.levels, dtype=object)))
-    if unknown.size:
-        row = int(unknown[0])
+    matches = cells[:, None] == np.array(feature.levels, dtype=object)
+    if not matches.any(axis=1).all():
+        row = int(matches.any(axis=1).argmin())
         raise TableError(
             f"{locate(frame, row, feature.name)}: level '{cells[row]}' was not in the log. Known: "
             f"{', '.join(feature.levels)}. Measure some rows with it and fit again."
         )
-    matches = cells[:, None] == np.array(feature.levels, dtype=object)
     return np.asarray(matches, dtype=np.float64)

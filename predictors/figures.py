@@ -1,4 +1,4 @@
-"""Diagrams of a fit."""
+"""This module draws the diagrams of a fit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,22 +21,25 @@ _MOST_EFFECTS = 12
 
 
 def drawings(predictor: Predictor) -> dict[str, Callable[[Axes], None]]:
-    """What draws each diagram of a fit, by its name; what there is no data for is left out."""
+    """Return the functions that draw the diagrams of a fit, by name.
+
+    A diagram without data is left out.
+    """
     report, curve = predictor.report, predictor.report.learning_curve
-    found: dict[str, Callable[[Axes], None]] = {
+    by_name: dict[str, Callable[[Axes], None]] = {
         "parity": lambda axes: draw_parity(axes, predictor.unseen_ms, predictor.ratios),
         "residuals": lambda axes: draw_residuals(axes, predictor.ratios),
         "calibration": lambda axes: draw_calibration(axes, predictor.ratios),
     }
     if report.effects:
-        found["effects"] = lambda axes: draw_effects(axes, report.effects)
+        by_name["effects"] = lambda axes: draw_effects(axes, report.effects)
     if curve is not None:
-        found["learning_curve"] = lambda axes: draw_learning_curve(axes, curve)
-    return found
+        by_name["learning_curve"] = lambda axes: draw_learning_curve(axes, curve)
+    return by_name
 
 
 def save_figures(predictor: Predictor, folder: Path) -> tuple[Path, ...]:
-    """Write every diagram of a fit as PNG into a folder; return the files."""
+    """Write every diagram of a fit as PNG into a folder, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, draw in drawings(predictor).items():
@@ -48,7 +51,7 @@ def save_figures(predictor: Predictor, folder: Path) -> tuple[Path, ...]:
 
 
 def draw_parity(axes: Axes, unseen_ms: NDArray[np.float64], ratios: NDArray[np.float64]) -> None:
-    """Measured against predicted latency of rows that the model had not seen."""
+    """Draw the measured against the predicted latency of unseen rows."""
     latency_ms = unseen_ms * ratios
     axes.scatter(unseen_ms, latency_ms, s=14, color=BLUE)
     ends = [min(latency_ms.min(), unseen_ms.min()), max(latency_ms.max(), unseen_ms.max())]
@@ -59,23 +62,23 @@ def draw_parity(axes: Axes, unseen_ms: NDArray[np.float64], ratios: NDArray[np.f
 
 
 def draw_residuals(axes: Axes, ratios: NDArray[np.float64]) -> None:
-    """Measured over predicted in the order of the log; a trend is a drift."""
+    """Draw measured over predicted latencies in the order of the log; a trend is a drift."""
     axes.plot(range(1, len(ratios) + 1), ratios, ".", color=BLUE)
     axes.axhline(1.0, color=INK, linewidth=1)
     axes.set(xlabel="row of the log", ylabel="measured / predicted")
 
 
 def draw_calibration(axes: Axes, ratios: NDArray[np.float64]) -> None:
-    """The share of rows under the bound that the other rows give, by its confidence."""
-    found = {c: left_out_coverage(ratios, float(c)) for c in _CONFIDENCES}
-    known = {c: share for c, share in found.items() if share is not None}
+    """Draw the share of rows under the bound from the other rows, by its confidence."""
+    shares = {c: left_out_coverage(ratios, float(c)) for c in _CONFIDENCES}
+    known = {c: share for c, share in shares.items() if share is not None}
     axes.plot([0.5, 1], [0.5, 1], color=INK, linewidth=1)
     axes.plot(list(known), list(known.values()), ".-", color=BLUE)
     axes.set(xlabel="confidence asked for", ylabel="share of rows under the bound")
 
 
 def draw_effects(axes: Axes, effects: tuple[Effect, ...]) -> None:
-    """By how much the latency changes from the lower to the upper quartile of each column."""
+    """Draw the change of the latency from the lower to the upper quartile of each column."""
     shown = effects[:_MOST_EFFECTS][::-1]
     colours = [RED if effect.change_ms > 0 else BLUE for effect in shown]
     axes.barh([e.column for e in shown], [e.change_ms for e in shown], color=colours)
@@ -85,7 +88,7 @@ def draw_effects(axes: Axes, effects: tuple[Effect, ...]) -> None:
 
 
 def draw_learning_curve(axes: Axes, curve: LearningCurve) -> None:
-    """The error on unseen rows by the number of rows fitted."""
+    """Draw the error on unseen rows by the number of rows fitted."""
     rows = np.linspace(curve.rows[0], 2 * curve.rows[-1], 100)
     axes.plot(rows, 100 * (curve.floor + curve.slope / rows), color=INK, linewidth=1)
     axes.plot(curve.rows, [100 * mape for mape in curve.mapes], "o", color=BLUE)

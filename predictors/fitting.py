@@ -1,6 +1,7 @@
-"""From a log to a predictor."""
+"""This module fits a predictor to a log."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,14 @@ from sklearn.base import clone
 
 from predictors.conditions import noise_floor
 from predictors.conformal import block_coverage
-from predictors.effects import Effect, effects
+from predictors.effects import effects
 from predictors.features import FeatureSchema, constants
-from predictors.learning_curve import LearningCurve, learning_curve
+from predictors.learning_curve import learning_curve
 from predictors.log_quality import judge, quality_counts
 from predictors.models import LatencyModel, competitors
 from predictors.predictor import Predictor, matrix_columns
-from predictors.preparation import MIN_ROWS, MIN_ROWS_WITH_BASE, Prepared, prepare
+from predictors.preparation import Prepared, prepare
 from predictors.report import Coverage, FitReport
-from predictors.roles import roles_of
 from predictors.selection import Selection, select
 from predictors.table import read_table
 
@@ -34,117 +34,87 @@ def fit_log(
     base: Predictor | None = None,
     seed: int = 0,
 ) -> Predictor:
-    """The latency model that predicts a log best, with bounds and a report.
+    """Return the predictor of a log, with bounds and a report.
 
     Args:
-        log: A CSV file, or a frame as `read_table` gives it. Only a file is searched for drift,
+        log: A CSV file, or a frame like those of `read_table`. Only a file is searched for drift,
             mixed units and duplicates.
-        targets: Columns in milliseconds, summed to the latency; None takes `latency_ms`.
+        targets: Columns in milliseconds that are summed to the latency; None takes `latency_ms`.
         features: Columns to predict from; None infers them (see `FeatureSchema.infer`).
-        groups: Columns of whose combinations none may be both fitted and tested; None takes the
-            architecture of a recognised table.
-        base: A predictor of another device with the same columns: its prediction becomes a
-            feature, and 8 rows suffice.
-        seed: Of the folds and of the models that draw at random.
+        groups: Columns whose combinations make groups. A group is fitted or tested as a whole.
+            None takes the architecture of a recognised table.
+        base: A predictor of another device with the same columns. Its prediction becomes a
+            feature, and 8 rows are enough.
+        seed: The seed of the folds and of the models that draw at random.
 
     Raises:
-        TableError: When the log is damaged, mixes conditions or units, lacks a column, or has
-            fewer than 20 rows that did not fail.
+        TableError: The log is damaged, mixes conditions or units, lacks a column, or has fewer
+            than 20 rows that did not fail.
     """
     frame = log if isinstance(log, pd.DataFrame) else read_table(log)
-    least = MIN_ROWS if base is None else MIN_ROWS_WITH_BASE
-    ready = prepare(
-        frame, targets=targets, features=features, groups=groups, base=base, least=least
-    )
+    ready = prepare(frame, targets=targets, features=features, groups=groups, base=base)
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):
         lines = list(ready.usable.index)
         warnings = judge(Path(log), ready.targets, lines=lines, varied=features or ())
-    schema, X, y = ready.schema, ready.matrix, ready.latency_ms
-    models = _competitors(ready, base, seed)
-    selection = select(models, X, y, groups=ready.groups, seed=seed)
-    winner = models[selection.winner]
-    model = clone(winner).fit(X, y)
-    columns = matrix_columns(schema, base)
-    report = _report(
-        ready,
-        selection,
-        columns=columns,
-        n_excluded=len(frame) - len(y),
-        roles=roles_of(frame, schema, ready.targets, groups or schema.architecture),
-        curve=learning_curve(winner, X, y, groups=ready.groups, seed=seed),
-        column_effects=effects(model, X, columns),
-        warnings=warnings,
-    )
-    return _predictor(ready, selection, model=model, base=base, report=report)
+    return _fitted(ready, base=base, seed=seed, warnings=warnings)
 
 
-def _competitors(ready: Prepared, base: Predictor | None, seed: int) -> dict[str, LatencyModel]:
-    """The models that compete for a log, by name."""
-    return competitors(
-        len(ready.latency_ms),
+def _fitted(
+    ready: Prepared, *, base: Predictor | None, seed: int, warnings: tuple[str, ...]
+) -> Predictor:
+    """Return the winner of the competition, fitted to all rows, with its report."""
+    X, y, groups = ready.matrix, ready.latency_ms, ready.groups
+    models = competitors(
+        len(y),
         work_columns=_work_columns(ready.schema, base),
         flops_columns=ready.schema.flops_columns,
         seed=seed,
     )
-
-
-def _report(
-    ready: Prepared,
-    selection: Selection,
-    *,
-    columns: tuple[str, ...],
-    n_excluded: int,
-    roles: dict[str, str],
-    curve: LearningCurve | None,
-    column_effects: tuple[Effect, ...],
-    warnings: tuple[str, ...],
-) -> FitReport:
-    """What a fit says of itself."""
-    return FitReport(
-        winner=selection.winner,
-        n_rows=len(ready.latency_ms),
-        n_excluded=n_excluded,
-        n_groups=None if ready.groups is None else len(np.unique(ready.groups)),
-        targets=ready.targets,
-        features=columns,
-        roles=roles,
-        physics=ready.schema.physics.kind if ready.schema.physics else None,
-        models=selection.scores,
-        coverage=_coverage(ready.latency_ms / selection.unseen_ms),
-        noise_floor=noise_floor(ready.usable, ready.latency_ms),
-        learning_curve=curve,
-        effects=column_effects,
-        quality=quality_counts(ready.usable),
-        warnings=warnings,
-    )
-
-
-def _predictor(
-    ready: Prepared,
-    selection: Selection,
-    *,
-    model: LatencyModel,
-    base: Predictor | None,
-    report: FitReport,
-) -> Predictor:
-    """The winner, with what its bounds and its warnings are computed from."""
+    selection = select(models, X, y, groups=groups, seed=seed)
+    winner = models[selection.winner]
+    model = clone(winner).fit(X, y)
+    curve = learning_curve(winner, X, y, groups=groups, seed=seed)
+    report = _report(ready, selection, matrix_columns(ready.schema, base), model=model)
     return Predictor(
         schema=ready.schema,
         model=model,
         base=base,
-        rows=ready.matrix,
+        rows=X,
         unseen_ms=selection.unseen_ms,
-        ratios=ready.latency_ms / selection.unseen_ms,
-        report=report,
+        ratios=y / selection.unseen_ms,
+        report=replace(report, learning_curve=curve, warnings=warnings),
         conditions=ready.conditions,
         constants=constants(ready.usable, ready.targets),
         details=ready.details,
     )
 
 
+def _report(
+    ready: Prepared, selection: Selection, columns: tuple[str, ...], *, model: LatencyModel
+) -> FitReport:
+    """Return the report of a fit, still without a learning curve and warnings."""
+    return FitReport(
+        winner=selection.winner,
+        n_rows=len(ready.latency_ms),
+        n_excluded=ready.n_excluded,
+        n_groups=None if ready.groups is None else len(np.unique(ready.groups)),
+        targets=ready.targets,
+        features=columns,
+        roles=ready.roles,
+        physics=ready.schema.physics.kind if ready.schema.physics else None,
+        models=selection.scores,
+        coverage=_coverage(ready.latency_ms / selection.unseen_ms),
+        noise_floor=noise_floor(ready.usable, ready.latency_ms),
+        learning_curve=None,
+        effects=effects(model, ready.matrix, columns),
+        quality=quality_counts(ready.usable),
+        warnings=(),
+    )
+
+
 def _work_columns(schema: FeatureSchema, base: Predictor | None) -> tuple[int, ...]:
-    """The other device's prediction has a price as well: by how much this device is slower."""
+    """Return the columns with a price: the work, and the prediction of the base."""
     return (*schema.work_columns, *([len(schema.columns)] if base is not None else []))
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a log belong together, so that no model is tested on what it was fitted to."""
+"""This module groups the rows of a log, so that no model is tested on what it was fitted to."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, source
-from predictors.targets import absent_columns
+from predictors.targets import absence
 
 _MIN_GROUPS = 5
 
@@ -20,16 +20,19 @@ def groups_of(
     *,
     targets: Sequence[str] = (),
 ) -> NDArray[np.int64] | None:
-    """The group of every row, shape (rows,); None when every row stands alone.
+    """Return the group of every row, shape (rows,).
+
+    Return None when every row is a group by itself.
 
     Args:
         frame: The usable rows.
-        named: Columns whose combinations are the groups, as the user gave them; or None.
-        architecture: Otherwise, the columns of a recognised table that make an architecture. They
-            count when they make at least five groups.
-        X: Features, shape (rows, features). Failing both, rows alike in all of them are repeated
-            measurements of one thing, and a group.
-        targets: The latency; no group.
+        named: The columns that the user named, or None. Each combination of their values is a
+            group.
+        architecture: The columns of a recognised table that make an architecture. They are used
+            without `named`, when they make at least five groups.
+        X: The features, shape (rows, features). When neither of these makes groups, rows that
+            are alike in all features are repeated measurements of one point, and so a group.
+        targets: The target columns, which cannot make groups.
 
     Raises:
         TableError: A named column is absent or a target, or the named columns make one group only.
@@ -52,8 +55,7 @@ def groups_of(
 def _require_groupable(frame: pd.DataFrame, columns: Sequence[str], targets: Sequence[str]) -> None:
     for name in columns:
         if name not in frame:
-            missing = absent_columns([name], [str(column) for column in frame.columns])
-            raise TableError(f"{source(frame)}: {missing}")
+            raise TableError(absence(frame, [name]))
         if name in targets:
             raise TableError(
                 f"{source(frame)}: '{name}' is a target and cannot group rows too. Name a column "
@@ -62,9 +64,9 @@ def _require_groupable(frame: pd.DataFrame, columns: Sequence[str], targets: Seq
 
 
 def repeats(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
-    """Rows alike in all features as groups, shape (rows,).
+    """Return groups of rows that are alike in all features, shape (rows,).
 
-    None when there are no such rows, or too few groups to test on.
+    Return None when there are no such rows, or too few groups to test on.
     """
     _, codes = np.unique(X, axis=0, return_inverse=True)
     n_groups = int(codes.max()) + 1

@@ -1,4 +1,4 @@
-"""How the error falls with the number of rows, and how many more a goal would take."""
+"""This module computes how the error falls with the number of rows, and how many a goal takes."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -15,21 +15,22 @@ _SIZES = (10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _DRAWS = 4
 _MAX_TESTED = 500
 _ROUNDING = 1e-9
-_LARGEST_SHARE = 0.8  # of the rows that may be fitted, so that enough are left to test
+_LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are left to test
 
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """MAPE on unseen rows by the number of rows fitted, and its law.
+    """The MAPE on unseen rows by the number of rows fitted, and its law.
 
-    The excess over what no number of rows removes is that of estimating parameters, which falls
-    with 1/n: ``mape(n) = floor + slope / n``.
+    One part of the error remains with any number of rows. The other part comes from estimated
+    parameters and falls with 1/n. So the law is ``mape(n) = floor + slope / n``.
 
     Attributes:
-        rows: Numbers of rows fitted.
-        mapes: The mean MAPE of a few draws of each.
-        floor: What is left with any number of rows: noise, and what the model cannot express.
-        slope: Of the law.
+        rows: The numbers of rows that were fitted.
+        mapes: The mean MAPE over a few random choices of rows, for each number.
+        floor: The error that remains with any number of rows: noise, and what the model cannot
+            express.
+        slope: The slope of the law.
     """
 
     rows: tuple[int, ...]
@@ -38,11 +39,14 @@ class LearningCurve:
     slope: float
 
     def gain(self, n_rows: int, more: int) -> float:
-        """By how much MAPE would fall with so many more rows."""
+        """Return by how much the MAPE of `n_rows` rows would fall with `more` rows."""
         return self.slope / n_rows - self.slope / (n_rows + more)
 
     def rows_for(self, goal: float) -> int | None:
-        """How many rows bring MAPE to the goal; None when no number does."""
+        """Return the number of rows that bring the MAPE to the goal.
+
+        Return None when no number of rows does.
+        """
         if self.floor >= goal:
             return None
         return ceil(self.slope / (goal - self.floor) - _ROUNDING)
@@ -56,18 +60,20 @@ def learning_curve(
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> LearningCurve | None:
-    """The curve of a model; None when the rows are too few for two points of it.
+    """Return the learning curve of a model.
+
+    Return None when the rows are too few for two points of the curve.
 
     Args:
-        model: Unfitted.
-        X: Features, shape (rows, features).
-        y: Latency in milliseconds, shape (rows,).
-        groups: Of every row; a group is fitted or tested as a whole.
-        seed: Of the draws.
+        model: An unfitted model.
+        X: The features, shape (rows, features).
+        y: The latency in milliseconds, shape (rows,).
+        groups: The group of every row. A group is fitted or tested as a whole.
+        seed: The seed of the random choices of rows.
     """
     sizes = [size for size in _SIZES if size <= _LARGEST_SHARE * len(y)]
     rng = np.random.default_rng(seed)
-    found: dict[int, list[float]] = {}
+    mapes_of: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(_DRAWS):
         order, rest = _drawn(len(y), groups, rng)
         for size in sizes:
@@ -75,9 +81,8 @@ def learning_curve(
             if size <= len(order) and len(test) >= 2:
                 fitted = clone(model).fit(X[order[:size]], y[order[:size]])
                 tested = test[:_MAX_TESTED]
-                mape = score("", fitted.predict(X[tested]), y[tested]).mape
-                found.setdefault(size, []).append(mape)
-    complete = {size: mapes for size, mapes in found.items() if len(mapes) == _DRAWS}
+                mapes_of[size].append(score("", fitted.predict(X[tested]), y[tested]).mape)
+    complete = {size: mapes for size, mapes in mapes_of.items() if len(mapes) == _DRAWS}
     if len(complete) < 2:
         return None
     rows = np.array(list(complete), dtype=np.float64)
@@ -93,7 +98,7 @@ def learning_curve(
 def _drawn(
     n_rows: int, groups: NDArray[np.int64] | None, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to fit, in random order, and rows of other groups that are only tested."""
+    """Return the rows to fit, in random order, and rows of other groups that are only tested."""
     if groups is None:
         return rng.permutation(n_rows), np.empty(0, dtype=np.int64)
     names = rng.permutation(np.unique(groups))

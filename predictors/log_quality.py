@@ -1,4 +1,4 @@
-"""What is wrong with a log, before a model is fitted to it."""
+"""This module checks a log before a predictor is fitted to it."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -11,47 +11,39 @@ from profilers import LogError, Problem, audit_log
 
 QUALITY = "quality"
 
-# A fit would be wrong, not merely worse. Conditions are checked by `predictors.conditions`, which
-# knows what the user declared a feature.
+# With one of these problems a fit would be wrong and not only worse. Conditions are checked by
+# `predictors.conditions`, which knows the columns that the user named as features.
 _FATAL = frozenset({"impossible", "unit", "constant", "malformed", "columns"})
 
 
 def judge(
-    path: Path,
-    targets: Sequence[str],
-    *,
-    lines: Collection[int] = (),
-    varied: Collection[str] = (),
+    path: Path, targets: Sequence[str], *, lines: Collection[int] = (), varied: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """What to mind about a log, as one line each.
+    """Return the problems of a log, as one line each.
 
     Args:
-        path: The file.
+        path: The log.
         targets: The columns that are summed to the latency.
-        lines: Of the rows that are fitted; problems of other rows alone are passed over. Empty
-            for all rows.
+        lines: The line numbers of the rows that are fitted; empty for all rows. Problems that
+            only other rows have are left out.
         varied: Columns that are features and may therefore differ from row to row.
 
     Raises:
-        TableError: It must not be fitted as it is; the message says what to do.
+        TableError: The log must not be fitted as it is. The message says what to do.
     """
     try:
         problems = audit_log(path, targets=targets, varied=varied).problems
     except LogError as error:
         raise TableError(str(error)) from None
-    minded = [problem for problem in problems if _is_about(problem, set(lines))]
-    for problem in minded:
+    relevant = [x for x in problems if not (lines and x.rows) or set(lines) & set(x.rows)]
+    for problem in relevant:
         if problem.severity == "problem" and problem.check in _FATAL:
             raise TableError(f"{path}: {_line(problem)}")
-    return tuple(map(_line, minded))
-
-
-def _is_about(problem: Problem, lines: set[int]) -> bool:
-    return not (lines and problem.rows) or not lines.isdisjoint(problem.rows)
+    return tuple(map(_line, relevant))
 
 
 def quality_counts(frame: pd.DataFrame) -> dict[str, int]:
-    """How many rows have each quality grade; empty when the log has none."""
+    """Return how many rows have each quality; empty when the log has no qualities."""
     if QUALITY not in frame:
         return {}
     return dict(sorted(Counter(map(str, frame[QUALITY])).items()))

@@ -1,4 +1,4 @@
-"""Which rows to measure next: those that a linear law would learn most from."""
+"""This module chooses the rows to measure next: those that a linear law would learn most from."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +10,18 @@ _RIDGE = 1e-2
 def most_informative(
     pool: NDArray[np.float64], known: NDArray[np.float64], n: int
 ) -> NDArray[np.int64]:
-    """Rows of the pool whose prediction is the least certain, each chosen knowing the earlier.
+    """Return the rows of the pool whose prediction is the least certain.
 
-    Sequential D-optimal design (Fedorov 1972): with the information matrix A of what is known,
-    the row z with the largest variance ``z A^-1 z`` comes next and is added to A.
+    This is sequential D-optimal design (Fedorov 1972). With the information matrix A of the known
+    rows, the row z with the largest variance ``z A^-1 z`` is chosen next and is added to A.
 
     Args:
-        pool: Features of what could be measured, shape (pool, features).
-        known: Features of what has been, shape (rows, features); may be empty.
-        n: How many to choose, at most the pool.
+        pool: The features of the rows that could be measured, shape (pool, features).
+        known: The features of the measured rows, shape (rows, features); may be empty.
+        n: The number of rows to choose. It may exceed the pool.
 
     Returns:
-        Their indices, in the order of choice.
+        The indices of the chosen rows in the pool, in the order of choice.
     """
     scaler = StandardScaler().fit(np.vstack([pool, known]) if len(known) else pool)
     candidates = _with_constant(scaler.transform(pool))

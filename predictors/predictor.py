@@ -1,4 +1,4 @@
-"""A fitted latency model with bounds."""
+"""This module holds the predictor: a fitted model with bounds."""
 
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -20,26 +20,26 @@ from predictors.table import TableError
 
 BASE_COLUMN: Final = "base_ms"
 
-# A value computed twice may differ in its last digits without being new.
+# A value that is computed twice may differ in its last digits.
 _RANGE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictor:
-    """Milliseconds for the rows of a table, with a one-sided bound on each side.
+    """A fitted model that predicts latencies with a lower and an upper bound.
 
     Attributes:
         schema: The features and their encoding.
         model: The winner, fitted to all rows.
-        base: Another device's predictor whose prediction is the last column; or None.
-        rows: The features of the rows it was fitted to, shape (rows, columns).
-        unseen_ms: What such a model predicts for each of them unseen, shape (rows,).
-        ratios: Actual over that, shape (rows,).
-        report: What the fit found.
-        conditions: What the log was measured under, such as the device, by column.
-        constants: Columns that could be features but had one value all over the log.
-        details: What stands behind the texts of conditions, as JSON values by condition. Whoever
-            wrote the log knows what they mean.
+        base: The predictor of another device whose prediction is the last column; or None.
+        rows: The features of the fitted rows, shape (rows, columns).
+        unseen_ms: The prediction for each fitted row by a model fitted without it, shape (rows,).
+        ratios: The actual latency over `unseen_ms`, shape (rows,).
+        report: The report of the fit.
+        conditions: The conditions of the log, such as the device, by column.
+        constants: The columns that could be features but had one value all over the log.
+        details: The details of conditions, as JSON values by condition. The program that wrote
+            the log knows what they mean.
     """
 
     schema: FeatureSchema
@@ -56,22 +56,22 @@ class Predictor:
     def predict(
         self, frame: pd.DataFrame, *, confidence: float = 0.95, searched: bool = False
     ) -> pd.DataFrame:
-        """Latency in milliseconds and its bounds.
+        """Return latencies in milliseconds with their bounds.
 
-        See `predictors.conformal` for what the bounds promise.
+        `predictors.conformal` says what the bounds promise.
 
         Args:
-            frame: The feature columns, at least; others are ignored.
-            confidence: Of each bound by itself.
-            searched: Whether the rows are candidates of a search, which picks those whose error
-                is the most favourable; the upper bound then allows for it.
+            frame: A table with the feature columns. Other columns are ignored.
+            confidence: The confidence of each bound by itself.
+            searched: Whether the rows are candidates of a search. A search picks those that are
+                predicted too low, so the upper bound is wider for them.
 
         Returns:
             Columns `predicted_ms`, `lower_ms`, `upper_ms` on the index of `frame`.
 
         Raises:
-            TableError: When a feature is missing, not a number, or a level is unknown.
-            ValueError: When the confidence is out of reach of the rows fitted.
+            TableError: A feature is missing or not a number, or a level is unknown.
+            ValueError: The fitted rows are too few for the confidence.
         """
         lower, upper = ratio_bounds(self.ratios, confidence)
         if searched:
@@ -86,10 +86,10 @@ class Predictor:
         return pd.DataFrame(columns, index=frame.index)
 
     def extrapolates(self, frame: pd.DataFrame) -> pd.Series:
-        """Whether a row lies outside the range of the log in any numeric column.
+        """Return whether each row lies outside the range of the log in any numeric column.
 
-        A column that was constant in the log counts too, where `frame` has it. The bounds
-        promise nothing there. A row inside every range may still be far from all rows of the log.
+        A column that was constant in the log counts too, when `frame` has it. The bounds promise
+        nothing for such rows. A row inside every range may still be far from all rows of the log.
         """
         matrix = matrix_of(frame, self.schema, self.base)
         low, high = self.rows.min(axis=0), self.rows.max(axis=0)
@@ -103,11 +103,11 @@ class Predictor:
         return pd.Series(is_outside, index=frame.index)
 
     def other_conditions(self, frame: pd.DataFrame) -> tuple[str, ...]:
-        """In which conditions, such as the device, rows differ from the log; one line each."""
+        """Return one line for each condition, such as the device, that differs from the log's."""
         return other_conditions(frame, self.conditions)
 
     def save(self, path: str | Path) -> None:
-        """Write one versioned file; see `predictors.storage`."""
+        """Write the predictor to one versioned file, see `predictors.storage`."""
         save_parts(self._parts(), path)
 
     def _parts(self) -> dict[str, Any]:
@@ -116,10 +116,10 @@ class Predictor:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a file that `save` wrote; nothing in it is run.
+        """Read a file that `save` wrote. Nothing in the file is executed.
 
         Raises:
-            PredictorFileError: When the file is missing, damaged, or not a predictor.
+            PredictorFileError: The file is missing, damaged, or not a predictor.
         """
         return cls._of(load_parts(path))
 
@@ -130,17 +130,17 @@ class Predictor:
 
 
 def matrix_columns(schema: FeatureSchema, base: Predictor | None) -> tuple[str, ...]:
-    """The names of the columns of `matrix_of`."""
+    """Return the names of the columns of `matrix_of`."""
     return (*schema.columns, *([BASE_COLUMN] if base is not None else []))
 
 
 def matrix_of(
     frame: pd.DataFrame, schema: FeatureSchema, base: Predictor | None
 ) -> NDArray[np.float64]:
-    """The features of every row, and what another device's predictor says of it.
+    """Return the features of every row, and the prediction of the base when there is one.
 
     Raises:
-        TableError: As `FeatureSchema.matrix`, for the columns of either.
+        TableError: A column is missing or has an unusable cell, see `FeatureSchema.matrix`.
     """
     own = schema.matrix(frame)
     if base is None:

@@ -1,4 +1,4 @@
-"""What of a log a model is fitted to, and everything that speaks against fitting one."""
+"""This module prepares a log for a fit, or refuses it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema
 from predictors.grouping import groups_of
 from predictors.predictor import Predictor, matrix_of
+from predictors.roles import roles_of
 from predictors.table import TableError, read_table, source
 from predictors.targets import latency_ms, resolve_targets
 from profilers import Problem
@@ -27,22 +28,26 @@ class Prepared:
     """A log that can be fitted.
 
     Attributes:
-        usable: Its rows that did not fail.
-        targets: The columns that are summed.
-        latency_ms: Their sum, shape (rows,).
+        usable: The rows that did not fail.
+        n_excluded: The number of rows that failed.
+        targets: The columns that are summed to the latency.
+        latency_ms: The latency in milliseconds, shape (rows,).
         schema: The features.
-        matrix: Their values and the base's prediction, shape (rows, columns).
-        groups: Of every row, shape (rows,); None when every row stands alone.
-        conditions: What the log was measured under, by column.
-        details: What stands behind the texts of conditions, see `predictors.conditions.details`.
+        matrix: The features' values and the base's prediction, shape (rows, columns).
+        groups: The group of every row, shape (rows,); None when each row is a group by itself.
+        roles: The role of each column, see `predictors.roles`.
+        conditions: The conditions of the log, by column.
+        details: The details of conditions, see `predictors.conditions.details`.
     """
 
     usable: pd.DataFrame
+    n_excluded: int
     targets: tuple[str, ...]
     latency_ms: NDArray[np.float64]
     schema: FeatureSchema
     matrix: NDArray[np.float64]
     groups: NDArray[np.int64] | None
+    roles: dict[str, str]
     conditions: dict[str, str]
     details: dict[str, Any]
 
@@ -54,35 +59,52 @@ def prepare(
     features: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     base: Predictor | None = None,
-    least: int = MIN_ROWS,
+    least: int | None = None,
 ) -> Prepared:
-    """The rows, the latency and the features of a log.
+    """Return the rows, the latency and the features of a log.
 
     Args:
         frame: The log.
-        targets: As of `fit_log`, and so the next three.
-        features: Columns to predict from.
-        groups: Columns of whose combinations none may be split.
-        base: A predictor of another device.
-        least: How many rows must not have failed.
+        targets: The target columns, as in `fit_log`.
+        features: The columns to predict from, as in `fit_log`.
+        groups: The columns that make groups, as in `fit_log`.
+        base: A predictor of another device, as in `fit_log`.
+        least: The least number of rows that did not fail. None takes that of `fit_log`: 20, or 8
+            with a base.
 
     Raises:
         TableError: The log cannot be fitted as it is.
     """
+    if least is None:
+        least = MIN_ROWS if base is None else MIN_ROWS_WITH_BASE
     names = resolve_targets(frame, targets)
     usable = usable_rows(frame)
-    _check_rows(frame, usable, least)
+    if len(usable) < least:
+        raise TableError(
+            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
+            f"{least}. Measure {least - len(usable)} more."
+        )
     latency = latency_ms(usable, names)
     held = conditions(usable, varied=features or ())
     _check_base(base, held)
     schema = FeatureSchema.infer(usable, names, features)
     X = matrix_of(usable, schema, base)
-    codes = groups_of(usable, groups, schema.architecture, X, targets=names)
-    return Prepared(usable, names, latency, schema, X, codes, held, details(usable))
+    return Prepared(
+        usable=usable,
+        n_excluded=len(frame) - len(usable),
+        targets=names,
+        latency_ms=latency,
+        schema=schema,
+        matrix=X,
+        groups=groups_of(usable, groups, schema.architecture, X, targets=names),
+        roles=roles_of(frame, schema, names, groups or schema.architecture),
+        conditions=held,
+        details=details(usable),
+    )
 
 
 def fit_problems(path: Path, targets: Sequence[str]) -> tuple[Problem, ...]:
-    """What else than `audit_log` finds makes a fit refuse a log.
+    """Return the problems that make a fit refuse a log and that `audit_log` does not find.
 
     Args:
         path: The log.
@@ -98,19 +120,12 @@ def fit_problems(path: Path, targets: Sequence[str]) -> tuple[Problem, ...]:
     return (Problem("rows", "warning", message, f"measure {MIN_ROWS - n_rows} more"),)
 
 
-def _check_rows(frame: pd.DataFrame, usable: pd.DataFrame, least: int) -> None:
-    if len(usable) < least:
-        raise TableError(
-            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
-            f"{least}. Measure {least - len(usable)} more."
-        )
-
-
 def _check_base(base: Predictor | None, held: dict[str, str]) -> None:
-    """Refuse a base that may have been fitted to the very rows it would be tested on."""
+    """Check that the base cannot have been fitted to the rows that it would be tested on."""
     if base is None or "device_fingerprint" not in held:
         return
-    # Rows under different conditions of these are never in one log, so no base has seen both.
+    # One log never has rows that differ in these conditions. So a base that differs in one of
+    # them has not seen the rows.
     if all(base.conditions.get(name) == held.get(name) for name in ONE_PER_LOG if name in KEPT):
         raise TableError(
             f"'base' must be of another device or workload. Got one of device "

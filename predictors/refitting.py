@@ -1,4 +1,4 @@
-"""More measurements for a predictor that is in use."""
+"""This module adds measurements to a predictor that is in use."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,20 +16,21 @@ from predictors.selection import unseen
 def refitted(
     predictor: Predictor, frame: pd.DataFrame, latency_ms: Sequence[float], *, seed: int = 0
 ) -> Predictor:
-    """The same kind of model fitted to the rows it knew and to new ones.
+    """Return a predictor that is fitted to the rows of an earlier one and to new rows.
 
     Args:
-        predictor: What has been fitted; left as it is.
+        predictor: The earlier predictor. It is not changed.
         frame: The features of the new rows.
-        latency_ms: Their latencies, above 0, shape (rows,).
-        seed: Of the folds that give the errors on unseen rows.
+        latency_ms: The latencies of the new rows in milliseconds, above 0, shape (rows,).
+        seed: The seed of the folds that give the errors on unseen rows.
 
     Returns:
-        A predictor with the bounds of all rows. Its report's scores stay those of the log.
+        A predictor with the same kind of model and bounds from all rows. The scores in its report
+        remain those of the log.
 
     Raises:
         TableError: A feature is missing or not a number.
-        ValueError: There is no row, or a latency is not above 0.
+        ValueError: There are no new rows, or a latency is not above 0.
     """
     fresh_ms = np.asarray(latency_ms, dtype=np.float64)
     if not len(fresh_ms) or not (fresh_ms > 0).all():
@@ -52,12 +53,12 @@ def refitted(
 def _level(
     predictor: Predictor, fresh: NDArray[np.float64], fresh_ms: NDArray[np.float64]
 ) -> float:
-    """What to multiply the old latencies by, so that they are of the device as it is now.
+    """Return the factor that brings the old latencies to the present level of the device.
 
-    It need not run at the level that it had when the log was measured: the median of new
-    latencies over what was predicted for them. But new rows are often picked because their
-    prediction was low, and so take longer than predicted on the same device too: the level counts
-    only when no old row was ever that far off.
+    The device may run at another level than when the log was measured. The new level is the
+    median of the new latencies over their predictions. But new rows are often chosen because
+    their prediction is low, and then they take longer than predicted at the old level too. So the
+    factor is 1 unless the new level lies outside the errors of all old rows.
     """
     level = float(np.median(fresh_ms / predictor.model.predict(fresh)))
     is_usual = predictor.ratios.min() <= level <= predictor.ratios.max()

@@ -1,4 +1,4 @@
-"""What a fit found, as plain data."""
+"""This module holds the report of a fit, as plain data."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,12 @@ _MORE_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How often the upper bound held.
+    """The coverage of the upper bound: how often it held.
 
     Attributes:
-        confidence: Asked for.
-        share: Of the log's rows that stayed under the bound calibrated without their tenth.
+        confidence: The confidence of the bound.
+        share: The share of the log's rows under a bound that comes from the other nine tenths of
+            the log.
     """
 
     confidence: float
@@ -24,25 +25,25 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitReport:
-    """What a fit found.
+    """The report of a fit.
 
     Attributes:
-        winner: The model that predicts.
-        n_rows: Rows fitted.
-        n_excluded: Rows of the log left out because they were flagged.
-        n_groups: Groups of rows that were never split between fit and test; None without.
+        winner: The name of the model that predicts.
+        n_rows: The number of rows that were fitted.
+        n_excluded: The number of rows that were left out because they were flagged as failed.
+        n_groups: The number of groups that were fitted or tested as a whole; None without groups.
         targets: The columns that were summed to the latency.
         features: The columns of the feature matrix.
-        roles: What each column of the log was taken for.
-        physics: What kind of table it was recognised as; None for any other.
+        roles: The role of each column of the log.
+        physics: The kind of a recognised table; None for any other table.
         models: The score of every model in cross-validation, best first.
-        coverage: Of the upper bound at 0.9 and 0.95, where there are rows enough.
-        noise_floor: Median half-width of the measurements' own confidence intervals relative to
-            the latency; None when the log has no `ci_low_ms` and `ci_high_ms`.
-        learning_curve: Of the winner; None when the rows are too few.
-        effects: Of the columns, largest first.
-        quality: Rows by their grade; empty when the log has none.
-        warnings: What to mind about the log.
+        coverage: The coverage of the upper bound at 0.9 and 0.95, when there are enough rows.
+        noise_floor: The median half-width of the measurements' own confidence intervals over the
+            latency; None when the log has no `ci_low_ms` and `ci_high_ms`.
+        learning_curve: The learning curve of the winner; None when the rows are too few.
+        effects: The effects of the columns, largest first.
+        quality: The number of rows of each quality; empty when the log has no qualities.
+        warnings: The problems of the log that do not prevent a fit.
     """
 
     winner: str
@@ -68,29 +69,29 @@ class FitReport:
 
     @property
     def outlook(self) -> str:
-        """What more measurements would bring, for a person."""
+        """A sentence that says what more measurements would bring."""
         curve = self.learning_curve
         if curve is None:
             return "too few rows to say what more of them would bring"
         points = 100 * curve.gain(self.n_rows, _MORE_ROWS)
         return (
-            f"{_MORE_ROWS} more measurements would bring {points:.1f} points; "
-            f"no number brings less than {curve.floor:.1%}"
+            f"{_MORE_ROWS} more measurements would lower the error by {points:.1f} points; "
+            f"with any number the error stays above {curve.floor:.1%}"
         )
 
     def verdict(self, goal: float) -> str:
-        """Whether the mean error has reached a goal, and how many rows are missing, if any.
+        """Return a sentence: whether the error has reached a goal, and how many rows are missing.
 
         Args:
-            goal: A MAPE as a share.
+            goal: The MAPE that is wanted, as a share.
         """
         if self.best.mape <= goal:
             return f"enough: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
-        said = f"not enough yet: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
+        verdict = f"not enough yet: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
         curve = self.learning_curve
         if curve is None:
-            return f"{said}; measure {_MORE_ROWS} more to see how fast it falls"
+            return f"{verdict}; measure {_MORE_ROWS} more to see how fast it falls"
         needed = curve.rows_for(goal)
         if needed is None:
-            return f"{said}; more rows alone will not do, about {curve.floor:.1%} stays"
-        return f"{said}; about {max(needed - self.n_rows, _MORE_ROWS // 4)} more rows are needed"
+            return f"{verdict}; more rows alone are not enough, about {curve.floor:.1%} remains"
+        return f"{verdict}; about {max(needed - self.n_rows, _MORE_ROWS // 4)} more rows are needed"

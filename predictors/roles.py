@@ -1,4 +1,4 @@
-"""What each column of a log was taken for."""
+"""This module tells the role of each column of a log."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,11 @@ from profilers.log.conditions import KEPT
 def roles_of(
     frame: pd.DataFrame, schema: FeatureSchema, targets: Sequence[str], groups: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The role of every column of the file.
+    """Return the role of every column of the file.
 
-    `target`, `feature`, `work` (read by the physics of a recognised table only), `condition`
-    (must be the same in every row), `constant`, or `ignored` (a result, bookkeeping or text).
+    A role is `target`, `feature`, `work` (read only by the physics of a recognised table),
+    `condition` (must be the same in every row), `constant`, or `ignored` (a result, bookkeeping
+    or text). A feature that makes groups is `feature, group`.
     """
     features = {feature.name for feature in schema.features}
     work = set(schema.physics.roles.values()) if schema.physics else set()

@@ -1,4 +1,4 @@
-"""How good predictions are, as shares: 0.03 is 3 %."""
+"""This module scores predictions. Errors are shares: 0.03 is 3 %."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from scipy.stats import kendalltau, spearmanr
 
 @dataclass(frozen=True, slots=True)
 class ModelScore:
-    """The errors of one model on rows it had not seen.
+    """The score of one model on unseen rows.
 
     Attributes:
-        name: Of the model.
-        mape: Mean of |predicted - actual| / actual.
-        within_5: Share of rows predicted within 5 % of the actual latency.
-        within_10: Share of rows predicted within 10 %.
-        spearman: Rank correlation; 0 when a side is constant.
-        kendall: Kendall's tau-b; 0 when a side is constant.
+        name: The name of the model.
+        mape: The mean of |predicted - actual| / actual.
+        within_5: The share of rows predicted within 5 % of the actual latency.
+        within_10: The share of rows predicted within 10 % of the actual latency.
+        spearman: Spearman's rank correlation; 0 when predictions or latencies are constant.
+        kendall: Kendall's tau-b; 0 when predictions or latencies are constant.
     """
 
     name: str
@@ -30,10 +30,10 @@ class ModelScore:
 
 
 def score(name: str, predicted_ms: ArrayLike, actual_ms: ArrayLike) -> ModelScore:
-    """The score of predictions, both of shape (rows,).
+    """Return the score of predictions. Both arrays have the shape (rows,).
 
     Raises:
-        ValueError: When the shapes differ.
+        ValueError: The shapes differ.
     """
     predicted, actual = np.asarray(predicted_ms), np.asarray(actual_ms)
     if predicted.shape != actual.shape:
@@ -51,7 +51,7 @@ def score(name: str, predicted_ms: ArrayLike, actual_ms: ArrayLike) -> ModelScor
 
 
 def mean_score(scores: Sequence[ModelScore]) -> ModelScore:
-    """The mean of the scores of one model over repetitions."""
+    """Return the mean of the scores of one model over repetitions."""
     names = ("mape", "within_5", "within_10", "spearman", "kendall")
     means = (float(np.mean([getattr(each, name) for each in scores])) for name in names)
     return ModelScore(scores[0].name, *means)

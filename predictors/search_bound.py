@@ -1,11 +1,12 @@
-"""An upper bound that still holds for what a search picks.
+"""This module computes an upper bound that also holds for the candidates that a search picks.
 
-A search returns the best candidate whose bound is within the budget. Among candidates of one
-prediction, those that the model underestimates are larger, therefore better, therefore picked: a
-bound that covers 95 % of all rows covers fewer of the picks. How many fewer depends on how the
-model's errors go along with what the search maximises, which is unknown here. So every column of
-the features is tried as that: searches are replayed on rows with their unseen predictions, and
-the bound is widened until, whichever column is maximised, enough picks are within the budget.
+A search returns the best candidate whose bound is within the budget. Among candidates with equal
+predictions, the model underestimates the larger ones. These are often better, so the search picks
+them. A bound that covers 95 % of all rows therefore covers fewer of the picks. How many fewer
+depends on how the model's errors are related to what the search maximises, and that is unknown
+here. So each column of the features is tried in its place. Searches are replayed on rows with
+their unseen predictions, and the bound is widened until enough picks are within the budget for
+every column.
 """
 
 from collections.abc import Iterator
@@ -28,19 +29,19 @@ def search_factor(
     *,
     confidence: float,
 ) -> float:
-    """What to multiply a prediction by, so that a search's pick is within its budget.
+    """Return the factor from a prediction to an upper bound that holds for a search's pick.
 
     Args:
-        ratios: Actual over unseen prediction, shape (rows,).
-        unseen_ms: Unseen predictions, shape (rows,).
+        ratios: The actual over the predicted latency of unseen rows, shape (rows,).
+        unseen_ms: The predictions for unseen rows in milliseconds, shape (rows,).
         rows: The features, shape (rows, columns).
         confidence: The share of picks that shall be within the budget.
 
     Returns:
-        At least the plain upper bound; at most the largest ratio.
+        A factor between the plain upper bound and the largest ratio.
 
     Raises:
-        ValueError: As `ratio_bounds`.
+        ValueError: The confidence is not between 0 and 1, or too high for so few ratios.
     """
     _, plain = ratio_bounds(ratios, confidence)
     most = max(plain, float(ratios.max()))
@@ -55,7 +56,10 @@ def search_factor(
 def _searches(
     ratios: NDArray[np.float64], unseen_ms: NDArray[np.float64], rows: NDArray[np.float64]
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
-    """Column, then predictions, actual latencies and budgets of a pool, best candidate first."""
+    """Yield the column, the predictions, the actual latencies and the budgets of each search.
+
+    Predictions and latencies are ordered with the best candidate first.
+    """
     rng = np.random.default_rng(0)
     size = min(_MAX_POOL, max(2, len(ratios) // 2))
     varied = np.flatnonzero(np.ptp(rows, axis=0) > 0)
@@ -73,7 +77,7 @@ def _worst_share(
     factor: float,
     n_columns: int,
 ) -> float:
-    """The share of picks over their budget, for the column where it is largest."""
+    """Return the share of picks over their budget, for the column with the largest share."""
     over, picks = np.zeros(n_columns), np.zeros(n_columns)
     for column, predicted, actual, budgets in searches:
         fits = predicted[None, :] * factor <= budgets[:, None]

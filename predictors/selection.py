@@ -1,4 +1,4 @@
-"""The competition: repeated, grouped K-fold cross-validation on relative error."""
+"""This module lets models compete in repeated, grouped K-fold cross-validation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Selection:
     """The outcome of a competition.
 
     Attributes:
-        scores: Of every model, best first.
-        unseen_ms: Predictions of the winner, shape (rows,), in the order of the log; each row by
-            a model fitted without its fold.
+        scores: The score of every model, best first.
+        unseen_ms: The winner's prediction for each row in milliseconds, by a model fitted without
+            the row's fold, shape (rows,).
     """
 
     scores: tuple[ModelScore, ...]
@@ -44,23 +44,23 @@ def select(
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Selection:
-    """The models ranked by MAPE on rows they had not seen; the earlier wins a tie.
+    """Rank the models by their MAPE on unseen rows. The earlier model wins a tie.
 
-    All models see the same folds: 10, drawn 3 times up to 150 rows and once above. The predictions
-    kept are those of the first draw only, because the bound needs one error per row.
+    All models see the same 10 folds. Up to 150 rows, folds are drawn 3 times, with more rows once.
+    The predictions of the first repetition are kept, because the bound needs one error per row.
 
     Args:
-        models: Unfitted models by name.
-        X: Features, shape (rows, features).
-        y: Latency in milliseconds, shape (rows,).
-        groups: Of every row, shape (rows,); a group is in one fold as a whole.
-        seed: Of the folds.
+        models: The unfitted models by name.
+        X: The features, shape (rows, features).
+        y: The latency in milliseconds, shape (rows,).
+        groups: The group of every row, shape (rows,). A group is in one fold as a whole.
+        seed: The seed of the folds.
     """
     repeats = _REPEATS if len(y) <= _REPEAT_MAX_ROWS else 1
     predicted: dict[str, list[NDArray[np.float64]]] = {}
     for name, model in models.items():
         if isinstance(model, RooflineBlend) and set(model.PARTS) <= predicted.keys():
-            # Its parts have been fitted to these very folds.
+            # The blended models have been fitted to the same folds already.
             parts = [predicted[part] for part in model.PARTS]
             predicted[name] = [blended(several) for several in zip(*parts, strict=True)]
         else:
@@ -80,7 +80,10 @@ def unseen(
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Each row's prediction by a clone fitted without the row's fold; arguments as `select`."""
+    """Return each row's prediction by a clone of the model that is fitted without the row's fold.
+
+    The arguments are those of `select`.
+    """
     predicted = np.empty_like(y)
     if groups is None:
         folds = KFold(min(_FOLDS, len(y)), shuffle=True, random_state=seed)

@@ -1,9 +1,10 @@
-"""The file of a predictor: one skops archive with a version, and no class of ours named in it.
+"""This module reads and writes the file of a predictor: one skops archive with a version.
 
-Arrays and scikit-learn estimators are stored by skops, everything else as JSON, and our own
-models as a name and a dictionary, so that a file survives a rename of our modules. Types outside
-scikit-learn's own and those trusted below are refused: nothing in a file is run. The versions that
-a file was made with stand beside the archive's own members, to be read when those cannot be.
+skops stores arrays and the estimators of scikit-learn. Everything else is JSON. AutoMoE's models
+are stored as a name and a dictionary, so that a file remains readable when classes are renamed.
+Types other than scikit-learn's own and those in `_TRUSTED` are refused: nothing in a file is
+executed. The versions of the libraries are a separate member of the archive, which can be read
+even when the others cannot.
 """
 
 import io
@@ -38,11 +39,11 @@ _AGAIN = "Fit the log again to make a new one."
 
 
 class PredictorFileError(ValueError):
-    """A file that is not a predictor this version can read."""
+    """A file that is not a predictor, or that this version cannot read."""
 
 
 def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
-    """Write the fields of a predictor to one file, replacing it at once or not at all."""
+    """Write the fields of a predictor to one file. The file is replaced at once or not at all."""
     archive = io.BytesIO(skops.io.dumps(_stored(parts)))
     with zipfile.ZipFile(archive, "a") as members:
         members.writestr(_VERSIONS, json.dumps(_versions_here()))
@@ -51,7 +52,10 @@ def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
 
 
 def made_with(path: str | Path) -> dict[str, str]:
-    """The versions of the libraries that made a predictor's file; empty when it tells none."""
+    """Return the versions of the libraries that made a predictor's file.
+
+    The table is empty when the file does not hold them.
+    """
     try:
         with zipfile.ZipFile(path) as members:
             return TypeAdapter(dict[str, str]).validate_json(members.read(_VERSIONS))
@@ -64,7 +68,10 @@ def _versions_here() -> dict[str, str]:
 
 
 def _other_versions(path: Path) -> str:
-    """Which libraries are not those that made a file, as a sentence; empty when all are."""
+    """Return a sentence about the libraries whose versions are not those that made a file.
+
+    It is empty when all versions are the same.
+    """
     here = _versions_here()
     other = [
         f"{name} {theirs} (here {here.get(name, 'none')})"

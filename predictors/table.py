@@ -1,4 +1,4 @@
-"""Read a CSV log, and refuse a damaged one with the line, the column and the remedy."""
+"""This module reads a CSV log, and refuses a damaged one with the line, column and remedy."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,28 +15,27 @@ LINE = "line"
 
 
 class TableError(ValueError):
-    """A log or a table that cannot be used as it is; the message names place and remedy."""
+    """A log or a table cannot be used as it is. The message names the place and the remedy."""
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV file with a header as a frame whose columns are numbers or text.
+    """Read a CSV file with a header as a frame whose columns are numbers or text.
 
     A column of numbers becomes numeric, with NaN for an empty cell. A column of lists, written
     `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric columns: `<name>.mean`,
-    `<name>.sum` and `<name>.count`. Anything else stays text, also a column of which not every
-    cell is such a list.
+    `<name>.sum` and `<name>.count`. Any other column remains text. So does a column with a cell
+    that is not a list. A torn last line of a latency log is left out.
 
     Args:
-        path: A UTF-8 file, separated by commas.
+        path: A UTF-8 file with comma-separated cells.
 
     Returns:
-        One row per record. The index, named `line`, holds line numbers of the file from 1 (the
-        header is line 1), and `attrs["source"]` the path, so that later errors can name both.
+        One row per record. The index, named `line`, holds the line numbers in the file (the
+        header is line 1), and `attrs["source"]` holds the path, so that later errors name both.
 
     Raises:
-        TableError: When the file is missing, empty or not UTF-8, has only a header, repeats a
-            column name, or holds a row with too few or too many fields. The last line of a
-            latency log that a write was cut off in is no row, and is left out.
+        TableError: The file is missing, empty or not UTF-8, has only a header, repeats a column
+            name, or has a row with too few or too many fields.
     """
     log = _read(Path(path))
     _check_header(log)
@@ -56,7 +55,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def locate(frame: pd.DataFrame, row: int, column: str) -> str:
-    """Where a cell stands, for a message: `lat.csv, line 7, column 'latency_ms'`."""
+    """Return the place of a cell for a message: `lat.csv, line 7, column 'latency_ms'`."""
     word = LINE if frame.index.name == LINE else "row"
     source = frame.attrs.get("source")
     prefix = f"{source}, " if source else ""
@@ -64,9 +63,9 @@ def locate(frame: pd.DataFrame, row: int, column: str) -> str:
 
 
 def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """The cells of a column as numbers, shape (rows,); NaN where one is none."""
+    """Return the cells of a column as numbers, shape (rows,), with NaN for any other cell."""
     column = frame[name]
-    if column.dtype != np.float64:  # else there is nothing to parse, and searches ask often
+    if column.dtype != np.float64:  # a search asks often, so floats are not parsed again
         column = pd.to_numeric(column, errors="coerce")
     return np.asarray(column, dtype=np.float64)
 
@@ -74,16 +73,16 @@ def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
 def positive_column(
     frame: pd.DataFrame, name: str, *, what: str, most: float = LARGEST
 ) -> NDArray[np.float64]:
-    """The numbers of a column, shape (rows,).
+    """Return the numbers of a column, shape (rows,).
 
     Args:
         frame: The table.
-        name: A column of it.
-        what: Each cell is, for the message.
-        most: The largest number allowed.
+        name: The name of the column.
+        what: The meaning of a cell, for the message, such as "a size".
+        most: The largest number that is allowed.
 
     Raises:
-        TableError: A cell is not a number above 0, or larger than allowed.
+        TableError: A cell is not a number above 0, or is larger than allowed.
     """
     values = numbers(frame, name)
     must_be = f"{what} must be a number above 0, at most {most:g}"
@@ -96,12 +95,12 @@ def require(frame: pd.DataFrame, name: str, is_good: NDArray[np.bool_], must_be:
 
     Args:
         frame: The table.
-        name: A column of it.
-        is_good: Whether each cell is what it has to be, shape (rows,).
-        must_be: What that is, for the message.
+        name: The name of the column.
+        is_good: A mask that is true for each good cell, shape (rows,).
+        must_be: The rule that cells must follow, for the message.
 
     Raises:
-        TableError: One is not; the message names place and value.
+        TableError: A cell is not good. The message names its place and value.
     """
     bad = np.flatnonzero(~is_good)
     if bad.size:
@@ -113,7 +112,7 @@ def require(frame: pd.DataFrame, name: str, is_good: NDArray[np.bool_], must_be:
 
 
 def source(frame: pd.DataFrame) -> str:
-    """The file a frame was read from, or 'the table'."""
+    """Return the file that a frame was read from, or 'the table'."""
     return str(frame.attrs.get("source", "the table"))
 
 
@@ -138,7 +137,7 @@ def _check_header(log: AnyLog) -> None:
 
 
 def _not_a_row(log: AnyLog, record: Record) -> str:
-    """Why a record is no row of a table, and what to do about it."""
+    """Return the reason why a record is not a row of a table, with the remedy."""
     where = f"{log.path}, line {record.line}"
     if record.error:
         hint = "Close the quote, or delete the line if a write was torn there."
@@ -156,7 +155,7 @@ def _not_a_row(log: AnyLog, record: Record) -> str:
 
 
 def _typed(cells: pd.Series) -> pd.DataFrame:
-    """One column of text as numbers, as the three statistics of its lists, or as it is."""
+    """Return a column of text as numbers, as the three statistics of its lists, or unchanged."""
     name = str(cells.name)
     filled = [cell for cell in cells if cell]
     if filled and all(map(is_number, filled)):

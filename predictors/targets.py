@@ -1,4 +1,4 @@
-"""Which columns of a log are the latency, and its value in milliseconds."""
+"""This module finds the target columns of a log and adds them up to a latency."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,31 +14,30 @@ DEFAULT_TARGET = "latency_ms"
 
 
 def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
-    """The target columns: those asked for, or `latency_ms`.
+    """Return the target columns: the named ones, or `latency_ms`.
 
     Args:
         frame: The log.
         targets: Names of columns, or None for the default.
 
     Raises:
-        TableError: When a column is absent, or none is given and there is no `latency_ms`.
+        TableError: A column is absent, or none is named and there is no `latency_ms`.
     """
-    names = [str(name) for name in frame.columns]
-    if targets is None and DEFAULT_TARGET in names:
+    if targets is None and DEFAULT_TARGET in frame:
         return (DEFAULT_TARGET,)
     if not targets:
-        raise TableError(_no_default(frame, names))
+        raise TableError(_no_default(frame))
     for target in targets:
-        if target not in names:
-            raise TableError(f"{source(frame)}: {absent_columns([target], names)}")
+        if target not in frame:
+            raise TableError(absence(frame, [target]))
     return tuple(dict.fromkeys(targets))
 
 
 def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float64]:
-    """The sum of the target columns, shape (rows,), in milliseconds.
+    """Return the sum of the target columns in milliseconds, shape (rows,).
 
     Raises:
-        TableError: When a cell is not a number above 0.
+        TableError: A cell is not a number above 0.
     """
     total = np.zeros(len(frame))
     for target in targets:
@@ -46,14 +45,17 @@ def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float6
     return total
 
 
-def absent_columns(absent: Sequence[str], names: Sequence[str]) -> str:
-    """The message for columns that are not there: the name nearest to the first, and all names."""
+def absence(frame: pd.DataFrame, absent: Sequence[str]) -> str:
+    """Return the message for absent columns: the name nearest to the first, and all names."""
+    names = [str(name) for name in frame.columns]
     near = get_close_matches(absent[0], names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"no column {', '.join(map(repr, absent))}.{hint} Columns: {', '.join(names)}."
+    listed = ", ".join(map(repr, absent))
+    return f"{source(frame)}: no column {listed}.{hint} Columns: {', '.join(names)}."
 
 
-def _no_default(frame: pd.DataFrame, names: Sequence[str]) -> str:
+def _no_default(frame: pd.DataFrame) -> str:
+    names = [str(name) for name in frame.columns]
     durations = [name for name in names if is_duration(name)]
     listed = ", ".join(durations or names)
     return (

@@ -1,4 +1,4 @@
-"""The contract of a predictor, as a test class to inherit from."""
+"""This module holds the contract of a predictor, as a test class to inherit from."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from predictors.predictor import Predictor
 
 
 class PredictorContract:
-    """What every predictor must do. Subclass it and provide the two fixtures.
+    """The tests that every predictor must pass. Subclass it and provide the two fixtures.
 
-    `predictor` gives a fitted `Predictor`; `table` a frame of at least two rows it can predict.
+    The fixture `predictor` gives a fitted `Predictor`. The fixture `table` gives a frame of at
+    least two rows that the predictor can predict.
     """
 
     def test_bounds_enclose_the_prediction(self, predictor: Predictor, table: pd.DataFrame) -> None:
@@ -25,7 +26,7 @@ class PredictorContract:
         assert (rows["predicted_ms"] <= rows["upper_ms"]).all()
 
     def test_index_is_kept(self, predictor: Predictor, table: pd.DataFrame) -> None:
-        """Predictions and extrapolation stand on the index of the table."""
+        """Predictions and extrapolation have the index of the table."""
         named = table.set_axis([f"row{i}" for i in range(len(table))])
         assert predictor.predict(named).index.equals(named.index)
         assert predictor.extrapolates(named).index.equals(named.index)

@@ -1,4 +1,4 @@
-"""Models of latency that compete for a log; each is a scikit-learn regressor."""
+"""This package holds the competing models of a fit. Each is a scikit-learn regressor."""
 
 from predictors.models.base import LatencyModel
 from predictors.models.blend import RooflineBlend

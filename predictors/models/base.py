@@ -1,4 +1,4 @@
-"""What every latency model shares: positive targets, positive predictions."""
+"""This module holds what all competing models share: positive targets and predictions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,28 +12,28 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-# No model may predict less than this part of the shortest latency it has seen: a line fitted to
-# long rows crosses zero, and a latency of zero makes every relative error meaningless.
+# No model may predict less than this share of the shortest latency that it was fitted to. A line
+# fitted to slow rows crosses zero, and a latency of zero makes every relative error meaningless.
 _FLOOR_SHARE = 0.1
 
 
 class LatencyModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sklearn is untyped
     """A scikit-learn regressor of a latency in milliseconds.
 
-    Subclasses write `_fit` and `_predict`; checks and the floor are done here. Every fitted
-    attribute is a number, a text, an array or an estimator of scikit-learn, so that
-    `vars(model)` can be stored without naming a class of ours.
+    Subclasses write `_fit` and `_predict`. This class does the checks and the floor. Every fitted
+    attribute is a number, a text, an array or an estimator of scikit-learn, so that `vars(model)`
+    can be stored without the names of AutoMoE's classes.
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit the model, forgetting any previous fit.
+        """Fit the model and forget any previous fit.
 
         Args:
-            X: Features, shape (rows, features).
-            y: Latency in milliseconds, shape (rows,), above 0.
+            X: The features, shape (rows, features).
+            y: The latency in milliseconds, above 0, shape (rows,).
 
         Raises:
-            ValueError: When a latency is not above 0, or an array is not finite.
+            ValueError: A latency is not above 0, or an array is not finite.
         """
         rows, latency = validate_data(
             self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2
@@ -42,13 +42,13 @@ class LatencyModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  #
         return self
 
     def predict(self, X: ArrayLike) -> Vector:
-        """The latency of each row in milliseconds, shape (rows,), always above 0."""
+        """Return the latency of each row in milliseconds, always above 0, shape (rows,)."""
         check_is_fitted(self)
         rows: Matrix = validate_data(self, X, dtype=np.float64, reset=False)
         return np.maximum(self._predict(rows), self.floor_ms_)
 
     def restore(self, state: Mapping[str, Any]) -> Self:
-        """Take on parameters and fitted attributes, as `vars` of a fitted model gives them."""
+        """Set parameters and fitted attributes to those that `vars` of a fitted model gave."""
         for name, value in state.items():
             setattr(self, name, value)
         return self
@@ -73,6 +73,6 @@ class LatencyModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  #
 
 
 def signed_log(X: Matrix) -> Matrix:
-    """log(1 + |x|) with the sign of x: a power law's abscissa that allows 0 and -1."""
+    """Return log(1 + |x|) with the sign of x, so that a power law can take 0 and -1."""
     logs: Matrix = np.sign(X) * np.log1p(np.abs(X))
     return logs

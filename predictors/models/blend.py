@@ -1,4 +1,4 @@
-"""Several models' common opinion."""
+"""This module blends the predictions of several models."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,11 +13,11 @@ class RooflineBlend(LatencyModel):
     """The geometric mean of the three corrected rooflines, whose errors differ.
 
     Args:
-        columns: As of `Roofline`.
-        seed: Of the boosted trees.
+        columns: The matrix columns that are work; None takes all.
+        seed: The seed of the boosted trees.
 
     Attributes:
-        PARTS: The names under which these compete.
+        PARTS: The names under which the three models compete.
     """
 
     PARTS: ClassVar = ("roofline_ridge", "roofline_boost", "roofline_gaussian")
@@ -27,7 +27,7 @@ class RooflineBlend(LatencyModel):
         self.seed = seed
 
     def _fit(self, X: Matrix, y: Vector) -> None:
-        # By name and state, so that a stored blend names no class of ours.
+        # Names and states are kept, so that a stored blend holds no names of AutoMoE's classes.
         self.parts_ = {name: dict(vars(part.fit(X, y))) for name, part in self._unfitted().items()}
 
     def _predict(self, X: Matrix) -> Vector:
@@ -37,14 +37,13 @@ class RooflineBlend(LatencyModel):
         )
 
     def _unfitted(self) -> dict[str, LatencyModel]:
-        models: tuple[LatencyModel, ...] = (
-            RooflineRidge(self.columns),
-            RooflineBoost(self.columns, seed=self.seed),
-            RooflineGaussian(self.columns),
-        )
-        return dict(zip(self.PARTS, models, strict=True))
+        return {
+            "roofline_ridge": RooflineRidge(self.columns),
+            "roofline_boost": RooflineBoost(self.columns, seed=self.seed),
+            "roofline_gaussian": RooflineGaussian(self.columns),
+        }
 
 
 def blended(predictions: Sequence[Vector]) -> Vector:
-    """The geometric mean of several models' predictions, shape (rows,) each."""
+    """Return the geometric mean of several models' predictions, each of shape (rows,)."""
     return np.asarray(np.exp(np.mean(np.log(predictions), axis=0)))

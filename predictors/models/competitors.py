@@ -1,4 +1,4 @@
-"""Which models compete for a log, simplest first."""
+"""This module lists the models that compete in a fit, simplest first."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,20 +38,23 @@ def competitors(
     flops_columns: Sequence[int] = (),
     seed: int = 0,
 ) -> dict[str, LatencyModel]:
-    """Unfitted models by name, simplest first.
+    """Return the unfitted models by name, simplest first.
 
     Args:
-        n_rows: Of the log. Gaussian processes compete up to 400 rows, the MLP from 200.
+        n_rows: The number of rows. Gaussian processes compete up to 400 rows, the MLP from 200.
         work_columns: The matrix columns that add up to a latency; None takes all.
-        flops_columns: The matrix columns that add up to the FLOPs; none, no FLOPs line.
-        seed: Of the models that draw at random.
+        flops_columns: The matrix columns that add up to the FLOPs. Without them the FLOPs line
+            does not compete.
+        seed: The seed of the models that draw at random.
     """
     work = None if work_columns is None else tuple(work_columns)
     models: dict[str, LatencyModel] = {}
     if flops_columns:
         models["flops_line"] = FlopsLine(tuple(flops_columns))
-    models |= {"roofline": Roofline(work), "ridge": Ridge(), "log_ridge": LogRidge()}
     models |= {
+        "roofline": Roofline(work),
+        "ridge": Ridge(),
+        "log_ridge": LogRidge(),
         "roofline_ridge": RooflineRidge(work),
         "roofline_boost": RooflineBoost(work, seed=seed),
     }
@@ -64,15 +67,15 @@ def competitors(
 
 
 def model_state(model: LatencyModel) -> dict[str, Any]:
-    """Everything a fitted model holds: parameters and fitted attributes."""
+    """Return the parameters and the fitted attributes of a model."""
     return dict(vars(model))
 
 
 def restore_model(name: str, state: dict[str, Any]) -> LatencyModel:
-    """The model `name` with the state `model_state` gave.
+    """Return the model `name` with a state from `model_state`.
 
     Raises:
-        ValueError: When no model has this name.
+        ValueError: No model has this name.
     """
     if name not in _CLASSES:
         raise ValueError(f"Unknown model '{name}'. Known: {', '.join(_CLASSES)}.")

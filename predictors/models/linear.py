@@ -1,4 +1,4 @@
-"""Models that are linear: in the features, or in their logarithms."""
+"""This module holds models that are linear in the features or in their logarithms."""
 
 from abc import abstractmethod
 
@@ -13,9 +13,10 @@ _ALPHAS = np.logspace(-4, 3, 15)
 
 
 class Ridge(LatencyModel):
-    """Ridge regression on standardised features, its strength chosen by leave-one-out.
+    """Ridge regression on standardised features.
 
-    Rows weigh 1/y^2, so that relative errors are minimised.
+    Leave-one-out chooses its strength. Each row has the weight 1/y^2, so that relative errors are
+    minimised.
     """
 
     def _fit(self, X: Matrix, y: Vector) -> None:
@@ -27,14 +28,15 @@ class Ridge(LatencyModel):
 
 
 class LogModel(LatencyModel):
-    """A regressor of log latency on log features; subclasses write `_pipeline`."""
+    """A regressor of log latency on log features. Subclasses write `_pipeline`."""
 
     @abstractmethod
     def _pipeline(self, n_rows: int) -> Pipeline: ...
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         logs = np.log(y)
-        # No extrapolation by more than the whole span seen: exp() would make it astronomical.
+        # Predictions lie no further outside than the whole span of the log. Without that, exp()
+        # would make them astronomical.
         margin = np.ptp(logs) + 1.0
         self.log_range_ = (float(logs.min() - margin), float(logs.max() + margin))
         self.pipeline_ = self._pipeline(len(y)).fit(signed_log(X), logs)

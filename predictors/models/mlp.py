@@ -1,4 +1,4 @@
-"""HAT's predictor, as the reference to beat."""
+"""This module holds a model like HAT's latency predictor, as a reference."""
 
 import warnings
 
@@ -11,19 +11,19 @@ from sklearn.preprocessing import StandardScaler
 from predictors.models.base import Matrix, Vector
 from predictors.models.linear import LogModel
 
-_STEPS = 2000
+_UPDATES = 2000
 _BATCH = 64
 
 
 class HatMlp(LogModel):
     """Fully connected layers with ReLU, trained by Adam (Wang et al. 2020, arXiv 2005.14187).
 
-    HAT has four hidden layers of 400 and 5000 steps for 1600 rows. Here it is three of 64 for
-    2000 steps, on standardised log features and log latency, so that it can be cross-validated
-    in seconds.
+    HAT has four hidden layers of 400 units and 5000 updates for 1600 rows. Here there are three
+    layers of 64 units and 2000 updates, on standardised log features and log latency, so that
+    cross-validation takes seconds.
 
     Args:
-        seed: Of the initial weights and the batches.
+        seed: The seed of the initial weights and the batches.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -31,12 +31,12 @@ class HatMlp(LogModel):
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the steps are fixed, as in HAT
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the updates are fixed, as in HAT
             super()._fit(X, y)
 
     def _pipeline(self, n_rows: int) -> Pipeline:
         batch = min(_BATCH, n_rows)
-        epochs = max(1, _STEPS * batch // n_rows)
+        epochs = max(1, _UPDATES * batch // n_rows)
         network = MLPRegressor(
             hidden_layer_sizes=(64, 64, 64),
             alpha=1e-3,
@@ -45,6 +45,6 @@ class HatMlp(LogModel):
             n_iter_no_change=epochs,
             random_state=self.seed,
         )
-        # Adam's first steps would go into the mean otherwise.
+        # Without this, Adam's first updates would only learn the mean.
         scaled = TransformedTargetRegressor(network, transformer=StandardScaler())
         return make_pipeline(StandardScaler(), scaled)

@@ -1,4 +1,4 @@
-"""Non-negative costs per unit of work, alone or corrected by what the circumstances explain."""
+"""This module holds rooflines: non-negative prices of work, alone or with a correction."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -18,20 +18,21 @@ from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
 
 _ROUNDS = 8
 _SMALL_ERROR = 0.02
-_LEAST_WORK = 1e-290  # less of it would have a price beyond all numbers
+_LEAST_WORK = 1e-290  # the price of less work would overflow
 _RESIDUAL_ALPHAS = np.logspace(0, 2, 9)
-_LENGTHS = (1.0, 3.0, 10.0)  # of standardised features
-_AMPLITUDES = (1e-2, 1e-1)  # variance of the log residual
-_NOISES = (1e-6, 1e-4, 1e-2)  # the same, unexplained
+_LENGTHS = (1.0, 3.0, 10.0)  # length scales of standardised features
+_AMPLITUDES = (1e-2, 1e-1)  # explained variance of the log residual
+_NOISES = (1e-6, 1e-4, 1e-2)  # unexplained variance of the log residual
 
 
 class Roofline(LatencyModel):
-    """Latency as a fixed cost plus a non-negative price for each unit of work.
+    """A fixed time plus a non-negative price for each unit of work.
 
-    An additive roofline: milliseconds per gigaflop, per megabyte, per layer. Non-negative least
-    squares (Lawson & Hanson 1974, ch. 23), so work that only adds noise gets the price 0 and a
-    few dozen rows suffice. Rows are weighted again and again (Holland & Welsch 1977) until the
-    sum of absolute, not squared, relative errors is minimal: a disturbed row then counts little.
+    This roofline is a sum: milliseconds per gigaflop, per megabyte, per layer. It is fitted by
+    non-negative least squares (Lawson & Hanson 1974, ch. 23). So work that explains nothing gets
+    the price 0, and a few dozen rows are enough. The rows get new weights in each iteration
+    (Holland & Welsch 1977), until the sum of absolute relative errors is minimal, instead of
+    squared ones. A disturbed row then counts little.
 
     Args:
         columns: The matrix columns that are work; None takes all.
@@ -51,11 +52,11 @@ class Roofline(LatencyModel):
         return np.column_stack([np.ones(len(X)), chosen])
 
     def _prior(self, X: Matrix) -> Vector:
-        return np.maximum(np.asarray(self._work(X) @ self.price_), self.floor_ms_)
+        return np.maximum(Roofline._predict(self, X), self.floor_ms_)
 
 
 class FlopsLine(Roofline):
-    """A line on the total of some columns, as if FLOPs were latency.
+    """A line on the total FLOPs, as if they alone made the latency.
 
     Args:
         columns: The matrix columns to add up.
@@ -69,10 +70,10 @@ class FlopsLine(Roofline):
 
 
 class RooflineRidge(Roofline):
-    """A roofline times a power law of all features: how fast the work is done.
+    """A roofline times a power law of all features, which says how fast the work is done.
 
-    Prices and the log residual's ridge regression are fitted in turn, so that a circumstance that
-    doubles the time of some rows does not raise the prices of all.
+    The prices and the ridge regression of the log residual are fitted in turn. So a feature that
+    doubles the time of some rows does not raise the prices for all rows.
     """
 
     def _fit(self, X: Matrix, y: Vector) -> None:
@@ -94,9 +95,9 @@ class RooflineGaussian(Roofline):
     """A Gaussian process with the roofline as its mean, on log latency.
 
     The kernel is Matern 5/2 (one length for all features) + white noise on standardised log
-    features (Rasmussen & Williams 2006, ch. 4). Of a few lengths, amplitudes and noises those
-    with the largest marginal likelihood are taken: an optimiser would find the same for a
-    hundred times the work. Time grows with the cube of the number of rows.
+    features (Rasmussen & Williams 2006, ch. 4). A few lengths, amplitudes and noises are tried,
+    and those with the largest marginal likelihood are taken. An optimiser would give the same for
+    a hundred times the work. The time grows with the cube of the number of rows.
     """
 
     def _fit(self, X: Matrix, y: Vector) -> None:
@@ -118,9 +119,9 @@ class RooflineBoost(Roofline):
     """A roofline whose log residual is learnt by a few shallow boosted trees (XGBoost).
 
     Args:
-        columns: As of `Roofline`; the trees see all columns.
-        n_rounds: How many trees; few, because the roofline has explained most already.
-        seed: Of the row and column sampling.
+        columns: The matrix columns that are work; None takes all. The trees see all columns.
+        n_rounds: The number of trees. It is small, because the roofline explains most.
+        seed: The seed of the choice of rows and columns for each tree.
     """
 
     def __init__(
@@ -133,14 +134,13 @@ class RooflineBoost(Roofline):
     def _fit(self, X: Matrix, y: Vector) -> None:
         super()._fit(X, y)
         prior = self._prior(X)
-        table = xgb.DMatrix(np.column_stack([X, prior]), label=np.log(y / prior), nthread=1)
+        table = _table(X, prior, label=np.log(y / prior))
         booster = xgb.train(self._settings(), table, num_boost_round=self.n_rounds)
         self.booster_json_ = booster.save_raw(raw_format="json").decode()
 
     def _predict(self, X: Matrix) -> Vector:
         prior = self._prior(X)
-        table = xgb.DMatrix(np.column_stack([X, prior]), nthread=1)
-        residual = _booster(self.booster_json_).predict(table)
+        residual = _booster(self.booster_json_).predict(_table(X, prior))
         return np.asarray(prior * np.exp(residual.astype(np.float64)))
 
     def _settings(self) -> dict[str, float]:
@@ -157,6 +157,10 @@ class RooflineBoost(Roofline):
         }
 
 
+def _table(X: Matrix, prior: Vector, label: Vector | None = None) -> xgb.DMatrix:
+    return xgb.DMatrix(np.column_stack([X, prior]), label=label, nthread=1)
+
+
 @lru_cache(maxsize=8)  # a search predicts hundreds of times with the same trees
 def _booster(json_text: str) -> xgb.Booster:
     booster = xgb.Booster({"nthread": 1})
@@ -171,7 +175,7 @@ def _kernels() -> Iterator[Any]:
 
 
 def _prices(work: Matrix, y: Vector) -> Vector:
-    """Non-negative prices that minimise the sum of absolute relative errors."""
+    """Return the non-negative prices that minimise the sum of absolute relative errors."""
     relative = work / y[:, None]
     unit = np.abs(relative).max(axis=0)
     is_none = unit < _LEAST_WORK

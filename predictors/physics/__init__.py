@@ -1,4 +1,4 @@
-"""What the columns of a table that is not ours say about the work behind a row."""
+"""This package derives the work behind a row from the columns of known tables of others."""
 
 from predictors.physics.recognition import Physics, recognise
 

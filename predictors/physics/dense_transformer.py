@@ -1,7 +1,8 @@
-"""A translation model described by averages over its layers, as HAT and AutoMoE publish them.
+"""This module derives the work of translation models from averages over their layers.
 
-An average times the number of layers is a sum over the layers, and sums are what work adds up
-from. The constant query and key width of these spaces is left to the prices.
+HAT and AutoMoE publish such tables. An average times the number of layers is a sum over the
+layers, which is proportional to the work. The query and key width is constant in these spaces, so
+the prices contain it.
 """
 
 from collections.abc import Mapping
@@ -12,28 +13,16 @@ from numpy.typing import NDArray
 
 from predictors.physics.role import Role
 
-ROLES = (
-    *(
-        Role(name, (name,))
-        for name in (
-            "encoder_embed_dim",
-            "encoder_layer_num",
-            "encoder_ffn_embed_dim_avg",
-            "decoder_embed_dim",
-            "decoder_layer_num",
-            "decoder_ffn_embed_dim_avg",
-        )
-    ),
-    *(
-        Role(name, (name,), is_optional=True)
-        for name in (
-            "decoder_arbitrary_ende_attn_avg",
-            "encoder_n_experts_avg",
-            "decoder_n_experts_avg",
-            "encoder_each_expert_ffn_dim_avg",
-            "decoder_each_expert_ffn_dim_avg",
-        )
-    ),
+_REQUIRED = (
+    *("encoder_embed_dim", "encoder_layer_num", "encoder_ffn_embed_dim_avg"),
+    *("decoder_embed_dim", "decoder_layer_num", "decoder_ffn_embed_dim_avg"),
+)
+_OPTIONAL = (
+    *("decoder_arbitrary_ende_attn_avg", "encoder_n_experts_avg", "decoder_n_experts_avg"),
+    *("encoder_each_expert_ffn_dim_avg", "decoder_each_expert_ffn_dim_avg"),
+)
+ROLES = tuple(
+    Role(name, (name,), is_optional=name in _OPTIONAL) for name in (*_REQUIRED, *_OPTIONAL)
 )
 ARCHITECTURE = ()
 WORK = (
@@ -45,10 +34,10 @@ CIRCUMSTANCES: tuple[str, ...] = ()
 
 
 def derive(roles: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """The derived columns, shape (rows, len(WORK)).
+    """Return the derived columns, shape (rows, len(WORK)).
 
     Args:
-        roles: Values of each role, shape (rows,) each.
+        roles: The values of each role, each of shape (rows,).
     """
     encoder_dim, decoder_dim = roles["encoder_embed_dim"], roles["decoder_embed_dim"]
     decoder_layers = roles["decoder_layer_num"]
@@ -63,11 +52,11 @@ def derive(roles: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     )
 
 
-def _stack(roles: Mapping[str, NDArray[Any]], side: str) -> list[NDArray[np.float64]]:
-    """Layers, attention, feed-forward weights used by a token, and those of all experts."""
-    n_layers, dim = roles[f"{side}_layer_num"], roles[f"{side}_embed_dim"]
-    width = roles.get(f"{side}_each_expert_ffn_dim_avg", roles[f"{side}_ffn_embed_dim_avg"])
-    n_experts = roles.get(f"{side}_n_experts_avg", np.ones(len(dim)))
+def _stack(roles: Mapping[str, NDArray[Any]], stack: str) -> list[NDArray[np.float64]]:
+    """Return the layers, the attention, the weights of one expert and those of all others."""
+    n_layers, dim = roles[f"{stack}_layer_num"], roles[f"{stack}_embed_dim"]
+    width = roles.get(f"{stack}_each_expert_ffn_dim_avg", roles[f"{stack}_ffn_embed_dim_avg"])
+    n_experts = roles.get(f"{stack}_n_experts_avg", np.ones(len(dim)))
     ffn = n_layers * dim * width / 1e6
-    # Beyond what one expert holds: constant zero, and so without a price, in a dense log.
+    # The last column is zero in a log of dense models, and so has no price there.
     return [n_layers, n_layers * dim / 1e6, ffn, ffn * (n_experts - 1)]

@@ -1,8 +1,8 @@
-"""One sparse feed-forward layer served by several devices: what the busiest of them does.
+"""This module derives the work of a sparse feed-forward layer on the busiest of its devices.
 
-The work is that of gated feed-forward experts (three matrices) in two-byte weights; other kinds
-differ by a factor that a price absorbs. Latency is that of the device with most tokens, because
-the others wait for it.
+The experts are gated feed-forward networks (three matrices) with two-byte weights. The work of
+other kinds differs by a factor, which the price contains. The device with most tokens decides the
+latency, because the others wait for it.
 """
 
 import re
@@ -15,34 +15,21 @@ from numpy.typing import NDArray
 
 from predictors.physics.role import Role
 
-ROLES = (
-    Role("tokens", ("num_tokens", "n_tokens", "tokens", "token_count", "batch_tokens")),
-    Role("hidden", ("hidden_size", "hidden_dim", "hidden", "d_model", "model_dim", "embed_dim")),
-    Role(
-        "width",
-        (
-            *("inter_size", "intermediate_size", "moe_intermediate_size", "inter", "inter_dim"),
-            *("ffn_dim", "ffn_size", "expert_dim", "expert_size", "moe_ffn_hidden_size"),
-        ),
-    ),
-    Role("top_k", ("topk", "top_k", "k", "experts_per_token"), is_optional=True),
-    Role("experts", ("num_experts", "n_experts", "experts", "num_local_experts")),
-    Role(
-        "tensor_parallel",
-        ("moe_tp_size", "tp_size", "tp", "tensor_parallel", "tensor_parallel_size"),
-        is_optional=True,
-    ),
-    Role(
-        "expert_parallel",
-        ("moe_ep_size", "ep_size", "ep", "expert_parallel", "expert_parallel_size"),
-        is_optional=True,
-    ),
-    Role(
-        "routing",
-        ("distribution", "routing", "workload_distribution", "routing_distribution"),
-        is_optional=True,
-        is_text=True,
-    ),
+_NAMES = {
+    "tokens": "num_tokens n_tokens tokens token_count batch_tokens",
+    "hidden": "hidden_size hidden_dim hidden d_model model_dim embed_dim",
+    "width": "inter_size intermediate_size moe_intermediate_size inter inter_dim ffn_dim ffn_size "
+    "expert_dim expert_size moe_ffn_hidden_size",
+    "top_k": "topk top_k k experts_per_token",
+    "experts": "num_experts n_experts experts num_local_experts",
+    "tensor_parallel": "moe_tp_size tp_size tp tensor_parallel tensor_parallel_size",
+    "expert_parallel": "moe_ep_size ep_size ep expert_parallel expert_parallel_size",
+    "routing": "distribution routing workload_distribution routing_distribution",
+}
+_OPTIONAL = ("top_k", "tensor_parallel", "expert_parallel", "routing")
+ROLES = tuple(
+    Role(name, tuple(names.split()), is_optional=name in _OPTIONAL, is_text=name == "routing")
+    for name, names in _NAMES.items()
 )
 ARCHITECTURE = ("hidden", "width", "top_k", "experts")
 WORK = (
@@ -52,7 +39,7 @@ WORK = (
 CIRCUMSTANCES = ("moe_tokens_per_expert", "moe_expert_mb", "moe_misaligned", "moe_skew")
 
 _BYTES = 2
-_ALIGNED = 16  # elements; tensor cores and 32-byte transactions want multiples of it
+_ALIGNED = 16  # elements; tensor cores and 32-byte transactions need multiples of it
 _DRAWS = 4
 _POWER_LAW = re.compile(r"power[_ ]?law\D*(\d+(?:\.\d+)?)", re.I)
 _ZIPF = re.compile(r"(?:zipf|skewed)\D*(\d+(?:\.\d+)?)", re.I)
@@ -60,10 +47,10 @@ _EVEN = frozenset({"balanced", "uniform", "even"})
 
 
 def derive(roles: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """The derived columns, shape (rows, len(WORK) + len(CIRCUMSTANCES)).
+    """Return the derived columns, shape (rows, len(WORK) + len(CIRCUMSTANCES)).
 
     Args:
-        roles: Values of each role, shape (rows,) each.
+        roles: The values of each role, each of shape (rows,).
     """
     tokens, hidden, n_experts = roles["tokens"], roles["hidden"], roles["experts"]
     ones = np.ones(len(tokens))
@@ -97,13 +84,13 @@ def derive(roles: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
 def busiest_device(
     tokens: int, top_k: int, n_experts: int, n_devices: int, routing: str
 ) -> tuple[float, float]:
-    """Experts touched and tokens computed on the device with most tokens, both at least 1.
+    """Return the experts touched and the tokens computed on the device with most tokens.
 
-    Balanced routing deals the tokens out evenly. With a power law, experts' loads are spread
-    between 1 and 0.8 times the tokens with density x ** -alpha, as NVIDIA's aiconfigurator draws
-    them; by Zipf's law expert i expects a share proportional to i ** -alpha. Experts are dealt to
-    the devices at random. Any other routing is uniformly random: of E experts
-    E * (1 - (1 - 1/E) ** (tokens * k)) are touched.
+    Both numbers are at least 1. Balanced routing distributes the tokens evenly. With a power law,
+    the experts' tokens lie between 1 and 0.8 times all tokens with the density x ** -alpha, as in
+    NVIDIA's aiconfigurator. By Zipf's law expert i expects a share proportional to i ** -alpha.
+    The experts are distributed to the devices at random. Any other routing is uniformly random:
+    of E experts E * (1 - (1 - 1/E) ** (tokens * k)) are touched.
     """
     routed = tokens * top_k
     if routing.lower() in _EVEN:
@@ -124,13 +111,13 @@ def busiest_device(
 
 
 def _skew(routing: str) -> float:
-    """The exponent of a skewed routing; 0 for everything else."""
+    """Return the exponent of a skewed routing, or 0 for any other routing."""
     exponent = _POWER_LAW.search(routing) or _ZIPF.search(routing)
     return float(exponent[1]) if exponent else 0.0
 
 
 def _shares(tokens: int, n_experts: int, routing: str) -> NDArray[np.float64]:
-    """The share of tokens that each expert expects."""
+    """Return the share of tokens that each expert expects."""
     alpha, most = _skew(routing), 0.8 * tokens
     if _ZIPF.search(routing):
         loads = np.arange(1, n_experts + 1) ** -alpha

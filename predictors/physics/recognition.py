@@ -1,4 +1,4 @@
-"""Which tables are recognised, and by which columns."""
+"""This module recognises kinds of tables by their columns."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Physics:
     """A recognised kind of table.
 
     Attributes:
-        kind: `moe_layer`, one row per sparse layer; `dense_transformer`, one per translation
-            model as HAT and AutoMoE publish them.
+        kind: The kind of table: `moe_layer` has one row per sparse layer, `dense_transformer` one
+            row per translation model, as HAT and AutoMoE publish them.
         roles: The table's column for each role of that kind.
     """
 
@@ -33,7 +33,7 @@ class Physics:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the derived columns: `work`, then what explains how fast it is done."""
+        """The names of the derived columns: `work`, then those that say how fast it is done."""
         return (*self.work, *_MODULES[self.kind].CIRCUMSTANCES)
 
     @property
@@ -43,13 +43,13 @@ class Physics:
 
     @property
     def architecture(self) -> tuple[str, ...]:
-        """The table's columns that make an architecture; empty when every row is a new one."""
+        """The table's columns that make an architecture; empty when each row is another one."""
         return tuple(
             self.roles[role] for role in _MODULES[self.kind].ARCHITECTURE if role in self.roles
         )
 
     def matrix(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """The derived columns of every row, shape (rows, len(self.columns)).
+        """Return the derived columns of every row, shape (rows, len(self.columns)).
 
         Raises:
             TableError: A quantity is not a number above 0.
@@ -66,9 +66,9 @@ class Physics:
 
 
 def recognise(columns: Collection[str]) -> Physics | None:
-    """The kind of table with these columns; None when it is none that is known.
+    """Return the kind of table that has these columns, or None when no known kind has them.
 
-    Names are compared by their words: `num_experts`, `n_experts` and `experts` are the same.
+    A role has several names. Names are compared by their words in lower case.
     """
     for kind, module in _MODULES.items():
         roles = _assign(module.ROLES, columns)

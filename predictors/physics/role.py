@@ -1,17 +1,18 @@
-"""What a column can mean in a recognised table."""
+"""This module describes the meaning that a column can have in a recognised table."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One meaning.
+    """The meaning of a column.
 
     Attributes:
-        name: Of the role.
-        names: Of columns that have it, in words joined by underscores; the first one there wins.
-        is_optional: Whether a table may lack it.
-        is_text: Whether its cells are text rather than quantities.
+        name: The name of the role.
+        names: The column names that have this role, in words joined by underscores. The first
+            name that the table has wins.
+        is_optional: Whether a table may lack this role.
+        is_text: Whether the cells are text and not quantities.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Whether a log may be fitted as it is, and which rows say no."""
+"""This package checks whether a log may be fitted as it is, and names the rows with problems."""

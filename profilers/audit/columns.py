@@ -1,4 +1,4 @@
-"""Which columns of any log are its latency, its features and its conditions."""
+"""This module finds the latency, the features and the conditions among the columns of any log."""
 
 from collections.abc import Collection, Sequence
 
@@ -20,13 +20,14 @@ _NO_MEAN = {
 
 
 def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
-    """The columns whose sum is the latency: the named ones, or those that look like it.
+    """Return the columns whose sum is the latency: the named ones, or those that look like it.
 
-    That is `latency_ms` where there is one. Otherwise it is every column whose name speaks of a
-    latency and of no spread, minimum or percentile; of those the totals, else the means.
+    Without names it is the column `latency_ms`. When a log lacks it, these are all columns whose
+    name contains a word for a latency, and no word for a spread, a minimum or a percentile. When
+    some of these are totals, only the totals count; otherwise only the means, if there are any.
 
     Raises:
-        LogError: A named column is absent, or none looks like a latency.
+        LogError: A named column is absent, or no column looks like a latency.
     """
     for name in named:
         if name not in log.columns:
@@ -49,7 +50,11 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def find_conditions(log: AnyLog) -> tuple[str, ...]:
-    """The columns that must be the same in every row: ours, or those with a known name."""
+    """Return the columns that must be the same in every row.
+
+    In a log of `automoe profile` these are its conditions. In other logs they are the columns
+    with a name that is known for a condition.
+    """
     names = {*ONE_PER_LOG, *(() if log.is_ours else {*ONE_PER_FIT, *NAMES_OF_OTHERS})}
     return tuple(name for name in log.columns if name.lower() in names)
 
@@ -57,11 +62,11 @@ def find_conditions(log: AnyLog) -> tuple[str, ...]:
 def find_features(
     log: AnyLog, targets: Sequence[str], varied: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """The columns that were known before the measurement and differ between the rows.
+    """Return the columns that were known before the measurement and differ between the rows.
 
-    Columns named `feature_*` are, where there are some. Otherwise it is every column of numbers
-    or of at most 20 different words that `profilers.log.column_names` allows, or that varies on
-    purpose, but for what `automoe profile` writes itself.
+    These are the columns named `feature_*`, when there are some. Otherwise they are the columns of
+    numbers, or of at most 20 different words, that `profilers.log.column_names` allows or that
+    are in `varied`. Columns that `automoe profile` writes itself are left out.
     """
     marked = [name for name in log.columns if name.startswith(_FEATURE_PREFIX)]
     own = {*REQUIRED_COLUMNS, *METER_COLUMNS} if log.is_ours else set()
@@ -76,7 +81,7 @@ def find_features(
 
 
 def encode(rows: Sequence[Row], features: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Numbers by column; a column of words becomes one column of 0 and 1 for each word."""
+    """Return the numbers by column. A column of words becomes a column of 0 and 1 for each word."""
     columns: dict[str, NDArray[np.float64]] = {}
     for name in features:
         columns |= _encoded(rows, name) or {}
@@ -84,7 +89,11 @@ def encode(rows: Sequence[Row], features: Sequence[str]) -> dict[str, NDArray[np
 
 
 def _encoded(rows: Sequence[Row], name: str) -> dict[str, NDArray[np.float64]] | None:
-    """None when the column says nothing: it is constant, or text that is different every time."""
+    """Return the numbers of one column by name, see `encode`.
+
+    Return None when the column cannot be a feature: it is constant, or a text with too many
+    different values.
+    """
     texts = [row.cells[name] for row in rows]
     levels = sorted(set(texts))
     if len(levels) < 2:

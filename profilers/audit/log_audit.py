@@ -1,4 +1,4 @@
-"""What a log holds, whether it may be fitted as it is, and how two become one."""
+"""This module summarises a log, checks whether it may be fitted as it is, and merges logs."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -14,25 +14,20 @@ from profilers.audit.problem import Problem
 from profilers.audit.residuals import thousands
 from profilers.audit.row_order import MIN_ROWS
 from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
-from profilers.log.latency_log import (
-    complete_lines,
-    read_log,
-    require_new,
-    samples_path,
-    write_new,
-)
+from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What the checks of a log say.
+    """The outcome of the checks of a log.
 
     Attributes:
-        rows: Number of rows that could be read.
+        rows: The number of rows that could be read.
         targets: The columns whose sum was taken for the latency.
-        features: The columns it was predicted from, to see what they do not explain.
-        problems: Everything a fit would suffer from; empty when the log is sound.
+        features: The columns from which the latency was predicted, to see what they do not
+            explain.
+        problems: The problems from which a fit would suffer; empty when the log is sound.
     """
 
     rows: int
@@ -43,20 +38,20 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class LogSummary:
-    """What a log holds.
+    """A summary of a log. In an empty log, latencies and times are None.
 
     Attributes:
-        rows: Number of rows.
-        points: Number of different points.
-        devices: Name, model and fingerprint of each device, sorted.
-        runtimes: Name and version of each runtime, sorted.
-        flags: How many rows carry each flag.
-        qualities: How many rows have each quality.
-        latency_min_ms: The fastest point; None in an empty log, as below.
-        latency_median_ms: The median over points.
-        latency_max_ms: The slowest point.
-        first_at: When the first row was measured, UTC.
-        last_at: When the last row was measured, UTC.
+        rows: The number of rows.
+        points: The number of different points.
+        devices: The name, model and fingerprint of each device, sorted.
+        runtimes: The name and version of each runtime, sorted.
+        flags: The number of rows with each flag.
+        qualities: The number of rows of each quality.
+        latency_min_ms: The smallest latency.
+        latency_median_ms: The median of the latencies.
+        latency_max_ms: The largest latency.
+        first_at: The time at which the first row was measured, UTC.
+        last_at: The time at which the last row was measured, UTC.
     """
 
     rows: int
@@ -73,10 +68,10 @@ class LogSummary:
 
 
 def summarise(path: Path) -> LogSummary:
-    """What the log at `path` holds.
+    """Return a summary of the log at `path`.
 
     Raises:
-        LogError: It cannot be read.
+        LogError: The log cannot be read.
     """
     rows = _read_existing(path)
     latencies = [float(row["latency_ms"]) for row in rows]
@@ -96,21 +91,17 @@ def summarise(path: Path) -> LogSummary:
     )
 
 
-def audit_log(
-    path: Path,
-    *,
-    targets: Sequence[str] = (),
-    varied: Collection[str] = (),
-) -> Audit:
+def audit_log(path: Path, *, targets: Sequence[str] = (), varied: Collection[str] = ()) -> Audit:
     """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
 
     Args:
         path: The log.
-        targets: The columns whose sum is the latency; by default those that look like it.
-        varied: Conditions that differ from row to row on purpose.
+        targets: The columns whose sum is the latency. By default these are the columns that look
+            like a latency.
+        varied: The conditions that differ from row to row on purpose.
 
     Raises:
-        LogError: It is no CSV, or no column is a latency.
+        LogError: The file is not a CSV, or no column is a latency.
     """
     log = read_any_log(path)
     _require_two_columns(log)
@@ -135,7 +126,7 @@ def audit_log(
 
 
 def check(path: Path, *, targets: Sequence[str] = ()) -> tuple[Problem, ...]:
-    """The problems alone, see `audit_log`."""
+    """Return only the problems of `audit_log`."""
     return audit_log(path, targets=targets).problems
 
 
@@ -183,7 +174,10 @@ def _require_two_columns(log: AnyLog) -> None:
 
 
 def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:
-    """The rows with a possible latency as they were measured; in the file, if it does not say."""
+    """Return the rows with a possible latency, in the order in which they were measured.
+
+    A log of others does not tell that order. Its rows remain in the order of the file.
+    """
     sound = [row for row in log.rows if all(row.number(name) > 0 for name in targets)]
     return sorted(sound, key=lambda row: row.cells["measured_at"]) if log.is_ours else sound
 
@@ -191,7 +185,7 @@ def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:
 def _unexplained(
     rows: Sequence[Row], targets: Sequence[str], features: Sequence[str]
 ) -> list[Problem]:
-    """Checks of the latencies, by what the features do not explain of them."""
+    """Check the part of the latencies that the features do not explain."""
     latency = np.array([sum(row.number(name) for name in targets) for row in rows])
     problems = row_checks.constant(latency.tolist())
     if problems or not rows:

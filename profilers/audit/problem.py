@@ -1,4 +1,4 @@
-"""What a check of a log finds, and how it names the lines it is about."""
+"""This module holds a problem of a log, and describes the lines that have it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ Severity = Literal["warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in a log that a fit would suffer from.
+    """Something in a log from which a fit would suffer.
 
     Attributes:
-        check: Short name of the check.
-        severity: "warning" (know it) or "problem" (do not fit the log as it is).
-        message: What was found, with its value and its lines.
-        remedy: What to do about it.
-        rows: Line numbers in the file, from 1 for the header; empty when it is about all rows.
+        check: The short name of the check.
+        severity: "problem" when the log must not be fitted as it is, otherwise "warning".
+        message: The description of the problem, with its values and lines.
+        remedy: What the user can do about it.
+        rows: The line numbers in the file, where the header is line 1. It is empty when the
+            problem is about all rows.
     """
 
     check: str
@@ -30,14 +31,15 @@ class Problem:
     @classmethod
     def at(
         cls, lines: Iterable[int], check: str, severity: Severity, *, message: str, remedy: str
-    ) -> "Problem":
-        """A problem of these lines, which are added to the message."""
+    ) -> "list[Problem]":
+        """Return one problem of these lines, which are added to the message; none without lines."""
         rows = tuple(sorted(set(lines)))
-        return cls(check, severity, f"{message}: {describe_lines(rows)}", remedy, rows)
+        text = f"{message}: {describe_lines(rows)}"
+        return [cls(check, severity, text, remedy, rows)] if rows else []
 
 
 def describe_lines(rows: Sequence[int], shown: int = _SHOWN_RANGES) -> str:
-    """Sorted line numbers as ranges, the first few of them: `lines 2-4, 9 (4 in all)`."""
+    """Return sorted line numbers as a few ranges: `lines 2-4, 9 (4 in all)`."""
     ranges: list[list[int]] = []
     for row in rows:
         if ranges and row == ranges[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What the features of a log do not explain of its latencies."""
+"""This module computes the part of a log's latencies that its features do not explain."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,15 +18,16 @@ Vector = NDArray[np.float64]
 
 
 def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
-    """log(latency) less its cross-validated prediction from the features.
+    """Return log(latency) less its cross-validated prediction from the features.
 
-    The best of three predictors is taken, by the median size of the residuals: power laws, which
-    need few rows; a quadratic in log(1 + |feature|), for smooth effects; boosted trees, for
-    thresholds. Five shuffled folds, always the same: none of them sees the row order.
+    Three models are tried: power laws, which need few rows; a quadratic in log(1 + |feature|), for
+    smooth effects; boosted trees, for thresholds. The one with the smallest median size of the
+    residuals is taken. The five folds are shuffled and always the same, so they do not depend on
+    the order of the rows.
 
     Args:
-        latency: Positive, one per row.
-        features: One array per column; without any the prediction is the median.
+        latency: The latency of each row, above 0.
+        features: One array per column. Without columns the prediction is the median.
     """
     target: Vector = np.log(latency)
     if not features:
@@ -43,20 +44,21 @@ def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
 
 
 def thousands(latency: Vector, features: Sequence[Vector]) -> tuple[Vector, Vector]:
-    """By how many factors of 1000 each row is off the rows that agree, and the residuals.
+    """Return how many factors of 1000 separate each row from the usual rows, and the residuals.
 
-    Rows form groups where the sorted residuals leave a gap of more than a factor of 20. The
-    predictors are disturbed by rows that are far off, so all groups are brought to the level of
-    the largest and the residuals computed again, until nothing is far off any more.
+    Sorted residuals are cut into groups at each gap of more than a factor of 20. Rows that are
+    far off disturb the prediction. So all groups are brought to the level of the largest one and
+    the residuals are computed again, until no row is far off.
 
     Args:
-        latency: As of `residuals`.
-        features: As of `residuals`.
+        latency: The latency of each row, above 0.
+        features: One array per column, as in `residuals`.
 
     Returns:
-        Per row 0, or 1, -1, 2, -2 for a row 200 to 5000 times as slow or fast, or that squared;
-        infinity for other factors above 200. And the residuals of log(latency) as if no row were
-        off.
+        The factors and the residuals, one of each per row. A factor is 0 for a usual row, 1 or -1
+        for a row that is about 1000 (200 to 5000) times as slow or fast, and 2 or -2 for the
+        square of that. It is infinite for any other factor above 200. The residuals are those of
+        log(latency) after all rows are brought to one level.
     """
     off = np.zeros(len(latency))
     for _ in range(_ROUNDS):
@@ -72,11 +74,12 @@ def thousands(latency: Vector, features: Sequence[Vector]) -> tuple[Vector, Vect
 
 
 def _offsets(values: Vector) -> Vector:
-    """How far the group of each row is off the largest group."""
+    """Return the distance of each row's group from the largest group."""
     order = np.argsort(values, kind="stable")
     edges = np.flatnonzero(np.diff(values[order]) > _FAR) + 1
     groups = np.split(order, edges)
-    # Of two equal groups the slower is the reference: seconds among milliseconds are the rule.
+    # Of two equal groups the slower one is the reference, because the usual mistake is seconds
+    # among milliseconds.
     reference = max(reversed(groups), key=len)
     off = np.zeros(len(values))
     for group in groups:
@@ -111,9 +114,10 @@ def _compress(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _without_rounding(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Exact zeros where a column is constant but for rounding.
+    """Return exact zeros where a column is constant except for rounding.
 
-    The level of a single row is constant wherever that row is held out. What rounding leaves of
-    its products would be scaled up to size, and the row be predicted as off by any factor.
+    A level that only one row has is constant in the fold that holds this row out. Scaling would
+    enlarge the rounding errors of its products, and the row's prediction could be off by any
+    factor.
     """
     return np.round(scaled, 9)

@@ -1,4 +1,4 @@
-"""Checks that look at rows one by one, or at a column: values, conditions, repeats, grades."""
+"""This module checks rows one by one, or a column: values, conditions, duplicates, qualities."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -32,17 +32,15 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 
 
 def malformed(log: AnyLog) -> list[Problem]:
-    """Lines that are no rows, and columns that are not there."""
-    problems = []
+    """Return problems of lines that are not rows, and of missing or repeated columns."""
     lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
-    if lines:
-        message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
-        remedy = "correct or delete them"
-        problems.append(Problem.at(lines, "malformed", "problem", message=message, remedy=remedy))
-    if log.torn is not None:
-        message = "a write was cut off in the last line, which is left out"
-        remedy = "resume the same command: it moves the line aside and measures its point again"
-        problems.append(Problem.at([log.torn], "torn", "warning", message=message, remedy=remedy))
+    message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
+    remedy = "correct or delete them"
+    problems = Problem.at(lines, "malformed", "problem", message=message, remedy=remedy)
+    message = "a write was cut off in the last line, which is left out"
+    remedy = "resume the same command: it moves the line aside and measures its point again"
+    torn = [] if log.torn is None else [log.torn]
+    problems += Problem.at(torn, "torn", "warning", message=message, remedy=remedy)
     twice = [name for name, count in Counter(log.columns).items() if count > 1]
     missing = [name for name in REQUIRED_COLUMNS if log.is_ours and name not in log.columns]
     if twice:
@@ -58,17 +56,19 @@ def malformed(log: AnyLog) -> list[Problem]:
 
 
 def simulated(log: AnyLog) -> list[Problem]:
-    """Rows of our logs that were computed and not measured."""
+    """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
     lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
-    if not log.is_ours or not lines:
-        return []
     message = f"{len(lines)} rows are SIMULATED and say nothing about any real device"
-    remedy = "use what comes of them for trying out only"
-    return [Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)]
+    remedy = "use their results only to try AutoMoE out"
+    lines = lines if log.is_ours else []
+    return Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)
 
 
 def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
-    """Latencies that are no positive number; in our logs, results that are no number from 0."""
+    """Return a problem when a latency is not above 0.
+
+    In a log of `automoe profile`, all results are checked: each must be a number from 0 up.
+    """
     optional = set(OPTIONAL_NUMBER_COLUMNS)
     known = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS) if log.is_ours else ()
     examples: dict[int, str] = {}
@@ -84,24 +84,25 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     line, example = next(iter(examples.items()))
     message = f"{len(examples)} rows hold an impossible value, e.g. in line {line} {example}"
     remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
-    return [Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)]
+    return Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)
 
 
 def inconsistent(rows: Sequence[Row]) -> list[Problem]:
-    """Rows of ours that contradict themselves, such as a latency outside of its interval."""
+    """Return problems of rows that contradict themselves, e.g. a latency outside its interval."""
     problems = []
     for names in _ASCENDING:
         lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
-        if lines:
-            message = f"{len(lines)} rows violate {' <= '.join(names)}"
-            problems.append(
-                Problem.at(lines, "inconsistent", "problem", message=message, remedy=_MEASURE_AGAIN)
-            )
+        message = f"{len(lines)} rows violate {' <= '.join(names)}"
+        remedy = _MEASURE_AGAIN
+        problems += Problem.at(lines, "inconsistent", "problem", message=message, remedy=remedy)
     return problems
 
 
 def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
-    """Conditions that take several values; the rows are those without the most common one."""
+    """Return a problem for each condition with several values.
+
+    Its lines are those without the most common value.
+    """
     problems = []
     for name in columns:
         counts = Counter(row.cells[name] for row in rows)
@@ -112,16 +113,16 @@ def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
         more = ", ..." if len(values) > _SHOWN_VALUES else ""
         message = (
             f"{name!r} takes {len(values)} values: {', '.join(values[:_SHOWN_VALUES])}{more}; "
-            f"another than the usual {usual!r}"
+            f"not the usual {usual!r}"
         )
         lines = [row.line for row in rows if row.cells[name] != usual]
         remedy = "split the log by that column and fit each part"
-        problems.append(Problem.at(lines, "mixed", "problem", message=message, remedy=remedy))
+        problems += Problem.at(lines, "mixed", "problem", message=message, remedy=remedy)
     return problems
 
 
 def duplicates(log: AnyLog) -> list[Problem]:
-    """Points, or in logs of others whole rows, that come again."""
+    """Return a problem when points are repeated. In logs of others, whole rows are compared."""
     seen: set[object] = set()
     lines = []
     for row in log.rows:
@@ -129,16 +130,14 @@ def duplicates(log: AnyLog) -> list[Problem]:
         if key in seen:
             lines.append(row.line)
         seen.add(key)
-    if not lines:
-        return []
     what = "of points that have a row already" if log.is_ours else "identical to an earlier one"
     message = f"{len(lines)} rows are {what}"
     remedy = "keep one row per point"
-    return [Problem.at(lines, "duplicates", "warning", message=message, remedy=remedy)]
+    return Problem.at(lines, "duplicates", "warning", message=message, remedy=remedy)
 
 
 def constant(latencies: Sequence[float]) -> list[Problem]:
-    """A latency that never changes, from which nothing can be learned."""
+    """Return a problem when all latencies are equal, so that nothing can be learned."""
     if len(latencies) < _MIN_ROWS_FOR_CONSTANT or len(set(latencies)) > 1:
         return []
     message = f"all {len(latencies)} rows have the latency {latencies[0]:g}"
@@ -146,25 +145,23 @@ def constant(latencies: Sequence[float]) -> list[Problem]:
 
 
 def doubtful(rows: Sequence[Row]) -> list[Problem]:
-    """Rows that were flagged, when they are many, and rows of quality C."""
-    problems = []
+    """Return problems of flagged rows, when there are many, and of rows of quality C."""
+    problems: list[Problem] = []
     flagged = {row.line: flags(row) for row in rows if flags(row)}
     if flagged and len(flagged) / len(rows) > _MAX_FLAGGED_SHARE:
         counts = Counter(flag for names in flagged.values() for flag in names)
         detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
         message = f"{len(flagged)} of {len(rows)} rows are flagged ({detail})"
-        remedy = "run `automoe doctor`, quieten the machine and measure again"
-        problems.append(Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy))
+        remedy = "run `automoe doctor`, stop other programs and measure again"
+        problems += Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy)
     poor = [row.line for row in rows if row.cells.get("quality") == "C"]
-    if poor:
-        message = f"{len(poor)} of {len(rows)} rows are of quality C"
-        remedy = "measure their points again on a quiet machine, or leave them out of the fit"
-        problems.append(Problem.at(poor, "flagged", "warning", message=message, remedy=remedy))
-    return problems
+    message = f"{len(poor)} of {len(rows)} rows are of quality C"
+    remedy = "measure their points again on a quiet machine, or leave them out of the fit"
+    return problems + Problem.at(poor, "flagged", "warning", message=message, remedy=remedy)
 
 
 def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
-    """Columns named without a unit, and latencies in another one than milliseconds."""
+    """Return problems of columns without a unit, and of latencies not in milliseconds."""
     bare = [name for name in log.columns if name.lower() in _UNITLESS]
     remedy = "rename it with its unit, e.g. latency_ms"
     problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
@@ -186,13 +183,13 @@ def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
 
 
 def flags(row: Row) -> list[str]:
-    """The flags of a row."""
+    """Return the flags of a row."""
     return [flag for flag in row.cells.get("flags", "").split(";") if flag]
 
 
 def _is_possible(text: str, *, may_be_zero: bool) -> bool:
     value = number(text)
-    return value >= 0 if may_be_zero else value > 0  # both false for nan
+    return value >= 0 if may_be_zero else value > 0  # both are false for NaN
 
 
 def _ascends(values: Sequence[float]) -> bool:

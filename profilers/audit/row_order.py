@@ -1,14 +1,15 @@
-"""Whether a series depends on its order, and where its level differs: tests by shuffling.
+"""This module tests by shuffling whether a series depends on its order, and where it changes.
 
-Values that come in no particular order can be shuffled without changing what they tell. So what
-the real order shows is compared with what the same values show in random orders. That needs no
-assumption on their distribution, and the shuffles are seeded: the same series, the same verdict.
+When the order of values has no meaning, shuffling them changes nothing. So a statistic of the
+real order is compared with the same statistic of random orders. This assumes nothing about the
+distribution of the values. The shuffles are seeded, so that the same series has the same verdict.
 
-SciPy does the shuffling. Its rank tests against the order (`spearmanr`, `kendalltau`) see what
-rises or falls all along, and so do not replace the search for stretches: of 40 series of 200 rows
-in which 30 rows within were one standard deviation slower, they accused one and the two tests
-here 24; of 40 waves 34 and 40. In a single step or a trend they accused 36 where these accuse
-33, which is the price. Nor do they say where a stretch is, which rows to measure again.
+SciPy does the shuffling. Its rank tests against the order (`spearmanr`, `kendalltau`) detect a
+rise or a fall over the whole series. They do not replace the search for stretches. Of 40 series
+of 200 rows in which 30 rows in the middle were one standard deviation slower, they detected one,
+and the two tests here 24. Of 40 waves they detected 34, and the tests here 40. Of 40 series with
+a single step or a trend they detected 36, and the tests here only 33. But the rank tests do not
+tell where a stretch is, and so which rows to measure again.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +24,10 @@ from profilers.measuring.intervals import lag1_correlation
 
 MIN_ROWS = 30
 _SHUFFLES = 499
-_LEVEL = 0.01  # each of the two tests; both together accuse 2 % of sound logs at most
-_CLIP = 3.0  # robust standard deviations: one outlier is no span
+_LEVEL = 0.01  # of each of the two tests: together they accuse at most 2 % of sound logs
+_CLIP = 3.0  # robust standard deviations; a single outlier is not a span
 _SHORTEST = 5  # rows of a span
-_GRID = 4000  # span ends that are tried; a longer series is tried at every second row, or third
+_GRID = 4000  # ends of spans that are tried; in a longer series only every second or third row
 _SORTED_CORRELATION = 0.1
 _SORTED_DEVIATIONS = 2.5
 
@@ -35,12 +36,12 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of rows whose level differs from the longest stretch.
+    """A stretch of rows at one level.
 
     Attributes:
-        start: Its first position.
-        stop: The position after its last.
-        offset: By how much, as a share: 0.1 is 10 % slower.
+        start: The position of its first row.
+        stop: The position after its last row.
+        offset: Its level against that of the longest stretch, as a share: 0.1 is 10 % slower.
     """
 
     start: int
@@ -50,10 +51,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class OrderEffect:
-    """What a series shows in its order.
+    """The dependence of a series on its order.
 
     Attributes:
-        correlation: Of each value with the one before, outliers clipped; 0 for noise.
+        correlation: The correlation of each value with the one before it, after outliers are
+            clipped. It is 0 for noise.
         p_value: The share of shuffles with a correlation as high.
         reference: The longest stretch at one level.
         spans: The other stretches, in order; empty when the level is the same everywhere.
@@ -66,15 +68,15 @@ class OrderEffect:
 
     @property
     def is_significant(self) -> bool:
-        """Whether shuffled values hardly ever look like this."""
+        """Return whether shuffled values show such an effect in at most 1 % of cases."""
         return bool(self.spans) or self.p_value <= _LEVEL
 
 
 def order_effect(residuals: Sequence[float], *, seed: int = 0) -> OrderEffect:
-    """Test residuals of log(latency) in the order they were measured.
+    """Test whether residuals of log(latency) depend on the order in which they were measured.
 
-    The stretches minimise the squared error plus a penalty for each (optimal partitioning,
-    Jackson et al. 2005). The penalty is what a cut gains in at most 1 % of shuffles.
+    The stretches minimise the squared error plus a penalty for each stretch (optimal partitioning,
+    Jackson et al. 2005). A cut of shuffled values gains more than the penalty in 1 % of cases.
 
     Raises:
         ValueError: There are fewer than 30 residuals.
@@ -93,9 +95,12 @@ def order_effect(residuals: Sequence[float], *, seed: int = 0) -> OrderEffect:
 
 
 def is_sorted(values: Sequence[float]) -> float | None:
-    """The lag-1 correlation of a feature when its rows do not come in random order, else None."""
+    """Return the lag-1 correlation of a feature whose values are not in random order.
+
+    Return None when they are in random order or constant.
+    """
     series = np.asarray(values, dtype=np.float64)
-    if series.std() <= 1e-9 * np.abs(series).max():  # constant but for rounding
+    if series.std() <= 1e-9 * np.abs(series).max():  # constant except for rounding
         return None
     correlation = lag1_correlation(series)
     limit = max(_SORTED_CORRELATION, _SORTED_DEVIATIONS / len(series) ** 0.5)
@@ -112,7 +117,7 @@ def _standardised(values: Vector) -> Vector:
 
 
 def _shuffled(values: Vector, statistic: Callable[[Vector], float], seed: int) -> Any:
-    """What a statistic of the values is in their order, and what it is in random orders."""
+    """Return SciPy's result: a statistic of the values in their order and in random orders."""
     # Imported here because it takes a second, and most uses of this package need no check.
     from scipy.stats import permutation_test
 
@@ -128,7 +133,10 @@ def _shuffled(values: Vector, statistic: Callable[[Vector], float], seed: int) -
 
 
 def _best_gain(values: Vector) -> float:
-    """The squared error that stretches explain at best, per cut: one cut, or two around a bump."""
+    """Return the largest squared error per cut that stretches remove.
+
+    One cut makes two stretches, two cuts separate a stretch in the middle.
+    """
     n = len(values)
     sums = np.concatenate(([0.0], np.cumsum(values)))
     sizes = np.arange(_SHORTEST, n - _SHORTEST + 1)
@@ -140,18 +148,20 @@ def _best_gain(values: Vector) -> float:
 
 
 def _gain(inside: Any, size: Any, n: int) -> Any:
-    """The squared error that one part of the values explains, when all values sum to zero.
+    """Return the squared error that is removed when a part of the values gets its own level.
+
+    All values together must sum to zero.
 
     Args:
-        inside: The sum of the part.
-        size: How many values it holds.
-        n: How many values there are.
+        inside: The sum of the values in the part.
+        size: The number of values in the part.
+        n: The number of all values.
     """
     return inside**2 / size + inside**2 / (n - size)
 
 
 def _widths(n: int) -> list[int]:
-    """From the shortest stretch to half of all rows, each a fifth wider than the one before."""
+    """Return widths from the shortest stretch to half of all rows, each a fifth wider."""
     widths = [_SHORTEST]
     while widths[-1] * 1.2 + 1 < n / 2:
         widths.append(int(widths[-1] * 1.2) + 1)
@@ -159,7 +169,7 @@ def _widths(n: int) -> list[int]:
 
 
 def _partition(values: Vector, *, penalty: float) -> list[int]:
-    """The ends of the stretches, from 0 to the length."""
+    """Return the ends of the best stretches, from 0 to the number of values."""
     step = -(-len(values) // _GRID)
     grid = np.append(np.arange(0, len(values), step), len(values))
     sums = np.concatenate(([0.0], np.cumsum(values)))[grid]

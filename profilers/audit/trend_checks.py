@@ -1,4 +1,4 @@
-"""Checks that look at the rows together: a drifting machine, and units that differ by row."""
+"""This module checks all rows together: a drifting machine, and units that differ by row."""
 
 from collections.abc import Mapping, Sequence
 from math import inf, sqrt
@@ -14,8 +14,8 @@ from profilers.measuring.intervals import lag1_correlation
 
 _MAX_SENTINEL_SPREAD = 0.05
 _MIN_ROWS_FOR_SENTINEL = 8
-# A span further off than that is a problem. Points are measured to 2 %, and good latency models
-# err by about as much: what is further off would be learned as a property of architectures.
+# A span that is further off is a problem. Points are measured to 2 %, and the error of good
+# predictors is about as large. A fit would take a larger offset for a property of architectures.
 MAX_OFFSET = 0.03
 _SHOWN_SPANS = 4
 _LEAST_OFFSET = 0.01
@@ -31,10 +31,10 @@ _FACTORS = {
 
 
 def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
-    """The sentinel should scatter like noise; neighbours that resemble each other drift.
+    """Return a problem when the sentinel drifts: when neighbouring readings resemble each other.
 
     Args:
-        rows: Of ours, in the order they were measured.
+        rows: The rows of a log of `automoe profile`, in the order in which they were measured.
     """
     rows = [row for row in rows if row.number("sentinel_ms") > 0]
     sentinel_ms = [row.number("sentinel_ms") for row in rows]
@@ -45,44 +45,44 @@ def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
     if spread <= _MAX_SENTINEL_SPREAD or correlation <= 2 / sqrt(len(sentinel_ms)):
         return []
     usual = median(sentinel_ms)
-    off = [row.line for row in rows if _is_off(row.number("sentinel_ms") / usual)]
+    limit = _MAX_SENTINEL_SPREAD / 2
+    off = [row.line for row in rows if abs(row.number("sentinel_ms") / usual - 1) > limit]
     message = (
         f"the sentinel drifted by {spread:.0%} over the session (lag-1 correlation "
-        f"{correlation:.2f}); more than {_MAX_SENTINEL_SPREAD / 2:.1%} off its median"
+        f"{correlation:.2f}); more than {limit:.1%} off its median"
     )
     remedy = "find what changed (`automoe doctor`), then measure again into another log"
-    return [Problem.at(off, "drift", "problem", message=message, remedy=remedy)]
+    return Problem.at(off, "drift", "problem", message=message, remedy=remedy)
 
 
 def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Problem]:
-    """Rows that are far off, as by a factor of 1000.
+    """Return problems of rows that are far off, such as by a factor of 1000.
 
     Args:
         rows: The rows.
-        factors: By how many factors of 1000 each is off, see `thousands`.
+        factors: The number of factors of 1000 by which each row is off, see `thousands`.
     """
     problems = []
     for factor, far_off in _FACTORS.items():
         lines = [row.line for row, own in zip(rows, factors, strict=True) if own == factor]
-        if lines:
-            message = f"{len(lines)} latencies are {far_off} what the other rows make likely"
-            remedy = "bring them to milliseconds, or delete the lines"
-            problems.append(Problem.at(lines, "unit", "problem", message=message, remedy=remedy))
+        message = f"{len(lines)} latencies are {far_off} what the other rows make likely"
+        remedy = "bring them to milliseconds, or delete the lines"
+        problems += Problem.at(lines, "unit", "problem", message=message, remedy=remedy)
     return problems
 
 
 def drift_in_order(
     rows: Sequence[Row], residuals: Sequence[float], features: Mapping[str, NDArray[np.float64]]
 ) -> list[Problem]:
-    """What the features do not explain should not depend on when it was measured.
+    """Return a problem when the residuals depend on the order of measuring.
 
-    Where the rows come sorted by a feature, a drift and an error of the prediction look the same.
-    Then it is never called a drift.
+    When the rows are sorted by a feature, a drift and an error of the prediction look the same.
+    Then the problem is not called a drift.
 
     Args:
-        rows: In the order they were measured.
-        residuals: Of log(latency), by row.
-        features: What predicted them, by name.
+        rows: The rows in the order in which they were measured.
+        residuals: The residual of log(latency) of each row.
+        features: The features from which the latency was predicted, by name.
     """
     if len(rows) < MIN_ROWS or not features:
         return []
@@ -91,17 +91,17 @@ def drift_in_order(
         return []
     order = {name: is_sorted(values.tolist()) for name, values in features.items()}
     sorted_by = {name: value for name, value in order.items() if value is not None}
-    return [_untold(effect, sorted_by) if sorted_by else _drift(rows, effect)]
+    return [_sorted_rows(effect, sorted_by) if sorted_by else _drift(rows, effect)]
 
 
-def _untold(effect: OrderEffect, sorted_by: Mapping[str, float]) -> Problem:
+def _sorted_rows(effect: OrderEffect, sorted_by: Mapping[str, float]) -> Problem:
     name = max(sorted_by, key=lambda name: sorted_by[name])
     message = (
         f"the rows are ordered by {name!r} (lag-1 correlation {sorted_by[name]:.2f}), so a drift "
         f"of the machine cannot be told from an effect of the features (residuals: "
         f"{effect.correlation:.2f})"
     )
-    remedy = "measure in random order to know"
+    remedy = "measure in random order to tell them apart"
     return Problem("order", "warning", message, remedy)
 
 
@@ -113,16 +113,12 @@ def _drift(rows: Sequence[Row], effect: OrderEffect) -> Problem:
     message = f"what the features leave unexplained depends on the measuring order ({evidence})"
     if named:
         message += f"; against {_place(rows, effect.reference)}: {_offsets(rows, named)}"
-    lines = {row.line for span in named for row in rows[span.start : span.stop]}
-    return Problem(
-        "drift",
-        "problem" if bad else "warning",
-        message,
-        "measure these lines again, or delete them and fit the rest"
-        if bad
-        else "know that the machine moved a little; a bound from this log covers it",
-        tuple(sorted(lines)),
-    )
+    lines = tuple(sorted({row.line for span in named for row in rows[span.start : span.stop]}))
+    if bad:
+        remedy = "measure these lines again, or delete them and fit the rest"
+        return Problem("drift", "problem", message, remedy, lines)
+    remedy = "nothing to do: a bound from this log covers a change that is so small"
+    return Problem("drift", "warning", message, remedy, lines)
 
 
 def _offsets(rows: Sequence[Row], spans: Sequence[Span]) -> str:
@@ -134,7 +130,3 @@ def _offsets(rows: Sequence[Row], spans: Sequence[Span]) -> str:
 
 def _place(rows: Sequence[Row], span: Span) -> str:
     return describe_lines(sorted(row.line for row in rows[span.start : span.stop]), shown=2)
-
-
-def _is_off(ratio: float) -> bool:
-    return abs(ratio - 1) > _MAX_SENTINEL_SPREAD / 2

@@ -1,1 +1,1 @@
-"""What an ONNX graph costs without running it: FLOPs, bytes, memory, shapes."""
+"""This package counts what an ONNX graph costs, without running it: FLOPs, bytes and memory."""

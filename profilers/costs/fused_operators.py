@@ -1,7 +1,7 @@
-"""FLOPs of fused attention and products, of ONNX and of ONNX Runtime.
+"""This module counts the FLOPs of fused attention and products, of ONNX and of ONNX Runtime.
 
-Counted are the products with keys and with values, and the projections where the operator makes
-them. A causal mask saves nothing; softmax, scaling, biases and rotation are not counted.
+The products with keys and with values are counted, and the projections when the operator makes
+them. A causal mask saves no FLOPs. Softmax, scaling, biases and rotation are not counted.
 
 Legend: B batch, H heads, T queries, S keys (cached ones included), P width of a head.
 """
@@ -12,9 +12,9 @@ Shape = tuple[int, ...]
 
 
 def matmul_operands(node: ShapedNode) -> tuple[Shape, Shape]:
-    """Return the shapes that ONNX Runtime's FusedMatMul multiplies, once it has turned them."""
+    """Return the shapes that ONNX Runtime's FusedMatMul multiplies after it transposes them."""
     first, second = (
-        _turned(
+        _transposed(
             node.in_shape(i),
             batch=bool(node.attribute(f"transBatch{name}", 0)),
             matrix=bool(node.attribute(f"trans{name}", 0)),
@@ -24,7 +24,7 @@ def matmul_operands(node: ShapedNode) -> tuple[Shape, Shape]:
     return first, second
 
 
-def _turned(shape: Shape, *, batch: bool, matrix: bool) -> Shape:
+def _transposed(shape: Shape, *, batch: bool, matrix: bool) -> Shape:
     """Return the shape with its first dimension before the last, and the last two exchanged."""
     if len(shape) < 2:
         return shape
@@ -36,10 +36,10 @@ def attention_flops(n_queries: int, n_keys: int, key_width: int, value_width: in
     """Return the FLOPs by which every query meets every key and adds up every value.
 
     Args:
-        n_queries: T of all batches together.
-        n_keys: S.
-        key_width: P of queries and keys, times H.
-        value_width: P of values, times H.
+        n_queries: The number of queries of all batches together, B * T.
+        n_keys: The number of keys, S.
+        key_width: The width of queries and keys of all heads, H * P.
+        value_width: The width of values of all heads, H * P.
     """
     return 2 * n_queries * n_keys * (key_width + value_width)
 
@@ -64,12 +64,12 @@ def fused_attention_flops(node: ShapedNode) -> int:
 def projected_attention_flops(node: ShapedNode) -> int:
     """Return the FLOPs of ONNX Runtime's Attention.
 
-    It projects ``[B, T, D]`` to queries, keys and values first.
+    It first projects ``[B, T, D]`` to queries, keys and values.
     """
     batch, n_tokens, dim = node.in_shape(0)
     query, key, value = _hidden_sizes(node)
     projection = 2 * batch * n_tokens * dim * (query + key + value)
-    n_keys = n_tokens + _past_length(node)
+    n_keys = n_tokens + (node.in_shape(4)[3] if node.has_input(4) else 0)
     return projection + attention_flops(batch * n_tokens, n_keys, query, value)
 
 
@@ -80,7 +80,10 @@ def multi_head_attention_flops(node: ShapedNode) -> int:
 
 
 def _hidden_sizes(node: ShapedNode) -> tuple[int, int, int]:
-    """Return the widths of queries, keys and values: a third of the weights unless given."""
+    """Return the widths of queries, keys and values.
+
+    Each is a third of the weights' columns when the node does not give them.
+    """
     if node.attribute("past_present_share_buffer", 0):
         raise UnknownCostError("a cache of fixed size does not tell how full it is")
     given = node.attribute("qkv_hidden_sizes")
@@ -89,21 +92,17 @@ def _hidden_sizes(node: ShapedNode) -> tuple[int, int, int]:
     return query, key, value
 
 
-def _past_length(node: ShapedNode) -> int:
-    return node.in_shape(4)[3] if node.has_input(4) else 0
-
-
 def _multi_head_sizes(node: ShapedNode) -> tuple[int, int, int, int, int]:
     query = node.in_shape(0)
-    if len(query) == 5:  # queries, keys and values in one: [B, T, H, 3, P]
+    if len(query) == 5:  # queries, keys and values in one tensor: [B, T, H, 3, P]
         batch, n_queries, heads, _, width = query
         return batch, n_queries, n_queries, heads * width, heads * width
     batch, n_queries, key_width = query
     n_past = node.in_shape(6)[2] if node.has_input(6) else 0
     key = node.in_shape(1)
-    if len(key) == 5:  # keys and values in one: [B, S, H, 2, P]
+    if len(key) == 5:  # keys and values in one tensor: [B, S, H, 2, P]
         return batch, n_queries, n_past + key[1], key_width, key_width
     value = node.in_shape(2)
-    if len(key) == 4:  # as a cache: [B, H, S, P]
+    if len(key) == 4:  # keys and values in the layout of a cache: [B, H, S, P]
         return batch, n_queries, n_past + key[2], key_width, value[1] * value[3]
     return batch, n_queries, n_past + key[1], key_width, value[2]

@@ -1,11 +1,11 @@
-"""What one run of an ONNX graph costs, counted without running it.
+"""This module counts what one run of an ONNX graph costs, without running it.
 
-FLOPs are those of matrix products, convolutions, recurrence and fused attention; a multiply-add
-counts twice. `profilers.costs.operator_flops` says what is not counted. Weights in files of their
-own are not read, only their sizes.
+The FLOPs are those of matrix products, convolutions, recurrence and fused attention. A
+multiply-add counts as two. `profilers.costs.operator_flops` lists what is not counted. The
+contents of weights in separate files are not read, only their sizes.
 
-A graph that serves tokens by experts cuts them by a `Split` whose sizes it computes from data.
-Which expert gets how many is part of the question; unless it is told, they get equally many.
+A graph with experts divides the tokens among them by a `Split` whose sizes it computes from data.
+The caller may give the number of tokens of each expert. By default all experts get equally many.
 """
 
 from collections import Counter
@@ -20,25 +20,24 @@ from profilers.workload.from_onnx import Shapes, workload_for_onnx
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
     from onnx import NodeProto
 
-    from profilers.costs.memory import Weights
     from profilers.costs.shapes import OpenedGraph
     from profilers.costs.values import ShapedNode, Value
 
 
 @dataclass(frozen=True, slots=True)
 class GraphCosts:
-    """Costs of a run; lower bounds where `unknown_nodes` is not empty.
+    """The costs of one run. They are lower bounds when `unknown_nodes` is not empty.
 
     Attributes:
-        flops: Operations; a multiply-add counts twice.
-        weight_bytes: Initialisers and constants; a shared one counts once.
-        touched_weight_bytes: Those that are read: none of an expert without tokens, and of an
-            embedding table the rows looked up.
-        activation_bytes: Everything that nodes put out, as if nothing was reused.
-        peak_memory_bytes: All weights, and the most that inputs and activations take at once
-            when each is freed after its last use. A runtime needs more for itself.
-        operators: How many nodes there are of each operator.
-        unknown_nodes: Each node whose shapes or FLOPs are unknown, with the reason.
+        flops: The number of FLOPs; a multiply-add counts as two.
+        weight_bytes: The bytes of initialisers and constants; a shared one counts once.
+        touched_weight_bytes: The bytes of weights that are read. An expert without tokens is not
+            read. Of an embedding table, only the rows that are looked up are read.
+        activation_bytes: The bytes of all outputs of nodes, as if no memory was reused.
+        peak_memory_bytes: The bytes of all weights, plus the most bytes that inputs and
+            activations take at once when each is freed after its last use. A runtime needs more.
+        operators: The number of nodes of each operator.
+        unknown_nodes: The nodes whose shapes or FLOPs are unknown, each with the reason.
     """
 
     flops: int
@@ -65,14 +64,14 @@ def costs_of_graph(
 
     Args:
         path: The file.
-        dims: Sizes of the symbolic dimensions, by name. Those not given are 1.
+        dims: The sizes of the symbolic dimensions, by name. A missing one has the size 1.
         shapes: Whole shapes, by the input's name.
-        tokens_per_segment: For each Split whose sizes the graph computes from data, in the
-            graph's order: the rows of every output. By default they are as equal as whole
-            numbers allow, the first outputs getting what remains.
+        tokens_per_segment: The rows of every output of each Split whose sizes the graph computes
+            from data, in the graph's order. By default they are as equal as whole numbers allow,
+            and the first outputs get the remaining rows.
 
     Raises:
-        WorkloadError: The file is not ONNX, or sizes do not suit the graph.
+        WorkloadError: The file is not ONNX, or sizes do not match the graph.
         OSError: The file cannot be read.
     """
     from profilers.costs.shapes import OpenedGraph
@@ -89,7 +88,7 @@ def costs_of_graph(
 
 
 def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ...]:
-    """Return rows shared as equally as whole numbers allow; the first segments get the rest."""
+    """Return numbers of rows that are as equal as possible; the first segments get the rest."""
     share, rest = divmod(n_rows, n_segments)
     return tuple(share + (i < rest) for i in range(n_segments))
 
@@ -97,7 +96,7 @@ def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ..
 def costs_of_nodes(
     graph: "OpenedGraph", nodes: "Sequence[ShapedNode]", inputs: "Mapping[str, Value]"
 ) -> GraphCosts:
-    """Return the costs of a graph from its nodes with their shapes."""
+    """Return the costs of a graph from its nodes, whose shapes are known."""
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
 
     weights = Weights(graph, nodes)
@@ -111,7 +110,10 @@ def costs_of_nodes(
         activation_bytes=activation_bytes(nodes),
         peak_memory_bytes=weight_bytes + peak_live_bytes(nodes, inputs, outputs),
         operators=dict(Counter(node.op for node in nodes).most_common()),
-        unknown_nodes=(*unknown, *_unknown_weights(weights)),
+        unknown_nodes=(
+            *unknown,
+            *(f"weight '{x}': its element type has no known size" for x in weights.unknown),
+        ),
     )
 
 
@@ -131,12 +133,8 @@ def _count(nodes: "Sequence[ShapedNode]") -> tuple[int, list[str]]:
     return flops, unknown
 
 
-def _unknown_weights(weights: "Weights") -> list[str]:
-    return [f"weight '{name}': its element type has no known size" for name in weights.unknown]
-
-
 class _GivenRows:
-    """The rows of each Split in turn, checked against it."""
+    """The given rows of each Split in turn, checked against the Split."""
 
     def __init__(self, rows: Sequence[Sequence[int]], path: Path) -> None:
         self._rows = rows
@@ -147,7 +145,7 @@ class _GivenRows:
         index = self._n_used
         self._n_used += 1
         if index >= len(self._rows):
-            return even_rows(split, n_segments, n_rows)  # refused by require_all_used
+            return even_rows(split, n_segments, n_rows)  # require_all_used will refuse
         rows = tuple(self._rows[index])
         if len(rows) != n_segments or sum(rows) != n_rows or min(rows) < 0:
             raise WorkloadError(
@@ -157,7 +155,7 @@ class _GivenRows:
         return rows
 
     def require_all_used(self) -> None:
-        """Refuse more or fewer entries than the graph has such Splits."""
+        """Check that there are as many entries as Splits with computed sizes."""
         if self._n_used != len(self._rows):
             raise WorkloadError(
                 f"'tokens_per_segment' must have one entry for each Split with computed sizes; "

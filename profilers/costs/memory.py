@@ -1,4 +1,4 @@
-"""Bytes of a graph: its weights, which of them a run reads, and the most that lives at once."""
+"""This module counts the bytes of a graph: its weights, those that a run reads, and the peak."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from profilers.costs.shapes import OpenedGraph
 from profilers.costs.values import ShapedNode, Value
 from profilers.workload.subgraphs import captured_names, initialisers
 
-# Where a weight lies: a file and an offset in it, or a graph and a name in it.
+# The place of a weight: a file and an offset in it, or a graph and a name in it.
 Place = tuple[str, object]
 
 _READ_WHAT_THEY_GIVE = frozenset(("Gather", "GatherElements", "GatherND", "Slice"))
@@ -17,15 +17,17 @@ _READ_NO_CONTENT = frozenset(("Shape", "Size"))
 
 
 class Weights:
-    """The initialisers and constants of one graph; those at one place are one weight.
+    """The initialisers and constants of one graph.
+
+    Two that lie at the same place in a file count as one weight.
 
     Args:
         graph: The graph.
-        nodes: Its nodes; constants among them are weights too.
+        nodes: The nodes of the graph. Constants among them are weights too.
 
     Attributes:
-        n_bytes: The size of every weight, by its place.
-        unknown: Names of those whose size is unknown.
+        n_bytes: The size of every weight in bytes, by its place.
+        unknown: The names of the weights whose size is unknown.
     """
 
     def __init__(self, graph: OpenedGraph, nodes: Sequence[ShapedNode]) -> None:
@@ -41,7 +43,8 @@ class Weights:
     def read_by(self, nodes: Iterable[ShapedNode]) -> int:
         """Return the bytes of weights that these nodes read.
 
-        A node that gives nothing reads nothing; one that gathers rows reads as much as it gives.
+        A node with empty outputs reads nothing. A node that gathers rows reads as many bytes as
+        its output has.
         """
         read: dict[Place, int] = {}
         for node in nodes:
@@ -68,7 +71,7 @@ def is_constant(node: ShapedNode) -> bool:
 
 
 def activation_bytes(nodes: Iterable[ShapedNode]) -> int:
-    """Return the bytes of all outputs of the nodes; constants are weights."""
+    """Return the bytes of all outputs of the nodes, without constants, which are weights."""
     return sum(sum(_output_bytes(node)) for node in nodes if not is_constant(node))
 
 
@@ -77,8 +80,8 @@ def peak_live_bytes(
 ) -> int:
     """Return the most bytes that inputs and activations take at once, in the nodes' order.
 
-    The caller holds the inputs all the time, and the outputs to the end. A node's inputs and
-    outputs are alive together: nothing is computed in place.
+    The caller keeps the inputs all the time, and the outputs to the end. A node's inputs and
+    outputs exist together, because nothing is computed in place.
     """
     last_use = {
         name: i

@@ -1,9 +1,9 @@
-"""FLOPs of ONNX operators: matrix products, convolutions, recurrence and attention.
+"""This module counts the FLOPs of products, convolutions, recurrence and attention.
 
-A multiply-add counts twice. Not counted, because they are the small rest of any network:
-elementwise operators, activations, softmax, norms, pooling, reductions, biases, comparisons,
-sorting, quantisation and everything that only moves data. An operator in neither list is an
-error, never a silent zero.
+A multiply-add counts as two. Some operators are not counted, because they are a small part of any
+network: elementwise operators, activations, softmax, norms, pooling, reductions, biases,
+comparisons, sorting, quantisation and everything that only moves data. An operator that is in
+neither list raises an error and is never zero.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
 
 
 def flops_of(node: ShapedNode) -> int:
-    """Return the floating-point (or integer) operations of one run of a node.
+    """Return the FLOPs of one run of a node; integer operations count as well.
 
     Raises:
         UnknownCostError: The operator has no rule, or a shape that the rule needs is unknown.
@@ -81,26 +81,26 @@ def _gemm(node: ShapedNode) -> int:
 
 
 def _convolution(weight: int) -> Callable[[ShapedNode], int]:
-    """Return the rule of a convolution whose weight is this input.
+    """Return the rule of a convolution whose weight is the input of this number.
 
-    Each output element adds up one filter: channels of its group times the kernel.
+    Each output element is a sum over one filter: the channels of its group times the kernel.
     """
     return lambda node: 2 * node.n_out() * prod(node.in_shape(weight)[1:])
 
 
 def _conv_transpose(node: ShapedNode) -> int:
-    """Each input element is spread by one filter; what padding cuts off is also counted."""
+    """Count one filter for each input element, with the outputs that padding cuts off."""
     return 2 * prod(node.in_shape(0)) * prod(node.in_shape(1)[1:])
 
 
 def _recurrent(node: ShapedNode) -> int:
-    """Each step of each sentence multiplies by all weights of all gates, in each direction."""
+    """Count all weights of all gates, in each direction, for each step of each sentence."""
     steps, batch = node.in_shape(0)[:2]
     return 2 * steps * batch * (prod(node.in_shape(1)) + prod(node.in_shape(2)))
 
 
 def _einsum(node: ShapedNode) -> int:
-    """One multiply-add is counted per combination of all indices, for at most two tensors."""
+    """Count one multiply-add per combination of all indices, for at most two tensors."""
     terms, out = _einsum_terms(node)
     if len(terms) == 1:
         return 0
@@ -117,7 +117,7 @@ def _einsum(node: ShapedNode) -> int:
 def _einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
     """Return the indices of each operand and of the output.
 
-    Those of an ellipsis are "-1", "-2", ...
+    The indices of an ellipsis are "-1", "-2", ...
     """
     equation = node.attribute("equation", b"").decode().replace(" ", "")
     left, arrow, right = equation.partition("->")

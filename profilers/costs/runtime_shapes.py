@@ -1,7 +1,8 @@
-"""What ONNX Runtime says of one node at a time: its shapes, and what it computes.
+"""This module asks ONNX Runtime for the outputs of a single node: their shapes or their contents.
 
-ONNX Runtime knows the shapes of its own operators, of which ONNX knows nothing, and of branches
-and loops whose bodies take values from the graph around them. It opens a model of the one node.
+ONNX Runtime knows the shapes of its own operators, which ONNX does not know. It also knows those
+of branches and loops whose bodies take values from the graph around them. For each question it
+opens a model that has only this node.
 """
 
 import os
@@ -13,22 +14,22 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from profilers.costs.values import UNKNOWN, ContradictionError, UnknownCostError, Value
 
-_RANK = "rank of "  # prefix of an output that tells a scalar from a tensor of unknown rank
+_RANK = "rank of "  # the prefix of an output that tells a scalar from a tensor of unknown rank
 
 
 def described_outputs(
     node: NodeProto, taken: Mapping[str, Value], header: ModelProto
 ) -> list[Value]:
-    """Return types and shapes of a node's outputs, without running it.
+    """Return the types and shapes of a node's outputs, without running the node.
 
     Args:
         node: The node.
-        taken: What is known of each value that the node or one of its bodies takes.
-        header: A model without a graph, with the versions that the node is written in.
+        taken: The values that the node or one of its bodies takes, by name.
+        header: A model without a graph, with the operator versions of the node's graph.
 
     Raises:
         ContradictionError: The operator cannot take such shapes.
-        UnknownCostError: The operator is unknown to ONNX Runtime, or has no kernel for processors.
+        UnknownCostError: ONNX Runtime does not know the operator, or has no CPU kernel for it.
     """
     if any(value.elem_type == TensorProto.UNDEFINED for value in taken.values()):
         raise UnknownCostError("the type of an input is unknown")
@@ -46,12 +47,12 @@ def described_outputs(
 def computed_outputs(
     node: NodeProto, taken: Mapping[str, Value], header: ModelProto
 ) -> list[Value]:
-    """Return the outputs of a node whose inputs are all known, by running it.
+    """Run a node whose inputs are all known, and return its outputs.
 
     Args:
         node: The node.
-        taken: Its inputs, by name.
-        header: As of `described_outputs`.
+        taken: The inputs of the node, by name.
+        header: A model without a graph, as in `described_outputs`.
 
     Raises:
         UnknownCostError: ONNX Runtime cannot run it.
@@ -59,7 +60,7 @@ def computed_outputs(
     session = _opened(_model([node], taken, filter(None, node.output), header))
     try:
         contents = iter(session.run(None, {}))
-    except Exception:  # each kind of failure has a private class of its own
+    except Exception:  # each kind of failure has its own private class
         raise UnknownCostError("ONNX Runtime cannot run it") from None
     return [Value.of(np.asarray(next(contents))) if name else UNKNOWN for name in node.output]
 
@@ -70,7 +71,7 @@ def _model(
     outputs: Iterable[str],
     header: ModelProto,
 ) -> ModelProto:
-    """Return a model of the nodes; known contents are weights, all other values are inputs."""
+    """Return a model of the nodes. Known contents become weights, all other values inputs."""
     inputs = [
         helper.make_tensor_value_info(name, value.elem_type, value.shape)
         for name, value in taken.items()
@@ -88,7 +89,7 @@ def _model(
 
 
 def _opened(model: ModelProto) -> Any:
-    """Return a session of a model, on one thread."""
+    """Return an ONNX Runtime session of a model, with one thread."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
     import onnxruntime
 
@@ -100,7 +101,7 @@ def _opened(model: ModelProto) -> Any:
         return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # each kind of refusal has a private class of its own
+    except Exception as error:  # each kind of refusal has its own private class
         _, refused, reason = str(error).strip().partition("[ShapeInferenceError] ")
         if refused:
             raise ContradictionError(reason.splitlines()[0]) from None
@@ -108,9 +109,9 @@ def _opened(model: ModelProto) -> Any:
 
 
 def _described(output: Any, rank: Any) -> Value:
-    """Return a session's description as a value.
+    """Return ONNX Runtime's description of an output as a value.
 
-    A scalar and a tensor of unknown rank have the same description; the rank tells them apart.
+    A scalar and a tensor of unknown rank have the same description. The rank tells them apart.
     """
     elem_type = TensorProto.DataType.Value(output.type[len("tensor(") : -1].upper())
     shape = tuple(size for size in output.shape if isinstance(size, int))

@@ -1,8 +1,8 @@
-"""The shapes of everything in an ONNX graph, for given inputs, without running it.
+"""This module infers the shapes of all values in an ONNX graph, for given inputs.
 
-Nodes are visited in their order. What computes shapes (the length of an input, a slice of it, a
-range) is computed; everything else only has its shapes inferred. The rows of a `Split` whose
-sizes the graph computes from data, such as the tokens of each expert, are asked of the caller.
+Nodes are visited in their order. Nodes that compute shapes (the length of an input, a slice of
+it, a range) are run. For all other nodes only the shapes are inferred. When a `Split` has sizes
+that the graph computes from data, such as the tokens of each expert, the caller gives the rows.
 """
 
 import contextlib
@@ -39,22 +39,23 @@ from profilers.costs.values import (
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
 
-# Returns the rows of each output of a Split, given the number of its outputs and of all rows.
+# A function that takes a Split, the number of its outputs and the number of all rows, and returns
+# the rows of each output.
 SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
 
 _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
 _RANDOM = frozenset(_RANDOM_NAMES.split())
-# What ONNX raises at shapes, or at inputs of a number or type, that an operator cannot take.
+# ONNX raises these when an operator cannot take the shapes, the number or the types of its inputs.
 _REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
 
 class OpenedGraph:
-    """An ONNX file whose shapes can be asked for, again and again.
+    """An opened ONNX file, whose shapes can be inferred many times.
 
     Args:
-        path: The file; weights beside it are not read.
+        path: The file. Weights beside it are not read.
 
     Raises:
         WorkloadError: The file is not ONNX.
@@ -89,8 +90,9 @@ class OpenedGraph:
         """Return every node with its shapes.
 
         Args:
-            inputs: One per input of the graph.
-            segment_rows: Asked for each Split whose sizes the graph computes from data.
+            inputs: The value of each input of the graph, by name.
+            segment_rows: A function that gives the rows of each Split whose sizes the graph
+                computes from data.
         """
         known: dict[str, Value] = {**self.weights, **inputs}
         sizes = self._symbols(inputs)
@@ -125,7 +127,10 @@ class OpenedGraph:
     def _infer(
         self, node: ShapedNode, captured: Mapping[str, Value], sizes: Mapping[str, int]
     ) -> ShapedNode:
-        """Return the node with its outputs; what cannot be inferred is as the graph declares it."""
+        """Return the node with its outputs.
+
+        An output that cannot be inferred has the shape that the graph declares.
+        """
         proto = node.proto
         inferred: list[Value] = []
         problem, declared = "", self._declared
@@ -139,7 +144,8 @@ class OpenedGraph:
         for name, value in zip_longest(proto.output, inferred[: len(proto.output)]):
             known = UNKNOWN if value is None or not name else value
             if name and known.shape is None and name in declared:
-                known = _as_declared(declared[name], sizes) or known
+                as_declared = _as_declared(declared[name], sizes)
+                known = known if as_declared.shape is None else as_declared
             outputs.append(known)
         named = zip(proto.output, outputs, strict=True)
         unknown = [name for name, value in named if name and value.n_bytes is None]
@@ -161,7 +167,7 @@ class OpenedGraph:
         return inferred
 
     def _schema(self, proto: NodeProto) -> defs.OpSchema | None:
-        """Return what ONNX says of an operator; None of one that it cannot infer alone."""
+        """Return ONNX's description of an operator; None when ONNX cannot infer its shapes."""
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         version = self._versions.get(domain, 0)
         if has_bodies(proto) or not version or not defs.has(proto.op_type, version, domain):
@@ -181,27 +187,30 @@ class OpenedGraph:
             types = shape_inference.infer_node_outputs(
                 schema,
                 node.proto,
-                {name: _type(value) for name, value in named.items()},
+                {x: helper.make_tensor_type_proto(y.elem_type, y.shape) for x, y in named.items()},
                 contents,
                 opset_imports=list(self._header.opset_import),
                 ir_version=self._header.ir_version,
             )
         except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
-        outputs = [_value(types[name]) if name in types else UNKNOWN for name in node.proto.output]
+        outputs = [
+            _as_declared(types[name].tensor_type, {}) if name in types else UNKNOWN
+            for name in node.proto.output
+        ]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
-            outputs[1] = outputs[0]  # before opset 12 nothing is inferred of the mask
+            outputs[1] = outputs[0]  # before opset 12 ONNX infers nothing about the mask
         return outputs
 
 
 def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
-    """Return whether all inputs are known, the outputs are small, and no chance is involved."""
+    """Return whether all inputs are known, the outputs are small, and nothing is random."""
     known = all(value.content is not None for value in _named(node).values())
     return known and node.op not in _RANDOM and not any(map(_is_large, inferred))
 
 
 def _named(node: ShapedNode) -> dict[str, Value]:
-    """Return the inputs of a node that are given, by name."""
+    """Return the inputs that a node really has, by name."""
     pairs = zip(node.proto.input, node.inputs, strict=True)
     return {name: value for name, value in pairs if value is not None}
 
@@ -241,16 +250,15 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
     return ShapedNode(node.proto, node.inputs, tuple(outputs))
 
 
-def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value | None:
-    """Return what the graph declares of a value, None unless all dimensions are known."""
-    if not declared.HasField("shape"):
-        return None
+def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value:
+    """Return a value as the graph declares it, without a shape when a dimension is unknown."""
     shape = [
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else sizes.get(dim.dim_param)
         for dim in declared.shape.dim
     ]
     known = tuple(size for size in shape if size is not None)
-    return Value(declared.elem_type, known) if len(known) == len(shape) else None
+    is_known = declared.HasField("shape") and len(known) == len(shape)
+    return Value(declared.elem_type, known if is_known else None)
 
 
 def _measured(node: ShapedNode) -> NDArray[Any]:
@@ -262,16 +270,3 @@ def _measured(node: ShapedNode) -> NDArray[Any]:
 
 def _is_large(value: Value) -> bool:
     return value.shape is not None and prod(value.shape) > MAX_KNOWN_ELEMENTS
-
-
-def _type(value: Value) -> TypeProto:
-    return helper.make_tensor_type_proto(value.elem_type, value.shape)
-
-
-def _value(inferred: TypeProto) -> Value:
-    if not inferred.HasField("tensor_type"):
-        return UNKNOWN
-    tensor = inferred.tensor_type
-    dims = [dim.dim_value for dim in tensor.shape.dim if dim.HasField("dim_value")]
-    complete = tensor.HasField("shape") and len(dims) == len(tensor.shape.dim)
-    return Value(tensor.elem_type, tuple(dims) if complete else None)

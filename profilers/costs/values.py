@@ -1,6 +1,6 @@
-"""What is known of a graph's values before it runs: types, shapes, and the contents of small ones.
+"""This module describes tensors before a graph runs: type, shape, and the content of small ones.
 
-A `Value` stands for a tensor; a `ShapedNode` is a node with the values it takes and gives.
+A `Value` is a tensor. A `ShapedNode` is a node with its inputs and outputs.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
-# Contents are kept up to this number of elements; shapes, axes and sizes have far fewer.
+# The content of a tensor is kept up to this number of elements. Shapes, axes and sizes have fewer.
 MAX_KNOWN_ELEMENTS = 1024
 
 _BITS = {
@@ -30,11 +30,11 @@ _BITS_OF_TYPE = {
 
 
 class UnknownCostError(ValueError):
-    """A node's cost cannot be told; the message says why."""
+    """The cost of a node is unknown. The message says why."""
 
 
 class ContradictionError(UnknownCostError):
-    """An operator cannot take its shapes; what the graph declares of its outputs is void."""
+    """An operator cannot take its shapes. The shapes that the graph declares are not used then."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +42,9 @@ class Value:
     """A tensor, as far as it is known.
 
     Attributes:
-        elem_type: ONNX's number of its element type, 0 when unknown.
-        shape: Its dimensions, None unless all are known.
-        content: Its elements where they are few and known.
+        elem_type: ONNX's number of its element type; 0 when it is unknown.
+        shape: Its dimensions; None when one of them is unknown.
+        content: Its elements when they are few and known; otherwise None.
     """
 
     elem_type: int
@@ -53,7 +53,7 @@ class Value:
 
     @property
     def n_bytes(self) -> int | None:
-        """The size in bytes, None if shape or type is unknown.
+        """The size in bytes; None when the shape or the type is unknown.
 
         Elements narrower than a byte are packed.
         """
@@ -62,13 +62,13 @@ class Value:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """A key that is equal for values of which the same is known."""
+        """A key that two values share when the same is known about both."""
         content = None if self.content is None else self.content.tobytes()
         return self.elem_type, self.shape, content
 
     @classmethod
     def of(cls, content: NDArray[Any]) -> "Value":
-        """Return a tensor whose elements are known; only a few of them are kept."""
+        """Return a tensor with known elements, which are kept when they are few."""
         kept = content if content.size <= MAX_KNOWN_ELEMENTS else None
         return cls(helper.np_dtype_to_tensor_dtype(content.dtype), content.shape, kept)
 
@@ -83,13 +83,13 @@ UNKNOWN = Value(0, None)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapedNode:
-    """A node and what is known of its inputs and outputs.
+    """A node with its inputs and outputs.
 
     Attributes:
         proto: The node.
-        inputs: One per input; None for an optional one that is left out.
-        outputs: One per output.
-        problem: Why an output is unknown, empty when all are known.
+        inputs: The value of each input; None for an optional input that is left out.
+        outputs: The value of each output.
+        problem: The reason why an output is unknown; empty when all are known.
     """
 
     proto: NodeProto
@@ -104,13 +104,13 @@ class ShapedNode:
 
     @property
     def computes_nothing(self) -> bool:
-        """Whether all outputs are empty, as those of an expert that no token was sent to."""
+        """Return whether all outputs are empty, like those of an expert without tokens."""
         named = zip(self.proto.output, self.outputs, strict=True)
         shapes = [value.shape for name, value in named if name]
         return bool(shapes) and all(shape is not None and 0 in shape for shape in shapes)
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """Return the value of an attribute, or the default if it is not given."""
+        """Return the value of an attribute, or the default when the node does not have it."""
         for attribute in self.proto.attribute:
             if attribute.name == name:
                 return helper.get_attribute_value(attribute)
@@ -131,23 +131,18 @@ class ShapedNode:
             raise UnknownCostError(f"the shape of input {index} is unknown")
         return value.shape
 
-    def out_shape(self, index: int = 0) -> tuple[int, ...]:
-        """Return the shape of an output.
+    def n_out(self) -> int:
+        """Return the number of elements of the first output.
 
         Raises:
-            UnknownCostError: The shape is unknown.
+            UnknownCostError: The shape of the output is unknown.
         """
-        shape = self.outputs[index].shape
-        if shape is None:
-            raise UnknownCostError(f"the shape of output {index} is unknown")
-        return shape
-
-    def n_out(self, index: int = 0) -> int:
-        """Return the number of elements of an output."""
-        return prod(self.out_shape(index))
+        if self.outputs[0].shape is None:
+            raise UnknownCostError("the shape of output 0 is unknown")
+        return prod(self.outputs[0].shape)
 
     def __str__(self) -> str:
-        """Return what is enough to find the node in a graph viewer."""
+        """Return a text with which the node can be found in a graph viewer."""
         outputs = [name for name in self.proto.output if name]
         return f"{self.op} '{self.proto.name or (outputs or [''])[0]}'"
 

@@ -1,8 +1,8 @@
-"""What one sample of a workload costs: every call, every step of its growing cache.
+"""This module counts what one sample of a workload costs: every call with every step.
 
-The routing is the workload's own: where an input decides which expert serves each token, by a
-bias that dwarfs any logit, the tokens of each expert are counted in it. Where the graph's own
-router decides, experts get equally many.
+The routing is that of the workload. An input may decide which expert serves each token, by a bias
+that is larger than any logit. Then the tokens of each expert are counted in this input. When the
+graph's own router decides, all experts get equally many tokens.
 """
 
 from collections import Counter
@@ -23,18 +23,18 @@ if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opene
     from profilers.costs.shapes import OpenedGraph
     from profilers.costs.values import ShapedNode, Value
 
-_DECISIVE = 1e3  # between the best and the second expert; no router's logits differ that much
+_DECISIVE = 1e3  # between the best and the second expert: logits of a router never differ so much
 
 
 def costs_of_workload(path: Path) -> GraphCosts:
     """Return the costs of one sample of the workload at `path`.
 
     FLOPs, bytes read, activations and operators are sums over all runs. A weight counts once in
-    `weight_bytes`, however many graphs share it. The peak is the highest of all runs, beside the
-    weights of every graph.
+    `weight_bytes`, however many graphs share it. The peak is the highest peak of all runs, with
+    the weights of every graph.
 
     Raises:
-        WorkloadError: The file is no workload, or does not suit its graphs.
+        WorkloadError: The file is not a workload, or does not match its graphs.
         OSError: A file cannot be read.
     """
     return _sample_of(path).costs()
@@ -44,7 +44,8 @@ def costs_of_runs(path: Path) -> dict[str, tuple[GraphCosts, ...]]:
     """Return the costs of every run of one sample of the workload at `path`, by call, in order.
 
     Raises:
-        WorkloadError, OSError: As `costs_of_workload`.
+        WorkloadError: The file is not a workload, or does not match its graphs.
+        OSError: A file cannot be read.
     """
     return {name: tuple(runs) for name, runs in _sample_of(path).runs.items()}
 
@@ -61,7 +62,7 @@ def _sample_of(path: Path) -> "_Sample":
 
 
 class _Sample:
-    """Adds up the runs of one sample, and keeps what later calls take from earlier ones."""
+    """The runs of one sample, with the values that later calls take from earlier ones."""
 
     def __init__(self) -> None:
         self._produced: dict[str, Mapping[str, Value]] = {}
@@ -70,7 +71,7 @@ class _Sample:
         self._unknown: dict[str, None] = {}
 
     def run(self, call: Call, graph: "OpenedGraph") -> None:
-        """Make all runs of a call."""
+        """Count all runs of a call."""
         from profilers.costs.memory import Weights
 
         feeds = {name: _value(spec) for name, spec in call.inputs.items()}
@@ -110,7 +111,7 @@ class _Sample:
 
 
 class _DecidedRows:
-    """Reads from the inputs of a run how many tokens each expert gets."""
+    """A function that reads from the inputs of a run how many tokens each expert gets."""
 
     def __init__(self, graph: "OpenedGraph", specs: Mapping[str, TensorSpec]) -> None:
         self._makers = {name: node for node in graph.graph.node for name in node.output}
@@ -124,7 +125,10 @@ class _DecidedRows:
         return even_rows(split, n_segments, n_rows)
 
     def _sources(self, name: str) -> Iterable[str]:
-        """Yield the names that a value is made of, nearest first, up to the router's product."""
+        """Yield the names of the values that make a value, nearest first.
+
+        The router's product and the values before it are left out.
+        """
         from profilers.costs.operator_flops import counts
         from profilers.costs.values import operator_name
 
@@ -140,7 +144,7 @@ class _DecidedRows:
 def _tokens_per_column(spec: TensorSpec) -> tuple[int, ...] | None:
     """Return how many rows have their maximum in each column.
 
-    Return None unless every row is decisive.
+    Return None when the maximum of a row is not larger than the rest by `_DECISIVE`.
     """
     if spec.values is None or len(spec.values) == 1 < np.prod(spec.shape):
         return None
@@ -152,7 +156,7 @@ def _tokens_per_column(spec: TensorSpec) -> tuple[int, ...] | None:
 
 
 def _value(spec: TensorSpec) -> "Value":
-    """Return the tensor, with its elements where they may be sizes or positions."""
+    """Return the tensor. Its elements are kept when they may be sizes or positions."""
     from profilers.costs.values import MAX_KNOWN_ELEMENTS, Value
 
     n_elements = int(np.prod(spec.shape))

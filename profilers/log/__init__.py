@@ -1,1 +1,1 @@
-"""The CSV log of measurements, any other CSV log, and the comparison of two."""
+"""This package reads and writes the CSV log of measurements, reads any other, and compares two."""

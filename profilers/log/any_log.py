@@ -1,6 +1,6 @@
-"""The one reader of CSV files: logs of `automoe profile`, logs of others, tables to predict.
+"""This module is the only reader of CSV files: logs of `automoe profile`, of others, and tables.
 
-It does not stop at what is wrong with a row: that is for its callers to say.
+It keeps malformed rows. Its callers decide what to do about them.
 """
 
 import codecs
@@ -15,8 +15,8 @@ from typing import Final
 
 from profilers.log.rows import LogError
 
-# No size, count or latency of a log is larger. Its square fits in double precision, and itself in
-# the single precision of XGBoost.
+# The largest size, count or latency in a log. Its square fits in double precision, and the number
+# itself in the single precision of XGBoost.
 LARGEST: Final = 1e20
 
 _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
@@ -24,14 +24,14 @@ _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "me
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a CSV parser reads at once: a line, or several when a quoted cell has line breaks.
+    """One line of a CSV, or several lines when a quoted cell has line breaks.
 
     Attributes:
-        line: Where it starts in the file; the first line is 1.
-        last_line: Where it ends.
-        cells: Its fields, without spaces around them; empty when it is no CSV.
-        error: Why it is no CSV; else empty.
-        is_last: Whether the file holds no other record after it.
+        line: The number of its first line in the file, from 1.
+        last_line: The number of its last line.
+        cells: Its cells, without spaces around them; empty when it cannot be parsed.
+        error: The reason why it cannot be parsed; empty when it can.
+        is_last: Whether it is the last record of the file.
     """
 
     line: int
@@ -43,18 +43,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row.
+    """One row of a CSV.
 
     Attributes:
-        line: Where it starts in the file; the header is line 1.
-        cells: Text by column.
+        line: The number of its first line in the file; the header is line 1.
+        cells: The text of each cell, by column.
     """
 
     line: int
     cells: Mapping[str, str]
 
     def number(self, column: str) -> float:
-        """The cell as a number up to `LARGEST`; NaN when it is none or the column is absent."""
+        """Return a cell as a number, see `number`; NaN when the column is absent."""
         return number(self.cells.get(column, ""))
 
 
@@ -64,11 +64,12 @@ class AnyLog:
 
     Attributes:
         path: The file.
-        columns: Names in the header, also of columns that come twice.
-        rows: The rows that have as many fields as the header, in the order of the file.
-        malformed: The records that have more or fewer, or are no CSV. In a log of ours a row of
-            several lines is malformed too.
-        torn: The last line, when it is one of ours and does not end: a write was cut off there.
+        columns: The names in the header. A repeated name is in it twice.
+        rows: The rows that have as many cells as the header, in the order of the file.
+        malformed: The records with more or fewer cells, and those that cannot be parsed. In a log
+            of `automoe profile` a row of several lines is malformed too.
+        torn: The number of the last line when it is torn: the file is a log of `automoe profile`
+            and does not end with a line break. None otherwise.
         is_ended: Whether the file ends with a line break.
     """
 
@@ -81,12 +82,12 @@ class AnyLog:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it has the columns that `automoe profile` has always written."""
+        """Return whether it has the columns that every version of `automoe profile` writes."""
         return set(self.columns) >= _OURS
 
 
 def number(text: str) -> float:
-    """The text as a number up to `LARGEST`; NaN when it is none."""
+    """Return the text as a number; NaN when it is not a number or beyond `LARGEST`."""
     try:
         value = float(text)
     except ValueError:
@@ -95,15 +96,15 @@ def number(text: str) -> float:
 
 
 def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
-    """Read a CSV, with all that is wrong in it.
+    """Read a CSV, with its malformed records.
 
     Args:
         path: The file.
-        n_lines: How many of its first lines are read; None for all.
+        n_lines: The number of lines that are read; None for all.
 
     Raises:
-        LogError: The file is missing, empty, or no CSV with a header.
-        OSError: It cannot be read.
+        LogError: The file is missing, empty, or not a CSV with a header.
+        OSError: The file cannot be read.
     """
     content = _content(path, n_lines)
     is_ended = content.endswith(("\n", "\r"))
@@ -125,20 +126,20 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
 
 
 def require_existing(path: Path) -> None:
-    """Check that there is a log to read.
+    """Check that a log exists.
 
     Raises:
-        LogError: It is missing.
+        LogError: The log is missing.
     """
     if not path.exists():
         raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
 
 
 def records_of(text: str) -> list[Record]:
-    """The records of a CSV that are not blank.
+    """Return the records of a CSV that are not blank.
 
-    Lines end where a CSV parser ends them. Unlike `str.splitlines` it leaves form feeds and the
-    separators U+0085 and U+2028 in their cells.
+    Lines end where Python's CSV parser ends them. Form feeds and the separators U+0085 and U+2028
+    remain in their cells, where `str.splitlines` would cut.
     """
     records = list(_records(text))
     if records:
@@ -164,14 +165,14 @@ def _records(text: str) -> Iterator[Record]:
 
 
 def _content(path: Path, n_lines: int | None) -> str:
-    """The text of the file, without the bytes of a last letter that a write has cut in two."""
+    """Return the text of a file, without a last character of which only some bytes were written."""
     require_existing(path)
     with path.open("rb") as file:
         data = file.read() if n_lines is None else b"".join(islice(file, n_lines))
     try:
         content = codecs.getincrementaldecoder("utf-8-sig")().decode(data)
     except UnicodeDecodeError as error:
-        raise LogError(f"{path} must be a CSV in UTF-8. Got {error.reason}. Save it so.") from None
+        raise LogError(f"{path} must be a CSV in UTF-8. Got {error.reason}. Convert it.") from None
     if "\0" in content or not content.strip():
         got = "a file with zero bytes in it" if content.strip() else "an empty file"
         raise LogError(f"{path} must be a CSV with a header line. Got {got}.")

@@ -1,8 +1,8 @@
-"""What the name of a column says about it: a result, bookkeeping, or a condition.
+"""This module tells by the name of a column whether it is a result, bookkeeping or a condition.
 
-A feature is known before a measurement. A result is not, and would leak the answer into the
-features, so columns are told apart by the words of their names, split at anything that is not a
-letter or a digit, and before a capital.
+A feature is known before a measurement. A result is not: as a feature it would give the answer
+away. So columns are told apart by the words of their names. A name is split at characters other
+than letters and digits, and before a capital letter.
 """
 
 import re
@@ -32,26 +32,26 @@ _BOOKKEEPING = frozenset(
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a column name, in lower case: `latency_std_Encoder` has three."""
+    """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
     return tuple(word for word in re.split(r"[^a-z0-9µ]+", apart) if word)
 
 
 def is_duration(name: str) -> bool:
-    """Whether a column name speaks of a time that was measured."""
+    """Return whether a column is a measured time, judged by its name."""
     own = words(name)
     quantity = own[:-1] if _SECONDS.issuperset(own[-1:]) else own
     return not _DURATION.isdisjoint(own) or (bool(quantity) and quantity[-1] in _TIME)
 
 
 def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
-    """Whether a column may be a feature, judged by its name.
+    """Return whether a column may be a feature, judged by its name.
 
-    It may not when it is a condition of the whole log (see `profilers.log.conditions`), when a
-    word of it names a measured quantity (latency, std, ci, energy, ms) or bookkeeping (id, seed,
-    flags, timestamp), or when it shares its first word with a target. The last rule is left out
-    for a target that names its quantity, such as `encoder_latency`, whose siblings the second
-    finds.
+    It may not be a feature in three cases. It is a condition of the whole log (see
+    `profilers.log.conditions`). Or one of its words names a measured quantity (latency, std, ci,
+    energy, ms) or bookkeeping (id, seed, flags, timestamp). Or it shares its first word with a
+    target. The last rule does not apply to a target that names a duration, such as
+    `encoder_latency`, because the second rule covers its related columns.
     """
     own = words(name)
     if not own or name in NEVER_FEATURES or is_duration(name):

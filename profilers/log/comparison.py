@@ -1,4 +1,4 @@
-"""Whether one log is faster or slower than another, or the same, with an interval that says so."""
+"""This module compares two logs: whether the second is faster, slower or the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,23 @@ from profilers.log.rows import LogError
 Verdict = Literal["SAME", "FASTER", "SLOWER", "AMBIGUOUS"]
 DEFAULT_MARGIN = 0.02
 
-_NORMAL = 1.959964  # half-width of a 95 % interval, in standard errors
-_NO_SENTINEL = "no common sentinel: whether the machine moved between the logs is unknown"
+_NORMAL = 1.959964  # the half-width of a 95 % interval, in standard errors
+_NO_SENTINEL = "no common sentinel shows whether the machine's level changed between the logs"
 _POSITIVE = ("latency_ms", "ci_low_ms", "ci_high_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class PointRatio:
-    """One point in both logs.
+    """One point that is in both logs.
 
     Attributes:
-        point_id: Its identity; both, where they differ.
-        a_ms: Latency in the first log.
-        b_ms: Latency in the second.
-        ratio: The second over the first.
-        low: Lower bound of the 95 % interval of the ratio, from the intervals of both rows.
-        high: Upper bound.
+        point_id: Its identity. When two logs with one point each are compared, it is both
+            identities.
+        a_ms: The latency in the first log, in milliseconds.
+        b_ms: The latency in the second log, in milliseconds.
+        ratio: The second latency over the first.
+        low: The lower end of the 95 % interval of the ratio, from the intervals of both rows.
+        high: The upper end of that interval.
     """
 
     point_id: str
@@ -41,18 +42,19 @@ class PointRatio:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How the second log compares with the first.
+    """The comparison of a second log with a first one.
 
     Attributes:
-        verdict: Of the second: SAME within the margin, FASTER, SLOWER, or AMBIGUOUS.
-        ratio: Geometric mean over points of the second's latency over the first's.
-        low: Lower bound of its 95 % interval, what the machine moved included.
-        high: Upper bound.
+        verdict: The second log is the SAME within the margin, FASTER, SLOWER, or AMBIGUOUS.
+        ratio: The geometric mean, over points, of the second latency over the first.
+        low: The lower end of the 95 % interval of the ratio. The interval covers the change of
+            the machine's level.
+        high: The upper end of that interval.
         margin: The share within which ratios count as the same.
-        sentinel_ratio: The sentinel level that the second log is corrected to over that of the
-            first; None when they have no sentinel under the same conditions in common.
-        points: The common points, the one that differs most first.
-        notes: What to know besides: conditions that differ, points that were left out.
+        sentinel_ratio: The sentinel's level in the second log over that in the first; None when
+            the logs do not have the same sentinel under the same conditions.
+        points: The common points. The one that differs most is the first.
+        notes: Remarks about conditions that differ and points that were left out.
     """
 
     verdict: Verdict
@@ -65,29 +67,30 @@ class Comparison:
     notes: tuple[str, ...]
 
     def is_slower_by(self, share: float) -> bool:
-        """Whether the whole interval is above 1 + share."""
+        """Return whether the whole interval is above 1 + share."""
         return self.low > 1 + share
 
     def is_faster_by(self, share: float) -> bool:
-        """Whether the whole interval is below 1 / (1 + share)."""
+        """Return whether the whole interval is below 1 / (1 + share)."""
         return self.high < 1 / (1 + share)
 
 
 def compare(
     a: AnyLog, b: AnyLog, *, margin: float = DEFAULT_MARGIN, force: bool = False
 ) -> Comparison:
-    """Compare the points that two logs have in common; of a point, its last row counts.
+    """Compare the points that two logs have in common. The last row of a point counts.
 
-    A verdict stands whether or not the points moved with the machine, see `_ratio`.
+    A verdict holds whether or not the points changed with the machine's level, see `_ratio`.
 
     Args:
-        a: The reference, a log of `automoe profile`.
-        b: What is judged.
+        a: The first log, which is the reference.
+        b: The second log, which is judged.
         margin: Ratios from 1 / (1 + margin) to 1 + margin count as the same.
         force: Whether to compare different workloads.
 
     Raises:
-        LogError: One is no such log, a value is impossible, or no point is in both.
+        LogError: One is not a log of `automoe profile`, a value is impossible, or no point is in
+            both.
         ValueError: The workloads differ, or `margin` is negative.
     """
     if margin < 0:
@@ -99,21 +102,21 @@ def compare(
     if not force:
         _require_comparable(differing)
     points = [_point(name, *pair, logs=(a, b)) for name, pair in pairs.items()]
-    # Under other conditions the sentinel moves by what is being compared.
-    moved = None if differing else _sentinel_ratio(rows_a, rows_b)
-    ratio, low, high = _ratio(points, moved)
+    # When conditions differ, the sentinel changes by the effect that is compared.
+    sentinel_ratio = None if differing else _sentinel_ratio(rows_a, rows_b)
+    ratio, low, high = _ratio(points, sentinel_ratio)
     return Comparison(
         verdict=_verdict(low, high, margin),
         ratio=ratio,
         low=low,
         high=high,
         margin=margin,
-        sentinel_ratio=moved,
+        sentinel_ratio=sentinel_ratio,
         points=tuple(sorted(points, key=lambda point: -abs(log(point.ratio)))),
         notes=(
             *(f"{name!r} differs: {values}" for name, values in differing.items()),
             *_left_out(left, right, len(pairs)),
-            *(() if moved is not None else (_NO_SENTINEL,)),
+            *(() if sentinel_ratio is not None else (_NO_SENTINEL,)),
         ),
     )
 
@@ -144,7 +147,7 @@ def _pairs(
 
 
 def _differing(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> dict[str, str]:
-    """The conditions with other values in one log, with the values of both."""
+    """Return the conditions that differ between the logs, with the values of both."""
     differences = {}
     for name in COMPARED:
         values_a, values_b = (
@@ -167,7 +170,7 @@ def _require_comparable(differing: Mapping[str, str]) -> None:
 
 
 def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) -> list[str]:
-    """How many points are in one log only."""
+    """Return remarks about the points that are in one log only."""
     counts = {"first": len(left) - n_common, "second": len(right) - n_common}
     return [f"{n} points are in the {name} log only" for name, n in counts.items() if n]
 
@@ -175,7 +178,7 @@ def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) 
 def _point(point_id: str, a: Row, b: Row, *, logs: tuple[AnyLog, AnyLog]) -> PointRatio:
     for row, source in zip((a, b), logs, strict=True):
         for name in _POSITIVE:
-            if not row.number(name) > 0:  # nan too
+            if not row.number(name) > 0:  # NaN as well
                 raise LogError(
                     f"{source.path}, line {row.line}: {name!r} must be a positive number. "
                     f"Got {row.cells[name]!r}. See `automoe log check {source.path}`."
@@ -187,36 +190,38 @@ def _point(point_id: str, a: Row, b: Row, *, logs: tuple[AnyLog, AnyLog]) -> Poi
 
 
 def _standard_error(row: Row) -> float:
-    """Of the logarithm of the latency, as if its interval were that of a normal distribution."""
+    """Return the standard error of log(latency), as if its interval were a normal one."""
     return log(row.number("ci_high_ms") / row.number("ci_low_ms")) / (2 * _NORMAL)
 
 
-def _ratio(points: Sequence[PointRatio], moved: float | None) -> tuple[float, float, float]:
-    """The geometric mean ratio of the points, and the bounds of its 95 % interval.
+def _ratio(
+    points: Sequence[PointRatio], sentinel_ratio: float | None
+) -> tuple[float, float, float]:
+    """Return the geometric mean ratio of the points, and the ends of its 95 % interval.
 
-    The interval of the mean log ratio is the wider of two: that from the points' measurement
-    errors, and that from how much the points differ among themselves (Student's t). The first
-    alone would overlook a change that acts on some points only, the second alone says nothing
-    about one point and little about two.
+    The interval of the mean log ratio is the wider one of two. The first comes from the points'
+    measurement errors, the second from the differences among the points (Student's t). The first
+    alone would overlook a change of only some points. The second alone says nothing about one
+    point and little about two.
 
-    A machine that moved between the logs moves all points together, which neither interval
-    knows. Within a log latencies are corrected to one level of the sentinel, its reference. Where
-    both logs have the same sentinel under the same conditions, the interval is extended to hold
-    also the ratio that is left when the ratio of their references is taken out: nothing for a log
-    that was measured with `--reference`.
+    Neither interval knows that the machine's level may have changed between the logs, which
+    changes all points together. Within a log, latencies are corrected to one level of the
+    sentinel, its reference. When both logs have the same sentinel under the same conditions, the
+    interval is extended to hold also the ratio that is divided by the ratio of the two references.
+    For a log that was measured with `--reference` this extends nothing.
 
     Args:
         points: The common points.
-        moved: The ratio of the sentinel's references; None when it is unknown.
+        sentinel_ratio: The ratio of the sentinel's references; None when it is unknown.
     """
     center, half = _mean(points)
-    shifts = (0.0, log(moved or 1))
+    shifts = (0.0, log(sentinel_ratio or 1))
     return exp(center), exp(center - half - max(shifts)), exp(center + half - min(shifts))
 
 
 def _mean(points: Sequence[PointRatio]) -> tuple[float, float]:
-    """The mean log ratio and the half-width of its 95 % interval."""
-    from scipy.special import stdtrit  # late, as in `profilers.measuring.intervals`
+    """Return the mean log ratio and the half-width of its 95 % interval."""
+    from scipy.special import stdtrit  # imported late, as in `profilers.measuring.intervals`
 
     logs = [log(point.ratio) for point in points]
     n = len(logs)

@@ -1,7 +1,7 @@
-"""The one table of conditions: columns that say under what a row was measured.
+"""This module holds the only table of conditions.
 
-Every use is derived from it: what a log refuses to mix, what a fit refuses and a predictor keeps,
-what a comparison of two logs notes, and what is never taken for a feature.
+Every use is derived from it: which conditions a log refuses to mix, which a fit refuses and a
+predictor keeps, which a comparison of two logs notes, and which are never features.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from typing import Final, Literal
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column, and where its value must be the same.
+    """A condition, and where its value must be the same.
 
     Attributes:
-        column: Its name.
-        one_per_log: A log of `automoe profile` refuses a row of another value, and so does a merge
-            of logs. `automoe log check` reports several values as a problem.
-        is_kept: A fit refuses several values, unless the column is named as a feature. The
-            predictor keeps the value and shows it.
-        between_logs: What a comparison of two logs does where their values differ.
-        detail_of: The column of which this one holds the content as JSON. Nobody compares it,
-            because the other column tells contents apart.
+        column: The name of its column.
+        one_per_log: Whether a log of `automoe profile`, and a merge of logs, refuses a row with
+            another value. `automoe log check` reports several values as a problem.
+        is_kept: Whether a fit refuses several values, unless the column is named as a feature.
+            The predictor keeps the value and shows it.
+        between_logs: What a comparison of two logs does when their values differ.
+        detail_of: The column whose content this one holds as JSON. It is not compared, because
+            the other column tells contents apart.
     """
 
     column: str
@@ -33,7 +33,7 @@ class Condition:
 CONDITIONS: Final = (
     # The layout of the file says nothing about the machine.
     Condition("schema_version", is_kept=False),
-    # The fingerprint does not hold the plugin's name, by which a fit tells devices apart.
+    # The fingerprint does not contain the plugin's name, by which a fit tells devices apart.
     Condition("device"),
     Condition("device_fingerprint"),
     Condition("power_mode"),
@@ -41,15 +41,15 @@ CONDITIONS: Final = (
     Condition("threads"),
     # Latencies of different workloads cannot be compared unless a user forces it.
     Condition("workload", between_logs="refused"),
-    # What the text in `workload` leaves out, such as the counts of a routing trace.
+    # It holds what the text in `workload` leaves out, such as the counts of a routing trace.
     Condition("workload_json", one_per_log=False, between_logs="ignored", detail_of="workload"),
-    # `automoe profile` has these two in `runtime` and `workload`. In a caller's own columns they
-    # may vary within a log on purpose, for a fit with that feature.
+    # `automoe profile` writes these two within `runtime` and `workload`. As a caller's own columns
+    # they may vary within a log on purpose, for a fit with that feature.
     Condition("runtime_version", one_per_log=False),
     Condition("precision", one_per_log=False),
 )
 
-# Logs of others may keep their conditions under these names. That is a guess: `log check` reports
+# Logs of others may have conditions under these names. This is a guess: `log check` reports
 # several values, but a fit takes such a column for a feature and only warns.
 NAMES_OF_OTHERS: Final = frozenset(
     {"device_name", "device_model", "gpu", "gpu_name", "cpu", "machine", "host", "hostname"}

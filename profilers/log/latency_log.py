@@ -1,4 +1,4 @@
-"""The latency log: an append-only CSV that survives kills, full disks and second writers."""
+"""This module appends to the latency log, a CSV that survives kills, full disks and two writers."""
 
 import contextlib
 import io
@@ -27,15 +27,15 @@ _LOCK_SECONDS = 60.0
 
 
 class LatencyLog:
-    """The log at `path`, made when the first row comes.
+    """The log at `path`. The file is created with the first row.
 
-    A last line torn by a crash is moved to `<log>.torn` when the log is opened.
+    A last line that was torn by a crash is moved to `<log>.torn` when the log is opened.
 
     Args:
-        path: The CSV file. Raw samples go to `<log>.samples.jsonl`.
+        path: The CSV file. Its sidecar is `<log>.samples.jsonl`.
 
     Attributes:
-        repaired: One message for each torn line found.
+        repaired: One message for each torn line that was moved.
 
     Raises:
         LogError: The file is not a latency log, or another program holds its lock.
@@ -43,41 +43,29 @@ class LatencyLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _locked(path):
+        with _writing(path):
             torn = [_repair(path, is_csv=True), _repair(samples_path(path), is_csv=False)]
         self.repaired = tuple(message for message in torn if message)
         _first_row(path)
 
     def done(self) -> set[str]:
-        """The ids of the points measured already.
+        """Return the ids of the points that are measured already.
 
         Raises:
             LogError: A line is malformed.
         """
         return {row["point_id"] for row in read_log(self.path)}
 
-    @contextlib.contextmanager
-    def measuring(self) -> Iterator[None]:
+    def measuring(self) -> contextlib.AbstractContextManager[None]:
         """Keep other sessions out while this one measures into the log.
 
-        Raises:
-            LogError: Another session is measuring into it.
+        The context manager raises a `LogError` when another session is measuring into it.
         """
-        lock = FileLock(f"{self.path}.session.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LogError(
-                f"{self.path} is being measured into by another session. Wait for it to end, or "
-                "use another log."
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        busy = "is being measured into by another session. Wait for it to end, or use another log."
+        return _locked(f"{self.path}.session.lock", 0, f"{self.path} {busy}")
 
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
-        """The level that earlier sessions corrected to; None in an empty log.
+        """Return the level to which earlier sessions corrected; None in an empty log.
 
         Raises:
             LogError: They had another sentinel, so that new rows would not be comparable.
@@ -96,22 +84,22 @@ class LatencyLog:
         """Check, before anything is measured, that rows with these values may be appended.
 
         Args:
-            conditions: Values by column; columns that are no condition are ignored.
+            conditions: The values by column. Columns that are not conditions are ignored.
 
         Raises:
-            LogError: One differs from what the log holds.
+            LogError: A condition differs from that of the log.
         """
-        first = _first_row(self.path)
-        if first is not None:
+        if (first := _first_row(self.path)) is not None:
             require_same(first, conditions, self.path)
 
     def require_runtime(self, runtime: str) -> None:
-        """Check, before anything is measured, that the rows are of TensorRT or are not, as wanted.
+        """Check, before anything is measured, that rows of this runtime may be appended.
 
-        Its version is known only once a worker runs, and is compared with each row.
+        Rows of TensorRT and rows of another runtime must not be in one log. The runtime's version
+        is known only when a worker runs. It is compared when a row is appended.
 
         Raises:
-            LogError: They are of another runtime.
+            LogError: The rows of the log are of another runtime, and one of the two is TensorRT.
         """
         first = _first_row(self.path)
         own = first["runtime"].partition(" ")[0] if first is not None else runtime
@@ -122,11 +110,11 @@ class LatencyLog:
             )
 
     def append(self, measurement: Measurement) -> None:
-        """Write the raw samples, then the row, both to the disk itself.
+        """Write the samples, then the row, and force both to the disk.
 
         Raises:
-            LogError: The row's conditions or columns differ from what the log holds.
-            OSError: The disk is full; the log is left as it was.
+            LogError: The row's conditions or columns differ from those of the log.
+            OSError: The disk is full. The log is left as it was.
         """
         row = measurement.row()
         samples = {
@@ -134,14 +122,14 @@ class LatencyLog:
             "measured_at": measurement.measured_at,
             "blocks": list(measurement.samples),
         }
-        with _locked(self.path):
+        with _writing(self.path):
             header = self._require_fits(row)
             line = format_line([row.get(name, "") for name in header or row])
             _append(samples_path(self.path), json.dumps(samples).encode() + b"\n")
             _append(self.path, line if header else format_line(list(row)) + line)
 
     def _require_fits(self, row: Mapping[str, object]) -> list[str] | None:
-        """The header the row fits under; None when the log is empty."""
+        """Return the header, after a check that the row fits; None when the log is empty."""
         log = _read_own(self.path, n_lines=1)
         if log is None:
             return None
@@ -158,22 +146,22 @@ class LatencyLog:
 
 
 def samples_path(path: Path) -> Path:
-    """Where the raw samples of the log at `path` are."""
+    """Return the path of the sidecar of the log at `path`."""
     return path.with_name(f"{path.name}.samples.jsonl")
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
-    """The rows, as text by column. A torn last line is passed over, as opening would do.
+    """Return the rows, as text by column. A torn last line is left out.
 
     Raises:
-        LogError: A line is malformed; the message names file, line, field and remedy.
+        LogError: A line is malformed. The message names the file, line, field and remedy.
     """
     log = _read_own(path)
     return [] if log is None else _sound_rows(log)
 
 
 def reference_level_ms(path: Path, sentinel: str) -> float:
-    """The level of the sentinel that a log's rows are corrected to.
+    """Return the level of the sentinel to which a log's rows are corrected.
 
     Raises:
         LogError: The log is missing, has no row or another sentinel, or a line is malformed.
@@ -193,11 +181,10 @@ def require_conditions(path: Path, conditions: Mapping[str, object]) -> None:
     """Check that a log was measured under these conditions, see ``LatencyLog.require``.
 
     Raises:
-        LogError: It is missing or was not.
+        LogError: The log is missing, or one of its conditions differs.
     """
     require_existing(path)
-    first = _first_row(path)
-    if first is not None:
+    if (first := _first_row(path)) is not None:
         require_same(first, conditions, path)
 
 
@@ -205,24 +192,24 @@ def write_new(path: Path, content: bytes) -> None:
     """Write a file that must not exist yet.
 
     Raises:
-        LogError: It exists.
+        LogError: The file exists.
     """
     require_new(path)
     _append(path, content)
 
 
 def require_new(path: Path) -> None:
-    """Check that a file may be written.
+    """Check that a file does not exist.
 
     Raises:
-        LogError: It exists.
+        LogError: The file exists.
     """
     if path.exists():
         raise LogError(f"{path} must not exist. Delete it or give another name.")
 
 
 def complete_lines(path: Path) -> list[bytes]:
-    """The lines that end; a missing file has none."""
+    """Return the lines of a file that end with a line break. A missing file has none."""
     if not path.exists():
         return []
     with path.open("rb") as file:
@@ -230,10 +217,10 @@ def complete_lines(path: Path) -> list[bytes]:
 
 
 def _read_own(path: Path, *, n_lines: int | None = None) -> AnyLog | None:
-    """A log of ours; None when no line of it is complete.
+    """Read a log of `automoe profile`. Return None when no line of it is complete.
 
     Raises:
-        LogError: It is another file.
+        LogError: The file is not a latency log.
     """
     if not path.exists():
         return None
@@ -246,10 +233,10 @@ def _read_own(path: Path, *, n_lines: int | None = None) -> AnyLog | None:
 
 
 def _sound_rows(log: AnyLog) -> list[dict[str, str]]:
-    """The rows, when all that is in the log can be read.
+    """Return the rows of a log in which every row is sound.
 
     Raises:
-        LogError: A record is no row, or a result is no number.
+        LogError: A record is not a row, or a result is not a number.
     """
     for record in log.malformed:
         raise malformed_row(len(log.columns), len(record.cells), path=log.path, line=record.line)
@@ -259,26 +246,28 @@ def _sound_rows(log: AnyLog) -> list[dict[str, str]]:
 
 
 def _first_row(path: Path) -> dict[str, str] | None:
-    """The first row, without reading the others; None when there is none."""
+    """Return the first row, without reading the others; None when the log is empty."""
     log = _read_own(path, n_lines=2)
     return next(iter(_sound_rows(log)), None) if log else None
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> contextlib.AbstractContextManager[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
+    held = f"is held by another program for {_LOCK_SECONDS:g} s. Wait for it to end or use another"
+    return _locked(f"{path}.lock", _LOCK_SECONDS, f"{path}.lock {held} log.")
+
+
+@contextlib.contextmanager
+def _locked(lock: str, timeout_s: float, message: str) -> Iterator[None]:
     try:
-        with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
+        with FileLock(lock, timeout=timeout_s):
             yield
     except Timeout:
-        raise LogError(
-            f"{path}.lock is held by another program for {_LOCK_SECONDS:g} s. "
-            f"Wait for it to end or use another log."
-        ) from None
+        raise LogError(message) from None
 
 
 def _append(path: Path, content: bytes) -> None:
-    """Append in one write and force it to the disk; a short write is taken back."""
+    """Append in one write and force it to the disk. An incomplete write is undone."""
     with path.open("ab", buffering=0) as file:
         size = file.tell()
         if file.write(content) != len(content):
@@ -288,13 +277,13 @@ def _append(path: Path, content: bytes) -> None:
 
 
 def _repair(path: Path, *, is_csv: bool) -> str | None:
-    """Move a torn last line aside; the message says so."""
+    """Move a torn last line into another file, and return a message; None when it is whole."""
     content = path.read_bytes() if path.exists() else b""
     lines = io.BytesIO(content).readlines()  # unlike splitlines, at line feeds only
     if not lines:
         return None
     if is_csv and not _is_torn_header(lines):
-        require_columns(_cells(lines[0]), path)  # what is no log of ours is left as it is
+        require_columns(_cells(lines[0]), path)  # any other file is left as it is
     if not _is_torn(lines, is_csv=is_csv):
         return None
     aside = path.with_name(f"{path.name}.torn")
@@ -317,6 +306,6 @@ def _is_torn(lines: Sequence[bytes], *, is_csv: bool) -> bool:
 
 
 def _cells(line: bytes) -> tuple[str, ...]:
-    """The cells of one line; none when it is blank or no CSV."""
+    """Return the cells of one line; empty when it is blank or cannot be parsed."""
     records = records_of(line.decode("utf-8-sig", errors="replace"))
     return records[0].cells if records else ()

@@ -1,4 +1,4 @@
-"""The rows of a latency log: how a line is written, read back and judged well-formed."""
+"""This module writes a row of a latency log as a line, and checks the lines that are read."""
 
 import csv
 import io
@@ -17,34 +17,29 @@ NUMBER_COLUMNS = (
     *("sentinel_ms", "sentinel_reference_ms", "sentinel_drift", "wall_over_cpu"),
     *("n_samples", "n_blocks", "n_processes", "load_ms"),
 )
-# Blank where there are too few samples or the kernel does not say.
+# These are blank when there are too few samples or the kernel does not tell.
 OPTIONAL_NUMBER_COLUMNS = ("p90_ms", "p95_ms", "p99_ms", "cpu_mhz", "temperature_c")
-# There on machines with a meter only. Energies of different meters are of different things.
+# Only machines with a meter have these. Different meters measure the energy of different parts.
 METER_COLUMNS = ("energy_mj", "energy_meter")
-# A log may lack these although its rows have them: there was no meter when it was begun, or the
-# version that began it did not write them.
+# A log may lack these although new rows have them: its first row was written without a meter, or
+# by a version that did not write them.
 LATER_COLUMNS = (*METER_COLUMNS, *DETAILS)
 TEXT_COLUMNS = (
     *("sentinel", "tokens_per_expert", "stop_reason", "quality", "flags", "measured_at"),
 )
-REQUIRED_COLUMNS = (
-    *IDENTITY_COLUMNS,
-    *NUMBER_COLUMNS,
-    *OPTIONAL_NUMBER_COLUMNS,
-    *TEXT_COLUMNS,
-)
+REQUIRED_COLUMNS = (*IDENTITY_COLUMNS, *NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS, *TEXT_COLUMNS)
 _DELETE_LINE = "Delete the line; resuming measures its point again."
 
 
 class LogError(ValueError):
-    """A log that cannot be read, or a row that does not belong in it."""
+    """A log cannot be read, or a row does not belong in it."""
 
 
 def format_line(cells: Sequence[object]) -> bytes:
-    """One CSV line.
+    """Return one CSV line.
 
     Raises:
-        LogError: A cell holds a line break: a row must be one line, or a torn one is not found.
+        LogError: A cell holds a line break. A row must be one line, so that a torn one is seen.
     """
     for cell in cells:
         if "\n" in str(cell) or "\r" in str(cell):
@@ -55,15 +50,15 @@ def format_line(cells: Sequence[object]) -> bytes:
 
 
 def require_columns(columns: Sequence[str], path: Path) -> None:
-    """Check that a header is one of a latency log.
+    """Check that a header is that of a latency log.
 
     Raises:
-        LogError: A column every log has is missing, or one comes twice.
+        LogError: A column that every log has is missing, or a column comes twice.
     """
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
     if missing:
         raise LogError(
-            f"{path}, line 1: column {missing[0]!r} is missing, so this is no latency log. "
+            f"{path}, line 1: column {missing[0]!r} is missing, so this is not a latency log. "
             f"Got {list(columns[:4])}... Give the log that `automoe profile` wrote."
         )
     if len(set(columns)) < len(columns):
@@ -74,7 +69,7 @@ def require_results(row: Mapping[str, str], *, path: Path, line: int) -> None:
     """Check that the results in a row are numbers.
 
     Raises:
-        LogError: A result is no finite number from 0 up.
+        LogError: A result is not a finite number from 0 up.
     """
     optional = (*OPTIONAL_NUMBER_COLUMNS, *(x for x in ("energy_mj",) if x in row))
     for name in (*NUMBER_COLUMNS, *optional):
@@ -87,7 +82,7 @@ def require_results(row: Mapping[str, str], *, path: Path, line: int) -> None:
 
 
 def malformed_row(n_columns: int, n_cells: int, *, path: Path, line: int) -> LogError:
-    """The error of a record that is no row."""
+    """Return the error for a record that is not a row."""
     if n_cells == n_columns:
         return LogError(f"{path}, line {line}: a row must be one line. {_DELETE_LINE}")
     return LogError(
@@ -97,15 +92,15 @@ def malformed_row(n_columns: int, n_cells: int, *, path: Path, line: int) -> Log
 
 
 def require_same(expected: Mapping[str, str], got: Mapping[str, object], path: Path) -> None:
-    """Check that two rows were taken under the same conditions.
+    """Check that two rows were measured under the same conditions.
 
     Args:
-        expected: The row that is there.
-        got: The row, or the part of one, that is to join it.
-        path: The log `expected` is from.
+        expected: A row of the log.
+        got: The values of a new row, or some of them.
+        path: The log that holds `expected`.
 
     Raises:
-        LogError: One column differs, and the message gives both values; or `expected` lacks it.
+        LogError: A condition differs or `expected` lacks it. The message gives both values.
     """
     for name in ONE_PER_LOG:
         if name in got and name not in expected:
@@ -122,6 +117,6 @@ def require_same(expected: Mapping[str, str], got: Mapping[str, object], path: P
 
 def _is_number(text: str) -> bool:
     try:
-        return 0 <= float(text) < inf  # false for nan
+        return 0 <= float(text) < inf  # this is false for NaN
     except ValueError:
         return False

@@ -1,1 +1,1 @@
-"""The protocol: which block is measured when, what disturbed it, and its interval."""
+"""This package runs the measuring protocol: sessions, rounds, blocks and their intervals."""

@@ -1,4 +1,4 @@
-"""Blocks of samples: what one process measured of one point, and how disturbed it was."""
+"""This module holds blocks: the samples that one process took of one point, and its sensors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,20 +9,22 @@ from typing import Any
 from profilers.measuring.protocol import Protocol
 from profilers.workers.local import OpenWorker
 
-_TICK_MS = 10.0  # in which the kernel counts stolen time and that of the whole machine
+_TICK_MS = 10.0  # the kernel counts stolen time and the machine's time in steps of this length
 
 Sensors = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a workload, in milliseconds.
+    """One timed run of a workload, in milliseconds.
 
     Attributes:
-        wall_ms: From first call to last.
-        cpu_ms: CPU time of the whole process meanwhile, over all threads.
-        call_ms: Wall time of each call, by its name; of one run of a repeated call, by NAME_step.
-        group: Between which readings of the sentinel it lies, see `Block`.
+        wall_ms: The wall time from the first call to the last.
+        cpu_ms: The CPU time of the whole process in that time, over all threads.
+        call_ms: The wall time of each call, by its name. A repeated call also has the time of one
+            of its runs, under NAME_step.
+        group: The number of its group in the block. Group g lies between the readings g and
+            g + 1 of the sentinel.
     """
 
     wall_ms: float
@@ -33,17 +35,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Samples taken in groups, a reading of the sentinel around each, sensors around all.
+    """Samples in groups, with a reading of the sentinel before and after each group.
 
     Attributes:
-        samples: At least one, in order.
-        before: Sensor readings just before the first.
-        after: Sensor readings just after the last.
-        threads: The runtime's threads.
-        busy_threads: Threads that really worked; None when the kernel does not say.
-        sentinel_ms: The runs of each reading of the sentinel; group g lies between g and g + 1.
-        disturbances: What disturbed it, once that is judged.
-        energy_mj: Energy per run of the workload; None without a meter.
+        samples: The samples in order, at least one.
+        before: The sensor readings just before the first sample.
+        after: The sensor readings just after the last sample.
+        threads: The number of threads of the runtime.
+        busy_threads: The number of threads that worked; None when the kernel does not tell.
+        sentinel_ms: The times of each reading's runs of the sentinel. Group g of the samples lies
+            between the readings g and g + 1.
+        disturbances: The disturbances of the block; empty until it is judged.
+        energy_mj: The energy of one run of the workload; None without a meter.
     """
 
     samples: tuple[Sample, ...]
@@ -57,35 +60,36 @@ class Block:
 
     @property
     def sentinel_pairs_ms(self) -> list[tuple[float, float]]:
-        """The sentinel's medians just before and just after each group."""
+        """The sentinel's medians just before and just after each group, in milliseconds."""
         return list(pairwise(median(runs_ms) for runs_ms in self.sentinel_ms))
 
     @property
     def median_ms(self) -> float:
-        """Median wall time of a sample."""
+        """The median wall time of a sample."""
         return median(sample.wall_ms for sample in self.samples)
 
     @property
     def total_ms(self) -> float:
-        """Wall time from the first sensor reading to the last."""
+        """The wall time from the first sensor reading to the last."""
         return self._increase("clock_ms") or sum(sample.wall_ms for sample in self.samples)
 
     @property
     def mean_cpu_ms(self) -> float:
-        """Mean CPU time of a sample over all threads.
+        """The mean CPU time of a sample over all threads.
 
-        A mean, because the kernel brings the clocks of other threads up to date only every few
-        milliseconds: a single short sample sees none or too much of theirs.
+        It is a mean because the kernel updates the CPU time of other threads only every few
+        milliseconds. A single short sample shows too little or too much of it.
         """
         return mean(sample.cpu_ms for sample in self.samples)
 
     @property
     def contention(self) -> float:
-        """CPU time this block wanted over the CPU time it got; 1 when undisturbed.
+        """The CPU time that the block wanted over the CPU time that it got; 1 when undisturbed.
 
-        It wanted what it got, what it waited for in the run queue, what the hypervisor stole
-        and what a container's quota held back. Several threads are rarely all busy; a single
-        one is, so for it wall over CPU time is a second witness, and the worse one counts.
+        It wanted the time that it got, the time that it waited in the run queue, the time that
+        the hypervisor stole and the time that a container's quota held back. A single thread is
+        always busy. For it, wall time over CPU time is a second estimate, and the larger one
+        counts.
         """
         sampled_ms = max(sum(sample.cpu_ms for sample in self.samples), 1e-6)
         got_ms = self._increase("own_ms") or sampled_ms
@@ -96,12 +100,12 @@ class Block:
 
     @property
     def pressure(self) -> float:
-        """The share of the time in which some task of the machine waited for a core."""
+        """The share of the time in which at least one task of the machine waited for a core."""
         return self._increase("pressure_ms") / max(self.total_ms, 1e-6)
 
     @property
     def others(self) -> float:
-        """Cores that other programs kept busy meanwhile; they share caches and memory."""
+        """The number of cores that other programs kept busy. They share caches and memory."""
         if len(self._readings("own_ms")) < 2:
             return 0.0
         others_ms = self._increase("machine_ms") - self._increase("own_ms") - 2 * _TICK_MS
@@ -109,23 +113,23 @@ class Block:
 
     @property
     def cpu_mhz(self) -> float | None:
-        """The lower one of the clocks before and after."""
+        """The lower one of the processor's clocks before and after; None when it is unknown."""
         return min(self._readings("cpu_mhz"), default=None)
 
     @property
     def gpu_mhz(self) -> float | None:
-        """As `cpu_mhz`, of the GPU that ran it; None on a CPU."""
+        """The lower one of the GPU's clocks before and after; None on a CPU."""
         return min(self._readings("gpu_mhz"), default=None)
 
     @property
     def temperature_c(self) -> float | None:
-        """The highest one before and after, of the machine and its GPU."""
+        """The highest temperature of the machine and its GPU; None when it is unknown."""
         machine, gpu = self._readings("temperature_c"), self._readings("gpu_temperature_c")
         return max([*machine, *gpu], default=None)
 
     @property
     def was_throttled(self) -> bool:
-        """Whether the processor slowed itself down, from heat or from lack of power."""
+        """Return whether the processor slowed itself down, because of heat or lack of power."""
         now = (*self._readings("throttled_now"), *self._readings("gpu_throttled"))
         return self._increase("throttle_events") > 0 or any(now)
 
@@ -140,14 +144,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """How a workload was warmed up.
+    """The warm-up of a workload.
 
     Attributes:
-        runs: How often it ran.
-        seconds: How long that took.
-        settled: Whether its runs had stopped getting faster.
-        first_ms: The first run.
-        run_ms: The median of the last ones.
+        runs: The number of its runs.
+        seconds: The time that they took.
+        settled: Whether the runs no longer became faster.
+        first_ms: The time of the first run.
+        run_ms: The median time of the last runs.
     """
 
     runs: int
@@ -159,17 +163,18 @@ class WarmUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointBlock:
-    """What one round measured of a point, and what happened around it.
+    """The measurement of a point in one round.
 
     Attributes:
-        attempts: In order. Only the least disturbed one counts, but all are recorded.
-        warm_up: How it was warmed up.
-        load_ms: Time to open the workload's sessions.
-        runtime: Name and version of the runtime.
-        pid: The process that ran it.
-        restarted: Whether a worker died on the way.
-        tokens_per_expert: By router, counted in an untimed sample; None when not asked for.
-        energy_meter: What energy was read from; empty without a meter.
+        attempts: The attempts in order. Only the least disturbed one counts, but all are recorded.
+        warm_up: The warm-up of the point's workload.
+        load_ms: The time in which the runtime opened the workload's graphs.
+        runtime: The name and version of the runtime.
+        pid: The process id of the worker.
+        restarted: Whether an earlier worker died at this point.
+        tokens_per_expert: The tokens of each expert in an untimed sample, by router; None when
+            they were not counted.
+        energy_meter: The name of the energy meter; empty without a meter.
     """
 
     attempts: tuple[Block, ...]
@@ -188,12 +193,12 @@ class PointBlock:
 
     @property
     def seconds(self) -> float:
-        """The time the point took in this round."""
+        """The time that the point took in this round."""
         measuring_ms = sum(block.total_ms for block in self.attempts)
         return self.warm_up.seconds + (self.load_ms + measuring_ms) / 1000
 
     def record(self) -> dict[str, Any]:
-        """Everything raw, for the log's sidecar."""
+        """Return all attempts with all samples, for the log's sidecar."""
         kept = self.kept
         return {
             "pid": self.pid,
@@ -205,17 +210,20 @@ class PointBlock:
 
 
 def least_disturbed(attempts: Sequence[Block]) -> Block:
-    """The block with the fewest disturbances, then the least contention; the earliest of equals."""
+    """Return the block with the fewest disturbances, of these the one with the least contention.
+
+    Of equal blocks the earliest is returned.
+    """
     return min(attempts, key=lambda block: (len(block.disturbances), block.contention))
 
 
 def run_block(
     worker: OpenWorker, workload_id: str, *, sentinel_id: str, samples: int, protocol: Protocol
 ) -> Block:
-    """Take one block of a loaded workload; it is not judged yet.
+    """Take one block of a loaded workload. The block is not judged yet.
 
     Raises:
-        WorkerError: The runtime refuses.
+        WorkerError: The runtime cannot run the workload.
         WorkerDied: The worker crashes or takes too long.
     """
     reply = worker.request(

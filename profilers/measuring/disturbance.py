@@ -1,4 +1,4 @@
-"""What disturbed a block, judged by the sensors around it."""
+"""This module judges by the sensors around a block what disturbed it."""
 
 from collections import deque
 from dataclasses import replace
@@ -12,18 +12,18 @@ THROTTLED = "throttled"
 SLOW_CLOCK = "slow_clock"
 THREADS = "threads"
 DISTURBANCES = (CONTENDED, THROTTLED, SLOW_CLOCK, THREADS)
-_MIN_CLOCKS = 4  # before it is known what is usual
+_MIN_CLOCKS = 4  # with fewer clocks the usual one is unknown
 _RECENT = 12  # blocks that tell whether the machine is ever quiet
 
 
 class Referee:
-    """Judges the blocks of one session, and remembers the clocks that are usual in it.
+    """The judge of the blocks of one session. It remembers the session's usual clocks.
 
     Args:
-        protocol: The limits.
+        protocol: The settings of the session, with the limits of disturbances.
 
     Attributes:
-        protocol: The same.
+        protocol: The same settings.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -33,12 +33,12 @@ class Referee:
 
     @property
     def is_worth_repeating(self) -> bool:
-        """Whether a disturbed block may come out better: most of the last ones were quiet."""
+        """Return whether another attempt may be less disturbed: most of the last were quiet."""
         is_known = len(self._were_disturbed) == _RECENT
         return not is_known or sum(self._were_disturbed) <= _RECENT / 2
 
     def judge(self, block: Block) -> Block:
-        """The block with what disturbed it: none, one or several of the names above."""
+        """Return the block with its disturbances, some of the names in `DISTURBANCES`."""
         signs = {
             CONTENDED: self._is_contended(block),
             THROTTLED: block.was_throttled,
@@ -56,7 +56,10 @@ class Referee:
         return block.contention > limit or max(block.pressure, block.others) > limit - 1
 
     def _is_slow(self, processor: str, mhz: float | None) -> bool:
-        """Compared with the earlier clocks, which it joins."""
+        """Return whether a clock is below the limit, compared with the session's earlier ones.
+
+        The clock is remembered for later blocks.
+        """
         usual = self._clocks_mhz[processor]
         if mhz is None:
             return False

@@ -1,4 +1,4 @@
-"""How the machine moved during a session, seen by the sentinel, and what to take back of it."""
+"""This module follows the machine's level in a session by the sentinel, and corrects for it."""
 
 from collections.abc import Sequence
 from math import exp, log
@@ -8,12 +8,13 @@ from statistics import mean, median
 class SentinelTrack:
     """The sentinel's level around every block of a session.
 
-    A change of the machine moves sentinel and point alike; noise of the sentinel's own does not.
-    The share of its movement that is real is estimated from the sentinel alone, as in shrinkage:
-    with m the log of a pair's geometric mean over the reference and d the log of its ratio,
-    ``share = 1 - (mean(d ** 2) / 4) / mean(m ** 2)``, not below zero. Two readings in a row
-    differ by noise only, so ``mean(d ** 2) / 4`` is the noise in m. The points' own times are
-    not looked at, so that correcting them cannot make them agree better than they do.
+    A change of the machine changes the times of the sentinel and of the point in the same way.
+    Noise of the sentinel does not change the point's times. So only a share of the sentinel's
+    movement is corrected. It is estimated from the sentinel alone, as in shrinkage: with m the log
+    of a pair's geometric mean over the reference and d the log of the pair's ratio, it is
+    ``share = 1 - (mean(d ** 2) / 4) / mean(m ** 2)``, and at least zero. Two consecutive readings
+    differ only by noise, so ``mean(d ** 2) / 4`` is the noise in m. The points' own times are not
+    used, so that the correction cannot make them agree better than they do.
 
     Args:
         reference_ms: The level to correct to, when an earlier session has set it. Otherwise it
@@ -23,35 +24,35 @@ class SentinelTrack:
     def __init__(self, reference_ms: float | None = None) -> None:
         self._reference_ms = reference_ms
         self._pairs: list[tuple[float, float]] = []
-        self._share: float | None = None  # asked for by every block, and a walk over all pairs
+        self._share: float | None = None  # kept, because every block needs a sum over all pairs
 
     def add(self, before_ms: float, after_ms: float) -> None:
-        """Take in the readings just before and just after a block."""
+        """Add the readings just before and just after a group of samples."""
         self._pairs.append((before_ms, after_ms))
         self._share = None
 
     def settle(self) -> float:
-        """Keep the reference as it is from now on, and return it."""
+        """Fix the reference at its present value, and return it."""
         self._reference_ms = self.reference_ms
         self._share = None
         return self._reference_ms
 
     @property
     def reference_ms(self) -> float:
-        """The level that latencies are corrected to."""
+        """The level to which latencies are corrected."""
         if self._reference_ms is not None:
             return self._reference_ms
         return median(reading for pair in self._pairs for reading in pair)
 
     @property
     def share(self) -> float:
-        """The share of the sentinel's movement that is the machine's, in [0, 1]."""
+        """The share of the sentinel's movement that is the machine's drift, in [0, 1]."""
         if self._share is None:
             self._share = self._estimated_share()
         return self._share
 
     def corrections(self, pairs: Sequence[tuple[float, float]]) -> list[float]:
-        """What to multiply the times by that were measured between these readings."""
+        """Return the factors that correct the times measured between these pairs of readings."""
         share, reference_ms = self.share, self.reference_ms
         return [exp(-share * _level(pair, reference_ms)) for pair in pairs]
 

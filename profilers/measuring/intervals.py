@@ -1,4 +1,4 @@
-"""Intervals, spread and tails of measured times. Everything is a function of samples."""
+"""This module computes intervals, spreads and tails of measured times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _BORROWED_DOF = 4
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval, in the unit of what it was computed from.
+    """A confidence interval, in the unit of the times.
 
     Attributes:
-        low: Lower bound.
-        high: Upper bound.
-        center: The geometric mean of the blocks, between the two.
+        low: The lower end.
+        high: The upper end.
+        center: The geometric mean of the blocks, which lies between the ends.
     """
 
     low: float
@@ -28,11 +28,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How far the logarithms of block medians scatter about the mean of their own point.
+    """The scatter of the logarithms of block medians about the mean of their own point.
 
     Attributes:
-        squares: Sum of squared deviations.
-        dof: Degrees of freedom: blocks, less one per point.
+        squares: The sum of squared deviations.
+        dof: The degrees of freedom: the number of blocks, less one per point.
     """
 
     squares: float = 0.0
@@ -40,7 +40,7 @@ class Spread:
 
     @classmethod
     def of(cls, block_medians_ms: Sequence[float]) -> "Spread":
-        """The spread of one point's blocks."""
+        """Return the spread of one point's blocks."""
         if len(block_medians_ms) < 2:
             return cls()
         logs = np.log(block_medians_ms)
@@ -56,30 +56,30 @@ NO_SPREAD = Spread()
 def median_interval(
     block_medians_ms: Sequence[float], *, confidence: float = 0.95, others: Spread = NO_SPREAD
 ) -> Interval:
-    """The interval in which the median latency lies, from the medians of independent blocks.
+    """Return the interval in which the median latency lies, from medians of independent blocks.
 
-    With y_i = log(median of block i), n blocks, and v their variance:
-    exp(mean(y) +- t_{d, (1+confidence)/2} * sqrt(v / n)) (Student 1908; blocks as the unit of
+    With y_i = log(median of block i), n blocks, and v their variance, it is
+    exp(mean(y) +- t_{d, (1+confidence)/2} * sqrt(v / n)) (Student 1908; blocks are the unit of
     replication after Kalibera and Jones 2013, "Rigorous benchmarking in reasonable time").
-    The logarithm makes it a statement about ratios, which is how disturbances act. It assumes
-    independent blocks, which is why each comes from a process of its own.
+    The logarithm is used because disturbances multiply times. The formula assumes independent
+    blocks. That is why each block comes from its own process.
 
-    Three blocks say little about v. Blocks of the session's other points say more, so their
+    Three blocks say little about v. The blocks of the session's other points say more. So their
     pooled variance v0 counts like up to 4 further degrees of freedom:
     v = (d0 v0 + (n-1) s^2) / (d0 + n-1) with d = d0 + n-1 (the moderated t of Smyth 2004, with
-    a fixed prior weight). That also keeps a point from stopping because few blocks happen to
-    agree. The interval is widened, where need be, to hold the median of the blocks.
+    a fixed prior weight). Without v0, a point could be finished because few blocks agree by
+    chance. The interval is widened when it does not hold the median of the blocks.
 
     Args:
-        block_medians_ms: One median per block, in milliseconds.
-        confidence: Coverage, between 0 and 1.
-        others: The spread of other points measured in the same session.
+        block_medians_ms: The median of each block, in milliseconds.
+        confidence: The coverage of the interval, between 0 and 1.
+        others: The spread of other points that were measured in the same session.
 
     Raises:
-        ValueError: Fewer than two blocks, a median that is not positive, or a `confidence`
+        ValueError: There are fewer than two blocks, a median is not positive, or `confidence` is
             outside (0, 1).
     """
-    # Each process of a simulated device imports this module, and SciPy is a third of its start.
+    # Each process of a simulated device imports this module. SciPy would be a third of its start.
     from scipy.special import stdtrit
 
     _require_blocks(block_medians_ms, confidence)
@@ -91,9 +91,7 @@ def median_interval(
     half = float(stdtrit(dof, (1 + confidence) / 2)) * scale
     mean, middle = float(np.log(block_medians_ms).mean()), log(np.median(block_medians_ms))
     return Interval(
-        low=exp(min(mean - half, middle)),
-        high=exp(max(mean + half, middle)),
-        center=exp(mean),
+        low=exp(min(mean - half, middle)), high=exp(max(mean + half, middle)), center=exp(mean)
     )
 
 
@@ -110,25 +108,25 @@ def _require_blocks(block_medians_ms: Sequence[float], confidence: float) -> Non
 
 
 def relative_half_width(interval: Interval) -> float:
-    """How far the upper bound lies above the center, as a share of the center."""
+    """Return the distance of the upper end from the center, as a share of the center."""
     return interval.high / interval.center - 1
 
 
 def median_absolute_deviation(samples: Sequence[float]) -> float:
-    """The median distance from the median, in the samples' unit and without any scaling."""
+    """Return the median distance from the median, in the samples' unit and without scaling."""
     values = np.asarray(samples, dtype=np.float64)
     return float(np.median(np.abs(values - np.median(values))))
 
 
 def tail_ms(samples: Sequence[float], percent: int) -> float | None:
-    """A tail percentile, or None when there are too few samples to state one.
+    """Return a tail percentile, or None when there are too few samples.
 
-    The percentile is stated once the binomial test of MLPerf LoadGen's early stopping, at 99 %
+    There are enough when the binomial test of MLPerf LoadGen's early stopping, at 99 %
     confidence, needs no more samples: 64 for the 90th, 130 for the 95th, 662 for the 99th.
 
     Args:
-        samples: In any order.
-        percent: 90, 95 or 99.
+        samples: The samples in any order.
+        percent: The percentile: 90, 95 or 99.
     """
     if len(samples) < SAMPLES_FOR_TAIL[percent]:
         return None
@@ -136,10 +134,12 @@ def tail_ms(samples: Sequence[float], percent: int) -> float | None:
 
 
 def lag1_correlation(series: Sequence[float] | NDArray[np.float64]) -> float:
-    """How much each value resembles the one before it: 0 for noise, towards 1 for a drift.
+    """Return the correlation of each value with the one before it.
+
+    It is near 0 for noise, and towards 1 for a drift. It is 0 when all values are equal.
 
     Raises:
-        ValueError: Fewer than three values.
+        ValueError: There are fewer than three values.
     """
     if len(series) < 3:
         raise ValueError(f"'series' must hold at least 3 values. Got {len(series)}.")

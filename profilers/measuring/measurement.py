@@ -1,14 +1,14 @@
-"""What is known about one point once it is measured, and the row that says so."""
+"""This module makes the measurement of a point from its blocks, and the row of the log."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 from devices import DeviceInfo
-from profilers.measuring.blocks import PointBlock, Sample
+from profilers.measuring.blocks import Block, PointBlock, Sample
 from profilers.measuring.disturbance import DISTURBANCES
 from profilers.measuring.drift import SentinelTrack
 from profilers.measuring.intervals import (
@@ -25,53 +25,57 @@ from profilers.measuring.protocol import Point, Protocol
 
 SCHEMA_VERSION = 2
 Cell = str | int | float
-_NARROW, _FAIR = 0.02, 0.05  # half-widths of the grades A and B
+_NARROW, _FAIR = 0.02, 0.05  # relative half-widths of the qualities A and B
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """The latency of one point; every field ending in `_ms` is in milliseconds.
+    """The latency of one point. Every field that ends in `_ms` is in milliseconds.
 
     Attributes:
         point_id: The point's identity.
-        latency_ms: Median over blocks of the blocks' median wall times, each sample corrected
-            for the machine's drift, see `SentinelTrack`: the latency at the machine's level of
-            `sentinel_reference_ms`.
-        ci_low_ms: Lower bound of the 95 % interval of that, at that level.
-        ci_high_ms: Upper bound of the 95 % interval of that.
-        raw_latency_ms: As `latency_ms`, uncorrected.
-        cpu_ms: Median over blocks of the blocks' mean process CPU time, over all threads; raw.
-        call_ms: As `latency_ms`, by call.
-        min_ms: The fastest sample, raw.
-        mad_ms: Median absolute deviation of all samples, unscaled, raw.
-        tails_ms: Raw percentiles of all samples by percent, None where they are too few.
-        n_samples: Samples in the blocks that count.
-        n_blocks: Blocks that count.
-        n_processes: Processes they come from.
-        sentinel: What the sentinel was.
-        sentinel_ms: Median of the sentinel's readings in this point's blocks.
-        sentinel_reference_ms: The sentinel's level that `latency_ms` is corrected to.
-        sentinel_drift: The one over the other. The flag of this name looks at each block.
-        wall_over_cpu: Median contention of the blocks, see `Block.contention`.
-        cpu_mhz: Lowest clock seen; None where the kernel does not say.
-        temperature_c: Highest temperature seen; None where the kernel does not say.
-        load_ms: Median time to open the sessions.
-        energy_mj: Median over blocks of the energy of one run; None without a meter. Idle power
-            is part of it.
-        energy_meter: What that was read from, which says of what it is the energy: of a board,
-            a GPU, or a processor's packages.
-        stop_reason: Why no more blocks were taken: `target`, `decided`, `rounds` or `time`.
-        flags: What to mind: `ci_unmet`, `contended`, `throttled`, `slow_clock`, `threads`,
-            `unsettled`, `sentinel_drift`, `restarted`.
-        quality: A, B or C, see `grade`.
-        tokens_per_expert: Tokens each expert served in one sample, by router; may be empty.
-        runtime: Name and version of the runtime.
-        threads: Intra-op threads.
-        device: The machine.
-        measured_at: When it was finished, UTC in ISO 8601.
-        samples: Every block with every sample, superseded ones too, as JSON values.
+        latency_ms: The median over blocks of the blocks' median wall times. Each sample is
+            corrected to the machine's level `sentinel_reference_ms`, see `SentinelTrack`.
+        ci_low_ms: The lower end of the 95 % interval of `latency_ms`.
+        ci_high_ms: The upper end of the 95 % interval of `latency_ms`.
+        raw_latency_ms: The same median as `latency_ms`, uncorrected.
+        cpu_ms: The median over blocks of the blocks' mean CPU time of the process, over all
+            threads, uncorrected.
+        call_ms: The corrected median wall time of each call, by its name.
+        min_ms: The fastest sample, uncorrected.
+        mad_ms: The median absolute deviation of all samples, unscaled and uncorrected.
+        tails_ms: The uncorrected percentiles of all samples, by percent; None when the samples
+            are too few.
+        n_samples: The number of samples in the blocks that count.
+        n_blocks: The number of blocks that count.
+        n_processes: The number of processes from which they come.
+        sentinel: The name of the sentinel.
+        sentinel_ms: The median of the sentinel's readings in this point's blocks.
+        sentinel_reference_ms: The sentinel's level to which `latency_ms` is corrected.
+        sentinel_drift: `sentinel_ms` over `sentinel_reference_ms`. The flag of this name is about
+            single blocks.
+        wall_over_cpu: The median contention of the blocks, see `Block.contention`.
+        cpu_mhz: The lowest clock; None when the kernel does not tell.
+        temperature_c: The highest temperature; None when the kernel does not tell.
+        load_ms: The median time in which the runtime opened the graphs.
+        energy_mj: The median over blocks of the energy of one run, with idle power; None without
+            a meter.
+        energy_meter: The name of the energy meter. It tells what was measured: a board, a GPU, or
+            a processor's packages.
+        stop_reason: The reason why no more blocks were taken: `target`, `decided`, `rounds` or
+            `time`.
+        flags: The flags of the row: `ci_unmet`, `contended`, `throttled`, `slow_clock`,
+            `threads`, `unsettled`, `sentinel_drift`, `restarted`.
+        quality: The quality of the row: A, B or C, see `quality_of`.
+        tokens_per_expert: The tokens that each expert served in one sample, by router; may be
+            empty.
+        runtime: The name and version of the runtime.
+        threads: The number of intra-op threads.
+        device: The device.
+        measured_at: The time at which the point was finished, UTC in ISO 8601.
+        samples: Every block with every attempt and every sample, as JSON values.
         columns: The caller's columns.
-        schema_version: Version of this layout.
+        schema_version: The version of this layout.
     """
 
     point_id: str
@@ -110,79 +114,51 @@ class Measurement:
     schema_version: int = SCHEMA_VERSION
 
     def row(self) -> dict[str, Cell]:
-        """The log's row: identity, results, then the caller's columns.
+        """Return the log's row: identity, results, then the caller's columns.
 
         Raises:
-            ValueError: A caller's column has the name of one of ours.
+            ValueError: A caller's column has the name of a column of the log.
         """
-        row = {**self._identity(), **self._results()}
+        row = self._row()
         clash = sorted(row.keys() & self.columns.keys())
         if clash:
             raise ValueError(f"'columns' must not reuse the log's own names. Got {clash}.")
         return {**row, **self.columns}
 
-    def _identity(self) -> dict[str, Cell]:
+    def _row(self) -> dict[str, Cell]:
+        by_router = {router: list(tokens) for router, tokens in self.tokens_per_expert.items()}
         return {
-            "schema_version": self.schema_version,
-            "point_id": self.point_id,
+            **self._cells("schema_version", "point_id"),
             "device": self.device.name,
             "device_model": self.device.model,
             "device_fingerprint": self.device.fingerprint,
             "power_mode": self.device.power_mode,
-            "runtime": self.runtime,
-            "threads": self.threads,
-        }
-
-    def _results(self) -> dict[str, Cell]:
-        return {
-            "latency_ms": self.latency_ms,
-            "ci_low_ms": self.ci_low_ms,
-            "ci_high_ms": self.ci_high_ms,
-            "raw_latency_ms": self.raw_latency_ms,
-            "cpu_ms": self.cpu_ms,
+            **self._cells("runtime", "threads", "latency_ms", "ci_low_ms", "ci_high_ms"),
+            **self._cells("raw_latency_ms", "cpu_ms"),
             **{f"{name}_ms": value for name, value in self.call_ms.items()},
-            "min_ms": self.min_ms,
-            "mad_ms": self.mad_ms,
-            **{f"p{percent}_ms": _known(value) for percent, value in self.tails_ms.items()},
-            **self._circumstances(),
-        }
-
-    def _circumstances(self) -> dict[str, Cell]:
-        by_router = {router: list(tokens) for router, tokens in self.tokens_per_expert.items()}
-        return {
-            "sentinel": self.sentinel,
-            "sentinel_ms": self.sentinel_ms,
-            "sentinel_reference_ms": self.sentinel_reference_ms,
-            "sentinel_drift": self.sentinel_drift,
-            "wall_over_cpu": self.wall_over_cpu,
-            "cpu_mhz": _known(self.cpu_mhz),
-            "temperature_c": _known(self.temperature_c),
-            "n_samples": self.n_samples,
-            "n_blocks": self.n_blocks,
-            "n_processes": self.n_processes,
-            "load_ms": self.load_ms,
-            **self._energy(),
+            **self._cells("min_ms", "mad_ms"),
+            **{f"p{percent}_ms": _or_blank(value) for percent, value in self.tails_ms.items()},
+            **self._cells("sentinel", "sentinel_ms", "sentinel_reference_ms", "sentinel_drift"),
+            **self._cells("wall_over_cpu", "cpu_mhz", "temperature_c"),
+            **self._cells("n_samples", "n_blocks", "n_processes", "load_ms"),
+            **(self._cells("energy_mj", "energy_meter") if self.energy_meter else {}),
             "tokens_per_expert": json.dumps(by_router) if by_router else "",
-            "stop_reason": self.stop_reason,
-            "quality": self.quality,
+            **self._cells("stop_reason", "quality"),
             "flags": ";".join(self.flags),
             "measured_at": self.measured_at,
         }
 
-    def _energy(self) -> dict[str, Cell]:
-        """Nothing without a meter: most machines have none."""
-        if not self.energy_meter:
-            return {}
-        return {"energy_mj": _known(self.energy_mj), "energy_meter": self.energy_meter}
+    def _cells(self, *names: str) -> dict[str, Cell]:
+        return {name: _or_blank(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
 class FailedPoint:
-    """A point that could not be measured; the session went on without it.
+    """A point that could not be measured.
 
     Attributes:
         point_id: The point's identity.
-        reason: What went wrong, for a person.
+        reason: The reason, as a sentence for the user.
         columns: The caller's columns.
     """
 
@@ -201,28 +177,22 @@ def measurement_of(
     track: SentinelTrack,
     others: Spread = NO_SPREAD,
 ) -> Measurement:
-    """Condense a point's blocks.
+    """Return the measurement of a point from its blocks, at least two, one per round.
 
-    Args:
-        point: What was measured.
-        blocks: At least two, one per round.
-        protocol: The settings they were taken with.
-        device: Where.
-        sentinel: What the sentinel was.
-        track: The sentinel through the session.
-        others: The spread of the session's other points.
+    `sentinel` is the sentinel's name, `others` the spread of the session's other points.
     """
+    kept = [block.kept for block in blocks]
     corrected_ms = corrected_medians(blocks, track)
     interval = median_interval(corrected_ms, others=others)
-    walls_ms = [sample.wall_ms for block in blocks for sample in block.kept.samples]
+    walls_ms = [sample.wall_ms for block in kept for sample in block.samples]
     flags = _flags(blocks, protocol, interval, track.reference_ms)
     return Measurement(
         point_id=point.point_id,
         latency_ms=median(corrected_ms),
         ci_low_ms=interval.low,
         ci_high_ms=interval.high,
-        raw_latency_ms=median(block.kept.median_ms for block in blocks),
-        cpu_ms=median(block.kept.mean_cpu_ms for block in blocks),
+        raw_latency_ms=median(block.median_ms for block in kept),
+        cpu_ms=median(block.mean_cpu_ms for block in kept),
         call_ms=_call_ms([_corrections(block, track) for block in blocks]),
         min_ms=min(walls_ms),
         mad_ms=median_absolute_deviation(walls_ms),
@@ -231,18 +201,18 @@ def measurement_of(
         n_blocks=len(blocks),
         n_processes=len({block.pid for block in blocks}),
         sentinel=sentinel,
-        sentinel_ms=_sentinel_ms(blocks),
+        sentinel_ms=_sentinel_ms(kept),
         sentinel_reference_ms=track.reference_ms,
-        sentinel_drift=_sentinel_ms(blocks) / track.reference_ms,
-        wall_over_cpu=median(block.kept.contention for block in blocks),
-        cpu_mhz=min(_told(block.kept.cpu_mhz for block in blocks), default=None),
-        temperature_c=max(_told(block.kept.temperature_c for block in blocks), default=None),
+        sentinel_drift=_sentinel_ms(kept) / track.reference_ms,
+        wall_over_cpu=median(block.contention for block in kept),
+        cpu_mhz=_of_known(min, (block.cpu_mhz for block in kept)),
+        temperature_c=_of_known(max, (block.temperature_c for block in kept)),
         load_ms=median(block.load_ms for block in blocks),
-        energy_mj=_median(_told(block.kept.energy_mj for block in blocks)),
+        energy_mj=_of_known(median, (block.energy_mj for block in kept)),
         energy_meter=blocks[0].energy_meter,
         stop_reason=stop_reason(blocks, interval, protocol) or "rounds",
         flags=flags,
-        quality=grade(flags, interval, len(blocks)),
+        quality=quality_of(flags, interval, len(blocks)),
         tokens_per_expert=next((x.tokens_per_expert for x in blocks if x.tokens_per_expert), {}),
         runtime=blocks[0].runtime,
         threads=protocol.threads,
@@ -254,7 +224,7 @@ def measurement_of(
 
 
 def corrected_medians(blocks: Sequence[PointBlock], track: SentinelTrack) -> list[float]:
-    """The blocks' medians in milliseconds, without what the machine's drift did to them."""
+    """Return the medians of the blocks in milliseconds, corrected for the machine's drift."""
     return [_corrected_ms(_corrections(block, track)) for block in blocks]
 
 
@@ -263,13 +233,13 @@ def _corrected_ms(samples: Sequence[tuple[Sample, float]]) -> float:
 
 
 def _corrections(block: PointBlock, track: SentinelTrack) -> list[tuple[Sample, float]]:
-    """The samples that count, each with what to multiply its times by."""
+    """Return the samples that count, each with the factor that corrects its times."""
     factors = track.corrections(block.kept.sentinel_pairs_ms)
     return [(sample, factors[sample.group]) for sample in block.kept.samples]
 
 
 def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Protocol) -> str | None:
-    """Why no more blocks are needed, see `Measurement`; None when they are."""
+    """Return why no more blocks are needed, see `Measurement`; None when more are needed."""
     if len(blocks) >= protocol.min_rounds:
         if relative_half_width(interval) <= protocol.target_half_width:
             return "target"
@@ -282,20 +252,20 @@ def stop_reason(blocks: Sequence[PointBlock], interval: Interval, protocol: Prot
 
 
 def is_decided(interval: Interval, latency_ms: float) -> bool:
-    """Whether more blocks would not change on which side of a latency the interval lies.
+    """Return whether the interval clearly lies above or below a latency.
 
-    Asked again and again, an interval ends up on the good side by chance more often than it
-    says; hence the width that it has to keep away.
+    After every block it is asked again. So by chance an interval lies below the latency more
+    often than its confidence says. That is why it must lie below by its whole width.
     """
     width = interval.high - interval.low
     return interval.low > latency_ms or interval.high + width <= latency_ms
 
 
-def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
-    """How far a measurement can be trusted.
+def quality_of(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
+    """Return how far a measurement can be trusted, as a letter.
 
-    A: no flag, an interval of 2 % or less and at least three blocks. B: 5 % or less, and nothing
-    disturbed its blocks. C: everything else.
+    A: no flag, an interval of at most 2 % and at least three blocks. B: an interval of at most
+    5 % and no disturbance. C: everything else.
     """
     half_width = relative_half_width(interval)
     disturbed = any(flag in DISTURBANCES for flag in flags)
@@ -305,7 +275,7 @@ def grade(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
 
 
 def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, float]:
-    """Median over blocks of each call's corrected median."""
+    """Return the median over blocks of each call's corrected median."""
     first, _ = blocks[0][0]
     return {
         name: median(
@@ -316,18 +286,17 @@ def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, floa
     }
 
 
-def _told(values: Iterable[float | None]) -> list[float]:
-    """The values of the blocks in which there was something to read."""
-    return [value for value in values if value is not None]
+def _of_known(
+    statistic: Callable[[list[float]], float], values: Iterable[float | None]
+) -> float | None:
+    """Return a statistic of the values that are not None; None when all are."""
+    known = [value for value in values if value is not None]
+    return statistic(known) if known else None
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
-
-
-def _sentinel_ms(blocks: Sequence[PointBlock]) -> float:
+def _sentinel_ms(blocks: Iterable[Block]) -> float:
     return median(
-        reading for block in blocks for pair in block.kept.sentinel_pairs_ms for reading in pair
+        reading for block in blocks for pair in block.sentinel_pairs_ms for reading in pair
     )
 
 
@@ -339,12 +308,13 @@ def _flags(
         **{name: any(name in block.kept.disturbances for block in blocks) for name in DISTURBANCES},
         "unsettled": any(not block.warm_up.settled for block in blocks),
         "sentinel_drift": any(
-            abs(_sentinel_ms([block]) / reference_ms - 1) > protocol.drift_limit for block in blocks
+            abs(_sentinel_ms([block.kept]) / reference_ms - 1) > protocol.drift_limit
+            for block in blocks
         ),
         "restarted": any(block.restarted for block in blocks),
     }
     return tuple(flag for flag, is_raised in raised.items() if is_raised)
 
 
-def _known(value: float | None) -> Cell:
+def _or_blank(value: Cell | None) -> Cell:
     return "" if value is None else value

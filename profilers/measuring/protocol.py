@@ -1,4 +1,4 @@
-"""How a session measures, and what it measures."""
+"""This module holds the settings of a session, its points and its sentinel."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,30 +14,36 @@ class Protocol:
     """The settings of a session.
 
     Attributes:
-        threads: Intra-op threads of the runtime.
-        samples_per_block: Samples taken in one process; more of them when they are short.
-        block_seconds: A block of slow samples ends after this time, but has at least 3 of them.
-        group_ms: Time between two readings of the sentinel within a block.
-        burst_ms: Time that one reading of the sentinel takes, or one run of it.
-        min_rounds: Blocks per point, each in a fresh process, before the stop rule is asked.
-        max_rounds: Blocks per point after which it is given up with the flag `ci_unmet`.
-        max_point_seconds: Measuring time per point after which it is given up likewise.
-        target_half_width: A point is done when its 95 % interval is this narrow, relative.
-        decide_ms: A latency to decide against: a point is done as well when its interval lies
-            above it, or below it by more than its own width. None for no such latency.
-        chunk_size: Points interleaved with each other in one process.
-        warmup_seconds: Least time a point runs before its block.
-        max_warmup_seconds: Longest time it runs before its block, settled or not.
-        warmup_tolerance: It has settled when it gets faster by no more than this, relative.
-        contention_limit: A block is disturbed when time wanted over CPU time got exceeds this;
-            less 1, it is also the limit of cores that others keep busy, and of CPU pressure.
-        clock_limit: A block is disturbed below this share of the session's usual clock.
-        drift_limit: A block in which the sentinel is this far from its reference flags the
-            point, relative.
-        max_block_retries: How often a disturbed block is repeated before it is kept and flagged.
-        cooldown_seconds: Pause before a throttled block is repeated.
-        seed: Shuffles the order of points.
-        timeout_s: Longest time any one request to the worker may take, in seconds.
+        threads: The number of intra-op threads of the runtime.
+        samples_per_block: The number of samples in a block. A block of short samples has more.
+        block_seconds: The time after which a block of slow samples ends. It has at least 3.
+        group_ms: The time between two readings of the sentinel within a block.
+        burst_ms: The time of one reading of the sentinel. A reading has at least one run.
+        min_rounds: The number of blocks per point, each in a fresh process, before a point may be
+            finished.
+        max_rounds: The number of blocks after which a point is finished in any case. When its
+            interval is too wide, it has the flag `ci_unmet`.
+        max_point_seconds: The measuring time after which a point is finished in any case.
+        target_half_width: The relative half-width of the 95 % interval at which a point is
+            finished.
+        decide_ms: A latency to decide against, or None. A point is also finished when its interval
+            lies above this latency, or below it by more than the interval's width.
+        chunk_size: The number of points that are interleaved with each other in one process.
+        warmup_seconds: The least time for which a point runs before its block.
+        max_warmup_seconds: The longest time for which it runs before its block, settled or not.
+        warmup_tolerance: The relative change below which a warm-up has settled: its runs become
+            faster by no more than this.
+        contention_limit: The limit of the CPU time that a block wanted over the time that it got.
+            A block above it is disturbed. Less 1, it is also the limit of the cores that other
+            programs keep busy, and of CPU pressure.
+        clock_limit: The share of the session's usual clock below which a block is disturbed.
+        drift_limit: The relative distance of the sentinel from its reference, in any block, above
+            which the point is flagged.
+        max_block_retries: The number of times that a disturbed block is repeated before it is kept
+            and flagged.
+        cooldown_seconds: The pause before a throttled block is repeated.
+        seed: The seed of the order of points.
+        timeout_s: The longest time that a request to the worker may take, in seconds.
 
     Raises:
         ValueError: A setting is out of range.
@@ -82,7 +88,7 @@ class Protocol:
 
     @classmethod
     def fast(cls, *, threads: int = 1, seed: int = 0) -> "Protocol":
-        """A first look: two or three short blocks and a 5 % interval."""
+        """Return settings for a first look: two or three short blocks and a 5 % interval."""
         return cls(
             threads=threads,
             samples_per_block=5,
@@ -99,20 +105,19 @@ class Protocol:
     def verification(
         cls, *, budget_ms: float | None = None, threads: int = 1, seed: int = 0
     ) -> "Protocol":
-        """For a verdict: a 1 % interval from up to ten processes, or one decided earlier."""
+        """Return settings for a verification: a 1 % interval from up to ten processes.
+
+        A point is also finished when its interval lies on one side of the budget.
+        """
         return cls(
-            threads=threads,
-            target_half_width=0.01,
-            decide_ms=budget_ms,
-            max_rounds=10,
-            seed=seed,
+            threads=threads, target_half_width=0.01, decide_ms=budget_ms, max_rounds=10, seed=seed
         )
 
     def samples_of(self, run_ms: float) -> int:
-        """How many samples a block has when one of them takes `run_ms`."""
+        """Return the number of samples of a block when one sample takes `run_ms`."""
         run_ms = max(run_ms, 1e-6)
         in_time = ceil(self.block_seconds * 1000 / run_ms)
-        # A group of short samples is filled: a block is not to be over in a millisecond.
+        # Short samples fill one group, so that a block does not end within a millisecond.
         most = max(self.samples_per_block, min(_MOST_SAMPLES, int(self.group_ms / run_ms)))
         return min(most, max(_MIN_SAMPLES, in_time))
 
@@ -122,13 +127,14 @@ class Point:
     """One thing to measure.
 
     Attributes:
-        point_id: Its identity in the log; a point found there is not measured again.
+        point_id: Its identity in the log. A point that is in the log is not measured again.
         workload: Its workload file, when that exists already.
-        prepare: Else what writes it and gives its path; called once, just before it is needed.
-        columns: What else its log row shall hold, e.g. the architecture and its features.
+        prepare: A function that writes the workload file and returns its path, when `workload` is
+            not given. It is called once, just before the file is needed.
+        columns: Further columns of its row, e.g. the architecture and its features.
 
     Raises:
-        ValueError: Not exactly one of `workload` and `prepare` is given.
+        ValueError: Both or neither of `workload` and `prepare` are given.
     """
 
     point_id: str
@@ -143,21 +149,21 @@ class Point:
             )
 
     def resolve(self) -> Path:
-        """The path of the workload file, prepared if need be."""
+        """Return the path of the workload file, which is written if it does not exist."""
         if self.prepare is not None:
             return self.prepare()
-        assert self.workload is not None  # __post_init__ saw to it
+        assert self.workload is not None  # __post_init__ checked it
         return self.workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinel:
-    """A workload measured before, within and after every block, to see the machine drift.
+    """A workload that is measured before, within and after every block, to show drift.
 
     Attributes:
-        name: What it is; rows can be compared across logs when their sentinel is the same.
-        workload: Its workload file. Without one, the first point that can be prepared serves.
-        reference_ms: Its level in an earlier session that this one goes on with.
+        name: Its name. Rows of two logs can be compared when their sentinel is the same.
+        workload: Its workload file. Without one, the first point that can be prepared is used.
+        reference_ms: The level to correct to, from an earlier session.
 
     Raises:
         ValueError: `reference_ms` is not positive.
@@ -177,15 +183,15 @@ NO_SENTINEL = Sentinel()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a session has just done.
+    """One event of a session.
 
     Attributes:
-        done: Points finished or failed.
-        total: Points of the session.
-        point_id: The point it was about.
-        round: The round under way, from 1.
-        event: "block", "retry", "restart", "done" or "failed".
-        median_ms: The block's or the point's median latency; None without one.
+        done: The number of points that are finished or failed.
+        total: The number of points of the session.
+        point_id: The point of the event.
+        round: The number of the round, from 1.
+        event: The kind of event: "block", "retry", "restart", "done" or "failed".
+        median_ms: The block's or the point's median latency; None when there is none.
     """
 
     done: int

@@ -1,4 +1,4 @@
-"""One round: a fresh process in which every point gets a block, the sentinel running throughout."""
+"""This module runs one round: a fresh process in which every point gets one block."""
 
 import time
 from collections import deque
@@ -8,13 +8,7 @@ from pathlib import Path
 from profilers.measuring.blocks import Block, PointBlock, WarmUp, run_block
 from profilers.measuring.disturbance import THROTTLED, Referee
 from profilers.measuring.protocol import Point
-from profilers.workers.local import (
-    OpensWorker,
-    OpenWorker,
-    SentinelError,
-    WorkerDied,
-    WorkerError,
-)
+from profilers.workers.local import OpensWorker, OpenWorker, SentinelError, WorkerDied, WorkerError
 
 _SENTINEL = "sentinel"
 _POINT = "point"
@@ -27,12 +21,12 @@ class Round:
     """The blocks of one round.
 
     Args:
-        open_worker: Starts a fresh worker.
-        referee: Judges every block.
-        sentinel: The workload measured before, within and after every block.
-        paths: Workload file of every point, by id.
-        notify: Called as `notify(point, event, median_ms)`.
-        counts_tokens: Whether to ask which experts served the tokens.
+        open_worker: A function that starts a fresh worker.
+        referee: The judge of every block.
+        sentinel: The workload that is measured before, within and after every block.
+        paths: The workload file of every point, by id.
+        notify: A function that is called as `notify(point, event, median_ms)`.
+        counts_tokens: Whether to count the tokens that each expert served.
     """
 
     def __init__(
@@ -53,13 +47,13 @@ class Round:
         self._notify = notify
         self._counts_tokens = counts_tokens
         self._crashes: dict[str, int] = {}
-        self._sentinel_crashes = 0
+        self._sentinel_has_crashed = False
 
     def run(self, points: Sequence[Point]) -> Iterator[tuple[Point, PointBlock | str]]:
-        """Each point with its block, or with the reason why it has none.
+        """Yield each point with its block, or with the reason why it has none.
 
-        A crash costs the block it happened in: a new process takes over, and a point that
-        crashes a second time is given up.
+        When a worker crashes, only the current block is lost, and a new process measures the
+        rest. A point at which a second worker crashes is given up.
 
         Raises:
             ProfilingError: No worker starts.
@@ -78,7 +72,7 @@ class Round:
                     self._notify(point, "restart")
 
     def _process(self, queue: deque[Point]) -> Iterator[tuple[Point, PointBlock | str]]:
-        """Work through the queue in one process; a point leaves it once its fate is known."""
+        """Measure the queue in one process. A point leaves the queue when its outcome is known."""
         with self._open_worker() as worker:
             has_sentinel = self._load_sentinel(worker)
             while queue and has_sentinel:
@@ -92,17 +86,20 @@ class Round:
                 yield queue.popleft(), block
 
     def _load_sentinel(self, worker: OpenWorker) -> bool:
-        """Load it into a fresh process; False when it died, which may happen once a round."""
+        """Load the sentinel into a fresh process.
+
+        Return False when the process died, which may happen once in a round.
+        """
         try:
             self._load(worker, _SENTINEL, self._sentinel)
             return True
-        except WorkerDied as error:
-            self._sentinel_crashes += 1
-            if self._sentinel_crashes > 1:
-                raise self._sentinel_failed(error) from error
-            return False
-        except WorkerError as error:
-            raise self._sentinel_failed(error) from error
+        except (WorkerDied, WorkerError) as error:
+            if isinstance(error, WorkerDied) and not self._sentinel_has_crashed:
+                self._sentinel_has_crashed = True
+                return False
+            raise SentinelError(
+                f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
+            ) from error
 
     def _point_block(self, worker: OpenWorker, point: Point) -> PointBlock:
         load_ms, warm_up = self._load(worker, _POINT, self._paths[point.point_id])
@@ -124,11 +121,6 @@ class Round:
         counted = worker.request("routing", id=_POINT).get("tokens_per_expert", {})
         return {router: tuple(tokens) for router, tokens in counted.items()}
 
-    def _sentinel_failed(self, error: Exception) -> SentinelError:
-        return SentinelError(
-            f"The sentinel {self._sentinel} cannot be run; give another 'sentinel'. {error}"
-        )
-
     def _load(self, worker: OpenWorker, workload_id: str, path: Path) -> tuple[float, WarmUp]:
         reply = worker.request(
             "load", id=workload_id, workload=str(path), threads=self._protocol.threads
@@ -145,7 +137,7 @@ class Round:
         return float(reply["load_ms"]), WarmUp(**warmed)
 
     def _attempts(self, worker: OpenWorker, point: Point, run_ms: float) -> list[Block]:
-        """Blocks until one is undisturbed, the retries are used up or nothing else is to be had."""
+        """Return the attempts at a block, until one is undisturbed or a retry is of no use."""
         attempts = [self._block(worker, run_ms)]
         while (
             attempts[-1].disturbances

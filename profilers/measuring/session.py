@@ -1,4 +1,4 @@
-"""A measuring session: points in chunks, chunks in rounds, until each point is known well."""
+"""This module runs a session: points in chunks and chunks in rounds, until all are finished."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ from profilers.measuring.rounds import Round
 from profilers.workers.local import OpensWorker, ProfilingError, SentinelError, WorkerProcess
 from profilers.workers.remote import RemoteWorker
 
-_BUILD_SECONDS = 1800.0  # a small board tries out many kernels before it has an engine
+_BUILD_SECONDS = 1800.0  # a small board tries many kernels while it builds an engine
 Outcome = Measurement | FailedPoint
 ProgressCallback = Callable[[Progress], None]
 
@@ -41,18 +41,19 @@ def measure_points(
     on_progress: ProgressCallback | None = None,
     open_worker: OpensWorker | None = None,
 ) -> Generator[Outcome]:
-    """Measure every point; each outcome is yielded as soon as it stands.
+    """Measure every point. Each outcome is yielded as soon as it is final.
 
-    Every round runs in a fresh process, in a new order. A point that cannot be measured is
-    yielded as a `FailedPoint`, and the others go on.
+    Every round runs in a fresh process and in a new order. A point that cannot be measured is
+    yielded as a `FailedPoint`, and the other points are still measured.
 
     Args:
-        points: What to measure; their ids are unique.
-        device: Where.
-        protocol: How.
-        sentinel: What is measured throughout every block, to see the machine drift.
-        on_progress: Called after every block.
-        open_worker: Starts a fresh worker; without it, one on `device`, here or elsewhere.
+        points: The points to measure. Their ids are unique.
+        device: The device that runs them.
+        protocol: The settings of the session.
+        sentinel: The workload that shows the machine's drift.
+        on_progress: A function that is called after every block.
+        open_worker: A function that starts a fresh worker. By default the worker is started on
+            `device`.
 
     Raises:
         ValueError: Two points share an id, or there are more threads than cores.
@@ -67,7 +68,7 @@ def measure_points(
 def measure_one(
     workload: Path, *, device: Device, protocol: Protocol, sentinel: Sentinel = NO_SENTINEL
 ) -> Measurement:
-    """Measure one workload; its file name is the point's id.
+    """Measure one workload. Its file name is the point's id.
 
     Raises:
         DeviceUnavailableError: The device cannot be used.
@@ -81,7 +82,7 @@ def measure_one(
 
 
 def require_unique_ids(points: Sequence[Point]) -> None:
-    """Refuse points of which two could not be told apart in the log.
+    """Check that the log can tell all points apart.
 
     Raises:
         ValueError: Two points share an id.
@@ -92,7 +93,7 @@ def require_unique_ids(points: Sequence[Point]) -> None:
 
 
 def chunks_of(points: Sequence[Point], size: int) -> Iterator[Sequence[Point]]:
-    """The points in order, so many at a time."""
+    """Return the points in order, in chunks of `size`."""
     return (points[start : start + size] for start in range(0, len(points), size))
 
 
@@ -115,7 +116,7 @@ def _require_cores(threads: int, cores: int) -> None:
 
 
 class Session:
-    """What a session remembers between rounds; arguments as `measure_points`."""
+    """The state of a session between rounds. The arguments are those of `measure_points`."""
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class Session:
         _require_cores(protocol.threads, self.info.cores)
         self._protocol = protocol
         self._open_worker = open_worker or partial(_worker_on, device, protocol.timeout_s)
-        self._on_progress = on_progress
+        self._on_progress = on_progress or (lambda progress: None)
         self._referee = Referee(protocol)
         self._rng = np.random.default_rng(protocol.seed)
         self._spread_of_finished = NO_SPREAD
@@ -143,12 +144,12 @@ class Session:
     def run(
         self, chunks: Iterable[Sequence[Point]], sentinel: Sentinel, *, total: int
     ) -> Generator[Outcome]:
-        """The outcome of every point, of a chunk as soon as it stands.
+        """Yield the outcome of every point as soon as it is final.
 
         Args:
-            chunks: Points that are interleaved with each other; asked for one chunk at a time.
-            sentinel: What is measured throughout.
-            total: How many points there will be, for the progress.
+            chunks: The chunks of points that are interleaved. One chunk at a time is taken.
+            sentinel: The workload that shows the machine's drift.
+            total: The number of all points, for the progress.
         """
         self._total = total
         self._track = SentinelTrack(sentinel.reference_ms)
@@ -171,7 +172,7 @@ class Session:
                 except SentinelError as error:
                     if sentinel.workload is not None or self._done > n_done:
                         raise
-                    # It was a point itself, which cannot be run; the next one takes its place.
+                    # This sentinel is a point that cannot be run. The next point replaces it.
                     yield self._failed(ready.pop(0), str(error.__cause__), 1)
                     continue
                 sentinel = chosen
@@ -180,7 +181,7 @@ class Session:
     def _prepare(self, point: Point) -> FailedPoint | None:
         try:
             self._paths[point.point_id] = point.resolve().resolve()
-        except Exception as error:  # the caller's code; one bad point must not end the session
+        except Exception as error:  # the caller's code: one bad point must not end the session
             return self._failed(point, f"Preparing it failed. {type(error).__name__}: {error}", 0)
         return None
 
@@ -197,7 +198,7 @@ class Session:
                 blocks[point.point_id].append(result)
                 for pair in result.kept.sentinel_pairs_ms:
                     self._track.add(*pair)
-            # Only now: each point's blocks are judged by the spread of the others' as well.
+            # A point is judged after the round, because the spread of the others' blocks counts.
             medians_ms = {name: corrected_medians(x, self._track) for name, x in blocks.items()}
             spreads = {name: Spread.of(values) for name, values in medians_ms.items()}
             for point in [point for point in order if point in remaining]:
@@ -214,16 +215,13 @@ class Session:
         self._spread_of_finished = sum(spreads.values(), self._spread_of_finished)
 
     def _round(self, number: int, sentinel: Sentinel) -> Round:
-        def notify(point: Point, event: str, median_ms: float | None = None) -> None:
-            self._notify(point, number, event, median_ms)
-
-        assert sentinel.workload is not None  # `run` saw to it
+        assert sentinel.workload is not None  # `run` chose one
         return Round(
             self._open_worker,
             self._referee,
             sentinel=sentinel.workload,
             paths=self._paths,
-            notify=notify,
+            notify=partial(self._notify, number),
             counts_tokens=number == 1,
         )
 
@@ -243,7 +241,7 @@ class Session:
         number: int,
         sentinel: Sentinel,
     ) -> Measurement:
-        self._track.settle()  # what is published from now on has one reference
+        self._track.settle()  # all measurements have one reference
         measurement = measurement_of(
             point,
             blocks,
@@ -254,25 +252,23 @@ class Session:
             others=others,
         )
         self._done += 1
-        self._notify(point, number, "done", measurement.latency_ms)
+        self._notify(number, point, "done", measurement.latency_ms)
         return measurement
 
     def _failed(self, point: Point, reason: str, number: int) -> FailedPoint:
         self._done += 1
-        self._notify(point, number, "failed")
+        self._notify(number, point, "failed")
         return FailedPoint(point.point_id, reason, point.columns)
 
     def _notify(
-        self, point: Point, number: int, event: str, median_ms: float | None = None
+        self, number: int, point: Point, event: str, median_ms: float | None = None
     ) -> None:
-        if self._on_progress is not None:
-            self._on_progress(
-                Progress(
-                    done=self._done,
-                    total=self._total,
-                    point_id=point.point_id,
-                    round=number,
-                    event=event,
-                    median_ms=median_ms,
-                )
-            )
+        progress = Progress(
+            done=self._done,
+            total=self._total,
+            point_id=point.point_id,
+            round=number,
+            event=event,
+            median_ms=median_ms,
+        )
+        self._on_progress(progress)

@@ -1,4 +1,4 @@
-"""Several devices of one kind at one queue of points, each measuring whenever it is free."""
+"""This module measures one queue of points on several devices of one kind."""
 
 import time
 from collections import deque
@@ -30,23 +30,23 @@ def measure_on_several(
     on_progress: ProgressCallback | None = None,
     on_lost: OnLost = lambda message: None,
 ) -> Generator[Outcome]:
-    """Measure every point on one of several devices; each outcome is yielded once it stands.
+    """Measure every point on one of several devices. Each outcome is yielded when it is final.
 
-    All latencies are at one level: the sentinel's in the first chunk, which the first device
-    measures while the others wait, unless the sentinel has a level already. A device that goes
-    away leaves its unfinished points to the others.
+    All latencies are corrected to one level. When the sentinel has no level yet, the first device
+    measures the first chunk while the others wait, and the level is that of this chunk. When a
+    device is lost, the other devices measure its unfinished points.
 
     Args:
-        points: What to measure; their ids are unique.
-        devices: Of one fingerprint and power mode.
-        protocol: How.
-        sentinel: With a workload, which every device measures.
-        on_progress: Called after every block, by the thread of its device.
-        on_lost: Called with the reason when a device has gone away.
+        points: The points to measure. Their ids are unique.
+        devices: The devices, which have one fingerprint and one power mode.
+        protocol: The settings of the sessions.
+        sentinel: A sentinel with a workload, which every device measures.
+        on_progress: A function that is called after every block, in the thread of the device.
+        on_lost: A function that is called with the reason when a device is lost.
 
     Raises:
         ValueError: Two points share an id, the devices differ, or the sentinel has no workload.
-        DeviceUnavailableError: A device cannot be used; while iterating, all are gone.
+        DeviceUnavailableError: A device cannot be used; while iterating, all are lost.
         ProfilingError: Raised while iterating, when nothing can be measured.
     """
     require_unique_ids(points)
@@ -57,12 +57,12 @@ def measure_on_several(
     return queue.run([Session(device, protocol, on_progress=queue.progress) for device in devices])
 
 
-class _Stopped(Exception):  # noqa: N818 - no error
-    """The caller wants no more."""
+class _Stopped(Exception):  # noqa: N818 - it is not an error
+    """The caller wants no more outcomes."""
 
 
 class _Queue:
-    """The points that are left, and the threads that take them."""
+    """The points that remain, and the threads that measure them."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class _Queue:
         on_lost: OnLost,
     ) -> None:
         self._preparing = Lock()
-        self._changed = Condition()  # guards the two below
+        self._changed = Condition()  # guards `_left` and `_taken`
         self._left = deque(map(self._one_at_a_time, points))
         self._taken: dict[str, Point] = {}
         self._total = len(points)
@@ -83,7 +83,7 @@ class _Queue:
         self._sentinel = sentinel
         self._on_progress = on_progress
         self._on_lost = on_lost
-        self._told: Queue[Outcome | Exception | None] = Queue()
+        self._results: Queue[Outcome | Exception | None] = Queue()  # None when a thread has ended
         self._is_stopped = False
 
     def run(self, sessions: Sequence[Session]) -> Generator[Outcome]:
@@ -111,7 +111,7 @@ class _Queue:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def progress(self, event: Progress) -> None:
-        """What sessions call after each block."""
+        """Pass an event of a session on, with the counts of all sessions."""
         if self._is_stopped:
             raise _Stopped
         with self._changed:
@@ -120,7 +120,7 @@ class _Queue:
             self._on_progress(replace(event, done=self._done, total=self._total))
 
     def _first_chunk(self, session: Session) -> Iterator[Outcome]:
-        """Measured by one device alone; its first row gives the level."""
+        """Measure the first chunk on one device. Its first measurement gives the level."""
         chunk = self._next_chunk(n_devices=1)
         try:
             for outcome in session.run([chunk], self._sentinel, total=self._total):
@@ -134,25 +134,25 @@ class _Queue:
             raise
 
     def _lose(self, error: Exception, *, n_left: int) -> None:
-        """Go on without a device, or raise when it was the last."""
+        """Report that a device is lost, or raise the error when it was the last device."""
         if n_left == 0:
             raise error
-        self._on_lost(f"{error} The others go on.")
+        self._on_lost(f"{error} The other devices continue.")
 
     def _outcomes(self, n_working: int) -> Iterator[Outcome]:
         while n_working:
-            told = self._told.get()
-            if told is None:
+            result = self._results.get()
+            if result is None:
                 n_working -= 1
-            elif isinstance(told, _GONE):
-                self._lose(told, n_left=n_working - 1)
-            elif isinstance(told, Exception):
-                raise told
+            elif isinstance(result, _GONE):
+                self._lose(result, n_left=n_working - 1)
+            elif isinstance(result, Exception):
+                raise result
             else:
-                yield told
+                yield result
 
     def _work(self, session: Session, n_devices: int) -> None:
-        """One device, until nothing is left or it goes away."""
+        """Measure on one device until no points remain or the device is lost."""
         mine: list[Point] = []
 
         def chunks() -> Iterator[Sequence[Point]]:
@@ -163,27 +163,28 @@ class _Queue:
         try:
             for outcome in session.run(chunks(), self._sentinel, total=self._total):
                 self._forget(outcome.point_id)
-                self._told.put(outcome)
+                self._results.put(outcome)
         except _Stopped:
             pass
-        except Exception as error:  # told to the caller, who raises it
+        except Exception as error:  # raised again in the caller's thread
             self._give_back(mine)
-            self._told.put(error)
+            self._results.put(error)
         finally:
-            self._told.put(None)
+            self._results.put(None)
 
     def _next_chunk(self, n_devices: int) -> list[Point]:
-        """What one device takes next, little enough for the others to have as much.
+        """Return the points that one device takes next; empty when no points remain.
 
-        While others are busy there may be more to come: what they cannot finish.
+        The chunk is small enough for each other device to get as many points. While other devices
+        are busy, this waits, because the points that they cannot finish come back.
         """
         with self._changed:
             while not self._left and self._taken and not self._is_stopped:
                 self._changed.wait()
             size = min(self._protocol.chunk_size, ceil(len(self._left) / n_devices))
-            some = [self._left.popleft() for _ in range(0 if self._is_stopped else size)]
-            self._taken.update({point.point_id: point for point in some})
-            return some
+            chunk = [self._left.popleft() for _ in range(0 if self._is_stopped else size)]
+            self._taken.update({point.point_id: point for point in chunk})
+            return chunk
 
     def _forget(self, point_id: str) -> None:
         with self._changed:
@@ -197,7 +198,7 @@ class _Queue:
             self._changed.notify_all()
 
     def _one_at_a_time(self, point: Point) -> Point:
-        """Its graph is written while no other one is: they share files."""
+        """Return the point with a `prepare` that runs alone, because graphs share files."""
         prepare = point.prepare
         if prepare is None:
             return point

@@ -1,1 +1,1 @@
-"""Whether TensorRT takes a graph, and which node it refuses."""
+"""This package tells whether TensorRT can parse a graph, and which nodes it refuses."""

@@ -1,4 +1,4 @@
-"""Whether TensorRT can parse an ONNX graph, told from the graph alone, and why not."""
+"""This module tells from an ONNX graph alone whether TensorRT can parse it, and if not, why."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,24 +19,25 @@ from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import bodies
 
-if TYPE_CHECKING:  # onnx takes a moment to import
+if TYPE_CHECKING:  # onnx is slow to import
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 _STANDARD = ("", "ai.onnx")
 _INTEGERS = (5, 6, 7)  # INT16, INT32 and INT64 of TensorProto
 _INT64, _DOUBLE = 7, 11
-_SIZES = (6, 7, 9)  # INT32, INT64, and BOOL: what a shape may be computed of
+_SIZES = (6, 7, 9)  # INT32, INT64 and BOOL: shapes may be computed from these
 
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """Something that a dialect refuses, or that whoever builds an engine must know.
+    """Something that a dialect refuses, or that one must know before an engine is built.
 
     Attributes:
-        severity: "refusal" (it cannot be parsed) or "note".
-        node: The node's name, else its place and operator; empty when it is about the graph.
-        operator: Its operator; empty when it is about the graph.
-        reason: One line.
+        severity: "refusal" when the graph cannot be parsed, otherwise "note".
+        node: The node's name, or its place when it has no name. It is empty when the finding is
+            about the graph.
+        operator: The node's operator. It is empty when the finding is about the graph.
+        reason: The reason, as one line.
     """
 
     severity: Literal["refusal", "note"]
@@ -46,10 +47,10 @@ class LintFinding:
 
 
 def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
-    """Return the findings of a dialect; without one of severity "refusal" the graph is taken.
+    """Return the findings of a dialect. Without a "refusal" TensorRT can parse the graph.
 
     Args:
-        path: The ONNX file; its weights are not read.
+        path: The ONNX file. Its weights are not read.
         dialect: One of ``DIALECTS``.
 
     Raises:
@@ -61,7 +62,9 @@ def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
         raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
     model = load_onnx(path)
     if not model.graph.node:
-        raise WorkloadError(f"{path} has no nodes: it is no ONNX graph. Export the model as ONNX.")
+        raise WorkloadError(
+            f"{path} has no nodes: it is not an ONNX graph. Export the model as ONNX."
+        )
     return tuple(_Lint(model, DIALECTS[dialect]).findings())
 
 
@@ -74,7 +77,7 @@ class _Lint:
         self._constants: dict[str, TensorProto] = {}
         self._types = _element_types(model)
         self._from_data: set[str] = set()
-        self._from_sizes: set[str] = set()  # of inputs that may say shapes
+        self._from_sizes: set[str] = set()  # computed from inputs that may be shapes
 
     def findings(self) -> Iterator[LintFinding]:
         yield from self._opset()
@@ -84,13 +87,9 @@ class _Lint:
     def _opset(self) -> Iterator[LintFinding]:
         for entry in self._model.opset_import:
             if entry.domain in _STANDARD and entry.version > self._dialect.max_opset:
-                yield LintFinding(
-                    "refusal",
-                    "",
-                    "",
-                    f"opset {entry.version} is newer than {self._dialect.max_opset}, the newest "
-                    f"that it reads; export with an older one",
-                )
+                newest = f"{self._dialect.max_opset}, the newest that it reads"
+                reason = f"opset {entry.version} is newer than {newest}; export with an older one"
+                yield LintFinding("refusal", "", "", reason)
 
     def _inputs(self) -> Iterator[LintFinding]:
         weights = {tensor.name for tensor in self._model.graph.initializer}
@@ -130,19 +129,19 @@ class _Lint:
             return
         given = [name for name in self._shapes_of(node) if name in self._from_sizes]
         if given:
-            yield "note", f"{_listed(given)} says a shape: it lies on the host, not the GPU"
+            yield "note", f"{_listed(given)} gives a shape: it lies on the CPU, not the GPU"
         is_old = self._dialect.version < (10, 0)
         if node.op_type in SHAPED_BY_DATA or self._is_shaped_by_data(node):
             how = "its output's shape depends on data"
             if is_old and node.op_type not in SHAPED_BY_DATA:
-                yield "refusal", f"{how}, which 8.x takes of NonZero and NonMaxSuppression only"
+                yield "refusal", f"{how}, which 8.x takes only from NonZero and NonMaxSuppression"
             else:
-                yield "note", f"{how}: the host waits for it, and no CUDA graph can hold it"
+                yield "note", f"{how}: the CPU waits for it, and no CUDA graph can hold it"
 
     def _refusal(self, node: "NodeProto") -> str:
         operator, dialect = node.op_type, self._dialect
         if node.domain not in _STANDARD:
-            return f"the domain {node.domain!r} is no standard one; write it with ONNX operators"
+            return f"the domain {node.domain!r} is not a standard one; write it with ONNX operators"
         since = TAKEN_SINCE.get(operator)
         if since is None or operator in dialect.refused:
             return "the parser does not take this operator; write it with others"
@@ -175,7 +174,7 @@ class _Lint:
         return f"its K must be at most {limit}. Got {k}" if k > limit else ""
 
     def _is_constant(self, node: "NodeProto", place: int) -> bool:
-        """Return whether an input is constant; one that is left out is constant too."""
+        """Return whether an input is constant or left out."""
         if len(node.input) <= place or not node.input[place]:
             return True
         return node.input[place] in self._constants
@@ -184,12 +183,12 @@ class _Lint:
         return any(name in self._from_data for name in self._shapes_of(node))
 
     def _shapes_of(self, node: "NodeProto") -> list[str]:
-        """Return the inputs that say which shape the node's output has."""
+        """Return the inputs that decide the shape of the node's output."""
         places = SHAPE_INPUTS.get(node.op_type, ())
         return [node.input[place] for place in places if place < len(node.input)]
 
     def _follow(self, node: "NodeProto") -> None:
-        """What is computed from data is data; a shape is not."""
+        """Note which outputs are computed from data. The shape of data is not data."""
         if node.op_type in ("Shape", "Size"):
             return
         if any(name in self._from_data for name in node.input):
@@ -207,7 +206,7 @@ def _may_be_shape(value: "ValueInfoProto") -> bool:
 
 
 def _constant(node: "NodeProto") -> "TensorProto":
-    """Return what a Constant node gives; it has no type where it has no elements."""
+    """Return the tensor of a Constant node. It has no type when it has no known elements."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -226,7 +225,7 @@ def _element_types(model: "ModelProto") -> dict[str, int]:
 
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
-    except Exception:  # of protobuf or ONNX; what is unknown is then not judged
+    except Exception:  # protobuf's or ONNX's; unknown types are then not judged
         graph = model.graph
     values = (*graph.input, *graph.value_info, *graph.output)
     types = {x.name: int(x.type.tensor_type.elem_type) for x in values}
@@ -234,7 +233,7 @@ def _element_types(model: "ModelProto") -> dict[str, int]:
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:
-    """Return the values of a small constant; none if unknown or in another file."""
+    """Return the values of a small constant; empty when they are unknown or in another file."""
     from onnx import TensorProto, numpy_helper
 
     is_known = tensor.data_type and tensor.data_location != TensorProto.EXTERNAL

@@ -1,7 +1,8 @@
-"""What the ONNX parsers of TensorRT take, by dialect: the one table of it.
+"""This module holds the only table of the operators that TensorRT's ONNX parsers take.
 
-From the support matrices and the changelog that onnx-tensorrt publishes with 8.5, 8.6 and 10.15.
-TensorRT for RTX is asked itself where it is installed, see ``profilers/tensorrt/rtx_parser.py``.
+The sources are the support matrices and the changelog that onnx-tensorrt publishes with 8.5, 8.6
+and 10.15. When TensorRT for RTX is installed, its parser is asked instead, see
+``profilers/tensorrt/rtx_parser.py``.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 Version = tuple[int, int]
 
-# Standard operators that 8.5 takes and no later release has dropped.
+# The standard operators that 8.5 takes. No later release has dropped one of them.
 _SINCE_8_5 = """
 Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization Cast Ceil
 Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum DepthToSpace
@@ -33,14 +34,14 @@ _LATER: Mapping[Version, str] = {
     (10, 5): "STFT",
     (10, 15): "Attention RMSNormalization RotaryEmbedding",
 }
-# The release from which on each operator is taken; what is missing is refused by all.
+# The first release that takes each operator. All releases refuse an operator that is not here.
 TAKEN_SINCE: Mapping[str, Version] = {
     **dict.fromkeys(_SINCE_8_5.split(), (8, 5)),
     **{name: since for since, names in _LATER.items() for name in names.split()},
 }
-# Their outputs have as many elements as the data say.
+# The number of elements in the outputs of these depends on data.
 SHAPED_BY_DATA = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
-# The inputs that say which shape an output has, by their place.
+# The places of the inputs that decide the shape of an output.
 SHAPE_INPUTS: Mapping[str, tuple[int, ...]] = {
     "ConstantOfShape": (0,),
     "Expand": (1,),
@@ -54,23 +55,23 @@ SHAPE_INPUTS: Mapping[str, tuple[int, ...]] = {
     "Tile": (1,),
     "TopK": (1,),
 }
-# The inputs that must be constants, by their place.
+# The place of the input that must be a constant.
 CONSTANT_AXES: Mapping[str, int] = {"CumSum": 1, "Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
 _REDUCTIONS = frozenset(name for name in TAKEN_SINCE if name.startswith("Reduce"))
-# The first input of these must be floating point before 10, where integers came.
+# The first input of these must be floating point before release 10.
 FLOATS_BEFORE_10 = _REDUCTIONS | {"ArgMax", "ArgMin", "CumSum", "MatMul", "Pow", "TopK"}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one family of releases takes.
+    """The rules of one family of releases.
 
     Attributes:
-        name: As in ``--dialect 8.6``.
-        version: The oldest release of the family: what it takes, all of them take.
+        name: The name of the dialect, as in ``--dialect 8.6``.
+        version: The oldest release of the family. Later ones take everything that it takes.
         max_opset: The newest opset of the default domain.
-        topk_limit: Most elements that TopK gives.
-        refused: Operators that the family refuses although the table has them.
+        topk_limit: The largest number of elements that TopK may give.
+        refused: The operators that the family refuses although the table has them.
     """
 
     name: str
@@ -81,12 +82,12 @@ class Dialect:
 
     @property
     def has_int64(self) -> bool:
-        """Whether INT64 is a type; before that it is narrowed to INT32."""
+        """Return whether INT64 is a type. Older releases narrow it to INT32."""
         return self.version >= (10, 0)
 
     @property
     def has_dynamic_k(self) -> bool:
-        """Whether the K of TopK may be computed."""
+        """Return whether the K of TopK may be computed."""
         return self.version >= (8, 6)
 
 
@@ -98,7 +99,7 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("8.6", (8, 6), max_opset=17, topk_limit=1024),
         Dialect("10", (10, 0), max_opset=20, topk_limit=3840),
         Dialect("11", (11, 0), max_opset=24, topk_limit=3840),
-        # Seen in 1.7.1: they need a library of plugins that it does not have.
+        # Release 1.7.1 lacks the library of plugins that the two refused operators need.
         Dialect("rtx", (11, 0), 24, 3840, refused=frozenset({"DeformConv", "NonZero"})),
     )
 }

@@ -1,6 +1,6 @@
-"""What the parser of TensorRT for RTX says of a graph, where the extra ``rtx`` is installed.
+"""This module asks the parser of TensorRT for RTX about a graph, when the extra ``rtx`` is there.
 
-It needs no GPU. It runs in a process of its own: a parser that crashes takes only that with it.
+The parser needs no GPU. It runs in its own process, so that a crash ends only that process.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 MODULE = "tensorrt_rtx"
 _SECONDS = 120.0
-# Stands for itself: it imports nothing of ours, and our folder is not on its path.
+# The program imports nothing of AutoMoE, and AutoMoE's folder is not on its path.
 _PROGRAM = """
 import json, sys
 import tensorrt_rtx as trt
@@ -42,9 +42,9 @@ class ParserRefusal:
     """One node that the parser does not take.
 
     Attributes:
-        node: Its name, or its place.
-        operator: Its operator.
-        reason: The parser's own words, in one line.
+        node: The name of the node, or its place.
+        operator: The operator of the node.
+        reason: The parser's message, in one line.
     """
 
     node: str
@@ -54,13 +54,13 @@ class ParserRefusal:
 
 @dataclass(frozen=True, slots=True)
 class ParserVerdict:
-    """What the parser made of a graph.
+    """The parser's verdict on a graph.
 
     Attributes:
-        version: Of TensorRT for RTX.
-        is_parsed: Whether it took the graph.
-        n_layers: Of the network that it made.
-        refusals: What it refused.
+        version: The version of TensorRT for RTX.
+        is_parsed: Whether the parser took the graph.
+        n_layers: The number of layers of the parsed network.
+        refusals: The nodes that the parser refused.
     """
 
     version: str
@@ -70,14 +70,14 @@ class ParserVerdict:
 
 
 def missing_parser() -> str | None:
-    """Return why the parser cannot be asked, with the remedy; None when it can."""
+    """Return the reason why the parser cannot be asked, with the remedy; None when it can."""
     if find_spec(MODULE) is None:
         return f"{MODULE} is not installed; pip install tensorrt_rtx nvidia-cuda-runtime"
     return None
 
 
 def parser_verdict(path: Path) -> ParserVerdict:
-    """Ask the parser; the weights beside the graph must be there.
+    """Ask the parser about a graph. The weights beside the graph must exist.
 
     Raises:
         RuntimeError: The parser crashed or did not end in time.

@@ -1,1 +1,1 @@
-"""What one sample runs: graphs, calls and the tensors between them."""
+"""This package describes what one sample runs: graphs, calls and the tensors between them."""

@@ -1,4 +1,4 @@
-"""Reading JSON documents with errors that name the file, the field and what was expected."""
+"""This module reads JSON documents. Its errors name the file, the field and the expected type."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,12 +6,14 @@ from typing import Any
 
 
 class WorkloadError(ValueError):
-    """A workload that cannot be run as it is written."""
+    """A workload cannot be run as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
-    """Typed access to the fields of one JSON object.
+    """A reader of the fields of one JSON object.
+
+    Its methods raise a `WorkloadError` when a field is missing or has another type.
 
     Attributes:
         value: The decoded JSON.
@@ -22,27 +24,15 @@ class FieldReader:
     where: str
 
     def text(self, field: str) -> str:
-        """Return a string.
-
-        Raises:
-            WorkloadError: The field is missing or something else.
-        """
+        """Return the string in `field`."""
         return str(self._get(field, str))
 
     def integer(self, field: str) -> int:
-        """Return an integer.
-
-        Raises:
-            WorkloadError: The field is missing or something else.
-        """
+        """Return the integer in `field`."""
         return int(self._get(field, int))
 
     def integers(self, field: str) -> list[int]:
-        """Return a list of integers.
-
-        Raises:
-            WorkloadError: The field is missing or something else.
-        """
+        """Return the list of integers in `field`."""
         items: list[Any] = self._get(field, list)
         for item in items:
             if not isinstance(item, int) or isinstance(item, bool):
@@ -50,11 +40,7 @@ class FieldReader:
         return items
 
     def table(self, field: str) -> dict[str, Any]:
-        """Return an object.
-
-        Raises:
-            WorkloadError: The field is missing or something else.
-        """
+        """Return the object in `field`."""
         return dict(self._get(field, dict))
 
     def child(self, field: str) -> "FieldReader":
@@ -62,7 +48,7 @@ class FieldReader:
         return FieldReader(self.table(field), f"{self.where}, {field}")
 
     def children(self) -> Iterator[tuple[str, "FieldReader"]]:
-        """Return a reader for each field of this object."""
+        """Yield the name of each field of this object, with a reader of the field."""
         for name, value in self.value.items():
             yield name, FieldReader(value, f"{self.where}, {name}")
 
@@ -72,7 +58,7 @@ class FieldReader:
         return [FieldReader(item, f"{self.where}, {field}[{index}]") for index, item in items]
 
     def optional(self, field: str, kind: type) -> Any:
-        """Return the value of `field`, None when it is missing or null."""
+        """Return the value of `field`; None when it is missing or null."""
         if isinstance(self.value, dict) and self.value.get(field) is None:
             return None
         return self._get(field, kind)

@@ -1,4 +1,4 @@
-"""The files of a workload, under the names that they have on another machine."""
+"""This module lists the files of a workload, under their names on another machine."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadFiles:
-    """What a worker elsewhere needs to load a workload.
+    """The files that a worker on another machine needs to load a workload.
 
     Attributes:
-        document: The workload's JSON, its graphs under the new names.
-        files: Every other file by its new name: graphs, and what they keep beside them.
+        document: The workload's JSON, with the graphs under their new names.
+        files: Every other file by its new name: the graphs and their external weights.
     """
 
     document: bytes
@@ -30,10 +30,10 @@ class WorkloadFiles:
 def workload_files(path: Path) -> WorkloadFiles:
     """Return the files that belong to the workload at `path`.
 
-    Graphs of one folder stay together, so that they share their weights there too.
+    Graphs of one folder remain in one folder, so that they still share their weights.
 
     Raises:
-        WorkloadError: A graph is no ONNX file, or keeps data outside its own folder.
+        WorkloadError: A graph is not an ONNX file, or keeps data outside its own folder.
         OSError: A file cannot be read.
     """
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -53,17 +53,14 @@ def external_locations(graph: Path) -> tuple[str, ...]:
     """Return the files in which a graph keeps its weights, relative to its folder, sorted.
 
     Raises:
-        WorkloadError: It is no ONNX file.
-        OSError: It cannot be read.
+        WorkloadError: The graph is not an ONNX file.
+        OSError: The graph cannot be read.
     """
     return tuple(sorted(set(_locations(load_onnx(graph)))))
 
 
 def _locations(model: "ModelProto") -> Iterator[str]:
-    from profilers.workload.subgraphs import (  # onnx takes a moment to import
-        constants,
-        initialisers,
-    )
+    from profilers.workload.subgraphs import constants, initialisers  # onnx is slow to import
 
     for tensor in (*initialisers(model.graph), *constants(model.graph)):
         for entry in tensor.external_data:
@@ -72,7 +69,10 @@ def _locations(model: "ModelProto") -> Iterator[str]:
 
 
 def _inside(graph: Path, location: str) -> Path:
-    """Return the file; a model that somebody gave us must not make us send another one."""
+    """Return the path of a graph's data.
+
+    A model from somebody else must not make AutoMoE send a file of another folder.
+    """
     relative, file = PurePosixPath(location), (graph.parent / location).resolve()
     is_inside = file.is_relative_to(graph.parent.resolve())
     if relative.is_absolute() or ".." in relative.parts or not is_inside:

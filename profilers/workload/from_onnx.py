@@ -1,4 +1,4 @@
-"""A workload for any ONNX file, from the inputs its graph declares."""
+"""This module makes a workload for any ONNX file, from the inputs that its graph declares."""
 
 import contextlib
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ Shapes = Mapping[str, tuple[int, ...]]
 def workload_for_onnx(
     path: Path, *, dims: Mapping[str, int] | None = None, shapes: Shapes | None = None
 ) -> Workload:
-    """Return one call named "model" of the graph at `path`; its weights are not read.
+    """Return a workload with one call, named "model", of the graph at `path`.
 
-    Floating-point inputs are drawn from a normal distribution; integers and booleans are zero,
-    because zero is a valid index into anything.
+    The graph's weights are not read. Floating-point inputs are drawn from a normal distribution.
+    Integers and booleans are zero, because zero is a valid index into every tensor.
 
     Args:
-        path: The ONNX file; the workload refers to it by its absolute path.
-        dims: Sizes of the symbolic dimensions, by name. Those not given are 1.
-        shapes: Whole shapes, by the input's name; their symbolic dimensions hold for the other
-            inputs too.
+        path: The ONNX file. The workload refers to it by its absolute path.
+        dims: The sizes of the symbolic dimensions, by name. A missing one has the size 1.
+        shapes: Whole shapes, by the input's name. They also give the sizes of their symbolic
+            dimensions in other inputs.
 
     Raises:
         WorkloadError: The file is not ONNX, a name is unknown, a shape contradicts the graph or
@@ -49,7 +49,7 @@ def workload_for_onnx(
 
 
 def load_onnx(path: Path) -> "ModelProto":
-    """Return the model at `path`, without the weights that lie in files of their own.
+    """Return the model at `path`, without the weights in separate files.
 
     Raises:
         WorkloadError: The file is not ONNX.
@@ -61,7 +61,7 @@ def load_onnx(path: Path) -> "ModelProto":
         return onnx.load(path, load_external_data=False)
     except OSError:
         raise
-    except Exception as error:  # DecodeError of protobuf, which ships no types to import
+    except Exception as error:  # a DecodeError of protobuf, which has no types to import
         raise WorkloadError(f"{path} is not ONNX: {error}. Export the model as ONNX.") from None
 
 
@@ -79,7 +79,7 @@ def _require_known(sizes: Mapping[str, int], inputs: "list[ValueInfoProto]", pat
 def _take_sizes(
     sizes: dict[str, int], shapes: Shapes, inputs: "list[ValueInfoProto]", path: Path
 ) -> None:
-    """Check whole shapes against the graph, and keep what they say of symbolic dimensions."""
+    """Check whole shapes against the graph, and add the sizes of their symbolic dimensions."""
     by_name = {value.name: value for value in inputs}
     for name, shape in shapes.items():
         if name not in by_name:
@@ -122,7 +122,7 @@ def _dtype(value: "ValueInfoProto") -> str:
 
     if value.type.WhichOneof("value") == "tensor_type":
         elem_type = value.type.tensor_type.elem_type
-        with contextlib.suppress(KeyError):  # of a type that is undefined
+        with contextlib.suppress(KeyError):  # the type is undefined
             name = str(onnx.helper.tensor_dtype_to_np_dtype(elem_type))
             if name in DTYPES:
                 return name

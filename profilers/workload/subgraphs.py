@@ -1,4 +1,4 @@
-"""The graphs within a graph, and the tensors that all of them store."""
+"""This module visits the graphs within a graph, and the tensors that all of them store."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def has_bodies(node: NodeProto) -> bool:
 
 
 def captured_names(node: NodeProto) -> Iterator[str]:
-    """Yield the names that the bodies of a node take, from themselves or the graph around them."""
+    """Yield the names of the values that the bodies of a node take, from any graph."""
     for body in bodies(node):
         for inner in body.node:
             yield from inner.input

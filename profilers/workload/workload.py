@@ -1,11 +1,13 @@
-"""What one timed sample runs: graphs, the calls made of them, and every input tensor.
+"""This module describes a workload: graphs, their calls, and every input tensor.
 
-A workload is a JSON file beside its ONNX graphs. An encoder run once and a decoder step run 30
-times with a growing key/value cache is two calls; any other ONNX file is one.
+A workload is a JSON file beside its ONNX graphs. A translation is two calls: one run of the
+encoder, and e.g. 30 runs of the decoder with a growing cache of keys and values. Any other ONNX
+file is one call.
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import prod
 from pathlib import Path
@@ -19,7 +21,7 @@ DTYPES = (
     *("float16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
-# The log has columns `<name>_ms` of its own.
+# A call `<name>` must not have one of these names, because the log has such columns `<name>_ms`.
 RESERVED_CALL_NAMES = frozenset(
     (
         *("latency", "raw_latency", "ci_low", "ci_high", "cpu", "min", "mad", "load"),
@@ -36,10 +38,11 @@ class TensorSpec:
     """One input tensor.
 
     Attributes:
-        dtype: A NumPy name, one of `DTYPES`.
-        shape: Its dimensions; zero is allowed (an empty cache).
-        values: One per element in row-major order, or a single one that fills the tensor.
-        seed: Draws standard-normal values instead; floating point only.
+        dtype: The NumPy name of its type, one of `DTYPES`.
+        shape: Its dimensions. Zero is allowed, for an empty cache.
+        values: One value per element in row-major order, or a single value that fills the tensor.
+        seed: The seed of standard-normal values, instead of `values`. It is only for floating
+            point.
 
     Raises:
         WorkloadError: The fields contradict each other.
@@ -56,7 +59,7 @@ class TensorSpec:
         if any(size < 0 for size in self.shape):
             raise WorkloadError(f"'shape' must not be negative. Got {self.shape}.")
         if (self.values is None) == (self.seed is None):
-            raise WorkloadError("Give either 'values' or 'seed', not both and not neither.")
+            raise WorkloadError("Give either 'values' or 'seed'. Got both or neither.")
         if self.seed is not None and not self.dtype.startswith("float"):
             raise WorkloadError(
                 f"'seed' draws normal values, so 'dtype' must be floating point. "
@@ -77,15 +80,15 @@ class Call:
     """One graph, run `repeat` times in a row.
 
     Attributes:
-        name: Its name; the log's column is `<name>_ms`.
-        graph: The name of the graph it runs.
-        repeat: How many times in one sample.
-        inputs: Tensors that hold for every run, or for the first when `carry` replaces them.
-        step_inputs: Tensors that differ from run to run, one per run.
-        from_calls: Inputs that take an output of an earlier call: `{input: (call, output)}`.
-        carry: Outputs that become inputs of the next run: `{output: input}`.
-        routing_outputs: Integer outputs that say which expert served each token; they are
-            counted once, untimed.
+        name: Its name. The log's column is `<name>_ms`.
+        graph: The name of the graph that it runs.
+        repeat: The number of runs in one sample.
+        inputs: The tensors of every run, or only of the first when `carry` replaces them.
+        step_inputs: The tensors that differ from run to run, one per run.
+        from_calls: The inputs that take an output of an earlier call: `{input: (call, output)}`.
+        carry: The outputs that become inputs of the next run: `{output: input}`.
+        routing_outputs: The integer outputs that say which expert served each token. They are
+            counted once, in an untimed run.
 
     Raises:
         WorkloadError: A field is out of range or an input has two sources.
@@ -119,21 +122,15 @@ class Call:
         self._require_one_source_per_input()
 
     def _require_one_source_per_input(self) -> None:
-        sources = [*self.inputs, *self.step_inputs, *self.from_calls]
-        twice = sorted({name for name in sources if sources.count(name) > 1})
-        if twice:
+        if twice := _repeated([*self.inputs, *self.step_inputs, *self.from_calls]):
             raise WorkloadError(
                 f"Each input of {self.name!r} must have one source. Got two for {twice}."
             )
-        targets = list(self.carry.values())
-        shared = sorted({name for name in targets if targets.count(name) > 1})
-        if shared:
+        if shared := _repeated(self.carry.values()):
             raise WorkloadError(
                 f"'carry' of {self.name!r} must fill each input once. Got two outputs for {shared}."
             )
-        started = {*self.inputs, *self.from_calls}
-        orphans = sorted(set(self.carry.values()) - started)
-        if orphans:
+        if orphans := sorted({*self.carry.values()} - {*self.inputs, *self.from_calls}):
             raise WorkloadError(
                 f"'carry' of {self.name!r} needs a first value for {orphans}. "
                 f"Give it in 'inputs' or 'from_calls'."
@@ -142,17 +139,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Everything one sample runs, in order.
+    """The graphs and calls of one sample.
 
     Attributes:
-        graphs: Name to ONNX file, relative to the workload's own file (or absolute).
+        graphs: The ONNX file of each graph, by name. The path is absolute or relative to the
+            workload's own file.
         calls: The calls of one sample, in order.
-        shape_ranges: By graph and input, its least, typical and greatest shape. A runtime that
-            builds engines needs them where outputs become inputs.
+        shape_ranges: The least, typical and greatest shape of inputs, by graph and input. A
+            runtime that builds engines needs them when outputs become inputs.
 
     Raises:
-        WorkloadError: A call names an unknown graph or a call that does not precede it, or a
-            range is none.
+        WorkloadError: A call names an unknown graph or a call that is not an earlier one, or a
+            range is wrong.
     """
 
     graphs: Mapping[str, str]
@@ -195,7 +193,7 @@ class Workload:
         """Return the workload written at `path`.
 
         Raises:
-            WorkloadError: The file is not a workload; the message names the field and the remedy.
+            WorkloadError: The file is not a workload. The message names the field and the remedy.
             OSError: The file cannot be read.
         """
         try:
@@ -204,14 +202,15 @@ class Workload:
             raise WorkloadError(
                 f"{path} is not JSON: {error}. Write it with Workload.save."
             ) from None
-        reader = FieldReader(document, where=str(path))
         try:
-            return _workload(reader)
+            return _workload(FieldReader(document, where=str(path)))
         except WorkloadError as error:
-            message = str(error)
-            raise WorkloadError(
-                message if message.startswith(str(path)) else f"{path}: {message}"
-            ) from None
+            place = "" if str(error).startswith(str(path)) else f"{path}: "
+            raise WorkloadError(f"{place}{error}") from None
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _workload(reader: FieldReader) -> Workload:
@@ -245,16 +244,13 @@ def _require_range(graph: str, name: str, shapes: ShapeRange) -> None:
 
 
 def _call(reader: FieldReader) -> Call:
-    steps = reader.table("step_inputs")
+    steps = reader.child("step_inputs")
     return Call(
         name=reader.text("name"),
         graph=reader.text("graph"),
         repeat=reader.integer("repeat"),
         inputs={name: _tensor(item) for name, item in reader.child("inputs").children()},
-        step_inputs={
-            name: tuple(_tensor(item) for item in reader.child("step_inputs").readers(name))
-            for name in steps
-        },
+        step_inputs={name: tuple(map(_tensor, steps.readers(name))) for name in steps.value},
         from_calls={name: _source(pair) for name, pair in reader.table("from_calls").items()},
         carry={name: str(target) for name, target in reader.table("carry").items()},
         routing_outputs=tuple(map(str, reader.optional("routing_outputs", list) or ())),

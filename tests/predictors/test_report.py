@@ -14,7 +14,7 @@ CURVE = LearningCurve((20, 40), (0.06, 0.035), floor=0.01, slope=1.0)
     [
         (0.03, "enough: 3.0% on unseen rows, goal 3.0%"),
         (0.02, "not enough yet: 3.0% on unseen rows, goal 2.0%; about 50 more rows are needed"),
-        (0.01, "not enough yet: 3.0% on unseen rows, goal 1.0%; more rows alone will not do, "),
+        (0.01, "not enough yet: 3.0% on unseen rows, goal 1.0%; more rows alone are not enough, "),
     ],
 )
 def test_the_verdict(goal: float, verdict: str) -> None:
@@ -32,5 +32,6 @@ def test_the_outlook_is_in_points() -> None:
     report = replace(made_up_report(n_rows=50), learning_curve=CURVE)
     # 1 / 50 - 1 / 70 is 0.57 points.
     assert report.outlook == (
-        "20 more measurements would bring 0.6 points; no number brings less than 1.0%"
+        "20 more measurements would lower the error by 0.6 points; "
+        "with any number the error stays above 1.0%"
     )

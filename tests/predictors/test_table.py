@@ -76,6 +76,6 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "lat.csv"
     path.write_bytes(b"a\n\xff\xfe\n")
     with pytest.raises(
-        TableError, match=r"must be a CSV in UTF-8\. Got invalid start byte\. Save it so"
+        TableError, match=r"must be a CSV in UTF-8\. Got invalid start byte\. Convert it"
     ):
         read_table(path)

@@ -18,7 +18,7 @@ def test_lines_are_told_as_ranges_and_only_the_first_few(rows: tuple[int, ...], 
 
 
 def test_a_problem_names_each_line_once_and_in_order() -> None:
-    problem = Problem.at([9, 3, 9, 4], "unit", "warning", message="odd", remedy="mend it")
+    (problem,) = Problem.at([9, 3, 9, 4], "unit", "warning", message="odd", remedy="mend it")
     assert problem == Problem(
         "unit", "warning", "odd: lines 3-4, 9 (3 in all)", "mend it", (3, 4, 9)
     )

@@ -50,7 +50,7 @@ def test_workloads_are_a_condition_and_a_callers_own_columns_are_none(path: Path
     write_log(path, {"columns": {"workload": "short"}}, {"columns": {"workload": "long"}})
     (problem,) = check(path)
     assert problem.message == (
-        "'workload' takes 2 values: long, short; another than the usual 'short': line 3"
+        "'workload' takes 2 values: long, short; not the usual 'short': line 3"
     )
 
 
@@ -185,7 +185,7 @@ def test_conditions_of_other_logs_are_known_by_name(path: Path) -> None:
     log = write_foreign(path, "GPU,size,latency_ms", "a,1,2.0", "b,2,3.0", "a,3,4.0")
     (problem,) = check(log)
     assert (problem.check, problem.severity, problem.rows) == ("mixed", "problem", (3,))
-    assert problem.message == "'GPU' takes 2 values: a, b; another than the usual 'a': line 3"
+    assert problem.message == "'GPU' takes 2 values: a, b; not the usual 'a': line 3"
 
 
 def test_a_row_of_another_log_that_comes_again_is_a_warning(path: Path) -> None:

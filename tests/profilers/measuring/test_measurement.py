@@ -11,7 +11,7 @@ from profilers.log.rows import REQUIRED_COLUMNS
 from profilers.measuring.blocks import Block, PointBlock, Sample, WarmUp
 from profilers.measuring.drift import SentinelTrack
 from profilers.measuring.intervals import Interval
-from profilers.measuring.measurement import Measurement, grade, measurement_of, stop_reason
+from profilers.measuring.measurement import Measurement, measurement_of, quality_of, stop_reason
 
 
 def point_block(
@@ -132,7 +132,7 @@ def test_each_sample_is_corrected_by_the_readings_around_it() -> None:
     ],
 )
 def test_the_grade(n_blocks: int, half_width: float, flags: tuple[str, ...], expected: str) -> None:
-    assert grade(flags, Interval(1.0, 1 + half_width, 1.0), n_blocks) == expected
+    assert quality_of(flags, Interval(1.0, 1 + half_width, 1.0), n_blocks) == expected
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_board_that_goes_away_leaves_its_points_to_the_other(
     assert sorted(outcome.point_id for outcome in outcomes) == IDS
     assert all(isinstance(outcome, Measurement) for outcome in outcomes)
     assert leaves.n_workers == 2, "it had begun a chunk"
-    assert lost == ["The board does not answer. The others go on."]
+    assert lost == ["The board does not answer. The other devices continue."]
 
 
 def test_a_board_that_goes_away_first_of_all_leaves_everything_to_the_other(
@@ -120,7 +120,7 @@ def test_a_board_that_goes_away_first_of_all_leaves_everything_to_the_other(
     leaves = Board(tmp_path / "leaves", until=0)
     outcomes = measure(devices=[leaves, boards[0]], on_lost=lost.append)
     assert sorted(outcome.point_id for outcome in outcomes) == IDS
-    assert lost == ["The board does not answer. The others go on."]
+    assert lost == ["The board does not answer. The other devices continue."]
     with pytest.raises(DeviceUnavailableError, match="The board does not answer"):
         measure(devices=[leaves, leaves])
 

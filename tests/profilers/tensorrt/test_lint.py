@@ -70,7 +70,7 @@ def test_a_plain_graph_is_taken_by_all(tmp_path: Path, dialect: str) -> None:
     [
         (NON_ZERO, ["rtx"], "does not take this operator"),
         (NORM, ["8.5"], "since 8.6 only"),
-        (FUSED, ["8.5", "8.6", "10", "11", "rtx"], "'com.microsoft' is no standard one"),
+        (FUSED, ["8.5", "8.6", "10", "11", "rtx"], "'com.microsoft' is not a standard one"),
         (BEST % 2, [], ""),
         (BEST % 2000, ["8.5", "8.6"], "at most 1024. Got 2000"),
         (BEST % 4000, ["8.5", "8.6", "10", "11", "rtx"], "Got 4000"),
@@ -120,7 +120,7 @@ def test_a_shape_that_depends_on_shapes_is_no_matter(tmp_path: Path) -> None:
 
 def test_an_input_that_says_a_shape_is_noted(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "g.onnx", GIVEN_SIZE)
-    assert "shape says a shape: it lies on the host, not the GPU" in notes(path, "11")
+    assert "shape gives a shape: it lies on the CPU, not the GPU" in notes(path, "11")
     assert not any("host" in note for note in notes(write_graph(path, COMPUTED_K), "11"))
 
 

@@ -40,8 +40,8 @@ def test_a_workload_is_read_back_as_it_was_written(tmp_path: Path) -> None:
             {"shape": (2, -1), "values": (0,)},
             r"'shape' must not be negative. Got \(2, -1\).",
         ),
-        ({}, "Give either 'values' or 'seed', not both and not neither."),
-        ({"values": (0,), "seed": 1}, "Give either 'values' or 'seed', not both"),
+        ({}, "Give either 'values' or 'seed'. Got both or neither."),
+        ({"values": (0,), "seed": 1}, "Give either 'values' or 'seed'. Got both"),
         (
             {"dtype": "int64", "seed": 1},
             "'seed' draws normal values, so 'dtype' must be floating point. Got 'int64'; give",

@@ -23,7 +23,7 @@ from automoe.latency.model import LatencyModel
 from automoe.latency.profiling import profile_architectures
 from automoe.search import Evaluator, SearchSettings
 from automoe.search.certify.bench import Bench
-from automoe.search.certify.verified_search import verified_search
+from automoe.search.certify.search_rounds import verified_search
 from automoe.search.state import SearchState
 from devices import get_device
 from devices.opening import opened_device

@@ -1,7 +1,7 @@
 """Run every stage from profiling to the report; a run has one folder and can be resumed."""
 
 from automoe.pipeline.config import ConfigError, RunConfig
-from automoe.pipeline.plan import Plan, StagePlan, plan_run
+from automoe.pipeline.dry_run import Plan, StagePlan, plan_run
 from automoe.pipeline.reporting import draw_report
 from automoe.pipeline.stages import RunSummary, run
 

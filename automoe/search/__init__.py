@@ -9,14 +9,8 @@ from automoe.search.assembly import (
 )
 from automoe.search.budget_search import Candidate, SearchOutcome, search
 from automoe.search.certify.bench import Bench, Measured
-from automoe.search.certify.result import (
-    SCHEMA_VERSION,
-    describe,
-    front_of,
-    result_of,
-)
+from automoe.search.certify.search_rounds import VerifiedSearch, verified_search
 from automoe.search.certify.verification import Verification, verify
-from automoe.search.certify.verified_search import VerifiedSearch, verified_search
 from automoe.search.evolution import Evolution
 from automoe.search.fingerprint import search_fingerprint
 from automoe.search.fitness.bleu import BleuFitness
@@ -37,6 +31,12 @@ from automoe.search.preflight import (
     preflight_line,
     require_feasible,
     surveyed,
+)
+from automoe.search.result import (
+    SCHEMA_VERSION,
+    describe,
+    front_of,
+    result_of,
 )
 from automoe.search.state import RoundKind, SearchStateError
 from automoe.search.workers.backend import WorkersUnavailableError

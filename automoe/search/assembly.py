@@ -16,14 +16,14 @@ from automoe.latency.model import LatencyModel
 from automoe.progress import StageReporter, no_progress
 from automoe.search.budget_search import search
 from automoe.search.certify.bench import Bench
-from automoe.search.certify.result import front_of, result_of
+from automoe.search.certify.search_rounds import VerifiedSearch, verified_search
 from automoe.search.certify.verification import Verification
-from automoe.search.certify.verified_search import VerifiedSearch, verified_search
 from automoe.search.fingerprint import search_fingerprint
 from automoe.search.fitness.cache import FitnessCache
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.fitness.validation import Fitness
 from automoe.search.preflight import Preflight
+from automoe.search.result import front_of, result_of
 from automoe.search.state import RoundKind, SearchState
 from automoe.search.workers.pool import workers
 from automoe.settings.search import SearchSettings

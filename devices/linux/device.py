@@ -13,7 +13,7 @@ from devices.linux import readers as linux
 from devices.linux.checks import CHECKS
 from devices.linux.cores import describe_caches, describe_cores
 from devices.linux.held_clocks import ClockCommands, governor_commands
-from devices.linux.sensors import check_sensors, read_sensors
+from devices.linux.sensor_report import check_sensors, read_sensors
 from devices.spec import DeviceInfo, Facts, Finding, HardwareRuns, known_facts
 
 

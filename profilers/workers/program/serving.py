@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Callable, Dict, Tuple
 
 from devices.sensors.energy import find_meter
 from devices.sensors.nvml import find_gpu
-from profilers.workers.program.sensors import THIS_MACHINE
+from profilers.workers.program.machine_state import THIS_MACHINE
 from profilers.workers.program.worker import Worker
 
 PROVIDER_VARIABLE = "AUTOMOE_PROVIDER"

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional
 
 from devices.sensors.energy import Meter
 from devices.sensors.nvml import Gpu
-from profilers.workers.program.sensors import (
+from profilers.workers.program.machine_state import (
     THIS_MACHINE,
     busy_ms_of_threads,
     count_busy,

@@ -8,8 +8,8 @@ from support.small_text import small_space, write_corpus
 
 from automoe.cli.main import main
 from automoe.pipeline import ConfigError, RunConfig
-from automoe.pipeline import plan as plan_module
-from automoe.pipeline.plan import plan_run
+from automoe.pipeline import dry_run as plan_module
+from automoe.pipeline.dry_run import plan_run
 from automoe.pipeline.throughput import Profiled
 from automoe.training import train_supernet
 

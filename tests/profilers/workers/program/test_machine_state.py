@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from support.recorded import recorded
 
-from profilers.workers.program.sensors import busy_ms_of_threads, count_busy, read_sensors
+from profilers.workers.program.machine_state import busy_ms_of_threads, count_busy, read_sensors
 
 KERNEL = {
     "/proc/self/cgroup": "0::/\n",
@@ -25,7 +25,7 @@ KERNEL = {
 @pytest.fixture(autouse=True)
 def hundredths(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick is a hundredth of a second, as it mostly is."""
-    monkeypatch.setattr("profilers.workers.program.sensors.os.sysconf", lambda name: 100)
+    monkeypatch.setattr("profilers.workers.program.machine_state.os.sysconf", lambda name: 100)
 
 
 def test_sensors_the_kernel_does_not_offer_read_none(tmp_path: Path) -> None:

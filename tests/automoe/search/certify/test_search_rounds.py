@@ -21,7 +21,7 @@ from automoe.search import (
     VerifiedSearch,
     search,
 )
-from automoe.search.certify.verified_search import verified_search
+from automoe.search.certify.search_rounds import verified_search
 from automoe.search.state import SearchState
 from predictors import fit_log
 

@@ -1,7 +1,7 @@
 import pytest
 from support.boards import ORIN_NANO, PC, RASPBERRY_PI_4
 
-from devices.linux.sensors import check_sensors, read_sensors
+from devices.linux.sensor_report import check_sensors, read_sensors
 
 
 def test_a_jetsons_sensors(tmp_path):

@@ -4,8 +4,11 @@ All four packages write files, and each package imports only what stands below i
 in the lowest package, although it knows nothing about machines.
 """
 
+import glob
 import json
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+_ABANDONED_SECONDS = 3600.0  # no file takes this long to write
 
 
 @contextmanager
@@ -24,12 +29,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Args:
         path: The file. Its folder is made when it is missing.
+
+    Raises:
+        OSError: The file cannot be written. The error names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        complete = Path(folder) / path.name
-        yield complete
-        complete.replace(path)
+    prefix = f".{path.name}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a process that was killed
+        if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    try:
+        with TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
+            complete = Path(folder) / path.name
+            yield complete
+            complete.replace(path)
+    except OSError as error:
+        if prefix not in str(error.filename):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def write_json(

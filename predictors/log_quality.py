@@ -25,7 +25,7 @@ def judge(
         path: The log.
         targets: The columns that are summed to the latency.
         lines: The line numbers of the rows that are fitted; empty for all rows. Problems that
-            only other rows have are left out.
+            only other rows have are left out, except that of a torn line, which is no row at all.
         varied: Columns that are features and may therefore differ from row to row.
 
     Raises:
@@ -35,7 +35,11 @@ def judge(
         problems = audit_log(path, targets=targets, varied=varied).problems
     except LogError as error:
         raise TableError(str(error)) from None
-    relevant = [x for x in problems if not (lines and x.rows) or set(lines) & set(x.rows)]
+    relevant = [
+        x
+        for x in problems
+        if x.check == "torn" or not (lines and x.rows) or set(lines) & set(x.rows)
+    ]
     for problem in relevant:
         if problem.severity == "problem" and problem.check in _FATAL:
             raise TableError(f"{path}: {_line(problem)}")

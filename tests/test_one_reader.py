@@ -78,6 +78,15 @@ def test_a_torn_line_of_ours_is_a_row_for_nobody(tmp_path: Path) -> None:
         assert audit_log(path).rows == 2
 
 
+def test_a_cell_may_be_longer_than_the_csv_module_expects(tmp_path: Path) -> None:
+    trace = "7" * 200_000
+    made = made_up("p", columns={"workload_json": trace}).row()
+    path = tmp_path / "ours.csv"
+    path.write_bytes(b"".join(map(format_line, [list(made), list(made.values())])))
+    assert [row["workload_json"] for row in read_log(path)] == [trace]
+    assert audit_log(path).rows == len(read_table(path)) == 1
+
+
 @pytest.mark.slow
 def test_all_commands_read_names_with_separators(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -95,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(_run(given) or 0)
+    except BrokenPipeError:  # the reader of stdout has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.FAILURE)
     except (Exception, KeyboardInterrupt) as error:
         return report(error, given)
 

@@ -52,6 +52,7 @@ def preflight_check(
         InfeasibleBudgetError: No architecture fits. The message names the nearest feasible budget
             or limit.
     """
+    _require_limits(space, settings, latency)
     if info is not None:
         warn_of_another_device(latency, info, say=say)
     warn_of_another_space(latency, space, say=say)
@@ -105,12 +106,16 @@ def require_feasible(
         InfeasibleBudgetError: No architecture fits. The message names the nearest feasible budget
             or limit.
     """
-    unmet = unmet_limits(space, settings, latency.workload)
-    if unmet:
-        raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
+    _require_limits(space, settings, latency)
     feasibility = feasibility or surveyed(space, settings, latency)
     feasibility.require(settings.budget_ms, space.name, is_limited=is_limited(settings))
     return feasibility
+
+
+def _require_limits(space: SearchSpace, settings: SearchSettings, latency: LatencyModel) -> None:
+    unmet = unmet_limits(space, settings, latency.workload)
+    if unmet:
+        raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
 
 
 def surveyed(space: SearchSpace, settings: SearchSettings, latency: LatencyModel) -> Feasibility:

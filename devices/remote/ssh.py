@@ -9,13 +9,12 @@ import contextlib
 import json
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from devices.remote.address import RemoteAddress
-from devices.remote.agent.child import Child
+from devices.remote.agent.child import MOST_WORDS, Child
 from devices.remote.agent.wire import Gone
 from devices.remote.agent_program import keeper_program, relay_source
 from devices.spec import DeviceUnavailableError
@@ -83,8 +82,7 @@ class SshLink:
     def __init__(self, address: RemoteAddress, settings: Mapping[str, object]) -> None:
         self._address = address
         argv = ["ssh", *options_for(address), "--", address.destination, REMOTE_COMMAND]
-        self._folder = tempfile.TemporaryDirectory(prefix="automoe-")
-        self._child = Child(argv, f"{self._folder.name}/stderr")
+        self._child = Child(argv)
         try:
             self.words = self._send_program(settings)
         except BaseException:
@@ -115,7 +113,6 @@ class SshLink:
     def close(self) -> None:
         """End the ssh client."""
         self._child.end(grace_s=2.0)
-        self._folder.cleanup()
 
     def _send_program(self, settings: Mapping[str, object]) -> dict[str, Any]:
         """Send the program along, and return its greeting."""
@@ -165,7 +162,7 @@ class SshLink:
         return lines[-1].strip() if lines else "the connection ended"
 
     def _failure(self, reason: str) -> ConnectionFailedError:
-        words = " ".join(self._child.last_words(1 << 16).split()) or reason
+        words = " ".join(self._child.last_words(MOST_WORDS).split()) or reason
         return explain_failure(self._address, self._child.process.poll(), words)
 
 

@@ -148,6 +148,8 @@ def records_of(text: str) -> list[Record]:
 
 
 def _records(text: str) -> Iterator[Record]:
+    # A cell may hold a routing trace of any size. The limit belongs to the whole csv module.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     while True:

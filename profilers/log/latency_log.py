@@ -239,7 +239,13 @@ def _sound_rows(log: AnyLog) -> list[dict[str, str]]:
         LogError: A record is not a row, or a result is not a number.
     """
     for record in log.malformed:
-        raise malformed_row(len(log.columns), len(record.cells), path=log.path, line=record.line)
+        raise malformed_row(
+            len(log.columns),
+            len(record.cells),
+            path=log.path,
+            line=record.line,
+            error=record.error,
+        )
     for row in log.rows:
         require_results(row.cells, path=log.path, line=row.line)
     return [dict(row.cells) for row in log.rows]

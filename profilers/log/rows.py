@@ -81,8 +81,12 @@ def require_results(row: Mapping[str, str], *, path: Path, line: int) -> None:
             )
 
 
-def malformed_row(n_columns: int, n_cells: int, *, path: Path, line: int) -> LogError:
-    """Return the error for a record that is not a row."""
+def malformed_row(
+    n_columns: int, n_cells: int, *, path: Path, line: int, error: str = ""
+) -> LogError:
+    """Return the error for a record that is not a row; ``error`` is that of the CSV parser."""
+    if error:
+        return LogError(f"{path}, line {line}: {error}. {_DELETE_LINE}")
     if n_cells == n_columns:
         return LogError(f"{path}, line {line}: a row must be one line. {_DELETE_LINE}")
     return LogError(

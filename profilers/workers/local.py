@@ -2,8 +2,8 @@
 
 import contextlib
 import json
+import os
 import subprocess
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -118,7 +118,6 @@ class WorkerProcess:
         Raises:
             ProfilingError: The worker does not start, or has no usable runtime.
         """
-        self._folder = tempfile.TemporaryDirectory(prefix="automoe-")
         try:
             self._child = self._start()
             self.hello = self.request("hello")
@@ -157,11 +156,13 @@ class WorkerProcess:
             raise self._died(f"during {op!r} ({error})") from error
 
     def _start(self) -> Child:
-        folder = Path(self._folder.name)
-        program = folder / sent_program.NAME
-        program.write_bytes(sent_program.worker_program(runtime_of(self._device)))
         environment = self._device.worker_environment()
-        return Child(self._device.worker_command(program), str(folder / "stderr"), environment)
+        # The program is a file in memory, so that nothing is left when this process is killed.
+        with os.fdopen(os.memfd_create(sent_program.NAME), "wb") as program:
+            program.write(sent_program.worker_program(runtime_of(self._device)))
+            program.flush()
+            command = self._device.worker_command(Path(f"/proc/self/fd/{program.fileno()}"))
+            return Child(command, environment, descriptors=[program.fileno()])
 
     def _running(self) -> Child:
         if self._child is None:
@@ -180,4 +181,3 @@ class WorkerProcess:
     def _close(self) -> None:
         if self._child is not None:
             self._child.end()
-        self._folder.cleanup()

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,21 @@ def test_a_singleton_may_be_held_again_by_its_own_process(tmp_path: Path) -> Non
             pass
         with pytest.raises(LookupError, match="taken"), held(lock, refusal):  # held still
             pass
+
+
+def test_an_error_names_the_file_and_not_the_place_it_was_written_in(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as caught:
+        write_json(tmp_path, {})
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    path = tmp_path / "[a]*.json"
+    old, fresh, others = (tmp_path / f".{name}" for name in ("[a]*.json-1", "[a]*.json-2", "b-1"))
+    for folder in (old, fresh, others):
+        folder.mkdir()
+        (folder / path.name).write_text("half of it")
+    for folder in (old, others):
+        os.utime(folder, (0, 0))
+    write_json(path, {})
+    assert sorted(tmp_path.iterdir()) == sorted([path, fresh, others])

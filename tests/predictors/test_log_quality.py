@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.measurements import made_up
 
 from predictors import TableError, fit_log
 from predictors.log_quality import judge, quality_counts
+from profilers.log.rows import format_line
 
 
 def layers(n: int) -> np.ndarray:
@@ -26,6 +28,16 @@ def sound(n: int = 60) -> np.ndarray:
 
 def test_a_sound_log_has_nothing_to_mind(tmp_path: Path) -> None:
     assert judge(write(tmp_path / "a.csv", sound()), ["latency_ms"]) == ()
+
+
+def test_a_torn_last_line_is_named_although_it_is_no_row(tmp_path: Path) -> None:
+    rows = [made_up(f"p{i}").row() for i in range(3)]
+    content = b"".join(map(format_line, [list(rows[0]), *(list(row.values()) for row in rows)]))
+    path = tmp_path / "ours.csv"
+    path.write_bytes(content[:-30])
+    torn = [line for line in judge(path, ["latency_ms"], lines=(2, 3)) if "[torn]" in line]
+    assert len(torn) == 1
+    assert "line 4" in torn[0]
 
 
 def test_seconds_among_milliseconds_are_refused(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import os
 import selectors
 import signal
 import subprocess
+import tempfile
 import time
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from devices.remote.agent.wire import CHUNK, Gone
+
+MOST_WORDS = 1 << 16
 
 
 class Child:
@@ -20,25 +23,36 @@ class Child:
 
     Args:
         argv: The program and its arguments.
-        stderr: The path of the file that its stderr is written to.
         environment: The variables that it gets besides those of this process.
+        folder: The folder of the file that its stderr is written to; None for the system's. The
+            file has no name, so that nothing is left when this process is killed.
+        descriptors: The open files that it inherits.
     """
 
     def __init__(
-        self, argv: List[str], stderr: str, environment: Optional[Dict[str, str]] = None
+        self,
+        argv: List[str],
+        environment: Optional[Dict[str, str]] = None,
+        folder: Optional[str] = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
-        self.stderr = stderr
+        self.words = b""
         self.unread = b""
-        with open(stderr, "wb") as errors:
+        self.errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  `end` closes it
+        try:
             self.process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=self.errors,
                 env=dict(os.environ, **(environment or {})),
                 bufsize=0,
                 start_new_session=True,
+                pass_fds=descriptors,
             )
+        except BaseException:
+            self.errors.close()
+            raise
 
     def fileno(self) -> int:
         """Return the descriptor of its stdout, which `select` waits for."""
@@ -106,7 +120,10 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(grace_s)
         self.signal(signal.SIGKILL)
-        return self.process.wait()
+        status = self.process.wait()
+        self.last_words()
+        self.errors.close()
+        return status
 
     def signal(self, number: int) -> None:
         """Send a signal to the child and all that it has started, unless it has ended."""
@@ -115,6 +132,9 @@ class Child:
                 os.killpg(self.process.pid, number)
 
     def last_words(self, most: int = 2000) -> str:
-        """Return the end of its stderr, at most this number of bytes."""
-        with open(self.stderr, "rb") as file:
-            return file.read()[-most:].decode(errors="replace").strip()
+        """Return the end of its stderr, at most this number of bytes; also after its end."""
+        if not self.errors.closed:
+            start = os.fstat(self.errors.fileno()).st_size - MOST_WORDS
+            # A read that moved the position would move it for the child as well.
+            self.words = os.pread(self.errors.fileno(), MOST_WORDS, max(0, start))
+        return self.words[-most:].decode(errors="replace").strip()

@@ -218,8 +218,8 @@ class Keeper:
         if self.lock_file is None:
             raise Refused("the machine must be locked before a worker is started")
         self.end_worker()
-        argv, stderr = [sys.executable, self.inside(request["worker"])], self.inside("stderr")
-        self.worker = Child(argv, stderr, request["environment"])
+        argv = [sys.executable, self.inside(request["worker"])]
+        self.worker = Child(argv, request["environment"], folder=self.work)
         return {}
 
     def ask_worker(self, request: Message, data: bytes) -> Optional[Message]:

@@ -1,4 +1,7 @@
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +111,12 @@ def test_the_report_goes_to_stderr_with_a_traceback_on_request(
     monkeypatch.setenv(TRACEBACK_VARIABLE, "1")
     report(error, ["train"])
     assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_seen_enough_ends_it_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-u", "-m", "automoe", "devices"]
+    finished = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (finished.returncode, finished.stderr) == (ExitCode.FAILURE, "")

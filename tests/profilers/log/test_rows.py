@@ -86,6 +86,11 @@ def test_what_is_no_row_is_named_by_line(n_cells: int, why: str) -> None:
     assert str(malformed_row(6, n_cells, path=PATH, line=7)) == message
 
 
+def test_the_parsers_own_error_comes_first() -> None:
+    error = malformed_row(6, 0, path=PATH, line=7, error="unexpected end of data")
+    assert str(error).startswith("lat.csv, line 7: unexpected end of data. Delete the line;")
+
+
 @pytest.mark.parametrize("text", ["", "fast", "nan", "inf", "-1.0"])
 @pytest.mark.parametrize("column", ["latency_ms", "load_ms"])
 def test_a_result_that_is_no_number_is_named_by_line_and_column(column: str, text: str) -> None:

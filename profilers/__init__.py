@@ -1,4 +1,4 @@
-"""How long something takes on a device: workloads, the measuring protocol and the log."""
+"""This package measures how long ONNX graphs take on a device, and keeps and judges the log."""
 
 from profilers.audit.log_audit import Audit, LogSummary, audit_log, check, merge, summarise
 from profilers.audit.problem import Problem

@@ -201,7 +201,7 @@ def test_an_engine_is_not_built_without_shapes(tmp_path: Path, sparse: Architect
     path = WorkloadWriter(tmp_path, SENTENCE, tensorrt=True).write(sparse)
     graph = tmp_path / Workload.load(path).graphs["encoder"]
     engines = Engines(tensorrt_rtx, {}, str(tmp_path))
-    with pytest.raises(ValueError, match="which shapes input 'source' may have"):
+    with pytest.raises(ValueError, match="the shapes that input 'source' may have"):
         engines.build(str(graph), {})
 
 

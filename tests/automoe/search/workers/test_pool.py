@@ -328,7 +328,7 @@ def test_a_worker_with_another_copy_of_the_files_is_refused_as_bad_input(
     some: list[Architecture], tmp_path: Path
 ) -> None:
     cache = FitnessCache(tmp_path / "cache")
-    with workers(2) as found, pytest.raises(OtherFilesError, match="Copy the files there") as caught:
+    with workers(2) as found, pytest.raises(OtherFilesError, match="Copy the files") as caught:
         Evaluator(OfAnotherCopy(), cache=cache, workers=found)(some)
     assert exit_code_of(caught.value) is ExitCode.BAD_INPUT
     assert not (tmp_path / "cache").exists()

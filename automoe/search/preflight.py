@@ -60,7 +60,8 @@ def preflight_check(
     shown = feasibility_of(feasibility, latency, settings.confidence)
     is_slack = feasibility.is_slack(settings.budget_ms)
     say(preflight_line(shown, settings, space, is_slack=is_slack))
-    return Preflight(require_feasible(space, settings, latency, feasibility), shown)
+    feasibility.require(settings.budget_ms, space.name, is_limited=is_limited(settings))
+    return Preflight(feasibility, shown)
 
 
 def warn_of_another_device(latency: LatencyModel, info: DeviceInfo, *, say: Say) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automoe.architecture.architecture import (
@@ -22,6 +21,7 @@ from automoe.architecture.architecture import (
     EncoderLayer,
 )
 from automoe.validation import explain
+from devices.yaml_json import FileContentError, parse_yaml
 
 T = TypeVar("T")
 L = TypeVar("L", bound=EncoderLayer)
@@ -104,7 +104,8 @@ class SearchSpace(BaseModel):
         """
         if name not in PRESETS:
             raise SpaceError(f"Unknown space '{name}'. Presets: {', '.join(PRESETS)}; or a file.")
-        space = _parse(files("automoe").joinpath(f"presets/{name}.yaml").read_text(), where=name)
+        file = files("automoe").joinpath(f"presets/{name}.yaml")
+        space = _parse(file.read_bytes(), where=name)
         return space.with_experts(max_experts, fractional=fractional)
 
     @classmethod
@@ -120,7 +121,7 @@ class SearchSpace(BaseModel):
         path = Path(name_or_file)
         if name_or_file in PRESETS or not path.is_file():
             return cls.preset(name_or_file, max_experts=max_experts, fractional=fractional)
-        space = _parse(path.read_text(encoding="utf-8"), where=name_or_file)
+        space = _parse(path.read_bytes(), where=name_or_file)
         return space.with_experts(max_experts, fractional=fractional)
 
     def with_experts(
@@ -366,10 +367,10 @@ def _paired(left: tuple[L, ...], right: tuple[L, ...], rng: Random) -> Iterator[
         )
 
 
-def _parse(text: str, *, where: str) -> SearchSpace:
+def _parse(content: bytes, *, where: str) -> SearchSpace:
     try:
-        return SearchSpace.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise SpaceError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+        return SearchSpace.model_validate(parse_yaml(content, where=where))
+    except FileContentError as error:
+        raise SpaceError(str(error)) from None
     except ValidationError as error:
         raise SpaceError(f"{where}: {explain(error)}") from None

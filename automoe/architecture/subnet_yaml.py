@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from automoe.architecture.architecture import (
     Architecture,
     ArchitectureError,
@@ -19,6 +17,7 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
+from devices.yaml_json import FileContentError, read_yaml
 
 # HAT counts the encoder layers that are attended to beside the last one; -1 stands for none.
 _SPAN_OF_HAT = {-1: 1, 1: 2, 2: 3}
@@ -44,12 +43,9 @@ def read_subnet_yaml(path: Path, *, qkv_dim: int = 512) -> Architecture:
             the value.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ArchitectureError(f"{path}: not valid YAML: {reason}") from None
-    if not isinstance(content, Mapping):
-        raise ArchitectureError(f"{path}: a subnet file must be a mapping. Got {content!r:.60}.")
+        content = read_yaml(path)
+    except FileContentError as error:
+        raise ArchitectureError(str(error)) from None
     try:
         return _Genes(content).architecture(qkv_dim)
     except ArchitectureError as error:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from devices.files import replacing
+from devices.yaml_json import parse_json
 
 FILE = "checkpoint.safetensors"
 _MODEL, _OPTIMISER = "model.", "optimiser."
@@ -82,7 +83,9 @@ class Checkpoint:
         with _reading(path) as file:
             metadata: dict[str, Any] = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            history = tuple(Record(**record) for record in json.loads(metadata["history"]))
+            history = tuple(
+                Record(**record) for record in parse_json(metadata["history"], allow_nan=True)
+            )
             update, written_by = int(metadata["update"]), metadata["fingerprint"]
         if written_by != digest:
             raise CheckpointError(

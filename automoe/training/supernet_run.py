@@ -1,6 +1,5 @@
 """This module trains the supernet of a space, from a corpus to a model folder."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from automoe.training.processes import processes
 from automoe.training.subnets import sandwich, uniform
 from automoe.training.trainer import TrainingResult, train
 from devices.files import write_json
+from devices.yaml_json import parse_json
 
 CORPUS = "corpus.json"
 HISTORY = "history.json"
@@ -94,7 +94,7 @@ def remembered_languages(folder: Path) -> tuple[str, str] | None:
 def _remembered(path: Path) -> tuple[Path | None, str, str]:
     """Return folder, source and target. The folder is None for the corpus of the package."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
         text = content["folder"]
         return None if text is None else Path(text), content["source"], content["target"]
     except (KeyError, TypeError, ValueError) as error:

@@ -20,7 +20,7 @@ from automoe.architecture.architecture import (
 from devices.yaml_json import FileContentError, read_yaml
 
 # HAT counts the encoder layers that are attended to beside the last one; -1 stands for none.
-_SPAN_OF_HAT = {-1: 1, 1: 2, 2: 3}
+SPAN_OF_HAT = {-1: 1, 1: 2, 2: 3}
 _SPAN_KEY = "decoder-arbitrary-ende-attn-all-subtransformer"
 # An Architecture has no field for these switches, so only one value of each can be read.
 _ONLY_VALUE = {
@@ -116,9 +116,9 @@ class _Genes:
 
     @staticmethod
     def _span(value: int) -> int:
-        if value not in _SPAN_OF_HAT:
+        if value not in SPAN_OF_HAT:
             raise ArchitectureError(f"'{_SPAN_KEY}' must hold -1, 1 or 2. Got {value}.")
-        return _SPAN_OF_HAT[value]
+        return SPAN_OF_HAT[value]
 
     def _refuse_unsupported(self, stack: str) -> None:
         for name, (only, reason) in _ONLY_VALUE.items():

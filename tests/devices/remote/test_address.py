@@ -61,10 +61,11 @@ def test_the_file_of_this_folder_comes_before_the_users(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1", "devices.yaml is not YAML"),
-        ("- a", "must hold 'name: {host: ...}' entries"),
+        ("[1", "devices.yaml, line 1: not valid YAML"),
+        ("- a", "devices.yaml: the file must hold 'key: value' lines"),
         ("a b: {host: x}", "a name must consist of letters, digits, '.', '_' and '-'. Got 'a b'"),
-        ("3: {host: x}", "a name must consist of letters"),
+        ("3: {host: x}", "devices.yaml, line 1: a key must be text"),
+        ("a: {host: x}\na: {host: y}", "devices.yaml, line 2: the key 'a' is given twice"),
         ("a: {device: cpu}", "'a' must have a 'host', such as user@board"),
         ("a: x", "'a' must have a 'host'"),
         (

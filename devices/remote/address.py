@@ -35,6 +35,11 @@ class RemoteAddress:
     python: str = ""
 
     def __post_init__(self) -> None:
+        if re.fullmatch(r"([^@/]+@)?(\[[^\]]*\]|[^:@/\[\]]+):\d+", self.destination, re.A):
+            raise RemoteAddressError(
+                f"A port needs the form ssh://user@board:port. Got {self.destination!r}; "
+                f"write ssh://{self.destination}."
+            )
         is_option = self.destination.startswith("-") or "@-" in self.destination
         if is_option or not _DESTINATION.fullmatch(self.destination):
             raise RemoteAddressError(

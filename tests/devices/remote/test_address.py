@@ -33,6 +33,16 @@ def test_what_could_be_an_option_or_a_command_is_refused(destination: str) -> No
         RemoteAddress(destination)
 
 
+@pytest.mark.parametrize(
+    "destination", ["pi@board:2222", "board:22", "pi@192.168.1.20:2222", "pi@[fe80::1]:2222"]
+)
+def test_a_port_names_the_form_that_ssh_takes(destination: str) -> None:
+    with pytest.raises(RemoteAddressError, match="A port needs the form") as caught:
+        RemoteAddress(destination)
+    assert f"write ssh://{destination}." in str(caught.value)
+    assert RemoteAddress(f"ssh://{destination}").destination == f"ssh://{destination}"
+
+
 def test_named_devices(tmp_path: Path) -> None:
     path = tmp_path / "devices.yaml"
     path.write_text(

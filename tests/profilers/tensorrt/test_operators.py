@@ -6,7 +6,6 @@ import pytest
 from profilers.tensorrt.operators import (
     CONSTANT_AXES,
     DIALECTS,
-    FLOATS_BEFORE_10,
     SHAPE_INPUTS,
     SHAPED_BY_DATA,
     TAKEN_SINCE,
@@ -15,7 +14,7 @@ from profilers.tensorrt.operators import (
 
 def test_every_operator_is_one_of_onnx() -> None:
     known = {schema.name for schema in onnx.defs.get_all_schemas()}
-    named = {*TAKEN_SINCE, *SHAPED_BY_DATA, *SHAPE_INPUTS, *CONSTANT_AXES, *FLOATS_BEFORE_10}
+    named = {*TAKEN_SINCE, *SHAPED_BY_DATA, *SHAPE_INPUTS, *CONSTANT_AXES}
     assert named - known == set()
 
 

@@ -64,10 +64,10 @@ _SINCE_10 = """
 f Celu MeanVarianceNormalization STFT
 fh DeformConv GRU GridSample LpNormalization LpPool Mish NonMaxSuppression NonZero RoiAlign
 fhc HardSwish
-fhb Attention Gemm GlobalLpPool Hardmax LSTM LayerNormalization Mean QuantizeLinear RNN
+fhb Attention GlobalLpPool Hardmax LSTM LayerNormalization Mean QuantizeLinear RNN
 fhb RotaryEmbedding TensorScatter Upsample
 fhbc Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization Ceil Conv ConvTranspose Cos
-fhbc Cosh Einsum Elu Erf Exp Floor Gelu GroupNormalization HardSigmoid InstanceNormalization IsInf
+fhbc Cosh Einsum Elu Erf Exp Floor Gelu Gemm GroupNormalization HardSigmoid InstanceNormalization IsInf
 fhbc IsNaN LRN LeakyRelu Log LogSoftmax MatMul MaxPool PRelu Reciprocal Resize Round Selu
 fhbc Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
 fhblc RMSNormalization Relu

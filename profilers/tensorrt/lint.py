@@ -10,6 +10,7 @@ from profilers.tensorrt.element_types import (
     FLOATS,
     INT8,
     NEVER,
+    QUANTISED,
     TYPE_SINCE,
     TYPED_INPUT,
     TYPED_OUTPUT,
@@ -191,9 +192,10 @@ class _Lint:
         taken = types_of_operator(node.op_type, self._dialect.version)
         if not number or taken is None or number in taken or names[0] in self._told:
             return ""
-        if taken <= FLOATS:
+        plain = taken - QUANTISED
+        if plain - {INT8} <= FLOATS and plain - {INT8}:
             return f"its input must be floating point, not {_type_name(number)}; cast it"
-        listed = ", ".join(_type_name(each) for each in sorted(taken))
+        listed = ", ".join(_type_name(each) for each in sorted(plain))
         return f"its type must be one of {listed}, not {_type_name(number)}; cast it"
 
     def _tensor_refusal(self, name: str) -> str:

@@ -235,6 +235,5 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "ScatterElements": (_reduction,),
     "ScatterND": (_reduction,),
     "TensorScatter": (_fixed("axis", -2), _fixed("mode", "linear"), _ranks(4, 4, 0, 1)),
-    "TopK": (_fixed("sorted", 1),),
     "Upsample": (_not_given(1),),
 }

@@ -67,7 +67,8 @@ fhc HardSwish
 fhb Attention GlobalLpPool Hardmax LSTM LayerNormalization Mean QuantizeLinear RNN
 fhb RotaryEmbedding TensorScatter Upsample
 fhbc Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization Ceil Conv ConvTranspose Cos
-fhbc Cosh Einsum Elu Erf Exp Floor Gelu Gemm GroupNormalization HardSigmoid InstanceNormalization IsInf
+fhbc Cosh Einsum Elu Erf Exp Floor Gelu Gemm GroupNormalization HardSigmoid
+fhbc InstanceNormalization IsInf
 fhbc IsNaN LRN LeakyRelu Log LogSoftmax MatMul MaxPool PRelu Reciprocal Resize Round Selu
 fhbc Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
 fhblc RMSNormalization Relu

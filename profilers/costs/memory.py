@@ -109,7 +109,7 @@ def _place(tensor: TensorProto, graph: Path) -> Place:
     if tensor.data_location != TensorProto.EXTERNAL:
         return str(graph), tensor.name
     where = {entry.key: entry.value for entry in tensor.external_data}
-    return str((graph.parent / where["location"]).resolve()), int(where.get("offset", 0))
+    return str((graph.parent / where.get("location", "")).resolve()), int(where.get("offset", 0))
 
 
 def _tensor_bytes(tensor: TensorProto) -> int | None:

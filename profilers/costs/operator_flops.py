@@ -43,6 +43,7 @@ _UNCOUNTED_NAMES = """
     com.microsoft.SkipSimplifiedLayerNormalization
 """
 _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
+_WITH_BODIES = frozenset(("If", "Loop", "Scan"))  # the nodes of their bodies are counted instead
 
 
 def flops_of(node: ShapedNode) -> int:
@@ -54,7 +55,7 @@ def flops_of(node: ShapedNode) -> int:
     rule = _RULES.get(node.op)
     if rule is not None:
         return rule(node)
-    if node.op in _UNCOUNTED:
+    if node.op in _UNCOUNTED or node.op in _WITH_BODIES:
         return 0
     raise UnknownCostError("this operator has no rule")
 

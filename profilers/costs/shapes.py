@@ -30,6 +30,7 @@ from onnx import (
     shape_inference,
 )
 
+from profilers.costs.contributed_operators import described_by_rule
 from profilers.costs.control_flow import followed
 from profilers.costs.runtime_shapes import computed_outputs, described_outputs
 from profilers.costs.values import (
@@ -212,6 +213,9 @@ class OpenedGraph:
         taken = _named(node)
         schema = self._schema(node.proto)
         if schema is None:
+            by_rule = described_by_rule(node)
+            if by_rule is not None:
+                return by_rule
             return described_outputs(node.proto, {**taken, **captured}, self._header)
         inferred = self._inferred(node, schema)
         if _is_computable(node, inferred):

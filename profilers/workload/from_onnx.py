@@ -119,6 +119,26 @@ def open_onnx_workload(
     return OnnxWorkload(workload, inputs, chosen, values, sized.notes)
 
 
+def require_measurable(opened: OnnxWorkload, path: Path) -> None:
+    """Check what only matters when a graph is run: its weights are there, and its sizes are taken.
+
+    Raises:
+        WorkloadError: A weight has no data, or an input has another size than a declared 0.
+    """
+    from profilers.workload.soundness import require_weights
+
+    (call,) = opened.workload.calls
+    for each in opened.inputs:
+        pairs = zip(each.dims or (), call.inputs[each.name].shape, strict=False)
+        for axis, (dim, size) in enumerate(pairs):
+            if dim == 0 != size:
+                raise WorkloadError(
+                    f"Input {each.name!r} declares the size 0 at axis {axis}, and a runtime takes "
+                    f"no other. Got {size}. Where 0 means an unknown size, declare a symbol there."
+                )
+    require_weights(load_onnx(path), path)
+
+
 def load_onnx(path: Path) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 

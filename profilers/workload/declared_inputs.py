@@ -15,6 +15,15 @@ Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
 
+_KINDS = {
+    None: "no type",
+    "sequence_type": "a sequence",
+    "optional_type": "an optional value",
+    "map_type": "a map",
+    "sparse_tensor_type": "a sparse tensor",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredInput:
     """One input of a graph.
@@ -48,12 +57,12 @@ def declared_inputs(graph: "GraphProto") -> tuple[DeclaredInput, ...]:
 def _dtype(value: "ValueInfoProto") -> str:
     import onnx
 
-    kind = value.type.WhichOneof("value") or "value without a type"
+    kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         raise WorkloadError(
-            f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. Got a "
-            f"{kind.removesuffix('_type').replace('_', ' ')}. Cut the graph behind it, or write "
-            f"it so that it takes tensors."
+            f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. Got "
+            f"{_KINDS.get(kind, 'another type')}. Cut the graph behind it, or write it so that it "
+            f"takes tensors."
         )
     elem_type = value.type.tensor_type.elem_type
     name = {number: name for name, number in onnx.TensorProto.DataType.items()}.get(elem_type, "")

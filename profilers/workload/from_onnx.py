@@ -142,11 +142,15 @@ def require_measurable(opened: OnnxWorkload, path: Path) -> None:
 def load_onnx(path: Path) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 
+    Its nodes are put in order where they are not, as runtimes do.
+
     Raises:
         WorkloadError: The file is not ONNX, or its graph has no nodes.
         OSError: The file cannot be read.
     """
     import onnx
+
+    from profilers.workload.subgraphs import sort_nodes
 
     try:
         model = onnx.load(path, load_external_data=False)
@@ -159,4 +163,5 @@ def load_onnx(path: Path) -> "ModelProto":
         raise WorkloadError(
             f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
         )
+    sort_nodes(model.graph)
     return model

@@ -1,5 +1,6 @@
 """This module checks, before anything is counted or measured, that a graph can be run at all."""
 
+import re
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -18,7 +19,6 @@ from onnx import (
 from profilers.workload.fields import WorkloadError
 from profilers.workload.subgraphs import bodies, has_bodies, initialisers
 
-_LARGEST = 1 << 30  # bytes of a model whose types are inferred: protobuf takes 2 GB at most
 # Types of which each element is stored by itself: not packed, and not in two parts.
 _WHOLE_ELEMENTS = frozenset(
     (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
@@ -50,8 +50,8 @@ def require_sound(model: ModelProto, path: Path) -> None:
     }
     functions = {(each.domain, each.name) for each in model.functions}
     _require_sound_nodes(model, versions, functions, path)
-    if model.ByteSize() < _LARGEST:
-        _require_types(model, path)
+    _require_sources(model.graph, frozenset(), path)
+    _require_types(model, path)
 
 
 def require_weights(model: ModelProto, path: Path) -> None:
@@ -91,22 +91,68 @@ def _require_sound_nodes(
         try:
             checker.check_node(node, context)
         except Exception as error:  # checker.ValidationError, or protobuf's
-            raise _refused(node, index, error, path) from None
+            reason = _line(str(error).partition("==> Context")[0])
+            raise _refused(name_of(node, index), node.op_type, reason, path) from None
 
 
 def _require_types(model: ModelProto, path: Path) -> None:
+    """Check the types of all inputs of nodes, as far as ONNX can infer them."""
     try:
-        shape_inference.infer_shapes(model, check_type=True)
+        shape_inference.infer_shapes(_without_weights(model), check_type=True)
     except Exception as error:
         text = _line(str(error))
-        if any(each in text for each in _TYPE_ERRORS):
-            raise WorkloadError(f"{path}: {text}. Correct the graph.") from None
+        match = re.search(r"op_type:([^,)]*), node name: (.*?)\): (.*)", text)
+        if match and any(each in text for each in _TYPE_ERRORS):
+            operator, name, reason = match.groups()
+            raise _refused(name, operator, reason, path) from None
 
 
-def _refused(node: NodeProto, index: int, error: Exception, path: Path) -> WorkloadError:
-    name = node.name or next(filter(None, node.output), f"number {index}")
-    reason = _line(str(error).partition("==> Context")[0])
-    return WorkloadError(f"{path}: node '{name}' ({node.op_type}) is not valid: {reason}.")
+def _without_weights(model: ModelProto) -> ModelProto:
+    """Return the model with inputs in place of weights, and a name for every node."""
+    graph, bare = model.graph, ModelProto()
+    given = {value.name for value in graph.input}
+    inputs = [
+        *graph.input,
+        *(
+            helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+            for weight in graph.initializer
+            if weight.name not in given
+        ),
+    ]
+    bare.graph.CopyFrom(helper.make_graph(graph.node, "types", inputs, graph.output))
+    for index, node in enumerate(bare.graph.node):
+        node.name = name_of(node, index)
+    bare.ir_version = model.ir_version
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    return bare
+
+
+def _require_sources(graph: GraphProto, outer: frozenset[str], path: Path) -> None:
+    """Check that every value is given by an input, a weight or an earlier node.
+
+    The nodes are in their order, see `load_onnx`; what is left over goes round in a circle.
+    """
+    known = set(outer) | {value.name for value in graph.input}
+    known |= {weight.name for weight in graph.initializer}
+    known |= {weight.values.name for weight in graph.sparse_initializer}
+    for index, node in enumerate(graph.node):
+        for name in node.input:
+            if name and name not in known:
+                reason = f"it takes '{name}', which no input, weight or node before it gives"
+                raise _refused(name_of(node, index), node.op_type, reason, path)
+        for body in bodies(node):
+            _require_sources(body, frozenset(known), path)
+        known.update(node.output)
+
+
+def _refused(name: str, operator: str, reason: str, path: Path) -> WorkloadError:
+    return WorkloadError(f"{path}: node '{name}' ({operator}) is not valid: {reason}.")
+
+
+def name_of(node: NodeProto, index: int) -> str:
+    """Return the name by which a node can be found: its own, or that of its first output."""
+    return node.name or next(filter(None, node.output), f"number {index}")
 
 
 def _line(text: str) -> str:

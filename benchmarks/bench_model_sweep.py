@@ -55,7 +55,9 @@ def main() -> None:
     )
     inside = (low <= latency) & (latency <= high)
     print(f"{len(rows)} sizes in between: mean error {np.mean(abs(at / latency - 1)):.1%}")
-    print(f"within both bounds {np.mean(inside):.0%}, below the upper {np.mean(latency <= high):.0%}")
+    print(
+        f"within both bounds {np.mean(inside):.0%}, below the upper {np.mean(latency <= high):.0%}"
+    )
 
 
 def write_encoder(path: Path) -> None:
@@ -79,7 +81,9 @@ def write_encoder(path: Path) -> None:
         query, key, value = (
             node(
                 "Transpose",
-                node("Reshape", node("MatMul", state, weight(f"{x}{layer}", _WIDTH, _WIDTH)), "split"),
+                node(
+                    "Reshape", node("MatMul", state, weight(f"{x}{layer}", _WIDTH, _WIDTH)), "split"
+                ),
                 perm=[0, 2, 3, 1] if x == "k" else [0, 2, 1, 3],
             )
             for x in "qkv"

@@ -87,7 +87,8 @@ def parse_shape_grid(text: str) -> "tuple[str, ShapeGrid]":
     """
     name, _, sizes = text.rpartition("=")
     parts = [match.group(1) for match in _SIZES.finditer(sizes)]
-    if not name or "x".join(parts) != sizes or not all(map(_AXIS.fullmatch, parts)):
+    is_whole = bool(parts) and "x".join(parts) == sizes
+    if not name or not is_whole or not all(map(_AXIS.fullmatch, parts)):
         raise ValueError(
             f"'--input-shape' must read like name=1x30 or name=1x{{30,60}}. Got '{text}'."
         )

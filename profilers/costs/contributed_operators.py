@@ -7,6 +7,7 @@ Legend: B batch, T new tokens, D width, E experts, k experts of one token.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import prod
 
 from onnx import TensorProto
@@ -17,8 +18,10 @@ from profilers.costs.values import ShapedNode, UnknownCostError, Value
 _BYTE_TYPES = (TensorProto.UINT8, TensorProto.INT8)
 _LIKE_THEIR_FIRST_INPUT = frozenset(
     f"com.microsoft.{name}"
-    for name in ("BiasAdd", "GroupNorm", "LongformerAttention", "MoE", "PagedAttention")
-    + ("QMoE", "QOrderedGelu", "QOrderedLayerNormalization", "SkipGroupNorm")
+    for name in (
+        *("BiasAdd", "GroupNorm", "LongformerAttention", "MoE", "PagedAttention"),
+        *("QMoE", "QOrderedGelu", "QOrderedLayerNormalization", "SkipGroupNorm"),
+    )
 )
 # The inputs of MoE and QMoE that hold the weights of the experts' layers.
 _EXPERT_WEIGHTS = {"com.microsoft.MoE": (2, 4, 6), "com.microsoft.QMoE": (2, 5, 8)}
@@ -150,7 +153,7 @@ def _lengths(node: ShapedNode, place: int) -> list[int]:
     if value is None or value.content is None:
         raise UnknownCostError("its cumulative_sequence_length is computed from data")
     sums = [int(x) for x in value.content.ravel()]
-    return [max(0, after - before) for before, after in zip(sums, sums[1:], strict=False)]
+    return [max(0, after - before) for before, after in pairwise(sums)]
 
 
 CONTRIBUTED_RULES: dict[str, Callable[[ShapedNode], int]] = {

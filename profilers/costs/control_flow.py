@@ -93,7 +93,8 @@ def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
     if goes_on is False or most == 0:
         return Followed((), _loop_outputs(node, carried, [], 0))
     bare = [_without_content(value) for value in carried]
-    nodes, outputs = follow(body, dict(zip(names, [_ITERATION, _TRUE, *bare], strict=False)))
+    given = _given(dict(zip(names, [_ITERATION, _TRUE, *bare], strict=False)))
+    nodes, outputs = follow(body, given)
     ends_by_itself = _truth(outputs[0]) is None
     ahead, scanned = outputs[1 : 1 + len(carried)], outputs[1 + len(carried) :]
     is_steady = all(a.shape == (b and b.shape) for a, b in zip(ahead, bare, strict=True))
@@ -157,9 +158,9 @@ def _scan(node: ShapedNode, follow: FollowsBody) -> Followed:
     values: list[Value | None] = [_without_content(value) for value in node.inputs[:n_states]]
     times = 0
     for place, axis in zip(range(n_states, len(node.inputs)), axes, strict=True):
-        shape, given = list(node.in_shape(place)), node.inputs[place]
-        times = shape.pop(axis)
-        values.append(Value(given.elem_type if given else 0, tuple(shape)))
+        sizes, given = list(node.in_shape(place)), node.inputs[place]
+        times = sizes.pop(axis)
+        values.append(Value(given.elem_type if given else 0, tuple(sizes)))
     names = [value.name for value in body.input]
     nodes, outputs = follow(body, _given(dict(zip(names, values, strict=True))))
     out_axes = node.attribute("scan_output_axes") or [0] * (len(outputs) - n_states)

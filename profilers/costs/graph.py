@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profilers.workload.fields import WorkloadError
 from profilers.workload.declared_inputs import Shapes
+from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import NO_VALUES, OnnxWorkload, open_onnx_workload
 from profilers.workload.given_values import GivenValues
 

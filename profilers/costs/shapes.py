@@ -252,7 +252,9 @@ class OpenedGraph:
         except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
         outputs = [
-            _as_declared(types[name].tensor_type, {}, is_inferred=True) if name in types else UNKNOWN
+            _as_declared(types[name].tensor_type, {}, is_inferred=True)
+            if name in types
+            else UNKNOWN
             for name in node.proto.output
         ]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:

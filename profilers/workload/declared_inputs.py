@@ -157,9 +157,7 @@ def symbol_sizes(inputs: Iterable[DeclaredInput], shapes: Shapes) -> dict[str, i
     return {symbol: size for symbol, (size, *more) in sizes.items() if not more}
 
 
-def _require_symbols(
-    dims: Mapping[str, int], inputs: Iterable[DeclaredInput], path: Path
-) -> None:
+def _require_symbols(dims: Mapping[str, int], inputs: Iterable[DeclaredInput], path: Path) -> None:
     symbols = {dim for each in inputs for dim in each.dims or () if isinstance(dim, str)}
     known = ", ".join(sorted(symbols - {""})) or "none"
     for name, size in dims.items():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from profilers.workload.declared_inputs import DeclaredInput, Shape
 from profilers.workload.fields import WorkloadError
@@ -130,7 +130,7 @@ def _array(file: Path) -> "NDArray[np.generic]":
 
     try:
         with file.open("rb") as opened:
-            array: Any = np.lib.format.read_array(opened, allow_pickle=False)
+            array: NDArray[np.generic] = np.lib.format.read_array(opened, allow_pickle=False)
     except (ValueError, EOFError, MemoryError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise WorkloadError(

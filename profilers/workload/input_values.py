@@ -31,15 +31,20 @@ _SAMPLING_RATE = 16000
 _STRIDE = 7919  # a prime, so that chosen indices are spread over a table
 # Operators that pass the elements of their first input on.
 _PASS_ON = frozenset(
-    ("Cast", "CastLike", "Expand", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose")
-    + ("Unsqueeze",)
+    (
+        *("Cast", "CastLike", "Expand", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"),
+        "Unsqueeze",
+    )
 )
 # What an input must be where an operator takes it at this place, whatever its name is.
 _ENDS = frozenset((("Slice", 2), ("Range", 1), ("LSTM", 4), ("GRU", 4), ("RNN", 4)))
 _LENGTH_USES = _ENDS | {("ReverseSequence", 1), ("TensorScatter", 2)}
 _ONE_USES = frozenset(
-    (("Div", 1), ("Mod", 1), ("TopK", 1), ("Tile", 1), ("Slice", 4), ("Range", 2), ("Expand", 1))
-    + (("ConstantOfShape", 0), ("Loop", 0), ("OneHot", 1), ("Resize", 3), ("If", 0), ("Loop", 1))
+    (
+        *(("Div", 1), ("Mod", 1), ("TopK", 1), ("Tile", 1), ("Slice", 4), ("Range", 2)),
+        *(("ConstantOfShape", 0), ("Expand", 1), ("Loop", 0), ("OneHot", 1), ("Resize", 3)),
+        *(("BlackmanWindow", 0), ("HammingWindow", 0), ("HannWindow", 0)),
+    )
 )
 
 
@@ -132,9 +137,7 @@ class ValueChooser:
             return ChosenValues((False,), "false, as the past is empty")
         return ChosenValues((True,), "true")
 
-    def _length(
-        self, declared: DeclaredInput, words: set[str], n_rows: int | None
-    ) -> ChosenValues:
+    def _length(self, declared: DeclaredInput, words: set[str], n_rows: int | None) -> ChosenValues:
         if "total" in words:
             return ChosenValues((self._total_length(),), "the length of all tokens")
         axis = self._axis_of(declared, words)
@@ -218,7 +221,9 @@ def _positions(shape: tuple[int, ...], n_rows: int | None) -> ChosenValues:
 
 
 def _spread(n_elements: int, n_rows: int) -> ChosenValues:
-    values = tuple((1 + _STRIDE * place) % n_rows for place in range(n_elements)) if n_rows else (0,)
+    values = (
+        tuple((1 + _STRIDE * place) % n_rows for place in range(n_elements)) if n_rows else (0,)
+    )
     return ChosenValues(values, f"spread over 0 to {max(n_rows - 1, 0)}, the rows of its table")
 
 
@@ -226,9 +231,7 @@ def _time_axis(declared: DeclaredInput, rank: int, is_past: bool) -> int:
     """Return the axis along which an input is long: by its symbol, or the last open one."""
     dims = declared.dims or ("",) * rank
     pattern = re.compile("past", re.I) if is_past else _TIME_AXIS
-    named = [
-        axis for axis, dim in enumerate(dims) if isinstance(dim, str) and pattern.search(dim)
-    ]
+    named = [axis for axis, dim in enumerate(dims) if isinstance(dim, str) and pattern.search(dim)]
     open_axes = [axis for axis, dim in enumerate(dims) if isinstance(dim, str) and axis > 0]
     if named or open_axes:
         return (named or open_axes)[0]

@@ -21,10 +21,12 @@ from profilers.workload.subgraphs import bodies, has_bodies, initialisers
 
 # Types of which each element is stored by itself: not packed, and not in two parts.
 _WHOLE_ELEMENTS = frozenset(
-    (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
-    + (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64)
-    + (TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64)
-    + (TensorProto.BOOL,)
+    (
+        *(TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16),
+        *(TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
+        *(TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
+        TensorProto.BOOL,
+    )
 )
 _TYPE_ERRORS = ("has unsupported type", "has inconsistent type")
 
@@ -45,8 +47,7 @@ def require_sound(model: ModelProto, path: Path) -> None:
                 f"in which. Export the model again."
             )
     versions = {
-        "" if each.domain == "ai.onnx" else each.domain: each.version
-        for each in model.opset_import
+        "" if each.domain == "ai.onnx" else each.domain: each.version for each in model.opset_import
     }
     functions = {(each.domain, each.name) for each in model.functions}
     _require_sound_nodes(model, versions, functions, path)

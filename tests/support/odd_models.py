@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 from onnx import ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
 
 _MICROSOFT = helper.make_opsetid("com.microsoft", 1)
@@ -137,8 +136,11 @@ def _loop(count: str) -> bytes:
             helper.make_node("Identity", ["go"], ["go_out"]),
         ],
         "body",
-        [_int64("i", []), helper.make_tensor_value_info("go", TensorProto.BOOL, [])]
-        + [_float("v", None)],
+        [
+            _int64("i", []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            _float("v", None),
+        ],
         [helper.make_tensor_value_info("go_out", TensorProto.BOOL, []), _float("v_out", None)],
     )
     inputs, nodes = [_float("x", [3, 4])], []
@@ -284,8 +286,10 @@ ODD: Mapping[str, Odd] = {
     "no-inputs": Odd(_without_inputs(), flops=2 * 3 * 4 * 8),
     **{
         f"a-{kind}": Odd(_typed(kind), says=f"Input 'x' must be a tensor of float16, .* {words}")
-        for kind, words in (("sequence", "a sequence"), ("optional", "an optional"))
-        + (("map", "a map"), ("nothing", "no type"))
+        for kind, words in (
+            *(("sequence", "a sequence"), ("optional", "an optional")),
+            *(("map", "a map"), ("nothing", "no type")),
+        )
     },
     **{
         f"of-{name.lower()}": Odd(_of_type(kind), says=f"Got {name}. Add a Cast")
@@ -302,7 +306,9 @@ ODD: Mapping[str, Odd] = {
     "loop-data": Odd(_loop("data"), flops=0, says="each time takes 96 FLOPs"),
     "scan": Odd(_scan(), ["--input-shape", "x=6x1x4"], flops=6 * 2 * 4 * 8),
     "moe": Odd(
-        _contributed("MoE", {"x": [6, 8], "r": [6, 4], "up": [4, 16, 8], "": None, "down": [4, 8, 16]}, k=2),
+        _contributed(
+            "MoE", {"x": [6, 8], "r": [6, 4], "up": [4, 16, 8], "": None, "down": [4, 8, 16]}, k=2
+        ),
         flops=6 * 2 * 2 * (16 * 8 + 8 * 16),
     ),
     "sparse-attention": Odd(
@@ -320,12 +326,19 @@ ODD: Mapping[str, Odd] = {
     "too-few-inputs": Odd(_node("MatMul", ["x"]), says="node 'odd' .MatMul. is not valid"),
     "too-many-inputs": Odd(_node("Relu", ["x", "z"]), says="node 'odd' .Relu. is not valid"),
     "no-attribute": Odd(_node("Concat", ["x", "z"]), says="node 'odd' .Concat. is not valid"),
-    "wrong-kind": Odd(_node("Add", ["x", "words"]), says="node 'odd' .Add. is not valid: B has inconsistent type"),
+    "wrong-kind": Odd(
+        _node("Add", ["x", "words"]), says="node 'odd' .Add. is not valid: B has inconsistent type"
+    ),
     "not-in-order": Odd(_not_in_order(), flops=2 * 2 * 4 * 4),
     "cycle": Odd(_cycle(), says="'z' .Add. is not valid: it takes 'y', which no"),
     "no-such-operator": Odd(_unnamed(), flops=0, says="this operator has no rule", can_run=False),
     "divided": Odd(_divided(), flops=0, says="b=1 "),
     "indexed": Odd(_indexed(), ["--input-shape", "word=1x9"], flops=0, says="0 to 2, the rows of"),
     "index-outside": Odd(_indexed(), ["--input", "word=7.5"], says="takes int64: integers"),
-    "huge": Odd(_bytes(_matmul(["n", 4])), ["--input-shape", f"x={2**40}x4"], flops=2**40 * 64, can_run=False),
+    "huge": Odd(
+        _bytes(_matmul(["n", 4])),
+        ["--input-shape", f"x={2**40}x4"],
+        flops=2**40 * 64,
+        can_run=False,
+    ),
 }

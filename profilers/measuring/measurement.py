@@ -12,10 +12,9 @@ from profilers.measuring.blocks import Block, PointBlock, Sample
 from profilers.measuring.disturbance import DISTURBANCES
 from profilers.measuring.drift import SentinelTrack
 from profilers.measuring.intervals import (
-    NO_SPREAD,
     SAMPLES_FOR_TAIL,
     Interval,
-    Spread,
+    center_of,
     median_absolute_deviation,
     median_interval,
     relative_half_width,
@@ -34,14 +33,14 @@ class Measurement:
 
     Attributes:
         point_id: The point's identity.
-        latency_ms: The median over blocks of the blocks' median wall times. Each sample is
-            corrected to the machine's level `sentinel_reference_ms`, see `SentinelTrack`.
+        latency_ms: The geometric mean over blocks of the blocks' median wall times. Each sample
+            is corrected to the machine's level `sentinel_reference_ms`, see `SentinelTrack`.
         ci_low_ms: The lower end of the 95 % interval of `latency_ms`.
         ci_high_ms: The upper end of the 95 % interval of `latency_ms`.
-        raw_latency_ms: The same median as `latency_ms`, uncorrected.
+        raw_latency_ms: The same mean as `latency_ms`, uncorrected.
         cpu_ms: The median over blocks of the blocks' mean CPU time of the process, over all
             threads, uncorrected.
-        call_ms: The corrected median wall time of each call, by its name.
+        call_ms: The same mean as `latency_ms` of each call, by its name.
         min_ms: The fastest sample, uncorrected.
         mad_ms: The median absolute deviation of all samples, unscaled and uncorrected.
         tails_ms: The uncorrected percentiles of all samples, by percent; None when the samples
@@ -175,23 +174,22 @@ def measurement_of(
     device: DeviceInfo,
     sentinel: str,
     track: SentinelTrack,
-    others: Spread = NO_SPREAD,
 ) -> Measurement:
     """Return the measurement of a point from its blocks, at least two, one per round.
 
-    `sentinel` is the sentinel's name, `others` the spread of the session's other points.
+    `sentinel` is the sentinel's name.
     """
     kept = [block.kept for block in blocks]
     corrected_ms = corrected_medians(blocks, track)
-    interval = median_interval(corrected_ms, others=others)
+    interval = median_interval(corrected_ms, looks=protocol.looks)
     walls_ms = [sample.wall_ms for block in kept for sample in block.samples]
     flags = _flags(blocks, protocol, interval, track.reference_ms)
     return Measurement(
         point_id=point.point_id,
-        latency_ms=median(corrected_ms),
+        latency_ms=interval.center,
         ci_low_ms=interval.low,
         ci_high_ms=interval.high,
-        raw_latency_ms=median(block.median_ms for block in kept),
+        raw_latency_ms=center_of(block.median_ms for block in kept),
         cpu_ms=median(block.mean_cpu_ms for block in kept),
         call_ms=_call_ms([_corrections(block, track) for block in blocks]),
         min_ms=min(walls_ms),
@@ -275,10 +273,10 @@ def quality_of(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
 
 
 def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, float]:
-    """Return the median over blocks of each call's corrected median."""
+    """Return the geometric mean over blocks of each call's corrected median."""
     first, _ = blocks[0][0]
     return {
-        name: median(
+        name: center_of(
             median(sample.call_ms[name] * factor for sample, factor in of_block)
             for of_block in blocks
         )

@@ -113,6 +113,11 @@ class Protocol:
             threads=threads, target_half_width=0.01, decide_ms=budget_ms, max_rounds=10, seed=seed
         )
 
+    @property
+    def looks(self) -> int:
+        """The number of times at most that a point's interval may end its measuring."""
+        return self.max_rounds - self.min_rounds + 1
+
     def samples_of(self, run_ms: float) -> int:
         """Return the number of samples of a block when one sample takes `run_ms`."""
         run_ms = max(run_ms, 1e-6)

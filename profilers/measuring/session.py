@@ -14,7 +14,7 @@ from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.measuring.blocks import PointBlock
 from profilers.measuring.disturbance import Referee
 from profilers.measuring.drift import SentinelTrack
-from profilers.measuring.intervals import NO_SPREAD, Spread, median_interval
+from profilers.measuring.intervals import median_interval
 from profilers.measuring.measurement import (
     FailedPoint,
     Measurement,
@@ -136,7 +136,6 @@ class Session:
         self._on_progress = on_progress or (lambda progress: None)
         self._referee = Referee(protocol)
         self._rng = np.random.default_rng(protocol.seed)
-        self._spread_of_finished = NO_SPREAD
         self._paths: dict[str, Path] = {}
         self._done = 0
         self._total = 0
@@ -198,21 +197,13 @@ class Session:
                 blocks[point.point_id].append(result)
                 for pair in result.kept.sentinel_pairs_ms:
                     self._track.add(*pair)
-            # A point is judged after the round, because the spread of the others' blocks counts.
-            medians_ms = {name: corrected_medians(x, self._track) for name, x in blocks.items()}
-            spreads = {name: Spread.of(values) for name, values in medians_ms.items()}
+            # A point is judged after the round: then the sentinel's readings are known.
             for point in [point for point in order if point in remaining]:
-                name = point.point_id
-                others = sum(
-                    (spread for other, spread in spreads.items() if other != name),
-                    self._spread_of_finished,
-                )
-                if self._is_finished(blocks[name], medians_ms[name], others):
+                if self._is_finished(blocks[point.point_id]):
                     remaining.remove(point)
-                    yield self._finished(point, blocks[name], others, number, sentinel)
+                    yield self._finished(point, blocks[point.point_id], number, sentinel)
             if not remaining:
                 break
-        self._spread_of_finished = sum(spreads.values(), self._spread_of_finished)
 
     def _round(self, number: int, sentinel: Sentinel) -> Round:
         assert sentinel.workload is not None  # `run` chose one
@@ -225,21 +216,15 @@ class Session:
             counts_tokens=number == 1,
         )
 
-    def _is_finished(
-        self, blocks: Sequence[PointBlock], medians_ms: Sequence[float], others: Spread
-    ) -> bool:
+    def _is_finished(self, blocks: Sequence[PointBlock]) -> bool:
         if len(blocks) < 2:  # one block has no interval
             return False
-        interval = median_interval(medians_ms, others=others)
+        medians_ms = corrected_medians(blocks, self._track)
+        interval = median_interval(medians_ms, looks=self._protocol.looks)
         return stop_reason(blocks, interval, self._protocol) is not None
 
     def _finished(
-        self,
-        point: Point,
-        blocks: Sequence[PointBlock],
-        others: Spread,
-        number: int,
-        sentinel: Sentinel,
+        self, point: Point, blocks: Sequence[PointBlock], number: int, sentinel: Sentinel
     ) -> Measurement:
         self._track.settle()  # all measurements have one reference
         measurement = measurement_of(
@@ -249,7 +234,6 @@ class Session:
             device=self.info,
             sentinel=sentinel.name,
             track=self._track,
-            others=others,
         )
         self._done += 1
         self._notify(number, point, "done", measurement.latency_ms)

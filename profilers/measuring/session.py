@@ -160,22 +160,47 @@ class Session:
                     ready.append(point)
                 else:
                     yield failure
-            while ready:
-                first = ready[0].point_id
-                chosen = sentinel
-                if sentinel.workload is None:
-                    chosen = replace(sentinel, name=first, workload=self._paths[first])
-                n_done = self._done
-                try:
-                    yield from self._chunk(ready, chosen)
-                except SentinelError as error:
-                    if sentinel.workload is not None or self._done > n_done:
-                        raise
-                    # This sentinel is a point that cannot be run. The next point replaces it.
-                    yield self._failed(ready.pop(0), str(error.__cause__), 1)
-                    continue
-                sentinel = chosen
-                break
+            if sentinel.workload is not None:
+                yield from self._chunk(ready, sentinel)
+            elif points:
+                # Only this point has the level that the caller may have given.
+                named = replace(sentinel, name=sentinel.name or points[0].point_id)
+                sentinel = yield from self._first_chunk(ready, named)
+
+    def _first_chunk(
+        self, points: Sequence[Point], wanted: Sentinel
+    ) -> Generator[Outcome, None, Sentinel]:
+        """Measure a chunk with one of its points as the sentinel, and return this sentinel.
+
+        A point that cannot be run as the sentinel is replaced by the next one while nothing is
+        measured yet. A new sentinel has a level of its own: nothing that was read of the old one,
+        and no level that was given for it, counts.
+
+        Args:
+            points: The points; may be empty.
+            wanted: A sentinel without a workload. It is returned when no point can be measured.
+        """
+        left, is_measured = list(points), False
+        while left:
+            first = left[0]
+            level_ms = wanted.reference_ms if first.point_id == wanted.name else None
+            chosen = Sentinel(
+                name=first.point_id, workload=self._paths[first.point_id], reference_ms=level_ms
+            )
+            self._track = SentinelTrack(level_ms)
+            try:
+                for outcome in self._chunk(left, chosen):
+                    is_measured |= isinstance(outcome, Measurement)
+                    left = [point for point in left if point.point_id != outcome.point_id]
+                    yield outcome
+                return chosen
+            except SentinelError as error:
+                if is_measured:
+                    raise
+                if first in left:  # it may have failed as a point before
+                    left.remove(first)
+                    yield self._failed(first, str(error.__cause__), 1)
+        return wanted
 
     def _prepare(self, point: Point) -> FailedPoint | None:
         try:

@@ -16,7 +16,6 @@ from predictors.models.roofline import (
 )
 
 GAUSSIAN_MAX_ROWS = 400
-MLP_MIN_ROWS = 200
 
 _CLASSES: dict[str, type[LatencyModel]] = {
     "flops_line": FlopsLine,
@@ -27,7 +26,7 @@ _CLASSES: dict[str, type[LatencyModel]] = {
     "roofline_boost": RooflineBoost,
     "roofline_gaussian": RooflineGaussian,
     "roofline_blend": RooflineBlend,
-    "hat_mlp": HatMlp,
+    "hat_mlp": HatMlp,  # competes no more, but predictors of 0.1.0 may hold it
 }
 
 
@@ -41,7 +40,7 @@ def competitors(
     """Return the unfitted models by name, simplest first.
 
     Args:
-        n_rows: The number of rows. Gaussian processes compete up to 400 rows, the MLP from 200.
+        n_rows: The number of rows. Gaussian processes compete up to 400 rows.
         work_columns: The matrix columns that add up to a latency; None takes all.
         flops_columns: The matrix columns that add up to the FLOPs. Without them the FLOPs line
             does not compete.
@@ -61,8 +60,6 @@ def competitors(
     if n_rows <= GAUSSIAN_MAX_ROWS:
         models["roofline_gaussian"] = RooflineGaussian(work)
         models["roofline_blend"] = RooflineBlend(work, seed=seed)
-    if n_rows >= MLP_MIN_ROWS:
-        models["hat_mlp"] = HatMlp(seed=seed)
     return models
 
 

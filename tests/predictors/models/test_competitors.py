@@ -18,8 +18,8 @@ def test_who_competes() -> None:
     small = [*always, "roofline_gaussian", "roofline_blend"]
     assert list(competitors(40)) == small
     assert list(competitors(40, flops_columns=(1,))) == ["flops_line", *small]
-    assert list(competitors(2000)) == [*always, "hat_mlp"]
-    assert list(ALL) == ["flops_line", *small, "hat_mlp"]
+    assert list(competitors(2000)) == always
+    assert list(ALL) == ["flops_line", *small]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -51,11 +51,8 @@ def test_latency_must_be_positive(latency: float) -> None:
         FlopsLine().fit([[1.0], [2.0]], [1.0, latency])
 
 
-CHEAP: list[LatencyModel] = [model for name, model in ALL.items() if name != "hat_mlp"]
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(CHEAP)
+@parametrize_with_checks(list(ALL.values()))
 def test_scikit_learn_conventions(estimator: LatencyModel, check: object) -> None:
     check(estimator)

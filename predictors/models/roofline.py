@@ -1,28 +1,22 @@
 """This module holds rooflines: non-negative prices of work, alone or with a correction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import xgboost as xgb
-from scipy.optimize import nnls
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
+from predictors.models.gaussian import fit_process, process_mean, process_of
+from predictors.models.linear import fit_line, on_line, without_pipeline
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 _ROUNDS = 8
 _SMALL_ERROR = 0.02
 _LEAST_WORK = 1e-290  # the price of less work would overflow
 _RESIDUAL_ALPHAS = np.logspace(0, 2, 9)
-_LENGTHS = (1.0, 3.0, 10.0)  # length scales of standardised features
-_AMPLITUDES = (1e-2, 1e-1)  # explained variance of the log residual
-_NOISES = (1e-6, 1e-4, 1e-2)  # unexplained variance of the log residual
 
 
 class Roofline(LatencyModel):
@@ -76,43 +70,43 @@ class RooflineRidge(Roofline):
     doubles the time of some rows does not raise the prices for all rows.
     """
 
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Set the attributes of a fitted model, also of one of 0.1.0."""
+        return super().restore(without_pipeline(state))
+
     def _fit(self, X: Matrix, y: Vector) -> None:
-        self.pipeline_ = make_pipeline(StandardScaler(), RidgeCV(_RESIDUAL_ALPHAS))
         super()._fit(X, y)
         for _ in range(3):
-            self.pipeline_.fit(signed_log(X), np.log(y / self._prior(X)))
+            self._fit_factor(X, y)
             self.price_ = _prices(self._work(X), y / self._factor(X))
-        self.pipeline_.fit(signed_log(X), np.log(y / self._prior(X)))
+        self._fit_factor(X, y)
+
+    def _fit_factor(self, X: Matrix, y: Vector) -> None:
+        self.line_ = fit_line(signed_log(X), np.log(y / self._prior(X)), _RESIDUAL_ALPHAS)
 
     def _predict(self, X: Matrix) -> Vector:
         return self._prior(X) * self._factor(X)
 
     def _factor(self, X: Matrix) -> Vector:
-        return np.asarray(np.exp(np.clip(self.pipeline_.predict(signed_log(X)), -1, 1)))
+        return np.asarray(np.exp(np.clip(on_line(self.line_, signed_log(X)), -1, 1)))
 
 
 class RooflineGaussian(Roofline):
-    """A Gaussian process with the roofline as its mean, on log latency.
+    """A Gaussian process with the roofline as its mean, on log latency and log features."""
 
-    The kernel is Matern 5/2 (one length for all features) + white noise on standardised log
-    features (Rasmussen & Williams 2006, ch. 4). A few lengths, amplitudes and noises are tried,
-    and those with the largest marginal likelihood are taken. An optimiser would give the same for
-    a hundred times the work. The time grows with the cube of the number of rows.
-    """
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Set the attributes of a fitted model, also of one of 0.1.0."""
+        known = dict(state)
+        if "pipeline_" in known:
+            known["process_"] = process_of(known.pop("pipeline_"))
+        return super().restore(known)
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         super()._fit(X, y)
-        scaler = StandardScaler().fit(signed_log(X))
-        scaled, residual = scaler.transform(signed_log(X)), np.log(y / self._prior(X))
-        processes = [
-            GaussianProcessRegressor(kernel, optimizer=None).fit(scaled, residual)
-            for kernel in _kernels()
-        ]
-        best = max(processes, key=lambda process: float(process.log_marginal_likelihood_value_))
-        self.pipeline_ = Pipeline([("scaler", scaler), ("process", best)])
+        self.process_ = fit_process(signed_log(X), np.log(y / self._prior(X)))
 
     def _predict(self, X: Matrix) -> Vector:
-        return np.asarray(self._prior(X) * np.exp(self.pipeline_.predict(signed_log(X))))
+        return np.asarray(self._prior(X) * np.exp(process_mean(self.process_, signed_log(X))))
 
 
 class RooflineBoost(Roofline):
@@ -133,6 +127,8 @@ class RooflineBoost(Roofline):
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         super()._fit(X, y)
+        import xgboost as xgb  # takes a second to import, with scikit-learn
+
         prior = self._prior(X)
         table = _table(X, prior, label=np.log(y / prior))
         booster = xgb.train(self._settings(), table, num_boost_round=self.n_rounds)
@@ -157,25 +153,25 @@ class RooflineBoost(Roofline):
         }
 
 
-def _table(X: Matrix, prior: Vector, label: Vector | None = None) -> xgb.DMatrix:
+def _table(X: Matrix, prior: Vector, label: Vector | None = None) -> "xgb.DMatrix":
+    import xgboost as xgb
+
     return xgb.DMatrix(np.column_stack([X, prior]), label=label, nthread=1)
 
 
 @lru_cache(maxsize=8)  # a search predicts hundreds of times with the same trees
-def _booster(json_text: str) -> xgb.Booster:
+def _booster(json_text: str) -> "xgb.Booster":
+    import xgboost as xgb
+
     booster = xgb.Booster({"nthread": 1})
     booster.load_model(bytearray(json_text.encode()))
     return booster
 
 
-def _kernels() -> Iterator[Any]:
-    for length, amplitude, noise in product(_LENGTHS, _AMPLITUDES, _NOISES):
-        smooth = ConstantKernel(amplitude) * Matern(length, nu=2.5)
-        yield smooth + WhiteKernel(noise)
-
-
 def _prices(work: Matrix, y: Vector) -> Vector:
     """Return the non-negative prices that minimise the sum of absolute relative errors."""
+    from scipy.optimize import nnls
+
     relative = work / y[:, None]
     unit = np.abs(relative).max(axis=0)
     is_none = unit < _LEAST_WORK

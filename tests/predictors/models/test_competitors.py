@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.base import clone
 
-from predictors.models import FlopsLine, LatencyModel, competitors, model_state, restore_model
+from predictors.models import FlopsLine, competitors, model_state, restore_model
 
 ALL = competitors(200, flops_columns=(0,))
 
@@ -51,8 +51,30 @@ def test_latency_must_be_positive(latency: float) -> None:
         FlopsLine().fit([[1.0], [2.0]], [1.0, latency])
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(list(ALL.values()))
-def test_scikit_learn_conventions(estimator: LatencyModel, check: object) -> None:
-    check(estimator)
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ([[1.0], [np.nan]], [1.0, 2.0], "must be finite"),
+        ([[1.0], [2.0]], [1.0, np.inf], "must be finite"),
+        ([1.0, 2.0], [1.0, 2.0], "2 axes. Got shape"),
+        ([[1.0], [2.0]], [1.0], "equally many rows, at least 2. Got 2 and 1"),
+        ([[1.0]], [1.0], "at least 2. Got 1 and 1"),
+    ],
+)
+def test_arrays_that_cannot_be_fitted(X: list, y: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FlopsLine().fit(X, y)
+
+
+def test_other_columns_than_in_the_fit() -> None:
+    model = FlopsLine().fit([[1.0], [2.0]], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"'X' must have 1 columns, as in the fit\. Got 2"):
+        model.predict([[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_clone_has_the_parameters_and_no_fit(name: str) -> None:
+    X, y = table()
+    cloned = clone(ALL[name].fit(X, y))
+    assert vars(cloned) == ALL[name].get_params()
+    np.testing.assert_array_equal(cloned.fit(X, y).predict(X), ALL[name].predict(X))

@@ -71,6 +71,8 @@ def _fitted(
         len(y),
         work_columns=_work_columns(ready.schema, base),
         flops_columns=ready.schema.flops_columns,
+        overlap=ready.schema.overlap_columns,
+        own_columns=ready.schema.own_columns,
         seed=seed,
     )
     selection = select(models, X, y, groups=groups, seed=seed)

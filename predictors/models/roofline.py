@@ -28,18 +28,37 @@ class Roofline(LatencyModel):
     (Holland & Welsch 1977), until the sum of absolute relative errors is minimal, instead of
     squared ones. A disturbed row then counts little.
 
+    Two columns of work may be done at the same time, such as computing and reading. Their times a
+    and b then count as sqrt(a^2 + b^2), which lies between the longer one and the sum.
+
     Args:
         columns: The matrix columns that are work; None takes all.
+        overlap: Two of these columns that are done at the same time; None for no such columns.
     """
 
-    def __init__(self, columns: Sequence[int] | None = None) -> None:
+    overlap: tuple[int, int] | None = None  # files of 0.1.0 do not hold it
+
+    def __init__(
+        self, columns: Sequence[int] | None = None, overlap: tuple[int, int] | None = None
+    ) -> None:
         self.columns = columns
+        self.overlap = overlap
 
     def _fit(self, X: Matrix, y: Vector) -> None:
-        self.price_ = _prices(self._work(X), y)
+        self.price_ = _prices(self._work(X), y, overlap=self._places())
 
     def _predict(self, X: Matrix) -> Vector:
-        return np.asarray(self._work(X) @ self.price_)
+        work = self._work(X)
+        return np.asarray((work * _shares(work, self.price_, self._places())) @ self.price_)
+
+    def _places(self) -> list[int]:
+        """Return the places of the overlapping columns in `_work`; empty without any."""
+        if self.overlap is None:
+            return []
+        columns = (
+            self.overlap if self.columns is None else map(list(self.columns).index, self.overlap)
+        )
+        return [1 + column for column in columns]
 
     def _work(self, X: Matrix) -> Matrix:
         chosen = X if self.columns is None else X[:, list(self.columns)]
@@ -57,7 +76,7 @@ class FlopsLine(Roofline):
     """
 
     def __init__(self, columns: Sequence[int] = (0,)) -> None:
-        self.columns = columns
+        super().__init__(columns)
 
     def _work(self, X: Matrix) -> Matrix:
         return np.column_stack([np.ones(len(X)), X[:, list(self.columns or ())].sum(axis=1)])
@@ -78,7 +97,7 @@ class RooflineRidge(Roofline):
         super()._fit(X, y)
         for _ in range(3):
             self._fit_factor(X, y)
-            self.price_ = _prices(self._work(X), y / self._factor(X))
+            self.price_ = _prices(self._work(X), y / self._factor(X), overlap=self._places())
         self._fit_factor(X, y)
 
     def _fit_factor(self, X: Matrix, y: Vector) -> None:
@@ -114,14 +133,19 @@ class RooflineBoost(Roofline):
 
     Args:
         columns: The matrix columns that are work; None takes all. The trees see all columns.
+        overlap: Two of these columns that are done at the same time; None for no such columns.
         n_rounds: The number of trees. It is small, because the roofline explains most.
         seed: The seed of the choice of rows and columns for each tree.
     """
 
     def __init__(
-        self, columns: Sequence[int] | None = None, n_rounds: int = 60, seed: int = 0
+        self,
+        columns: Sequence[int] | None = None,
+        overlap: tuple[int, int] | None = None,
+        n_rounds: int = 60,
+        seed: int = 0,
     ) -> None:
-        super().__init__(columns)
+        super().__init__(columns, overlap)
         self.n_rounds = n_rounds
         self.seed = seed
 
@@ -168,18 +192,42 @@ def _booster(json_text: str) -> "xgb.Booster":
     return booster
 
 
-def _prices(work: Matrix, y: Vector) -> Vector:
-    """Return the non-negative prices that minimise the sum of absolute relative errors."""
-    from scipy.optimize import nnls
+def _prices(work: Matrix, y: Vector, *, overlap: Sequence[int] = ()) -> Vector:
+    """Return the non-negative prices that minimise the sum of absolute relative errors.
+
+    Args:
+        work: The work of each row, shape (rows, columns).
+        y: The latency in milliseconds, shape (rows,).
+        overlap: The two columns that are done at the same time; empty without any. In each round
+            they count with their shares at the last prices (Gauss-Newton steps, averaged).
+    """
+    from scipy.optimize import nnls  # takes a moment to import
 
     relative = work / y[:, None]
     unit = np.abs(relative).max(axis=0)
     is_none = unit < _LEAST_WORK
     unit[is_none] = 1.0
     relative = np.where(is_none, 0.0, relative / unit)
-    weight = np.ones(len(y))
-    for _ in range(_ROUNDS):
-        price, _ = nnls(relative * weight[:, None], weight, maxiter=100 * work.shape[1])
-        error = np.abs(relative @ price - 1)
+    weight, share = np.ones(len(y)), np.ones_like(relative)
+    for _ in range(_ROUNDS * (3 if overlap else 1)):
+        counted = relative * share
+        price, _ = nnls(counted * weight[:, None], weight, maxiter=100 * work.shape[1])
+        now = _shares(relative, price, overlap)
+        error = np.abs((relative * now) @ price - 1)
         weight = 1 / np.sqrt(np.maximum(error, _SMALL_ERROR))
+        share = (share + now) / 2
     return np.asarray(price / unit)
+
+
+def _shares(work: Matrix, price: Vector, overlap: Sequence[int]) -> Matrix:
+    """Return the share of each column's time that counts, shape (rows, columns).
+
+    With the times a and b of the overlapping columns, a counts a / sqrt(a^2 + b^2), so that both
+    together count sqrt(a^2 + b^2). All other columns count in full.
+    """
+    shares = np.ones_like(work)
+    if len(overlap):
+        times = work[:, overlap] * price[list(overlap)]
+        both = np.hypot(times[:, :1], times[:, 1:])
+        shares[:, overlap] = np.divide(times, both, out=np.full_like(times, 0.7), where=both > 0)
+    return shares

@@ -7,6 +7,7 @@ than letters and digits, and before a capital letter.
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Literal
 
 from profilers.log.conditions import NEVER_FEATURES
@@ -103,7 +104,7 @@ def is_duration(name: str) -> bool:
         return False
     if not _DURATION.isdisjoint(own) or _TIME_PER.match(name.lower()):
         return True
-    if any(a in _TIME and b in _AFTER_TIME for a, b in zip(own, own[1:], strict=False)):
+    if any(a in _TIME and b in _AFTER_TIME for a, b in pairwise(own)):
         return True
     quantity = list(own)
     while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):

@@ -55,7 +55,7 @@ class Unit:
         if self.name == "ms":
             return ""
         by = "as its name says" if self.source == "its name" else f"by {self.source}"
-        return f"{column!r} is in {self.long_name}, {by}; taken times {self.in_ms:g} as milliseconds"
+        return f"{column!r} is in {self.long_name}, {by}; times {self.in_ms:g} it is in ms"
 
 
 def unit_of(column: str, columns: Collection[str], given: str | None = None) -> Unit:

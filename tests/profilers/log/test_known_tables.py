@@ -9,18 +9,15 @@ TABLES = {
         ("median", "s", {"parameter_size"}),
     ),
     "pytest-benchmark": (
-        ("name", "param:n", "min", "max", "mean", "stddev", "median", "iqr", "outliers", "ops")
-        + ("rounds", "iterations"),
+        ("name", "param:n", "min", "max", "mean", "stddev", "median", "iqr", "ops", "rounds"),
         ("median", "s", {"name", "param:n"}),
     ),
     "perf_analyzer": (
-        ("Concurrency", "Inferences/Second", "Client Send", "Network+Server Send/Recv")
-        + ("Server Queue", "Server Compute Infer", "Client Recv", "p50 latency", "p99 latency"),
+        ("Concurrency", "Inferences/Second", "Client Send", "p50 latency", "p99 latency"),
         ("p50 latency", "us", {"Concurrency"}),
     ),
     "llama-bench": (
-        ("build_commit", "model_n_params", "n_batch", "n_prompt", "n_gen", "test_time", "avg_ns")
-        + ("stddev_ns", "avg_ts", "stddev_ts"),
+        ("build_commit", "model_n_params", "n_batch", "n_prompt", "n_gen", "avg_ns", "avg_ts"),
         ("avg_ns", "ns", {"model_n_params", "n_batch", "n_prompt", "n_gen"}),
     ),
     "trtexec": (

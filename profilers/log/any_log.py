@@ -72,7 +72,7 @@ class AnyLog:
         malformed: The records with more or fewer cells, and those that cannot be parsed. In a log
             of `automoe profile` a row of several lines is malformed too.
         torn: The number of the last line when it is torn: the file is a log of `automoe profile`
-            and does not end with a line break. None otherwise.
+            in its own form and does not end with a line break. None otherwise.
         is_ended: Whether the file ends with a line break.
     """
 
@@ -114,7 +114,15 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
         OSError: The file cannot be read.
     """
     require_existing(path)
-    content = content_of(path, n_lines)
+    return log_in(content_of(path, n_lines), path)
+
+
+def log_in(content: str, path: Path) -> AnyLog:
+    """Return the log in the text of a file, see `read_any_log`.
+
+    Raises:
+        LogError: The text is not a CSV with a header.
+    """
     is_ended = content.endswith(("\n", "\r"))
     delimiter = delimiter_of(content)
     header, *records = records_of(without_named_delimiter(content), delimiter) or [
@@ -126,7 +134,8 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
         records = _with_points(records, len(columns))
     is_ours = set(columns) >= _OURS
     torn = None
-    if is_ours and not is_ended:
+    is_own_form = delimiter == "," and "\r" not in content.partition("\n")[0]
+    if is_ours and not is_ended and is_own_form:
         torn = (records.pop() if records else header).line
     rows: list[Row] = []
     malformed = [header] if header.error else []

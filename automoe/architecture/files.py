@@ -62,7 +62,7 @@ def _parse(text: str, *, where: str) -> Architecture:
 
 def _text(path: Path) -> str:
     try:
-        return _existing(path).read_text(encoding="utf-8")
+        return _existing(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ArchitectureError(f"{path}: not UTF-8 text ({error.reason}).") from None
 

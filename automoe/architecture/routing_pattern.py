@@ -49,7 +49,7 @@ class RoutingTrace:
             OSError: The file cannot be read.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
             return cls(_counts(content["encoder"]), _counts(content["decoder"]))
         except (KeyError, TypeError, ValueError) as error:
             raise RoutingTraceError(

@@ -1,7 +1,7 @@
 """This module puts a latency log that a spreadsheet saved back into the form in which it is kept.
 
 A spreadsheet may separate cells with semicolons, write decimal commas, a byte-order mark and other
-line ends, and turn the identity of a point into a number: `00123` into `123`, `12e7` into `1.2E+08`.
+line ends, and turn the identity of a point into a number: `00123` into `123`, `12e7` into `1.2e8`.
 """
 
 import re

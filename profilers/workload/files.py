@@ -36,7 +36,7 @@ def workload_files(path: Path) -> WorkloadFiles:
         WorkloadError: A graph is not an ONNX file, or keeps data outside its own folder.
         OSError: A file cannot be read.
     """
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = json.loads(path.read_text(encoding="utf-8-sig"))
     files: dict[str, Path] = {}
     graphs = {}
     for name, file in document["graphs"].items():

@@ -197,7 +197,7 @@ class Workload:
             OSError: The file cannot be read.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(path.read_text(encoding="utf-8-sig"))
         except ValueError as error:
             raise WorkloadError(
                 f"{path} is not JSON: {error}. Write it with Workload.save."

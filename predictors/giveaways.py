@@ -8,7 +8,7 @@ whole sizes, of few levels, and those whose names speak of an input are never su
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -31,6 +31,7 @@ _CLOSE = 0.03
 _SHARE = 0.25  # of the spread of each that may remain in their combination
 _EXPLAINED = 0.5  # of the spread of a column that the other columns must explain
 _LEAST_PAIRS = 8
+_LEAST_ROWS = 20
 _SMALL = 0.3  # of the spread of a column is noise; an input differs as much as anywhere
 _ALIKE = 0.8  # the correlation of two results of one measurement
 _NOISE = 0.005  # latencies that are explained better than this need no other explanation
@@ -51,6 +52,10 @@ class _Suspect:
     name: str
     log: Vector
     is_whole: bool
+
+    def at(self, rows: NDArray[np.int64]) -> "_Suspect":
+        """Return the suspect in some of the rows."""
+        return replace(self, log=self.log[rows])
 
 
 def giveaways(
@@ -80,6 +85,7 @@ def giveaways(
     owner = [feature.name for feature in schema.features for _ in feature.columns]
     known = matrix[:, [name not in names for name in owner]]
     y = np.log(latency_ms)
+    once = np.unique(matrix, axis=0, return_index=True)[1]  # a repeated row explains itself
     alike, factors = _alike(known), _factors(matrix, owner, names)
     reasons = {
         suspect.name: reason
@@ -87,7 +93,7 @@ def giveaways(
         if (
             reason := _moves_with(suspect, y, alike)
             or _makes_constant(suspect, y, factors)
-            or _cancels(suspect, y, known)
+            or _cancels(suspect.at(once), y[once], known[once])
         )
     }
     left = {x.name: x.log for x in suspects if x.name not in reasons}
@@ -123,7 +129,8 @@ def _moves_with(suspect: _Suspect, y: Vector, alike: NDArray[np.int64]) -> str:
     """Return a reason when a column follows the latency among rows that are otherwise alike."""
     own, latency = (_within(values, alike) for values in (suspect.log, y))
     n_pairs = len(y) - len(np.unique(alike))
-    if n_pairs < _LEAST_PAIRS or not own.any() or not latency.any():
+    n_values = len(np.unique(np.column_stack([alike, suspect.log]), axis=0))
+    if n_values - len(np.unique(alike)) < _LEAST_PAIRS or not own.any() or not latency.any():
         return ""
     is_small = np.sqrt((own**2).sum() / n_pairs) < _SMALL * np.std(suspect.log)
     if is_small and abs(np.corrcoef(own, latency)[0, 1]) > _ALIKE:
@@ -156,15 +163,13 @@ def _cancels(suspect: _Suspect, y: Vector, known: NDArray[np.float64]) -> str:
     combined = np.column_stack([y, suspect.log, y + suspect.log, y - suspect.log])
     left = [max(_spread(column), _FLOOR) for column in _unexplained(known, combined).T]
     latency, own, product, quotient = left
-    if latency < _NOISE:
-        return ""
-    least = _SHARE * min(latency, own)
-    if product < min(least, _CLOSE):
-        return "its product with the latency follows from the other columns"
     is_explained = own < _EXPLAINED * _spread(suspect.log) and latency < _EXPLAINED * _spread(y)
-    if suspect.is_whole or not is_explained or own < _EXPLAINED * latency:
+    if len(y) < _LEAST_ROWS or latency < _NOISE or not is_explained:
         return ""
-    if quotient < min(least, _CLOSE):
+    least = min(_SHARE * latency, _SHARE * own, _CLOSE)
+    if product < least:
+        return "its product with the latency follows from the other columns"
+    if quotient < least and not suspect.is_whole and own > _EXPLAINED * latency:
         return "it follows the latency more closely than the other columns explain"
     return ""
 

@@ -26,8 +26,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     A column of numbers becomes numeric, with NaN for an empty cell and for `nan`, `N/A` or `null`.
     A column of lists, written `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric
-    columns: `<name>.mean`, `<name>.sum` and `<name>.count`. Any other column remains text. So does a column with a cell
-    that is not a list. A torn last line of a latency log is left out.
+    columns: `<name>.mean`, `<name>.sum` and `<name>.count`. Any other column remains text. So does
+    a column with a cell that is not a list. A torn last line of a latency log is left out.
 
     Args:
         path: The file, see `profilers.log.any_log.read_any_log`.

@@ -32,11 +32,11 @@ _SPREAD = frozenset(
 _STATISTICS = _SPREAD | {
     *("mean", "avg", "average", "median", "min", "max", "minimum", "maximum", "geomean"),
     *("total", "sum", "best", "worst", "fastest", "slowest", "low", "high", "lower", "upper"),
-    *("dev", "deviation", "standard", "range", "rel", "relative", "cv", "q1", "q2", "q3"),
+    *("dev", "deviation", "standard", "range", "rel", "relative", "cv", "ts"),
 }
 _RATES = frozenset(
     {"throughput", "thrpt", "tput", "goodput", "tps", "rps", "qps", "fps", "ips", "gbps", "mbps"}
-    | {"gibps", "bandwidth", "bw", "speed", "speedup", "slowdown", "tflops", "pflops", "ts"}
+    | {"gibps", "bandwidth", "bw", "speed", "speedup", "slowdown", "tflops", "pflops"}
 )
 _COUNTED = frozenset(
     {"tok", "toks", "token", "tokens", "seq", "seqs", "req", "reqs", "request", "requests"}

@@ -8,6 +8,7 @@ from automoe.architecture.cost import cost
 from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, argument, typed
 from automoe.settings.search import Count
 
@@ -65,8 +66,9 @@ def show_cost(
     if kind == "A graph":
         from profilers import costs_of_graph
 
-        shapes = dict(map(parse_input_shape, options.input_shape))
-        costs = costs_of_graph(file, shapes=shapes, dims=dict(map(_size, options.dim)))
+        shapes = by_name("--input-shape", map(parse_input_shape, options.input_shape))
+        dims = by_name("--dim", map(_size, options.dim))
+        costs = costs_of_graph(file, shapes=shapes, dims=dims)
         _show_counted(costs, as_json=options.as_json)
     elif kind == "A workload":
         from profilers import costs_of_workload

@@ -19,6 +19,7 @@ from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
@@ -245,7 +246,7 @@ def _measure_model(
         return profile_model(
             model,
             point_id=f"{model.stem}-{digest}",
-            input_shapes=dict(map(parse_input_shape, options.input_shape)),
+            input_shapes=by_name("--input-shape", map(parse_input_shape, options.input_shape)),
             device=device,
             protocol=protocol,
             log=options.log,

@@ -128,6 +128,19 @@ class FeatureSchema:
         return tuple(index for index, name in enumerate(self.columns) if name in work)
 
     @property
+    def overlap_columns(self) -> tuple[int, int] | None:
+        """The indices of two columns of work that are done at the same time, or None."""
+        names = self.physics.overlap if self.physics else ()
+        first, second = [self.columns.index(name) for name in names] or [0, 0]
+        return (first, second) if names else None
+
+    @property
+    def own_columns(self) -> tuple[int, ...]:
+        """The indices of the log's own columns; empty when no column is a derived one."""
+        n_own = len(self.columns) - len(self.physics.columns if self.physics else ())
+        return tuple(range(n_own)) if self.physics else ()
+
+    @property
     def flops_columns(self) -> tuple[int, ...]:
         """The indices of the columns that add up to the total FLOPs; empty without such columns.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from predictors.conditions import noise_floor
 from predictors.conformal import block_coverage
@@ -61,7 +62,8 @@ def fit_log(
         lines = list(ready.usable.index)
         varied = features or ()
         warnings = judge(Path(log), ready.targets, lines=lines, varied=varied, unit=unit)
-    return _fitted(ready, base=base, seed=seed, warnings=warnings)
+    with threadpool_limits(1):  # the systems are small: more threads only wait for each other
+        return _fitted(ready, base=base, seed=seed, warnings=warnings)
 
 
 def _fitted(
@@ -73,6 +75,8 @@ def _fitted(
         len(y),
         work_columns=_work_columns(ready.schema, base),
         flops_columns=ready.schema.flops_columns,
+        overlap=ready.schema.overlap_columns,
+        own_columns=ready.schema.own_columns,
         seed=seed,
     )
     selection = select(models, X, y, groups=groups, seed=seed)

@@ -70,6 +70,11 @@ class LatencyLog:
         busy = "is being measured into by another session. Wait for it to end, or use another log."
         return _locked(f"{self.path}.session.lock", 0, f"{self.path} {busy}")
 
+    def sentinel_name(self) -> str | None:
+        """Return the sentinel of earlier sessions; None in an empty log."""
+        first = _first_row(self.path)
+        return None if first is None else first["sentinel"]
+
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
         """Return the level to which earlier sessions corrected; None in an empty log.
 

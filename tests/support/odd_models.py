@@ -303,7 +303,9 @@ ODD: Mapping[str, Odd] = {
     "loop": Odd(_loop("7"), flops=7 * 2 * 3 * 4 * 4),
     "loop-input": Odd(_loop("input"), ["--input", "count=5"], flops=5 * 2 * 3 * 4 * 4),
     "loop-none": Odd(_loop("0"), flops=0),
-    "loop-data": Odd(_loop("data"), flops=0, says="each time takes 96 FLOPs"),
+    "loop-data": Odd(
+        _loop("data"), flops=0, says="how often it repeats .* one of them takes 96 FLOPs"
+    ),
     "scan": Odd(_scan(), ["--input-shape", "x=6x1x4"], flops=6 * 2 * 4 * 8),
     "moe": Odd(
         _contributed(

@@ -58,7 +58,12 @@ def followed(node: ShapedNode, follow: FollowsBody) -> Followed:
     rule = {"If": _branch, "Loop": _loop, "Scan": _scan}.get(node.op)
     if rule is None:
         raise UnknownCostError("this operator has no rule")
-    return rule(node, follow)
+    try:
+        return rule(node, follow)
+    except (IndexError, TypeError, ValueError) as error:
+        if isinstance(error, UnknownCostError):
+            raise
+        raise UnknownCostError("its inputs or attributes do not fit the operator") from None
 
 
 def _branch(node: ShapedNode, follow: FollowsBody) -> Followed:

@@ -1,7 +1,9 @@
 """This module checks, before anything is counted or measured, that a graph can be run at all."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -28,6 +30,7 @@ _WHOLE_ELEMENTS = frozenset(
         TensorProto.BOOL,
     )
 )
+_CONTRIBUTED = "com.microsoft"
 _TERM = r"(?:[A-Za-z\s]|\.\.\.)*"
 _EQUATION = re.compile(rf"{_TERM}(?:,{_TERM})*(?:->{_TERM})?")
 _TYPE_ERRORS = ("has unsupported type", "has inconsistent type")
@@ -95,13 +98,46 @@ def _require_sound_nodes(
             )
         _require_equation(node, index, path)
         is_known = bool(version) and defs.has(node.op_type, version, domain)
-        if not is_known or has_bodies(node) or (node.domain, node.op_type) in functions:
+        if (node.domain, node.op_type) in functions:
+            continue
+        if domain == _CONTRIBUTED and (least := _least_inputs().get(node.op_type)):
+            _require_inputs(node, index, least, path)
+        if not is_known:
+            continue
+        if has_bodies(node):
+            _require_bodies(node, index, defs.get_schema(node.op_type, version, domain), path)
             continue
         try:
             checker.check_node(node, context)
         except Exception as error:  # checker.ValidationError, or protobuf's
             reason = _line(str(error).partition("==> Context")[0])
             raise _refused(name_of(node, index), node.op_type, reason, path) from None
+
+
+def _require_bodies(node: NodeProto, index: int, schema: defs.OpSchema, path: Path) -> None:
+    """Check what `checker.check_node` would refuse for the names that a body takes from outside."""
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in schema.attributes.items():
+        if attribute.required and name not in given:
+            reason = f"Required attribute '{name}' is missing"
+            raise _refused(name_of(node, index), node.op_type, reason, path)
+    _require_inputs(node, index, schema.min_input, path)
+
+
+def _require_inputs(node: NodeProto, index: int, least: int, path: Path) -> None:
+    if len(node.input) < least:
+        reason = f"it takes at least {least} inputs and has {len(node.input)}"
+        raise _refused(name_of(node, index), node.op_type, reason, path)
+
+
+@cache
+def _least_inputs() -> Mapping[str, int]:
+    """Return how many inputs each operator of ONNX Runtime needs."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+    schemas = runtime.get_all_operator_schema()
+    return {each.name: each.min_input for each in schemas if each.domain == _CONTRIBUTED}
 
 
 def _require_sound_weight(weight: TensorProto, path: Path) -> None:

@@ -8,6 +8,7 @@ from automoe.architecture.cost import cost
 from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, print_table, say
 from automoe.cli.input_shape import ModelInputOptions
+from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, argument, typed
 from automoe.settings.search import Count
 
@@ -91,7 +92,8 @@ def _show_graph(file: Path, options: CostOptions) -> None:
     from profilers.workload.from_onnx import load_onnx
     from profilers.workload.sweep import sweep_of
 
-    grids, dims, values = options.grids(), dict(map(_size, options.dim)), options.values()
+    grids, values = options.grids(), options.values()
+    dims = by_name("--dim", map(_size, options.dim))
     points = sweep_of(grids, declared_inputs(load_onnx(file).graph)).points()
     counted = []
     for number, point in enumerate(points):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automoe.cli.named_values import by_name
 from automoe.cli.options import Options
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ModelInputOptions(Options):
 
     def grids(self) -> "dict[str, ShapeGrid]":
         """Return the shapes of `--input-shape`, by the input's name."""
-        return dict(map(parse_shape_grid, self.input_shape))
+        return by_name("--input-shape", map(parse_shape_grid, self.input_shape))
 
     def values(self) -> "Mapping[str, GivenValues]":
         """Return the values of `--input` and `--input-file`, by the input's name.

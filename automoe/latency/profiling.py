@@ -139,7 +139,7 @@ class ProfilingSession:
             prepare=lambda: writer.write(architecture),
             columns={
                 "workload": str(self.workload),
-                **_content_of(self.workload),
+                "workload_json": self.workload.to_json(),
                 "space": self.space.name if self.space else "",
                 "architecture": architecture.to_json(),
                 **features(architecture, self.workload),
@@ -266,11 +266,6 @@ def append_all(
             quality[outcome.quality] += 1
     counts = dict(sorted(quality.items()))
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), counts, log.repaired)
-
-
-def _content_of(workload: TranslationWorkload) -> dict[str, str]:
-    """Return a column for the counts of a routing trace, which the workload's text lacks."""
-    return {"workload_json": workload.to_json()} if workload.routing.trace else {}
 
 
 def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:

@@ -57,7 +57,7 @@ CONTRACT = {
         MODEL --data --source --target --split=test --beam=4 --length-penalty=0.6 --threads=1
         --json
     """,
-    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1",
+    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o*",
     "log show": "LOG --json",

@@ -94,6 +94,8 @@ def test_an_architecture_has_its_closed_form(
             ["--input-shape", "x=3by4"],
             "'--input-shape' must read like name=1x30 or name=1x{30,60}. Got",
         ),
+        ("a.onnx", ["--dim", "b=2", "--dim", "b=3"], "'--dim' is given twice for 'b'. Remove one."),
+        ("a.onnx", ["--input-shape", "x=1", "--input-shape", "x=1"], "twice for 'x'. Remove one."),
         ("a.onnx", ["--dim", "30"], "'--dim' must read like name=30. Got '30'."),
         ("a.onnx", [], "'a.onnx': No such file or directory. Check the path."),
         ("a.workload.json", [], "'a.workload.json': No such file or directory. Check the path."),

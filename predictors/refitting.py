@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from predictors.grouping import repeats
 from predictors.predictor import Predictor, matrix_of
@@ -39,10 +40,12 @@ def refitted(
     known_ms = predictor.unseen_ms * predictor.ratios * _level(predictor, fresh, fresh_ms)
     X = np.vstack([predictor.rows, fresh])
     y = np.concatenate([known_ms, fresh_ms])
-    unseen_ms = unseen(predictor.model, X, y, groups=repeats(X), seed=seed)
+    with threadpool_limits(1):  # the systems are small: more threads only wait for each other
+        unseen_ms = unseen(predictor.model, X, y, groups=repeats(X), seed=seed)
+        model = clone(predictor.model).fit(X, y)
     return replace(
         predictor,
-        model=clone(predictor.model).fit(X, y),
+        model=model,
         rows=X,
         unseen_ms=unseen_ms,
         ratios=y / unseen_ms,

@@ -13,6 +13,7 @@ _SIZES = (10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _DRAWS = 4
 _MAX_TESTED = 500
 _ROUNDING = 1e-9
+_REACHED = 100  # the weight of the error that was reached, over that of all points of the curve
 _LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are left to test
 
 
@@ -56,6 +57,7 @@ def learning_curve(
     y: NDArray[np.float64],
     *,
     groups: NDArray[np.int64] | None = None,
+    unseen: float | None = None,
     seed: int = 0,
 ) -> LearningCurve | None:
     """Return the learning curve of a model.
@@ -67,6 +69,8 @@ def learning_curve(
         X: The features, shape (rows, features).
         y: The latency in milliseconds, shape (rows,).
         groups: The group of every row. A group is fitted or tested as a whole.
+        unseen: The MAPE of the model on unseen rows, in a cross-validation with all rows. When the
+            law says that more than this remains, a law is fitted that passes through it.
         seed: The seed of the random choices of rows.
     """
     from scipy.optimize import nnls  # this and scikit-learn take a second to import
@@ -91,6 +95,10 @@ def learning_curve(
     weight = np.sqrt(rows)  # few rows make a noisy point
     law = np.column_stack([np.ones(len(rows)), 1 / rows]) * weight[:, None]
     (floor, slope), _ = nnls(law, means * weight)
+    if unseen is not None and floor > unseen:
+        reached = np.array([1, 1 / len(y)]) * _REACHED * weight.sum()
+        through = np.append(means * weight, unseen * _REACHED * weight.sum())
+        (floor, slope), _ = nnls(np.vstack([law, reached]), through)
     return LearningCurve(
         tuple(int(n) for n in rows), tuple(map(float, means)), float(floor), float(slope)
     )

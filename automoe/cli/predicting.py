@@ -226,7 +226,7 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
     for coverage in report.coverage:
         print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of rows")
     if report.noise_floor is not None:
-        print(f"noise floor of the log: {report.noise_floor:.1%}")
+        print(f"95 % intervals of the measurements: ±{report.noise_floor:.1%} (median)")
     if report.quality:
         print("quality: " + ", ".join(f"{n} {letter}" for letter, n in report.quality.items()))
     print(report.outlook)

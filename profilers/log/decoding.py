@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,21 +18,22 @@ DELIMITERS = (",", ";", "\t")
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")  # the first line of some files of Excel
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*["}]')
 _NNLQP_LINE = re.compile(r"\S+ \S+\.onnx \d+ [\d.eE+-]+ \S+ \d+ \w+")
 
 
 def content_of(path: Path, n_lines: int | None = None) -> str:
     """Return the text of a log, without a last character of which only some bytes were written.
 
-    A byte-order mark is removed. The exports of hyperfine and pytest-benchmark in JSON and the
-    list of NNLQP become a CSV with a header.
+    A byte-order mark is removed. JSON with one object per measurement becomes a CSV with a header,
+    and so do the exports of hyperfine and pytest-benchmark in JSON and the list of NNLQP.
 
     Args:
         path: The log. A pipe may be read several times.
         n_lines: The number of lines that are read; None for all.
 
     Raises:
-        LogError: The file is empty or holds no text in UTF-8 or UTF-16.
+        LogError: The file is empty, holds no text in UTF-8 or UTF-16, or JSON without a table.
         OSError: The file cannot be read.
     """
     data = _bytes_of(path, n_lines)
@@ -47,7 +48,7 @@ def content_of(path: Path, n_lines: int | None = None) -> str:
     if _NNLQP_LINE.match(content):
         lines = [line.split(" ") for line in content.splitlines()]
         return _csv([NNLQP_COLUMNS, *lines])
-    return _from_json(content) if content.lstrip().startswith("{") else content
+    return _from_json(content, path) if n_lines is None and _JSON.match(content) else content
 
 
 def delimiter_of(content: str) -> str:
@@ -84,26 +85,60 @@ def _piped(path: Path, device: int, inode: int) -> bytes:
     return path.read_bytes()
 
 
-def _from_json(content: str) -> str:
-    """Return the results of hyperfine or pytest-benchmark as a CSV; any other text as it is."""
+def _from_json(content: str, path: Path) -> str:
+    """Return a table in JSON as a CSV.
+
+    Raises:
+        LogError: The text is no JSON, or holds no table.
+    """
+    try:
+        rows = list(_json_rows(_json_values(content)))
+    except (ValueError, AttributeError, TypeError) as error:  # the latter two: other JSON
+        reason = str(error) if isinstance(error, ValueError) else "JSON of another form"
+        raise LogError(
+            f"{path} must be a CSV, or JSON with one object for each measurement. Got {reason}."
+        ) from None
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if not columns:
+        raise LogError(f"{path} has no measurement. Give JSON with one object for each of them.")
+    return _csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
+
+
+def _json_values(content: str) -> list[Any]:
+    """Return the objects of a JSON text: of a list, of one object, or of one object a line."""
     try:
         document = parse_json(content, allow_nan=True)
     except ValueError:
-        return content
-    rows: list[dict[str, Any]] = []
-    for result in document.get("results", ()):
-        given = {f"parameter_{name}": x for name, x in (result.get("parameters") or {}).items()}
-        rows.append({**_plain(result), **given})
-    for result in document.get("benchmarks", ()):
-        given = {f"param:{name}": x for name, x in (result.get("params") or {}).items()}
-        name = str(result.get("name", "")).partition("[")[0]
-        rows.append({"name": name, **given, **_plain(result.get("stats", {}))})
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return _csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
+        lines = [line for line in content.split("\n") if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
+            raise
+        return [parse_json(line, allow_nan=True) for line in lines]
+    return document if isinstance(document, list) else [document]
+
+
+def _json_rows(documents: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the row of each measurement: the numbers and texts of its object."""
+    for document in documents:
+        for result in document.get("results", ()):
+            given = {f"parameter_{name}": x for name, x in (result.get("parameters") or {}).items()}
+            yield {**_plain(result), **given}
+        for result in document.get("benchmarks", ()):
+            given = {f"param:{name}": x for name, x in (result.get("params") or {}).items()}
+            name = str(result.get("name", "")).partition("[")[0]
+            yield {"name": name, **given, **_plain(result.get("stats", {}))}
+        # A profile of trtexec begins with the number of its runs, which is no row.
+        if document.keys().isdisjoint({"results", "benchmarks"}) and list(document) != ["count"]:
+            yield {**_plain(document), **_widths(document)}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: x for name, x in values.items() if isinstance(x, str | int | float)}
+
+
+def _widths(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the lists of whole numbers, such as widths of layers. Other lists are samples."""
+    lists = {name: x for name, x in values.items() if isinstance(x, list) and x}
+    return {k: str(x) for k, x in lists.items() if all(isinstance(entry, int) for entry in x)}
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> str:

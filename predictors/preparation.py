@@ -93,7 +93,7 @@ def prepare(
         )
     latency = latency_ms(usable, names, unit)
     units = target_units(usable, names, unit)
-    held = conditions(usable, varied=features or ())
+    held = conditions(usable, varied=(*names, *(features or ())))
     _check_base(base, held)
     schema, reasons = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
@@ -142,13 +142,23 @@ def fit_problems(
     least = MIN_ROWS_WITH_BASE
     try:
         frame = read_table(path)
+        if 0 < len(usable := usable_rows(frame)) < least:
+            return (_too_few(len(usable)),)
         n_rows = len(prepare(frame, targets=targets, least=least, unit=unit).usable)
     except TableError as error:
         return (Problem("fit", "problem", str(error), "until then `automoe fit` refuses the log"),)
     if n_rows >= MIN_ROWS:
         return ()
+    return (_too_few(n_rows),)
+
+
+def _too_few(n_rows: int) -> Problem:
+    """Return the problem of a log that is too short, for any fit or for one without a base."""
     message = f"{n_rows} usable rows; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
-    return (Problem("rows", "warning", message, f"measure {MIN_ROWS - n_rows} more"),)
+    remedy = f"measure {MIN_ROWS - n_rows} more"
+    if n_rows < MIN_ROWS_WITH_BASE:
+        return Problem("fit", "problem", message, remedy)
+    return Problem("rows", "warning", message, remedy)
 
 
 def _check_base(base: Predictor | None, held: dict[str, str]) -> None:

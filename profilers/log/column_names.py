@@ -91,10 +91,13 @@ _TIME_PER = re.compile(r"(s|sec|secs|seconds?|ms|us|µs|ns)\s*(/|[ _]per[ _])\s*
 
 
 def words(name: str) -> tuple[str, ...]:
-    """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
-    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    """Return the words of a column name in lower case: `latency_std_Encoder` has three.
+
+    The Greek letter mu becomes the sign for micro, which looks the same.
+    """
+    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.replace("\N{GREEK SMALL LETTER MU}", "µ"))
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z]{2,})", r"\1_\2", apart).lower()
-    return tuple(word for word in re.split(r"[^a-z0-9µ]+", apart) if word)
+    return tuple(word for word in re.split(r"[\W_]+", apart) if word)
 
 
 def is_duration(name: str) -> bool:
@@ -109,6 +112,8 @@ def is_duration(name: str) -> bool:
     quantity = list(own)
     while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):
         quantity.pop()
+    if own[-1:] != ("runtime",) and quantity[-1:] == ["runtime"]:  # alone it is a condition
+        return True
     return bool(quantity) and quantity[-1] in _TIME
 
 

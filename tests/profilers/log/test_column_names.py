@@ -30,12 +30,14 @@ def test_what_is_known_beforehand_may_be_a_feature(name: str) -> None:
     assert is_known_before_measuring(name, ["encoder_latency_ms"])
 
 
-@pytest.mark.parametrize("name", ["time_s", "WallTime", "enc_µs", "elapsed", "run times"])
+@pytest.mark.parametrize(
+    "name", ["time_s", "WallTime", "enc_µs", "elapsed", "run times", "Runtime (s)"]
+)
 def test_a_time_is_told_by_its_name(name: str) -> None:
     assert is_duration(name)
 
 
-@pytest.mark.parametrize("name", ["time_steps", "n_s", "s", "items", ""])
+@pytest.mark.parametrize("name", ["time_steps", "n_s", "s", "items", "runtime", ""])
 def test_other_quantities_are_no_time(name: str) -> None:
     assert not is_duration(name)
 

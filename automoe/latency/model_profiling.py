@@ -11,6 +11,7 @@ from pathlib import Path
 from automoe.latency.profiling import ProfileSummary, append_all, opened_log, report_progress
 from automoe.progress import OnProgress, no_progress
 from devices import Device
+from devices.spec import SIMULATED
 from profilers import (
     GivenValues,
     LatencyLog,
@@ -19,6 +20,7 @@ from profilers import (
     Protocol,
     Sentinel,
     WorkloadError,
+    costs_of_workload,
     deciding_inputs,
     measure_points,
     open_onnx_workload,
@@ -96,6 +98,11 @@ def profile_model(
     with opened.measuring(), ExitStack() as at_the_end:
         at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+        if device.name == SIMULATED and (unknown := session.unknown_nodes(folder)):
+            on_note(
+                f"The simulated times are too short. Nodes left out: {len(unknown)}, the first is "
+                f"{unknown[0]}."
+            )
         columns = {"workload": text, "model": model.name}
         outcomes = measure_points(
             [session.point(point, folder, columns) for point in left],
@@ -151,6 +158,10 @@ class _ModelSession:
         return Sentinel(
             name=self.name(point), workload=self._write(point, folder), reference_ms=level_ms
         )
+
+    def unknown_nodes(self, folder: Path) -> tuple[str, ...]:
+        """Return the nodes of the smallest point whose costs are unknown, with the reasons."""
+        return tuple(costs_of_workload(self._write(self.sweep.points()[0], folder)).unknown_nodes)
 
     def _write(self, point: SweepPoint, folder: Path) -> Path:
         sizes = "-".join(map(str, point.sizes.values()))

@@ -139,8 +139,8 @@ def shapes_of_inputs(
         if len(several) > 1
     ]
     for symbol in {x for each in by_name.values() for x in each.dims or () if isinstance(x, str)}:
-        if symbol not in sizes and (size := _sum_of(symbol, sizes)) is not None:
-            sizes[symbol] = {size: None}
+        if symbol not in sizes and (total := _sum_of(symbol, sizes)) is not None:
+            sizes[symbol] = {total: None}
     whole: dict[str, Shape] = {}
     for name, each in by_name.items():
         whole[name] = shapes[name] if name in shapes else _filled(each, sizes)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pandas as pd
 import pytest
+from onnx import TensorProto, helper
 from support.graphs import LAYER, write_graph
 
 from automoe.cli.main import main
@@ -61,6 +63,19 @@ def test_what_was_chosen_is_said_and_in_the_row(model: Path) -> None:
     # The same value, given by hand, is the same workload.
     again, notes = profile(model, shapes={"x": (1, 40, 4)}, values=values(len="40"))
     assert (again.n_measured, again.n_skipped, notes) == (0, 1, [])
+
+
+def test_a_simulation_says_what_it_leaves_out(tmp_path: Path) -> None:
+    node = helper.make_node("Odd", ["x"], ["y"], domain="own")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    graph = helper.make_graph([node], "g", [x], [y])
+    odd = tmp_path / "odd.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets), odd)
+    _, notes = profile(odd)
+    assert len(notes) == 1
+    assert notes[0].startswith("The simulated times are too short. Nodes left out: 1, the first")
+    assert "own.Odd" in notes[0]
 
 
 def test_another_shape_or_value_is_refused(model: Path) -> None:

@@ -5,7 +5,8 @@ row of the pool with the largest value of a column among those whose bound is wi
 Every feature is such a column in turn, or only those of ``--by``. Budgets are drawn between the
 10th and the 90th percentile of the predictions. The plain prediction, the conformal bound and the
 bound for searches are compared. The benchmark prints how often the measured latency of a pick
-exceeds the budget, for the column where that is worst, and by how much on average.
+exceeds the budget, for the column where that is worst, and by how much on average. It also prints
+how far the bound lies above the plain one, and what share of a budget the picks leave unused.
 
     python benchmarks/bench_search_bound.py LOG [--target COL ...] [--rows 50] [--by COLUMN ...]
 """
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50)
     parser.add_argument("--by", action="append", help="columns to maximise; default: all")
     parser.add_argument("--confidence", type=float, default=0.95)
+    parser.add_argument("--splits", type=int, default=_SPLITS)
     arguments = parser.parse_args()
     log = read_table(arguments.log)
     targets = resolve_targets(log, arguments.target)
@@ -42,8 +44,10 @@ def main() -> None:
     schema = FeatureSchema.infer(log, targets)
     groups = groups_of(log, None, schema.architecture)
     over: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    coverage = defaultdict(list)
-    for seed, (train, pool) in enumerate(splits(len(log), groups, arguments.rows, _SPLITS)):
+    coverage, widths = defaultdict(list), defaultdict(list)
+    for seed, (train, pool) in enumerate(
+        splits(len(log), groups, arguments.rows, arguments.splits)
+    ):
         rng = np.random.default_rng(seed)
         predictor = fit_log(log.iloc[train], targets=targets)
         plain, searched = (
@@ -60,6 +64,7 @@ def main() -> None:
         budgets = rng.uniform(low, high, _BUDGETS)
         for name, upper_ms in bounds.items():
             coverage[name].append(np.mean(actual_ms[pool] <= upper_ms))
+            widths[name].append(np.mean(upper_ms / bounds["conformal"]))
             for index, column in enumerate(predictor.schema.columns):
                 if arguments.by and column not in arguments.by:
                     continue
@@ -81,6 +86,8 @@ def main() -> None:
             "mean_excess_when_over": round(float(excess[excess > 0].mean()), 4)
             if excess.any()
             else 0.0,
+            "over_conformal_bound": round(float(np.mean(widths[name])) - 1, 4),
+            "unused_of_budget": round(-float(np.mean(np.concatenate(list(by_column.values())))), 4),
             "coverage_of_all_rows": round(float(np.mean(coverage[name])), 4),
         }
         print(json.dumps(line))

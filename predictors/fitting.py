@@ -34,30 +34,34 @@ def fit_log(
     groups: Sequence[str] | None = None,
     base: Predictor | None = None,
     seed: int = 0,
+    unit: str | None = None,
 ) -> Predictor:
     """Return the predictor of a log, with bounds and a report.
 
     Args:
         log: A CSV file, or a frame like those of `read_table`. Only a file is searched for drift,
             mixed units and duplicates.
-        targets: Columns in milliseconds that are summed to the latency; None takes `latency_ms`.
+        targets: Columns that are summed to the latency. Each is converted to milliseconds from the
+            unit in its name. None takes `latency_ms`, or the latency of a known program's table.
         features: Columns to predict from; None infers them (see `FeatureSchema.infer`).
         groups: Columns whose combinations make groups. A group is fitted or tested as a whole.
             None takes the architecture of a recognised table.
         base: A predictor of another device with the same columns. Its prediction becomes a
             feature, and 8 rows are enough.
         seed: The seed of the folds and of the models that draw at random.
+        unit: The unit of the targets, `us`, `ms` or `s`, where no name tells it.
 
     Raises:
         TableError: The log is damaged, mixes conditions or units, lacks a column, or has fewer
             than 20 rows that did not fail.
     """
     frame = log if isinstance(log, pd.DataFrame) else read_table(log)
-    ready = prepare(frame, targets=targets, features=features, groups=groups, base=base)
+    ready = prepare(frame, targets=targets, features=features, groups=groups, base=base, unit=unit)
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):
         lines = list(ready.usable.index)
-        warnings = judge(Path(log), ready.targets, lines=lines, varied=features or ())
+        varied = features or ()
+        warnings = judge(Path(log), ready.targets, lines=lines, varied=varied, unit=unit)
     with threadpool_limits(1):  # the systems are small: more threads only wait for each other
         return _fitted(ready, base=base, seed=seed, warnings=warnings)
 
@@ -114,6 +118,8 @@ def _report(
         effects=effects(model, ready.matrix, columns),
         quality=quality_counts(ready.usable),
         warnings=(),
+        left_out=ready.left_out,
+        conversions=ready.conversions,
     )
 
 

@@ -128,7 +128,7 @@ class AloneFitness:
         )
         folder = self.folder / architecture.id
         train(model, data, settings, folder=folder)
-        batches = validation_batches(self.corpus, trained.vocabulary)
+        batches = validation_batches(self.corpus, trained.vocabulary, supernet=self.supernet)
         return ValidationFitness(model.cpu(), batches)(architecture)
 
 

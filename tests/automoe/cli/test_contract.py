@@ -12,7 +12,10 @@ CONTRACT = {
     "doctor": "--device=cpu --host --runtime=onnxruntime --json",
     "space": "NAME_OR_FILE --max-experts --fractional/--standard --json",
     "sample": "--space* --out/-o* -n=1 --seed=0 --max-experts --fractional/--standard",
-    "cost": "FILE --json --src-len=30 --tgt-len=30 --vocab-size=32768 --input-shape --dim",
+    "cost": """
+        FILE --json --src-len=30 --tgt-len=30 --vocab-size=32768 --input-shape --input
+        --input-file --dim
+    """,
     "export": """
         ARCHITECTURE --out/-o* --checkpoint --format=onnx --precision=fp32 --data --source
         --target --vocab-size=32768 --max-positions=256 --json
@@ -20,7 +23,8 @@ CONTRACT = {
     "lint": "MODEL --dialect --json",
     "profile": """
         --device* --log* --host --runtime=onnxruntime --space -n --until --minutes --archs
-        --model --input-shape --max-experts --fractional/--standard --beam=1 --batch=1
+        --model --input-shape --input --input-file --max-experts --fractional/--standard
+        --beam=1 --batch=1
         --routing=balanced --precision=fp32 --src-len --tgt-len --vocab-size --threads=1 --fast
         --target --rounds --reference --lock-clocks --seed=0 --json
     """,
@@ -53,7 +57,7 @@ CONTRACT = {
         MODEL --data --source --target --split=test --beam=4 --length-penalty=0.6 --threads=1
         --json
     """,
-    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1",
+    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o*",
     "log show": "LOG --json",

@@ -139,8 +139,9 @@ def fit_problems(
         targets: The columns whose sum is the latency.
         unit: The unit of the targets, as in `fit_log`.
     """
-    frame, least = read_table(path), MIN_ROWS_WITH_BASE
+    least = MIN_ROWS_WITH_BASE
     try:
+        frame = read_table(path)
         n_rows = len(prepare(frame, targets=targets, least=least, unit=unit).usable)
     except TableError as error:
         return (Problem("fit", "problem", str(error), "until then `automoe fit` refuses the log"),)

@@ -29,7 +29,7 @@ CONTRACT = {
         --target --rounds --reference --lock-clocks --seed=0 --json
     """,
     "compare": "A B --margin=2% --fail-on --force --json",
-    "fit": "LOG --out/-o* --target --feature --group --base --goal --plots --seed=0 --json",
+    "fit": "LOG --out/-o* --target --unit --feature --group --base --goal --plots --seed=0 --json",
     "predict": "PREDICTOR INPUT --out/-o --confidence=0.95",
     "train": """
         --space* --out/-o* --data --source=en --target=de --max-experts --fractional/--standard
@@ -61,7 +61,7 @@ CONTRACT = {
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o*",
     "log show": "LOG --json",
-    "log check": "LOG --target --json",
+    "log check": "LOG --target --unit --json",
     "log merge": "LOGS --out/-o*",
 }
 

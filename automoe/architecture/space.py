@@ -31,6 +31,7 @@ from automoe.architecture.architecture import (
     EncoderLayer,
 )
 from automoe.architecture.space_yaml import fields_of_space, is_space_yaml
+from automoe.architecture.subnet_yaml import is_subnet_yaml
 from automoe.validation import explain
 from devices.yaml_json import FileContentError, parse_yaml
 
@@ -411,6 +412,11 @@ def _paired(left: tuple[L, ...], right: tuple[L, ...], rng: Random) -> Iterator[
 def _parse(content: bytes, *, where: str) -> SearchSpace:
     try:
         fields = parse_yaml(content, where=where)
+        if is_subnet_yaml(fields):
+            raise SpaceError(
+                f"{where}: this is one architecture of HAT or AutoMoE, not a space. Give the space "
+                "(supertransformer/space0.yml), or a preset."
+            )
         if is_space_yaml(fields):
             fields = fields_of_space(fields, name=Path(where).stem, where=where)
         return SearchSpace.model_validate(fields)

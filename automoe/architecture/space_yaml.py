@@ -26,8 +26,9 @@ _STACKS = {
     },
 }
 _SPAN_KEY = "decoder-arbitrary-ende-attn-choice"
-# The files lack the size of the vocabulary and the length of the sentence that is timed. HAT times
-# 30 tokens for WMT and 23 for IWSLT, and its vocabularies have about these sizes.
+# The files lack the size of the vocabulary and the length of the sentence that is timed, unless
+# the user adds `vocab-size`, `src-len` and `tgt-len`. HAT times 30 tokens for WMT and 23 for IWSLT,
+# and its vocabularies have about these sizes.
 _TASKS = {"iwslt": (10_000, 23), "en_fr": (40_000, 30), "": (32_768, 30)}
 # A space has no field for these switches, so only one value of each can be read.
 _ONLY_VALUE = {
@@ -77,10 +78,10 @@ def _fields(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {
         "name": name,
         "qkv_dim": content.get("qkv-dim", 512),
-        "vocab_size": vocab_size,
+        "vocab_size": content.get("vocab-size", vocab_size),
         "shared_embeddings": content.get("share-all-embeddings", False),
-        "src_len": length,
-        "tgt_len": length,
+        "src_len": content.get("src-len", length),
+        "tgt_len": content.get("tgt-len", length),
         "max_experts": max(most.values()),
         "fractional": _is_fractional(content, [x for x in stacks if most[x] > 1] or ["encoder"]),
         **stacks,

@@ -44,6 +44,11 @@ def read_subnet_yaml(path: Path, *, qkv_dim: int = 512) -> Architecture:
     """
     try:
         content = read_yaml(path)
+        if any(key.endswith("-choice") for key in content):
+            raise FileContentError(
+                f"{path}: this is a search space, not an architecture. Draw from it with 'automoe "
+                "sample'."
+            )
     except FileContentError as error:
         raise ArchitectureError(str(error)) from None
     try:

@@ -134,6 +134,8 @@ def _say_unknown(costs: "GraphCosts") -> None:
         return
     if any("no rule" in node for node in unknown):
         advice = "An operator without a rule counts as 0 FLOPs: add them by hand."
+    elif any("ShapeInferenceError" in node for node in unknown):
+        advice = "The shapes do not fit: give others with --input-shape, or correct the graph."
     elif any("computed from data" in node for node in unknown):
         advice = "Give --input for what it is computed from, or add its FLOPs by hand."
     else:

@@ -69,7 +69,8 @@ class SourceOptions(SpaceOptions):
     Attributes:
         space: Preset or YAML file from which architectures are drawn.
         n: Number of architectures, or with --until the most of them; default: 50, or 200.
-        until: Measure until the mean error of a predictor is smaller, such as 3%.
+        until: Measure until fresh rows confirm a mean error of a predictor below this, such as 3%;
+            one stop in ten may be wrong.
         minutes: With --until: stop after this time.
         archs: File of the architectures, instead of --space.
         model: Any ONNX file, instead of architectures.
@@ -227,6 +228,7 @@ def _measure_until(
     detail = {
         "n_rows": outcome.n_rows,
         "mape": outcome.mape,
+        "fresh": None if outcome.fresh is None else asdict(outcome.fresh),
         "is_reached": outcome.is_reached,
         "reason": outcome.reason,
     }

@@ -172,7 +172,8 @@ def _workload_text(sweep: Sweep, first: OnnxWorkload) -> str:
         },
     }
     shapes = sweep.text or "as declared"
-    return " ".join([shapes, *(f"{name}:={text}" for name, text in sorted(values.items()))])
+    text = " ".join([shapes, *(f"{name}:={text}" for name, text in sorted(values.items()))])
+    return " ".join(text.split())  # a name may hold a line break
 
 
 def _decisions(opened: OnnxWorkload, model: Path) -> list[str]:

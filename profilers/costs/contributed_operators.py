@@ -46,9 +46,10 @@ def touched_experts(node: ShapedNode) -> tuple[int, int] | None:
         return None
     try:
         n_rows, n_experts = prod(node.in_shape(0)[:-1]), node.in_shape(2)[0]
-    except UnknownCostError:
+        k = int(node.attribute("k", 1))
+    except (IndexError, ValueError):  # the shapes are unknown, or the node is not valid
         return None
-    return min(n_experts, n_rows * int(node.attribute("k", 1))), n_experts
+    return (min(n_experts, n_rows * k), n_experts) if n_experts else None
 
 
 def is_expert_weight(node: ShapedNode, place: int) -> bool:

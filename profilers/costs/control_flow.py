@@ -58,7 +58,12 @@ def followed(node: ShapedNode, follow: FollowsBody) -> Followed:
     rule = {"If": _branch, "Loop": _loop, "Scan": _scan}.get(node.op)
     if rule is None:
         raise UnknownCostError("this operator has no rule")
-    return rule(node, follow)
+    try:
+        return rule(node, follow)
+    except (IndexError, TypeError, ValueError) as error:
+        if isinstance(error, UnknownCostError):
+            raise
+        raise UnknownCostError("its inputs or attributes do not fit the operator") from None
 
 
 def _branch(node: ShapedNode, follow: FollowsBody) -> Followed:
@@ -104,11 +109,11 @@ def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
     unrolled = _unrolled(node, follow, most) if goes_on else None
     if unrolled is not None:
         return unrolled
-    return Followed(
-        (),
-        (UNKNOWN,) * len(node.proto.output),
-        f"how often it repeats is computed from data: each time takes {_flops(nodes)} FLOPs",
-    )
+    reason = "how often it repeats is computed from data"
+    if is_known and not ends_by_itself:
+        reason = f"its shapes change over {most} repetitions, which are too many to follow"
+    problem = f"{reason}: one of them takes {_flops(nodes)} FLOPs"
+    return Followed((), (UNKNOWN,) * len(node.proto.output), problem)
 
 
 def _unrolled(node: ShapedNode, follow: FollowsBody, most: int | None) -> Followed | None:

@@ -41,6 +41,7 @@ from profilers.costs.values import (
     UnknownCostError,
     Value,
 )
+from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
 
@@ -288,7 +289,11 @@ def _load(path: Path) -> onnx.ModelProto:
     if model.functions:
         from onnx.inliner import inline_local_functions
 
-        return inline_local_functions(model)
+        try:
+            return inline_local_functions(model)
+        except Exception as error:  # onnx's, which has no types to import
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise WorkloadError(f"{path}: its functions are not valid: {reason}.") from None
     return model
 
 

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from devices.yaml_json import parse_json
 from profilers.log.known_tables import NNLQP_COLUMNS
 from profilers.log.rows import LogError
 
@@ -87,7 +87,7 @@ def _piped(path: Path, device: int, inode: int) -> bytes:
 def _from_json(content: str) -> str:
     """Return the results of hyperfine or pytest-benchmark as a CSV; any other text as it is."""
     try:
-        document = json.loads(content)
+        document = parse_json(content, allow_nan=True)
     except ValueError:
         return content
     rows: list[dict[str, Any]] = []

@@ -27,6 +27,7 @@ _POSITIONS = frozenset({"position", "positions", "pos", "posids"})
 _RATES = frozenset({"sr", "fs", "samplerate", "samplingrate"})
 _SEGMENTS = frozenset({"type", "segment", "segments", "speaker", "language", "lang", "sid", "lid"})
 _TIME_AXIS = re.compile(r"^t$|^l$|^s$|len|seq|time|frame|token|step|width|samples", re.I)
+_SOUND = frozenset({"audio", "feats", "features", "fbank", "mel", "spec", "spectrogram"})
 _SAMPLING_RATE = 16000
 _STRIDE = 7919  # a prime, so that chosen indices are spread over a table
 # Operators that pass the elements of their first input on.
@@ -123,6 +124,11 @@ class ValueChooser:
             return _spread(n_elements, n_rows)
         if constants := self._compared(uses):
             return ChosenValues((max(constants),), "what the graph compares it with")
+        image = self._image() if words & {"size", "sizes", "shape"} and shape[-1:] == (2,) else None
+        if image is not None:
+            height, width = self._shapes[image][2:]
+            pairs = (height, width) * (n_elements // 2)
+            return ChosenValues(pairs, f"the height and width of {image}")
         if places & _ONE_USES or (words & _COUNTS and n_elements == 1):
             return ChosenValues((1,), "1, as it is a count or a divisor")
         return ChosenValues((0,), "0, as nothing tells what it means")
@@ -141,6 +147,8 @@ class ValueChooser:
         if "total" in words:
             return ChosenValues((self._total_length(),), "the length of all tokens")
         axis = self._axis_of(declared, words)
+        if "min" in words:
+            return ChosenValues((1,), "1, as it is a least length")
         if axis is None:
             return ChosenValues((1,), "1, as no axis of another input has a length")
         name, place = axis
@@ -150,7 +158,7 @@ class ValueChooser:
 
     def _axis_of(self, declared: DeclaredInput, words: set[str]) -> tuple[str, int] | None:
         """Return the input and the axis that a length speaks of."""
-        topic = words - _LENGTHS - {"seq", "sequence", "input", "inputs"}
+        topic = words - _LENGTHS - {"seq", "sequence"}
         ranked = []
         for order, other in enumerate(self._inputs):
             if other.name == declared.name or not self._shapes[other.name]:
@@ -159,15 +167,19 @@ class ValueChooser:
             score = (
                 len(topic & set(_words(other.name))),
                 not (is_past and "past" not in topic),
-                other.dtype.startswith("float"),
                 len(self._shapes[other.name]) >= 2,
+                other.dtype.startswith("float"),
                 -order,
             )
             ranked.append((score, other))
         if not ranked:
             return None
         _, best = max(ranked, key=lambda pair: pair[0])
-        return best.name, _time_axis(best, len(self._shapes[best.name]), "past" in topic)
+        return best.name, _time_axis(best, self._shapes[best.name], is_past="past" in topic)
+
+    def _image(self) -> str | None:
+        """Return the first input with four axes; None without one."""
+        return next((x.name for x in self._inputs if len(self._shapes[x.name]) == 4), None)
 
     def _total_length(self) -> int:
         """Return the number of tokens that attention sees: the new ones and the past ones."""
@@ -227,14 +239,21 @@ def _spread(n_elements: int, n_rows: int) -> ChosenValues:
     return ChosenValues(values, f"spread over 0 to {max(n_rows - 1, 0)}, the rows of its table")
 
 
-def _time_axis(declared: DeclaredInput, rank: int, is_past: bool) -> int:
-    """Return the axis along which an input is long: by its symbol, or the last open one."""
+def _time_axis(declared: DeclaredInput, shape: tuple[int, ...], *, is_past: bool) -> int:
+    """Return the axis along which an input is long.
+
+    It is told by a symbol, or it is the first open axis behind the batch. When all are fixed, it
+    is the second one, and for sound, whose channels may come first, the longest.
+    """
+    rank = len(shape)
     dims = declared.dims or ("",) * rank
     pattern = re.compile("past", re.I) if is_past else _TIME_AXIS
     named = [axis for axis, dim in enumerate(dims) if isinstance(dim, str) and pattern.search(dim)]
     open_axes = [axis for axis, dim in enumerate(dims) if isinstance(dim, str) and axis > 0]
     if named or open_axes:
         return (named or open_axes)[0]
+    if rank == 3 and _SOUND & set(_words(declared.name)):
+        return 1 if shape[1] > shape[2] else 2
     return 1 if rank > 1 else 0
 
 

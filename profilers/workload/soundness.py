@@ -1,7 +1,9 @@
 """This module checks, before anything is counted or measured, that a graph can be run at all."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -28,6 +30,9 @@ _WHOLE_ELEMENTS = frozenset(
         TensorProto.BOOL,
     )
 )
+_CONTRIBUTED = "com.microsoft"
+_TERM = r"(?:[A-Za-z\s]|\.\.\.)*"
+_EQUATION = re.compile(rf"{_TERM}(?:,{_TERM})*(?:->{_TERM})?")
 _TYPE_ERRORS = ("has unsupported type", "has inconsistent type")
 
 
@@ -40,18 +45,18 @@ def require_sound(model: ModelProto, path: Path) -> None:
         WorkloadError: The message names the node or the weight.
     """
     for weight in initialisers(model.graph):
-        keys = {entry.key for entry in weight.external_data}
-        if weight.data_location == TensorProto.EXTERNAL and "location" not in keys:
-            raise WorkloadError(
-                f"{path}: weight '{weight.name}' lies in another file, but the graph does not say "
-                f"in which. Export the model again."
-            )
+        _require_sound_weight(weight, path)
     versions = {
         "" if each.domain == "ai.onnx" else each.domain: each.version for each in model.opset_import
     }
     functions = {(each.domain, each.name) for each in model.functions}
     _require_sound_nodes(model, versions, functions, path)
     _require_sources(model.graph, frozenset(), path)
+    made = {name for node in model.graph.node for name in node.output}
+    made |= {value.name for value in (*model.graph.input, *model.graph.initializer)}
+    for value in model.graph.output:
+        if value.name not in made:
+            raise WorkloadError(f"{path}: no node gives the output '{value.name}' of the graph.")
     _require_types(model, path)
 
 
@@ -83,17 +88,83 @@ def _require_sound_nodes(
     context = checker.C.CheckerContext()
     context.ir_version = min(model.ir_version or 8, 12)
     context.opset_imports = versions
-    for index, node in enumerate(_nodes(model.graph)):
+    of_functions = (node for function in model.functions for node in function.node)
+    for index, node in enumerate((*_nodes(model.graph), *of_functions)):
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = versions.get(domain, 0)
+        if not domain and version < 1:
+            raise WorkloadError(
+                f"{path} does not say which version of ONNX's operators it uses. Export it again."
+            )
+        _require_equation(node, index, path)
         is_known = bool(version) and defs.has(node.op_type, version, domain)
-        if not is_known or has_bodies(node) or (node.domain, node.op_type) in functions:
+        if (node.domain, node.op_type) in functions:
+            continue
+        if domain == _CONTRIBUTED and (least := _least_inputs().get(node.op_type)):
+            _require_inputs(node, index, least, path)
+        if not is_known:
+            continue
+        if has_bodies(node):
+            _require_bodies(node, index, defs.get_schema(node.op_type, version, domain), path)
             continue
         try:
             checker.check_node(node, context)
         except Exception as error:  # checker.ValidationError, or protobuf's
             reason = _line(str(error).partition("==> Context")[0])
             raise _refused(name_of(node, index), node.op_type, reason, path) from None
+
+
+def _require_bodies(node: NodeProto, index: int, schema: defs.OpSchema, path: Path) -> None:
+    """Check what `checker.check_node` would refuse for the names that a body takes from outside."""
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in schema.attributes.items():
+        if attribute.required and name not in given:
+            reason = f"Required attribute '{name}' is missing"
+            raise _refused(name_of(node, index), node.op_type, reason, path)
+    _require_inputs(node, index, schema.min_input, path)
+
+
+def _require_inputs(node: NodeProto, index: int, least: int, path: Path) -> None:
+    if len(node.input) < least:
+        reason = f"it takes at least {least} inputs and has {len(node.input)}"
+        raise _refused(name_of(node, index), node.op_type, reason, path)
+
+
+@cache
+def _least_inputs() -> Mapping[str, int]:
+    """Return how many inputs each operator of ONNX Runtime needs."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+    schemas = runtime.get_all_operator_schema()
+    return {each.name: each.min_input for each in schemas if each.domain == _CONTRIBUTED}
+
+
+def _require_sound_weight(weight: TensorProto, path: Path) -> None:
+    name = f"{path}: weight '{weight.name}'"
+    where = {entry.key: entry.value for entry in weight.external_data}
+    if weight.data_location == TensorProto.EXTERNAL and not where.get("location"):
+        raise WorkloadError(
+            f"{name} lies in another file, but the graph does not say in which. Export the model "
+            f"again."
+        )
+    for key in ("offset", "length"):
+        if not where.get(key, "0").isdecimal():
+            raise WorkloadError(f"{name} must have a number as {key}. Got {where[key]!r:.40}.")
+    if any(size < 0 for size in weight.dims):
+        raise WorkloadError(f"{name} must not have a negative size. Got {list(weight.dims)}.")
+    if weight.data_type not in TensorProto.DataType.values() or not weight.data_type:
+        raise WorkloadError(f"{name} must have an element type. Got {weight.data_type}.")
+
+
+def _require_equation(node: NodeProto, index: int, path: Path) -> None:
+    """Check an Einsum's equation by its letters, because ONNX never returns from some others."""
+    for attribute in node.attribute:
+        if node.op_type == "Einsum" and attribute.name == "equation":
+            text = attribute.s.decode(errors="replace")
+            if not _EQUATION.fullmatch(text):
+                reason = f"its equation cannot be read: {text!r:.60}"
+                raise _refused(name_of(node, index), node.op_type, reason, path)
 
 
 def _require_types(model: ModelProto, path: Path) -> None:
@@ -134,6 +205,7 @@ def _require_sources(graph: GraphProto, outer: frozenset[str], path: Path) -> No
 
     The nodes are in their order, see `load_onnx`; what is left over goes round in a circle.
     """
+    made: set[str] = set()
     known = set(outer) | {value.name for value in graph.input}
     known |= {weight.name for weight in graph.initializer}
     known |= {weight.values.name for weight in graph.sparse_initializer}
@@ -144,6 +216,10 @@ def _require_sources(graph: GraphProto, outer: frozenset[str], path: Path) -> No
                 raise _refused(name_of(node, index), node.op_type, reason, path)
         for body in bodies(node):
             _require_sources(body, frozenset(known), path)
+        if again := [name for name in node.output if name and name in made]:
+            reason = f"it gives '{again[0]}', which another node gives too"
+            raise _refused(name_of(node, index), node.op_type, reason, path)
+        made.update(node.output)
         known.update(node.output)
 
 

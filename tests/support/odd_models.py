@@ -158,7 +158,7 @@ def _loop(count: str) -> bytes:
     return _bytes(_model(nodes, inputs, weights))
 
 
-def _scan() -> bytes:
+def _scan(axis: int = 0) -> bytes:
     body = helper.make_graph(
         [
             helper.make_node("MatMul", ["row", "w"], ["out"]),
@@ -168,9 +168,32 @@ def _scan() -> bytes:
         [_float("state", [1, 8]), _float("row", [1, 4])],
         [_float("state_out", [1, 8]), _float("out", [1, 8])],
     )
-    node = helper.make_node("Scan", ["start", "x"], ["y", "all"], body=body, num_scan_inputs=1)
+    how = {"num_scan_inputs": 1, "scan_input_axes": [axis]}
+    node = helper.make_node("Scan", ["start", "x"], ["y", "all"], body=body, **how)
     inputs = [_float("start", [1, 8]), _float("x", ["n", 1, 4])]
     return _bytes(_model([node], inputs, [_ones("w", 4, 8)]))
+
+
+def _half_branch() -> bytes:
+    body = helper.make_graph([helper.make_node("Relu", ["x"], ["z"])], "b", [], [_float("z", None)])
+    node = helper.make_node("If", ["pick"], ["y"], then_branch=body)
+    pick = helper.make_tensor_value_info("pick", TensorProto.BOOL, [])
+    return _bytes(_model([node], [pick, _float("x", [2])]))
+
+
+def _recursive() -> bytes:
+    call = helper.make_node("Own", ["a"], ["b"], domain="own")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = _model([helper.make_node("Own", ["x"], ["y"], domain="own")], [_float("x", [2])])
+    model.functions.append(helper.make_function("own", "Own", ["a"], ["b"], [call], opsets))
+    model.opset_import.append(opsets[1])
+    return _bytes(model)
+
+
+def _without_version() -> bytes:
+    model = _matmul([1, 4])
+    del model.opset_import[:]
+    return _bytes(model)
 
 
 def _contributed(op: str, shapes: Mapping[str, Sequence[int]], **attributes: object) -> bytes:
@@ -303,7 +326,9 @@ ODD: Mapping[str, Odd] = {
     "loop": Odd(_loop("7"), flops=7 * 2 * 3 * 4 * 4),
     "loop-input": Odd(_loop("input"), ["--input", "count=5"], flops=5 * 2 * 3 * 4 * 4),
     "loop-none": Odd(_loop("0"), flops=0),
-    "loop-data": Odd(_loop("data"), flops=0, says="each time takes 96 FLOPs"),
+    "loop-data": Odd(
+        _loop("data"), flops=0, says="how often it repeats .* one of them takes 96 FLOPs"
+    ),
     "scan": Odd(_scan(), ["--input-shape", "x=6x1x4"], flops=6 * 2 * 4 * 8),
     "moe": Odd(
         _contributed(
@@ -330,6 +355,22 @@ ODD: Mapping[str, Odd] = {
         _node("Add", ["x", "words"]), says="node 'odd' .Add. is not valid: B has inconsistent type"
     ),
     "not-in-order": Odd(_not_in_order(), flops=2 * 2 * 4 * 4),
+    "given-twice": Odd(
+        _bytes(_model([helper.make_node("Relu", ["x"], ["y"])] * 2, [_float("x", [2])])),
+        says="gives 'y', which another node gives too",
+    ),
+    "equation": Odd(_node("Einsum", ["x", "z"], equation="ij,jk-"), says="its equation cannot be"),
+    "contributed-few-inputs": Odd(
+        _contributed("MoE", {"x": [2, 4]}), says="MoE. is not valid: it takes at least 5 inputs"
+    ),
+    "scan-axis": Odd(_scan(9), flops=0, says="do not fit the operator", can_run=False),
+    "branch-half": Odd(_half_branch(), says="If. is not valid: Required attribute 'else_branch'"),
+    "calls-itself": Odd(_recursive(), says="its functions are not valid: Cycle detected"),
+    "no-version": Odd(_without_version(), says="which version of ONNX's operators"),
+    "output-of-nobody": Odd(
+        _bytes(_model([helper.make_node("Relu", ["x"], ["z"])], [_float("x", [2])])),
+        says="no node gives the output 'y' of the graph",
+    ),
     "cycle": Odd(_cycle(), says="'z' .Add. is not valid: it takes 'y', which no"),
     "no-such-operator": Odd(_unnamed(), flops=0, says="this operator has no rule", can_run=False),
     "divided": Odd(_divided(), flops=0, says="b=1 "),

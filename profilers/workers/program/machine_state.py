@@ -41,10 +41,9 @@ def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
 
 
 def machine_times_ms(machine: Machine) -> Dict[str, Any]:
-    """Return the time since boot that the hypervisor stole and that was used, and of how many cores.
+    """Return the stolen and the used time of the usable cores since boot, and their number.
 
-    The cores are those that this process may use. They are all cores when the kernel numbers them
-    otherwise, as in some containers.
+    They are all cores when the kernel numbers the usable ones otherwise, as in some containers.
     """
     by_core = processor.core_ticks(machine)
     mine = [by_core[cpu] for cpu in machine.usable_cpus() if cpu in by_core]

@@ -5,6 +5,8 @@ from random import Random
 
 import pytest
 
+from automoe.architecture.architecture import ArchitectureError
+from automoe.architecture.files import read_architecture
 from automoe.architecture.space import SearchSpace, SpaceError
 
 # The search space of HAT for WMT, in the words of its files.
@@ -50,6 +52,11 @@ def test_iwslt_has_two_tables_and_shorter_sentences(tmp_path: Path) -> None:
     assert (space.vocab_size, space.src_len, space.shared_embeddings) == (10_000, 23, False)
 
 
+def test_sizes_that_the_user_adds_count(tmp_path: Path) -> None:
+    space = _read(tmp_path, f"{HAT}vocab-size: 600\nsrc-len: 9\ntgt-len: 8\n")
+    assert (space.vocab_size, space.src_len, space.tgt_len) == (600, 9, 8)
+
+
 def test_experts_of_automoe_are_read(tmp_path: Path) -> None:
     text = f"{HAT}encoder-n-experts: [1, 2]\ndecoder-n-experts: [1, 2]\n"
     assert f"{_read(tmp_path, text).count:.2e}" == "1.69e+18"
@@ -75,6 +82,16 @@ def test_experts_may_be_in_one_stack(tmp_path: Path) -> None:
         space.check(space.largest(experts=2))
     assert SearchSpace.model_validate(space.model_dump(mode="json")) == space
     assert "max_experts" not in SearchSpace.preset("tiny").model_dump()["decoder"]
+
+
+def test_a_space_and_an_architecture_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "space0.yml"
+    file.write_text(HAT)
+    with pytest.raises(ArchitectureError, match="is a search space, not an architecture"):
+        read_architecture(file)
+    file.write_text("encoder-embed-dim-subtransformer: 512\n")
+    with pytest.raises(SpaceError, match="is one architecture of HAT or AutoMoE, not a space"):
+        SearchSpace.load(str(file))
 
 
 @pytest.mark.parametrize(

@@ -90,19 +90,13 @@ def test_the_interval_of_a_point_noisier_than_its_neighbours_is_its_own(protocol
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("noisy", "quiet"), [(0.03, 0.005), (0.02, 0.01), (0.06, 0.005), (0.01, 0.01), (0.005, 0.02)]
-)
+@pytest.mark.parametrize(("noisy", "quiet"), [(0.03, 0.005), (0.02, 0.01), (0.06, 0.005)])
 @pytest.mark.parametrize(
     "protocol",
     [
         pytest.param(STANDARD, id="standard"),
         pytest.param(FAST, id="fast"),
         pytest.param(replace(Protocol.verification(), **QUICK), id="verification"),
-        *(
-            pytest.param(replace(STANDARD, min_rounds=n, max_rounds=n), id=f"{n} blocks")
-            for n in (3, 4, 5)
-        ),
     ],
 )
 def test_the_interval_covers_the_truth_when_points_differ_in_noise(
@@ -110,6 +104,13 @@ def test_the_interval_covers_the_truth_when_points_differ_in_noise(
 ) -> None:
     # 2000 intervals: one standard deviation of the share is 0.5 points.
     assert coverage_of_noisy_points(noisy, quiet, protocol, 1000) >= 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_blocks", [3, 4, 5])
+def test_the_interval_covers_the_truth_with_any_number_of_blocks(n_blocks: int) -> None:
+    protocol = replace(STANDARD, min_rounds=n_blocks, max_rounds=n_blocks)
+    assert coverage_of_noisy_points(0.03, 0.005, protocol, 1000) >= 0.93
 
 
 @pytest.mark.slow

@@ -35,6 +35,24 @@ def chosen(path: Path, text: str, **shapes: tuple[int, ...]) -> dict[str, tuple[
             {"src": (1, 30, 4), "tgt": (1, 7, 4)},
             {"tgt_len": (7,)},
         ),
+        (
+            """(int64[b, phonemes] input, int64[b] input_lengths, float[3] scales) => (int64[b] y)
+            { y = Identity(input_lengths) }""",
+            {"input": (1, 50)},
+            {"input_lengths": (50,), "input": (0,)},
+        ),
+        (
+            """(float[1, 80, 3000] input_features, int32[1] max_length, int32[1] min_length)
+            => (int32[1] y) { y = Add(max_length, min_length) }""",
+            {},
+            {"max_length": (3000,), "min_length": (1,)},
+        ),
+        (
+            """(float[1, 3, 48, 64] images, int64[1, 2] orig_target_sizes) => (int64[1, 2] y)
+            { y = Identity(orig_target_sizes) }""",
+            {},
+            {"orig_target_sizes": (48, 64)},
+        ),
         # A name may say nothing, and its use everything.
         (
             """(float[1, T, 8] x, int64[1] n0) => (float[1, u, 8] y)

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from predictors.grouping import repeats
+from predictors.grouping import joined
 from predictors.predictor import Predictor, matrix_of
 from predictors.selection import unseen
 
@@ -39,15 +39,40 @@ def refitted(
     known_ms = predictor.unseen_ms * predictor.ratios * _level(predictor, fresh, fresh_ms)
     X = np.vstack([predictor.rows, fresh])
     y = np.concatenate([known_ms, fresh_ms])
-    unseen_ms = unseen(predictor.model, X, y, groups=repeats(X), seed=seed)
+    distinct = _group_columns(predictor)
+    groups = joined(predictor.groups, predictor.rows[:, distinct], fresh[:, distinct])
+    unseen_ms = unseen(predictor.model, X, y, groups=groups, seed=seed)
     return replace(
         predictor,
         model=clone(predictor.model).fit(X, y),
         rows=X,
         unseen_ms=unseen_ms,
         ratios=y / unseen_ms,
-        report=replace(predictor.report, n_rows=len(y)),
+        report=replace(
+            predictor.report,
+            n_rows=len(y),
+            n_groups=None if groups is None else len(np.unique(groups)),
+        ),
+        groups=groups,
     )
+
+
+def _group_columns(predictor: Predictor) -> NDArray[np.int64]:
+    """Return the columns of the matrix that make groups, or all where no feature does.
+
+    Columns that are no features may make groups too. Their values are unknown for new rows.
+    """
+    every = np.arange(predictor.rows.shape[1])
+    if predictor.groups is None:
+        return every
+    roles, start = predictor.report.roles, 0
+    making: list[int] = []
+    for feature in predictor.schema.features:
+        stop = start + len(feature.columns)
+        if roles.get(feature.name) == "feature, group":
+            making += range(start, stop)
+        start = stop
+    return np.array(making, dtype=np.int64) if making else every
 
 
 def _level(

@@ -41,8 +41,8 @@ class CudaDevice(LinuxDevice):
             return beside
         limit = "unknown" if gpu.power_limit_w is None else f"{gpu.power_limit_w:g} W"
         clocks = ", clocks held" if self.has_held_clocks else ""  # the driver does not say it
-        traits = {
-            "gpu memory": f"{gpu.memory_mb} MB",
+        traits: dict[str, str | None] = {
+            "gpu memory": None if gpu.memory_mb is None else f"{gpu.memory_mb:.0f} MB",
             "compute capability": gpu.compute_capability,
             "driver": gpu.driver,
             "cuda": runtimes.first_version(self.host, runtimes.CUDA_WHEELS),

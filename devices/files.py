@@ -17,6 +17,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from devices.yaml_json import parse_json
+
 _ABANDONED_SECONDS = 3600.0  # no file takes this long to write
 
 
@@ -102,7 +104,7 @@ def read_lines(path: Path) -> list[Any]:
     contents = []
     for line in path.read_bytes().split(b"\n") if path.exists() else []:
         try:
-            contents.append(json.loads(line))
+            contents.append(parse_json(line))
         except ValueError:
             continue
     return contents

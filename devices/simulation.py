@@ -42,14 +42,16 @@ class Simulation:
         A setting that is not given keeps its default.
 
         Raises:
-            ValueError: A setting is unknown, not a number or out of range.
+            ValueError: A setting is unknown, given twice, not a number or out of range.
         """
-        settings = {}
+        settings: dict[str, float] = {}
         for item in filter(None, map(str.strip, text.split(","))):
             name, _, value = item.partition("=")
             if name not in cls.__dataclass_fields__:
                 known = ", ".join(cls.__dataclass_fields__)
                 raise ValueError(f"A simulated device has the settings {known}. Got {item!r}.")
+            if name in settings:
+                raise ValueError(f"{name!r} is given twice. Remove one.")
             try:
                 settings[name] = float(value)
             except ValueError:

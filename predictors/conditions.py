@@ -1,12 +1,12 @@
 """This module reads the conditions of a log, and tells which of its rows can be used."""
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from devices.yaml_json import parse_json
 from predictors.table import TableError, source
 from profilers.log.column_names import words
 from profilers.log.conditions import DETAILS, ONE_PER_FIT
@@ -66,7 +66,7 @@ def details(frame: pd.DataFrame) -> dict[str, Any]:
         if text is None:
             continue
         try:
-            held[condition] = json.loads(text)
+            held[condition] = parse_json(text)
         except ValueError as error:
             raise TableError(
                 f"{source(frame)}: column '{column}' must hold JSON. Got {text[:40]!r} ({error}). "

@@ -1,6 +1,6 @@
 """This module chooses the features of a table and turns them into a matrix of numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -13,11 +13,13 @@ from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, numbers, require, source
 from predictors.targets import absence
 from profilers.log.any_log import LARGEST
-from profilers.log.column_names import is_known_before_measuring, words
+from profilers.log.column_names import is_known_before_measuring, kind_of_name, words
+from profilers.log.known_tables import known_table
 
 PREFIX = "feature_"
 _NUMBER = f"a feature must be a number from {-LARGEST:g} to {LARGEST:g}"
 _LIST = f"a list must hold numbers up to {LARGEST:g}, and at least one"
+_MOST_BLANK = 0.5
 _MAX_LEVELS = 20  # a text with more levels names things and does not describe them
 
 
@@ -59,7 +61,12 @@ class FeatureSchema:
 
     @classmethod
     def infer(
-        cls, frame: pd.DataFrame, targets: Sequence[str], features: Sequence[str] | None = None
+        cls,
+        frame: pd.DataFrame,
+        targets: Sequence[str],
+        features: Sequence[str] | None = None,
+        *,
+        without: Collection[str] = (),
     ) -> Self:
         """Return the features of a log.
 
@@ -74,11 +81,15 @@ class FeatureSchema:
             frame: The log, from `read_table` or of the same form.
             targets: The target columns, which are never features.
             features: Names of columns, or None to infer them.
+            without: Columns that are not inferred to be features.
 
         Raises:
             TableError: A named column is absent or a target, or no feature is left.
         """
-        names = _own_features(frame, targets) if features is None else list(features)
+        if features is None:
+            names = [x for x in _own_features(frame, targets) if x not in without]
+        else:
+            names = list(features)
         own = tuple(_describe(frame, name, targets) for name in dict.fromkeys(names))
         if not own:
             raise TableError(
@@ -93,6 +104,11 @@ class FeatureSchema:
         """The names of the matrix columns, in order."""
         own = tuple(column for feature in self.features for column in feature.columns)
         return own + (self.physics.columns if self.physics else ())
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the names of the columns themselves mark them as features."""
+        return all(feature.name.startswith(PREFIX) for feature in self.features)
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -110,6 +126,19 @@ class FeatureSchema:
         """The indices of the columns whose prices add up to a latency: the work, or all."""
         work = self.physics.work if self.physics else self.columns
         return tuple(index for index, name in enumerate(self.columns) if name in work)
+
+    @property
+    def overlap_columns(self) -> tuple[int, int] | None:
+        """The indices of two columns of work that are done at the same time, or None."""
+        names = self.physics.overlap if self.physics else ()
+        first, second = [self.columns.index(name) for name in names] or [0, 0]
+        return (first, second) if names else None
+
+    @property
+    def own_columns(self) -> tuple[int, ...]:
+        """The indices of the log's own columns; empty when no column is a derived one."""
+        n_own = len(self.columns) - len(self.physics.columns if self.physics else ())
+        return tuple(range(n_own)) if self.physics else ()
 
     @property
     def flops_columns(self) -> tuple[int, ...]:
@@ -147,6 +176,7 @@ class FeatureSchema:
 
 def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
     """Return the numeric columns that could be features but have one value all over the log."""
+    table = known_table([str(name) for name in frame.columns])
     return {
         name: float(frame[name].iloc[0])
         for name in map(str, frame.columns)
@@ -154,6 +184,7 @@ def constants(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
         and frame[name].nunique(dropna=False) == 1
         and np.isfinite(frame[name].iloc[0])
         and is_known_before_measuring(name, targets)
+        and (table is None or table.may_be_feature(name, list(map(str, frame.columns))))
     }
 
 
@@ -163,8 +194,35 @@ def _own_features(frame: pd.DataFrame, targets: Sequence[str]) -> list[str]:
     marked = [base for base in bases if base.startswith(PREFIX)]
     if marked:
         return marked
+    reasons = left_out(frame, targets)
     varying = {base for name, base in zip(names, bases, strict=True) if _varies(frame[name])}
-    return [b for b in bases if b in varying and is_known_before_measuring(b, targets)]
+    known = [b for b in bases if b in varying and is_known_before_measuring(b, targets)]
+    return [base for base in known if base not in reasons]
+
+
+def left_out(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, str]:
+    """Return the columns that vary but are no features by their names, with the reason for each.
+
+    Bookkeeping, conditions and targets are not among them. The table is empty when columns are
+    named `feature_*`, because then nothing is left to judge.
+    """
+    names = list(dict.fromkeys(name_in_file(frame, str(name)) for name in frame.columns))
+    if any(name.startswith(PREFIX) for name in names):
+        return {}
+    table = known_table(names)
+    reasons: dict[str, str] = {}
+    for name in [name for name in names if name in frame and name not in targets]:
+        kind = kind_of_name(name, targets)
+        n_blank = int(frame[name].isna().sum())
+        if kind in ("condition", "bookkeeping") or not _varies(frame[name]):
+            continue
+        if table is not None and not table.may_be_feature(name, names):
+            reasons[name] = f"not an input in a table of {table.program}"
+        elif kind == "result":
+            reasons[name] = "a result, by its name"
+        elif n_blank >= _MOST_BLANK * len(frame):
+            reasons[name] = f"blank in {n_blank} of {len(frame)} rows"
+    return reasons
 
 
 def name_in_file(frame: pd.DataFrame, name: str) -> str:

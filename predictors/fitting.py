@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from predictors.conditions import noise_floor
 from predictors.conformal import block_coverage
@@ -33,31 +34,36 @@ def fit_log(
     groups: Sequence[str] | None = None,
     base: Predictor | None = None,
     seed: int = 0,
+    unit: str | None = None,
 ) -> Predictor:
     """Return the predictor of a log, with bounds and a report.
 
     Args:
         log: A CSV file, or a frame like those of `read_table`. Only a file is searched for drift,
             mixed units and duplicates.
-        targets: Columns in milliseconds that are summed to the latency; None takes `latency_ms`.
+        targets: Columns that are summed to the latency. Each is converted to milliseconds from the
+            unit in its name. None takes `latency_ms`, or the latency of a known program's table.
         features: Columns to predict from; None infers them (see `FeatureSchema.infer`).
         groups: Columns whose combinations make groups. A group is fitted or tested as a whole.
             None takes the architecture of a recognised table.
         base: A predictor of another device with the same columns. Its prediction becomes a
             feature, and 8 rows are enough.
         seed: The seed of the folds and of the models that draw at random.
+        unit: The unit of the targets, `us`, `ms` or `s`, where no name tells it.
 
     Raises:
         TableError: The log is damaged, mixes conditions or units, lacks a column, or has fewer
             than 20 rows that did not fail.
     """
     frame = log if isinstance(log, pd.DataFrame) else read_table(log)
-    ready = prepare(frame, targets=targets, features=features, groups=groups, base=base)
+    ready = prepare(frame, targets=targets, features=features, groups=groups, base=base, unit=unit)
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):
         lines = list(ready.usable.index)
-        warnings = judge(Path(log), ready.targets, lines=lines, varied=features or ())
-    return _fitted(ready, base=base, seed=seed, warnings=warnings)
+        varied = features or ()
+        warnings = judge(Path(log), ready.targets, lines=lines, varied=varied, unit=unit)
+    with threadpool_limits(1):  # the systems are small: more threads only wait for each other
+        return _fitted(ready, base=base, seed=seed, warnings=warnings)
 
 
 def _fitted(
@@ -69,6 +75,8 @@ def _fitted(
         len(y),
         work_columns=_work_columns(ready.schema, base),
         flops_columns=ready.schema.flops_columns,
+        overlap=ready.schema.overlap_columns,
+        own_columns=ready.schema.own_columns,
         seed=seed,
     )
     selection = select(models, X, y, groups=groups, seed=seed)
@@ -111,6 +119,8 @@ def _report(
         effects=effects(model, ready.matrix, columns),
         quality=quality_counts(ready.usable),
         warnings=(),
+        left_out=ready.left_out,
+        conversions=ready.conversions,
     )
 
 

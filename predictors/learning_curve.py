@@ -5,8 +5,6 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
-from sklearn.base import clone
 
 from predictors.models import LatencyModel
 from predictors.scores import score
@@ -73,6 +71,9 @@ def learning_curve(
             groups that were not fitted.
         seed: The seed of the random choices of rows.
     """
+    from scipy.optimize import nnls  # this and scikit-learn take a second to import
+    from sklearn.base import clone
+
     sizes = [size for size in _SIZES if size <= _LARGEST_SHARE * len(y)]
     codes = np.arange(len(y)) if groups is None else groups
     rng = np.random.default_rng(seed)

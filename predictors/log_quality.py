@@ -17,7 +17,12 @@ _FATAL = frozenset({"impossible", "unit", "constant", "malformed", "columns"})
 
 
 def judge(
-    path: Path, targets: Sequence[str], *, lines: Collection[int] = (), varied: Collection[str] = ()
+    path: Path,
+    targets: Sequence[str],
+    *,
+    lines: Collection[int] = (),
+    varied: Collection[str] = (),
+    unit: str | None = None,
 ) -> tuple[str, ...]:
     """Return the problems of a log, as one line each.
 
@@ -27,12 +32,13 @@ def judge(
         lines: The line numbers of the rows that are fitted; empty for all rows. Problems that
             only other rows have are left out, except that of a torn line, which is no row at all.
         varied: Columns that are features and may therefore differ from row to row.
+        unit: The unit of the targets, where no name tells it.
 
     Raises:
         TableError: The log must not be fitted as it is. The message says what to do.
     """
     try:
-        problems = audit_log(path, targets=targets, varied=varied).problems
+        problems = audit_log(path, targets=targets, varied=varied, unit=unit).problems
     except LogError as error:
         raise TableError(str(error)) from None
     relevant = [

@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.conditions import conditions, details, usable_rows
-from predictors.features import FeatureSchema
+from predictors.features import FeatureSchema, left_out
+from predictors.giveaways import giveaways
 from predictors.grouping import groups_of
 from predictors.predictor import Predictor, matrix_of
 from predictors.roles import roles_of
 from predictors.table import TableError, read_table, source
-from predictors.targets import latency_ms, resolve_targets
+from predictors.targets import latency_ms, resolve_targets, target_units
 from profilers import Problem
 from profilers.log.conditions import KEPT, ONE_PER_LOG
 
@@ -36,6 +37,8 @@ class Prepared:
         matrix: The features' values and the base's prediction, shape (rows, columns).
         groups: The group of every row, shape (rows,); None when each row is a group by itself.
         roles: The role of each column, see `predictors.roles`.
+        left_out: The columns that are no features because they look like results, with the reason.
+        conversions: A sentence for each target that was converted to milliseconds.
         conditions: The conditions of the log, by column.
         details: The details of conditions, see `predictors.conditions.details`.
     """
@@ -48,6 +51,8 @@ class Prepared:
     matrix: NDArray[np.float64]
     groups: NDArray[np.int64] | None
     roles: dict[str, str]
+    left_out: dict[str, str]
+    conversions: tuple[str, ...]
     conditions: dict[str, str]
     details: dict[str, Any]
 
@@ -60,6 +65,7 @@ def prepare(
     groups: Sequence[str] | None = None,
     base: Predictor | None = None,
     least: int | None = None,
+    unit: str | None = None,
 ) -> Prepared:
     """Return the rows, the latency and the features of a log.
 
@@ -71,6 +77,7 @@ def prepare(
         base: A predictor of another device, as in `fit_log`.
         least: The least number of rows that did not fail. None takes that of `fit_log`: 20, or 8
             with a base.
+        unit: The unit of the targets, as in `fit_log`.
 
     Raises:
         TableError: The log cannot be fitted as it is.
@@ -84,10 +91,11 @@ def prepare(
             f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
             f"{least}. Measure {least - len(usable)} more."
         )
-    latency = latency_ms(usable, names)
+    latency = latency_ms(usable, names, unit)
+    units = target_units(usable, names, unit)
     held = conditions(usable, varied=features or ())
     _check_base(base, held)
-    schema = FeatureSchema.infer(usable, names, features)
+    schema, reasons = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
     return Prepared(
         usable=usable,
@@ -98,20 +106,43 @@ def prepare(
         matrix=X,
         groups=groups_of(usable, groups, schema.architecture, X, targets=names),
         roles=roles_of(frame, schema, names, groups or schema.architecture),
+        left_out=reasons,
+        conversions=tuple(x for name, own in units.items() if (x := own.conversion(name))),
         conditions=held,
         details=details(usable),
     )
 
 
-def fit_problems(path: Path, targets: Sequence[str]) -> tuple[Problem, ...]:
+def _schema(
+    usable: pd.DataFrame,
+    targets: Sequence[str],
+    features: Sequence[str] | None,
+    latency: NDArray[np.float64],
+) -> tuple[FeatureSchema, dict[str, str]]:
+    """Return the features, and the columns that are none because they look like results."""
+    schema = FeatureSchema.infer(usable, targets, features)
+    if features is not None or schema.is_marked:
+        return schema, {}
+    told = giveaways(usable, schema, latency, targets)
+    if told:
+        schema = FeatureSchema.infer(usable, targets, without=told)
+    return schema, {**left_out(usable, targets), **told}
+
+
+def fit_problems(
+    path: Path, targets: Sequence[str], unit: str | None = None
+) -> tuple[Problem, ...]:
     """Return the problems that make a fit refuse a log and that `audit_log` does not find.
 
     Args:
         path: The log.
         targets: The columns whose sum is the latency.
+        unit: The unit of the targets, as in `fit_log`.
     """
+    least = MIN_ROWS_WITH_BASE
     try:
-        n_rows = len(prepare(read_table(path), targets=targets, least=MIN_ROWS_WITH_BASE).usable)
+        frame = read_table(path)
+        n_rows = len(prepare(frame, targets=targets, least=least, unit=unit).usable)
     except TableError as error:
         return (Problem("fit", "problem", str(error), "until then `automoe fit` refuses the log"),)
     if n_rows >= MIN_ROWS:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from predictors.grouping import joined
 from predictors.predictor import Predictor, matrix_of
@@ -41,10 +42,12 @@ def refitted(
     y = np.concatenate([known_ms, fresh_ms])
     distinct = _group_columns(predictor)
     groups = joined(predictor.groups, predictor.rows[:, distinct], fresh[:, distinct])
-    unseen_ms = unseen(predictor.model, X, y, groups=groups, seed=seed)
+    with threadpool_limits(1):  # the systems are small: more threads only wait for each other
+        unseen_ms = unseen(predictor.model, X, y, groups=groups, seed=seed)
+        model = clone(predictor.model).fit(X, y)
     return replace(
         predictor,
-        model=clone(predictor.model).fit(X, y),
+        model=model,
         rows=X,
         unseen_ms=unseen_ms,
         ratios=y / unseen_ms,

@@ -1,6 +1,6 @@
 """This module holds the report of a fit, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
@@ -44,6 +44,9 @@ class FitReport:
         effects: The effects of the columns, largest first.
         quality: The number of rows of each quality; empty when the log has no qualities.
         warnings: The problems of the log that do not prevent a fit.
+        left_out: The columns that are no features because they look like results, with the reason
+            for each. Files of 0.1.0 have none.
+        conversions: A sentence for each target that was converted to milliseconds.
     """
 
     winner: str
@@ -61,6 +64,8 @@ class FitReport:
     effects: tuple[Effect, ...]
     quality: dict[str, int]
     warnings: tuple[str, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
+    conversions: tuple[str, ...] = ()
 
     @property
     def best(self) -> ModelScore:

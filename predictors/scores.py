@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import kendalltau, spearmanr
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,8 @@ def score(name: str, predicted_ms: ArrayLike, actual_ms: ArrayLike) -> ModelScor
     Raises:
         ValueError: The shapes differ.
     """
+    from scipy.stats import kendalltau, spearmanr  # takes a second to import
+
     predicted, actual = np.asarray(predicted_ms), np.asarray(actual_ms)
     if predicted.shape != actual.shape:
         raise ValueError(

@@ -1,7 +1,8 @@
 """This module reads and writes the file of a predictor: one skops archive with a version.
 
-skops stores arrays and the estimators of scikit-learn. Everything else is JSON. AutoMoE's models
-are stored as a name and a dictionary, so that a file remains readable when classes are renamed.
+The archive holds arrays, and everything else is JSON. AutoMoE's models are stored as a name and a
+dictionary, so that a file remains readable when classes are renamed. `predictors.plain_archive`
+reads such a file. The files of 0.1.0 hold estimators of scikit-learn too, and skops reads those.
 Types other than scikit-learn's own and those in `_TRUSTED` are refused: nothing in a file is
 executed. The versions of the libraries are a separate member of the archive, which can be read
 even when the others cannot.
@@ -16,13 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import skops.io
 from pydantic import TypeAdapter, ValidationError
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from devices.files import replacing
 from predictors.features import FeatureSchema
 from predictors.models import model_state, restore_model
+from predictors.plain_archive import NotPlainError, read_plain
 from predictors.report import FitReport
 
 SCHEMA_VERSION: Final = 2
@@ -44,6 +44,8 @@ class PredictorFileError(ValueError):
 
 def save_parts(parts: Mapping[str, Any], path: str | Path) -> None:
     """Write the fields of a predictor to one file. The file is replaced at once or not at all."""
+    import skops.io  # takes seconds to import, and torch with it
+
     archive = io.BytesIO(skops.io.dumps(_stored(parts)))
     with zipfile.ZipFile(archive, "a") as members:
         members.writestr(_VERSIONS, json.dumps(_versions_here()))
@@ -128,6 +130,19 @@ def _content(path: Path) -> Any:
         data = path.read_bytes()
     except OSError as error:
         raise PredictorFileError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return read_plain(data)
+    except NotPlainError:
+        return _estimators_too(path, data)
+    except Exception as error:  # an archive can be broken in any way
+        raise PredictorFileError(f"{path} {_unreadable(path)}") from error
+
+
+def _estimators_too(path: Path, data: bytes) -> Any:
+    """Return the content of an archive that holds more than numbers, text and arrays."""
+    import skops.io  # takes seconds to import, and torch with it
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         return skops.io.loads(data, trusted=_TRUSTED)
     except UntrustedTypesFoundException as error:

@@ -13,6 +13,9 @@ from profilers.log.rows import LogError
 
 LINE = "line"
 
+# What programs write where a number is missing.
+_MISSING = frozenset({"", "na", "n/a", "[n/a]", "nan", "null"})
+
 
 class TableError(ValueError):
     """A log or a table cannot be used as it is. The message names the place and the remedy."""
@@ -21,13 +24,13 @@ class TableError(ValueError):
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV file with a header as a frame whose columns are numbers or text.
 
-    A column of numbers becomes numeric, with NaN for an empty cell. A column of lists, written
-    `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric columns: `<name>.mean`,
-    `<name>.sum` and `<name>.count`. Any other column remains text. So does a column with a cell
-    that is not a list. A torn last line of a latency log is left out.
+    A column of numbers becomes numeric, with NaN for an empty cell and for `nan`, `N/A` or `null`.
+    A column of lists, written `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric
+    columns: `<name>.mean`, `<name>.sum` and `<name>.count`. Any other column remains text. So does
+    a column with a cell that is not a list. A torn last line of a latency log is left out.
 
     Args:
-        path: A UTF-8 file with comma-separated cells.
+        path: The file, see `profilers.log.any_log.read_any_log`.
 
     Returns:
         One row per record. The index, named `line`, holds the line numbers in the file (the
@@ -157,7 +160,7 @@ def _not_a_row(log: AnyLog, record: Record) -> str:
 def _typed(cells: pd.Series) -> pd.DataFrame:
     """Return a column of text as numbers, as the three statistics of its lists, or unchanged."""
     name = str(cells.name)
-    filled = [cell for cell in cells if cell]
+    filled = [cell for cell in cells if cell.lower() not in _MISSING]
     if filled and all(map(is_number, filled)):
         return pd.to_numeric(cells.where(cells != ""), errors="coerce").to_frame()
     if all(map(parse_list, cells)):

@@ -8,7 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, positive_column, source
-from profilers.log.column_names import is_duration
+from profilers.log.column_names import is_duration, is_rate
+from profilers.log.known_tables import known_table
+from profilers.log.rows import LogError
+from profilers.log.units import Unit, unit_of
 
 DEFAULT_TARGET = "latency_ms"
 
@@ -16,32 +19,65 @@ DEFAULT_TARGET = "latency_ms"
 def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
     """Return the target columns: the named ones, or `latency_ms`.
 
+    Without both, it is the latency of a table that another program is known to write.
+
     Args:
         frame: The log.
         targets: Names of columns, or None for the default.
 
     Raises:
-        TableError: A column is absent, or none is named and there is no `latency_ms`.
+        TableError: A column is absent or holds a rate, or none is named and there is no default.
     """
     if targets is None and DEFAULT_TARGET in frame:
         return (DEFAULT_TARGET,)
+    names = [str(name) for name in frame.columns]
+    table = known_table(names)
+    if targets is None and table is not None and (target := table.target_in(names)) is not None:
+        return (target,)
     if not targets:
         raise TableError(_no_default(frame))
     for target in targets:
         if target not in frame:
             raise TableError(absence(frame, [target]))
+        if is_rate(target):
+            raise TableError(
+                f"{source(frame)}: '{target}' is a rate, by its name: the more, the faster. Name a "
+                "column of times."
+            )
     return tuple(dict.fromkeys(targets))
 
 
-def latency_ms(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float64]:
-    """Return the sum of the target columns in milliseconds, shape (rows,).
+def target_units(
+    frame: pd.DataFrame, targets: Sequence[str], given: str | None = None
+) -> dict[str, Unit]:
+    """Return the unit of each target, see `profilers.log.units.unit_of`.
 
     Raises:
-        TableError: A cell is not a number above 0.
+        TableError: The user's unit is unknown, or is not the one that a name tells.
+    """
+    names = [str(name) for name in frame.columns]
+    try:
+        return {target: unit_of(target, names, given) for target in targets}
+    except LogError as error:
+        raise TableError(f"{source(frame)}: {error}") from None
+
+
+def latency_ms(
+    frame: pd.DataFrame, targets: Sequence[str], unit: str | None = None
+) -> NDArray[np.float64]:
+    """Return the sum of the target columns in milliseconds, shape (rows,).
+
+    Args:
+        frame: The log.
+        targets: The target columns. Each is converted from its own unit.
+        unit: The unit of the targets whose name tells none: `us`, `ms` or `s`.
+
+    Raises:
+        TableError: A cell is not a number above 0, or a name tells another unit.
     """
     total = np.zeros(len(frame))
-    for target in targets:
-        total += positive_column(frame, target, what="a latency in milliseconds")
+    for target, own in target_units(frame, targets, unit).items():
+        total += own.in_ms * positive_column(frame, target, what=f"a latency in {own.long_name}")
     return total
 
 
@@ -60,6 +96,6 @@ def _no_default(frame: pd.DataFrame) -> str:
     listed = ", ".join(durations or names)
     return (
         f"{source(frame)}: no column '{DEFAULT_TARGET}' and no target named. "
-        f"Name one or more of: {listed}. They are taken as milliseconds; a unit in a name, such as "
-        "latency_s, is refused with the factor that brings it there."
+        f"Name one or more of: {listed}. A unit in a name, such as latency_s, is converted; --unit "
+        "names it where no name does."
     )

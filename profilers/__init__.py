@@ -2,7 +2,12 @@
 
 from profilers.audit.log_audit import Audit, LogSummary, audit_log, check, merge, summarise
 from profilers.audit.problem import Problem
-from profilers.costs.graph import GraphCosts, costs_of_graph
+from profilers.costs.graph import (
+    GraphCosts,
+    costs_of_graph,
+    costs_of_opened,
+    deciding_inputs,
+)
 from profilers.costs.workload import costs_of_workload
 from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.comparison import Comparison, PointRatio, compare
@@ -22,7 +27,13 @@ from profilers.measuring.shared_queue import measure_on_several
 from profilers.workers.local import ProfilingError, WorkerDied, WorkerError, WorkerProcess
 from profilers.workers.remote import RemoteWorker
 from profilers.workload.fields import WorkloadError
-from profilers.workload.from_onnx import workload_for_onnx
+from profilers.workload.from_onnx import (
+    OnnxWorkload,
+    open_onnx_workload,
+    require_measurable,
+    workload_for_onnx,
+)
+from profilers.workload.given_values import GivenValues
 from profilers.workload.workload import Call, TensorSpec, Workload
 
 __all__ = [
@@ -32,12 +43,14 @@ __all__ = [
     "Call",
     "Comparison",
     "FailedPoint",
+    "GivenValues",
     "GraphCosts",
     "Interval",
     "LatencyLog",
     "LogError",
     "LogSummary",
     "Measurement",
+    "OnnxWorkload",
     "Point",
     "PointRatio",
     "Problem",
@@ -56,18 +69,22 @@ __all__ = [
     "check",
     "compare",
     "costs_of_graph",
+    "costs_of_opened",
     "costs_of_workload",
+    "deciding_inputs",
     "is_decided",
     "measure_on_several",
     "measure_one",
     "measure_points",
     "median_interval",
     "merge",
+    "open_onnx_workload",
     "read_any_log",
     "read_log",
     "reference_level_ms",
     "relative_half_width",
     "require_conditions",
+    "require_measurable",
     "samples_path",
     "summarise",
     "workload_for_onnx",

@@ -200,8 +200,31 @@ def bring_for_predictors(folder: Path) -> None:
     shutil.copy(EARLIER / "latency.csv", folder / "lat.csv")
 
 
+def bring_for_any_model(folder: Path) -> None:
+    """Put a model there whose length is an input, and a recording for it."""
+    recording = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "T", 64])
+    lengths = helper.make_tensor_value_info("x_lengths", TensorProto.INT64, ["batch"])
+    states = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    square = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+    weights = [
+        onnx.numpy_helper.from_array(square, "w"),
+        onnx.numpy_helper.from_array(np.array([0], np.int64), "zero"),
+        onnx.numpy_helper.from_array(np.array([1], np.int64), "one"),
+    ]
+    nodes = [
+        helper.make_node("ReduceMax", ["x_lengths"], ["longest"], keepdims=1),
+        helper.make_node("Slice", ["x", "zero", "longest", "one"], ["cut"]),
+        helper.make_node("MatMul", ["cut", "w"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "speech", [recording, lengths], [states], weights)
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), folder / "speech.onnx")
+    np.save(folder / "recording.npy", np.zeros((1, 50, 64), np.float32))
+
+
 BRINGS: dict[str, Callable[[Path], None]] = {
     "README.md": bring_for_readme,
+    "docs/guides/any-model.md": bring_for_any_model,
     "docs/guides/predictors.md": bring_for_predictors,
     "docs/guides/remote.md": bring_for_remote,
     "docs/guides/tensorrt.md": bring_for_tensorrt,

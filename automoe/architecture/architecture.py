@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from devices.yaml_json import FileContentError, parse_json
+
 SCHEMA_VERSION = 1
 
 
@@ -154,9 +156,9 @@ class Architecture:
             ArchitectureError: The text is not JSON, or not an architecture.
         """
         try:
-            return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
-            raise ArchitectureError(f"not valid JSON: {error}") from None
+            return cls.from_dict(parse_json(text))
+        except FileContentError as error:
+            raise ArchitectureError(str(error)) from None
 
     @classmethod
     def from_dict(cls, content: Any) -> "Architecture":

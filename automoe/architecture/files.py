@@ -1,12 +1,12 @@
 """This module reads architectures from JSON, from JSON lines and from YAML of HAT or AutoMoE."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
 from automoe.architecture.subnet_yaml import read_subnet_yaml
 from devices.files import replacing
+from devices.yaml_json import FileContentError, parse_json
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -22,7 +22,7 @@ def read_architecture(path: Path) -> Architecture:
     """
     if path.suffix in {".yml", ".yaml"}:
         return read_subnet_yaml(_existing(path))
-    return _parse(_text(path), where=str(path))
+    return _parse(_content(path), where=str(path))
 
 
 def read_architectures(path: Path) -> list[Architecture]:
@@ -35,7 +35,7 @@ def read_architectures(path: Path) -> list[Architecture]:
     """
     if path.suffix != ".jsonl":
         return [read_architecture(path)]
-    lines = enumerate(_text(path).splitlines(), start=1)
+    lines = enumerate(_content(path).split(b"\n"), start=1)
     architectures = [_parse(line, where=f"{path}, line {n}") for n, line in lines if line.strip()]
     if not architectures:
         raise ArchitectureError(f"{path}: holds no architecture. Write one JSON object per line.")
@@ -48,23 +48,18 @@ def write_architectures(path: Path, architectures: Iterable[Architecture]) -> No
         complete.write_text("".join(a.to_json() + "\n" for a in architectures), encoding="utf-8")
 
 
-def _parse(text: str, *, where: str) -> Architecture:
+def _parse(text: bytes, *, where: str) -> Architecture:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         if isinstance(content, dict) and "architecture" in content:
             content = content["architecture"]
         return Architecture.from_dict(content)
-    except json.JSONDecodeError as error:
-        raise ArchitectureError(f"{where}: not valid JSON: {error}") from None
-    except ArchitectureError as error:
+    except (FileContentError, ArchitectureError) as error:
         raise ArchitectureError(f"{where}: {error}") from None
 
 
-def _text(path: Path) -> str:
-    try:
-        return _existing(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ArchitectureError(f"{path}: not UTF-8 text ({error.reason}).") from None
+def _content(path: Path) -> bytes:
+    return _existing(path).read_bytes()
 
 
 def _existing(path: Path) -> Path:

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.yaml_json import parse_json
+
 _DECIDES = 1e4  # far above any logit, so that the router's weights do not matter
 _FORMS = "balanced, worst, best, skewed:ALPHA with ALPHA >= 0, or trace:FILE"
 _DIGEST_DIGITS = 12
@@ -49,7 +51,7 @@ class RoutingTrace:
             OSError: The file cannot be read.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_bytes())
             return cls(_counts(content["encoder"]), _counts(content["decoder"]))
         except (KeyError, TypeError, ValueError) as error:
             raise RoutingTraceError(

@@ -4,15 +4,24 @@ Drawing, mutation and crossover return new architectures. Each choice is drawn f
 that the space has, so every result is valid and nothing has to be drawn twice.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from random import Random
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from automoe.architecture.architecture import (
     Architecture,
@@ -21,11 +30,27 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
+from automoe.architecture.space_yaml import fields_of_space, is_space_yaml
+from automoe.architecture.subnet_yaml import is_subnet_yaml
 from automoe.validation import explain
+from devices.yaml_json import FileContentError, parse_yaml
 
 T = TypeVar("T")
 L = TypeVar("L", bound=EncoderLayer)
-Choices = Annotated[tuple[Annotated[int, Field(ge=1, strict=True)], ...], Field(min_length=1)]
+
+
+def _distinct(choices: tuple[int, ...]) -> tuple[int, ...]:
+    repeated = [choice for choice, n in Counter(choices).items() if n > 1]
+    if repeated:
+        raise ValueError(f"the choice {repeated[0]} is repeated; give each choice once")
+    return choices
+
+
+Choices = Annotated[
+    tuple[Annotated[int, Field(ge=1, strict=True)], ...],
+    Field(min_length=1),
+    AfterValidator(_distinct),
+]
 
 PRESETS = ("wmt14-en-de", "wmt14-en-fr", "wmt19-en-de", "iwslt14-de-en", "tiny")
 
@@ -41,6 +66,13 @@ class _StackSpace(BaseModel):
     layers: Choices
     heads: Choices
     ffn_dim: Choices
+    max_experts: Annotated[int, Field(ge=1, strict=True)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a limit that is not set, so that files are as they were before it existed."""
+        fields: dict[str, Any] = serialize(self)
+        return {key: value for key, value in fields.items() if value is not None}
 
 
 class EncoderSpace(_StackSpace):
@@ -63,7 +95,8 @@ class SearchSpace(BaseModel):
         shared_embeddings: Whether source and target use one table.
         src_len: The number of source tokens of the sentence that costs and latencies are for.
         tgt_len: The number of target tokens of that sentence.
-        max_experts: The largest number of experts in a layer; with 1 the space is dense.
+        max_experts: The largest number of experts in a layer; with 1 the space is dense. A stack
+            that has a smaller limit of its own keeps that.
         fractional: Whether each expert has a width of its own.
     """
 
@@ -104,7 +137,8 @@ class SearchSpace(BaseModel):
         """
         if name not in PRESETS:
             raise SpaceError(f"Unknown space '{name}'. Presets: {', '.join(PRESETS)}; or a file.")
-        space = _parse(files("automoe").joinpath(f"presets/{name}.yaml").read_text(), where=name)
+        file = files("automoe").joinpath(f"presets/{name}.yaml")
+        space = _parse(file.read_bytes(), where=name)
         return space.with_experts(max_experts, fractional=fractional)
 
     @classmethod
@@ -113,6 +147,8 @@ class SearchSpace(BaseModel):
     ) -> "SearchSpace":
         """Return the preset of that name, or the space of a YAML file.
 
+        A file of HAT or AutoMoE (``space0.yml``) is accepted too.
+
         Raises:
             SpaceError: Neither exists, or the file is not valid. The message names the field and
                 the value.
@@ -120,7 +156,7 @@ class SearchSpace(BaseModel):
         path = Path(name_or_file)
         if name_or_file in PRESETS or not path.is_file():
             return cls.preset(name_or_file, max_experts=max_experts, fractional=fractional)
-        space = _parse(path.read_text(encoding="utf-8"), where=name_or_file)
+        space = _parse(path.read_bytes(), where=name_or_file)
         return space.with_experts(max_experts, fractional=fractional)
 
     def with_experts(
@@ -155,11 +191,15 @@ class SearchSpace(BaseModel):
             * _sum_of_powers(decoder_layer, decoder.layers)
         )
 
+    def _most_experts(self, stack: _StackSpace) -> int:
+        """Return the largest number of experts in a layer of a stack."""
+        return min(self.max_experts, stack.max_experts or self.max_experts)
+
     def _expert_lists(self, stack: _StackSpace) -> int:
         widths = len(stack.ffn_dim)
         if self.fractional:
-            return _sum_of_powers(widths, range(1, self.max_experts + 1))
-        return widths * self.max_experts
+            return _sum_of_powers(widths, range(1, self._most_experts(stack) + 1))
+        return widths * self._most_experts(stack)
 
     def sample(self, rng: Random) -> Architecture:
         """Draw an architecture. Every choice is drawn uniformly, as in the paper."""
@@ -256,14 +296,17 @@ class SearchSpace(BaseModel):
         architecture of the space fits inside that one, which is the supernet's shape. With
         ``experts=1`` it is the largest dense architecture.
         """
-        return self._extreme(max, experts=experts or self.max_experts)
+        return self._extreme(max, experts=experts)
 
-    def _extreme(self, pick: Callable[[Sequence[int]], int], *, experts: int) -> Architecture:
+    def _extreme(
+        self, pick: Callable[[Sequence[int]], int], *, experts: int | None
+    ) -> Architecture:
         encoder, decoder = self.encoder, self.decoder
-        encoder_layer = EncoderLayer(pick(encoder.heads), (pick(encoder.ffn_dim),) * experts)
+        in_encoder, in_decoder = (experts or self._most_experts(x) for x in (encoder, decoder))
+        encoder_layer = EncoderLayer(pick(encoder.heads), (pick(encoder.ffn_dim),) * in_encoder)
         decoder_layer = DecoderLayer(
             pick(decoder.heads),
-            (pick(decoder.ffn_dim),) * experts,
+            (pick(decoder.ffn_dim),) * in_decoder,
             pick(decoder.cross_heads),
             pick(decoder.cross_span),
         )
@@ -293,7 +336,7 @@ class SearchSpace(BaseModel):
         if isinstance(layer, DecoderLayer) and isinstance(choices, DecoderSpace):
             self._check_choice(f"{where}.cross_heads", layer.cross_heads, choices.cross_heads)
             self._check_choice(f"{where}.cross_span", layer.cross_span, choices.cross_span)
-        counts = tuple(range(1, self.max_experts + 1))
+        counts = tuple(range(1, self._most_experts(choices) + 1))
         self._check_choice(f"number of {where}.experts", len(layer.experts), counts)
         for width in layer.experts:
             self._check_choice(f"{where}.experts", width, choices.ffn_dim)
@@ -324,7 +367,7 @@ class SearchSpace(BaseModel):
         )
 
     def _draw_experts(self, stack: _StackSpace, rng: Random) -> tuple[int, ...]:
-        n_experts = rng.randint(1, self.max_experts)
+        n_experts = rng.randint(1, self._most_experts(stack))
         if self.fractional:
             return tuple(rng.choice(stack.ffn_dim) for _ in range(n_experts))
         return (rng.choice(stack.ffn_dim),) * n_experts
@@ -332,7 +375,7 @@ class SearchSpace(BaseModel):
     def _mutate_experts(
         self, experts: tuple[int, ...], stack: _StackSpace, rng: Random, probability: float
     ) -> tuple[int, ...]:
-        counts = range(1, self.max_experts + 1)
+        counts = range(1, self._most_experts(stack) + 1)
         n_experts = _redraw(len(experts), counts, rng=rng, probability=probability)
         if not self.fractional:
             width = _redraw(experts[0], stack.ffn_dim, rng=rng, probability=probability)
@@ -366,10 +409,18 @@ def _paired(left: tuple[L, ...], right: tuple[L, ...], rng: Random) -> Iterator[
         )
 
 
-def _parse(text: str, *, where: str) -> SearchSpace:
+def _parse(content: bytes, *, where: str) -> SearchSpace:
     try:
-        return SearchSpace.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise SpaceError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+        fields = parse_yaml(content, where=where)
+        if is_subnet_yaml(fields):
+            raise SpaceError(
+                f"{where}: this is one architecture of HAT or AutoMoE, not a space. Give the space "
+                "(supertransformer/space0.yml), or a preset."
+            )
+        if is_space_yaml(fields):
+            fields = fields_of_space(fields, name=Path(where).stem, where=where)
+        return SearchSpace.model_validate(fields)
+    except FileContentError as error:
+        raise SpaceError(str(error)) from None
     except ValidationError as error:
         raise SpaceError(f"{where}: {explain(error)}") from None

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from automoe.architecture.architecture import (
     Architecture,
     ArchitectureError,
@@ -19,9 +17,10 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
+from devices.yaml_json import FileContentError, read_yaml
 
 # HAT counts the encoder layers that are attended to beside the last one; -1 stands for none.
-_SPAN_OF_HAT = {-1: 1, 1: 2, 2: 3}
+SPAN_OF_HAT = {-1: 1, 1: 2, 2: 3}
 _SPAN_KEY = "decoder-arbitrary-ende-attn-all-subtransformer"
 # An Architecture has no field for these switches, so only one value of each can be read.
 _ONLY_VALUE = {
@@ -44,12 +43,14 @@ def read_subnet_yaml(path: Path, *, qkv_dim: int = 512) -> Architecture:
             the value.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ArchitectureError(f"{path}: not valid YAML: {reason}") from None
-    if not isinstance(content, Mapping):
-        raise ArchitectureError(f"{path}: a subnet file must be a mapping. Got {content!r:.60}.")
+        content = read_yaml(path)
+        if any(key.endswith("-choice") for key in content):
+            raise FileContentError(
+                f"{path}: this is a search space, not an architecture. Draw from it with 'automoe "
+                "sample'."
+            )
+    except FileContentError as error:
+        raise ArchitectureError(str(error)) from None
     try:
         return _Genes(content).architecture(qkv_dim)
     except ArchitectureError as error:
@@ -120,9 +121,9 @@ class _Genes:
 
     @staticmethod
     def _span(value: int) -> int:
-        if value not in _SPAN_OF_HAT:
+        if value not in SPAN_OF_HAT:
             raise ArchitectureError(f"'{_SPAN_KEY}' must hold -1, 1 or 2. Got {value}.")
-        return _SPAN_OF_HAT[value]
+        return SPAN_OF_HAT[value]
 
     def _refuse_unsupported(self, stack: str) -> None:
         for name, (only, reason) in _ONLY_VALUE.items():

@@ -101,8 +101,8 @@ class TranslationWorkload:
 
         Args:
             text: The text that ``str`` wrote.
-            content: The parsed JSON that ``to_json`` wrote. It is None in logs of 0.1.0 and where
-                the text is enough. Without it only the digest of a routing trace is known.
+            content: The parsed JSON that ``to_json`` wrote. It is None in logs of 0.1.0.
+                Without it only the digest of a routing trace is known.
 
         Raises:
             WorkloadTextError: The arguments are something else, or are of two workloads.

@@ -63,8 +63,8 @@ def show_space(
             "experts": f"up to {space.max_experts}, "
             f"{'each of its own width' if space.fractional else 'of one width per layer'}",
             "count": f"{space.count:.4g}",
-            **{f"encoder.{k}": list(v) for k, v in space.encoder.model_dump().items()},
-            **{f"decoder.{k}": list(v) for k, v in space.decoder.model_dump().items()},
+            **{f"encoder.{k}": v for k, v in space.encoder.model_dump(mode="json").items()},
+            **{f"decoder.{k}": v for k, v in space.decoder.model_dump(mode="json").items()},
             "smallest": _in_words(space.smallest(), space),
             "largest": _in_words(space.largest(), space),
         }

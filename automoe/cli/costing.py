@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from automoe.architecture.cost import cost
 from automoe.architecture.files import read_architectures
-from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.console import print_fields, print_json, print_table, say
+from automoe.cli.input_shape import ModelInputOptions
+from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, argument, typed
 from automoe.settings.search import Count
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _WORKLOAD_SUFFIX = ".workload.json"
 _OF_ARCHITECTURE = ("--src-len", "--tgt-len", "--vocab-size")
-_OF_GRAPH = ("--input-shape", "--dim")
+_OF_GRAPH = ("--input-shape", "--input", "--input-file", "--dim")
 _REFUSED = {
     "A graph": _OF_ARCHITECTURE,
     "A workload": (*_OF_ARCHITECTURE, *_OF_GRAPH),
@@ -24,21 +25,19 @@ _REFUSED = {
 }
 
 
-class CostOptions(JsonOptions):
+class CostOptions(ModelInputOptions, JsonOptions):
     """The sizes that a file does not give.
 
     Attributes:
         src_len: Source tokens, for an architecture.
         tgt_len: Target tokens, for an architecture.
         vocab_size: Pieces of the vocabulary, for an architecture.
-        input_shape: Shape of an input, for a graph, such as name=1x30.
         dim: Size of a symbolic dimension, for a graph, such as name=30.
     """
 
     src_len: Count = 30
     tgt_len: Count = 30
     vocab_size: Count = 32768
-    input_shape: tuple[str, ...] = ()
     dim: tuple[str, ...] = ()
 
 
@@ -63,11 +62,7 @@ def show_cost(
     if refused:
         raise ValueError(f"{kind} takes no {', '.join(refused)}. Got '{file}'.")
     if kind == "A graph":
-        from profilers import costs_of_graph
-
-        shapes = dict(map(parse_input_shape, options.input_shape))
-        costs = costs_of_graph(file, shapes=shapes, dims=dict(map(_size, options.dim)))
-        _show_counted(costs, as_json=options.as_json)
+        _show_graph(file, options)
     elif kind == "A workload":
         from profilers import costs_of_workload
 
@@ -78,7 +73,7 @@ def show_cost(
 
 def _kind(file: Path) -> str:
     """Return the kind of a file, by its name."""
-    if file.suffix == ".onnx":
+    if file.suffix.lower() == ".onnx":
         return "A graph"
     return "A workload" if file.name.endswith(_WORKLOAD_SUFFIX) else "An architecture"
 
@@ -90,6 +85,37 @@ def _size(text: str) -> tuple[str, int]:
     return name, int(size)
 
 
+def _show_graph(file: Path, options: CostOptions) -> None:
+    """Show the costs of a graph, or of each point of a grid of shapes."""
+    from profilers import costs_of_opened, open_onnx_workload
+    from profilers.workload.declared_inputs import declared_inputs
+    from profilers.workload.from_onnx import load_onnx
+    from profilers.workload.sweep import sweep_of
+
+    grids, values = options.grids(), options.values()
+    dims = by_name("--dim", map(_size, options.dim))
+    points = sweep_of(grids, declared_inputs(load_onnx(file).graph)).points()
+    counted = []
+    for number, point in enumerate(points):
+        opened = open_onnx_workload(file, dims=dims, shapes=point.shapes, values=values)
+        for sentence in opened.sentences if number == 0 else ():
+            say(sentence)
+        counted.append((point.sizes, costs_of_opened(opened, file)))
+    if len(counted) == 1:
+        _show_counted(counted[0][1], as_json=options.as_json)
+        return
+    if options.as_json:
+        print_json([{**sizes, **costs.to_dict()} for sizes, costs in counted])
+    else:
+        figures = ("flops", "touched_weight_bytes", "activation_bytes", "peak_memory_bytes")
+        rows = [
+            (*sizes.values(), *(getattr(costs, name) for name in figures))
+            for sizes, costs in counted
+        ]
+        print_table((*points[0].sizes, *figures), rows)
+    _say_unknown(counted[0][1])
+
+
 def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
     figures = costs.to_dict()
     if as_json:
@@ -98,11 +124,26 @@ def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
         operators = ", ".join(f"{n} {op}" for op, n in costs.operators.items())
         unknown = len(costs.unknown_nodes)
         print_fields({**figures, "operators": operators or "none", "unknown_nodes": unknown})
-    if costs.unknown_nodes:
-        say(
-            f"The figures are lower bounds. Unknown nodes: {len(costs.unknown_nodes)}, the first "
-            f"is {costs.unknown_nodes[0]}. Give --input-shape or --dim; --json lists them all."
-        )
+    _say_unknown(costs)
+
+
+def _say_unknown(costs: "GraphCosts") -> None:
+    """Say that figures are lower bounds, and what would help."""
+    unknown = costs.unknown_nodes
+    if not unknown:
+        return
+    if any("no rule" in node for node in unknown):
+        advice = "An operator without a rule counts as 0 FLOPs: add them by hand."
+    elif any("ShapeInferenceError" in node for node in unknown):
+        advice = "The shapes do not fit: give others with --input-shape, or correct the graph."
+    elif any("computed from data" in node for node in unknown):
+        advice = "Give --input for what it is computed from, or add its FLOPs by hand."
+    else:
+        advice = "Give --input-shape, --input or --dim."
+    say(
+        f"The figures are lower bounds. Unknown nodes: {len(unknown)}, the first is {unknown[0]}. "
+        f"{advice} --json lists them all."
+    )
 
 
 def _show_architectures(file: Path, options: CostOptions) -> None:

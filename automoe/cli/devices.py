@@ -87,4 +87,5 @@ def _statuses_at(address: RemoteAddress) -> list[DeviceStatus]:
 def _summary(info: DeviceInfo) -> str:
     traits = "".join(f", {name} {value}" for name, value in info.traits)
     runtimes = "".join(f", {name} {value}" for name, value in info.details if name in RUNTIMES)
-    return f"{info.model}, {info.cores} cores, {info.memory_mb} MB{traits}{runtimes}"
+    memory = f"{info.memory_mb} MB" if info.memory_mb else "unknown memory"
+    return f"{info.model}, {info.cores} cores, {memory}{traits}{runtimes}"

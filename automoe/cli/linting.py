@@ -33,6 +33,10 @@ def lint(
     from profilers.tensorrt.lint import lint_graph
     from profilers.tensorrt.operators import DIALECTS
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
+    from profilers.workload.from_onnx import load_onnx
+    from profilers.workload.soundness import require_sound
+
+    require_sound(load_onnx(model), model)
 
     asked = list(dict.fromkeys(options.dialect or DIALECTS))
     findings_of = {name: lint_graph(model, name) for name in asked}

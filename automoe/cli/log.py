@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -21,9 +21,11 @@ class CheckOptions(JsonOptions):
 
     Attributes:
         target: Column of the latency; several are added. Default: recognised by its name.
+        unit: Unit of the latency where no column name tells it: us, ms or s.
     """
 
     target: tuple[str, ...] = ()
+    unit: Literal["us", "ms", "s"] | None = None
 
 
 class MergeOptions(Options):
@@ -58,13 +60,15 @@ def check(
     """Look for impossible rows, drift, mixed conditions or units; exit 4 for an unusable log."""
     from profilers import audit_log  # scipy takes a moment to import
 
-    audit = audit_log(log, targets=options.target)
+    audit = audit_log(log, targets=options.target, unit=options.unit)
     problems = audit.problems
     if not _forbid_a_fit(problems):
         from predictors import fit_problems  # scikit-learn takes seconds to import
 
-        problems += fit_problems(log, audit.targets)
+        problems += fit_problems(log, audit.targets, options.unit)
     say(f"{log}: {audit.rows} rows, latency: {' + '.join(audit.targets)}")
+    for conversion in audit.conversions:
+        say(conversion)
     if options.as_json:
         print_json([asdict(problem) for problem in problems])
     elif problems:

@@ -24,6 +24,7 @@ from automoe.cli import (
     translating,
 )
 from automoe.cli.exits import ExitCode, report
+from automoe.cli.input_shape import rejoin_braces
 
 Commands = Mapping[str, Callable[..., ExitCode | None]]
 
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code, see ``automoe.cli.exits``."""
     # Torch reads it when it starts threads. Waiting threads then leave the cores to others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = rejoin_braces(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(_run(given) or 0)
     except BrokenPipeError:  # the reader of stdout has seen enough, such as `head`

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -14,12 +14,15 @@ from automoe.cli.outputs import require_writable
 from automoe.cli.share import parse_share
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from automoe.architecture.architecture import Architecture
     from automoe.architecture.workload import TranslationWorkload
     from predictors import FitReport, Predictor
 
+Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 
 
@@ -29,6 +32,7 @@ class FitOptions(JsonOptions):
     Attributes:
         out: File of the predictor.
         target: Column of the latency; several are added.
+        unit: Unit of the latency where no column name tells it: us, ms or s.
         feature: Column to predict from; default: all.
         group: Column of groups; rows of one group are never split between fitting and testing.
         base: Predictor of another device to start from; 8 rows are then enough.
@@ -39,6 +43,7 @@ class FitOptions(JsonOptions):
 
     out: Out
     target: list[str] | None = None
+    unit: Unit | None = None
     feature: list[str] | None = None
     group: list[str] | None = None
     base: Path | None = None
@@ -60,7 +65,7 @@ class PredictOptions(Options):
 
 
 def fit(
-    log: Annotated[Path, argument("Any CSV log with a latency in milliseconds.")],
+    log: Annotated[Path, argument("Any CSV log with a latency.")],
     /,
     *,
     options: FitOptions,
@@ -82,9 +87,12 @@ def fit(
         groups=options.group,
         base=None if options.base is None else Predictor.load(options.base),
         seed=options.seed,
+        unit=options.unit,
     )
     predictor.save(out)
     report, changes = predictor.report, architecture_effects(predictor, log)
+    for line in (*report.conversions, *_left_out(report.left_out)):
+        say(line)
     for warning in report.warnings:
         say(f"warning: {warning}")
     if (shortage := predictor.shortage()) is not None:
@@ -183,6 +191,16 @@ def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
             f"{n_outside} of {len(rows)} rows lie outside the log that was fitted; their bounds "
             "promise nothing. Measure some rows like them and fit again."
         )
+
+
+def _left_out(reasons: "Mapping[str, str]") -> list[str]:
+    """Return one line that says which columns are no features and why; none without them."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names_by_reason.setdefault(reason, []).append(name)
+    listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in names_by_reason.items())
+    keep = "To keep one, name all features with --feature."
+    return [f"left out of the features: {listed}. {keep}"] if reasons else []
 
 
 def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> None:

@@ -18,7 +18,7 @@ from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.input_shape import parse_input_shape
+from automoe.cli.input_shape import ModelInputOptions
 from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
@@ -41,7 +41,7 @@ _REFUSALS = (
     Refusal(options=_OF_SENTENCES, beside=("--model",)),
     Refusal(options=_OF_SAMPLING, beside=("--archs",)),
     Refusal(
-        options=("--input-shape",),
+        options=("--input-shape", "--input", "--input-file"),
         without=("--model",),
         message="'{option}' is for '{other}'. Got {value} without it.",
     ),
@@ -73,7 +73,6 @@ class SourceOptions(SpaceOptions):
         minutes: With --until: stop after this time.
         archs: File of the architectures, instead of --space.
         model: Any ONNX file, instead of architectures.
-        input_shape: With --model: shape of an input, such as name=1x30.
         seed: Seed of the draws and of the order of measuring.
     """
 
@@ -83,7 +82,6 @@ class SourceOptions(SpaceOptions):
     minutes: Annotated[float, Field(ge=0.1)] | None = None
     archs: Path | None = None
     model: Path | None = None
-    input_shape: tuple[str, ...] = ()
     seed: Natural = 0
 
     def open_space(self) -> SearchSpace | None:
@@ -158,7 +156,9 @@ class MeasuringOptions(Options, PrecisionSettings):
             ]
 
 
-class ProfileOptions(SourceOptions, SentenceOptions, MeasuringOptions, JsonOptions):
+class ProfileOptions(
+    SourceOptions, ModelInputOptions, SentenceOptions, MeasuringOptions, JsonOptions
+):
     """All options of the command."""
 
 
@@ -237,7 +237,8 @@ def _measure_until(
 def _measure_model(
     model: Path, options: ProfileOptions, device: Device, protocol: "Protocol"
 ) -> "ProfileSummary":
-    from automoe.latency.profiling import profile_model  # onnx takes a moment to import
+    # onnx takes a moment to import
+    from automoe.latency.model_profiling import ModelInputs, profile_model
 
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
@@ -245,11 +246,12 @@ def _measure_model(
         return profile_model(
             model,
             point_id=f"{model.stem}-{digest}",
-            input_shapes=dict(map(parse_input_shape, options.input_shape)),
+            inputs=ModelInputs(options.grids(), options.values()),
             device=device,
             protocol=protocol,
             log=options.log,
             on_progress=on_progress,
+            on_note=say,
         )
 
 
@@ -259,7 +261,8 @@ def _conclude(
     for repaired in summary.repaired:
         say(repaired)
     for failed in summary.failed:
-        say(f"{failed.point_id} could not be measured: {failed.reason}")
+        reason = " ".join(failed.reason.split())
+        say(f"{failed.point_id} could not be measured: {reason}")
     if options.as_json:
         print_json({**asdict(summary), **(detail or {}), "log": str(options.log)})
     else:

@@ -1,6 +1,5 @@
 """Carry out ``automoe search``."""
 
-import json
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -18,6 +17,7 @@ from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
 from devices import opening
+from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.space import SearchSpace
@@ -162,7 +162,7 @@ def _summary(result: Mapping[str, Any]) -> str:
 def _require_no_certificate(out: Path) -> None:
     """Refuse to replace a certified result by a prediction."""
     try:
-        is_certified = json.loads(out.read_text(encoding="utf-8"))["certified"]
+        is_certified = parse_json(out.read_bytes())["certified"]
     except (OSError, KeyError, TypeError, ValueError):
         return
     if is_certified is True:

@@ -10,6 +10,7 @@ from automoe.cli.console import progress_bar, say
 from automoe.cli.options import Options, Out, SpaceOptions, argument
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.training import SettingsError, TrainingSettings
+from devices.yaml_json import FileContentError, read_yaml
 
 # These settings have an option. The others are given by --settings.
 Flags = Annotated[
@@ -124,15 +125,10 @@ def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSet
 
 
 def _read(file: Path) -> dict[str, Any]:
-    import yaml  # only this option needs it
-
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file}: must be a mapping of settings. Got {content!r:.60}.")
-    return content
+        return read_yaml(file)
+    except FileContentError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _conclude(out: Path, resumed_at: int, valid_loss: float | None) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions, Options, argument
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Model = Annotated[Path, argument("Folder of 'automoe finetune' or 'automoe export'.")]
 
 
-class TranslateOptions(Options, DecodingSettings):
+class TranslatorOptions(Options, DecodingSettings):
     """The decoding, and its threads.
 
     Attributes:
@@ -37,7 +37,17 @@ class TranslateOptions(Options, DecodingSettings):
         )
 
 
-class EvaluateOptions(TextOptions, TranslateOptions, JsonOptions):
+class TranslateOptions(TranslatorOptions):
+    """The decoding, and what is done with bytes that are not UTF-8.
+
+    Attributes:
+        errors: Bytes that are not UTF-8: strict stops there, replace reads each as U+FFFD.
+    """
+
+    errors: Literal["strict", "replace"] = "strict"
+
+
+class EvaluateOptions(TextOptions, TranslatorOptions, JsonOptions):
     """The sentences that a model is evaluated on.
 
     Attributes:
@@ -63,7 +73,24 @@ def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -
 
 
 def translate(model: Model, /, *, options: TranslateOptions = TranslateOptions()) -> None:
-    """Translate standard input, a sentence on each line, to standard output."""
+    """Translate standard input, a sentence on each line of UTF-8, to standard output."""
     translator = options.open(model)
-    for line in sys.stdin:
-        print(translator.translate(line.strip()).text, flush=True)
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        sentence = _decoded(line, number, options.errors)
+        print(translator.translate(sentence.strip()).text, flush=True)
+
+
+def _decoded(line: bytes, number: int, errors: str) -> str:
+    """Return a line of standard input; a byte-order mark before the first one is left out.
+
+    Raises:
+        ValueError: The line is not UTF-8, and ``errors`` is strict.
+    """
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8", errors)
+    except UnicodeDecodeError as error:
+        place = len(line) - len(error.object) + error.start  # without a byte-order mark
+        raise ValueError(
+            f"Standard input, line {number}, byte {place + 1}: 0x{line[place]:02x} is not UTF-8. "
+            "Save the text as UTF-8, or give --errors replace."
+        ) from None

@@ -1,6 +1,5 @@
 """This module writes a trained model as a bundle: two graphs, their weights and a description."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from automoe.export.weights import TrainedWeights
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
 from devices.files import write_json
+from devices.yaml_json import FileContentError, parse_json
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
@@ -84,7 +84,7 @@ class Bundle:
         """
         path = folder / DESCRIPTION
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            content: dict[str, Any] = parse_json(path.read_bytes())
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ExportError(
                     f"{path}: 'schema_version' must be {SCHEMA_VERSION}. "
@@ -98,7 +98,7 @@ class Bundle:
                 f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
                 "Make one with 'automoe export'."
             ) from None
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, FileContentError) as error:
             raise ExportError(f"{path}: not a bundle description ({error}).") from None
 
 

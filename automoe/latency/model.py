@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.workload import TranslationWorkload, WorkloadTextError
 from automoe.latency.features import feature_table
-from predictors import Predictor, PredictorFileError, refitted
+from predictors import Predictor, PredictorFileError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +95,8 @@ class LatencyModel:
             ValueError: There is no architecture, or a latency is not above 0.
         """
         table = self.table(architectures)
+        from predictors import refitted  # scikit-learn takes a second to import
+
         return LatencyModel(refitted(self.predictor, table, latency_ms), self.workload)
 
     def upper_ms(

@@ -34,7 +34,6 @@ from profilers import (
     measure_points,
     reference_level_ms,
     require_conditions,
-    workload_for_onnx,
 )
 
 # What slows the points down must slow the sentinel down as well, so the sentinel is an architecture
@@ -108,7 +107,7 @@ class ProfilingSession:
         is_tensorrt = runtime_of(self.device) != ONNXRUNTIME
         # The writer checks the precision, so it is made before the log is opened and locked.
         writer = WorkloadWriter(self.graphs, self.workload, tensorrt=is_tensorrt)
-        log = _opened_log(
+        log = opened_log(
             self.log, self.device, self.protocol, str(self.workload), reference=self.reference
         )
         with log.measuring(), ExitStack() as at_the_end:
@@ -124,7 +123,7 @@ class ProfilingSession:
             sentinel = self._sentinel(typical, writer, log)
             points = [self._point(architecture, writer) for architecture in left]
             outcomes = self._outcomes(points, sentinel, n_skipped)
-            return _append_all(outcomes, log, n_skipped, self.on_failed)
+            return append_all(outcomes, log, n_skipped, self.on_failed)
 
     def _sentinel(self, typical: Architecture, writer: WorkloadWriter, log: LatencyLog) -> Sentinel:
         whole = self.workload
@@ -140,7 +139,7 @@ class ProfilingSession:
             prepare=lambda: writer.write(architecture),
             columns={
                 "workload": str(self.workload),
-                **_content_of(self.workload),
+                "workload_json": self.workload.to_json(),
                 "space": self.space.name if self.space else "",
                 "architecture": architecture.to_json(),
                 **features(architecture, self.workload),
@@ -153,7 +152,7 @@ class ProfilingSession:
         if self.more_devices:
             devices = [self.device, *self.more_devices]
             measure = partial(measure_on_several, devices=devices, on_lost=self.on_lost)
-        report = partial(_report, self.on_progress, n_skipped)
+        report = partial(report_progress, self.on_progress, n_skipped)
         with closing(
             measure(points, protocol=self.protocol, sentinel=sentinel, on_progress=report)
         ) as outcomes:
@@ -197,52 +196,7 @@ def profile_architectures(
     return ProfilingSession(**session).measure(architectures)
 
 
-def profile_model(
-    model: Path,
-    *,
-    point_id: str,
-    device: Device,
-    protocol: Protocol,
-    log: Path,
-    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
-    on_progress: OnProgress = no_progress,
-) -> ProfileSummary:
-    """Append a row to ``log`` for any ONNX file, unless the log holds it already.
-
-    Args:
-        model: The file, which is also the session's sentinel.
-        point_id: The identity of the file in the log.
-        device: The device that it is measured on.
-        protocol: The measuring protocol.
-        log: The CSV to which the row is appended.
-        input_shapes: The shape of each input. A symbolic dimension that is not given is 1.
-        on_progress: A function that is called after every block.
-
-    Raises:
-        WorkloadError: The file is not ONNX, or a shape does not suit it.
-        DeviceUnavailableError: The device cannot be used.
-        LogError: The log is damaged or holds measurements of other conditions.
-        ProfilingError: The file cannot be measured.
-    """
-    shapes = dict(input_shapes or {})
-    sizes = " ".join(f"{name}={'x'.join(map(str, shapes[name]))}" for name in sorted(shapes))
-    columns = {"workload": sizes or "as declared", "model": model.name}
-    opened = _opened_log(log, device, protocol, columns["workload"])
-    if point_id in opened.done():
-        return ProfileSummary(0, 1, 0, (), {}, opened.repaired)
-    path = log.with_name(f"{log.name}.workload.json")
-    workload_for_onnx(model, shapes=shapes).save(path)
-    point = Point(point_id=point_id, workload=path, columns=columns)
-    report = partial(_report, on_progress, 0)
-    try:
-        with opened.measuring():
-            outcomes = measure_points([point], device=device, protocol=protocol, on_progress=report)
-            return _append_all(outcomes, opened, 0)
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _opened_log(
+def opened_log(
     path: Path, device: Device, protocol: Protocol, workload: str, *, reference: Path | None = None
 ) -> LatencyLog:
     """Open a log to which rows of these conditions may be appended.
@@ -291,7 +245,7 @@ def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | No
     return wanted_ms
 
 
-def _append_all(
+def append_all(
     outcomes: Outcomes,
     log: LatencyLog,
     n_skipped: int,
@@ -314,12 +268,7 @@ def _append_all(
     return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), counts, log.repaired)
 
 
-def _content_of(workload: TranslationWorkload) -> dict[str, str]:
-    """Return a column for the counts of a routing trace, which the workload's text lacks."""
-    return {"workload_json": workload.to_json()} if workload.routing.trace else {}
-
-
-def _report(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
+def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
     """Report a profiler's event; the skipped architectures count as done."""
     note = f"{event.point_id} {event.event}"
     if event.median_ms is not None:

@@ -1,10 +1,8 @@
 """Read the configuration of a run, one YAML file."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automoe.architecture.routing_pattern import RoutingPattern
@@ -27,6 +25,7 @@ from automoe.text import Corpus, open_corpus
 from automoe.training import TrainingSettings
 from automoe.validation import explain
 from devices.files import write_json
+from devices.yaml_json import FileContentError, parse_json, read_yaml
 
 _WHERE = {"jobs", "cluster"}  # the result of a search does not depend on these fields
 # The fields that release 0.1.0 did not write, with the values that it used.
@@ -171,12 +170,11 @@ class RunConfig(_Section):
                 range.
         """
         try:
-            content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-            return cls.model_validate(content)
+            return cls.model_validate(read_yaml(path))
         except OSError as error:
             raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check it.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        except FileContentError as error:
+            raise ConfigError(str(error)) from None
         except ValidationError as error:
             raise ConfigError(f"{path}: {explain(error)}") from None
 
@@ -201,7 +199,7 @@ class RunConfig(_Section):
         if not path.exists():
             return
         try:
-            written: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+            written: dict[str, Any] = dict(parse_json(path.read_bytes()))
         except (TypeError, ValueError):
             raise ConfigError(f"'{path}' is damaged. Delete '{self.folder}' to start.") from None
         for section, fields in _SINCE_0_1_0.items():

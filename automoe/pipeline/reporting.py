@@ -1,6 +1,5 @@
 """Draw the report of a finished run from the files in its folder."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from automoe.search import Candidate
 from automoe.training import Record
 from automoe.training.supernet_run import HISTORY
 from devices.files import write_json
+from devices.yaml_json import parse_json
 from predictors import read_table
 
 _CANDIDATES = "candidates.json"
@@ -54,7 +54,7 @@ def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
 def _read(folder: Path, name: str) -> Any:
     path = folder / name
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(
             f"'{path}' is missing, so this is no finished run. Finish it with 'automoe run'."

@@ -3,7 +3,6 @@
 profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 """
 
-import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +46,7 @@ from devices.files import held, write_json
 from devices.opening import opened_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
+from devices.yaml_json import parse_json
 from predictors import fit_log
 
 
@@ -267,7 +267,7 @@ def _claimed_folder(architecture: Architecture, folder: Path) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = parse_json(path.read_bytes())
     return content
 
 

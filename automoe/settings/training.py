@@ -47,7 +47,7 @@ class TrainingSettings(BaseModel):
         seed: Seed of weights, order, subnets and dropout.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     updates: Count = _UPDATES
     max_tokens: Count = 4096

@@ -7,11 +7,12 @@ from automoe.training.finetuning import ONNX, finetune
 from automoe.training.loss import validation_loss
 from automoe.training.subnets import SubnetsOfUpdate, full_shape, sandwich, uniform
 from automoe.training.supernet_run import remembered_corpus, train_supernet
-from automoe.training.trainer import TrainingResult, train
+from automoe.training.trainer import DivergedError, TrainingResult, train
 
 __all__ = [
     "ONNX",
     "CheckpointError",
+    "DivergedError",
     "Record",
     "SettingsError",
     "SubnetsOfUpdate",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from devices.files import replacing
+from devices.yaml_json import parse_json
 
 FILE = "checkpoint.safetensors"
 _MODEL, _OPTIMISER = "model.", "optimiser."
@@ -49,6 +50,8 @@ class Checkpoint:
         optimiser: The optimiser's state; a key is a parameter's name, a dot and a state's name.
         history: The records so far.
         digest: The digest of settings and data. A run resumes only from its own checkpoint.
+        n_processes: The number of processes that train together; None in a file of 0.1.0.
+        scaler: The state of the gradient scaler of fp16; empty in the other precisions.
     """
 
     update: int
@@ -56,6 +59,8 @@ class Checkpoint:
     optimiser: dict[str, Tensor]
     history: tuple[Record, ...]
     digest: str
+    n_processes: int | None = None
+    scaler: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; it replaces the previous one completely or not at all."""
@@ -65,6 +70,8 @@ class Checkpoint:
             "update": str(self.update),
             "fingerprint": self.digest,
             "history": json.dumps([asdict(record) for record in self.history]),
+            "n_processes": json.dumps(self.n_processes),
+            "scaler": json.dumps(self.scaler),
         }
         with replacing(folder / FILE) as complete:
             save_file({k: v.contiguous() for k, v in tensors.items()}, complete, metadata)
@@ -82,15 +89,25 @@ class Checkpoint:
         with _reading(path) as file:
             metadata: dict[str, Any] = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            history = tuple(Record(**record) for record in json.loads(metadata["history"]))
+            history = tuple(
+                Record(**record) for record in parse_json(metadata["history"], allow_nan=True)
+            )
             update, written_by = int(metadata["update"]), metadata["fingerprint"]
+            n_processes = parse_json(metadata.get("n_processes", "null"))
+            scaler = parse_json(metadata.get("scaler", "{}"))
         if written_by != digest:
             raise CheckpointError(
                 f"'{path}' was written by a run with other settings, space or text. "
                 "Choose another folder, or delete this one to start again."
             )
         return cls(
-            update, _under(_MODEL, tensors), _under(_OPTIMISER, tensors), history, written_by
+            update=update,
+            model=_under(_MODEL, tensors),
+            optimiser=_under(_OPTIMISER, tensors),
+            history=history,
+            digest=written_by,
+            n_processes=n_processes,
+            scaler=scaler,
         )
 
 

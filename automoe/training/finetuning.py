@@ -61,7 +61,7 @@ def finetune(
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     result = train(model, data, settings, folder=folder, on_progress=on_progress)
     if processes().is_main_process:
-        remember_corpus(folder, corpus)
+        remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
         finished = model.cpu().eval()
         TrainedModel(finished, vocabulary).save(folder)
         bundle = export_model(finished, folder / ONNX)

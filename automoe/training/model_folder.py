@@ -1,6 +1,5 @@
 """This module keeps a trained model on disk, with its vocabulary and a supernet's space."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary
 from automoe.validation import explain
 from devices.files import replacing, write_json
+from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "model.json"
@@ -94,7 +94,7 @@ class TrainedModel:
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(path.read_bytes())
         version = content["schema_version"]
     except FileNotFoundError:
         raise ModelFolderError(

@@ -1,6 +1,5 @@
 """This module trains the supernet of a space, from a corpus to a model folder."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,9 +15,11 @@ from automoe.training.processes import processes
 from automoe.training.subnets import sandwich, uniform
 from automoe.training.trainer import TrainingResult, train
 from devices.files import write_json
+from devices.yaml_json import parse_json
 
 CORPUS = "corpus.json"
 HISTORY = "history.json"
+_MAX_SENTENCE = TrainingSettings().max_sentence
 
 
 def train_supernet(
@@ -44,15 +45,21 @@ def train_supernet(
     subnets = (sandwich if settings.sampling == "sandwich" else uniform)(space, settings.seed)
     result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=on_progress)
     if processes().is_main_process:
-        remember_corpus(folder, corpus)
+        remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
         history = [asdict(record) for record in result.history]
-        write_json(folder / HISTORY, history, allow_nan=True)  # losses of a run may diverge
+        write_json(folder / HISTORY, history)
         TrainedModel(model, vocabulary, space).save(folder)
     return result
 
 
-def remember_corpus(folder: Path, corpus: Corpus) -> None:
-    """Write which corpus a model was trained on, so that a search can validate on it."""
+def remember_corpus(folder: Path, corpus: Corpus, *, max_sentence: int = _MAX_SENTENCE) -> None:
+    """Write which corpus a model was trained on, so that a search can validate on it.
+
+    Args:
+        folder: The folder of the model.
+        corpus: The corpus.
+        max_sentence: The number of tokens after which the sentences of the valid split were cut.
+    """
     folder_of_text = corpus.folder.resolve()
     is_shipped = folder_of_text == default_corpus_folder().resolve()
     content = {
@@ -60,6 +67,7 @@ def remember_corpus(folder: Path, corpus: Corpus) -> None:
         "folder": None if is_shipped else str(folder_of_text),
         "source": corpus.source,
         "target": corpus.target,
+        "max_sentence": max_sentence,
     }
     write_json(folder / CORPUS, content)
 
@@ -81,6 +89,22 @@ def remembered_corpus(folder: Path) -> Corpus:
         raise CorpusError(f"{error} It is the text that '{path}' names; or give --data.") from None
 
 
+def remembered_max_sentence(folder: Path) -> int:
+    """Return the number of tokens after which a model's training cut the valid split.
+
+    It is 250 when the folder does not say, as in those of 0.1.0.
+
+    Raises:
+        CorpusError: The file that names the corpus is damaged.
+    """
+    path = folder / CORPUS
+    try:
+        content = parse_json(path.read_bytes()) if path.is_file() else {}
+        return int(content.get("max_sentence", _MAX_SENTENCE))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CorpusError(f"'{path}' is damaged ({error}). Delete it and give --data.") from None
+
+
 def remembered_languages(folder: Path) -> tuple[str, str] | None:
     """Return a model's source and target language, or None when its folder does not name them.
 
@@ -94,7 +118,7 @@ def remembered_languages(folder: Path) -> tuple[str, str] | None:
 def _remembered(path: Path) -> tuple[Path | None, str, str]:
     """Return folder, source and target. The folder is None for the corpus of the package."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
         text = content["folder"]
         return None if text is None else Path(text), content["source"], content["target"]
     except (KeyError, TypeError, ValueError) as error:

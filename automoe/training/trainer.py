@@ -6,6 +6,7 @@ run that was killed and resumed ends with the weights of one that was not.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -38,7 +39,12 @@ from devices.files import held
 
 _BETAS = (0.9, 0.98)  # as in Vaswani et al., 2017
 _RECORD_EVERY = 20
+_LEAST_SCALE = 1e-4  # of fp16's gradients, as in fairseq; below it every gradient overflows
 _COMPARED = 20  # spaces with the same largest architecture differ in the subnets of some updates
+
+
+class DivergedError(ValueError):
+    """The losses or weights of a run are no longer finite numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ def train(
     Raises:
         CheckpointError: The checkpoint is damaged or of another run, or another process trains
             into the folder.
+        DivergedError: A loss or a weight is not a finite number.
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,6 +134,7 @@ class _Run:
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         self.names = {id(p): name for name, p in model.named_parameters()}
         self.history: list[Record] = []
+        self.saved = 0  # the update of the last checkpoint
         self.record_every = (_RECORD_EVERY, settings.validate_every, settings.save_every)
 
     def go(self, on_progress: OnProgress) -> TrainingResult:
@@ -134,8 +142,8 @@ class _Run:
         batches = self._batches(start)
         losses: list[float] = []
         for update in range(start, self.settings.updates):
-            losses.append(self._update(update, batches))
             done = update + 1
+            losses.append(self._update(update, batches))
             on_progress(done, self.settings.updates, f"loss {losses[-1]:.3f}")
             if any(self._is_due(done, every) for every in self.record_every):
                 self._record(done, losses)
@@ -148,9 +156,19 @@ class _Run:
         checkpoint = Checkpoint.load(self.folder, digest=self.digest)
         if checkpoint is None:
             return 0
+        n_processes = self.accelerator.num_processes
+        if checkpoint.n_processes not in (None, n_processes):
+            raise CheckpointError(
+                f"The run in '{self.folder}' was started with {checkpoint.n_processes} processes, "
+                f"which read other batches than {n_processes}. Continue it with "
+                f"{checkpoint.n_processes}, or choose another folder."
+            )
         self.bare.load_state_dict(checkpoint.model)
         restore_optimiser(self.optimiser.optimizer, checkpoint.optimiser, self.names)
+        if checkpoint.scaler and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
         self.history = list(checkpoint.history)
+        self.saved = checkpoint.update
         return checkpoint.update
 
     def _batches(self, start: int) -> Iterator[Batch]:
@@ -179,14 +197,22 @@ class _Run:
             is_last = index == len(micro) - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self.model):
                 total += self._backward(batch, self.subnets(update), n_tokens)
+        loss = self._over_processes(total) / n_tokens
+        self._require_finite(loss, "the loss", update + 1)
         if settings.clip_norm:
             self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
         self.optimiser.step()
         self.optimiser.zero_grad()
-        return self._over_processes(total) / n_tokens
+        scaler = self.accelerator.scaler
+        if scaler is not None and scaler.get_scale() < _LEAST_SCALE:
+            raise self._diverged("fp16's gradients overflow at every scale", update + 1)
+        return loss
 
     def _backward(self, batch: Batch, subnets: Subnets, n_tokens: float) -> float:
-        """Add the gradients of every subnet and return the first one's loss, summed over tokens."""
+        """Add the gradients of every subnet and return the first one's loss, summed over tokens.
+
+        The loss is NaN when that of another subnet is not finite.
+        """
         teacher_BTV: Tensor | None = None
         first = 0.0
         for subnet in subnets:
@@ -196,6 +222,7 @@ class _Run:
                 teacher_BTV, first = output.logits_BTV.detach(), float(loss.detach())
             else:
                 loss = distillation_loss(output, teacher_BTV, batch.target_out_BT)
+                first += 0.0 * float(loss.detach())  # NaN, unless that loss is finite
             # Gradients are averaged over the processes, so the loss is multiplied by their number.
             self.accelerator.backward(loss * self.accelerator.num_processes / n_tokens)
         return first
@@ -217,16 +244,40 @@ class _Run:
             )
             on_device = (batch.to(self.accelerator.device) for batch in batches)
             valid_loss = validation_loss(self.bare, on_device)
+            self._require_finite(valid_loss, "the validation loss", done)
         self.history.append(Record(done, sum(losses) / len(losses), valid_loss))
 
+    def _require_finite(self, value: float, what: str, update: int) -> None:
+        if not math.isfinite(value):
+            raise self._diverged(f"{what} is {value}", update)
+
+    def _diverged(self, reason: str, update: int) -> DivergedError:
+        settings = self.settings
+        kept = f"update {self.saved} in '{self.folder}'" if self.saved else "none"
+        clip = "a smaller" if settings.clip_norm else "a"
+        precision = ", or another --precision" if settings.precision == "fp16" else ""
+        return DivergedError(
+            f"Training diverged at update {update}: {reason}. The last good checkpoint: {kept}. "
+            f"Train into another folder with a --learning-rate below {settings.learning_rate:g}, "
+            f"--warmup-updates above {settings.warmup_updates}, {clip} --clip-norm{precision}."
+        )
+
     def _save(self, done: int) -> None:
+        """Write a checkpoint of finite weights."""
+        for name, weight in self.bare.named_parameters():
+            if not bool(torch.isfinite(weight).all()):
+                raise self._diverged(f"the weight '{name}' is not finite", done)
+        self.saved = done
         if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
             Checkpoint(
                 update=done,
                 model=self.bare.state_dict(),
                 optimiser=optimiser_state(self.optimiser.optimizer, self.names),
                 history=tuple(self.history),
                 digest=self.digest,
+                n_processes=self.accelerator.num_processes,
+                scaler={} if scaler is None else scaler.state_dict(),
             ).save(self.folder)
         self.accelerator.wait_for_everyone()
 

@@ -12,6 +12,7 @@ from devices.spec import Finding, Severity, finding, unknown, warning_if
 
 _MIN_AVAILABLE_MB = 512
 _MAX_STEAL_SHARE = 0.01
+_IDLE_LOAD, _IDLE_SHARE = 0.5, 0.2  # tasks in all, and tasks for each usable core
 _MAX_PRESSURE_PERCENT = 5.0
 _MAX_TEMPERATURE_C = (
     80.0  # boards slow down from this temperature on, larger processors a bit later
@@ -26,7 +27,8 @@ def check_load(host: Host) -> Finding:
     if load is None:
         return unknown("load", "the load average")
     message = f"load average {load:.2f} on {cores} usable cores"
-    severity: Severity = "ok" if load <= 0.5 else "problem" if load > cores else "warning"
+    is_idle = load <= max(_IDLE_LOAD, _IDLE_SHARE * cores)
+    severity: Severity = "ok" if is_idle else "problem" if load > cores else "warning"
     return finding("load", severity, message, "stop other programs before measuring")
 
 

@@ -28,7 +28,7 @@ class Gpu:
         uuid: The GPU's identity for CUDA and NVML. No log contains it.
         name: The name that the GPU is sold under.
         driver: The driver's version.
-        memory_mb: The GPU's memory in MiB.
+        memory_mb: The GPU's memory in MiB. Chips that share the machine's memory have none.
         compute_capability: The version of its instructions, e.g. "9.0".
         power_limit_w: The power limit in force, in watts.
         power_w: The present power in watts.
@@ -43,7 +43,7 @@ class Gpu:
     uuid: str
     name: str
     driver: str
-    memory_mb: int
+    memory_mb: float | None
     compute_capability: str
     power_limit_w: float | None
     power_w: float | None
@@ -115,7 +115,7 @@ def _gpu(cells: dict[str, str]) -> Gpu:
         uuid=cells["uuid"],
         name=cells["name"],
         driver=cells["driver_version"],
-        memory_mb=int(number(cells["memory.total"]) or 0),
+        memory_mb=number(cells["memory.total"]),
         compute_capability=cells["compute_cap"],
         power_limit_w=number(cells["power.limit"]),
         power_w=number(cells["power.draw"]),

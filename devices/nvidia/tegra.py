@@ -1,11 +1,11 @@
 """This module asks NVIDIA's software on a Jetson about its release, power mode and GPU."""
 
-import json
 import re
 
 from devices.host import Host
 from devices.linux import device_tree
 from devices.sensors.processor import gpu_clock_folder
+from devices.yaml_json import parse_json
 
 _POWER_MODE = ("nvpmodel", "-q")
 _CORE_PACKAGE = ("dpkg-query", "--show", "--showformat=${Version}", "nvidia-l4t-core")
@@ -78,7 +78,7 @@ def power_mode(host: Host) -> str | None:
 def cuda_version(host: Host) -> str | None:
     """Return the version of the CUDA toolkit that JetPack installed; None when it is missing."""
     try:
-        document = json.loads(host.read_text("/usr/local/cuda/version.json") or "")
+        document = parse_json(host.read_text("/usr/local/cuda/version.json") or "")
         return str(document["cuda"]["version"])
     except (ValueError, KeyError, TypeError):
         return None

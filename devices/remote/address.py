@@ -35,6 +35,11 @@ class RemoteAddress:
     python: str = ""
 
     def __post_init__(self) -> None:
+        if re.fullmatch(r"([^@/]+@)?(\[[^\]]*\]|[^:@/\[\]]+):\d+", self.destination, re.A):
+            raise RemoteAddressError(
+                f"A port needs the form ssh://user@board:port. Got {self.destination!r}; "
+                f"write ssh://{self.destination}."
+            )
         is_option = self.destination.startswith("-") or "@-" in self.destination
         if is_option or not _DESTINATION.fullmatch(self.destination):
             raise RemoteAddressError(
@@ -81,17 +86,12 @@ def _places() -> tuple[Path, ...]:
 
 
 def _parse(path: Path) -> Mapping[Any, Any]:
-    import yaml
+    from devices.yaml_json import FileContentError, read_yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RemoteAddressError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(content, Mapping):
-        raise RemoteAddressError(
-            f"{path} must hold 'name: {{host: ...}}' entries. Got {content!r}."
-        )
-    return content
+        return read_yaml(path)
+    except FileContentError as error:
+        raise RemoteAddressError(str(error)) from None
 
 
 def _named_device(name: object, entry: object, path: Path) -> NamedDevice:

@@ -81,8 +81,21 @@ def cpu_ticks(machine: Machine) -> Optional[List[int]]:
     The kinds are user, nice, system, idle, iowait, irq, softirq and steal. The kinds that the
     kernel lists after them are already counted in user.
     """
-    fields = (machine.read_text("/proc/stat") or "").partition("\n")[0].split()[1:9]
-    return [int(field) for field in fields] if len(fields) == 8 else None
+    return _ticks(machine).get("cpu")
+
+
+def core_ticks(machine: Machine) -> Dict[int, List[int]]:
+    """Return the same ticks for each core that the kernel lists; empty when a kind is missing."""
+    return {int(name[3:]): ticks for name, ticks in _ticks(machine).items() if name != "cpu"}
+
+
+def _ticks(machine: Machine) -> Dict[str, List[int]]:
+    rows = [line.split()[:9] for line in (machine.read_text("/proc/stat") or "").splitlines()]
+    return {
+        row[0]: [int(field) for field in row[1:]]
+        for row in rows
+        if len(row) == 9 and re.match(r"cpu\d*$", row[0])
+    }
 
 
 def cpu_pressure(machine: Machine) -> Dict[str, float]:

@@ -1,4 +1,4 @@
-"""This package holds the competing models of a fit. Each is a scikit-learn regressor."""
+"""This package holds the competing models of a fit, with the methods of scikit-learn."""
 
 from predictors.models.base import LatencyModel
 from predictors.models.blend import RooflineBlend

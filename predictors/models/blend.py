@@ -14,6 +14,7 @@ class RooflineBlend(LatencyModel):
 
     Args:
         columns: The matrix columns that are work; None takes all.
+        overlap: Two of these columns that are done at the same time; None for no such columns.
         seed: The seed of the boosted trees.
 
     Attributes:
@@ -22,8 +23,16 @@ class RooflineBlend(LatencyModel):
 
     PARTS: ClassVar = ("roofline_ridge", "roofline_boost", "roofline_gaussian")
 
-    def __init__(self, columns: Sequence[int] | None = None, seed: int = 0) -> None:
+    overlap: tuple[int, int] | None = None  # files of 0.1.0 do not hold it
+
+    def __init__(
+        self,
+        columns: Sequence[int] | None = None,
+        overlap: tuple[int, int] | None = None,
+        seed: int = 0,
+    ) -> None:
         self.columns = columns
+        self.overlap = overlap
         self.seed = seed
 
     def _fit(self, X: Matrix, y: Vector) -> None:
@@ -38,9 +47,9 @@ class RooflineBlend(LatencyModel):
 
     def _unfitted(self) -> dict[str, LatencyModel]:
         return {
-            "roofline_ridge": RooflineRidge(self.columns),
-            "roofline_boost": RooflineBoost(self.columns, seed=self.seed),
-            "roofline_gaussian": RooflineGaussian(self.columns),
+            "roofline_ridge": RooflineRidge(self.columns, self.overlap),
+            "roofline_boost": RooflineBoost(self.columns, self.overlap, seed=self.seed),
+            "roofline_gaussian": RooflineGaussian(self.columns, self.overlap),
         }
 
 

@@ -7,6 +7,7 @@ from predictors.models.base import LatencyModel
 from predictors.models.blend import RooflineBlend
 from predictors.models.linear import LogRidge, Ridge
 from predictors.models.mlp import HatMlp
+from predictors.models.plain import PlainBlend, PlainRoofline
 from predictors.models.roofline import (
     FlopsLine,
     Roofline,
@@ -16,7 +17,6 @@ from predictors.models.roofline import (
 )
 
 GAUSSIAN_MAX_ROWS = 400
-MLP_MIN_ROWS = 200
 
 _CLASSES: dict[str, type[LatencyModel]] = {
     "flops_line": FlopsLine,
@@ -27,7 +27,9 @@ _CLASSES: dict[str, type[LatencyModel]] = {
     "roofline_boost": RooflineBoost,
     "roofline_gaussian": RooflineGaussian,
     "roofline_blend": RooflineBlend,
-    "hat_mlp": HatMlp,
+    "plain_roofline": PlainRoofline,
+    "plain_blend": PlainBlend,
+    "hat_mlp": HatMlp,  # competes no more, but predictors of 0.1.0 may hold it
 }
 
 
@@ -36,15 +38,20 @@ def competitors(
     *,
     work_columns: Sequence[int] | None = None,
     flops_columns: Sequence[int] = (),
+    overlap: tuple[int, int] | None = None,
+    own_columns: Sequence[int] = (),
     seed: int = 0,
 ) -> dict[str, LatencyModel]:
     """Return the unfitted models by name, simplest first.
 
     Args:
-        n_rows: The number of rows. Gaussian processes compete up to 400 rows, the MLP from 200.
+        n_rows: The number of rows. Gaussian processes compete up to 400 rows.
         work_columns: The matrix columns that add up to a latency; None takes all.
         flops_columns: The matrix columns that add up to the FLOPs. Without them the FLOPs line
             does not compete.
+        overlap: Two columns of work that are done at the same time; None for no such columns.
+        own_columns: The columns of the log itself, when there are derived ones too. Models that
+            see only these then compete up to 400 rows.
         seed: The seed of the models that draw at random.
     """
     work = None if work_columns is None else tuple(work_columns)
@@ -52,17 +59,18 @@ def competitors(
     if flops_columns:
         models["flops_line"] = FlopsLine(tuple(flops_columns))
     models |= {
-        "roofline": Roofline(work),
+        "roofline": Roofline(work, overlap),
         "ridge": Ridge(),
         "log_ridge": LogRidge(),
-        "roofline_ridge": RooflineRidge(work),
-        "roofline_boost": RooflineBoost(work, seed=seed),
+        "roofline_ridge": RooflineRidge(work, overlap),
+        "roofline_boost": RooflineBoost(work, overlap, seed=seed),
     }
     if n_rows <= GAUSSIAN_MAX_ROWS:
-        models["roofline_gaussian"] = RooflineGaussian(work)
-        models["roofline_blend"] = RooflineBlend(work, seed=seed)
-    if n_rows >= MLP_MIN_ROWS:
-        models["hat_mlp"] = HatMlp(seed=seed)
+        models["roofline_gaussian"] = RooflineGaussian(work, overlap)
+        models["roofline_blend"] = RooflineBlend(work, overlap, seed=seed)
+    if own_columns and n_rows <= GAUSSIAN_MAX_ROWS:
+        models["plain_roofline"] = PlainRoofline(tuple(own_columns))
+        models["plain_blend"] = PlainBlend(tuple(own_columns))
     return models
 
 

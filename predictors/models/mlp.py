@@ -1,50 +1,28 @@
-"""This module holds a model like HAT's latency predictor, as a reference."""
+"""This module reads a model that competed in 0.1.0."""
 
-import warnings
+from typing import Any
 
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+import numpy as np
 
-from predictors.models.base import Matrix, Vector
-from predictors.models.linear import LogModel
-
-_UPDATES = 2000
-_BATCH = 64
+from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
 
 
-class HatMlp(LogModel):
-    """Fully connected layers with ReLU, trained by Adam (Wang et al. 2020, arXiv 2005.14187).
+class HatMlp(LatencyModel):
+    """A small network like HAT's latency predictor (Wang et al. 2020, arXiv 2005.14187).
 
-    HAT has four hidden layers of 400 units and 5000 updates for 1600 rows. Here there are three
-    layers of 64 units and 2000 updates, on standardised log features and log latency, so that
-    cross-validation takes seconds.
-
-    Args:
-        seed: The seed of the initial weights and the batches.
+    It competes no more, because it was the last of all models on every log that we know. A
+    predictor of 0.1.0 may hold it as a pipeline of scikit-learn, and can still be used.
     """
+
+    pipeline_: Any
+    log_range_: tuple[float, float]
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
     def _fit(self, X: Matrix, y: Vector) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the updates are fixed, as in HAT
-            super()._fit(X, y)
+        raise ValueError("'hat_mlp' is no longer fitted. Fit the log again: other models compete.")
 
-    def _pipeline(self, n_rows: int) -> Pipeline:
-        batch = min(_BATCH, n_rows)
-        epochs = max(1, _UPDATES * batch // n_rows)
-        network = MLPRegressor(
-            hidden_layer_sizes=(64, 64, 64),
-            alpha=1e-3,
-            batch_size=batch,
-            max_iter=epochs,
-            n_iter_no_change=epochs,
-            random_state=self.seed,
-        )
-        # Without this, Adam's first updates would only learn the mean.
-        scaled = TransformedTargetRegressor(network, transformer=StandardScaler())
-        return make_pipeline(StandardScaler(), scaled)
+    def _predict(self, X: Matrix) -> Vector:
+        logs = np.asarray(self.pipeline_.predict(signed_log(X)), dtype=np.float64)
+        return np.exp(np.clip(logs, *self.log_range_))

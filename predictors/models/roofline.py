@@ -1,28 +1,22 @@
 """This module holds rooflines: non-negative prices of work, alone or with a correction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import xgboost as xgb
-from scipy.optimize import nnls
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
+from predictors.models.gaussian import fit_process, process_mean, process_of
+from predictors.models.linear import fit_line, on_line, without_pipeline
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 _ROUNDS = 8
 _SMALL_ERROR = 0.02
 _LEAST_WORK = 1e-290  # the price of less work would overflow
 _RESIDUAL_ALPHAS = np.logspace(0, 2, 9)
-_LENGTHS = (1.0, 3.0, 10.0)  # length scales of standardised features
-_AMPLITUDES = (1e-2, 1e-1)  # explained variance of the log residual
-_NOISES = (1e-6, 1e-4, 1e-2)  # unexplained variance of the log residual
 
 
 class Roofline(LatencyModel):
@@ -34,18 +28,37 @@ class Roofline(LatencyModel):
     (Holland & Welsch 1977), until the sum of absolute relative errors is minimal, instead of
     squared ones. A disturbed row then counts little.
 
+    Two columns of work may be done at the same time, such as computing and reading. Their times a
+    and b then count as sqrt(a^2 + b^2), which lies between the longer one and the sum.
+
     Args:
         columns: The matrix columns that are work; None takes all.
+        overlap: Two of these columns that are done at the same time; None for no such columns.
     """
 
-    def __init__(self, columns: Sequence[int] | None = None) -> None:
+    overlap: tuple[int, int] | None = None  # files of 0.1.0 do not hold it
+
+    def __init__(
+        self, columns: Sequence[int] | None = None, overlap: tuple[int, int] | None = None
+    ) -> None:
         self.columns = columns
+        self.overlap = overlap
 
     def _fit(self, X: Matrix, y: Vector) -> None:
-        self.price_ = _prices(self._work(X), y)
+        self.price_ = _prices(self._work(X), y, overlap=self._places())
 
     def _predict(self, X: Matrix) -> Vector:
-        return np.asarray(self._work(X) @ self.price_)
+        work = self._work(X)
+        return np.asarray((work * _shares(work, self.price_, self._places())) @ self.price_)
+
+    def _places(self) -> list[int]:
+        """Return the places of the overlapping columns in `_work`; empty without any."""
+        if self.overlap is None:
+            return []
+        columns = (
+            self.overlap if self.columns is None else map(list(self.columns).index, self.overlap)
+        )
+        return [1 + column for column in columns]
 
     def _work(self, X: Matrix) -> Matrix:
         chosen = X if self.columns is None else X[:, list(self.columns)]
@@ -63,7 +76,7 @@ class FlopsLine(Roofline):
     """
 
     def __init__(self, columns: Sequence[int] = (0,)) -> None:
-        self.columns = columns
+        super().__init__(columns)
 
     def _work(self, X: Matrix) -> Matrix:
         return np.column_stack([np.ones(len(X)), X[:, list(self.columns or ())].sum(axis=1)])
@@ -76,43 +89,43 @@ class RooflineRidge(Roofline):
     doubles the time of some rows does not raise the prices for all rows.
     """
 
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Set the attributes of a fitted model, also of one of 0.1.0."""
+        return super().restore(without_pipeline(state))
+
     def _fit(self, X: Matrix, y: Vector) -> None:
-        self.pipeline_ = make_pipeline(StandardScaler(), RidgeCV(_RESIDUAL_ALPHAS))
         super()._fit(X, y)
         for _ in range(3):
-            self.pipeline_.fit(signed_log(X), np.log(y / self._prior(X)))
-            self.price_ = _prices(self._work(X), y / self._factor(X))
-        self.pipeline_.fit(signed_log(X), np.log(y / self._prior(X)))
+            self._fit_factor(X, y)
+            self.price_ = _prices(self._work(X), y / self._factor(X), overlap=self._places())
+        self._fit_factor(X, y)
+
+    def _fit_factor(self, X: Matrix, y: Vector) -> None:
+        self.line_ = fit_line(signed_log(X), np.log(y / self._prior(X)), _RESIDUAL_ALPHAS)
 
     def _predict(self, X: Matrix) -> Vector:
         return self._prior(X) * self._factor(X)
 
     def _factor(self, X: Matrix) -> Vector:
-        return np.asarray(np.exp(np.clip(self.pipeline_.predict(signed_log(X)), -1, 1)))
+        return np.asarray(np.exp(np.clip(on_line(self.line_, signed_log(X)), -1, 1)))
 
 
 class RooflineGaussian(Roofline):
-    """A Gaussian process with the roofline as its mean, on log latency.
+    """A Gaussian process with the roofline as its mean, on log latency and log features."""
 
-    The kernel is Matern 5/2 (one length for all features) + white noise on standardised log
-    features (Rasmussen & Williams 2006, ch. 4). A few lengths, amplitudes and noises are tried,
-    and those with the largest marginal likelihood are taken. An optimiser would give the same for
-    a hundred times the work. The time grows with the cube of the number of rows.
-    """
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Set the attributes of a fitted model, also of one of 0.1.0."""
+        known = dict(state)
+        if "pipeline_" in known:
+            known["process_"] = process_of(known.pop("pipeline_"))
+        return super().restore(known)
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         super()._fit(X, y)
-        scaler = StandardScaler().fit(signed_log(X))
-        scaled, residual = scaler.transform(signed_log(X)), np.log(y / self._prior(X))
-        processes = [
-            GaussianProcessRegressor(kernel, optimizer=None).fit(scaled, residual)
-            for kernel in _kernels()
-        ]
-        best = max(processes, key=lambda process: float(process.log_marginal_likelihood_value_))
-        self.pipeline_ = Pipeline([("scaler", scaler), ("process", best)])
+        self.process_ = fit_process(signed_log(X), np.log(y / self._prior(X)))
 
     def _predict(self, X: Matrix) -> Vector:
-        return np.asarray(self._prior(X) * np.exp(self.pipeline_.predict(signed_log(X))))
+        return np.asarray(self._prior(X) * np.exp(process_mean(self.process_, signed_log(X))))
 
 
 class RooflineBoost(Roofline):
@@ -120,19 +133,26 @@ class RooflineBoost(Roofline):
 
     Args:
         columns: The matrix columns that are work; None takes all. The trees see all columns.
+        overlap: Two of these columns that are done at the same time; None for no such columns.
         n_rounds: The number of trees. It is small, because the roofline explains most.
         seed: The seed of the choice of rows and columns for each tree.
     """
 
     def __init__(
-        self, columns: Sequence[int] | None = None, n_rounds: int = 60, seed: int = 0
+        self,
+        columns: Sequence[int] | None = None,
+        overlap: tuple[int, int] | None = None,
+        n_rounds: int = 60,
+        seed: int = 0,
     ) -> None:
-        super().__init__(columns)
+        super().__init__(columns, overlap)
         self.n_rounds = n_rounds
         self.seed = seed
 
     def _fit(self, X: Matrix, y: Vector) -> None:
         super()._fit(X, y)
+        import xgboost as xgb  # takes a second to import, with scikit-learn
+
         prior = self._prior(X)
         table = _table(X, prior, label=np.log(y / prior))
         booster = xgb.train(self._settings(), table, num_boost_round=self.n_rounds)
@@ -157,33 +177,57 @@ class RooflineBoost(Roofline):
         }
 
 
-def _table(X: Matrix, prior: Vector, label: Vector | None = None) -> xgb.DMatrix:
+def _table(X: Matrix, prior: Vector, label: Vector | None = None) -> "xgb.DMatrix":
+    import xgboost as xgb
+
     return xgb.DMatrix(np.column_stack([X, prior]), label=label, nthread=1)
 
 
 @lru_cache(maxsize=8)  # a search predicts hundreds of times with the same trees
-def _booster(json_text: str) -> xgb.Booster:
+def _booster(json_text: str) -> "xgb.Booster":
+    import xgboost as xgb
+
     booster = xgb.Booster({"nthread": 1})
     booster.load_model(bytearray(json_text.encode()))
     return booster
 
 
-def _kernels() -> Iterator[Any]:
-    for length, amplitude, noise in product(_LENGTHS, _AMPLITUDES, _NOISES):
-        smooth = ConstantKernel(amplitude) * Matern(length, nu=2.5)
-        yield smooth + WhiteKernel(noise)
+def _prices(work: Matrix, y: Vector, *, overlap: Sequence[int] = ()) -> Vector:
+    """Return the non-negative prices that minimise the sum of absolute relative errors.
 
+    Args:
+        work: The work of each row, shape (rows, columns).
+        y: The latency in milliseconds, shape (rows,).
+        overlap: The two columns that are done at the same time; empty without any. In each round
+            they count with their shares at the last prices (Gauss-Newton steps, averaged).
+    """
+    from scipy.optimize import nnls  # takes a moment to import
 
-def _prices(work: Matrix, y: Vector) -> Vector:
-    """Return the non-negative prices that minimise the sum of absolute relative errors."""
     relative = work / y[:, None]
     unit = np.abs(relative).max(axis=0)
     is_none = unit < _LEAST_WORK
     unit[is_none] = 1.0
     relative = np.where(is_none, 0.0, relative / unit)
-    weight = np.ones(len(y))
-    for _ in range(_ROUNDS):
-        price, _ = nnls(relative * weight[:, None], weight, maxiter=100 * work.shape[1])
-        error = np.abs(relative @ price - 1)
+    weight, share = np.ones(len(y)), np.ones_like(relative)
+    for _ in range(_ROUNDS * (3 if overlap else 1)):
+        counted = relative * share
+        price, _ = nnls(counted * weight[:, None], weight, maxiter=100 * work.shape[1])
+        now = _shares(relative, price, overlap)
+        error = np.abs((relative * now) @ price - 1)
         weight = 1 / np.sqrt(np.maximum(error, _SMALL_ERROR))
+        share = (share + now) / 2
     return np.asarray(price / unit)
+
+
+def _shares(work: Matrix, price: Vector, overlap: Sequence[int]) -> Matrix:
+    """Return the share of each column's time that counts, shape (rows, columns).
+
+    With the times a and b of the overlapping columns, a counts a / sqrt(a^2 + b^2), so that both
+    together count sqrt(a^2 + b^2). All other columns count in full.
+    """
+    shares = np.ones_like(work)
+    if len(overlap):
+        times = work[:, overlap] * price[list(overlap)]
+        both = np.hypot(times[:, :1], times[:, 1:])
+        shares[:, overlap] = np.divide(times, both, out=np.full_like(times, 0.7), where=both > 0)
+    return shares

@@ -30,14 +30,17 @@ WORK = (
     *("decoder_layers", "decoder_attention_mega", "decoder_ffn_mega", "decoder_expert_mega"),
     *("cross_attention_mega", "cross_span_layers"),
 )
+LATER: tuple[str, ...] = ()
+OVERLAP: tuple[str, ...] = ()
 CIRCUMSTANCES: tuple[str, ...] = ()
 
 
-def derive(roles: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+def derive(roles: Mapping[str, NDArray[Any]], *, version: int = 2) -> NDArray[np.float64]:
     """Return the derived columns, shape (rows, len(WORK)).
 
     Args:
         roles: The values of each role, each of shape (rows,).
+        version: The version of the columns. Both versions are the same.
     """
     encoder_dim, decoder_dim = roles["encoder_embed_dim"], roles["decoder_embed_dim"]
     decoder_layers = roles["decoder_layer_num"]

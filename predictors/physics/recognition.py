@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from predictors.physics import dense_transformer, moe_layer
 from predictors.physics.role import Role
-from predictors.table import positive_column
+from predictors.table import numbers, positive_column, require
 from profilers.log.column_names import words
 
 Kind = Literal["moe_layer", "dense_transformer"]
@@ -26,10 +26,12 @@ class Physics:
         kind: The kind of table: `moe_layer` has one row per sparse layer, `dense_transformer` one
             row per translation model, as HAT and AutoMoE publish them.
         roles: The table's column for each role of that kind.
+        version: The version of the derived columns; 1 in files of 0.1.0.
     """
 
     kind: Kind
     roles: dict[str, str]
+    version: int = 1
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -39,7 +41,13 @@ class Physics:
     @property
     def work(self) -> tuple[str, ...]:
         """The derived columns whose prices add up to the latency."""
-        return tuple(_MODULES[self.kind].WORK)
+        module = _MODULES[self.kind]
+        return tuple(name for name in module.WORK if self.version > 1 or name not in module.LATER)
+
+    @property
+    def overlap(self) -> tuple[str, ...]:
+        """Two columns of the work that are done at the same time; empty without any."""
+        return tuple(_MODULES[self.kind].OVERLAP)
 
     @property
     def architecture(self) -> tuple[str, ...]:
@@ -59,10 +67,14 @@ class Physics:
         values = {
             name: _text(frame, column)
             if known[name].is_text
-            else positive_column(frame, column, what="a size", most=_LARGEST_SIZE)
+            else _sizes(frame, column, may_be_zero=known[name].may_be_zero)
             for name, column in self.roles.items()
         }
-        return module.derive(values) if len(frame) else np.empty((0, len(self.columns)))
+        return (
+            module.derive(values, version=self.version)
+            if len(frame)
+            else np.empty((0, len(self.columns)))
+        )
 
 
 def recognise(columns: Collection[str]) -> Physics | None:
@@ -73,7 +85,7 @@ def recognise(columns: Collection[str]) -> Physics | None:
     for kind, module in _MODULES.items():
         roles = _assign(module.ROLES, columns)
         if roles is not None:
-            return Physics(kind, roles)  # type: ignore[arg-type]  # the keys are the literals
+            return Physics(kind, roles, version=2)  # type: ignore[arg-type]  # the keys are the literals
     return None
 
 
@@ -87,6 +99,15 @@ def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str]
         elif not role.is_optional:
             return None
     return assigned
+
+
+def _sizes(frame: pd.DataFrame, column: str, *, may_be_zero: bool) -> NDArray[np.float64]:
+    if not may_be_zero:
+        return positive_column(frame, column, what="a size", most=_LARGEST_SIZE)
+    sizes = numbers(frame, column)
+    must_be = f"this number must lie between 0 and {_LARGEST_SIZE:g}"
+    require(frame, column, (sizes >= 0) & (sizes <= _LARGEST_SIZE), must_be)
+    return sizes
 
 
 def _text(frame: pd.DataFrame, column: str) -> NDArray[np.object_]:

@@ -13,9 +13,11 @@ class Role:
             name that the table has wins.
         is_optional: Whether a table may lack this role.
         is_text: Whether the cells are text and not quantities.
+        may_be_zero: Whether a quantity may be 0.
     """
 
     name: str
     names: tuple[str, ...]
     is_optional: bool = False
     is_text: bool = False
+    may_be_zero: bool = False

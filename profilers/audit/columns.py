@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.column_names import is_duration, is_known_before_measuring, words
 from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
+from profilers.log.known_tables import known_table
 from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 
 _MAX_LEVELS = 20
@@ -22,9 +23,10 @@ _NO_MEAN = {
 def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the columns whose sum is the latency: the named ones, or those that look like it.
 
-    Without names it is the column `latency_ms`. When a log lacks it, these are all columns whose
-    name contains a word for a latency, and no word for a spread, a minimum or a percentile. When
-    some of these are totals, only the totals count; otherwise only the means, if there are any.
+    Without names it is the column `latency_ms`. When a log lacks it, it is the latency of a table
+    that another program is known to write. In any other log these are all columns whose name
+    contains a word for a latency, and no word for a spread, a minimum or a percentile. When some
+    of these are totals, only the totals count; otherwise only the means, if there are any.
 
     Raises:
         LogError: A named column is absent, or no column looks like a latency.
@@ -36,6 +38,9 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(dict.fromkeys(named))
     if "latency_ms" in log.columns:
         return ("latency_ms",)
+    table = known_table(log.columns)
+    if table is not None and (target := table.target_in(log.columns)) is not None:
+        return (target,)
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
     candidates = [name for name in typical if "latency" in words(name)]
     candidates = candidates or [name for name in typical if is_duration(name)]
@@ -70,12 +75,14 @@ def find_features(
     """
     marked = [name for name in log.columns if name.startswith(_FEATURE_PREFIX)]
     own = {*REQUIRED_COLUMNS, *METER_COLUMNS} if log.is_ours else set()
+    table = known_table(log.columns)
     candidates = marked or [
         name
         for name in log.columns
         if name not in own
         and name not in targets
         and (name in varied or is_known_before_measuring(name, targets))
+        and (table is None or name in varied or table.may_be_feature(name, log.columns))
     ]
     return tuple(name for name in candidates if _encoded(log.rows, name) is not None)
 

@@ -1,7 +1,7 @@
 """This module summarises a log, checks whether it may be fitted as it is, and merges logs."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,7 @@ from profilers.audit.row_order import MIN_ROWS
 from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
 from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
+from profilers.log.units import unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Audit:
         features: The columns from which the latency was predicted, to see what they do not
             explain.
         problems: The problems from which a fit would suffer; empty when the log is sound.
+        conversions: A sentence for each target that was converted to milliseconds.
     """
 
     rows: int
     targets: tuple[str, ...]
     features: tuple[str, ...]
     problems: tuple[Problem, ...]
+    conversions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,13 @@ def summarise(path: Path) -> LogSummary:
     )
 
 
-def audit_log(path: Path, *, targets: Sequence[str] = (), varied: Collection[str] = ()) -> Audit:
+def audit_log(
+    path: Path,
+    *,
+    targets: Sequence[str] = (),
+    varied: Collection[str] = (),
+    unit: str | None = None,
+) -> Audit:
     """Judge any CSV of latencies: one that `automoe profile` wrote or one that others did.
 
     Args:
@@ -99,9 +108,10 @@ def audit_log(path: Path, *, targets: Sequence[str] = (), varied: Collection[str
         targets: The columns whose sum is the latency. By default these are the columns that look
             like a latency.
         varied: The conditions that differ from row to row on purpose.
+        unit: The unit of the targets, `us`, `ms` or `s`, where no name tells it.
 
     Raises:
-        LogError: The file is not a CSV, or no column is a latency.
+        LogError: The file is not a CSV, or no column is a latency, or a name tells another unit.
     """
     log = read_any_log(path)
     _require_two_columns(log)
@@ -112,7 +122,7 @@ def audit_log(path: Path, *, targets: Sequence[str] = (), varied: Collection[str
         *row_checks.malformed(log),
         *row_checks.simulated(log),
         *row_checks.impossible(log, names),
-        *row_checks.units(log, names),
+        *row_checks.units(log, names, unit),
         *row_checks.mixed(log.rows, conditions),
         *row_checks.duplicates(log),
         *row_checks.doubtful(log.rows),
@@ -121,8 +131,11 @@ def audit_log(path: Path, *, targets: Sequence[str] = (), varied: Collection[str
     if log.is_ours:
         problems += row_checks.inconsistent(rows)
         problems += trend_checks.wandering_sentinel(rows)
-    problems += _unexplained(rows, names, features)
-    return Audit(len(log.rows), names, features, tuple(problems))
+    units = {name: unit_of(name, log.columns, unit) for name in names}
+    in_ms = {name: units[name].in_ms for name in names}
+    problems += _unexplained(rows, in_ms, features)
+    said = [text for name in names if (text := units[name].conversion(name))]
+    return Audit(len(log.rows), names, features, tuple(problems), tuple(said))
 
 
 def check(path: Path, *, targets: Sequence[str] = ()) -> tuple[Problem, ...]:
@@ -183,10 +196,16 @@ def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:
 
 
 def _unexplained(
-    rows: Sequence[Row], targets: Sequence[str], features: Sequence[str]
+    rows: Sequence[Row], in_ms: Mapping[str, float], features: Sequence[str]
 ) -> list[Problem]:
-    """Check the part of the latencies that the features do not explain."""
-    latency = np.array([sum(row.number(name) for name in targets) for row in rows])
+    """Check the part of the latencies that the features do not explain.
+
+    Args:
+        rows: The rows with a possible latency.
+        in_ms: The milliseconds in one unit of each target.
+        features: The columns from which the latency is predicted.
+    """
+    latency = np.array([sum(row.number(x) * in_ms[x] for x in in_ms) for row in rows])
     problems = row_checks.constant(latency.tolist())
     if problems or not rows:
         return problems

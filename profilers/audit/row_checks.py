@@ -8,19 +8,13 @@ from math import isnan
 from devices.spec import SIMULATED
 from profilers.audit.problem import Problem
 from profilers.log.any_log import AnyLog, Row, number
-from profilers.log.column_names import words
 from profilers.log.rows import NUMBER_COLUMNS, OPTIONAL_NUMBER_COLUMNS, REQUIRED_COLUMNS
+from profilers.log.units import unit_of
 
 _MAX_FLAGGED_SHARE = 0.2
 _MIN_ROWS_FOR_CONSTANT = 3
 _SHOWN_VALUES = 4
 _UNITLESS = ("latency", "time", "duration", "energy", "memory")
-_OTHER_UNITS = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "seconds, a factor of 1000"),
-    **dict.fromkeys(("us", "µs", "usec", "microseconds"), "microseconds, a factor of 0.001"),
-    **dict.fromkeys(("ns", "nanoseconds"), "nanoseconds, a factor of 0.000001"),
-}
-_MILLISECONDS = {"ms", "msec", "millis", "milliseconds"}
 _ASCENDING = (
     ("ci_low_ms", "latency_ms", "ci_high_ms"),
     ("min_ms", "raw_latency_ms"),
@@ -160,25 +154,26 @@ def doubtful(rows: Sequence[Row]) -> list[Problem]:
     return problems + Problem.at(poor, "flagged", "warning", message=message, remedy=remedy)
 
 
-def units(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
-    """Return problems of columns without a unit, and of latencies not in milliseconds."""
-    bare = [name for name in log.columns if name.lower() in _UNITLESS]
-    remedy = "rename it with its unit, e.g. latency_ms"
-    problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
-    for name in targets:
-        other = [_OTHER_UNITS[word] for word in words(name) if word in _OTHER_UNITS]
-        if other:
-            message = f"column {name!r} is in {other[0].partition(',')[0]}, not in milliseconds"
-            remedy = f"multiply it by {other[0].rpartition(' ')[2]} and rename it"
-            problems.append(Problem("unit", "problem", message, remedy))
-    silent = [
+def units(log: AnyLog, targets: Sequence[str], given: str | None = None) -> list[Problem]:
+    """Return problems of columns without a unit.
+
+    Args:
+        log: The log.
+        targets: The columns whose sum is the latency.
+        given: The unit of the targets that the user named; None when none was named.
+    """
+    silent = [name for name in targets if not unit_of(name, log.columns, given).source]
+    bare = [
         name
-        for name in targets
-        if (_MILLISECONDS | _OTHER_UNITS.keys()).isdisjoint(words(name)) and name not in bare
+        for name in log.columns
+        if name.lower() in _UNITLESS and (name in silent or name not in targets)
     ]
-    if silent:
+    remedy = "rename it with its unit, e.g. latency_ms, or name the unit with --unit"
+    problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
+    if silent := [name for name in silent if name not in bare]:
         message = f"the unit of {', '.join(map(repr, silent))} is not named; taken as milliseconds"
-        problems.append(Problem("unit", "warning", message, "rename it with its unit"))
+        remedy = "rename it with its unit, or name the unit with --unit"
+        problems.append(Problem("unit", "warning", message, remedy))
     return problems
 
 

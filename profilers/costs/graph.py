@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from profilers.workload.declared_inputs import Shapes
 from profilers.workload.fields import WorkloadError
-from profilers.workload.from_onnx import Shapes, workload_for_onnx
+from profilers.workload.from_onnx import NO_VALUES, OnnxWorkload, open_onnx_workload
+from profilers.workload.given_values import GivenValues
 
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
     from onnx import NodeProto
@@ -36,7 +38,8 @@ class GraphCosts:
         activation_bytes: The bytes of all outputs of nodes, as if no memory was reused.
         peak_memory_bytes: The bytes of all weights, plus the most bytes that inputs and
             activations take at once when each is freed after its last use. A runtime needs more.
-        operators: The number of nodes of each operator.
+        operators: The number of nodes of each operator that a run visits. Those in a loop count
+            once for each repetition; of a branch, those that are taken count.
         unknown_nodes: The nodes whose shapes or FLOPs are unknown, each with the reason.
     """
 
@@ -58,6 +61,7 @@ def costs_of_graph(
     *,
     dims: Mapping[str, int] | None = None,
     shapes: Shapes | None = None,
+    values: Mapping[str, GivenValues] = NO_VALUES,
     tokens_per_segment: Sequence[Sequence[int]] | None = None,
 ) -> GraphCosts:
     """Return the costs of one run of the ONNX file at `path`.
@@ -66,6 +70,7 @@ def costs_of_graph(
         path: The file.
         dims: The sizes of the symbolic dimensions, by name. A missing one has the size 1.
         shapes: Whole shapes, by the input's name.
+        values: The values of inputs, by name. Others are chosen, see `open_onnx_workload`.
         tokens_per_segment: The rows of every output of each Split whose sizes the graph computes
             from data, in the graph's order. By default they are as equal as whole numbers allow,
             and the first outputs get the remaining rows.
@@ -74,17 +79,56 @@ def costs_of_graph(
         WorkloadError: The file is not ONNX, or sizes do not match the graph.
         OSError: The file cannot be read.
     """
-    from profilers.costs.shapes import OpenedGraph
-    from profilers.costs.values import Value
+    opened = open_onnx_workload(path, dims=dims, shapes=shapes, values=values)
+    return costs_of_opened(opened, path, tokens_per_segment=tokens_per_segment)
 
-    (call,) = workload_for_onnx(path, dims=dims, shapes=shapes).calls
+
+def costs_of_opened(
+    opened: OnnxWorkload,
+    path: Path,
+    *,
+    tokens_per_segment: Sequence[Sequence[int]] | None = None,
+) -> GraphCosts:
+    """Return the costs of one run of a graph whose inputs are decided, see `costs_of_graph`."""
+    from profilers.costs.shapes import OpenedGraph
+    from profilers.costs.values import value_of
+
+    (call,) = opened.workload.calls
     graph = OpenedGraph(path)
-    inputs = {name: Value.of_type(x.dtype, x.shape) for name, x in call.inputs.items()}
+    inputs = {name: value_of(spec) for name, spec in call.inputs.items()}
     given = None if tokens_per_segment is None else _GivenRows(tokens_per_segment, path)
     costs = costs_of_nodes(graph, graph.shaped_nodes(inputs, given or even_rows), inputs)
     if given:
         given.require_all_used()
     return costs
+
+
+def deciding_inputs(opened: OnnxWorkload, path: Path) -> tuple[str, ...]:
+    """Return the inputs whose values decide what a graph computes: its FLOPs or its branch.
+
+    Without such a value, the FLOPs are others or unknown.
+    """
+    from profilers.costs.control_flow import runs_of
+    from profilers.costs.shapes import OpenedGraph
+    from profilers.costs.values import Value, value_of
+
+    (call,) = opened.workload.calls
+    graph = OpenedGraph(path)
+    inputs = {name: value_of(spec) for name, spec in call.inputs.items()}
+
+    def counted(values: "Mapping[str, Value]") -> tuple[object, ...]:
+        flops, unknown = _count(nodes := graph.shaped_nodes(values, even_rows))
+        return flops, len(unknown), [(node.op, times) for node, times in runs_of(nodes)]
+
+    valued = [name for name, value in inputs.items() if value.content is not None]
+    if not valued:
+        return ()
+    known = counted(inputs)
+    return tuple(
+        name
+        for name in valued
+        if known != counted({**inputs, name: Value(inputs[name].elem_type, inputs[name].shape)})
+    )
 
 
 def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ...]:
@@ -97,10 +141,14 @@ def costs_of_nodes(
     graph: "OpenedGraph", nodes: "Sequence[ShapedNode]", inputs: "Mapping[str, Value]"
 ) -> GraphCosts:
     """Return the costs of a graph from its nodes, whose shapes are known."""
+    from profilers.costs.control_flow import runs_of
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
 
     weights = Weights(graph, nodes)
     flops, unknown = _count(nodes)
+    operators: Counter[str] = Counter()
+    for node, times in runs_of(nodes):
+        operators[node.op] += times
     outputs = [value.name for value in graph.graph.output]
     weight_bytes = sum(weights.n_bytes.values())
     return GraphCosts(
@@ -109,7 +157,7 @@ def costs_of_nodes(
         touched_weight_bytes=weights.read_by(nodes),
         activation_bytes=activation_bytes(nodes),
         peak_memory_bytes=weight_bytes + peak_live_bytes(nodes, inputs, outputs),
-        operators=dict(Counter(node.op for node in nodes).most_common()),
+        operators=dict(operators.most_common()),
         unknown_nodes=(
             *unknown,
             *(f"weight '{x}': its element type has no known size" for x in weights.unknown),
@@ -118,14 +166,15 @@ def costs_of_nodes(
 
 
 def _count(nodes: "Sequence[ShapedNode]") -> tuple[int, list[str]]:
+    from profilers.costs.control_flow import runs_of
     from profilers.costs.operator_flops import flops_of
     from profilers.costs.values import UnknownCostError
 
     flops, unknown = 0, []
-    for node in nodes:
+    for node, times in runs_of(nodes):
         reasons = [node.problem] if node.problem else []
         try:
-            flops += flops_of(node)
+            flops += times * flops_of(node)
         except UnknownCostError as error:
             reasons.append(str(error))
         if reasons:

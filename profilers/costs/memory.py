@@ -5,6 +5,8 @@ from pathlib import Path
 
 from onnx import TensorProto
 
+from profilers.costs.contributed_operators import is_expert_weight, touched_experts
+from profilers.costs.control_flow import runs_of
 from profilers.costs.shapes import OpenedGraph
 from profilers.costs.values import ShapedNode, Value
 from profilers.workload.subgraphs import captured_names, initialisers
@@ -47,12 +49,17 @@ class Weights:
         its output has.
         """
         read: dict[Place, int] = {}
-        for node in nodes:
+        for node, _ in runs_of(nodes):
             if node.computes_nothing or node.op in _READ_NO_CONTENT:
                 continue
-            for name in filter(self._places.__contains__, node.proto.input):
+            experts = touched_experts(node)
+            for index, name in enumerate(node.proto.input):
+                if name not in self._places:
+                    continue
                 place = self._places[name]
                 whole = self.n_bytes[place]
+                if experts and is_expert_weight(node, index):
+                    whole = whole * experts[0] // experts[1]
                 given = node.outputs[0].n_bytes if node.op in _READ_WHAT_THEY_GIVE else None
                 wanted = whole if given is None or name != node.proto.input[0] else given
                 read[place] = min(whole, read.get(place, 0) + wanted)
@@ -72,7 +79,8 @@ def is_constant(node: ShapedNode) -> bool:
 
 def activation_bytes(nodes: Iterable[ShapedNode]) -> int:
     """Return the bytes of all outputs of the nodes, without constants, which are weights."""
-    return sum(sum(_output_bytes(node)) for node in nodes if not is_constant(node))
+    runs = ((node, times) for node, times in runs_of(nodes) if not is_constant(node))
+    return sum(times * sum(_output_bytes(node)) for node, times in runs)
 
 
 def peak_live_bytes(
@@ -96,7 +104,8 @@ def peak_live_bytes(
             for name, n_bytes in zip(node.proto.output, _output_bytes(node), strict=True):
                 live += n_bytes
                 freed[last_use.get(name, i)] += n_bytes
-        peak = max(peak, live)
+        inside = max((activation_bytes(nodes) for _, nodes in node.inner), default=0)
+        peak = max(peak, live + inside)
         live -= freed[i]
     return peak
 
@@ -109,7 +118,7 @@ def _place(tensor: TensorProto, graph: Path) -> Place:
     if tensor.data_location != TensorProto.EXTERNAL:
         return str(graph), tensor.name
     where = {entry.key: entry.value for entry in tensor.external_data}
-    return str((graph.parent / where["location"]).resolve()), int(where.get("offset", 0))
+    return str((graph.parent / where.get("location", "")).resolve()), int(where.get("offset", 0))
 
 
 def _tensor_bytes(tensor: TensorProto) -> int | None:

@@ -9,6 +9,7 @@ neither list raises an error and is never zero.
 from collections.abc import Callable
 from math import prod
 
+from profilers.costs.contributed_operators import CONTRIBUTED_RULES
 from profilers.costs.fused_operators import (
     fused_attention_flops,
     matmul_operands,
@@ -40,9 +41,34 @@ _UNCOUNTED_NAMES = """
     com.microsoft.QLinearAdd com.microsoft.QLinearMul com.microsoft.QuantizeLinear
     com.microsoft.QuickGelu com.microsoft.RotaryEmbedding
     com.microsoft.SimplifiedLayerNormalization com.microsoft.SkipLayerNormalization
-    com.microsoft.SkipSimplifiedLayerNormalization
+    com.microsoft.SkipSimplifiedLayerNormalization com.microsoft.AveragePool com.microsoft.BiasAdd
+    com.microsoft.BiasDropout com.microsoft.BiasSplitGelu com.microsoft.BitmaskDropout
+    com.microsoft.ComplexMul com.microsoft.ComplexMulConj com.microsoft.EmbedLayerNormalization
+    com.microsoft.ExpandDims com.microsoft.GatedRMSNorm com.microsoft.GatherBlockQuantized
+    com.microsoft.GatherND com.microsoft.GemmaRotaryEmbedding com.microsoft.GlobalAveragePool
+    com.microsoft.GlobalMaxPool com.microsoft.GridSample com.microsoft.GroupNorm
+    com.microsoft.IsAllFinite com.microsoft.MRotaryEmbedding com.microsoft.MaxPool
+    com.microsoft.MaxpoolWithMask com.microsoft.MulInteger com.microsoft.NGramRepeatBlock
+    com.microsoft.NhwcMaxPool com.microsoft.Pad com.microsoft.QEmbedLayerNormalization
+    com.microsoft.QLinearAveragePool com.microsoft.QLinearConcat
+    com.microsoft.QLinearGlobalAveragePool com.microsoft.QLinearLeakyRelu
+    com.microsoft.QLinearReduceMean com.microsoft.QLinearSigmoid com.microsoft.QLinearSoftmax
+    com.microsoft.QLinearWhere com.microsoft.QOrderedGelu com.microsoft.QOrderedLayerNormalization
+    com.microsoft.QuantizeWithOrder com.microsoft.DequantizeWithOrder com.microsoft.Range
+    com.microsoft.RMSNormRotary com.microsoft.ReduceSumInteger com.microsoft.RelativePositionBias
+    com.microsoft.RemovePadding com.microsoft.ReorderInput com.microsoft.ReorderOutput
+    com.microsoft.RestorePadding com.microsoft.SampleOp com.microsoft.ScaledSiLU
+    com.microsoft.SkipGroupNorm com.microsoft.SwiGLU com.microsoft.Trilu com.microsoft.Unique
+    com.microsoft.Upsample ConcatFromSequence ImageDecoder Optional OptionalGetElement
+    OptionalHasElement RegexFullMatch SequenceAt SequenceConstruct SequenceEmpty SequenceErase
+    SequenceInsert SequenceLength SplitToSequence StringConcat StringNormalizer StringSplit
+    TfIdfVectorizer ai.onnx.ml.ArrayFeatureExtractor ai.onnx.ml.Binarizer
+    ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer ai.onnx.ml.FeatureVectorizer
+    ai.onnx.ml.Imputer ai.onnx.ml.LabelEncoder ai.onnx.ml.Normalizer ai.onnx.ml.OneHotEncoder
+    ai.onnx.ml.Scaler ai.onnx.ml.ZipMap
 """
 _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
+_WITH_BODIES = frozenset(("If", "Loop", "Scan"))  # the nodes of their bodies are counted instead
 
 
 def flops_of(node: ShapedNode) -> int:
@@ -53,8 +79,13 @@ def flops_of(node: ShapedNode) -> int:
     """
     rule = _RULES.get(node.op)
     if rule is not None:
-        return rule(node)
-    if node.op in _UNCOUNTED:
+        try:
+            return rule(node)
+        except (IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+            if isinstance(error, UnknownCostError):
+                raise
+            raise UnknownCostError("its inputs or attributes do not fit the operator") from None
+    if node.op in _UNCOUNTED or node.op in _WITH_BODIES:
         return 0
     raise UnknownCostError("this operator has no rule")
 
@@ -158,6 +189,23 @@ _RULES: dict[str, Callable[[ShapedNode], int]] = {
     "com.microsoft.MatMulIntegerToFloat": _matmul,
     "com.microsoft.DynamicQuantizeMatMul": _matmul,
     "com.microsoft.MatMulNBits": _matmul_n_bits,
+    "com.microsoft.MatMulBnb4": _matmul,
+    "com.microsoft.MatMulFpQ4": _matmul,
+    "com.microsoft.MatMulInteger16": _matmul,
+    "com.microsoft.GemmFastGelu": _matmul,
+    "com.microsoft.GemmFloat8": _gemm,
+    "com.microsoft.QGemm": _gemm,
+    "com.microsoft.QOrderedMatMul": _matmul,
+    "com.microsoft.FusedMatMulActivation": _fused_matmul,
+    "com.microsoft.Conv": _convolution(1),
+    "com.microsoft.NhwcConv": _convolution(1),
+    "com.microsoft.NhwcFusedConv": _convolution(1),
+    "com.microsoft.CausalConvWithState": _convolution(1),
+    "com.microsoft.QLinearConv": _convolution(3),
+    "com.microsoft.ConvTransposeWithDynamicPads": _conv_transpose,
+    "CausalConvWithState": _convolution(1),
+    "DeformConv": _convolution(1),
     "com.microsoft.Attention": projected_attention_flops,
     "com.microsoft.MultiHeadAttention": multi_head_attention_flops,
+    **CONTRIBUTED_RULES,
 }

@@ -7,6 +7,8 @@ that the graph computes from data, such as the tokens of each expert, the caller
 
 import contextlib
 from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import replace
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import (
+    GraphProto,
     ModelProto,
     NodeProto,
     TensorProto,
@@ -27,6 +30,8 @@ from onnx import (
     shape_inference,
 )
 
+from profilers.costs.contributed_operators import described_by_rule
+from profilers.costs.control_flow import followed
 from profilers.costs.runtime_shapes import computed_outputs, described_outputs
 from profilers.costs.values import (
     MAX_KNOWN_ELEMENTS,
@@ -36,6 +41,7 @@ from profilers.costs.values import (
     UnknownCostError,
     Value,
 )
+from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
 
@@ -65,24 +71,37 @@ class OpenedGraph:
     def __init__(self, path: Path) -> None:
         model = _load(path)
         self.path = path
-        self.graph = model.graph
         self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
             "" if opset.domain == "ai.onnx" else opset.domain: opset.version
             for opset in model.opset_import
         }
-        self.weights = {weight.name: _weight(weight) for weight in self.graph.initializer}
+        self._bodies: dict[int, OpenedGraph] = {}
+        self._take(model.graph)
+
+    def _take(self, graph: GraphProto) -> None:
+        self.graph = graph
+        self.weights = {weight.name: _weight(weight) for weight in graph.initializer}
         self.weights |= {
             weight.values.name: Value(weight.values.data_type, tuple(weight.dims))
-            for weight in self.graph.sparse_initializer
+            for weight in graph.sparse_initializer
         }
-        self.inputs = tuple(x.name for x in self.graph.input if x.name not in self.weights)
+        self.inputs = tuple(x.name for x in graph.input if x.name not in self.weights)
         self._declared = {
             value.name: value.type.tensor_type
-            for value in (*self.graph.input, *self.graph.value_info, *self.graph.output)
+            for value in (*graph.input, *graph.value_info, *graph.output)
             if value.type.HasField("tensor_type")
         }
         self._seen: dict[tuple[object, ...], ShapedNode] = {}
+
+    def _body(self, graph: GraphProto) -> "OpenedGraph":
+        """Return the body of a loop or a branch as an opened graph."""
+        if id(graph) not in self._bodies:
+            body = copy(self)
+            body._bodies = {}
+            body._take(graph)
+            self._bodies[id(graph)] = body
+        return self._bodies[id(graph)]
 
     def shaped_nodes(
         self, inputs: Mapping[str, Value], segment_rows: SegmentRows
@@ -107,22 +126,58 @@ class OpenedGraph:
                 values = (*taken, *captured.values())
                 key = (index, *(value and value.key for value in values), *sizes.items())
                 if key not in self._seen:
-                    self._seen[key] = self._infer(bare, captured, sizes)
+                    inferred = self._infer(bare, captured, sizes)
+                    if has_bodies(proto):
+                        inferred = self._followed(inferred, captured, segment_rows)
+                    self._seen[key] = inferred
                 node = self._seen[key]
             known.update(zip(proto.output, node.outputs, strict=True))
             nodes.append(node)
         return nodes
 
+    def _followed(
+        self, node: ShapedNode, captured: Mapping[str, Value], segment_rows: SegmentRows
+    ) -> ShapedNode:
+        """Return a node with what runs inside its bodies."""
+
+        def follow(
+            body: GraphProto, inputs: Mapping[str, Value]
+        ) -> tuple[tuple[ShapedNode, ...], tuple[Value, ...]]:
+            opened = self._body(body)
+            known = {**captured, **inputs}
+            nodes = tuple(opened.shaped_nodes(known, segment_rows))
+            values = {**known, **opened.weights}
+            for inner in nodes:
+                values |= dict(zip(inner.proto.output, inner.outputs, strict=True))
+            return nodes, tuple(values.get(x.name, UNKNOWN) for x in body.output)
+
+        try:
+            inside = followed(node, follow)
+        except UnknownCostError as error:
+            return replace(node, problem=str(error))
+        named = zip_longest(node.proto.output, node.outputs, inside.outputs)
+        outputs = tuple(
+            own if own is not None and own.shape is not None else (inner or UNKNOWN)
+            for name, own, inner in named
+            if name is not None
+        )
+        unknown = any(
+            name and value.n_bytes is None
+            for name, value in zip(node.proto.output, outputs, strict=True)
+        )
+        problem = inside.problem or (node.problem if unknown else "")
+        return replace(node, outputs=outputs, problem=problem, inner=inside.inner)
+
     def _symbols(self, inputs: Mapping[str, Value]) -> dict[str, int]:
         """Return the sizes that the inputs give to the graph's symbolic dimensions."""
-        sizes = {}
+        sizes: dict[str, set[int]] = {}
         for name, value in inputs.items():
             if name in self._declared and value.shape is not None:
                 dims = self._declared[name].shape.dim
                 for dim, size in zip(dims, value.shape, strict=False):
-                    sizes[dim.dim_param] = size
+                    sizes.setdefault(dim.dim_param, set()).add(size)
         sizes.pop("", None)
-        return sizes
+        return {symbol: size for symbol, (size, *more) in sizes.items() if not more}
 
     def _infer(
         self, node: ShapedNode, captured: Mapping[str, Value], sizes: Mapping[str, int]
@@ -144,7 +199,7 @@ class OpenedGraph:
         for name, value in zip_longest(proto.output, inferred[: len(proto.output)]):
             known = UNKNOWN if value is None or not name else value
             if name and known.shape is None and name in declared:
-                as_declared = _as_declared(declared[name], sizes)
+                as_declared = _as_declared(declared[name], sizes, is_inferred=False)
                 known = known if as_declared.shape is None else as_declared
             outputs.append(known)
         named = zip(proto.output, outputs, strict=True)
@@ -159,6 +214,9 @@ class OpenedGraph:
         taken = _named(node)
         schema = self._schema(node.proto)
         if schema is None:
+            by_rule = described_by_rule(node)
+            if by_rule is not None:
+                return by_rule
             return described_outputs(node.proto, {**taken, **captured}, self._header)
         inferred = self._inferred(node, schema)
         if _is_computable(node, inferred):
@@ -195,7 +253,9 @@ class OpenedGraph:
         except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
         outputs = [
-            _as_declared(types[name].tensor_type, {}) if name in types else UNKNOWN
+            _as_declared(types[name].tensor_type, {}, is_inferred=True)
+            if name in types
+            else UNKNOWN
             for name in node.proto.output
         ]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
@@ -229,7 +289,11 @@ def _load(path: Path) -> onnx.ModelProto:
     if model.functions:
         from onnx.inliner import inline_local_functions
 
-        return inline_local_functions(model)
+        try:
+            return inline_local_functions(model)
+        except Exception as error:  # onnx's, which has no types to import
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise WorkloadError(f"{path}: its functions are not valid: {reason}.") from None
     return model
 
 
@@ -238,7 +302,10 @@ def _weight(weight: TensorProto) -> Value:
     value = Value(weight.data_type, shape)
     if weight.data_location == TensorProto.EXTERNAL or _is_large(value) or value.n_bytes is None:
         return value
-    return Value(weight.data_type, shape, numpy_helper.to_array(weight))
+    try:
+        return Value(weight.data_type, shape, numpy_helper.to_array(weight))
+    except ValueError:  # it has less data than its shape says
+        return value
 
 
 def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
@@ -250,10 +317,18 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
     return ShapedNode(node.proto, node.inputs, tuple(outputs))
 
 
-def _as_declared(declared: TypeProto.Tensor, sizes: Mapping[str, int]) -> Value:
-    """Return a value as the graph declares it, without a shape when a dimension is unknown."""
+def _as_declared(
+    declared: TypeProto.Tensor, sizes: Mapping[str, int], *, is_inferred: bool
+) -> Value:
+    """Return a value as it is declared, without a shape when a dimension is unknown.
+
+    Exporters write -1 or 0 for a size that they do not know. Only an inferred 0 is a size.
+    """
+    least = 0 if is_inferred else 1
     shape = [
-        dim.dim_value if dim.WhichOneof("value") == "dim_value" else sizes.get(dim.dim_param)
+        (dim.dim_value if dim.dim_value >= least else None)
+        if dim.WhichOneof("value") == "dim_value"
+        else sizes.get(dim.dim_param)
         for dim in declared.shape.dim
     ]
     known = tuple(size for size in shape if size is not None)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
+from profilers.workload.workload import TensorSpec
+
 # The content of a tensor is kept up to this number of elements. Shapes, axes and sizes have fewer.
 MAX_KNOWN_ELEMENTS = 1024
 
@@ -81,6 +83,16 @@ class Value:
 UNKNOWN = Value(0, None)
 
 
+def value_of(spec: TensorSpec) -> Value:
+    """Return the tensor. Its elements are kept when they may be sizes or positions."""
+    n_elements = prod(spec.shape)
+    if spec.values is None or spec.dtype.startswith("float") or n_elements > MAX_KNOWN_ELEMENTS:
+        return Value.of_type(spec.dtype, spec.shape)
+    elements = np.asarray(spec.values, dtype=spec.dtype)
+    filled = np.broadcast_to(elements, (n_elements,)) if elements.size == 1 else elements
+    return Value.of(filled.reshape(spec.shape))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapedNode:
     """A node with its inputs and outputs.
@@ -89,13 +101,15 @@ class ShapedNode:
         proto: The node.
         inputs: The value of each input; None for an optional input that is left out.
         outputs: The value of each output.
-        problem: The reason why an output is unknown; empty when all are known.
+        problem: The reason why an output, or what its bodies compute, is unknown; otherwise empty.
+        inner: The nodes of its bodies that run, with the number of times that each group runs.
     """
 
     proto: NodeProto
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value, ...]
     problem: str = ""
+    inner: "tuple[tuple[int, tuple[ShapedNode, ...]], ...]" = ()
 
     @property
     def op(self) -> str:

@@ -73,14 +73,15 @@ class _Sample:
     def run(self, call: Call, graph: "OpenedGraph") -> None:
         """Count all runs of a call."""
         from profilers.costs.memory import Weights
+        from profilers.costs.values import value_of
 
-        feeds = {name: _value(spec) for name, spec in call.inputs.items()}
+        feeds = {name: value_of(spec) for name, spec in call.inputs.items()}
         for name, (source, output) in call.from_calls.items():
             feeds[name] = _produced(self._produced[source], output, source)
         nodes = []
         for step in range(call.repeat):
             specs = {**call.inputs, **{name: x[step] for name, x in call.step_inputs.items()}}
-            feeds |= {name: _value(steps[step]) for name, steps in call.step_inputs.items()}
+            feeds |= {name: value_of(steps[step]) for name, steps in call.step_inputs.items()}
             inputs = {name: feeds[name] for name in _given(graph, feeds, call)}
             nodes = graph.shaped_nodes(inputs, _DecidedRows(graph, specs))
             costs = costs_of_nodes(graph, nodes, inputs)
@@ -153,18 +154,6 @@ def _tokens_per_column(spec: TensorSpec) -> tuple[int, ...] | None:
     if len(bias_TN) == 0 or np.min(best_T2[:, -1] - best_T2[:, 0]) < _DECISIVE:
         return None
     return tuple(np.bincount(bias_TN.argmax(axis=1), minlength=spec.shape[1]).tolist())
-
-
-def _value(spec: TensorSpec) -> "Value":
-    """Return the tensor. Its elements are kept when they may be sizes or positions."""
-    from profilers.costs.values import MAX_KNOWN_ELEMENTS, Value
-
-    n_elements = int(np.prod(spec.shape))
-    if spec.values is None or spec.dtype.startswith("float") or n_elements > MAX_KNOWN_ELEMENTS:
-        return Value.of_type(spec.dtype, spec.shape)
-    elements = np.asarray(spec.values, dtype=spec.dtype)
-    filled = np.broadcast_to(elements, (n_elements,)) if elements.size == 1 else elements
-    return Value.of(filled.reshape(spec.shape))
 
 
 def _named(nodes: "Iterable[ShapedNode]") -> "Mapping[str, Value]":

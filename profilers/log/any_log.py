@@ -3,21 +3,24 @@
 It keeps malformed rows. Its callers decide what to do about them.
 """
 
-import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Final
 
+from profilers.log.decoding import content_of, delimiter_of, without_named_delimiter
 from profilers.log.rows import LogError
 
 # The largest size, count or latency in a log. Its square fits in double precision, and the number
 # itself in the single precision of XGBoost.
 LARGEST: Final = 1e20
+
+# A number with a decimal comma, perhaps with points between the thousands; or with a point.
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)?([.,]\d+)?([eE][+-]?\d+)?|nan", re.I)
 
 _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
 
@@ -69,7 +72,7 @@ class AnyLog:
         malformed: The records with more or fewer cells, and those that cannot be parsed. In a log
             of `automoe profile` a row of several lines is malformed too.
         torn: The number of the last line when it is torn: the file is a log of `automoe profile`
-            and does not end with a line break. None otherwise.
+            in its own form and does not end with a line break. None otherwise.
         is_ended: Whether the file ends with a line break.
     """
 
@@ -98,6 +101,10 @@ def number(text: str) -> float:
 def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
     """Read a CSV, with its malformed records.
 
+    Cells may be separated by commas, semicolons or tabs. With the latter two, a comma in a column
+    of numbers is its decimal point. A first column without a name, which pandas writes, is called
+    `Unnamed: 0`, as pandas calls it. A last column that is blank everywhere is left out.
+
     Args:
         path: The file.
         n_lines: The number of lines that are read; None for all.
@@ -106,13 +113,29 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
         LogError: The file is missing, empty, or not a CSV with a header.
         OSError: The file cannot be read.
     """
-    content = _content(path, n_lines)
+    require_existing(path)
+    return log_in(content_of(path, n_lines), path)
+
+
+def log_in(content: str, path: Path) -> AnyLog:
+    """Return the log in the text of a file, see `read_any_log`.
+
+    Raises:
+        LogError: The text is not a CSV with a header.
+    """
     is_ended = content.endswith(("\n", "\r"))
-    header, *records = records_of(content) or [Record(1, 1, (), "the header has no name")]
-    columns = header.cells
+    delimiter = delimiter_of(content)
+    header, *records = records_of(without_named_delimiter(content), delimiter) or [
+        Record(1, 1, (), "the header has no name")
+    ]
+    _require_names(path, header)
+    columns, records = _named(header.cells, records)
+    if delimiter != ",":
+        records = _with_points(records, len(columns))
     is_ours = set(columns) >= _OURS
     torn = None
-    if is_ours and not is_ended:
+    is_own_form = delimiter == "," and "\r" not in content.partition("\n")[0]
+    if is_ours and not is_ended and is_own_form:
         torn = (records.pop() if records else header).line
     rows: list[Row] = []
     malformed = [header] if header.error else []
@@ -135,22 +158,22 @@ def require_existing(path: Path) -> None:
         raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
 
 
-def records_of(text: str) -> list[Record]:
+def records_of(text: str, delimiter: str = ",") -> list[Record]:
     """Return the records of a CSV that are not blank.
 
     Lines end where Python's CSV parser ends them. Form feeds and the separators U+0085 and U+2028
     remain in their cells, where `str.splitlines` would cut.
     """
-    records = list(_records(text))
+    records = list(_records(text, delimiter))
     if records:
         records[-1] = replace(records[-1], is_last=True)
     return records
 
 
-def _records(text: str) -> Iterator[Record]:
+def _records(text: str, delimiter: str) -> Iterator[Record]:
     # A cell may hold a routing trace of any size. The limit belongs to the whole csv module.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     while True:
         cells: tuple[str, ...] = ()
@@ -166,16 +189,54 @@ def _records(text: str) -> Iterator[Record]:
         line = reader.line_num + 1
 
 
-def _content(path: Path, n_lines: int | None) -> str:
-    """Return the text of a file, without a last character of which only some bytes were written."""
-    require_existing(path)
-    with path.open("rb") as file:
-        data = file.read() if n_lines is None else b"".join(islice(file, n_lines))
-    try:
-        content = codecs.getincrementaldecoder("utf-8-sig")().decode(data)
-    except UnicodeDecodeError as error:
-        raise LogError(f"{path} must be a CSV in UTF-8. Got {error.reason}. Convert it.") from None
-    if "\0" in content or not content.strip():
-        got = "a file with zero bytes in it" if content.strip() else "an empty file"
-        raise LogError(f"{path} must be a CSV with a header line. Got {got}.")
-    return content
+def _require_names(path: Path, header: Record) -> None:
+    """Check that the first line holds names.
+
+    Raises:
+        LogError: It holds measurements.
+    """
+    numeric = [cell for cell in header.cells if not isnan(number(cell))]
+    has_fraction = any(not number(cell).is_integer() for cell in numeric)
+    if numeric and (has_fraction or 2 * len(numeric) >= len(header.cells)):
+        raise LogError(
+            f"{path} has no header: line {header.line} holds a measurement, "
+            f"{','.join(header.cells)[:60]!r}. Put a line with the names of the columns above it."
+        )
+
+
+def _named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, ...], list[Record]]:
+    """Return the names of the columns and the records, see `read_any_log`."""
+    if len(columns) > 1 and columns[0] == "":
+        columns = ("Unnamed: 0", *columns[1:])
+    n_cells = len(columns)
+    while n_cells > 1 and columns[n_cells - 1] == "":
+        n_cells -= 1
+    if any(any(record.cells[n_cells:]) for record in records):
+        return columns, records
+    return columns[:n_cells], [
+        replace(record, cells=record.cells[:n_cells])
+        if len(record.cells) == len(columns)
+        else record
+        for record in records
+    ]
+
+
+def _with_points(records: list[Record], n_columns: int) -> list[Record]:
+    """Return the records with a point instead of the decimal comma in columns of numbers."""
+    rows = [record.cells for record in records if len(record.cells) == n_columns]
+    numeric = {
+        index
+        for index, cells in enumerate(zip(*rows, strict=True))
+        if any("," in cell for cell in cells)
+        and all(_COMMA_NUMBER.fullmatch(cell) for cell in cells if cell)
+    }
+    return [
+        replace(record, cells=tuple(_pointed(c, i in numeric) for i, c in enumerate(record.cells)))
+        for record in records
+    ]
+
+
+def _pointed(cell: str, is_numeric: bool) -> str:
+    if not is_numeric or "," not in cell:
+        return cell
+    return cell.replace(".", "").replace(",", ".")

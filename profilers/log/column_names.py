@@ -7,56 +7,170 @@ than letters and digits, and before a capital letter.
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
+from typing import Literal
 
 from profilers.log.conditions import NEVER_FEATURES
 
-_TIME = frozenset({"time", "times", "milliseconds", "microseconds", "seconds"})
-_SECONDS = frozenset({"s", "sec", "secs"})
+NameKind = Literal["input", "unclear", "result", "bookkeeping", "condition"]
 
-_DURATION = frozenset({"latency", "duration", "elapsed", "ms", "us", "µs", "ns"})
+_TIME = frozenset({"time", "times", "milliseconds", "microseconds", "nanoseconds", "seconds"})
+_SECONDS = frozenset({"s", "sec", "secs"})
+_AFTER_TIME = frozenset({"per", "to", "between", "of"})  # time_per_token, time_to_first_token
+
+_DURATION = frozenset(
+    {"latency", "latencies", "lat", "duration", "durations", "elapsed", "walltime", "cputime"}
+    | {"ms", "us", "µs", "ns", "msec", "usec", "nsec", "millis", "micros", "nanos", "makespan"}
+    | {"ttft", "tpot", "itl", "e2el", "e2e", "tbt", "ttlt", "ttst"}
+)
 _SPREAD = frozenset(
     {"std", "stdev", "stddev", "var", "variance", "stderr", "sem", "iqr", "mad", "ci"}
+    | {"err", "error", "errors", "rsd", "outliers", "percentile"}
+)
+# A name that consists of these words alone, such as `mean` or `max`, is a statistic of the
+# measurements. Together with other words they describe an input: `max_batch_size`.
+_STATISTICS = _SPREAD | {
+    *("mean", "avg", "average", "median", "min", "max", "minimum", "maximum", "geomean"),
+    *("total", "sum", "best", "worst", "fastest", "slowest", "low", "high", "lower", "upper"),
+    *("dev", "deviation", "standard", "range", "rel", "relative", "cv", "ts"),
+}
+_RATES = frozenset(
+    {"throughput", "thrpt", "tput", "goodput", "tps", "rps", "qps", "fps", "ips", "gbps", "mbps"}
+    | {"gibps", "bandwidth", "bw", "speed", "speedup", "slowdown", "tflops", "pflops"}
+)
+_COUNTED = frozenset(
+    {"tok", "toks", "token", "tokens", "seq", "seqs", "req", "reqs", "request", "requests"}
+    | {"sample", "samples", "img", "imgs", "image", "images", "frame", "frames", "inference"}
+    | {"inferences", "infer", "query", "queries", "item", "items", "it", "iter", "iters", "ops"}
+    | {"flop", "flops", "gflop", "gflops", "mflops", "gb", "mb", "gib", "mib", "bytes"}
 )
 _RESULT = (
     _DURATION
     | _SPREAD
-    | {"p50", "p90", "p95", "p99", "energy", "mj", "power", "watts", "temperature"}
-    | {"throughput", "drift", "sentinel", "samples", "blocks", "processes", "wall", "mhz"}
-    | {"quality", "stop", "reason", "bandwidth", "fps", "qps", "mape", "loss", "bleu"}
+    | _RATES
+    | {"energy", "mj", "joule", "joules", "power", "watt", "watts", "wh", "mwh", "kwh"}
+    | {"temperature", "celsius", "mhz", "cycles", "ticks", "jitter", "misses", "faults", "rss"}
+    | {"mfu", "hfu", "mbu", "util", "utils", "utilization", "utilisation", "occupancy"}
+    | {"efficiency", "acceptance", "completed"}
+    | {"drift", "sentinel", "samples", "processes", "wall", "quality", "stop", "reason"}
+    | {"mape", "loss", "bleu", "accuracy", "perplexity", "ppl"}
 )
 _BOOKKEEPING = frozenset(
     {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}
     | {"version", "flag", "flags", "status", "path", "file", "host", "hostname", "note", "notes"}
-    | {"comment", "schema", "at"}
+    | {"comment", "schema", "at", "unnamed", "pid", "url"}
 )
+# These words are bookkeeping as a whole name only: `trial`, but not `trial_length`.
+_COUNTERS = frozenset(
+    {"run", "trial", "rep", "repeat", "repetition", "replicate", "row", "nr", "no"}
+)
+# What somebody set is known, also where it limits a result: `power_limit_w`, `target_qps`.
+_SETTINGS = frozenset({"limit", "cap", "target", "requested", "timeout", "slo", "warmup"})
+_KNOWN_SETTINGS = frozenset({("gpu", "memory", "utilization")})  # an option of vLLM
+_OWN_RESULTS = frozenset({"n_blocks"})  # of `automoe profile`; elsewhere, blocks are layers
+
+# Words of quantities that are known before a measurement.
+_INPUTS = frozenset(
+    {"batch", "bs", "isl", "osl", "seq", "sequence", "sequences", "len", "length", "lengths"}
+    | {"context", "ctx", "prompt", "prompts", "token", "tokens", "input", "inputs", "output"}
+    | {"outputs", "layer", "layers", "block", "blocks", "depth", "dim", "dims", "embed", "hidden"}
+    | {"head", "heads", "size", "sizes", "width", "widths", "height", "channel", "channels"}
+    | {"kernel", "stride", "padding", "groups", "expert", "experts", "topk", "ffn", "mlp", "inter"}
+    | {"tp", "pp", "dp", "ep", "thread", "threads", "worker", "workers", "core", "cores", "gpus"}
+    | {"concurrency", "beam", "flop", "flops", "gflop", "gflops", "mflops", "macs", "gmacs"}
+    | {"param", "params", "parameter", "parameters", "weight", "weights", "bytes", "kb", "mb"}
+    | {"gb", "mib", "gib", "memory", "activations", "feature", "features", "rank", "resolution"}
+    | {"vocab", "vocabulary", "num", "n", "m", "k", "count", "ratio", "sparsity", "density"}
+    | {"bits", "precision", "nodes", "edges", "stage", "stages", "work", "area", "volume"}
+)
+
+_PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
+_NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
+_RATE = re.compile(r"(/|\bper|_per)[ _]?(s|sec|secs|second|seconds)(?![a-z])")
+_TIME_PER = re.compile(r"(s|sec|secs|seconds?|ms|us|µs|ns)\s*(/|[ _]per[ _])\s*[a-z]")
 
 
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
-    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    apart = re.sub(r"([A-Z]{2,})([A-Z][a-z]{2,})", r"\1_\2", apart).lower()
     return tuple(word for word in re.split(r"[^a-z0-9µ]+", apart) if word)
 
 
 def is_duration(name: str) -> bool:
     """Return whether a column is a measured time, judged by its name."""
+    own = _plain_words(name)
+    if is_rate(name):
+        return False
+    if not _DURATION.isdisjoint(own) or _TIME_PER.match(name.lower()):
+        return True
+    if any(a in _TIME and b in _AFTER_TIME for a, b in pairwise(own)):
+        return True
+    quantity = list(own)
+    while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):
+        quantity.pop()
+    return bool(quantity) and quantity[-1] in _TIME
+
+
+def is_rate(name: str) -> bool:
+    """Return whether a column tells how much is done in a second, judged by its name."""
     own = words(name)
-    quantity = own[:-1] if _SECONDS.issuperset(own[-1:]) else own
-    return not _DURATION.isdisjoint(own) or (bool(quantity) and quantity[-1] in _TIME)
+    has_unit = own[-1:] and own[-1] in _SECONDS and not _COUNTED.isdisjoint(own[-2:-1])
+    return bool(_RATE.search(name.lower()) or has_unit or not _RATES.isdisjoint(own))
+
+
+def kind_of_name(name: str, targets: Iterable[str] = ()) -> NameKind:
+    """Return what a column is, judged by its name.
+
+    A `condition` holds for the whole log (see `profilers.log.conditions`). A `result` has a word
+    for a measured quantity (latency, std, tokens/s, energy), or is a statistic by itself (mean,
+    p99), or shares its first word with a target. The last rule does not apply to a target that
+    names a duration, such as `encoder_latency`, because the words cover its related columns.
+    `bookkeeping` has a word such as id, seed or timestamp. An `input` has a word for a quantity
+    that is known before a measurement. Any other name is `unclear`.
+
+    Args:
+        name: The name of the column.
+        targets: The names of the target columns.
+    """
+    own = _plain_words(name)
+    if name in NEVER_FEATURES:
+        return "condition"
+    if not own:
+        return "bookkeeping"
+    if own in _KNOWN_SETTINGS or (len(own) > 1 and not _SETTINGS.isdisjoint(own)):
+        return "input"
+    if is_duration(name) or _is_result(name, own):
+        return "result"
+    if not _BOOKKEEPING.isdisjoint(own) or (len(own) == 1 and own[0] in _COUNTERS):
+        return "bookkeeping"
+    prefixes = {words(target)[:1] for target in targets if not is_duration(target)}
+    if own[:1] in prefixes:
+        return "result"
+    return "unclear" if _INPUTS.isdisjoint(own) else "input"
 
 
 def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
-    """Return whether a column may be a feature, judged by its name.
+    """Return whether a column may be a feature, judged by its name, see `kind_of_name`."""
+    return kind_of_name(name, targets) in ("input", "unclear")
 
-    It may not be a feature in three cases. It is a condition of the whole log (see
-    `profilers.log.conditions`). Or one of its words names a measured quantity (latency, std, ci,
-    energy, ms) or bookkeeping (id, seed, flags, timestamp). Or it shares its first word with a
-    target. The last rule does not apply to a target that names a duration, such as
-    `encoder_latency`, because the second rule covers its related columns.
-    """
-    own = words(name)
-    if not own or name in NEVER_FEATURES or is_duration(name):
-        return False
-    if not (_RESULT | _BOOKKEEPING).isdisjoint(own):
-        return False
-    prefixes = {words(target)[:1] for target in targets if not is_duration(target)}
-    return own[:1] not in prefixes
+
+def _is_result(name: str, own: tuple[str, ...]) -> bool:
+    if name in _OWN_RESULTS or is_rate(name) or not _RESULT.isdisjoint(own):
+        return True
+    if any(_PERCENTILE.fullmatch(word) and not word.isdigit() for word in own):
+        return True
+    if "peak" in own and not {"memory", "mem", "mb", "gb", "mib", "gib", "vram"}.isdisjoint(own):
+        return True
+    return all(word in _STATISTICS or _PERCENTILE.fullmatch(word) for word in own)
+
+
+def _plain_words(name: str) -> tuple[str, ...]:
+    """Return the words of a name, without the number of a repeated measurement: `us1` is `us`."""
+    return tuple(
+        word.rstrip("0123456789") if _NUMBERED.fullmatch(word) else word for word in words(name)
+    )
+
+
+def _is_number(quantity: list[str]) -> bool:
+    return quantity[-1].isdigit() or _PERCENTILE.fullmatch(quantity[-1]) is not None

@@ -41,7 +41,7 @@ CONDITIONS: Final = (
     Condition("threads"),
     # Latencies of different workloads cannot be compared unless a user forces it.
     Condition("workload", between_logs="refused"),
-    # It holds what the text in `workload` leaves out, such as the counts of a routing trace.
+    # It holds the whole workload, such as the counts of a routing trace, which the text leaves out.
     Condition("workload_json", one_per_log=False, between_logs="ignored", detail_of="workload"),
     # `automoe profile` writes these two within `runtime` and `workload`. As a caller's own columns
     # they may vary within a log on purpose, for a fit with that feature.

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from devices.runtimes import TENSORRT, TENSORRT_RTX
 from profilers.log.any_log import AnyLog, read_any_log, records_of, require_existing
+from profilers.log.resaved import put_back
 from profilers.log.rows import (
     IDENTITY_COLUMNS,
     LATER_COLUMNS,
@@ -29,13 +30,14 @@ _LOCK_SECONDS = 60.0
 class LatencyLog:
     """The log at `path`. The file is created with the first row.
 
-    A last line that was torn by a crash is moved to `<log>.torn` when the log is opened.
+    A last line that was torn by a crash is moved to `<log>.torn` when the log is opened. A log that
+    a spreadsheet saved is put back into its own form (see `profilers.log.resaved`).
 
     Args:
         path: The CSV file. Its sidecar is `<log>.samples.jsonl`.
 
     Attributes:
-        repaired: One message for each torn line that was moved.
+        repaired: One message for each torn line that was moved, and for a change of the form.
 
     Raises:
         LogError: The file is not a latency log, or another program holds its lock.
@@ -44,8 +46,12 @@ class LatencyLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _writing(path):
-            torn = [_repair(path, is_csv=True), _repair(samples_path(path), is_csv=False)]
-        self.repaired = tuple(message for message in torn if message)
+            changes = [
+                put_back(path, samples_path(path)),
+                _repair(path, is_csv=True),
+                _repair(samples_path(path), is_csv=False),
+            ]
+        self.repaired = tuple(message for message in changes if message)
         _first_row(path)
 
     def done(self) -> set[str]:
@@ -63,6 +69,11 @@ class LatencyLog:
         """
         busy = "is being measured into by another session. Wait for it to end, or use another log."
         return _locked(f"{self.path}.session.lock", 0, f"{self.path} {busy}")
+
+    def sentinel_name(self) -> str | None:
+        """Return the sentinel of earlier sessions; None in an empty log."""
+        first = _first_row(self.path)
+        return None if first is None else first["sentinel"]
 
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
         """Return the level to which earlier sessions corrected; None in an empty log.

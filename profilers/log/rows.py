@@ -23,7 +23,7 @@ OPTIONAL_NUMBER_COLUMNS = ("p90_ms", "p95_ms", "p99_ms", "cpu_mhz", "temperature
 METER_COLUMNS = ("energy_mj", "energy_meter")
 # A log may lack these although new rows have them: its first row was written without a meter, or
 # by a version that did not write them.
-LATER_COLUMNS = (*METER_COLUMNS, *DETAILS)
+LATER_COLUMNS = (*METER_COLUMNS, *DETAILS, "drift_share")
 TEXT_COLUMNS = (
     *("sentinel", "tokens_per_expert", "stop_reason", "quality", "flags", "measured_at"),
 )
@@ -71,7 +71,8 @@ def require_results(row: Mapping[str, str], *, path: Path, line: int) -> None:
     Raises:
         LogError: A result is not a finite number from 0 up.
     """
-    optional = (*OPTIONAL_NUMBER_COLUMNS, *(x for x in ("energy_mj",) if x in row))
+    later = [name for name in ("energy_mj", "drift_share") if name in row]
+    optional = (*OPTIONAL_NUMBER_COLUMNS, *later)
     for name in (*NUMBER_COLUMNS, *optional):
         may_be_blank = name in optional
         if not _is_number(row[name]) and not (may_be_blank and row[name] == ""):

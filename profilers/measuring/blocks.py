@@ -47,6 +47,7 @@ class Block:
             between the readings g and g + 1.
         disturbances: The disturbances of the block; empty until it is judged.
         energy_mj: The energy of one run of the workload; None without a meter.
+        on_gpu: Whether a GPU runs the workload, and the process waits for it.
     """
 
     samples: tuple[Sample, ...]
@@ -57,6 +58,7 @@ class Block:
     sentinel_ms: tuple[tuple[float, ...], ...] = ()
     disturbances: tuple[str, ...] = ()
     energy_mj: float | None = None
+    on_gpu: bool = False
 
     @property
     def sentinel_pairs_ms(self) -> list[tuple[float, float]]:
@@ -90,13 +92,29 @@ class Block:
         the hypervisor stole and the time that a container's quota held back. A single thread is
         always busy. For it, wall time over CPU time is a second estimate, and the larger one
         counts.
+
+        A process that waits for a GPU may sleep meanwhile, and needs little CPU time. So on a GPU
+        the wall time takes the place of the CPU time that it got, and there is no second estimate.
         """
         sampled_ms = max(sum(sample.cpu_ms for sample in self.samples), 1e-6)
         got_ms = self._increase("own_ms") or sampled_ms
-        stolen_ms = max(0.0, self._increase("steal_ms") - _TICK_MS)
-        missed_ms = self._increase("wait_ms") + stolen_ms + self._increase("quota_ms")
+        missed_ms = self._increase("wait_ms") + self._stolen_ms + self._increase("quota_ms")
+        if self.on_gpu:
+            return 1 + missed_ms / max(self.total_ms, 1e-6)
         wall_ms = sum(sample.wall_ms for sample in self.samples) if self.threads == 1 else 0.0
         return max(1 + missed_ms / got_ms, wall_ms / sampled_ms)
+
+    @property
+    def _stolen_ms(self) -> float:
+        """The time that the hypervisor stole from this process.
+
+        The kernel counts it for all programs together. The share of this process is its share of
+        the time that they used.
+        """
+        stolen_ms = max(0.0, self._increase("steal_ms") - _TICK_MS)
+        used_ms = self._increase("machine_ms")
+        own_ms = self._increase("own_ms")
+        return stolen_ms * min(1.0, own_ms / used_ms) if own_ms and used_ms else stolen_ms
 
     @property
     def pressure(self) -> float:
@@ -104,12 +122,22 @@ class Block:
         return self._increase("pressure_ms") / max(self.total_ms, 1e-6)
 
     @property
+    def tells_waiting(self) -> bool:
+        """Return whether the kernel said how long this process itself waited for a core."""
+        return bool(self._readings("wait_ms"))
+
+    @property
     def others(self) -> float:
-        """The number of cores that other programs kept busy. They share caches and memory."""
+        """The share of the usable cores' time that other programs used, from 0 to 1.
+
+        They share caches and memory.
+        """
         if len(self._readings("own_ms")) < 2:
             return 0.0
-        others_ms = self._increase("machine_ms") - self._increase("own_ms") - 2 * _TICK_MS
-        return max(0.0, others_ms) / max(self.total_ms, 1e-6)
+        cores = max(self._readings("machine_cores"), default=1)
+        rounding_ms = (1 + cores) * _TICK_MS
+        others_ms = self._increase("machine_ms") - self._increase("own_ms") - rounding_ms
+        return max(0.0, others_ms) / cores / max(self.total_ms, 1e-6)
 
     @property
     def cpu_mhz(self) -> float | None:
@@ -242,4 +270,5 @@ def run_block(
         reply.get("busy_threads"),
         tuple(tuple(runs_ms) for runs_ms in reply["sentinel_ms"]),
         energy_mj=reply.get("energy_mj"),
+        on_gpu=bool(worker.hello.get("on_gpu", False)),
     )

@@ -45,7 +45,7 @@ class Referee:
             SLOW_CLOCK: any(
                 [self._is_slow("cpu", block.cpu_mhz), self._is_slow("gpu", block.gpu_mhz)]
             ),
-            THREADS: block.busy_threads is not None and block.busy_threads > block.threads,
+            THREADS: _has_more_threads(block),
         }
         names = tuple(name for name, is_so in signs.items() if is_so)
         self._were_disturbed.append(bool(names))
@@ -53,7 +53,9 @@ class Referee:
 
     def _is_contended(self, block: Block) -> bool:
         limit = self.protocol.contention_limit
-        return block.contention > limit or max(block.pressure, block.others) > limit - 1
+        # On a machine of many cores some task of another program waits nearly always.
+        pressure = 0.0 if block.tells_waiting else block.pressure
+        return block.contention > limit or max(pressure, block.others) > limit - 1
 
     def _is_slow(self, processor: str, mhz: float | None) -> bool:
         """Return whether a clock is below the limit, compared with the session's earlier ones.
@@ -67,3 +69,8 @@ class Referee:
         is_slow = is_known and mhz < self.protocol.clock_limit * median(usual)
         usual.append(mhz)
         return is_slow
+
+
+def _has_more_threads(block: Block) -> bool:
+    """Return whether more threads worked than asked for. The driver of a GPU has its own ones."""
+    return not block.on_gpu and (block.busy_threads or 0) > block.threads

@@ -12,10 +12,9 @@ from profilers.measuring.blocks import Block, PointBlock, Sample
 from profilers.measuring.disturbance import DISTURBANCES
 from profilers.measuring.drift import SentinelTrack
 from profilers.measuring.intervals import (
-    NO_SPREAD,
     SAMPLES_FOR_TAIL,
     Interval,
-    Spread,
+    center_of,
     median_absolute_deviation,
     median_interval,
     relative_half_width,
@@ -34,14 +33,14 @@ class Measurement:
 
     Attributes:
         point_id: The point's identity.
-        latency_ms: The median over blocks of the blocks' median wall times. Each sample is
-            corrected to the machine's level `sentinel_reference_ms`, see `SentinelTrack`.
+        latency_ms: The geometric mean over blocks of the blocks' median wall times. Each sample
+            is corrected to the machine's level `sentinel_reference_ms`, see `SentinelTrack`.
         ci_low_ms: The lower end of the 95 % interval of `latency_ms`.
         ci_high_ms: The upper end of the 95 % interval of `latency_ms`.
-        raw_latency_ms: The same median as `latency_ms`, uncorrected.
+        raw_latency_ms: The same mean as `latency_ms`, uncorrected.
         cpu_ms: The median over blocks of the blocks' mean CPU time of the process, over all
             threads, uncorrected.
-        call_ms: The corrected median wall time of each call, by its name.
+        call_ms: The same mean as `latency_ms` of each call, by its name.
         min_ms: The fastest sample, uncorrected.
         mad_ms: The median absolute deviation of all samples, unscaled and uncorrected.
         tails_ms: The uncorrected percentiles of all samples, by percent; None when the samples
@@ -54,6 +53,9 @@ class Measurement:
         sentinel_reference_ms: The sentinel's level to which `latency_ms` is corrected.
         sentinel_drift: `sentinel_ms` over `sentinel_reference_ms`. The flag of this name is about
             single blocks.
+        drift_share: The share of the sentinel's movement that was taken out of each sample, from 0
+            to 1, see `SentinelTrack`. It differs among the rows of a log, because a session learns
+            it as it goes on. None in a row of an earlier version.
         wall_over_cpu: The median contention of the blocks, see `Block.contention`.
         cpu_mhz: The lowest clock; None when the kernel does not tell.
         temperature_c: The highest temperature; None when the kernel does not tell.
@@ -99,6 +101,7 @@ class Measurement:
     cpu_mhz: float | None
     temperature_c: float | None
     load_ms: float
+    drift_share: float | None = None
     energy_mj: float | None = None
     energy_meter: str = ""
     stop_reason: str
@@ -139,6 +142,7 @@ class Measurement:
             **self._cells("min_ms", "mad_ms"),
             **{f"p{percent}_ms": _or_blank(value) for percent, value in self.tails_ms.items()},
             **self._cells("sentinel", "sentinel_ms", "sentinel_reference_ms", "sentinel_drift"),
+            **(self._cells("drift_share") if self.drift_share is not None else {}),
             **self._cells("wall_over_cpu", "cpu_mhz", "temperature_c"),
             **self._cells("n_samples", "n_blocks", "n_processes", "load_ms"),
             **(self._cells("energy_mj", "energy_meter") if self.energy_meter else {}),
@@ -175,23 +179,22 @@ def measurement_of(
     device: DeviceInfo,
     sentinel: str,
     track: SentinelTrack,
-    others: Spread = NO_SPREAD,
 ) -> Measurement:
     """Return the measurement of a point from its blocks, at least two, one per round.
 
-    `sentinel` is the sentinel's name, `others` the spread of the session's other points.
+    `sentinel` is the sentinel's name.
     """
     kept = [block.kept for block in blocks]
     corrected_ms = corrected_medians(blocks, track)
-    interval = median_interval(corrected_ms, others=others)
+    interval = median_interval(corrected_ms, looks=protocol.looks)
     walls_ms = [sample.wall_ms for block in kept for sample in block.samples]
     flags = _flags(blocks, protocol, interval, track.reference_ms)
     return Measurement(
         point_id=point.point_id,
-        latency_ms=median(corrected_ms),
+        latency_ms=interval.center,
         ci_low_ms=interval.low,
         ci_high_ms=interval.high,
-        raw_latency_ms=median(block.median_ms for block in kept),
+        raw_latency_ms=center_of(block.median_ms for block in kept),
         cpu_ms=median(block.mean_cpu_ms for block in kept),
         call_ms=_call_ms([_corrections(block, track) for block in blocks]),
         min_ms=min(walls_ms),
@@ -204,6 +207,7 @@ def measurement_of(
         sentinel_ms=_sentinel_ms(kept),
         sentinel_reference_ms=track.reference_ms,
         sentinel_drift=_sentinel_ms(kept) / track.reference_ms,
+        drift_share=track.share,
         wall_over_cpu=median(block.contention for block in kept),
         cpu_mhz=_of_known(min, (block.cpu_mhz for block in kept)),
         temperature_c=_of_known(max, (block.temperature_c for block in kept)),
@@ -275,10 +279,10 @@ def quality_of(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
 
 
 def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, float]:
-    """Return the median over blocks of each call's corrected median."""
+    """Return the geometric mean over blocks of each call's corrected median."""
     first, _ = blocks[0][0]
     return {
-        name: median(
+        name: center_of(
             median(sample.call_ms[name] * factor for sample, factor in of_block)
             for of_block in blocks
         )

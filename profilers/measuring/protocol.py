@@ -34,8 +34,8 @@ class Protocol:
         warmup_tolerance: The relative change below which a warm-up has settled: its runs become
             faster by no more than this.
         contention_limit: The limit of the CPU time that a block wanted over the time that it got.
-            A block above it is disturbed. Less 1, it is also the limit of the cores that other
-            programs keep busy, and of CPU pressure.
+            A block above it is disturbed. Less 1, it is also the limit of the share of the usable
+            cores that other programs keep busy, and of CPU pressure.
         clock_limit: The share of the session's usual clock below which a block is disturbed.
         drift_limit: The relative distance of the sentinel from its reference, in any block, above
             which the point is flagged.
@@ -112,6 +112,11 @@ class Protocol:
         return cls(
             threads=threads, target_half_width=0.01, decide_ms=budget_ms, max_rounds=10, seed=seed
         )
+
+    @property
+    def looks(self) -> int:
+        """The number of times at most that a point's interval may end its measuring."""
+        return self.max_rounds - self.min_rounds + 1
 
     def samples_of(self, run_ms: float) -> int:
         """Return the number of samples of a block when one sample takes `run_ms`."""

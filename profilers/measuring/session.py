@@ -14,7 +14,7 @@ from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.measuring.blocks import PointBlock
 from profilers.measuring.disturbance import Referee
 from profilers.measuring.drift import SentinelTrack
-from profilers.measuring.intervals import NO_SPREAD, Spread, median_interval
+from profilers.measuring.intervals import median_interval
 from profilers.measuring.measurement import (
     FailedPoint,
     Measurement,
@@ -136,7 +136,6 @@ class Session:
         self._on_progress = on_progress or (lambda progress: None)
         self._referee = Referee(protocol)
         self._rng = np.random.default_rng(protocol.seed)
-        self._spread_of_finished = NO_SPREAD
         self._paths: dict[str, Path] = {}
         self._done = 0
         self._total = 0
@@ -161,22 +160,47 @@ class Session:
                     ready.append(point)
                 else:
                     yield failure
-            while ready:
-                first = ready[0].point_id
-                chosen = sentinel
-                if sentinel.workload is None:
-                    chosen = replace(sentinel, name=first, workload=self._paths[first])
-                n_done = self._done
-                try:
-                    yield from self._chunk(ready, chosen)
-                except SentinelError as error:
-                    if sentinel.workload is not None or self._done > n_done:
-                        raise
-                    # This sentinel is a point that cannot be run. The next point replaces it.
-                    yield self._failed(ready.pop(0), str(error.__cause__), 1)
-                    continue
-                sentinel = chosen
-                break
+            if sentinel.workload is not None:
+                yield from self._chunk(ready, sentinel)
+            elif points:
+                # Only this point has the level that the caller may have given.
+                named = replace(sentinel, name=sentinel.name or points[0].point_id)
+                sentinel = yield from self._first_chunk(ready, named)
+
+    def _first_chunk(
+        self, points: Sequence[Point], wanted: Sentinel
+    ) -> Generator[Outcome, None, Sentinel]:
+        """Measure a chunk with one of its points as the sentinel, and return this sentinel.
+
+        A point that cannot be run as the sentinel is replaced by the next one while nothing is
+        measured yet. A new sentinel has a level of its own: nothing that was read of the old one,
+        and no level that was given for it, counts.
+
+        Args:
+            points: The points; may be empty.
+            wanted: A sentinel without a workload. It is returned when no point can be measured.
+        """
+        left, is_measured = list(points), False
+        while left:
+            first = left[0]
+            level_ms = wanted.reference_ms if first.point_id == wanted.name else None
+            chosen = Sentinel(
+                name=first.point_id, workload=self._paths[first.point_id], reference_ms=level_ms
+            )
+            self._track = SentinelTrack(level_ms)
+            try:
+                for outcome in self._chunk(left, chosen):
+                    is_measured |= isinstance(outcome, Measurement)
+                    left = [point for point in left if point.point_id != outcome.point_id]
+                    yield outcome
+                return chosen
+            except SentinelError as error:
+                if is_measured:
+                    raise
+                if first in left:  # it may have failed as a point before
+                    left.remove(first)
+                    yield self._failed(first, str(error.__cause__), 1)
+        return wanted
 
     def _prepare(self, point: Point) -> FailedPoint | None:
         try:
@@ -198,21 +222,13 @@ class Session:
                 blocks[point.point_id].append(result)
                 for pair in result.kept.sentinel_pairs_ms:
                     self._track.add(*pair)
-            # A point is judged after the round, because the spread of the others' blocks counts.
-            medians_ms = {name: corrected_medians(x, self._track) for name, x in blocks.items()}
-            spreads = {name: Spread.of(values) for name, values in medians_ms.items()}
+            # A point is judged after the round: then the sentinel's readings are known.
             for point in [point for point in order if point in remaining]:
-                name = point.point_id
-                others = sum(
-                    (spread for other, spread in spreads.items() if other != name),
-                    self._spread_of_finished,
-                )
-                if self._is_finished(blocks[name], medians_ms[name], others):
+                if self._is_finished(blocks[point.point_id]):
                     remaining.remove(point)
-                    yield self._finished(point, blocks[name], others, number, sentinel)
+                    yield self._finished(point, blocks[point.point_id], number, sentinel)
             if not remaining:
                 break
-        self._spread_of_finished = sum(spreads.values(), self._spread_of_finished)
 
     def _round(self, number: int, sentinel: Sentinel) -> Round:
         assert sentinel.workload is not None  # `run` chose one
@@ -225,21 +241,15 @@ class Session:
             counts_tokens=number == 1,
         )
 
-    def _is_finished(
-        self, blocks: Sequence[PointBlock], medians_ms: Sequence[float], others: Spread
-    ) -> bool:
+    def _is_finished(self, blocks: Sequence[PointBlock]) -> bool:
         if len(blocks) < 2:  # one block has no interval
             return False
-        interval = median_interval(medians_ms, others=others)
+        medians_ms = corrected_medians(blocks, self._track)
+        interval = median_interval(medians_ms, looks=self._protocol.looks)
         return stop_reason(blocks, interval, self._protocol) is not None
 
     def _finished(
-        self,
-        point: Point,
-        blocks: Sequence[PointBlock],
-        others: Spread,
-        number: int,
-        sentinel: Sentinel,
+        self, point: Point, blocks: Sequence[PointBlock], number: int, sentinel: Sentinel
     ) -> Measurement:
         self._track.settle()  # all measurements have one reference
         measurement = measurement_of(
@@ -249,7 +259,6 @@ class Session:
             device=self.info,
             sentinel=sentinel.name,
             track=self._track,
-            others=others,
         )
         self._done += 1
         self._notify(number, point, "done", measurement.latency_ms)

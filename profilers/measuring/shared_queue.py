@@ -134,18 +134,22 @@ class _Queue:
             raise
 
     def _lose(self, error: Exception, *, n_left: int) -> None:
-        """Report that a device is lost, or raise the error when it was the last device."""
-        if n_left == 0:
+        """Report that a device is lost, or raise the error when none can measure what is left."""
+        with self._changed:
+            is_finished = not self._left and not self._taken
+        if n_left == 0 and not is_finished:
             raise error
-        self._on_lost(f"{error} The other devices continue.")
+        self._on_lost(f"{error} The other devices continue." if n_left else str(error))
 
-    def _outcomes(self, n_working: int) -> Iterator[Outcome]:
+    def _outcomes(self, n_threads: int) -> Iterator[Outcome]:
+        n_working = n_left = n_threads
         while n_working:
             result = self._results.get()
             if result is None:
                 n_working -= 1
             elif isinstance(result, _GONE):
-                self._lose(result, n_left=n_working - 1)
+                n_left -= 1  # the thread of a lost device ends later, perhaps after the next loss
+                self._lose(result, n_left=n_left)
             elif isinstance(result, Exception):
                 raise result
             else:

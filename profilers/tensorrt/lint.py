@@ -6,15 +6,27 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from profilers.tensorrt.element_types import (
+    FLOATS,
+    INT8,
+    NEVER,
+    QUANTISED,
+    TYPE_SINCE,
+    TYPED_INPUT,
+    TYPED_OUTPUT,
+    UINT8,
+    types_of_operator,
+)
 from profilers.tensorrt.operators import (
+    COMPUTED_AXES_SINCE,
     CONSTANT_AXES,
     DIALECTS,
-    FLOATS_BEFORE_10,
     SHAPE_INPUTS,
     SHAPED_BY_DATA,
     TAKEN_SINCE,
     Dialect,
 )
+from profilers.tensorrt.restrictions import NodeFacts, restriction
 from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import bodies
@@ -23,7 +35,6 @@ if TYPE_CHECKING:  # onnx is slow to import
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 _STANDARD = ("", "ai.onnx")
-_INTEGERS = (5, 6, 7)  # INT16, INT32 and INT64 of TensorProto
 _INT64, _DOUBLE = 7, 11
 _SIZES = (6, 7, 9)  # INT32, INT64 and BOOL: shapes may be computed from these
 
@@ -75,7 +86,11 @@ class _Lint:
         self._model = model
         self._dialect = dialect
         self._constants: dict[str, TensorProto] = {}
-        self._types = _element_types(model)
+        self._from_constants: set[str] = set()
+        self._types, self._ranks = _types_and_ranks(model)
+        self._given = {x.name for x in model.graph.input}
+        self._ends = {x.name for x in (*model.graph.input, *model.graph.output)}
+        self._told: set[str] = set()  # tensors of a type that no operator takes
         self._from_data: set[str] = set()
         self._from_sizes: set[str] = set()  # computed from inputs that may be shapes
 
@@ -97,6 +112,11 @@ class _Lint:
         for value in inputs:
             kept = self._from_sizes if _may_be_shape(value) else self._from_data
             kept.add(value.name)
+        for value in inputs:
+            if not value.type.HasField("tensor_type"):
+                kind = str(value.type.WhichOneof("value")).removesuffix("_type")
+                reason = f"its input {value.name!r} is of the kind {kind}; only tensors are taken"
+                yield LintFinding("refusal", "", "", reason)
         narrow = [x.name for x in inputs if x.type.tensor_type.elem_type == _INT64]
         if narrow and not self._dialect.has_int64:
             yield _note(f"INT64 is narrowed to INT32; give {_listed(narrow)} as INT32")
@@ -111,10 +131,12 @@ class _Lint:
 
     def _nodes(self, graph: "GraphProto") -> Iterator[LintFinding]:
         self._constants.update((tensor.name, tensor) for tensor in graph.initializer)
+        self._from_constants.update(tensor.name for tensor in graph.initializer)
         for index, node in enumerate(graph.node):
             if node.op_type == "Constant":
                 self._constants.update((name, _constant(node)) for name in node.output)
             name = node.name or f"node {index}"
+            self._assume_symmetry(node)
             for severity, reason in self._reasons(node):
                 yield LintFinding(severity, name, node.op_type, reason)
             self._follow(node)
@@ -148,16 +170,49 @@ class _Lint:
         if since > dialect.version:
             return f"the parser takes it since {since[0]}.{since[1]} only; write it with others"
         axes = CONSTANT_AXES.get(operator)
-        if axes is not None and dialect.version < (10, 0) and not self._is_constant(node, axes):
+        is_free = dialect.version >= COMPUTED_AXES_SINCE.get(operator, NEVER)
+        if axes is not None and not is_free and not self._is_constant(node, axes):
             return "its axes must be a constant"
-        if operator in FLOATS_BEFORE_10 and not dialect.has_int64 and node.input:
-            # 8.6 takes INT32 in ArgMax and TopK, and INT64 is INT32 there.
-            takes_int32 = dialect.version >= (8, 6) and operator in ("ArgMax", "ArgMin", "TopK")
-            if self._types.get(node.input[0]) in _INTEGERS and not takes_int32:
-                return "its input must be floating point; cast it"
+        facts = NodeFacts(node, self._ranks, self._from_constants, self._given)
+        if refusal := self._type_refusal(node) or restriction(facts, dialect):
+            return refusal
         if operator in ("QuantizeLinear", "DequantizeLinear"):
             return self._zero_point(node)
         return self._topk(node) if operator == "TopK" else ""
+
+    def _type_refusal(self, node: "NodeProto") -> str:
+        """Return why the element types of a node are refused; empty when they are taken."""
+        for name in (*node.input, *node.output):
+            if name not in self._told and (reason := self._tensor_refusal(name)):
+                self._told.add(name)
+                return reason
+        place = TYPED_INPUT.get(node.op_type, 0)
+        names = node.output if node.op_type in TYPED_OUTPUT else node.input[place:]
+        number = self._types.get(names[0], 0) if names else 0
+        taken = types_of_operator(node.op_type, self._dialect.version)
+        if not number or taken is None or number in taken or names[0] in self._told:
+            return ""
+        plain = taken - QUANTISED
+        if plain - {INT8} <= FLOATS and plain - {INT8}:
+            return f"its input must be floating point, not {_type_name(number)}; cast it"
+        listed = ", ".join(_type_name(each) for each in sorted(plain))
+        return f"its type must be one of {listed}, not {_type_name(number)}; cast it"
+
+    def _tensor_refusal(self, name: str) -> str:
+        """Return why no operator takes the type of a tensor; empty when one does."""
+        number = self._types.get(name, 0)
+        since = TYPE_SINCE.get(number, NEVER)
+        if number and since > self._dialect.version:
+            when = "does not take" if since == NEVER else f"takes since {since[0]}.{since[1]} only"
+            return f"{name!r} is {_type_name(number)}, which TensorRT {when}"
+        if number == UINT8 and name not in self._ends:
+            return f"{name!r} is UINT8, which is taken in inputs and outputs of the graph only"
+        return ""
+
+    def _assume_symmetry(self, node: "NodeProto") -> None:
+        """Give the output of a quantisation without a zero point the type INT8."""
+        if node.op_type == "QuantizeLinear" and len(node.input) < 3:
+            self._types.update(dict.fromkeys(node.output, INT8))
 
     def _zero_point(self, node: "NodeProto") -> str:
         tensor = self._constants.get(node.input[2]) if len(node.input) > 2 else None
@@ -177,7 +232,9 @@ class _Lint:
         """Return whether an input is constant or left out."""
         if len(node.input) <= place or not node.input[place]:
             return True
-        return node.input[place] in self._constants
+        # Since 9.0 the parser computes what follows from constants.
+        is_folded = self._dialect.version >= (9, 0) and node.input[place] in self._from_constants
+        return is_folded or node.input[place] in self._constants
 
     def _is_shaped_by_data(self, node: "NodeProto") -> bool:
         return any(name in self._from_data for name in self._shapes_of(node))
@@ -189,6 +246,8 @@ class _Lint:
 
     def _follow(self, node: "NodeProto") -> None:
         """Note which outputs are computed from data. The shape of data is not data."""
+        if all(name in self._from_constants for name in node.input if name):
+            self._from_constants.update(node.output)
         if node.op_type in ("Shape", "Size"):
             return
         if any(name in self._from_data for name in node.input):
@@ -219,8 +278,14 @@ def _constant(node: "NodeProto") -> "TensorProto":
     return tensor
 
 
-def _element_types(model: "ModelProto") -> dict[str, int]:
-    """Return the type of every tensor that ONNX can infer."""
+def _type_name(number: int) -> str:
+    from onnx import TensorProto
+
+    return str(TensorProto.DataType.Name(number))
+
+
+def _types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int]]:
+    """Return the type and the number of dimensions of every tensor that ONNX can infer."""
     import onnx.shape_inference
 
     try:
@@ -229,7 +294,13 @@ def _element_types(model: "ModelProto") -> dict[str, int]:
         graph = model.graph
     values = (*graph.input, *graph.value_info, *graph.output)
     types = {x.name: int(x.type.tensor_type.elem_type) for x in values}
-    return {**types, **{tensor.name: tensor.data_type for tensor in graph.initializer}}
+    ranks = {
+        x.name: len(x.type.tensor_type.shape.dim)
+        for x in values
+        if x.type.tensor_type.HasField("shape")
+    }
+    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    return types, ranks | {tensor.name: len(tensor.dims) for tensor in graph.initializer}
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:

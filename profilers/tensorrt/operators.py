@@ -1,8 +1,9 @@
 """This module holds the only table of the operators that TensorRT's ONNX parsers take.
 
 The sources are the support matrices and the changelog that onnx-tensorrt publishes with 8.5, 8.6
-and 10.15. When TensorRT for RTX is installed, its parser is asked instead, see
-``profilers/tensorrt/rtx_parser.py``.
+and 10.15. ``element_types.py`` has the types that an operator takes, and ``restrictions.py`` what
+is refused of it. When TensorRT for RTX is installed, its parser is asked instead, see
+``rtx_parser.py``.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ _LATER: Mapping[Version, str] = {
     (10, 1): "DeformConv",
     (10, 4): "BlackmanWindow HammingWindow HannWindow",
     (10, 5): "STFT",
-    (10, 15): "Attention RMSNormalization RotaryEmbedding",
+    (10, 15): "Attention RMSNormalization RotaryEmbedding TensorScatter",
+    (11, 0): "Swish",
 }
 # The first release that takes each operator. All releases refuse an operator that is not here.
 TAKEN_SINCE: Mapping[str, Version] = {
@@ -55,11 +57,13 @@ SHAPE_INPUTS: Mapping[str, tuple[int, ...]] = {
     "Tile": (1,),
     "TopK": (1,),
 }
-# The place of the input that must be a constant.
-CONSTANT_AXES: Mapping[str, int] = {"CumSum": 1, "Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
 _REDUCTIONS = frozenset(name for name in TAKEN_SINCE if name.startswith("Reduce"))
-# The first input of these must be floating point before release 10.
-FLOATS_BEFORE_10 = _REDUCTIONS | {"ArgMax", "ArgMin", "CumSum", "MatMul", "Pow", "TopK"}
+# The place of the input that must be a constant, and the releases since which it need not be.
+CONSTANT_AXES: Mapping[str, int] = {
+    **dict.fromkeys(_REDUCTIONS | {"CumSum", "Squeeze", "Unsqueeze"}, 1),
+    "Slice": 3,
+}
+COMPUTED_AXES_SINCE: Mapping[str, Version] = {"CumSum": (11, 0), "Slice": (10, 0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Dialect:
         max_opset: The newest opset of the default domain.
         topk_limit: The largest number of elements that TopK may give.
         refused: The operators that the family refuses although the table has them.
+        has_plugins: Whether the parser has the library of plugins, of which some operators consist.
     """
 
     name: str
@@ -79,6 +84,7 @@ class Dialect:
     max_opset: int
     topk_limit: int
     refused: frozenset[str] = frozenset()
+    has_plugins: bool = True
 
     @property
     def has_int64(self) -> bool:
@@ -99,7 +105,14 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("8.6", (8, 6), max_opset=17, topk_limit=1024),
         Dialect("10", (10, 0), max_opset=20, topk_limit=3840),
         Dialect("11", (11, 0), max_opset=24, topk_limit=3840),
-        # Release 1.7.1 lacks the library of plugins that the two refused operators need.
-        Dialect("rtx", (11, 0), 24, 3840, refused=frozenset({"DeformConv", "NonZero"})),
+        # Release 1.7.1 lacks the library of plugins that the refused operators need.
+        Dialect(
+            "rtx",
+            (11, 0),
+            max_opset=24,
+            topk_limit=3840,
+            refused=frozenset({"DeformConv", "NonZero", "RoiAlign"}),
+            has_plugins=False,
+        ),
     )
 }

@@ -40,6 +40,11 @@ class SimulatedWorkload:
             call: [machine.run_ms(costs, threads) for costs in of_call]
             for call, of_call in runs.items()
         }
+        if not sum(map(sum, self._runs_ms.values())):
+            raise ValueError(
+                "a sample takes no time: the graph costs nothing, and the simulated device has no "
+                "overhead. Set overhead_us in AUTOMOE_SIMULATED"
+            )
         self._energy_mj = sum(map(_energy_mj, (x for of_call in runs.values() for x in of_call)))
 
     def sample(self) -> dict[str, Any]:

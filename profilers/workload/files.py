@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from devices.yaml_json import parse_json
 from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 
@@ -36,7 +37,7 @@ def workload_files(path: Path) -> WorkloadFiles:
         WorkloadError: A graph is not an ONNX file, or keeps data outside its own folder.
         OSError: A file cannot be read.
     """
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = parse_json(path.read_bytes())
     files: dict[str, Path] = {}
     graphs = {}
     for name, file in document["graphs"].items():

@@ -1,138 +1,167 @@
 """This module makes a workload for any ONNX file, from the inputs that its graph declares."""
 
-import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from profilers.workload.declared_inputs import (
+    DeclaredInput,
+    Shapes,
+    declared_inputs,
+    shapes_of_inputs,
+)
 from profilers.workload.fields import WorkloadError
-from profilers.workload.workload import DTYPES, Call, TensorSpec, Workload
+from profilers.workload.given_values import GivenValues, given_tensor
+from profilers.workload.input_values import ChosenValues, ValueChooser, sentence_about
+from profilers.workload.workload import Call, TensorSpec, Workload
 
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
-    from onnx import ModelProto, TensorShapeProto, ValueInfoProto
+    from onnx import ModelProto
+
+NO_VALUES: Mapping[str, GivenValues] = {}
 
 
-Shapes = Mapping[str, tuple[int, ...]]
+@dataclass(frozen=True, slots=True)
+class OnnxWorkload:
+    """The workload of an ONNX file, and what was decided about its inputs.
+
+    Attributes:
+        workload: One call, named "model".
+        inputs: The inputs that the graph declares.
+        chosen: The values that were chosen for integer and boolean inputs, by name.
+        given: The values that the user gave, by name.
+        notes: Sentences for the user about what is odd in the declarations.
+    """
+
+    workload: Workload
+    inputs: tuple[DeclaredInput, ...]
+    chosen: Mapping[str, ChosenValues]
+    given: Mapping[str, GivenValues]
+    notes: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What a user should be told, one line each."""
+        return (*self.notes, *filter(None, [sentence_about(self.chosen)]))
 
 
 def workload_for_onnx(
-    path: Path, *, dims: Mapping[str, int] | None = None, shapes: Shapes | None = None
+    path: Path,
+    *,
+    dims: Mapping[str, int] | None = None,
+    shapes: Shapes | None = None,
+    values: Mapping[str, GivenValues] = NO_VALUES,
 ) -> Workload:
     """Return a workload with one call, named "model", of the graph at `path`.
 
+    See `open_onnx_workload`.
+    """
+    return open_onnx_workload(path, dims=dims, shapes=shapes, values=values).workload
+
+
+def open_onnx_workload(
+    path: Path,
+    *,
+    dims: Mapping[str, int] | None = None,
+    shapes: Shapes | None = None,
+    values: Mapping[str, GivenValues] = NO_VALUES,
+) -> OnnxWorkload:
+    """Return the workload of the graph at `path`, with what was decided about its inputs.
+
     The graph's weights are not read. Floating-point inputs are drawn from a normal distribution.
-    Integers and booleans are zero, because zero is a valid index into every tensor.
+    Integers and booleans are chosen by `ValueChooser`.
 
     Args:
         path: The ONNX file. The workload refers to it by its absolute path.
         dims: The sizes of the symbolic dimensions, by name. A missing one has the size 1.
         shapes: Whole shapes, by the input's name. They also give the sizes of their symbolic
             dimensions in other inputs.
+        values: The values of inputs, by name.
 
     Raises:
-        WorkloadError: The file is not ONNX, a name is unknown, a shape contradicts the graph or
-            another size, or an input is not a plain tensor of known rank.
+        WorkloadError: The file is not a sound ONNX graph, a name is unknown, a shape or a value
+            does not suit the graph, or an input is not a plain tensor of a known shape.
         OSError: The file cannot be read.
     """
-    graph = load_onnx(path).graph
-    weights = {weight.name for weight in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in weights]
-    sizes = dict(dims or {})
-    _require_known(sizes, inputs, path)
-    given = dict(shapes or {})
-    _take_sizes(sizes, given, inputs, path)
-    tensors = {
-        value.name: _tensor(value, sizes, given.get(value.name), seed)
-        for seed, value in enumerate(inputs)
+    from profilers.workload.soundness import require_sound  # onnx is slow to import
+
+    model = load_onnx(path)
+    inputs = declared_inputs(model.graph)
+    by_name = {each.name: each for each in inputs}
+    for name in values:
+        if name not in by_name:
+            known = ", ".join(by_name) or "none"
+            raise WorkloadError(f"Unknown input {name!r}. Inputs of {path}: {known}.")
+    implied = {
+        name: shape
+        for name, given in values.items()
+        if (shape := given.implied_shape(by_name[name])) is not None
     }
-    return Workload({"model": str(path.resolve())}, (Call("model", "model", inputs=tensors),))
+    sized = shapes_of_inputs(
+        inputs, dims=dims or {}, shapes={**implied, **(shapes or {})}, path=path
+    )
+    require_sound(model, path)
+    chooser = ValueChooser(model.graph, inputs, sized.shapes)
+    tensors: dict[str, TensorSpec] = {}
+    chosen: dict[str, ChosenValues] = {}
+    for seed, each in enumerate(inputs):
+        shape = sized.shapes[each.name]
+        if each.name in values:
+            tensors[each.name] = given_tensor(each, shape, values[each.name])
+        elif each.dtype.startswith("float"):
+            tensors[each.name] = TensorSpec(each.dtype, shape, seed=seed)
+        else:
+            chosen[each.name] = chooser.choose(each)
+            tensors[each.name] = TensorSpec(each.dtype, shape, values=chosen[each.name].values)
+    call = Call("model", "model", inputs=tensors)
+    workload = Workload({"model": str(path.resolve())}, (call,))
+    return OnnxWorkload(workload, inputs, chosen, values, sized.notes)
+
+
+def require_measurable(opened: OnnxWorkload, path: Path) -> None:
+    """Check what only matters when a graph is run: its weights are there, and its sizes are taken.
+
+    Raises:
+        WorkloadError: A weight has no data, or an input has another size than a declared 0.
+    """
+    from profilers.workload.soundness import require_weights
+
+    (call,) = opened.workload.calls
+    for each in opened.inputs:
+        pairs = zip(each.dims or (), call.inputs[each.name].shape, strict=False)
+        for axis, (dim, size) in enumerate(pairs):
+            if dim == 0 != size:
+                raise WorkloadError(
+                    f"Input {each.name!r} declares the size 0 at axis {axis}, and a runtime takes "
+                    f"no other. Got {size}. Where 0 means an unknown size, declare a symbol there."
+                )
+    require_weights(load_onnx(path), path)
 
 
 def load_onnx(path: Path) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 
+    Its nodes are put in order where they are not, as runtimes do.
+
     Raises:
-        WorkloadError: The file is not ONNX.
+        WorkloadError: The file is not ONNX, or its graph has no nodes.
         OSError: The file cannot be read.
     """
     import onnx
 
+    from profilers.workload.subgraphs import sort_nodes
+
     try:
-        return onnx.load(path, load_external_data=False)
+        model = onnx.load(path, load_external_data=False)
     except OSError:
         raise
     except Exception as error:  # a DecodeError of protobuf, which has no types to import
-        raise WorkloadError(f"{path} is not ONNX: {error}. Export the model as ONNX.") from None
-
-
-def _require_known(sizes: Mapping[str, int], inputs: "list[ValueInfoProto]", path: Path) -> None:
-    symbols = {dim.dim_param for value in inputs for dim in value.type.tensor_type.shape.dim}
-    symbols.discard("")
-    known = ", ".join(sorted(symbols)) or "none"
-    for name, size in sizes.items():
-        if name not in symbols:
-            raise WorkloadError(f"Unknown dimension {name!r}. Dimensions of {path}: {known}.")
-        if size < 0:
-            raise WorkloadError(f"Dimension {name!r} must not be negative. Got {size}.")
-
-
-def _take_sizes(
-    sizes: dict[str, int], shapes: Shapes, inputs: "list[ValueInfoProto]", path: Path
-) -> None:
-    """Check whole shapes against the graph, and add the sizes of their symbolic dimensions."""
-    by_name = {value.name: value for value in inputs}
-    for name, shape in shapes.items():
-        if name not in by_name:
-            known = ", ".join(by_name) or "none"
-            raise WorkloadError(f"Unknown input {name!r}. Inputs of {path}: {known}.")
-        declared = by_name[name].type.tensor_type.shape.dim
-        if len(declared) != len(shape):
-            raise WorkloadError(
-                f"Input {name!r} has {len(declared)} dimensions. Got {len(shape)}: {shape}."
-            )
-        for dim, size in zip(declared, shape, strict=True):
-            fixed = dim.dim_value if dim.WhichOneof("value") == "dim_value" else None
-            expected = sizes.get(dim.dim_param, size) if fixed is None else fixed
-            if size != expected:
-                raise WorkloadError(
-                    f"Dimension {dim.dim_param or fixed!r} of input {name!r} must be {expected}. "
-                    f"Got {size}."
-                )
-            if dim.dim_param:
-                sizes[dim.dim_param] = size
-
-
-def _tensor(
-    value: "ValueInfoProto", sizes: Mapping[str, int], given: tuple[int, ...] | None, seed: int
-) -> TensorSpec:
-    dtype = _dtype(value)
-    if not value.type.tensor_type.HasField("shape"):
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise WorkloadError(f"{path} is not ONNX: {reason}. Export the model as ONNX.") from None
+    if not model.graph.node:
         raise WorkloadError(
-            f"Input {value.name!r} must declare its shape. Write its workload by hand or change "
-            f"the graph."
+            f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
         )
-    shape = given or tuple(_size(dim, sizes) for dim in value.type.tensor_type.shape.dim)
-    if dtype.startswith("float"):
-        return TensorSpec(dtype, shape, seed=seed)
-    return TensorSpec(dtype, shape, values=(0,))
-
-
-def _dtype(value: "ValueInfoProto") -> str:
-    import onnx
-
-    if value.type.WhichOneof("value") == "tensor_type":
-        elem_type = value.type.tensor_type.elem_type
-        with contextlib.suppress(KeyError):  # the type is undefined
-            name = str(onnx.helper.tensor_dtype_to_np_dtype(elem_type))
-            if name in DTYPES:
-                return name
-    raise WorkloadError(
-        f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. "
-        f"Write its workload by hand or change the graph."
-    )
-
-
-def _size(dim: "TensorShapeProto.Dimension", sizes: Mapping[str, int]) -> int:
-    if dim.WhichOneof("value") == "dim_value":
-        return dim.dim_value
-    return sizes.get(dim.dim_param, 1)
+    sort_nodes(model.graph)
+    return model

@@ -47,3 +47,32 @@ def constants(graph: GraphProto) -> Iterator[TensorProto]:
             yield from attribute.tensors
         for body in bodies(node):
             yield from constants(body)
+
+
+def sort_nodes(graph: GraphProto) -> None:
+    """Put the nodes of a graph in an order in which each comes after those that it takes from.
+
+    Nodes in order stay where they are. Nodes that go round in a circle come last.
+    """
+    makers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    taken = [
+        {makers[x] for x in (*node.input, *captured_names(node)) if x in makers} - {i}
+        for i, node in enumerate(graph.node)
+    ]
+    if all(max(sources, default=-1) < i for i, sources in enumerate(taken)):
+        return
+    takers: dict[int, list[int]] = {}
+    for i, sources in enumerate(taken):
+        for source in sources:
+            takers.setdefault(source, []).append(i)
+    n_missing = [len(sources) for sources in taken]
+    ready = [i for i, count in enumerate(n_missing) if count == 0]
+    for i in ready:
+        for taker in takers.get(i, ()):
+            n_missing[taker] -= 1
+            if n_missing[taker] == 0:
+                ready.append(taker)
+    left = sorted(set(range(len(taken))) - set(ready))
+    nodes = [NodeProto.FromString(graph.node[i].SerializeToString()) for i in (*ready, *left)]
+    del graph.node[:]
+    graph.node.extend(nodes)

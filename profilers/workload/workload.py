@@ -5,7 +5,6 @@ encoder, and e.g. 30 runs of the decoder with a growing cache of keys and values
 file is one call.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.files import write_json
+from devices.yaml_json import parse_json
 from profilers.workload.fields import FieldReader, WorkloadError
 
 SCHEMA_VERSION = 1
@@ -197,7 +197,7 @@ class Workload:
             OSError: The file cannot be read.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse_json(path.read_bytes())
         except ValueError as error:
             raise WorkloadError(
                 f"{path} is not JSON: {error}. Write it with Workload.save."

@@ -64,6 +64,16 @@ def test_its_identity_is_the_gpus(tmp_path):
     )
 
 
+def test_memory_that_the_driver_does_not_say_is_unknown(tmp_path):
+    # A chip that shares the machine's memory, such as Thor or GB10.
+    for text in ("[N/A]", "N/A", "[Not Supported]"):
+        shared = {**SERVER, GPUS: SERVER[GPUS].replace("23028", text)}
+        device = server(tmp_path / text, shared)
+        assert "gpu memory" not in dict(device.info().traits)
+        assert device.info().model == "NVIDIA A10"
+        assert not [finding for finding in device.doctor() if " 0 MB" in finding.message]
+
+
 def test_another_driver_is_another_machine(tmp_path):
     other = {**SERVER, GPUS: SERVER[GPUS].replace("550.54.15", "570.86.10")}
     assert server(tmp_path, other).info().fingerprint != server(tmp_path).info().fingerprint

@@ -30,6 +30,7 @@ def test_settings_are_read_back_as_they_are_written():
         ("speed=3", "has the settings gflops, gbps, .*Got 'speed=3'"),
         ("noise", "'noise' must be a number. Got ''"),
         ("noise=high", "'noise' must be a number. Got 'high'"),
+        ("noise=0,noise=0.1", "'noise' is given twice"),
         ("noise=-1", "'noise' of a simulated device must be finite, and from 0. Got -1"),
         ("gbps=0", "'gbps' of a simulated device must be finite, and above 0. Got 0"),
         ("drift=inf", "'drift' of a simulated device must be finite"),

@@ -48,10 +48,12 @@ def test_seconds_among_milliseconds_are_refused(tmp_path: Path) -> None:
         fit_log(path)
 
 
-def test_a_column_in_seconds_is_refused(tmp_path: Path) -> None:
+def test_a_column_in_seconds_is_converted_and_said(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", sound(), name="latency_s")
-    with pytest.raises(TableError, match="'latency_s' is in seconds, not in milliseconds"):
-        fit_log(path, targets=["latency_s"])
+    report = fit_log(path, targets=["latency_s"]).report
+    assert report.conversions == (
+        "'latency_s' is in seconds, as its name says; times 1000 it is in ms",
+    )
 
 
 def test_a_constant_latency_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ def test_an_empty_cell_of_a_numeric_column_is_nan(tmp_path: Path) -> None:
     assert np.isnan(frame["d"].iloc[1])
 
 
+@pytest.mark.parametrize("mark", ["nan", "N/A", "null", "[N/A]"])
+def test_a_missing_number_is_nan_however_it_is_marked(tmp_path: Path, mark: str) -> None:
+    frame = read_table(write(tmp_path, f"d,x\n1,a\n{mark},b\n"))
+    assert np.isnan(frame["d"].iloc[1])
+
+
 @pytest.mark.parametrize("cell", ['"[3072, 2048]"', "3072_2048", "3072 2048", '"(3072, 2048)"'])
 def test_a_list_becomes_mean_sum_and_count(tmp_path: Path, cell: str) -> None:
     frame = read_table(write(tmp_path, f"ffn,y\n{cell},1\n1024,2\n"))

@@ -12,17 +12,32 @@ def test_latency_ms_is_the_default() -> None:
 def test_without_a_default_the_candidates_are_listed() -> None:
     frame = pd.DataFrame({"a": [1], "latency_mean_encoder": [2], "time_ms": [3]})
     with pytest.raises(
-        TableError, match=r"Name one or more of: latency_mean_encoder, time_ms\. They"
+        TableError, match=r"Name one or more of: latency_mean_encoder, time_ms\. A unit"
     ):
         resolve_targets(frame, None)
 
 
-def test_the_hint_for_seconds_says_what_a_target_is_in() -> None:
-    match = (
-        r"latency_s\. They are taken as milliseconds; a unit in a name, such as latency_s, is ref"
-    )
-    with pytest.raises(TableError, match=match):
-        resolve_targets(pd.DataFrame({"a": [1], "latency_s": [2]}), None)
+def test_a_table_of_a_known_program_has_a_default() -> None:
+    names = ["command", "mean", "stddev", "median", "user", "system", "min", "max"]
+    frame = pd.DataFrame([["run", *[0.25] * 7]], columns=names)
+    assert resolve_targets(frame, None) == ("median",)
+    assert latency_ms(frame, ["median"]).tolist() == [250.0]
+    assert latency_ms(frame, ["median"], "us").tolist() == [0.00025]
+
+
+def test_a_rate_is_no_latency() -> None:
+    with pytest.raises(TableError, match="'tokens/s' is a rate, by its name"):
+        resolve_targets(pd.DataFrame({"a": [1], "tokens/s": [2.0]}), ["tokens/s"])
+
+
+def test_units_are_converted_before_the_sum() -> None:
+    frame = pd.DataFrame({"enc (s)": [0.5], "dec_us": [250.0], "other": [1.0]})
+    assert latency_ms(frame, ["enc (s)", "dec_us", "other"], None).tolist() == [501.25]
+
+
+def test_a_unit_that_a_name_contradicts_is_refused() -> None:
+    with pytest.raises(TableError, match="'--unit' must be 'us' for 'time_us'.*Got 's'"):
+        latency_ms(pd.DataFrame({"time_us": [1.0]}), ["time_us"], "s")
 
 
 def test_an_absent_target_suggests_the_nearest() -> None:

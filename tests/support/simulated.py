@@ -3,7 +3,7 @@
 Time on it passes with every sample, so that noise can depend on when something is measured.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ class SimulatedMachine:
         rng: Draws all noise.
         noise: Relative noise of one sample.
         process_noise: Relative offset of everything one process measures of one workload.
+        process_noise_of: The same for some workloads, by name, in place of `process_noise`.
         correlation: How much of a sample's noise is left in the next one.
         slow_share: The share of samples that are slow by `slow_factor`.
         slow_factor: How much slower they are.
@@ -32,6 +33,7 @@ class SimulatedMachine:
     rng: np.random.Generator
     noise: float = 0.0
     process_noise: float = 0.0
+    process_noise_of: Mapping[str, float] = field(default_factory=dict)
     correlation: float = 0.0
     slow_share: float = 0.0
     slow_factor: float = 1.0
@@ -77,9 +79,10 @@ class SimulatedWorker:
     def request(self, op: str, **fields: Any) -> dict[str, Any]:
         """The answer to one request."""
         if op == "load":
-            offset = self.machine.rng.standard_normal() * self.machine.process_noise
-            truth_ms = TRUTH_MS[Path(fields["workload"]).stem]
-            self._levels_ms[fields["id"]] = truth_ms * float(np.exp(offset))
+            name = Path(fields["workload"]).stem
+            noise = self.machine.process_noise_of.get(name, self.machine.process_noise)
+            offset = self.machine.rng.standard_normal() * noise
+            self._levels_ms[fields["id"]] = TRUTH_MS[name] * float(np.exp(offset))
             return {"load_ms": 1.0}
         if op == "warmup":
             run_ms = [self._sample(fields["id"]) for _ in range(2)]

@@ -15,10 +15,11 @@ from automoe.supernet import Transformer
 from automoe.text import Batch, Corpus, ParallelText, Vocabulary, encode_pairs, evaluation_batches
 from automoe.training import validation_loss
 from automoe.training.model_folder import WEIGHTS, TrainedModel
+from automoe.training.supernet_run import remembered_max_sentence
 
 Fitness = Callable[[Architecture], float]
 
-_MAX_SENTENCE = 250
+_MAX_SENTENCE = 250  # of the losses that 0.1.0 kept
 _MAX_TOKENS = 4096
 _TURN = Lock()  # for threads of a cluster: torch has one thread count for all of them
 
@@ -85,7 +86,9 @@ class SupernetFitness(TextFitness):
     @property
     def digest(self) -> str:
         """A digest of everything besides the architecture that the losses depend on."""
-        return f"loss/{self.every}/{content_digest(self)}"
+        cut = remembered_max_sentence(self.supernet)
+        of_cut = "" if cut == _MAX_SENTENCE else f"{cut}/"
+        return f"loss/{self.every}/{of_cut}{content_digest(self)}"
 
 
 def supernet_fitness(
@@ -100,15 +103,26 @@ def supernet_fitness(
     return tuple(SupernetFitness(folder, text, 4**n) for n in range(halvings, -1, -1))
 
 
-def validation_batches(corpus: Corpus, vocabulary: Vocabulary, *, every: int = 1) -> list[Batch]:
-    """Return the valid split, or one in ``every`` of its sentences; long sentences are cut.
+def validation_batches(
+    corpus: Corpus, vocabulary: Vocabulary, *, supernet: Path, every: int = 1
+) -> list[Batch]:
+    """Return the valid split, or one in ``every`` of its sentences.
+
+    Long sentences are cut where the training of the supernet cut them.
+
+    Args:
+        corpus: The corpus.
+        vocabulary: The vocabulary of the supernet.
+        supernet: The folder of the supernet.
+        every: The distance of the sentences that are read.
 
     Raises:
         CorpusError: The corpus cannot be read.
     """
     text = corpus.split("valid")
-    encoded = encode_pairs(text, vocabulary, max_tokens=_MAX_SENTENCE, overlong="truncate")
-    return list(evaluation_batches(encoded.pairs[::every], max_tokens=_MAX_TOKENS))
+    cut = remembered_max_sentence(supernet)
+    encoded = encode_pairs(text, vocabulary, max_tokens=cut, overlong="truncate")
+    return list(evaluation_batches(encoded.pairs[::every], max_tokens=max(_MAX_TOKENS, cut)))
 
 
 def loaded_supernet(folder: Path) -> TrainedModel:
@@ -152,7 +166,9 @@ def _content(fitness: TextFitness, _of: Version) -> str:
 @lru_cache(maxsize=8)
 def _validation_fitness(fitness: SupernetFitness, _of: Version) -> ValidationFitness:
     trained = loaded_supernet(fitness.supernet)
-    batches = validation_batches(fitness.corpus, trained.vocabulary, every=fitness.every)
+    batches = validation_batches(
+        fitness.corpus, trained.vocabulary, supernet=fitness.supernet, every=fitness.every
+    )
     return ValidationFitness(trained.model, batches)
 
 

@@ -41,14 +41,26 @@ def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
 
 
 def machine_times_ms(machine: Machine) -> Dict[str, Any]:
-    """Return the time since boot, over all cores, that the hypervisor stole and that was used."""
-    ticks = processor.cpu_ticks(machine)
-    if ticks is None:
-        return {"steal_ms": None, "machine_ms": None}
-    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
+    """Return the time since boot that the hypervisor stole and that was used, and of how many cores.
+
+    The cores are those that this process may use. They are all cores when the kernel numbers them
+    otherwise, as in some containers.
+    """
+    by_core = processor.core_ticks(machine)
+    mine = [by_core[cpu] for cpu in machine.usable_cpus() if cpu in by_core]
+    cores = mine if len(mine) == len(machine.usable_cpus()) else list(by_core.values())
+    whole = processor.cpu_ticks(machine)
+    if whole is None:
+        return {"steal_ms": None, "machine_ms": None, "machine_cores": None}
+    kinds = [sum(ticks) for ticks in zip(*cores)] if cores else whole
+    user, nice, system, _idle, _iowait, irq, softirq, steal = kinds
     tick_ms = 1000 / os.sysconf("SC_CLK_TCK")
     used = user + nice + system + irq + softirq
-    return {"steal_ms": steal * tick_ms, "machine_ms": used * tick_ms}
+    return {
+        "steal_ms": steal * tick_ms,
+        "machine_ms": used * tick_ms,
+        "machine_cores": max(1, len(cores)),
+    }
 
 
 def throttled_now(machine: Machine) -> Optional[bool]:

@@ -36,6 +36,7 @@ class OnnxRuntimeWorker(Worker):
     def __init__(self, provider: str = CPU, **instruments: Any) -> None:
         super().__init__(**instruments)
         self.provider = provider
+        self.on_gpu = provider != CPU
 
     def describe_runtime(self) -> Dict[str, Any]:
         """See `Worker`."""

@@ -37,7 +37,10 @@ class Worker:
     Attributes:
         loaded: The loaded workloads by their ids; see `LoadedWorkload`.
         running: Whether the worker waits for another request.
+        on_gpu: Whether something else than the processor runs the models.
     """
+
+    on_gpu = False
 
     def __init__(self, meter: Optional[Meter] = None, gpu: Optional[Gpu] = None) -> None:
         self.meter = meter
@@ -69,6 +72,7 @@ class Worker:
             "pid": os.getpid(),
             "cores": len(os.sched_getaffinity(0)),
             "energy_meter": self.meter.name if self.meter else "",
+            "on_gpu": self.on_gpu,
         }
 
     def load(self, request: Request) -> Reply:

@@ -146,6 +146,7 @@ def test_unknown_space_lists_the_presets() -> None:
         ("cross_span: [3, 2, 1]", "cross_span: [4]", "at most the smallest number of encoder"),
         ("ffn_dim: [512,", "ffn_dim: ['512',", "'encoder.ffn_dim.0': .*valid integer. Got '512'"),
         ("name: tiny", "name: [", "not valid YAML"),
+        ("heads: [4, 2]", "heads: [4, 2, 4]", "'encoder.heads': the choice 4 is repeated"),
     ],
 )
 def test_a_bad_file_is_named_with_its_field(
@@ -154,7 +155,7 @@ def test_a_bad_file_is_named_with_its_field(
     text = files("automoe").joinpath("presets/tiny.yaml").read_text()
     path = tmp_path / "space.yaml"
     path.write_text(text.replace(old, new))
-    with pytest.raises(SpaceError, match=f"space.yaml: .*{message}"):
+    with pytest.raises(SpaceError, match=f"space.yaml(, line 4)?: .*{message}"):
         SearchSpace.load(str(path))
 
 

@@ -75,3 +75,14 @@ def test_a_published_yaml_has_a_cost(capsys: Capture, published_subnets: Path) -
 def test_none_is_no_sample(capsys: Capture, tmp_path: Path) -> None:
     assert main(["sample", "--space", "tiny", "-n", "0", "-o", str(tmp_path / "a.jsonl")]) == 2
     assert "-n" in capsys.readouterr().err
+
+
+def test_a_stack_with_a_limit_of_its_own_is_shown(capsys: Capture, tmp_path: Path) -> None:
+    content = small_space().model_dump(mode="json")
+    content["encoder"]["max_experts"] = 1
+    space = tmp_path / "space.yaml"
+    space.write_text(yaml.safe_dump(content))
+    assert main(["space", str(space)]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["encoder.max_experts"] == "1"
+    assert lines["encoder.heads"] == "[2, 1]"

@@ -12,7 +12,10 @@ CONTRACT = {
     "doctor": "--device=cpu --host --runtime=onnxruntime --json",
     "space": "NAME_OR_FILE --max-experts --fractional/--standard --json",
     "sample": "--space* --out/-o* -n=1 --seed=0 --max-experts --fractional/--standard",
-    "cost": "FILE --json --src-len=30 --tgt-len=30 --vocab-size=32768 --input-shape --dim",
+    "cost": """
+        FILE --json --src-len=30 --tgt-len=30 --vocab-size=32768 --input-shape --input
+        --input-file --dim
+    """,
     "export": """
         ARCHITECTURE --out/-o* --checkpoint --format=onnx --precision=fp32 --data --source
         --target --vocab-size=32768 --max-positions=256 --json
@@ -20,12 +23,13 @@ CONTRACT = {
     "lint": "MODEL --dialect --json",
     "profile": """
         --device* --log* --host --runtime=onnxruntime --space -n --until --minutes --archs
-        --model --input-shape --max-experts --fractional/--standard --beam=1 --batch=1
+        --model --input-shape --input --input-file --max-experts --fractional/--standard
+        --beam=1 --batch=1
         --routing=balanced --precision=fp32 --src-len --tgt-len --vocab-size --threads=1 --fast
         --target --rounds --reference --lock-clocks --seed=0 --json
     """,
     "compare": "A B --margin=2% --fail-on --force --json",
-    "fit": "LOG --out/-o* --target --feature --group --base --goal --plots --seed=0 --json",
+    "fit": "LOG --out/-o* --target --unit --feature --group --base --goal --plots --seed=0 --json",
     "predict": "PREDICTOR INPUT --out/-o --confidence=0.95",
     "train": """
         --space* --out/-o* --data --source=en --target=de --max-experts --fractional/--standard
@@ -53,11 +57,11 @@ CONTRACT = {
         MODEL --data --source --target --split=test --beam=4 --length-penalty=0.6 --threads=1
         --json
     """,
-    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1",
+    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o*",
     "log show": "LOG --json",
-    "log check": "LOG --target --json",
+    "log check": "LOG --target --unit --json",
     "log merge": "LOGS --out/-o*",
 }
 

@@ -190,3 +190,22 @@ def test_a_prediction_that_could_not_be_written_is_not_begun(
     command = ["predict", str(predictor), str(tmp_path / "none.csv"), "-o", str(tmp_path)]
     assert main(command) == 2
     assert "Is a directory. Check the path." in capsys.readouterr().err
+
+
+def test_a_fit_says_what_it_left_out_and_converted(capsys: Capture, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path, out = tmp_path / "lat.csv", tmp_path / "predictor"
+    rows = ["batch;tokens/s;outcome;took"]
+    for batch in rng.choice([1, 2, 4, 8, 16], 24):
+        seconds = 0.01 * (1 + batch) * rng.lognormal(0, 0.02)
+        cells = [str(batch), f"{batch / seconds:.2f}", f"{3e4 / seconds:.3f}", f"{seconds:.6f}"]
+        rows.append(";".join(cells).replace(".", ","))
+    path.write_text("\n".join(rows), encoding="utf-8-sig")
+    command = ["fit", str(path), "-o", str(out), "--target", "took", "--unit", "s", "--json"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert report["features"] == ["batch"]
+    assert set(report["left_out"]) == {"tokens/s", "outcome"}
+    assert "'took' is in seconds, by --unit; times 1000 it is in ms\n" in printed.err
+    assert "left out of the features: tokens/s (a result, by its name); outcome (it" in printed.err

@@ -126,6 +126,8 @@ def test_bad_flags_are_one_clear_line(
         ),
         (["--archs", "a.jsonl", "-n", "3"], "'-n' cannot be combined with '--archs'"),
         (["--space", "tiny", "--input-shape", "x=1"], "'--input-shape' is for '--model'. Got"),
+        (["--space", "tiny", "--input", "x=1"], "'--input' is for '--model'. Got"),
+        (["--space", "tiny", "--input-file", "x=a.npy"], "'--input-file' is for '--model'. Got"),
         (["--space", "tiny", "--until", "3"], "'--until' must be a share such as 3% or 0.03"),
         (["--space", "tiny", "--reference", "no.csv"], "no.csv does not exist"),
         (["--space", "tiny", "--host", "a@b", "--host", "a@b"], "each machine once. Got a@b again"),

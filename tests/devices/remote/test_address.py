@@ -33,6 +33,16 @@ def test_what_could_be_an_option_or_a_command_is_refused(destination: str) -> No
         RemoteAddress(destination)
 
 
+@pytest.mark.parametrize(
+    "destination", ["pi@board:2222", "board:22", "pi@192.168.1.20:2222", "pi@[fe80::1]:2222"]
+)
+def test_a_port_names_the_form_that_ssh_takes(destination: str) -> None:
+    with pytest.raises(RemoteAddressError, match="A port needs the form") as caught:
+        RemoteAddress(destination)
+    assert f"write ssh://{destination}." in str(caught.value)
+    assert RemoteAddress(f"ssh://{destination}").destination == f"ssh://{destination}"
+
+
 def test_named_devices(tmp_path: Path) -> None:
     path = tmp_path / "devices.yaml"
     path.write_text(
@@ -61,10 +71,11 @@ def test_the_file_of_this_folder_comes_before_the_users(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1", "devices.yaml is not YAML"),
-        ("- a", "must hold 'name: {host: ...}' entries"),
+        ("[1", "devices.yaml, line 1: not valid YAML"),
+        ("- a", "devices.yaml: the file must hold 'key: value' lines"),
         ("a b: {host: x}", "a name must consist of letters, digits, '.', '_' and '-'. Got 'a b'"),
-        ("3: {host: x}", "a name must consist of letters"),
+        ("3: {host: x}", "devices.yaml, line 1: a key must be text"),
+        ("a: {host: x}\na: {host: y}", "devices.yaml, line 2: the key 'a' is given twice"),
         ("a: {device: cpu}", "'a' must have a 'host', such as user@board"),
         ("a: x", "'a' must have a 'host'"),
         (

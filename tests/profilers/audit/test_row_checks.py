@@ -147,18 +147,6 @@ def test_a_log_of_an_earlier_version_is_judged_and_its_lacking_columns_named(pat
 @pytest.mark.parametrize(
     ("header", "check_name", "severity", "message"),
     [
-        (
-            "size,latency_s",
-            "unit",
-            "problem",
-            "column 'latency_s' is in seconds, not in milliseconds",
-        ),
-        (
-            "size,latency_us",
-            "unit",
-            "problem",
-            "column 'latency_us' is in microseconds, not in millis",
-        ),
         ("size,latency", "no_unit", "problem", "column 'latency' has no unit"),
         (
             "size,mean latency",
@@ -176,9 +164,20 @@ def test_the_unit_of_a_latency_is_read_from_its_name(
     assert problem.message.startswith(message)
 
 
-def test_the_remedy_for_another_unit_names_the_factor(path: Path) -> None:
-    (problem,) = check(write_foreign(path, "size,latency_us", "1,2.5", "2,3.5"))
-    assert problem.remedy == "multiply it by 0.001 and rename it"
+@pytest.mark.parametrize(
+    ("header", "unit", "conversion"),
+    [
+        ("size,latency_us", None, "'latency_us' is in microseconds, as its name says; times 0.001"),
+        ("size,took", "s", "'took' is in seconds, by --unit; times 1000"),
+    ],
+)
+def test_another_unit_is_converted_and_said(
+    path: Path, header: str, unit: str | None, conversion: str
+) -> None:
+    log = write_foreign(path, header, "1,2.5", "2,3.5")
+    audit = audit_log(log, targets=[header.rpartition(",")[2]], unit=unit)
+    assert audit.problems == ()
+    assert [line.rpartition(" it is")[0] for line in audit.conversions] == [conversion]
 
 
 def test_conditions_of_other_logs_are_known_by_name(path: Path) -> None:

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from support.graphs import DIGIT, LAYER, write_graph
 from support.onnx_runs import fused, observed_shapes
 
-from profilers import GraphCosts, WorkloadError, costs_of_graph
+from profilers import GivenValues, GraphCosts, WorkloadError, costs_of_graph
 
 # Two experts, one of width 3 and one of width 5, serve tokens of width 2.
 EXPERTS = """experts (float[tokens, 2] x, float[tokens, 2] route) => (float[tokens, 2] y)
@@ -133,7 +133,8 @@ def test_asking_for_the_shape_of_a_weight_reads_nothing(path: Path) -> None:
 
 def test_weights_narrower_than_a_byte_are_packed(path: Path) -> None:
     weight = helper.make_tensor("w", TensorProto.INT4, [3, 3], [1] * 9)
-    graph = helper.make_graph([], "g", [], [], [weight])
+    node = helper.make_node("Shape", ["w"], ["y"])
+    graph = helper.make_graph([node], "g", [], [], [weight])
     onnx.save(helper.make_model(graph), path)
     assert costs_of_graph(path).weight_bytes == 5  # nine halves of a byte
 
@@ -230,15 +231,19 @@ def test_what_depends_on_data_is_listed_and_all_that_follows(path: Path) -> None
     assert costs.activation_bytes == 7 * 4
 
 
-def test_a_branch_is_listed_and_its_weights_are_counted(path: Path) -> None:
+def test_the_branch_that_is_taken_is_counted(path: Path) -> None:
     text = """branch (bool pick, float[2] x) => (float[2] y)
     {
         y = If<then_branch = t () => (float[2] a) <float[2] w = {1, 2}> { a = Mul(x, w) },
                else_branch = e () => (float[2] b) { b = Identity(x) }>(pick)
     }"""
     costs = costs_of_graph(write_graph(path, text))
-    assert costs.unknown_nodes == ("If 'y': this operator has no rule",)
-    assert costs.weight_bytes == 8
+    assert costs.unknown_nodes == ()
+    assert costs.operators == {"If": 1, "Mul": 1}
+    assert costs.weight_bytes == costs.touched_weight_bytes == 8
+    other = costs_of_graph(path, values={"pick": GivenValues.parse("false")})
+    assert other.operators == {"If": 1, "Identity": 1}
+    assert (other.weight_bytes, other.touched_weight_bytes) == (8, 0)
 
 
 def test_a_branch_may_take_values_from_around_it(path: Path) -> None:
@@ -250,10 +255,10 @@ def test_a_branch_may_take_values_from_around_it(path: Path) -> None:
         z = MatMul(x, y)
     }"""
     costs = costs_of_graph(write_graph(path, text), dims={"n": 5})
-    assert costs.unknown_nodes == ("If 'y': this operator has no rule",)
+    assert costs.unknown_nodes == ()
     assert costs.flops == 2 * 2 * 5 * 2
-    # While the branch runs x, turned and y live, and then z beside x and y.
-    assert costs.peak_memory_bytes == 1 + 40 + 40 + 40
+    # While the branch runs x, turned, y and what is in the branch live; then z beside x and y.
+    assert costs.peak_memory_bytes == 1 + 40 + 40 + 40 + 40
 
 
 def test_the_graph_may_declare_what_cannot_be_inferred(path: Path) -> None:

@@ -1,6 +1,12 @@
 import pytest
 
-from profilers.log.column_names import is_duration, is_known_before_measuring, words
+from profilers.log.column_names import (
+    is_duration,
+    is_known_before_measuring,
+    is_rate,
+    kind_of_name,
+    words,
+)
 
 
 def test_words_are_split_at_every_sign() -> None:
@@ -32,3 +38,46 @@ def test_a_time_is_told_by_its_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["time_steps", "n_s", "s", "items", ""])
 def test_other_quantities_are_no_time(name: str) -> None:
     assert not is_duration(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "ttft",
+            "tpot",
+            "itl",
+            "mean_e2el_ms",
+            "tokens/s",
+            "seq/s",
+            "Inferences/Second",
+            "tflops",
+        ),
+        *("bw", "mfu", "gpu_util", "speedup", "mean", "median", "min", "max", "stddev", "err"),
+        *("us1", "p99", "90th percentile", "tok_per_sec", "tokens_s", "images/sec"),
+        *("time_per_token", "ns/op", "s/it", "utilization.gpu [%]", "power.draw [W]", "avg_ts"),
+        *("GPUUtil", "peak_memory_mb", "time_mean", "Throughput (qps)", "achieved_tflops", "iqr"),
+        *("Standard Deviation", "cuda_time_avg", "real_time", "latency_p50", "gen t/s"),
+    ],
+)
+def test_results_of_other_programs_are_told_by_their_names(name: str) -> None:
+    assert kind_of_name(name) == "result"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("isl", "osl", "concurrency", "tp", "max_batch_size", "max_seq_len", "seq_len_mean"),
+        *("flops", "total_flops", "gflops", "params", "request_rate", "max_concurrency"),
+        *("parameter_threads", "num_blocks", "gpu_memory_utilization", "power_limit_w", "top_k"),
+        *("target_qps", "sampling_rate", "num_warps", "BLOCK_SIZE_M", "encoder_ffn_embed_dim_avg"),
+    ],
+)
+def test_inputs_of_other_programs_remain_features(name: str) -> None:
+    assert is_known_before_measuring(name, ["request_latency"])
+
+
+def test_a_rate_is_no_duration() -> None:
+    assert is_rate("tokens/s")
+    assert not is_duration("tokens/s")
+    assert not is_rate("time_s")

@@ -79,6 +79,13 @@ def test_others_are_the_cores_that_the_machine_was_busy_with_beside_us() -> None
     assert block((100.0, 100.0)).others == 0.0
 
 
+def test_stolen_time_is_shared_with_the_other_programs_of_the_machine() -> None:
+    # 110 ms less a tick were stolen from programs that used 500 ms, and 100 of these are ours.
+    before = {"own_ms": 0.0, "machine_ms": 0.0, "steal_ms": 0.0}
+    after = {"own_ms": 100.0, "machine_ms": 500.0, "steal_ms": 110.0}
+    assert block((100.0, 100.0), before=before, after=after).contention == pytest.approx(1.2)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "throttled"),
     [

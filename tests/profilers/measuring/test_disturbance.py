@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from profilers import Protocol
@@ -11,9 +13,10 @@ def block(
     before: Sensors | None = None,
     after: Sensors | None = None,
     busy_threads: int | None = 1,
+    on_gpu: bool = False,
 ) -> Block:
     samples = (Sample(10.0, cpu_ms, {}),)
-    return Block(samples, before or {}, after or {}, 1, busy_threads)
+    return Block(samples, before or {}, after or {}, 1, busy_threads, on_gpu=on_gpu)
 
 
 def judged(taken: Block) -> tuple[str, ...]:
@@ -44,6 +47,49 @@ def judged(taken: Block) -> tuple[str, ...]:
 )
 def test_a_block_is_judged_by_its_sensors(taken: Block, found: tuple[str, ...]) -> None:
     assert judged(taken) == found
+
+
+def of_cores(cores: int, *, busy_ms: float, own_ms: float = 1000.0) -> Block:
+    """A block of one second on a machine whose usable cores were busy for so long together."""
+    before = {"clock_ms": 0.0, "own_ms": 0.0, "machine_ms": 0.0, "machine_cores": cores}
+    after = {**before, "clock_ms": 1000.0, "own_ms": own_ms, "machine_ms": busy_ms}
+    return block(cpu_ms=10.0, before=before, after=after)
+
+
+@pytest.mark.parametrize(
+    ("cores", "other_cores", "names"),
+    [
+        (1, 0.3, ("contended",)),
+        (2, 0.3, ()),
+        (2, 0.6, ("contended",)),
+        (64, 3.0, ()),
+        (64, 12.0, ()),
+        (64, 20.0, ("contended",)),
+    ],
+)
+def test_the_load_of_others_is_judged_for_each_usable_core(
+    cores: int, other_cores: float, names: tuple[str, ...]
+) -> None:
+    assert judged(of_cores(cores, busy_ms=1000.0 + 1000 * other_cores)) == names
+
+
+def test_waiting_of_others_is_no_disturbance_where_the_kernel_tells_ones_own() -> None:
+    before = {"clock_ms": 0.0, "own_ms": 0.0, "wait_ms": 0.0, "pressure_ms": 0.0}
+    after = {"clock_ms": 10.0, "own_ms": 10.0, "wait_ms": 0.1, "pressure_ms": 9.9}
+    assert judged(block(before=before, after=after)) == ()
+    assert judged(block(before=before, after={**after, "wait_ms": 3.0})) == ("contended",)
+
+
+def test_waiting_for_a_gpu_is_no_contention() -> None:
+    # A blocking wait: the process sleeps for 9.7 of 10 ms, and a thread of the driver works too.
+    before = {"clock_ms": 0.0, "own_ms": 0.0, "wait_ms": 0.0}
+    after = {"clock_ms": 10.0, "own_ms": 0.3, "wait_ms": 0.2}
+    sleeping = block(cpu_ms=0.3, before=before, after=after, busy_threads=3, on_gpu=True)
+    assert judged(sleeping) == ()
+    assert sleeping.contention == pytest.approx(1.02)
+    assert judged(replace(sleeping, on_gpu=False)) == ("contended", "threads")
+    # When the process itself waits for a core, the GPU waits for it.
+    assert judged(replace(sleeping, after={**after, "wait_ms": 3.0})) == ("contended",)
 
 
 def test_blocks_are_not_repeated_on_a_machine_that_is_never_quiet() -> None:

@@ -58,20 +58,23 @@ def condense(*blocks: PointBlock, reference_ms: float = 1.0) -> Measurement:
     )
 
 
-def test_a_measurement_is_the_median_over_blocks_of_their_medians() -> None:
+def test_a_measurement_is_the_geometric_mean_over_blocks_of_their_medians() -> None:
     # Block medians 10, 12, 11; the samples' own median is 10.
+    mean_ms = (10.0 * 12.0 * 11.0) ** (1 / 3)
     measurement = condense(
         point_block([10.0, 10.0, 10.0, 10.0, 99.0], pid=1, load_ms=5.0),
         point_block([9.0, 12.0, 13.0], pid=2, load_ms=3.0),
         point_block([11.0], pid=2, load_ms=4.0),
     )
-    assert measurement.latency_ms == 11.0
-    assert measurement.call_ms == {"encode": 2.75, "decode": 8.25}
+    assert (measurement.latency_ms, measurement.raw_latency_ms) == pytest.approx((mean_ms, mean_ms))
+    assert measurement.call_ms == pytest.approx({"encode": mean_ms / 4, "decode": mean_ms * 3 / 4})
     assert measurement.min_ms == 9.0
     assert measurement.load_ms == 4.0
     counts = (measurement.n_samples, measurement.n_blocks, measurement.n_processes)
     assert counts == (9, 3, 2)
-    assert measurement.ci_low_ms < 11.0 < measurement.ci_high_ms
+    # The interval is symmetric about it on the logarithmic scale.
+    ends_ms = (measurement.ci_low_ms, measurement.ci_high_ms)
+    assert ends_ms[0] * ends_ms[1] == pytest.approx(mean_ms**2)
     # Distances from 10: 0 four times, 89, 1, 2, 3, 1.
     assert measurement.mad_ms == 1.0
 

@@ -368,3 +368,46 @@ def test_a_sentinel_that_crashes_once_is_started_again(device: ScriptedDevice) -
     sentinel = device.workload("s", [1.0], faults={"load 0": "crash"})
     a = measurement(measure(device, device.workload("a"), sentinel=sentinel)["a"])
     assert (a.n_blocks, a.flags, len(device.pids())) == (3, (), 4)
+
+
+def test_a_sentinel_that_is_replaced_leaves_nothing_behind(device: ScriptedDevice) -> None:
+    # The first point runs in the first round, and from the second round on it cannot be loaded.
+    paths = [
+        device.workload("a", [60.0], faults={f"load {n}": "refuse" for n in range(2, 9)}),
+        device.workload("b", [10.0]),
+        device.workload("c", [11.0]),
+    ]
+    outcomes = measure(device, *paths, sentinel=None)
+    assert isinstance(outcomes["a"], FailedPoint)
+    rows = [measurement(outcomes[name]) for name in "bc"]
+    assert [row.latency_ms for row in rows] == pytest.approx([10.0, 11.0])
+    assert {(row.sentinel, row.sentinel_reference_ms) for row in rows} == {("b", 10.0)}
+
+
+def test_a_given_level_is_that_of_one_sentinel_only(device: ScriptedDevice) -> None:
+    # The level is the first point's. It is wrong for the second one, which takes its place.
+    broken = device.workload("a", faults={"load": "refuse"})
+    points = points_of([broken, device.workload("b", [11.0])])
+    outcomes = measure_points(
+        points, device=device, protocol=PROTOCOL, sentinel=Sentinel(reference_ms=60.0)
+    )
+    _, b = outcomes
+    assert measurement(b).latency_ms == pytest.approx(11.0)
+    again = measure_points(
+        points[1:], device=device, protocol=PROTOCOL, sentinel=Sentinel(reference_ms=22.0)
+    )
+    assert measurement(next(again)).latency_ms == pytest.approx(22.0)
+
+
+def test_the_share_of_drift_that_was_taken_out_is_in_the_row(device: ScriptedDevice) -> None:
+    # The machine becomes slower by a fifth, after the level was fixed by the first point's rounds.
+    slower = device.workload("s", [1.0] * 6 + [1.2])
+    points = [device.workload("early", [10.0]), device.workload("late", [12.0])]
+    protocol = replace(PROTOCOL, chunk_size=1)
+    outcomes = measure(device, *points, sentinel=slower, protocol=protocol)
+    early, late = measurement(outcomes["early"]), measurement(outcomes["late"])
+    assert (early.drift_share, late.drift_share) == pytest.approx((0.0, 1.0))
+    for row in (early, late):
+        assert row.row()["drift_share"] == row.drift_share
+        moved = row.sentinel_drift ** (row.drift_share or 0.0)
+        assert row.latency_ms == pytest.approx(row.raw_latency_ms / moved)

@@ -1,3 +1,4 @@
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -134,6 +135,38 @@ def test_when_all_are_gone_what_was_finished_was_told(
     assert [next(outcomes).point_id, next(outcomes).point_id] in (["a", "b"], ["b", "a"])
     with pytest.raises(DeviceUnavailableError, match="The board does not answer"):
         list(outcomes)
+
+
+def test_two_that_go_away_at_once_leave_an_error(
+    boards: list[Board],
+    points: list[Point],
+    sentinel: Sentinel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class BothErrorsFirst(queue.Queue[object]):
+        """The errors of both threads arrive before either thread says that it has ended."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.arrived = threading.Barrier(2, timeout=20)
+
+        def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
+            super().put(item, block, timeout)
+            if isinstance(item, Exception):
+                self.arrived.wait()
+
+    monkeypatch.setattr("profilers.measuring.shared_queue.Queue", BothErrorsFirst)
+    lost: list[str] = []
+    level = replace(sentinel, reference_ms=2.0)
+    leaving = [Board(tmp_path / "one", until=0), Board(tmp_path / "two", until=0)]
+    with pytest.raises(DeviceUnavailableError, match="The board does not answer"):
+        list(
+            measure_on_several(
+                points, devices=leaving, protocol=PROTOCOL, sentinel=level, on_lost=lost.append
+            )
+        )
+    assert lost == ["The board does not answer. The other devices continue."]
 
 
 def test_who_wants_no_more_leaves_no_thread_behind(

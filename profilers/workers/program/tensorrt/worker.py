@@ -32,6 +32,8 @@ class TensorRtWorker(Worker):
         instruments: The `meter` and the `gpu`; see `Worker`.
     """
 
+    on_gpu = True
+
     def __init__(
         self,
         runtime: str = TENSORRT,

@@ -10,10 +10,12 @@ from support.small_text import small_space, write_corpus
 
 from automoe.architecture.space import SearchSpace
 from automoe.search import SupernetFitness, ValidationFitness, supernet_fitness
+from automoe.search.fitness.validation import _validation_fitness
 from automoe.supernet import Transformer, TransformerConfig
-from automoe.text import Corpus
-from automoe.training import TrainingData, vocabulary_for
+from automoe.text import Corpus, Pair, evaluation_batches
+from automoe.training import TrainingData, validation_loss, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
+from automoe.training.supernet_run import remember_corpus
 
 
 @pytest.fixture
@@ -42,6 +44,26 @@ def test_files_give_the_loss_of_the_model_in_memory(
     assert SupernetFitness(tmp_path / "run", corpus)(architecture) == pytest.approx(
         in_memory(architecture), rel=1e-6
     )
+
+
+def test_sentences_are_cut_where_training_cut_them(
+    corpus: Corpus, space: SearchSpace, tmp_path: Path
+) -> None:
+    folder, architecture = tmp_path / "run", space.sample(Random(0))
+    trained = supernet(folder, corpus)
+    uncut = SupernetFitness(folder, corpus)
+    loss, digest = uncut(architecture), uncut.digest
+    remember_corpus(folder, corpus, max_sentence=250)  # the default, and that of 0.1.0
+    assert uncut.digest == digest
+    remember_corpus(folder, corpus, max_sentence=5)
+    assert uncut.digest != digest  # the losses that are kept are of other sentences
+    data = TrainingData.prepare(corpus, trained.vocabulary, max_sentence=250)
+    cut = [Pair((*x.source[:4], x.source[-1]), x.target[:4]) for x in data.valid]
+    assert max(len(x.source) for x in data.valid) > 5
+    expected = validation_loss(trained.model, evaluation_batches(cut, max_tokens=99), architecture)
+    _validation_fitness.cache_clear()
+    assert uncut(architecture) == pytest.approx(expected, rel=1e-6)
+    assert expected != pytest.approx(loss, rel=1e-3)
 
 
 def test_part_of_the_text_is_every_so_many_sentences(

@@ -50,6 +50,17 @@ def test_sensors_are_read_in_their_units(tmp_path: Path) -> None:
     assert sensors["throttled_now"] is True  # bits 0 and 2 are set
 
 
+def test_only_the_time_of_usable_cores_counts(tmp_path: Path) -> None:
+    lines = ["cpu 66 0 0 0 0 0 0 6 0 0", *(f"cpu{n} {11 * n} 0 0 0 0 0 0 {n}" for n in range(4))]
+    files = {"/proc/stat": "\n".join(lines)}
+    sensors = read_sensors(recorded(tmp_path, files, cpus=(1, 3)))
+    assert sensors["machine_ms"] == 440.0  # 11 + 33 ticks
+    assert (sensors["steal_ms"], sensors["machine_cores"]) == (40.0, 2)
+    # Some containers number the cores from 0 whatever they are.
+    sensors = read_sensors(recorded(tmp_path, files, cpus=(17, 18)))
+    assert (sensors["machine_ms"], sensors["machine_cores"]) == (660.0, 4)
+
+
 def test_the_clock_of_a_jetsons_gpu(tmp_path: Path) -> None:
     files = {"/sys/class/devfreq/17000000.gpu/cur_freq": "624750000\n"}
     assert read_sensors(recorded(tmp_path, files))["gpu_mhz"] == 624.75

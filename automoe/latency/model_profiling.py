@@ -1,0 +1,189 @@
+"""This module measures any ONNX file. Each shape of its inputs becomes a point and then a row."""
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from automoe.latency.profiling import ProfileSummary, append_all, opened_log, report_progress
+from automoe.progress import OnProgress, no_progress
+from devices import Device
+from profilers import (
+    GivenValues,
+    LatencyLog,
+    OnnxWorkload,
+    Point,
+    Protocol,
+    Sentinel,
+    WorkloadError,
+    deciding_inputs,
+    measure_points,
+    open_onnx_workload,
+    require_measurable,
+)
+from profilers.measuring.protocol import NO_SENTINEL
+from profilers.workload.declared_inputs import declared_inputs
+from profilers.workload.from_onnx import load_onnx
+from profilers.workload.sweep import ShapeGrid, Sweep, SweepPoint, sweep_of
+
+_FEATURE = "feature_"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """What a user gives about the inputs of a model.
+
+    Attributes:
+        shapes: The shape of each input, by name; an axis with several sizes is measured for each.
+            A symbolic dimension that is not given is 1.
+        values: The values of inputs, by name. Others are chosen.
+    """
+
+    shapes: Mapping[str, ShapeGrid] = field(default_factory=dict)
+    values: Mapping[str, GivenValues] = field(default_factory=dict)
+
+
+def profile_model(
+    model: Path,
+    *,
+    point_id: str,
+    device: Device,
+    protocol: Protocol,
+    log: Path,
+    inputs: ModelInputs = ModelInputs(),
+    on_progress: OnProgress = no_progress,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> ProfileSummary:
+    """Append a row to ``log`` for any ONNX file, or for each of its shapes.
+
+    A point that the log holds already is left out. The sizes that vary are features of the rows.
+    The workload in the log names the shapes that stay, the axes that vary and all values.
+
+    Args:
+        model: The file. One of its points is also the session's sentinel.
+        point_id: The identity of the file in the log. The sizes that vary are added to it.
+        device: The device that it is measured on.
+        protocol: The measuring protocol.
+        log: The CSV to which rows are appended.
+        inputs: The shapes and values of the inputs.
+        on_progress: A function that is called after every block.
+        on_note: A function that is called with each sentence about the inputs.
+
+    Raises:
+        WorkloadError: The file is not ONNX, its weights are missing, or a shape or a value does
+            not suit it.
+        DeviceUnavailableError: The device cannot be used.
+        LogError: The log is damaged or holds measurements of other conditions.
+        ProfilingError: The file cannot be measured.
+    """
+    session = _ModelSession(model, point_id, inputs, log)
+    first = session.workload(session.sweep.points()[0])
+    require_measurable(first, model)
+    text = _workload_text(session.sweep, first)
+    opened = opened_log(log, device, protocol, text)
+    done = opened.done()
+    points = session.sweep.points()
+    left = [point for point in points if session.name(point) not in done]
+    n_skipped = len(points) - len(left)
+    if not left:
+        return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
+    for sentence in (*first.sentences, *_decisions(first, model)):
+        on_note(sentence)
+    folder = log.with_name(f"{log.name}.workloads")
+    with opened.measuring(), ExitStack() as at_the_end:
+        at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        columns = {"workload": text, "model": model.name}
+        outcomes = measure_points(
+            [session.point(point, folder, columns) for point in left],
+            device=device,
+            protocol=protocol,
+            sentinel=session.sentinel(folder, opened),
+            on_progress=partial(report_progress, on_progress, n_skipped),
+        )
+        return append_all(outcomes, opened, n_skipped)
+
+
+class _ModelSession:
+    """The grid of one model, and the points that are made of it."""
+
+    def __init__(self, model: Path, point_id: str, inputs: ModelInputs, log: Path) -> None:
+        self._model = model
+        self._point_id = point_id
+        self._values = inputs.values
+        self._log = log
+        self.sweep = sweep_of(inputs.shapes, declared_inputs(load_onnx(model).graph))
+
+    def workload(self, point: SweepPoint) -> OnnxWorkload:
+        """Return the workload of a point."""
+        return open_onnx_workload(self._model, shapes=point.shapes, values=self._values)
+
+    def name(self, point: SweepPoint) -> str:
+        """Return the identity of a point in the log."""
+        return f"{self._point_id} {point.text}".rstrip()
+
+    def point(self, point: SweepPoint, folder: Path, columns: Mapping[str, str]) -> Point:
+        """Return a point to measure, with its sizes as features."""
+        sizes = {f"{_FEATURE}{name}": size for name, size in point.sizes.items()}
+        return Point(
+            point_id=self.name(point),
+            prepare=partial(self._write, point, folder),
+            columns={**columns, **sizes},
+        )
+
+    def sentinel(self, folder: Path, log: LatencyLog) -> Sentinel:
+        """Return the sentinel of a sweep: the smallest point, or that of a log that is resumed.
+
+        A model without sizes that vary is its own sentinel.
+        """
+        if not self.sweep.sizes:
+            return NO_SENTINEL
+        point = self.sweep.points()[0]
+        name = log.sentinel_name()
+        if name is not None:
+            pairs = dict(re.findall(r"(\w+)=(\d+)", name.removeprefix(self._point_id)))
+            if name.startswith(self._point_id) and pairs.keys() == self.sweep.sizes.keys():
+                point = self.sweep.point({axis: int(size) for axis, size in pairs.items()})
+        level_ms = log.sentinel_reference_ms(self.name(point))
+        return Sentinel(
+            name=self.name(point), workload=self._write(point, folder), reference_ms=level_ms
+        )
+
+    def _write(self, point: SweepPoint, folder: Path) -> Path:
+        sizes = "-".join(map(str, point.sizes.values()))
+        path = folder / f"{self._log.name}{sizes and '-'}{sizes}.workload.json"
+        self.workload(point).workload.save(path)
+        return path
+
+
+def _workload_text(sweep: Sweep, first: OnnxWorkload) -> str:
+    """Return the condition that all rows share: the shapes that stay, and the values.
+
+    A value that depends on a size that varies is written as the rule by which it is chosen.
+    """
+    values = {
+        **{name: given.text for name, given in first.given.items()},
+        **{
+            name: each.rule.replace(" ", "_") if sweep.sizes else each.text
+            for name, each in first.chosen.items()
+        },
+    }
+    shapes = sweep.text or "as declared"
+    text = " ".join([shapes, *(f"{name}:={text}" for name, text in sorted(values.items()))])
+    return " ".join(text.split())  # a name may hold a line break
+
+
+def _decisions(opened: OnnxWorkload, model: Path) -> list[str]:
+    """Return a sentence about the inputs whose values decide what is computed."""
+    try:
+        names = deciding_inputs(opened, model)
+    except WorkloadError:  # nothing can be counted, and the runtime will say why
+        return []
+    if not names:
+        return []
+    listed = ", ".join(f"'{name}'" for name in names)
+    verb = "decides" if len(names) == 1 else "decide"
+    return [f"The value of {listed} {verb} what the graph computes: its FLOPs, or its branch."]

@@ -1,0 +1,252 @@
+"""This module finds columns that give the latency away: results whose names do not say so.
+
+A result, such as a throughput or another statistic of the same measurement, holds the noise of the
+latency. An input cannot, because it was known before. So a column is taken for a result when its
+product or its quotient with the latency follows from the other columns, while neither of the two
+does by itself, or when it moves with the latency among rows that are otherwise alike. Columns of
+whole sizes, of few levels, and those whose names speak of an input are never suspected.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictors.features import FeatureSchema
+from predictors.table import numbers
+from profilers.log.column_names import kind_of_name
+
+Vector = NDArray[np.float64]
+
+_LEAST_DIGITS = 3
+_LEAST_VALUES = 10
+_MOST_ROWS = 2000
+_MOST_SQUARED = 12  # columns whose products are explanations too
+_MOST_FACTORS = 12
+_EXACT = 0.01  # the relative spread of a constant that two results share
+_CLOSE = 0.03
+_SHARE = 0.25  # of the spread of each that may remain in their combination
+_EXPLAINED = 0.5  # of the spread of a column that the other columns must explain
+_LEAST_PAIRS = 8
+_LEAST_ROWS = 20
+_SMALL = 0.3  # of the spread of a column is noise; an input differs as much as anywhere
+_ALIKE = 0.8  # the correlation of two results of one measurement
+_NOISE = 0.005  # latencies that are explained better than this need no other explanation
+_RIDGES = 10.0 ** np.arange(-7, 3)
+_FLOOR = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A column that may be a result.
+
+    Attributes:
+        name: Its name.
+        log: The logarithms of its values, shape (rows,).
+        is_whole: Whether all its values are whole numbers.
+    """
+
+    name: str
+    log: Vector
+    is_whole: bool
+
+    def at(self, rows: NDArray[np.int64]) -> "_Suspect":
+        """Return the suspect in some of the rows."""
+        return replace(self, log=self.log[rows])
+
+
+def giveaways(
+    frame: pd.DataFrame, schema: FeatureSchema, latency_ms: Vector, targets: Sequence[str]
+) -> dict[str, str]:
+    """Return the features that are results by their values, with the reason for each.
+
+    The table is empty when nothing else would be left to predict from.
+
+    Args:
+        frame: The usable rows.
+        schema: The features by their names.
+        latency_ms: The latency of each row, shape (rows,).
+        targets: The target columns.
+
+    Raises:
+        TableError: A cell of a feature is unusable.
+    """
+    if len(frame) > _MOST_ROWS:
+        kept = np.random.default_rng(0).permutation(len(frame))[:_MOST_ROWS]
+        frame, latency_ms = frame.iloc[kept], latency_ms[kept]
+    suspects = _suspects(frame, schema, latency_ms, targets)
+    if not suspects:
+        return {}
+    names = {suspect.name for suspect in suspects}
+    matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
+    owner = [feature.name for feature in schema.features for _ in feature.columns]
+    known = matrix[:, [name not in names for name in owner]]
+    y = np.log(latency_ms)
+    once = np.unique(matrix, axis=0, return_index=True)[1]  # a repeated row explains itself
+    alike, factors = _alike(known), _factors(matrix, owner, names)
+    reasons = {
+        suspect.name: reason
+        for suspect in suspects
+        if (
+            reason := _moves_with(suspect, y, alike)
+            or _makes_constant(suspect, y, factors)
+            or _cancels(suspect.at(once), y[once], known[once])
+        )
+    }
+    left = {x.name: x.log for x in suspects if x.name not in reasons}
+    for suspect in suspects:  # a suspect that is none may be the work behind another one's rate
+        others = {name: log for name, log in left.items() if name != suspect.name}
+        if suspect.name in left and (reason := _makes_constant(suspect, y, others, times=False)):
+            reasons[suspect.name] = reason
+    return reasons if len(reasons) < len(schema.features) else {}
+
+
+def _suspects(
+    frame: pd.DataFrame, schema: FeatureSchema, latency_ms: Vector, targets: Sequence[str]
+) -> list[_Suspect]:
+    """Return the columns of measured-looking positive numbers whose names do not clear them."""
+    cleared = set(schema.physics.roles.values()) if schema.physics else set()
+    least = max(_LEAST_VALUES, len(np.unique(latency_ms)) // 2)
+    suspects = []
+    for feature in schema.features:
+        is_open = feature.kind == "numeric" and feature.name not in cleared
+        if not is_open or kind_of_name(feature.name, targets) != "unclear":
+            continue
+        values = numbers(frame, feature.name)
+        if not (values > 0).all() or len(np.unique(values)) < least:
+            continue
+        digits = [len(f"{x:.12g}".replace(".", "").strip("0")) for x in values]
+        if np.median(digits) >= _LEAST_DIGITS:
+            is_whole = bool((values == np.round(values)).all())
+            suspects.append(_Suspect(feature.name, np.log(values), is_whole))
+    return suspects
+
+
+def _moves_with(suspect: _Suspect, y: Vector, alike: NDArray[np.int64]) -> str:
+    """Return a reason when a column follows the latency among rows that are otherwise alike."""
+    own, latency = (_within(values, alike) for values in (suspect.log, y))
+    n_pairs = len(y) - len(np.unique(alike))
+    n_values = len(np.unique(np.column_stack([alike, suspect.log]), axis=0))
+    if n_values - len(np.unique(alike)) < _LEAST_PAIRS or not own.any() or not latency.any():
+        return ""
+    is_small = np.sqrt((own**2).sum() / n_pairs) < _SMALL * np.std(suspect.log)
+    if is_small and abs(np.corrcoef(own, latency)[0, 1]) > _ALIKE:
+        return "it moves with the latency among rows that are otherwise alike"
+    return ""
+
+
+def _makes_constant(
+    suspect: _Suspect, y: Vector, factors: dict[str, Vector], *, times: bool = True
+) -> str:
+    """Return a reason when the latency times or over a column is constant, or a known factor."""
+    if _spread(y) < _CLOSE:
+        return ""
+    for name, factor in factors.items():
+        of = f" over {name}" if name else ""
+        if _is_constant(y + suspect.log - factor):
+            return f"its product with the latency{of} is the same in every row"
+        if not times:
+            continue
+        quotient = y - suspect.log - factor
+        level = np.median(quotient) / np.log(1000)
+        is_unit = abs(level - round(level)) * np.log(1000) < np.log(1.1)
+        if is_unit and _is_constant(quotient) and (not name or not suspect.is_whole):
+            return f"the latency over it{of} is the same in every row"
+    return ""
+
+
+def _cancels(suspect: _Suspect, y: Vector, known: NDArray[np.float64]) -> str:
+    """Return a reason when the product or quotient follows from the others, and they do not."""
+    combined = np.column_stack([y, suspect.log, y + suspect.log, y - suspect.log])
+    left = [max(_spread(column), _FLOOR) for column in _unexplained(known, combined).T]
+    latency, own, product, quotient = left
+    is_explained = own < _EXPLAINED * _spread(suspect.log) and latency < _EXPLAINED * _spread(y)
+    if len(y) < _LEAST_ROWS or latency < _NOISE or not is_explained:
+        return ""
+    least = min(_SHARE * latency, _SHARE * own, _CLOSE)
+    if product < least:
+        return "its product with the latency follows from the other columns"
+    if quotient < least and not suspect.is_whole and own > _EXPLAINED * latency:
+        return "it follows the latency more closely than the other columns explain"
+    return ""
+
+
+def _unexplained(known: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the known columns do not explain of values, each row predicted from the others.
+
+    Args:
+        known: The columns that explain, shape (rows, columns).
+        values: The columns that are explained, shape (rows, columns).
+    """
+    centred = values - values.mean(axis=0)
+    table = _scaled(np.column_stack([known[:, :0], *map(_compressed, known.T)]))
+    if table.shape[1] <= _MOST_SQUARED:
+        pairs = [table[:, i] * table[:, j] for i in range(table.shape[1]) for j in range(i + 1)]
+        table = _scaled(np.column_stack([table, *pairs])) if pairs else table
+    if not table.shape[1]:
+        return np.asarray(centred)
+    left, sizes, _ = np.linalg.svd(table, full_matrices=False)
+    projected = left.T @ centred
+    best = centred
+    for ridge in _RIDGES:
+        kept = sizes**2 / (sizes**2 + ridge * len(table))
+        leverage = np.minimum((left**2) @ kept + 1 / len(table), 0.999)
+        errors = (centred - left @ (kept[:, None] * projected)) / (1 - leverage)[:, None]
+        is_better = np.median(np.abs(errors), axis=0) < np.median(np.abs(best), axis=0)
+        best = np.where(is_better, errors, best)
+    return np.asarray(best)
+
+
+def _compressed(column: Vector) -> Vector:
+    """Return the logarithm of a positive column, and of 1 + its size for any other."""
+    if (column > 0).all():
+        return np.log(column)
+    return np.asarray(np.sign(column) * np.log1p(np.abs(column)))
+
+
+def _scaled(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the columns that vary, each with mean 0 and standard deviation 1."""
+    spread = table.std(axis=0)
+    varies = spread > _FLOOR * (1 + np.abs(table).max(axis=0, initial=0))
+    return np.asarray((table[:, varies] - table[:, varies].mean(axis=0)) / spread[varies])
+
+
+def _factors(
+    matrix: NDArray[np.float64], owner: Sequence[str], without: Collection[str]
+) -> dict[str, Vector]:
+    """Return the logarithms of 1, of the positive columns, and of the products of two of them."""
+    single = {
+        name: np.log(column)
+        for name, column in zip(owner, matrix.T, strict=True)
+        if name not in without and owner.count(name) == 1 and (column > 0).all()
+    }
+    single = dict(list(single.items())[:_MOST_FACTORS])
+    pairs = {f"{a} x {b}": single[a] + single[b] for a, b in combinations(single, 2)}
+    return {"": np.zeros(len(matrix)), **single, **pairs}
+
+
+def _alike(known: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the group of rows that are alike in the known columns, shape (rows,)."""
+    if not known.shape[1]:
+        return np.arange(len(known))
+    return np.unique(known, axis=0, return_inverse=True)[1].ravel()
+
+
+def _within(values: Vector, group: NDArray[np.int64]) -> Vector:
+    """Return the differences from the mean of the group."""
+    means = np.bincount(group, values) / np.maximum(np.bincount(group), 1)
+    difference = values - means[group]
+    return np.where(np.abs(difference) < _FLOOR, 0.0, difference)
+
+
+def _is_constant(logs: Vector) -> bool:
+    low, high = np.percentile(logs, [5, 95])
+    return _spread(logs) < _EXACT and bool(high - low < 5 * _EXACT)
+
+
+def _spread(values: Vector) -> float:
+    """Return a robust standard deviation."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))

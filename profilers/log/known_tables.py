@@ -1,0 +1,140 @@
+"""This module knows the tables that other programs write: by which columns, and what they hold."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTable:
+    """A table of another program.
+
+    Attributes:
+        program: The program that writes it.
+        columns: The columns by which it is known, in lower case.
+        targets: The columns that are its latency, the preferred one first, in lower case.
+        unit: The unit of its times when their names tell none.
+        times: A pattern for the columns that hold times, in lower case.
+        others: A pattern for its columns that are no time and no feature either, in lower case.
+        inputs: A pattern for the columns that are its features when there are any; empty when
+            all columns may be.
+    """
+
+    program: str
+    columns: frozenset[str]
+    targets: tuple[str, ...]
+    unit: str
+    times: str
+    others: str = r"(?!)"
+    inputs: str = ""
+
+    def target_in(self, columns: Collection[str]) -> str | None:
+        """Return the column of a table that is its latency; None when it has none."""
+        by_name = {name.lower(): name for name in columns}
+        return next((by_name[name] for name in self.targets if name in by_name), None)
+
+    def holds_time(self, column: str) -> bool:
+        """Return whether a column of this table holds times."""
+        return re.fullmatch(self.times, column.lower()) is not None
+
+    def may_be_feature(self, column: str, columns: Collection[str]) -> bool:
+        """Return whether a column of this table is known before the measurement.
+
+        Args:
+            column: The column.
+            columns: All columns of the table.
+        """
+        if self.inputs and any(re.fullmatch(self.inputs, name.lower()) for name in columns):
+            return re.fullmatch(self.inputs, column.lower()) is not None
+        return not re.fullmatch(f"{self.times}|{self.others}", column.lower())
+
+
+KNOWN_TABLES: Final = (
+    KnownTable(
+        "hyperfine",
+        frozenset({"command", "mean", "stddev", "user", "system", "min", "max"}),
+        targets=("median", "mean"),
+        unit="s",
+        times="mean|stddev|median|user|system|min|max",
+        others="times|exit_codes?|memory_usage_byte",
+        inputs="parameter_.*",
+    ),
+    KnownTable(
+        "pytest-benchmark",
+        frozenset({"name", "min", "max", "mean", "stddev", "rounds"}),
+        targets=("median", "mean"),
+        unit="s",
+        times="mean|stddev|median|min|max|iqr|q1|q3|total|hd15iqr|ld15iqr|iqr_outliers",
+        others="outliers|stddev_outliers|ops|rounds|iterations|fullname|group|data",
+    ),
+    KnownTable(
+        "perf_analyzer",
+        frozenset({"inferences/second", "client send", "p99 latency"}),
+        targets=("p50 latency", "avg latency"),
+        unit="us",
+        times=r"client (send|recv)|network\+server send/recv|server .*|.* latency",
+        others="inferences/second|.*throughput.*",
+    ),
+    KnownTable(
+        "llama-bench",
+        frozenset({"model_n_params", "n_prompt", "n_gen", "avg_ns", "avg_ts"}),
+        targets=("avg_ns",),
+        unit="ns",
+        times="avg_ns|stddev_ns",
+        others="avg_ts|stddev_ts|test_time|build_.*|samples_.*|model_filename|cpu_mask",
+    ),
+    KnownTable(
+        "trtexec",
+        frozenset({"latencyms", "computems", "h2dms", "d2hms"}),
+        targets=("latencyms",),
+        unit="ms",
+        times=r"\w*ms",
+    ),
+    KnownTable(
+        "trtexec",
+        frozenset({"averagems", "medianms", "timems", "percentage"}),
+        targets=("medianms", "averagems"),
+        unit="ms",
+        times=r"\w*ms",
+        others="percentage",
+    ),
+    KnownTable(
+        "vLLM's serving benchmark",
+        frozenset({"mean_ttft_ms", "mean_tpot_ms"}),
+        targets=("median_e2el_ms", "mean_e2el_ms"),
+        unit="ms",
+        times=r"\w*(ttft|tpot|itl|e2el)\w*",
+        others="completed|failed|total_(input|output)_tokens|duration",
+    ),
+    *(
+        KnownTable(
+            "nn-Meter",
+            frozenset({device}),
+            targets=(device,),
+            unit="ms",
+            times=r"(cortexa76cpu_tflite|adreno6[34]0gpu_tflite|myriadvpu_openvino)\w*",
+        )
+        for device in (
+            *("cortexa76cpu_tflite21", "adreno640gpu_tflite21", "adreno630gpu_tflite21"),
+            "myriadvpu_openvino2019r2",
+        )
+    ),
+    KnownTable(
+        "NNLQP",
+        frozenset({"graph_id", "batch_size", "cost_time", "plt_id"}),
+        targets=("cost_time",),
+        unit="ms",
+        times="cost_time",
+        others="speed_id|graph_id|stage",
+    ),
+)
+NNLQP_COLUMNS: Final = (
+    *("speed_id", "graph_id", "batch_size", "cost_time", "model_type", "plt_id", "stage"),
+)
+
+
+def known_table(columns: Collection[str]) -> KnownTable | None:
+    """Return the table of another program that has these columns; None when none has them."""
+    names = {name.lower() for name in columns}
+    return next((table for table in KNOWN_TABLES if table.columns <= names), None)

@@ -1,0 +1,100 @@
+"""This module tells in which unit a column of latencies is, and converts it to milliseconds."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from profilers.log.column_names import is_rate, words
+from profilers.log.known_tables import known_table
+from profilers.log.rows import LogError
+
+# The milliseconds in one of each unit.
+MILLISECONDS: Final = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4}
+_LONG: Final = {
+    "ns": "nanoseconds",
+    "us": "microseconds",
+    "ms": "milliseconds",
+    "s": "seconds",
+    "min": "minutes",
+}
+GIVEN: Final = ("us", "ms", "s")
+_WORDS: Final = {
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("us", "µs", "usec", "usecs", "micros", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("minutes", "mins"), "min"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit of a column of latencies.
+
+    Attributes:
+        name: The unit: `ns`, `us`, `ms`, `s` or `min`.
+        source: What says so: `its name`, `--unit`, the program that wrote the table, or `` when
+            nothing does. It is then taken as milliseconds.
+    """
+
+    name: str
+    source: str
+
+    @property
+    def in_ms(self) -> float:
+        """The milliseconds in one such unit."""
+        return MILLISECONDS[self.name]
+
+    @property
+    def long_name(self) -> str:
+        """The name of the unit in a sentence, such as `seconds`."""
+        return _LONG[self.name]
+
+    def conversion(self, column: str) -> str:
+        """Return a sentence that says how a column became milliseconds; empty when it was."""
+        if self.name == "ms":
+            return ""
+        by = "as its name says" if self.source == "its name" else f"by {self.source}"
+        return f"{column!r} is in {self.long_name}, {by}; times {self.in_ms:g} it is in ms"
+
+
+def unit_of(column: str, columns: Collection[str], given: str | None = None) -> Unit:
+    """Return the unit of a column of latencies.
+
+    Its name tells it, or `given` does, or the program that wrote a table with these columns.
+
+    Args:
+        column: The column.
+        columns: All columns of the table.
+        given: The unit that the user named, one of `GIVEN`; None when none was named.
+
+    Raises:
+        LogError: The user's unit is unknown, or is not the one that the name tells.
+    """
+    if given is not None and given not in GIVEN:
+        raise LogError(f"'--unit' must be one of {', '.join(GIVEN)}. Got {given!r}.")
+    named = unit_in(column)
+    if named is not None:
+        if given not in (None, named):
+            raise LogError(
+                f"'--unit' must be {named!r} for {column!r}, as its name says. Got {given!r}. "
+                "Leave the option out."
+            )
+        return Unit(named, "its name")
+    if given is not None:
+        return Unit(given, "--unit")
+    table = known_table(columns)
+    if table is not None and table.holds_time(column):
+        return Unit(table.unit, f"the format of {table.program}")
+    return Unit("ms", "")
+
+
+def unit_in(name: str) -> str | None:
+    """Return the unit that a column's name tells, such as `us` for `time_us`; None for none."""
+    if is_rate(name):
+        return None
+    own = [word.rstrip("0123456789") or word for word in words(name)]
+    units = [_WORDS[word] for word in own[1:] if word in _WORDS]
+    if own and own[0] in _WORDS and own[0] != "s":  # `s` alone may be a sequence length
+        units.append(_WORDS[own[0]])
+    return units[-1] if units else None

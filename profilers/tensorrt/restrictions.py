@@ -1,0 +1,239 @@
+"""This module holds what TensorRT's ONNX parsers refuse of the operators that they take.
+
+The sources are the column "Restrictions" of the support matrices that onnx-tensorrt publishes with
+8.5, 9.2 and 10.15, its changelog, and the messages of the parser of TensorRT for RTX 1.7.1.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from profilers.tensorrt.element_types import NEVER, Version
+from profilers.tensorrt.operators import Dialect
+
+if TYPE_CHECKING:  # onnx is slow to import
+    from onnx import NodeProto
+
+_MOST_SPATIAL_AXES = 3
+_RESIZE_MODES = ("half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "asymmetric")
+_RANDOM_TYPES = (1, 10)  # FLOAT and FLOAT16 of TensorProto
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """One node, and what is known about its tensors.
+
+    Attributes:
+        node: The node.
+        ranks: The number of dimensions of each tensor that ONNX can infer.
+        constants: The names of the tensors that are constant, or computed from constants.
+        given: The names of the graph's inputs.
+    """
+
+    node: "NodeProto"
+    ranks: Mapping[str, int]
+    constants: Collection[str]
+    given: Collection[str]
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """Return the value of an attribute; text is decoded."""
+        from onnx import helper
+
+        for attribute in self.node.attribute:
+            if attribute.name == name:
+                value = helper.get_attribute_value(attribute)
+                return value.decode(errors="replace") if isinstance(value, bytes) else value
+        return default
+
+    def rank(self, place: int) -> int | None:
+        """Return the number of dimensions of an input; None when it is unknown."""
+        name = self.input(place)
+        return self.ranks.get(name) if name else None
+
+    def input(self, place: int) -> str:
+        """Return the name of an input; empty when it is left out."""
+        return str(self.node.input[place]) if place < len(self.node.input) else ""
+
+    def is_constant(self, place: int) -> bool:
+        """Return whether an input is constant or left out."""
+        return not self.input(place) or self.input(place) in self.constants
+
+    def outputs_beyond(self, n: int) -> list[str]:
+        """Return the outputs after the first ``n``."""
+        return [str(name) for name in self.node.output[n:] if name]
+
+
+Rule = Callable[[NodeFacts, Dialect], str]
+
+
+def restriction(facts: NodeFacts, dialect: Dialect) -> str:
+    """Return why a dialect refuses a node of an operator that it takes; empty if it does not."""
+    rules = _RULES.get(facts.node.op_type, ())
+    return next((reason for rule in rules if (reason := rule(facts, dialect))), "")
+
+
+def _spatial_axes(facts: NodeFacts, dialect: Dialect) -> str:
+    ranks = [rank for rank in (facts.rank(0), facts.rank(1)) if rank is not None]
+    kernel = facts.attribute("kernel_shape")
+    n_axes = len(kernel) if kernel else (ranks[-1] - 2 if ranks else 1)
+    most = 2 if facts.node.op_type == "DeformConv" else _MOST_SPATIAL_AXES
+    return (
+        f"its kernel has {n_axes} spatial axes, at most {most} are taken" if n_axes > most else ""
+    )
+
+
+def _dilations(facts: NodeFacts, dialect: Dialect) -> str:
+    dilations = facts.attribute("dilations", ())
+    return "its 'dilations' must all be 1" if any(each != 1 for each in dilations) else ""
+
+
+def _one_output(facts: NodeFacts, dialect: Dialect) -> str:
+    more = facts.outputs_beyond(1)
+    return f"only its first output is taken, not {more[0]!r}; leave it out" if more else ""
+
+
+def _fixed(attribute: str, *values: object) -> Rule:
+    """Return the rule that an attribute has one of some values; the first one is its default."""
+
+    def rule(facts: NodeFacts, dialect: Dialect) -> str:
+        value = facts.attribute(attribute, values[0])
+        allowed = " or ".join(map(str, values))
+        return "" if value in values else f"its {attribute!r} must be {allowed}. Got {value}"
+
+    return rule
+
+
+def _constant(*places: int, since: Version = (8, 5)) -> Rule:
+    """Return the rule that inputs are constant, in the releases from ``since`` on."""
+
+    def rule(facts: NodeFacts, dialect: Dialect) -> str:
+        computed = [facts.input(place) for place in places if not facts.is_constant(place)]
+        if not computed or dialect.version < since:
+            return ""
+        return f"its input {computed[0]!r} must be a constant"
+
+    return rule
+
+
+def _not_given(place: int) -> Rule:
+    """Return the rule that an input, which gives a shape in real numbers, is not the graph's."""
+
+    def rule(facts: NodeFacts, dialect: Dialect) -> str:
+        name = facts.input(place)
+        is_given = name in facts.given and not facts.is_constant(place)
+        return f"its input {name!r} must not be an input of the graph" if is_given else ""
+
+    return rule
+
+
+def _einsum(facts: NodeFacts, dialect: Dialect) -> str:
+    equation = facts.attribute("equation", "")
+    if re.search(r"[^a-z\-><., ]", equation):
+        return f"its equation {equation!r} must consist of small letters"
+    if dialect.version >= (9, 0):
+        return ""
+    if "..." in equation:
+        return f"its equation {equation!r} has an ellipsis, which 8.x does not take; write the axes"
+    terms = re.split("->|,", equation.replace(" ", ""))
+    if any(len(set(term)) < len(term) for term in terms):
+        return f"its equation {equation!r} takes a diagonal, which 8.x does not"
+    return ""
+
+
+def _reduction(facts: NodeFacts, dialect: Dialect) -> str:
+    kind = facts.attribute("reduction", "none")
+    is_elements = facts.node.op_type == "ScatterElements"
+    if kind == "none" or (is_elements and dialect.version >= (10, 0) and dialect.has_plugins):
+        return ""
+    return f"its reduction {kind!r} is not taken, only 'none'"
+
+
+def _resize(facts: NodeFacts, dialect: Dialect) -> str:
+    mode = facts.attribute("coordinate_transformation_mode", "half_pixel")
+    if mode not in (*_RESIZE_MODES, "align_corners"):
+        return f"its coordinate_transformation_mode {mode!r} is not taken"
+    nearest = facts.attribute("nearest_mode", "round_prefer_floor")
+    if mode == "tf_half_pixel_for_nn" and nearest != "round_prefer_floor":
+        return f"with {mode} its nearest_mode must be round_prefer_floor. Got {nearest}"
+    return ""
+
+
+def _activations(facts: NodeFacts, dialect: Dialect) -> str:
+    names = [bytes(name) for name in facts.attribute("activations", ())]
+    half = len(names) // 2
+    is_bidirectional = facts.attribute("direction", "forward") == "bidirectional"
+    if is_bidirectional and names[:half] != names[half:]:
+        return "its activations must be the same forwards and backwards"
+    return ""
+
+
+def _constant_value(facts: NodeFacts, dialect: Dialect) -> str:
+    for name in ("sparse_value", "value_string", "value_strings"):
+        if facts.attribute(name) is not None:
+            return f"its {name!r} is not taken"
+    return ""
+
+
+def _random(facts: NodeFacts, dialect: Dialect) -> str:
+    number = facts.attribute("dtype", _RANDOM_TYPES[0])
+    return "" if number in _RANDOM_TYPES else "its dtype must be FLOAT or FLOAT16"
+
+
+def _ranks(least: int, most: int, *places: int, before: Version = NEVER) -> Rule:
+    """Return the rule that inputs have so many dimensions, in the releases before ``before``."""
+
+    def rule(facts: NodeFacts, dialect: Dialect) -> str:
+        for place in places:
+            rank = facts.rank(place)
+            if rank is not None and not least <= rank <= most and dialect.version < before:
+                allowed = str(least) if least == most else f"{least} to {most}"
+                return f"its input {facts.input(place)!r} must have {allowed} axes. Got {rank}"
+        return ""
+
+    return rule
+
+
+def _attention(facts: NodeFacts, dialect: Dialect) -> str:
+    past = [facts.input(place) for place in (4, 5) if facts.input(place)]
+    if facts.attribute("is_causal", 0) and facts.input(3):
+        return "it must not have both is_causal and a mask; put the triangle into the mask"
+    return f"its input {past[0]!r} is not taken" if past else ""
+
+
+_POOLING: tuple[Rule, ...] = (_spatial_axes, _dilations)
+_RECURRENT: tuple[Rule, ...] = (_activations,)
+_RULES: Mapping[str, tuple[Rule, ...]] = {
+    "Attention": (
+        *(_one_output, _attention, _fixed("softcap", 0.0), _fixed("qk_matmul_output_mode", 0)),
+    ),
+    "AveragePool": _POOLING,
+    "BatchNormalization": (_fixed("training_mode", 0), _one_output),
+    "Constant": (_constant_value,),
+    "Conv": (_spatial_axes,),
+    "ConvTranspose": (_spatial_axes,),
+    "DeformConv": (_spatial_axes,),
+    "Dropout": (_constant(2),),
+    "Einsum": (_einsum,),
+    "GRU": _RECURRENT,
+    "GridSample": (_ranks(4, 4, 0, before=(11, 0)),),
+    "InstanceNormalization": (_ranks(3, 5, 0, before=(9, 0)),),
+    "LSTM": (_fixed("input_forget", 0), *_RECURRENT),
+    "LayerNormalization": (_one_output,),
+    "LpNormalization": (_fixed("p", 2, 1),),
+    "LpPool": (_fixed("p", 2, 1), *_POOLING),
+    "MaxPool": (_one_output, *_POOLING),
+    "OneHot": (_constant(1, since=(9, 0)),),
+    "RNN": _RECURRENT,
+    **dict.fromkeys(("RandomNormal", "RandomUniform"), (_random,)),
+    **dict.fromkeys(("RandomNormalLike", "RandomUniformLike"), (_random,)),
+    "Resize": (
+        _not_given(2),
+        *(_resize, _fixed("antialias", 0), _fixed("keep_aspect_ratio_policy", "stretch")),
+    ),
+    "STFT": (_constant(1, 2),),
+    "ScatterElements": (_reduction,),
+    "ScatterND": (_reduction,),
+    "TensorScatter": (_fixed("axis", -2), _fixed("mode", "linear"), _ranks(4, 4, 0, 1)),
+    "Upsample": (_not_given(1),),
+}

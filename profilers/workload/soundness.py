@@ -1,0 +1,270 @@
+"""This module checks, before anything is counted or measured, that a graph can be run at all."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from math import prod
+from pathlib import Path
+
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    checker,
+    defs,
+    helper,
+    shape_inference,
+)
+
+from profilers.workload.fields import WorkloadError
+from profilers.workload.subgraphs import bodies, has_bodies, initialisers
+
+# Types of which each element is stored by itself: not packed, and not in two parts.
+_WHOLE_ELEMENTS = frozenset(
+    (
+        *(TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16),
+        *(TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
+        *(TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
+        TensorProto.BOOL,
+    )
+)
+_CONTRIBUTED = "com.microsoft"
+_TERM = r"(?:[A-Za-z\s]|\.\.\.)*"
+_EQUATION = re.compile(rf"{_TERM}(?:,{_TERM})*(?:->{_TERM})?")
+_TYPE_ERRORS = ("has unsupported type", "has inconsistent type")
+
+
+def require_sound(model: ModelProto, path: Path) -> None:
+    """Check that every node has its inputs, of types that it takes, and every weight a place.
+
+    Operators that ONNX does not describe are not judged.
+
+    Raises:
+        WorkloadError: The message names the node or the weight.
+    """
+    for weight in initialisers(model.graph):
+        _require_sound_weight(weight, path)
+    versions = {
+        "" if each.domain == "ai.onnx" else each.domain: each.version for each in model.opset_import
+    }
+    functions = {(each.domain, each.name) for each in model.functions}
+    _require_sound_nodes(model, versions, functions, path)
+    _require_sources(model.graph, frozenset(), path)
+    made = {name for node in model.graph.node for name in node.output}
+    made |= {value.name for value in (*model.graph.input, *model.graph.initializer)}
+    for value in model.graph.output:
+        if value.name not in made:
+            raise WorkloadError(f"{path}: no node gives the output '{value.name}' of the graph.")
+    _require_types(model, path)
+
+
+def require_weights(model: ModelProto, path: Path) -> None:
+    """Check that the data of every weight is there, so that a runtime can load the graph.
+
+    Raises:
+        WorkloadError: The message names the first weight whose data is missing.
+    """
+    for weight in initialisers(model.graph):
+        if weight.data_location == TensorProto.EXTERNAL:
+            _require_file(weight, path)
+            continue
+        n_held, n_needed = _elements_held(weight), prod(weight.dims)
+        if n_held is not None and n_held < n_needed:
+            raise WorkloadError(
+                f"{path}: weight '{weight.name}' holds {n_held} of {n_needed} elements: the file "
+                f"has shapes without data. `automoe cost` counts it; to measure it, export it "
+                f"with its weights."
+            )
+
+
+def _require_sound_nodes(
+    model: ModelProto,
+    versions: dict[str, int],
+    functions: set[tuple[str, str]],
+    path: Path,
+) -> None:
+    context = checker.C.CheckerContext()
+    context.ir_version = min(model.ir_version or 8, 12)
+    context.opset_imports = versions
+    of_functions = (node for function in model.functions for node in function.node)
+    for index, node in enumerate((*_nodes(model.graph), *of_functions)):
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        version = versions.get(domain, 0)
+        if not domain and version < 1:
+            raise WorkloadError(
+                f"{path} does not say which version of ONNX's operators it uses. Export it again."
+            )
+        _require_equation(node, index, path)
+        is_known = bool(version) and defs.has(node.op_type, version, domain)
+        if (node.domain, node.op_type) in functions:
+            continue
+        if domain == _CONTRIBUTED and (least := _least_inputs().get(node.op_type)):
+            _require_inputs(node, index, least, path)
+        if not is_known:
+            continue
+        if has_bodies(node):
+            _require_bodies(node, index, defs.get_schema(node.op_type, version, domain), path)
+            continue
+        try:
+            checker.check_node(node, context)
+        except Exception as error:  # checker.ValidationError, or protobuf's
+            reason = _line(str(error).partition("==> Context")[0])
+            raise _refused(name_of(node, index), node.op_type, reason, path) from None
+
+
+def _require_bodies(node: NodeProto, index: int, schema: defs.OpSchema, path: Path) -> None:
+    """Check what `checker.check_node` would refuse for the names that a body takes from outside."""
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in schema.attributes.items():
+        if attribute.required and name not in given:
+            reason = f"Required attribute '{name}' is missing"
+            raise _refused(name_of(node, index), node.op_type, reason, path)
+    _require_inputs(node, index, schema.min_input, path)
+
+
+def _require_inputs(node: NodeProto, index: int, least: int, path: Path) -> None:
+    if len(node.input) < least:
+        reason = f"it takes at least {least} inputs and has {len(node.input)}"
+        raise _refused(name_of(node, index), node.op_type, reason, path)
+
+
+@cache
+def _least_inputs() -> Mapping[str, int]:
+    """Return how many inputs each operator of ONNX Runtime needs."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+    schemas = runtime.get_all_operator_schema()
+    return {each.name: each.min_input for each in schemas if each.domain == _CONTRIBUTED}
+
+
+def _require_sound_weight(weight: TensorProto, path: Path) -> None:
+    name = f"{path}: weight '{weight.name}'"
+    where = {entry.key: entry.value for entry in weight.external_data}
+    if weight.data_location == TensorProto.EXTERNAL and not where.get("location"):
+        raise WorkloadError(
+            f"{name} lies in another file, but the graph does not say in which. Export the model "
+            f"again."
+        )
+    for key in ("offset", "length"):
+        if not where.get(key, "0").isdecimal():
+            raise WorkloadError(f"{name} must have a number as {key}. Got {where[key]!r:.40}.")
+    if any(size < 0 for size in weight.dims):
+        raise WorkloadError(f"{name} must not have a negative size. Got {list(weight.dims)}.")
+    if weight.data_type not in TensorProto.DataType.values() or not weight.data_type:
+        raise WorkloadError(f"{name} must have an element type. Got {weight.data_type}.")
+
+
+def _require_equation(node: NodeProto, index: int, path: Path) -> None:
+    """Check an Einsum's equation by its letters, because ONNX never returns from some others."""
+    for attribute in node.attribute:
+        if node.op_type == "Einsum" and attribute.name == "equation":
+            text = attribute.s.decode(errors="replace")
+            if not _EQUATION.fullmatch(text):
+                reason = f"its equation cannot be read: {text!r:.60}"
+                raise _refused(name_of(node, index), node.op_type, reason, path)
+
+
+def _require_types(model: ModelProto, path: Path) -> None:
+    """Check the types of all inputs of nodes, as far as ONNX can infer them."""
+    try:
+        shape_inference.infer_shapes(_without_weights(model), check_type=True)
+    except Exception as error:
+        text = _line(str(error))
+        match = re.search(r"op_type:([^,)]*), node name: (.*?)\): (.*)", text)
+        if match and any(each in text for each in _TYPE_ERRORS):
+            operator, name, reason = match.groups()
+            raise _refused(name, operator, reason, path) from None
+
+
+def _without_weights(model: ModelProto) -> ModelProto:
+    """Return the model with inputs in place of weights, and a name for every node."""
+    graph, bare = model.graph, ModelProto()
+    given = {value.name for value in graph.input}
+    inputs = [
+        *graph.input,
+        *(
+            helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+            for weight in graph.initializer
+            if weight.name not in given
+        ),
+    ]
+    bare.graph.CopyFrom(helper.make_graph(graph.node, "types", inputs, graph.output))
+    for index, node in enumerate(bare.graph.node):
+        node.name = name_of(node, index)
+    bare.ir_version = model.ir_version
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    return bare
+
+
+def _require_sources(graph: GraphProto, outer: frozenset[str], path: Path) -> None:
+    """Check that every value is given by an input, a weight or an earlier node.
+
+    The nodes are in their order, see `load_onnx`; what is left over goes round in a circle.
+    """
+    made: set[str] = set()
+    known = set(outer) | {value.name for value in graph.input}
+    known |= {weight.name for weight in graph.initializer}
+    known |= {weight.values.name for weight in graph.sparse_initializer}
+    for index, node in enumerate(graph.node):
+        for name in node.input:
+            if name and name not in known:
+                reason = f"it takes '{name}', which no input, weight or node before it gives"
+                raise _refused(name_of(node, index), node.op_type, reason, path)
+        for body in bodies(node):
+            _require_sources(body, frozenset(known), path)
+        if again := [name for name in node.output if name and name in made]:
+            reason = f"it gives '{again[0]}', which another node gives too"
+            raise _refused(name_of(node, index), node.op_type, reason, path)
+        made.update(node.output)
+        known.update(node.output)
+
+
+def _refused(name: str, operator: str, reason: str, path: Path) -> WorkloadError:
+    return WorkloadError(f"{path}: node '{name}' ({operator}) is not valid: {reason}.")
+
+
+def name_of(node: NodeProto, index: int) -> str:
+    """Return the name by which a node can be found: its own, or that of its first output."""
+    return node.name or next(filter(None, node.output), f"number {index}")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    for node in graph.node:
+        yield node
+        for body in bodies(node):
+            yield from _nodes(body)
+
+
+def _elements_held(weight: TensorProto) -> int | None:
+    """Return how many elements a weight has data for; None when its type does not tell it."""
+    if weight.data_type not in _WHOLE_ELEMENTS:
+        return None
+    if weight.HasField("raw_data"):
+        itemsize = helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
+        return len(weight.raw_data) // itemsize
+    return len(getattr(weight, helper.tensor_dtype_to_field(weight.data_type)))
+
+
+def _require_file(weight: TensorProto, path: Path) -> None:
+    where = {entry.key: entry.value for entry in weight.external_data}
+    file = (path.parent / where.get("location", "")).resolve()
+    if not file.is_relative_to(path.parent.resolve()):
+        raise WorkloadError(
+            f"{path}: weight '{weight.name}' lies outside of the folder of the graph, in "
+            f"{where.get('location')!r}. Save the model again with its data beside it."
+        )
+    n_needed = int(where.get("offset", 0)) + int(where.get("length", 0))
+    if not file.is_file() or file.stat().st_size < n_needed:
+        state = "is missing" if not file.is_file() else "is too short"
+        raise WorkloadError(
+            f"{path}: {file.name!r} {state}, which holds weight '{weight.name}'. `automoe cost` "
+            f"counts the graph without it; to measure it, put the file beside it."
+        )

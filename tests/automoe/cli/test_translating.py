@@ -1,0 +1,63 @@
+"""`automoe translate` says which byte of its input is not UTF-8, or replaces it."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from automoe.cli.main import main
+from automoe.cli.translating import TranslateOptions
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Shouting:
+    """A translator whose translation is the sentence in capital letters."""
+
+    def translate(self, sentence: str) -> SimpleNamespace:
+        return SimpleNamespace(text=sentence.upper())
+
+
+@pytest.fixture(autouse=True)
+def _translator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TranslateOptions, "open", lambda _options, _model: Shouting())
+
+
+def _feed(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_a_byte_that_is_not_utf_8_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    _feed(monkeypatch, "eins\nzwölf\n".encode() + "drei\nfünf\n".encode("latin-1"))
+    assert main(["translate", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "EINS\nZWÖLF\nDREI\n"  # what came before is translated
+    (line,) = printed.err.splitlines()
+    assert line == (
+        "Error: Standard input, line 4, byte 2: 0xfc is not UTF-8. "
+        "Save the text as UTF-8, or give --errors replace."
+    )
+
+
+def test_a_byte_that_is_not_utf_8_is_replaced_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    _feed(monkeypatch, b"f\xfcnf\nsechs\n")
+    assert main(["translate", str(tmp_path), "--errors", "replace"]) == 0
+    assert capsys.readouterr().out == "F\ufffdNF\nSECHS\n"
+
+
+def test_a_mark_before_the_first_line_is_no_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    _feed(monkeypatch, b"\xef\xbb\xbfeins\r\nz\xffwei")
+    assert main(["translate", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "EINS\n"
+    assert "line 2, byte 2: 0xff" in printed.err
+    _feed(monkeypatch, b"\xef\xbb\xbf\xff")
+    assert main(["translate", str(tmp_path)]) == 2
+    assert "line 1, byte 4: 0xff" in capsys.readouterr().err

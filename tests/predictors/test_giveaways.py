@@ -1,0 +1,71 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictors.preparation import prepare
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+from bench_left_out import planted, sound  # after its folder is known
+
+N = 60
+
+
+def table(seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    batch, dim = rng.choice([1, 2, 4, 8], N), rng.choice([128, 256, 512], N)
+    ms = (0.4 + batch * dim / 300) * rng.lognormal(0, 0.02, N)
+    return pd.DataFrame({"batch": batch, "dim": dim, "latency_ms": ms})
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("outcome", lambda log: log["batch"] / log["latency_ms"]),
+        ("foo", lambda log: 1.03 * log["latency_ms"] + 0.001 * np.arange(N)),
+        ("ticks_of_chip", lambda log: (1.7e6 * log["latency_ms"]).round()),
+    ],
+)
+def test_a_result_with_a_silent_name_is_left_out(name: str, result: object) -> None:
+    log = table()
+    ready = prepare(log.assign(**{name: result}))
+    assert list(ready.left_out) == [name]
+    assert [feature.name for feature in ready.schema.features] == ["batch", "dim"]
+
+
+def test_a_named_feature_is_kept() -> None:
+    log = table().assign(outcome=lambda log: log["batch"] / log["latency_ms"])
+    ready = prepare(log, features=["batch", "outcome"])
+    assert ready.left_out == {}
+    assert [feature.name for feature in ready.schema.features] == ["batch", "outcome"]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_single_input_that_determines_the_latency_is_kept(noise: float) -> None:
+    rng = np.random.default_rng(1)
+    flops = rng.integers(10**6, 10**9, N)
+    ms = flops / 1e7 * rng.lognormal(0, noise, N)
+    assert prepare(pd.DataFrame({"flops": flops, "latency_ms": ms})).left_out == {}
+
+
+def test_results_by_name_are_said_and_marked_features_are_never_judged() -> None:
+    log = table().assign(ttft=np.arange(N) + 1.0, seed=np.arange(N), hidden=1)
+    assert prepare(log).left_out == {"ttft": "a result, by its name"}
+    marked = log.rename(columns={"batch": "feature_batch"}).assign(feature_y=log["latency_ms"])
+    assert prepare(marked).left_out == {}
+
+
+def test_a_mostly_blank_column_is_left_out_and_said() -> None:
+    log = table().assign(option=[np.nan] * 40 + list(range(20)))
+    assert prepare(log).left_out == {"option": "blank in 40 of 60 rows"}
+
+
+def test_sound_tables_keep_their_features_and_planted_results_are_found() -> None:
+    """The long form with 1000 tables of each kind is `benchmarks/bench_left_out.py`."""
+    tables = [sound(np.random.default_rng([7, 1, index])) for index in range(40)]
+    assert [out for log in tables if (out := prepare(log).left_out)] == []
+    logs = [planted(np.random.default_rng([7, 2, index]))[0] for index in range(40)]
+    assert sum(log.columns[-1] in prepare(log).left_out for log in logs) >= 38

@@ -1,0 +1,76 @@
+"""Branches and loops, by hand; the odd models hold the simple ones."""
+
+from pathlib import Path
+
+import pytest
+from support.graphs import write_graph
+
+from profilers import GivenValues, costs_of_graph, deciding_inputs, open_onnx_workload
+
+# Each repetition appends a row and multiplies all rows so far.
+GROWING = """growing (float[1, 4] x, float[1, 4] row, int64 n)
+    => (float[a, 4] all, float[b, c, 4] each)
+<float[4, 4] w = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}>
+{
+    go = Constant<value = bool {1}>()
+    all, each = Loop<body = body (int64 i, bool go_in, float[k, 4] rows)
+        => (bool go_out, float[m, 4] longer, float[1, 4] last)
+    {
+        longer = Concat<axis = 0>(rows, row)
+        product = MatMul(longer, w)
+        last = Identity(row)
+        go_out = Identity(go_in)
+    }>(n, go, x)
+}"""
+
+
+def given(**texts: str) -> dict[str, GivenValues]:
+    return {name: GivenValues.parse(text) for name, text in texts.items()}
+
+
+def test_a_loop_that_grows_is_followed(tmp_path: Path) -> None:
+    path = write_graph(tmp_path / "g.onnx", GROWING)
+    costs = costs_of_graph(path, values=given(n="3"))
+    assert costs.flops == 2 * (2 + 3 + 4) * 4 * 4
+    assert costs.operators["MatMul"] == 3
+    assert costs.unknown_nodes == ()
+    assert costs_of_graph(path, values=given(n="0")).flops == 0
+
+
+def test_a_loop_that_grows_too_long_is_a_lower_bound(tmp_path: Path) -> None:
+    costs = costs_of_graph(write_graph(tmp_path / "g.onnx", GROWING), values=given(n="1000"))
+    (unknown,) = costs.unknown_nodes
+    assert "its shapes change over 1000 repetitions, which are too many" in unknown
+    assert f"one of them takes {2 * 2 * 4 * 4} FLOPs" in unknown
+
+
+# A branch within a loop: only the fourth repetition multiplies.
+NESTED = """nested (float[3, 4] x, int64 n) => (float[3, 4] y)
+<float[4, 4] w = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}>
+{
+    go = Constant<value = bool {1}>()
+    y = Loop<body = body (int64 i, bool go_in, float[3, 4] v) => (bool go_out, float[3, 4] out)
+    {
+        three = Constant<value = int64 {3}>()
+        hit = Equal(i, three)
+        out = If<then_branch = t () => (float[3, 4] a) { a = MatMul(v, w) },
+                 else_branch = e () => (float[3, 4] b) { b = Identity(v) }>(hit)
+        go_out = Identity(go_in)
+    }>(n, go, x)
+}"""
+
+
+@pytest.mark.parametrize(("n", "times"), [("2", 0), ("4", 1), ("9", 1)])
+def test_a_branch_in_a_loop_is_followed_each_time(tmp_path: Path, n: str, times: int) -> None:
+    costs = costs_of_graph(write_graph(tmp_path / "g.onnx", NESTED), values=given(n=n))
+    assert costs.flops == times * 2 * 3 * 4 * 4
+    assert costs.unknown_nodes == ()
+
+
+def test_an_input_decides_when_its_value_changes_what_is_counted(tmp_path: Path) -> None:
+    path = write_graph(tmp_path / "g.onnx", GROWING)
+    assert deciding_inputs(open_onnx_workload(path), path) == ("n",)
+    text = """g (float[2, 4] x, int64[2, 4] mask) => (float[2, 4] y)
+        { m = Cast<to = 1>(mask) y = Mul(x, m) }"""
+    path = write_graph(tmp_path / "h.onnx", text)
+    assert deciding_inputs(open_onnx_workload(path), path) == ()

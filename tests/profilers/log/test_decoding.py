@@ -1,0 +1,93 @@
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from profilers import LogError
+from profilers.log.any_log import read_any_log
+
+TEXT = "batch,ms\n1,2.5\n2,3.25\n"
+ROWS = [("1", "2.5"), ("2", "3.25")]
+
+
+def read(tmp_path: Path, content: str | bytes) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    path = tmp_path / "any.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    log = read_any_log(path)
+    assert log.malformed == ()
+    return log.columns, [tuple(row.cells.values()) for row in log.rows]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(TEXT, "\ufeff" + TEXT, TEXT.encode("utf-16"), b"\xff\xfe" + TEXT.encode("utf-16-le")),
+        *(TEXT.replace("\n", "\r\n"), TEXT.replace("\n", "\r"), TEXT.rstrip()),
+        *(TEXT.replace(",", ";"), TEXT.replace(",", "\t"), "sep=;\r\n" + TEXT.replace(",", ";")),
+        TEXT.replace(",", ";").replace(".", ","),
+        TEXT.replace(",", "\t").replace("2.5", "2,50e0").replace("2,50e0", "2,5"),
+        "batch,ms,,\n1,2.5,,\n2,3.25,,\n",
+    ],
+)
+def test_a_table_reads_the_same_however_it_was_saved(tmp_path: Path, content: str | bytes) -> None:
+    assert read(tmp_path, content) == (("batch", "ms"), ROWS)
+
+
+def test_thousands_have_points_where_decimals_have_commas(tmp_path: Path) -> None:
+    content = "name;flops;note\na;1.234.567,5;x, y\nb;12,5;z\n"
+    rows = [("a", "1234567.5", "x, y"), ("b", "12.5", "z")]
+    assert read(tmp_path, content) == (("name", "flops", "note"), rows)
+
+
+def test_the_index_of_pandas_has_the_name_that_pandas_gives_it(tmp_path: Path) -> None:
+    assert read(tmp_path, ",ms\n0,1.5\n1,2.5\n") == (
+        ("Unnamed: 0", "ms"),
+        [("0", "1.5"), ("1", "2.5")],
+    )
+
+
+@pytest.mark.parametrize("content", ["0,net_0,1011.1,14.5\n0,net_1,868.8,30.3\n", "1,2\n3,4\n"])
+def test_a_file_without_a_header_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    with pytest.raises(LogError, match=r"any\.csv has no header: line 1 holds a measurement, '"):
+        read(tmp_path, content)
+
+
+def test_the_list_of_nnlqp_gets_its_names(tmp_path: Path) -> None:
+    content = "0 nets/0001.onnx 8 3.25 ResNet18 1 train\n1 nets/0002.onnx 1 0.5 VGG16 1 test\n"
+    columns, rows = read(tmp_path, content)
+    assert columns[:4] == ("speed_id", "graph_id", "batch_size", "cost_time")
+    assert rows[1] == ("1", "nets/0002.onnx", "1", "0.5", "VGG16", "1", "test")
+
+
+def test_json_of_two_programs_becomes_their_tables(tmp_path: Path) -> None:
+    hyperfine = {
+        "results": [
+            {"command": "run 2", "mean": 0.25, "times": [0.2, 0.3], "parameters": {"n": "2"}}
+        ]
+    }
+    assert read(tmp_path, json.dumps(hyperfine)) == (
+        ("command", "mean", "parameter_n"),
+        [("run 2", "0.25", "2")],
+    )
+    benchmark = {
+        "machine_info": {},
+        "benchmarks": [
+            {"name": "test_a[4]", "params": {"n": 4}, "stats": {"mean": 0.5, "data": [0.5]}}
+        ],
+    }
+    assert read(tmp_path, "\ufeff" + json.dumps(benchmark)) == (
+        ("name", "param:n", "mean"),
+        [("test_a", "4", "0.5")],
+    )
+
+
+def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=[TEXT])
+    writer.start()
+    logs = [read_any_log(pipe), read_any_log(pipe, n_lines=2)]
+    writer.join()
+    assert [len(log.rows) for log in logs] == [2, 1]

@@ -1,0 +1,49 @@
+import pytest
+
+from profilers.log.known_tables import known_table
+from profilers.log.units import unit_of
+
+TABLES = {
+    "hyperfine": (
+        ("command", "mean", "stddev", "median", "user", "system", "min", "max", "parameter_size"),
+        ("median", "s", {"parameter_size"}),
+    ),
+    "pytest-benchmark": (
+        ("name", "param:n", "min", "max", "mean", "stddev", "median", "iqr", "ops", "rounds"),
+        ("median", "s", {"name", "param:n"}),
+    ),
+    "perf_analyzer": (
+        ("Concurrency", "Inferences/Second", "Client Send", "p50 latency", "p99 latency"),
+        ("p50 latency", "us", {"Concurrency"}),
+    ),
+    "llama-bench": (
+        ("build_commit", "model_n_params", "n_batch", "n_prompt", "n_gen", "avg_ns", "avg_ts"),
+        ("avg_ns", "ns", {"model_n_params", "n_batch", "n_prompt", "n_gen"}),
+    ),
+    "trtexec": (
+        ("batch", "h2dMs", "computeMs", "d2hMs", "latencyMs"),
+        ("latencyMs", "ms", {"batch"}),
+    ),
+    "nn-Meter": (
+        ("CIN", "COUT", "cortexA76cpu_tflite21", "adreno640gpu_tflite21"),
+        ("cortexA76cpu_tflite21", "ms", {"CIN", "COUT"}),
+    ),
+    "NNLQP": (
+        ("speed_id", "graph_id", "batch_size", "cost_time", "model_type", "plt_id", "stage"),
+        ("cost_time", "ms", {"batch_size", "model_type", "plt_id"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("program", TABLES)
+def test_a_table_is_known_with_its_latency_unit_and_inputs(program: str) -> None:
+    columns, (target, unit, inputs) = TABLES[program]
+    table = known_table(columns)
+    assert table is not None
+    assert (table.program, table.target_in(columns)) == (program, target)
+    assert unit_of(target, columns).name == unit
+    assert {name for name in columns if table.may_be_feature(name, columns)} == inputs
+
+
+def test_other_tables_are_not_known() -> None:
+    assert known_table(("batch", "dim", "latency_ms", "min", "max", "mean")) is None

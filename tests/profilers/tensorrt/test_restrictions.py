@@ -1,0 +1,151 @@
+"""What is refused of an operator, as onnx-tensorrt's support matrices and changelog say."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.graphs import write_graph
+
+from profilers.tensorrt.lint import lint_graph
+from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
+
+ALL, OLD = ["8.5", "8.6", "10", "11", "rtx"], ["8.5", "8.6"]
+
+
+def cast(kind: str, number: int) -> str:
+    """A graph that computes a tensor of a type and casts it back."""
+    return (
+        f"g (float[2] x) => (float[2] y) {{ m = Cast <to = {number}> (x) y = Cast <to = 1> (m) }}"
+    )
+
+
+def convolution(n_axes: int) -> str:
+    size = "1, 1" + ", 3" * n_axes
+    return f"g (float[{size}] x, float[{size}] w) => (float[{size}] y) {{ y = Conv(x, w) }}"
+
+
+# The graph, the dialects that refuse it, and a part of the reason.
+REFUSED = [
+    ("g (string[2] x) => (float[2] y) { y = Cast <to = 1> (x) }", ALL, "'x' is STRING, which"),
+    ("g (uint16[2] x) => (uint16[2] y) { y = Add(x, x) }", ALL, "'x' is UINT16, which"),
+    ("g (int16[2] x) => (int16[2] y) { y = Neg(x) }", ALL, "'x' is INT16, which TensorRT does not"),
+    ("g (complex64[2] x) => (complex64[2] y) { y = Identity(x) }", ALL, "'x' is COMPLEX64, which"),
+    (cast("UINT64", 13), ALL, "'m' is UINT64, which TensorRT does not take"),
+    (cast("BFLOAT16", 16), OLD, "'m' is BFLOAT16, which TensorRT takes since 9.0 only"),
+    (cast("UINT8", 2), ALL, "'m' is UINT8, which is taken in inputs and outputs of the graph"),
+    ("g (uint8[2] x) => (float[2] y) { y = Cast <to = 1> (x) }", [], ""),
+    ("g (uint8[2] x) => (uint8[2] y) { y = Add(x, x) }", ALL, "must be one of FLOAT, .* not UINT8"),
+    ("g (bool[2] x) => (bool[2] y) { y = Add(x, x) }", ALL, "must be one of .* not BOOL; cast it"),
+    ("g (int32[2] x) => (int32[2] y) { y = Erf(x) }", ALL, "must be floating point, not INT32"),
+    ("g (int32[2] x) => (int32[2] y) { y = Max(x, x) }", [], ""),
+    ("g (int64[2, 3] x) => (int64[2, 1] y) { y = ArgMax(x) }", ["8.5"], "floating point, not INT6"),
+    (convolution(3), [], ""),
+    (convolution(1), [], ""),
+    (convolution(4), ALL, "4 spatial axes, at most 3 are taken"),
+    (
+        "g (float[1,1,4,4] x) => (float[1,1,3,3] y, int64[1,1,3,3] i) "
+        "{ y, i = MaxPool <kernel_shape = [2, 2]> (x) }",
+        ALL,
+        "only its first output is taken, not 'i'",
+    ),
+    (
+        "g (float[1,1,4,4] x) => (float[1,1,2,2] y) "
+        "{ y = MaxPool <kernel_shape = [2, 2], dilations = [2, 2]> (x) }",
+        ALL,
+        "its 'dilations' must all be 1",
+    ),
+    (
+        "g (float[2,3,4] x, float[2,4,5] z) => (float[2,3,5] y) "
+        '{ y = Einsum <equation = "...ij,...jk->...ik"> (x, z) }',
+        OLD,
+        "has an ellipsis, which 8.x does not take",
+    ),
+    (
+        'g (float[3,3] x) => (float[3] y) { y = Einsum <equation = "ii->i"> (x) }',
+        OLD,
+        "takes a diagonal, which 8.x does not",
+    ),
+    (
+        'g (float[2,3] x) => (float[3,2] y) { y = Einsum <equation = "IJ->JI"> (x) }',
+        ALL,
+        "must consist of small letters",
+    ),
+    (
+        "g (float[4] x, int64[2,1] i, float[2] u) => (float[4] y) "
+        '{ y = ScatterND <reduction = "add"> (x, i, u) }',
+        ALL,
+        "its reduction 'add' is not taken",
+    ),
+    (
+        "g (float[4] x, int64[2] i, float[2] u) => (float[4] y) "
+        '{ y = ScatterElements <reduction = "add"> (x, i, u) }',
+        [*OLD, "rtx"],
+        "its reduction 'add' is not taken",
+    ),
+    (
+        "g (float[1,1,9] x) => (float[1,1,8] y) { y = LpPool <kernel_shape = [2], p = 3> (x) }",
+        ALL,
+        "'p' must be 2 or 1",
+    ),
+    (
+        "g (float[2,3] x) => (float[2,3] y) <float[3] s = {1, 1, 1}> "
+        "{ y, mean = LayerNormalization(x, s) }",
+        ALL,
+        "only its first output is taken|since 8.6 only",
+    ),
+    (
+        "g (float[2,3] x, int64[1] a) => (float[2,1] y) { y = ReduceSum(x, a) }",
+        ALL,
+        "axes must be a",
+    ),
+    (
+        "g (float[1,1,2,2] x, float[4] s) => (float[a,b,c,d] y) { y = Resize(x, , s) }",
+        ALL,
+        "its input 's' must not be an input of the graph",
+    ),
+    (
+        "g (float[1,1,2,2] x) => (float[1,1,4,4] y) <float[4] s = {1, 1, 2, 2}> "
+        '{ y = Resize <coordinate_transformation_mode = "tf_crop_and_resize"> (x, , s) }',
+        ALL,
+        "coordinate_transformation_mode 'tf_crop_and_resize' is not taken",
+    ),
+    (
+        "g () => (float[2] y) { y = RandomNormal <shape = [2], dtype = 11> () }",
+        ALL,
+        "must be FLOAT or",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "dialects", "reason"), REFUSED)
+def test_a_dialect_refuses_what_its_matrix_says(
+    tmp_path: Path, text: str, dialects: list[str], reason: str
+) -> None:
+    path = write_graph(tmp_path / "g.onnx", text)
+    for name in ALL:
+        refusals = [x for x in lint_graph(path, name) if x.severity == "refusal"]
+        assert len(refusals) == (name in dialects), name
+        for refusal in refusals:
+            assert re.search(reason, refusal.reason)
+            assert refusal.node.startswith("node ")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(missing_parser() is not None, reason=str(missing_parser()))
+@pytest.mark.parametrize(("text", "dialects", "reason"), REFUSED)
+def test_the_parser_of_tensorrt_for_rtx_agrees(
+    tmp_path: Path, text: str, dialects: list[str], reason: str
+) -> None:
+    verdict = parser_verdict(write_graph(tmp_path / "g.onnx", text))
+    assert verdict.is_parsed == ("rtx" not in dialects)
+
+
+def test_a_quantisation_without_a_zero_point_gives_int8(tmp_path: Path) -> None:
+    # ONNX calls its result UINT8, and TensorRT reads it as INT8.
+    text = """g (float[2] x) => (float[2] y) <float s = {0.1}> {
+        q = QuantizeLinear(x, s)
+        y = DequantizeLinear(q, s)
+    }"""
+    path = write_graph(tmp_path / "g.onnx", text)
+    for name in ALL:
+        assert [x for x in lint_graph(path, name) if x.severity == "refusal"] == []

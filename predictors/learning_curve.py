@@ -1,5 +1,6 @@
 """This module computes how the error falls with the number of rows, and how many a goal takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -12,8 +13,9 @@ from predictors.scores import score
 _SIZES = (10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _DRAWS = 4
 _MAX_TESTED = 500
+_MIN_GROUPS = 3  # a model of fewer knows too little of how groups differ
 _ROUNDING = 1e-9
-_REACHED = 100  # the weight of the error that was reached, over that of all points of the curve
+_REACHED = 1000.0  # the weight of the error that was reached, over that of a point of the curve
 _LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are left to test
 
 
@@ -68,48 +70,50 @@ def learning_curve(
         model: An unfitted model.
         X: The features, shape (rows, features).
         y: The latency in milliseconds, shape (rows,).
-        groups: The group of every row. A group is fitted or tested as a whole.
+        groups: The group of every row. Rows are added group after group, and tested are rows of
+            groups that were not fitted.
         unseen: The MAPE of the model on unseen rows, in a cross-validation with all rows. When the
             law says that more than this remains, a law is fitted that passes through it.
         seed: The seed of the random choices of rows.
     """
-    from scipy.optimize import nnls  # this and scikit-learn take a second to import
-    from sklearn.base import clone
+    from sklearn.base import clone  # takes a second to import
 
     sizes = [size for size in _SIZES if size <= _LARGEST_SHARE * len(y)]
+    codes = np.arange(len(y)) if groups is None else groups
     rng = np.random.default_rng(seed)
     mapes_of: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(_DRAWS):
-        order, rest = _drawn(len(y), groups, rng)
+        order = _drawn(codes, rng)
         for size in sizes:
-            test = np.concatenate([rest, order[size:]]) if groups is None else rest
-            if size <= len(order) and len(test) >= 2:
+            seen = np.unique(codes[order[:size]])
+            test = order[size:][~np.isin(codes[order[size:]], seen)]
+            if len(seen) >= _MIN_GROUPS and len(test) >= 2:
                 fitted = clone(model).fit(X[order[:size]], y[order[:size]])
                 tested = test[:_MAX_TESTED]
                 mapes_of[size].append(score("", fitted.predict(X[tested]), y[tested]).mape)
     complete = {size: mapes for size, mapes in mapes_of.items() if len(mapes) == _DRAWS}
     if len(complete) < 2:
         return None
-    rows = np.array(list(complete), dtype=np.float64)
-    means = np.array([np.mean(mapes) for mapes in complete.values()])
-    weight = np.sqrt(rows)  # few rows make a noisy point
-    law = np.column_stack([np.ones(len(rows)), 1 / rows]) * weight[:, None]
-    (floor, slope), _ = nnls(law, means * weight)
+    means = [float(np.mean(mapes)) for mapes in complete.values()]
+    floor, slope = _law(list(complete), means)
     if unseen is not None and floor > unseen:
-        reached = np.array([1, 1 / len(y)]) * _REACHED * weight.sum()
-        through = np.append(means * weight, unseen * _REACHED * weight.sum())
-        (floor, slope), _ = nnls(np.vstack([law, reached]), through)
-    return LearningCurve(
-        tuple(int(n) for n in rows), tuple(map(float, means)), float(floor), float(slope)
-    )
+        floor, slope = _law([*complete, len(y)], [*means, unseen], last=_REACHED)
+    return LearningCurve(tuple(complete), tuple(means), floor, slope)
 
 
-def _drawn(
-    n_rows: int, groups: NDArray[np.int64] | None, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows to fit, in random order, and rows of other groups that are only tested."""
-    if groups is None:
-        return rng.permutation(n_rows), np.empty(0, dtype=np.int64)
-    names = rng.permutation(np.unique(groups))
-    tested = np.isin(groups, names[: max(1, len(names) // 4)])
-    return rng.permutation(np.flatnonzero(~tested)), rng.permutation(np.flatnonzero(tested))
+def _law(rows: Sequence[int], mapes: Sequence[float], last: float = 1.0) -> tuple[float, float]:
+    """Return the floor and the slope of the law; `last` is a further weight of the last point."""
+    from scipy.optimize import nnls  # takes a moment to import
+
+    weight = np.sqrt(rows)  # few rows make a noisy point
+    weight[-1] *= last
+    law = np.column_stack([np.ones(len(rows)), 1 / np.array(rows)]) * weight[:, None]
+    (floor, slope), _ = nnls(law, np.array(mapes) * weight)
+    return float(floor), float(slope)
+
+
+def _drawn(codes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows in random order, but group after group: more rows are more groups."""
+    names, index = np.unique(codes, return_inverse=True)
+    rank = np.argsort(rng.permutation(len(names)))
+    return np.argsort(rank[index], kind="stable")

@@ -36,6 +36,7 @@ from profilers.costs.runtime_shapes import computed_outputs, described_outputs
 from profilers.costs.values import (
     MAX_KNOWN_ELEMENTS,
     UNKNOWN,
+    UNKNOWN_SIZE,
     ContradictionError,
     ShapedNode,
     UnknownCostError,
@@ -203,9 +204,11 @@ class OpenedGraph:
                 known = known if as_declared.shape is None else as_declared
             outputs.append(known)
         named = zip(proto.output, outputs, strict=True)
-        unknown = [name for name, value in named if name and value.n_bytes is None]
+        unknown = [(name, value) for name, value in named if name and value.n_bytes is None]
         if unknown and not problem:
-            problem = f"the shape of its output '{unknown[0]}' is unknown"
+            name, value = unknown[0]
+            shapeless = f"the shape of its output '{name}' is unknown"
+            problem = shapeless if value.shape is None else f"output '{name}': {UNKNOWN_SIZE}"
         return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "")
 
     def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:

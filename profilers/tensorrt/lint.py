@@ -113,9 +113,8 @@ class _Lint:
             kept = self._from_sizes if _may_be_shape(value) else self._from_data
             kept.add(value.name)
         for value in inputs:
-            if not value.type.HasField("tensor_type"):
-                kind = str(value.type.WhichOneof("value")).removesuffix("_type")
-                reason = f"its input {value.name!r} is of the kind {kind}; only tensors are taken"
+            if not value.type.tensor_type.elem_type:
+                reason = f"its input {value.name!r} must be a tensor with an element type"
                 yield LintFinding("refusal", "", "", reason)
         narrow = [x.name for x in inputs if x.type.tensor_type.elem_type == _INT64]
         if narrow and not self._dialect.has_int64:
@@ -173,7 +172,14 @@ class _Lint:
         is_free = dialect.version >= COMPUTED_AXES_SINCE.get(operator, NEVER)
         if axes is not None and not is_free and not self._is_constant(node, axes):
             return "its axes must be a constant"
-        facts = NodeFacts(node, self._ranks, self._from_constants, self._given)
+        facts = NodeFacts(
+            node,
+            types=self._types,
+            ranks=self._ranks,
+            constants=self._from_constants,
+            given=self._given,
+            from_data=self._from_data,
+        )
         if refusal := self._type_refusal(node) or restriction(facts, dialect):
             return refusal
         if operator in ("QuantizeLinear", "DequantizeLinear"):

@@ -5,11 +5,11 @@ The sources are the column "Restrictions" of the support matrices that onnx-tens
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from profilers.tensorrt.element_types import NEVER, Version
+from profilers.tensorrt.element_types import FLOATS, NEVER, Version
 from profilers.tensorrt.operators import Dialect
 
 if TYPE_CHECKING:  # onnx is slow to import
@@ -26,15 +26,24 @@ class NodeFacts:
 
     Attributes:
         node: The node.
+        types: The number of the element type of each tensor that ONNX can infer.
         ranks: The number of dimensions of each tensor that ONNX can infer.
         constants: The names of the tensors that are constant, or computed from constants.
         given: The names of the graph's inputs.
+        from_data: The names of the tensors that are computed from data, not from shapes.
     """
 
     node: "NodeProto"
+    types: Mapping[str, int]
     ranks: Mapping[str, int]
     constants: Collection[str]
     given: Collection[str]
+    from_data: Set[str]
+
+    @property
+    def is_float(self) -> bool:
+        """Return whether the first input is floating point; False when its type is unknown."""
+        return self.types.get(self.input(0)) in FLOATS
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """Return the value of an attribute; text is decoded."""
@@ -149,6 +158,16 @@ def _reduction(facts: NodeFacts, dialect: Dialect) -> str:
     return f"its reduction {kind!r} is not taken, only 'none'"
 
 
+def _mod(facts: NodeFacts, dialect: Dialect) -> str:
+    is_taken = facts.attribute("fmod", 0) or not facts.is_float
+    return "" if is_taken else "its 'fmod' must be 1 for floating point"
+
+
+def _range(facts: NodeFacts, dialect: Dialect) -> str:
+    is_taken = not facts.is_float or facts.from_data.isdisjoint(facts.node.input)
+    return "" if is_taken else "its limits are computed from data, so they must be integers"
+
+
 def _resize(facts: NodeFacts, dialect: Dialect) -> str:
     mode = facts.attribute("coordinate_transformation_mode", "half_pixel")
     if mode not in (*_RESIZE_MODES, "align_corners"):
@@ -223,10 +242,12 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "LpNormalization": (_fixed("p", 2, 1),),
     "LpPool": (_fixed("p", 2, 1), *_POOLING),
     "MaxPool": (_one_output, *_POOLING),
+    "Mod": (_mod,),
     "OneHot": (_constant(1, since=(9, 0)),),
     "RNN": _RECURRENT,
     **dict.fromkeys(("RandomNormal", "RandomUniform"), (_random,)),
     **dict.fromkeys(("RandomNormalLike", "RandomUniformLike"), (_random,)),
+    "Range": (_range,),
     "Resize": (
         _not_given(2),
         *(_resize, _fixed("antialias", 0), _fixed("keep_aspect_ratio_policy", "stretch")),

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, ValueInfoProto, helper
 from support.graphs import write_graph
 
 from profilers.tensorrt.lint import lint_graph
@@ -109,6 +111,19 @@ REFUSED = [
         ALL,
         "coordinate_transformation_mode 'tf_crop_and_resize' is not taken",
     ),
+    ("g (float[2] x) => (float[2] y) { y = Mod(x, x) }", ALL, "'fmod' must be 1 for floating po"),
+    ("g (float[2] x) => (float[2] y) { y = Mod <fmod = 1> (x, x) }", [], ""),
+    (
+        "g (float a, float b, float c) => (float[n] y) { y = Range(a, b, c) }",
+        ALL,
+        "computed from da",
+    ),
+    (
+        "g (float[n] x) => (float[n] y) <float a = {0}, float d = {1}> "
+        "{ s = Size(x) b = Cast <to = 1> (s) y = Range(a, b, d) }",
+        [],
+        "",
+    ),
     (
         "g () => (float[2] y) { y = RandomNormal <shape = [2], dtype = 11> () }",
         ALL,
@@ -149,3 +164,23 @@ def test_a_quantisation_without_a_zero_point_gives_int8(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "g.onnx", text)
     for name in ALL:
         assert [x for x in lint_graph(path, name) if x.severity == "refusal"] == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        helper.make_tensor_value_info("x", TensorProto.UNDEFINED, [2]),
+        helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2]),
+        ValueInfoProto(name="x"),
+    ],
+)
+def test_an_input_that_is_no_tensor_of_a_type_is_refused(
+    tmp_path: Path, value: ValueInfoProto
+) -> None:
+    node, output = helper.make_node("Identity", ["x"], ["y"]), ValueInfoProto(name="y")
+    opset = helper.make_opsetid("", 17)
+    graph = helper.make_graph([node], "g", [value], [output])
+    onnx.save(helper.make_model(graph, opset_imports=[opset]), tmp_path / "g.onnx")
+    for name in ALL:
+        refusals = [x for x in lint_graph(tmp_path / "g.onnx", name) if x.severity == "refusal"]
+        assert "input 'x' must be a tensor with an element type" in refusals[0].reason

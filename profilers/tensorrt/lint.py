@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from profilers.tensorrt.element_types import (
     FLOATS,
     INT8,
+    MOST_AXES,
     NEVER,
     QUANTISED,
     TYPE_SINCE,
@@ -90,7 +91,7 @@ class _Lint:
         self._types, self._ranks = _types_and_ranks(model)
         self._given = {x.name for x in model.graph.input}
         self._ends = {x.name for x in (*model.graph.input, *model.graph.output)}
-        self._told: set[str] = set()  # tensors of a type that no operator takes
+        self._told: set[str] = set()  # tensors that no operator takes
         self._from_data: set[str] = set()
         self._from_sizes: set[str] = set()  # computed from inputs that may be shapes
 
@@ -205,7 +206,7 @@ class _Lint:
         return f"its type must be one of {listed}, not {_type_name(number)}; cast it"
 
     def _tensor_refusal(self, name: str) -> str:
-        """Return why no operator takes the type of a tensor; empty when one does."""
+        """Return why no operator takes the type or the axes of a tensor; empty when one does."""
         number = self._types.get(name, 0)
         since = TYPE_SINCE.get(number, NEVER)
         if number and since > self._dialect.version:
@@ -213,7 +214,10 @@ class _Lint:
             return f"{name!r} is {_type_name(number)}, which TensorRT {when}"
         if number == UINT8 and name not in self._ends:
             return f"{name!r} is UINT8, which is taken in inputs and outputs of the graph only"
-        return ""
+        rank = self._ranks.get(name, 0)
+        return (
+            f"{name!r} has {rank} axes, at most {MOST_AXES} are taken" if rank > MOST_AXES else ""
+        )
 
     def _assume_symmetry(self, node: "NodeProto") -> None:
         """Give the output of a quantisation without a zero point the type INT8."""
@@ -298,15 +302,19 @@ def _types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int
         graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # protobuf's or ONNX's; unknown types are then not judged
         graph = model.graph
-    values = (*graph.input, *graph.value_info, *graph.output)
+    graphs = [graph]
+    for each in graphs:  # which grows by the bodies
+        graphs += [body for node in each.node for body in bodies(node)]
+    values = [x for g in graphs for x in (*g.input, *g.value_info, *g.output)]
     types = {x.name: int(x.type.tensor_type.elem_type) for x in values}
     ranks = {
         x.name: len(x.type.tensor_type.shape.dim)
         for x in values
         if x.type.tensor_type.HasField("shape")
     }
-    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-    return types, ranks | {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    weights = [tensor for g in graphs for tensor in g.initializer]
+    types |= {tensor.name: tensor.data_type for tensor in weights}
+    return types, ranks | {tensor.name: len(tensor.dims) for tensor in weights}
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:

@@ -180,6 +180,8 @@ def _resize(facts: NodeFacts, dialect: Dialect) -> str:
 
 def _activations(facts: NodeFacts, dialect: Dialect) -> str:
     names = [bytes(name) for name in facts.attribute("activations", ())]
+    if b"Affine" in names:
+        return "its activation 'Affine' is not taken"
     half = len(names) // 2
     is_bidirectional = facts.attribute("direction", "forward") == "bidirectional"
     if is_bidirectional and names[:half] != names[half:]:
@@ -192,6 +194,17 @@ def _constant_value(facts: NodeFacts, dialect: Dialect) -> str:
         if facts.attribute(name) is not None:
             return f"its {name!r} is not taken"
     return ""
+
+
+def _window(facts: NodeFacts, dialect: Dialect) -> str:
+    size = facts.attribute("size")
+    return "" if size in range(1, 16, 2) else f"its 'size' must be odd and at most 15. Got {size}"
+
+
+def _scan_outputs(facts: NodeFacts, dialect: Dialect) -> str:
+    n_carried = max(len(facts.node.input) - 2, 0)
+    is_taken = dialect.version < (10, 0) or facts.input(0) or not facts.outputs_beyond(n_carried)
+    return "" if is_taken else "it collects outputs, so it must have a number of repetitions"
 
 
 def _random(facts: NodeFacts, dialect: Dialect) -> str:
@@ -226,6 +239,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "Attention": (
         *(_one_output, _attention, _fixed("softcap", 0.0), _fixed("qk_matmul_output_mode", 0)),
     ),
+    **dict.fromkeys(("ArgMax", "ArgMin", "Hardmax", "LogSoftmax", "Softmax"), (_ranks(2, 8, 0),)),
     "AveragePool": _POOLING,
     "BatchNormalization": (_fixed("training_mode", 0), _one_output),
     "Constant": (_constant_value,),
@@ -236,9 +250,11 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "Einsum": (_einsum,),
     "GRU": _RECURRENT,
     "GridSample": (_ranks(4, 4, 0, before=(11, 0)),),
-    "InstanceNormalization": (_ranks(3, 5, 0, before=(9, 0)),),
+    "InstanceNormalization": (_ranks(3, 5, 0, before=(9, 0)), _ranks(3, 8, 0)),
+    "LRN": (_ranks(4, 8, 0), _window),
     "LSTM": (_fixed("input_forget", 0), *_RECURRENT),
     "LayerNormalization": (_one_output,),
+    "Loop": (_scan_outputs,),
     "LpNormalization": (_fixed("p", 2, 1),),
     "LpPool": (_fixed("p", 2, 1), *_POOLING),
     "MaxPool": (_one_output, *_POOLING),

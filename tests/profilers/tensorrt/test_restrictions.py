@@ -111,6 +111,21 @@ REFUSED = [
         ALL,
         "coordinate_transformation_mode 'tf_crop_and_resize' is not taken",
     ),
+    ("g (float[3] x) => (float[3] y) { y = Softmax(x) }", ALL, "must have 2 to 8 axes. Got 1"),
+    ("g (float[2,3] x) => (float[2,3] y) { y = Softmax(x) }", [], ""),
+    ("g (float[1,9,4,4] x) => (float[1,9,4,4] y) { y = LRN <size = 4> (x) }", ALL, "must be odd"),
+    (
+        f"g (float[{', '.join('1' * 9)}] x) => (float[{', '.join('1' * 9)}] y) {{ y = Relu(x) }}",
+        ALL,
+        "'x' has 9 axes, at most 8 are taken",
+    ),
+    (
+        "g (bool go, float[2] x) => (float[2] y, float[n, 2] all) { y, all = Loop <body = b "
+        "(int64 i, bool c, float[2] v) => (bool d, float[2] w, float[2] s) "
+        "{ d = Identity(c) w = Relu(v) s = Relu(v) }> ( , go, x) }",
+        ["10", "11", "rtx"],
+        "it must have a number of repetitions|so it must have a number of repetitions",
+    ),
     ("g (float[2] x) => (float[2] y) { y = Mod(x, x) }", ALL, "'fmod' must be 1 for floating po"),
     ("g (float[2] x) => (float[2] y) { y = Mod <fmod = 1> (x, x) }", [], ""),
     (

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx import (
     GraphProto,
@@ -42,7 +41,6 @@ from profilers.costs.values import (
     UnknownCostError,
     Value,
 )
-from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
 
@@ -70,7 +68,7 @@ class OpenedGraph:
     """
 
     def __init__(self, path: Path) -> None:
-        model = _load(path)
+        model = load_onnx(path)
         self.path = path
         self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
@@ -285,19 +283,6 @@ def is_computed_split(node: ShapedNode) -> bool:
     rows, sizes = node.inputs[:2]
     is_cut = rows is not None and rows.shape is not None
     return is_cut and sizes is not None and sizes.content is None
-
-
-def _load(path: Path) -> onnx.ModelProto:
-    model = load_onnx(path)
-    if model.functions:
-        from onnx.inliner import inline_local_functions
-
-        try:
-            return inline_local_functions(model)
-        except Exception as error:  # onnx's, which has no types to import
-            reason = " ".join(str(error).split()).rstrip(".")
-            raise WorkloadError(f"{path}: its functions are not valid: {reason}.") from None
-    return model
 
 
 def _weight(weight: TensorProto) -> Value:

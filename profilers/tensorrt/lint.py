@@ -28,7 +28,6 @@ from profilers.tensorrt.operators import (
     Dialect,
 )
 from profilers.tensorrt.restrictions import NodeFacts, restriction
-from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import bodies
 
@@ -72,12 +71,8 @@ def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
     """
     if dialect not in DIALECTS:
         raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
-    model = load_onnx(path)
-    if not model.graph.node:
-        raise WorkloadError(
-            f"{path} has no nodes: it is not an ONNX graph. Export the model as ONNX."
-        )
-    return tuple(_Lint(model, DIALECTS[dialect]).findings())
+    rules = DIALECTS[dialect]
+    return tuple(_Lint(load_onnx(path, inlines=rules.has_functions), rules).findings())
 
 
 class _Lint:
@@ -298,13 +293,13 @@ def _types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int
     """Return the type and the number of dimensions of every tensor that ONNX can infer."""
     import onnx.shape_inference
 
+    from profilers.workload.subgraphs import all_graphs
+
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # protobuf's or ONNX's; unknown types are then not judged
         graph = model.graph
-    graphs = [graph]
-    for each in graphs:  # which grows by the bodies
-        graphs += [body for node in each.node for body in bodies(node)]
+    graphs = list(all_graphs(graph))
     values = [x for g in graphs for x in (*g.input, *g.value_info, *g.output)]
     types = {x.name: int(x.type.tensor_type.elem_type) for x in values}
     ranks = {

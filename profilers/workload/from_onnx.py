@@ -146,16 +146,21 @@ def require_measurable(opened: OnnxWorkload, path: Path) -> None:
     require_weights(load_onnx(path), path)
 
 
-def load_onnx(path: Path) -> "ModelProto":
+def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 
     Its nodes are put in order where they are not, as runtimes do.
 
+    Args:
+        path: The ONNX file.
+        inlines: Whether the nodes of the model's functions take the places of the calls.
+
     Raises:
-        WorkloadError: The file is not ONNX, or its graph has no nodes.
+        WorkloadError: The file is not ONNX, its graph has no nodes, or a function is not valid.
         OSError: The file cannot be read.
     """
     import onnx
+    from onnx.inliner import inline_local_functions
 
     from profilers.workload.subgraphs import sort_nodes
 
@@ -164,11 +169,21 @@ def load_onnx(path: Path) -> "ModelProto":
     except OSError:
         raise
     except Exception as error:  # a DecodeError of protobuf, which has no types to import
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise WorkloadError(f"{path} is not ONNX: {reason}. Export the model as ONNX.") from None
+        raise WorkloadError(
+            f"{path} is not ONNX: {_line(error)}. Export the model as ONNX."
+        ) from None
     if not model.graph.node:
         raise WorkloadError(
             f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
         )
     sort_nodes(model.graph)
-    return model
+    if not inlines or not model.functions:
+        return model
+    try:
+        return inline_local_functions(model)
+    except Exception as error:  # onnx's, which has no types to import
+        raise WorkloadError(f"{path}: its functions are not valid: {_line(error)}.") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -199,3 +199,18 @@ def test_an_input_that_is_no_tensor_of_a_type_is_refused(
     for name in ALL:
         refusals = [x for x in lint_graph(tmp_path / "g.onnx", name) if x.severity == "refusal"]
         assert "input 'x' must be a tensor with an element type" in refusals[0].reason
+
+
+def test_a_function_of_the_model_is_judged_by_its_nodes(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    for operator, refused_by in (("Relu", OLD), ("Det", ALL)):
+        inner = helper.make_node(operator, ["a"], ["b"])
+        function = helper.make_function("own", "F", ["a"], ["b"], [inner], opsets[:1])
+        node = helper.make_node("F", ["x"], ["y"], domain="own")
+        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 2]) for name in "xy"]
+        graph = helper.make_graph([node], "g", values[:1], values[1:])
+        model = helper.make_model(graph, functions=[function], opset_imports=opsets)
+        onnx.save(model, tmp_path / "g.onnx")
+        for name in ALL:
+            findings = lint_graph(tmp_path / "g.onnx", name)
+            assert any(x.severity == "refusal" for x in findings) == (name in refused_by)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from profilers.tensorrt.element_types import (
+    FLOAT,
     FLOATS,
     INT8,
     MOST_AXES,
@@ -259,8 +260,14 @@ class _Lint:
             self._from_data.update(node.output)
         elif any(name in self._from_sizes for name in node.input):
             for name in node.output:
-                is_size = self._types.get(name, _INT64) in _SIZES
-                (self._from_sizes if is_size else self._from_data).add(name)
+                kept = self._from_sizes if self._is_size(node, name) else self._from_data
+                kept.add(name)
+
+    def _is_size(self, node: "NodeProto", name: str) -> bool:
+        """Return whether a tensor that follows from sizes may be one: not the row of a table."""
+        number = self._types.get(name, _INT64)
+        is_short = self._ranks.get(name, 2) <= 1 and not node.op_type.startswith("Gather")
+        return number in _SIZES or (number == FLOAT and is_short)
 
 
 def _may_be_shape(value: "ValueInfoProto") -> bool:

@@ -134,6 +134,12 @@ REFUSED = [
         "computed from da",
     ),
     (
+        "g (int32 n) => (float[m] y) <float a = {0}, float d = {1}> "
+        "{ b = Cast <to = 1> (n) y = Range(a, b, d) }",
+        [],
+        "",
+    ),
+    (
         "g (float[n] x) => (float[n] y) <float a = {0}, float d = {1}> "
         "{ s = Size(x) b = Cast <to = 1> (s) y = Range(a, b, d) }",
         [],

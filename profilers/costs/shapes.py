@@ -253,6 +253,9 @@ class OpenedGraph:
             )
         except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
+        for name in node.proto.output:
+            if name in types and types[name].WhichOneof("value") != "tensor_type":
+                raise UnknownCostError(f"its output '{name}' is not a tensor, which has no rule")
         outputs = [
             _as_declared(types[name].tensor_type, {}, is_inferred=True)
             if name in types

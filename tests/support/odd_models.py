@@ -245,6 +245,14 @@ def _without_inputs() -> bytes:
     return _bytes(_model([node], [], [_ones("w", 3, 4), _ones("v", 4, 8)]))
 
 
+def _inner_sequence() -> bytes:
+    nodes = [
+        helper.make_node("SplitToSequence", ["x"], ["s"], axis=0),
+        helper.make_node("ConcatFromSequence", ["s"], ["y"], axis=0),
+    ]
+    return _bytes(_model(nodes, [_float("x", [2, 4])]))
+
+
 def _divided() -> bytes:
     node = helper.make_node("Div", ["a", "b"], ["y"])
     model = _model([node], [_int64("a", [2]), _int64("b", [2])])
@@ -352,6 +360,9 @@ ODD: Mapping[str, Odd] = {
         _group_query(),
         ["--input-shape", "q=1x1x32", "--input-shape", "past_key=1x2x9x8"],
         flops=2 * 10 * (32 + 32),
+    ),
+    "inner-sequence": Odd(
+        _inner_sequence(), flops=0, says="'s': its output 's' is not a tensor, which has no rule"
     ),
     "too-few-inputs": Odd(_node("MatMul", ["x"]), says="node 'odd' .MatMul. is not valid"),
     "too-many-inputs": Odd(_node("Relu", ["x", "z"]), says="node 'odd' .Relu. is not valid"),

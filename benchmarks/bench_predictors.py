@@ -101,7 +101,11 @@ def _ours(
     schema = FeatureSchema.infer(rows, targets)
     X = schema.matrix(log)
     models = competitors(
-        len(train), work_columns=schema.work_columns, flops_columns=schema.flops_columns
+        len(train),
+        work_columns=schema.work_columns,
+        flops_columns=schema.flops_columns,
+        overlap=schema.overlap_columns,
+        own_columns=schema.own_columns,
     )
     for name, model in models.items():
         if only is None or name in only:

@@ -11,6 +11,17 @@ of this size (split conformal prediction; Vovk, Gammerman & Shafer 2005, ch. 4).
 for each kind of row: the share may be lower among the largest models and higher among the
 smallest.
 
+Rows of one group, such as an architecture that was measured several times, are not exchangeable
+with a row of a new group. Groups are. So each of K groups has the same weight, which its rows
+share, and the bound is the ratio where the sum of weights of it and all smaller ones is
+c (K + 1) / K. This is the quantile of HCP, which promises c for one row of a new group, whatever
+the sizes of the groups and the relation of their rows (Lee, Barber & Willett 2023,
+"Distribution-free inference with hierarchical data", equation 5; Dunn, Wasserman & Ramdas 2022
+take one random row of each group, which is valid too and less stable). It needs as many groups as
+an ungrouped log needs rows. From fewer groups, but enough rows, the bound is the upper prediction
+limit of a normal sample with one row of each group (Hahn & Meeker 1991, "Statistical Intervals",
+section 4.6): it assumes that the logarithms of ratios are normal, and is wide.
+
 What does not hold exactly. The ratios here come from K-fold cross-validation, and the model that
 predicts was fitted to all rows. This is the plain variant of CV+ (Barber et al. 2021, "Predictive
 inference with the jackknife+"). The authors prove 1 - 2(1 - c) up to a small term for CV+ itself,
@@ -23,7 +34,8 @@ from fractions import Fraction
 from math import ceil, floor
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 
 def least_rows(confidence: float) -> int:
@@ -38,58 +50,118 @@ def least_rows(confidence: float) -> int:
     return ceil(share / (1 - share))
 
 
-def ratio_bounds(ratios: ArrayLike, confidence: float) -> tuple[float, float]:
+def most_confidence(n: int) -> float:
+    """Return the highest confidence, to three places, of a bound from this many ratios."""
+    return floor(1000 * n / (n + 1)) / 1000
+
+
+def ratio_bounds(
+    ratios: ArrayLike, confidence: float, groups: ArrayLike | None = None
+) -> tuple[float, float]:
     """Return two one-sided bounds on actual/predicted, each at this confidence.
 
     Args:
         ratios: The actual over the predicted latency of unseen rows, shape (rows,).
         confidence: The confidence c of each bound by itself. Both together hold at 2 c - 1.
+        groups: The group of every row, shape (rows,); None when each row is a group by itself.
 
     Returns:
         The lower bound, at most 1, and the upper bound, at least 1.
 
     Raises:
-        ValueError: When the confidence is not between 0 and 1, or too high for so few ratios.
+        ValueError: When the confidence is not between 0 and 1, or too high for so few ratios, or
+            all of them are of one group.
     """
-    ordered = np.sort(np.asarray(ratios, dtype=np.float64))
-    n = len(ordered)
-    if n < least_rows(confidence):
+    values = np.asarray(ratios, dtype=np.float64)
+    n_rows = len(values)
+    if n_rows < least_rows(confidence):
         raise ValueError(
             f"'confidence' {confidence:g} needs at least {least_rows(confidence)} measured rows. "
-            f"Got {n}. Measure more, or ask for at most {floor(1000 * n / (n + 1)) / 1000:.3f}."
+            f"Got {n_rows}. Measure more, or ask for at most {most_confidence(n_rows):.3f}."
         )
-    k = (n + 1) * _exact(confidence)
-    places = [float(n - k), float(k - 1)]  # counted from 0; the lower bound mirrors the upper one
-    lower, upper = np.exp(np.interp(places, np.arange(n), np.log(ordered)))
-    return min(1.0, float(lower)), max(1.0, float(upper))
+    codes = np.arange(n_rows) if groups is None else np.asarray(groups)
+    order = np.argsort(values)
+    logs, codes = np.log(values[order]), codes[order]
+    if len(np.unique(codes)) < least_rows(confidence):
+        lower, upper = _normal_limits(logs, codes, confidence)
+    else:
+        lower, upper = _quantiles(logs, group_weights(codes), confidence)
+    return min(1.0, float(np.exp(lower))), max(1.0, float(np.exp(upper)))
 
 
-def block_coverage(ratios: ArrayLike, confidence: float, *, n_blocks: int = 10) -> float | None:
+def _quantiles(
+    logs: NDArray[np.float64], weights: NDArray[np.float64], confidence: float
+) -> tuple[float, float]:
+    """Return the bounds on sorted logarithms of ratios with weights, one in all for each group."""
+    k = float((round(weights.sum()) + 1) * _exact(confidence))
+    upper = np.interp(k, np.cumsum(weights), logs)
+    lower = -np.interp(k, np.cumsum(weights[::-1]), -logs[::-1])  # mirrors the upper one
+    return float(lower), float(upper)
+
+
+def _normal_limits(
+    logs: NDArray[np.float64], codes: NDArray[np.int64], confidence: float
+) -> tuple[float, float]:
+    """Return the prediction limits for one row of a new group, as logarithms.
+
+    The variance is what that of one random row of each group is on average over such choices.
+    """
+    _, index, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    n = len(sizes)
+    if n < 2:
+        raise ValueError("A bound needs at least 2 groups of rows. Got 1. Measure others as well.")
+    means = np.bincount(index, logs) / sizes
+    within = np.bincount(index, (logs - means[index]) ** 2) / sizes
+    variance = np.var(means, ddof=1) + within.mean()
+    width = stdtrit(n - 1, confidence) * np.sqrt(variance * (1 + 1 / n))
+    return float(means.mean() - width), float(means.mean() + width)
+
+
+def group_weights(codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return one over the number of rows of each row's group, shape (rows,)."""
+    _, index, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    weights: NDArray[np.float64] = 1 / sizes[index]
+    return weights
+
+
+def block_coverage(
+    ratios: ArrayLike,
+    confidence: float,
+    *,
+    groups: ArrayLike | None = None,
+    n_blocks: int = 10,
+) -> float | None:
     """Return the share of rows that lie under the upper bound from the rest of the log.
 
     Blocks of neighbouring rows are held out in turn. So the share is lower than the confidence
-    when the machine drifted while the log was measured.
+    when the machine drifted while the log was measured. A group is held out as a whole, and all
+    groups count the same.
 
     Args:
         ratios: The actual over the predicted latency in the order of the log, shape (rows,).
         confidence: The confidence of the upper bound.
+        groups: The group of every row, shape (rows,); None when each row is a group by itself.
         n_blocks: The number of blocks.
 
     Returns:
         A share in [0, 1], or None when the rows without a block are too few for the confidence.
     """
     values = np.asarray(ratios, dtype=np.float64)
-    blocks = np.array_split(np.arange(len(values)), n_blocks)
-    if len(values) - len(blocks[0]) < least_rows(confidence):
-        return None
-    covered = 0
-    for block in blocks:
-        _, upper = ratio_bounds(np.delete(values, block), confidence)
-        covered += int(np.count_nonzero(values[block] <= upper))
-    return covered / len(values)
+    codes = np.arange(len(values)) if groups is None else np.asarray(groups)
+    names, first = np.unique(codes, return_index=True)
+    covered = np.zeros(len(values))
+    for block in np.array_split(names[np.argsort(first)], min(n_blocks, len(names))):
+        is_out = np.isin(codes, block)
+        if np.count_nonzero(~is_out) < least_rows(confidence) or len(names) - len(block) < 2:
+            return None
+        _, upper = ratio_bounds(values[~is_out], confidence, codes[~is_out])
+        covered[is_out] = values[is_out] <= upper
+    return float(covered @ group_weights(codes)) / len(names)
 
 
-def left_out_coverage(ratios: ArrayLike, confidence: float) -> float | None:
+def left_out_coverage(
+    ratios: ArrayLike, confidence: float, groups: ArrayLike | None = None
+) -> float | None:
     """Return the share of rows that lie under the upper bound from all other rows.
 
     This is `block_coverage` with as many blocks as rows, but the ratios are sorted only once.
@@ -99,10 +171,15 @@ def left_out_coverage(ratios: ArrayLike, confidence: float) -> float | None:
     Args:
         ratios: The actual over the predicted latency, shape (rows,).
         confidence: The confidence of the upper bound.
+        groups: The group of every row, shape (rows,), each of which is then left out as a whole;
+            None when each row is a group by itself.
 
     Returns:
         A share in [0, 1], or None when the rows less one are too few for the confidence.
     """
+    if groups is not None:
+        n_groups = len(np.unique(groups))
+        return block_coverage(ratios, confidence, groups=groups, n_blocks=n_groups)
     logs = np.log(np.sort(np.asarray(ratios, dtype=np.float64)))
     n_others = len(logs) - 1
     if n_others < least_rows(confidence):

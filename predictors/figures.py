@@ -29,7 +29,7 @@ def drawings(predictor: Predictor) -> dict[str, Callable[[Axes], None]]:
     by_name: dict[str, Callable[[Axes], None]] = {
         "parity": lambda axes: draw_parity(axes, predictor.unseen_ms, predictor.ratios),
         "residuals": lambda axes: draw_residuals(axes, predictor.ratios),
-        "calibration": lambda axes: draw_calibration(axes, predictor.ratios),
+        "calibration": lambda axes: draw_calibration(axes, predictor.ratios, predictor.groups),
     }
     if report.effects:
         by_name["effects"] = lambda axes: draw_effects(axes, report.effects)
@@ -68,9 +68,11 @@ def draw_residuals(axes: Axes, ratios: NDArray[np.float64]) -> None:
     axes.set(xlabel="row of the log", ylabel="measured / predicted")
 
 
-def draw_calibration(axes: Axes, ratios: NDArray[np.float64]) -> None:
-    """Draw the share of rows under the bound from the other rows, by its confidence."""
-    shares = {c: left_out_coverage(ratios, float(c)) for c in _CONFIDENCES}
+def draw_calibration(
+    axes: Axes, ratios: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+) -> None:
+    """Draw the share of rows under the bound from the other groups, by its confidence."""
+    shares = {c: left_out_coverage(ratios, float(c), groups) for c in _CONFIDENCES}
     known = {c: share for c, share in shares.items() if share is not None}
     axes.plot([0.5, 1], [0.5, 1], color=INK, linewidth=1)
     axes.plot(list(known), list(known.values()), ".-", color=BLUE)

@@ -95,6 +95,7 @@ def _fitted(
         conditions=ready.conditions,
         constants=constants(ready.usable, ready.targets),
         details=ready.details,
+        groups=ready.groups,
     )
 
 
@@ -112,7 +113,7 @@ def _report(
         roles=ready.roles,
         physics=ready.schema.physics.kind if ready.schema.physics else None,
         models=selection.scores,
-        coverage=_coverage(ready.latency_ms / selection.unseen_ms),
+        coverage=_coverage(ready.latency_ms / selection.unseen_ms, ready.groups),
         noise_floor=noise_floor(ready.usable, ready.latency_ms),
         learning_curve=None,
         effects=effects(model, ready.matrix, columns),
@@ -128,6 +129,8 @@ def _work_columns(schema: FeatureSchema, base: Predictor | None) -> tuple[int, .
     return (*schema.work_columns, *([len(schema.columns)] if base is not None else []))
 
 
-def _coverage(ratios: NDArray[np.float64]) -> tuple[Coverage, ...]:
-    shares = {c: block_coverage(ratios, c) for c in _REPORTED_CONFIDENCES}
+def _coverage(
+    ratios: NDArray[np.float64], groups: NDArray[np.int64] | None
+) -> tuple[Coverage, ...]:
+    shares = {c: block_coverage(ratios, c, groups=groups) for c in _REPORTED_CONFIDENCES}
     return tuple(Coverage(c, share) for c, share in shares.items() if share is not None)

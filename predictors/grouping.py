@@ -66,8 +66,34 @@ def _require_groupable(frame: pd.DataFrame, columns: Sequence[str], targets: Seq
 def repeats(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
     """Return groups of rows that are alike in all features, shape (rows,).
 
-    Return None when there are no such rows, or too few groups to test on.
+    Return None when there are no such rows, or all rows are alike.
     """
     _, codes = np.unique(X, axis=0, return_inverse=True)
     n_groups = int(codes.max()) + 1
-    return codes.ravel() if _MIN_GROUPS <= n_groups < len(X) else None
+    return codes.ravel() if 1 < n_groups < len(X) else None
+
+
+def joined(
+    groups: NDArray[np.int64] | None, known: NDArray[np.float64], fresh: NDArray[np.float64]
+) -> NDArray[np.int64] | None:
+    """Return the groups of known rows and of new rows below them.
+
+    A new row belongs to the group of a known row that is alike. Other new rows that are alike
+    make a new group.
+
+    Args:
+        groups: The group of every known row, shape (rows,); None when each is a group by itself.
+        known: The columns of the known rows that tell groups apart, shape (rows, columns).
+        fresh: The same columns of the new rows, shape (new rows, columns).
+
+    Returns:
+        Shape (rows + new rows,), or None when every row is a group by itself.
+    """
+    if groups is None:
+        return repeats(np.vstack([known, fresh]))
+    _, codes = np.unique(np.vstack([known, fresh]), axis=0, return_inverse=True)
+    codes = codes.ravel()
+    group_of = dict(zip(codes[: len(known)].tolist(), groups.tolist(), strict=True))
+    first_new = int(groups.max()) + 1
+    new = [group_of.get(code, first_new + code) for code in codes[len(known) :].tolist()]
+    return np.concatenate([groups, np.array(new, dtype=np.int64)])

@@ -12,6 +12,7 @@ from predictors.scores import score
 _SIZES = (10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _DRAWS = 4
 _MAX_TESTED = 500
+_MIN_GROUPS = 3  # a model of fewer knows too little of how groups differ
 _ROUNDING = 1e-9
 _LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are left to test
 
@@ -66,20 +67,23 @@ def learning_curve(
         model: An unfitted model.
         X: The features, shape (rows, features).
         y: The latency in milliseconds, shape (rows,).
-        groups: The group of every row. A group is fitted or tested as a whole.
+        groups: The group of every row. Rows are added group after group, and tested are rows of
+            groups that were not fitted.
         seed: The seed of the random choices of rows.
     """
     from scipy.optimize import nnls  # this and scikit-learn take a second to import
     from sklearn.base import clone
 
     sizes = [size for size in _SIZES if size <= _LARGEST_SHARE * len(y)]
+    codes = np.arange(len(y)) if groups is None else groups
     rng = np.random.default_rng(seed)
     mapes_of: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(_DRAWS):
-        order, rest = _drawn(len(y), groups, rng)
+        order = _drawn(codes, rng)
         for size in sizes:
-            test = np.concatenate([rest, order[size:]]) if groups is None else rest
-            if size <= len(order) and len(test) >= 2:
+            seen = np.unique(codes[order[:size]])
+            test = order[size:][~np.isin(codes[order[size:]], seen)]
+            if len(seen) >= _MIN_GROUPS and len(test) >= 2:
                 fitted = clone(model).fit(X[order[:size]], y[order[:size]])
                 tested = test[:_MAX_TESTED]
                 mapes_of[size].append(score("", fitted.predict(X[tested]), y[tested]).mape)
@@ -96,12 +100,8 @@ def learning_curve(
     )
 
 
-def _drawn(
-    n_rows: int, groups: NDArray[np.int64] | None, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows to fit, in random order, and rows of other groups that are only tested."""
-    if groups is None:
-        return rng.permutation(n_rows), np.empty(0, dtype=np.int64)
-    names = rng.permutation(np.unique(groups))
-    tested = np.isin(groups, names[: max(1, len(names) // 4)])
-    return rng.permutation(np.flatnonzero(~tested)), rng.permutation(np.flatnonzero(tested))
+def _drawn(codes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows in random order, but group after group: more rows are more groups."""
+    names, index = np.unique(codes, return_inverse=True)
+    rank = np.argsort(rng.permutation(len(names)))
+    return np.argsort(rank[index], kind="stable")

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.conditions import other_conditions
-from predictors.conformal import ratio_bounds
+from predictors.conformal import least_rows, most_confidence, ratio_bounds
 from predictors.features import FeatureSchema
 from predictors.models import LatencyModel
 from predictors.report import FitReport
@@ -40,6 +40,8 @@ class Predictor:
         constants: The columns that could be features but had one value all over the log.
         details: The details of conditions, as JSON values by condition. The program that wrote
             the log knows what they mean.
+        groups: The group of every fitted row, shape (rows,); None when each row is a group by
+            itself. The bounds hold for rows of new groups.
     """
 
     schema: FeatureSchema
@@ -52,6 +54,7 @@ class Predictor:
     conditions: dict[str, str]
     constants: dict[str, float]
     details: dict[str, Any] = field(default_factory=dict)
+    groups: NDArray[np.int64] | None = None
 
     def predict(
         self, frame: pd.DataFrame, *, confidence: float = 0.95, searched: bool = False
@@ -73,7 +76,7 @@ class Predictor:
             TableError: A feature is missing or not a number, or a level is unknown.
             ValueError: The fitted rows are too few for the confidence.
         """
-        lower, upper = ratio_bounds(self.ratios, confidence)
+        lower, upper = ratio_bounds(self.ratios, confidence, self.groups)
         if searched:
             upper = _search_factor(self, confidence)
         matrix = matrix_of(frame, self.schema, self.base)
@@ -84,6 +87,27 @@ class Predictor:
             "upper_ms": predicted * upper,
         }
         return pd.DataFrame(columns, index=frame.index)
+
+    def shortage(self, confidence: float = 0.95) -> str | None:
+        """Return a sentence when too few groups were fitted for a bound without assumptions.
+
+        It says what to do. Return None when they are enough.
+        """
+        n_groups, least = self.report.n_groups, least_rows(confidence)
+        if n_groups is None:
+            return None
+        if self.groups is None:
+            return (
+                "the predictor's file does not say which rows are of one group, and the bound "
+                "counts them as independent, which makes it too narrow: fit the log again"
+            )
+        if n_groups >= least:
+            return None
+        return (
+            f"a bound at {confidence:g} takes {least} groups, got {n_groups}: this one is wide and "
+            f"assumes normal errors; measure {least - n_groups} more groups, or ask for a "
+            f"--confidence of at most {most_confidence(n_groups):.3f}"
+        )
 
     def extrapolates(self, frame: pd.DataFrame) -> pd.Series:
         """Return whether each row lies outside the range of the log in any numeric column.
@@ -158,5 +182,9 @@ def matrix_of(
 @lru_cache(maxsize=16)
 def _search_factor(predictor: Predictor, confidence: float) -> float:
     return search_factor(
-        predictor.ratios, predictor.unseen_ms, predictor.rows, confidence=confidence
+        predictor.ratios,
+        predictor.unseen_ms,
+        predictor.rows,
+        confidence=confidence,
+        groups=predictor.groups,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from predictors.grouping import repeats
+from predictors.grouping import joined
 from predictors.predictor import Predictor, matrix_of
 from predictors.selection import unseen
 
@@ -40,8 +40,10 @@ def refitted(
     known_ms = predictor.unseen_ms * predictor.ratios * _level(predictor, fresh, fresh_ms)
     X = np.vstack([predictor.rows, fresh])
     y = np.concatenate([known_ms, fresh_ms])
+    distinct = _group_columns(predictor)
+    groups = joined(predictor.groups, predictor.rows[:, distinct], fresh[:, distinct])
     with threadpool_limits(1):  # the systems are small: more threads only wait for each other
-        unseen_ms = unseen(predictor.model, X, y, groups=repeats(X), seed=seed)
+        unseen_ms = unseen(predictor.model, X, y, groups=groups, seed=seed)
         model = clone(predictor.model).fit(X, y)
     return replace(
         predictor,
@@ -49,8 +51,31 @@ def refitted(
         rows=X,
         unseen_ms=unseen_ms,
         ratios=y / unseen_ms,
-        report=replace(predictor.report, n_rows=len(y)),
+        report=replace(
+            predictor.report,
+            n_rows=len(y),
+            n_groups=None if groups is None else len(np.unique(groups)),
+        ),
+        groups=groups,
     )
+
+
+def _group_columns(predictor: Predictor) -> NDArray[np.int64]:
+    """Return the columns of the matrix that make groups, or all where no feature does.
+
+    Columns that are no features may make groups too. Their values are unknown for new rows.
+    """
+    every = np.arange(predictor.rows.shape[1])
+    if predictor.groups is None:
+        return every
+    roles, start = predictor.report.roles, 0
+    making: list[int] = []
+    for feature in predictor.schema.features:
+        stop = start + len(feature.columns)
+        if roles.get(feature.name) == "feature, group":
+            making += range(start, stop)
+        start = stop
+    return np.array(making, dtype=np.int64) if making else every
 
 
 def _level(

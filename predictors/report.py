@@ -16,7 +16,7 @@ class Coverage:
     Attributes:
         confidence: The confidence of the bound.
         share: The share of the log's rows under a bound that comes from the other nine tenths of
-            the log.
+            the log. A group is held out as a whole, and all groups count the same.
     """
 
     confidence: float

@@ -21,6 +21,8 @@ budget, on average over logs, when the errors are linear in the surplus and the 
 the rows of the log. A search among many more candidates, errors that bend, and candidates unlike
 any row of the log may exceed it more often. So a winner is measured before it is certified.
 
+All rows of a group, such as one architecture, count together as one.
+
 Legend: R rows, P simulated searches, C candidates, B budgets, E errors.
 """
 
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.conformal import ratio_bounds
+from predictors.conformal import group_weights, ratio_bounds
 
 _SEARCHES = 60
 _CANDIDATES = 3000  # a search with default settings tries 125 + 29 x 100 architectures
@@ -41,7 +43,14 @@ _LEAST_SURPLUS = 1e-9  # of a column's standard deviation; below, predictions de
 Floats = NDArray[np.float64]
 
 
-def search_factor(ratios: Floats, unseen_ms: Floats, rows: Floats, *, confidence: float) -> float:
+def search_factor(
+    ratios: Floats,
+    unseen_ms: Floats,
+    rows: Floats,
+    *,
+    confidence: float,
+    groups: NDArray[np.int64] | None = None,
+) -> float:
     """Return the factor from a prediction to an upper bound that holds for a search's pick.
 
     Args:
@@ -49,6 +58,7 @@ def search_factor(ratios: Floats, unseen_ms: Floats, rows: Floats, *, confidence
         unseen_ms: The predictions for unseen rows in milliseconds, shape (rows,).
         rows: The features, shape (rows, columns).
         confidence: The share of picks that shall be within the budget.
+        groups: The group of every row, shape (rows,); None when each row is a group by itself.
 
     Returns:
         A factor that is at least the plain upper bound.
@@ -56,9 +66,10 @@ def search_factor(ratios: Floats, unseen_ms: Floats, rows: Floats, *, confidence
     Raises:
         ValueError: The confidence is not between 0 and 1, or too high for so few ratios.
     """
-    _, plain = ratio_bounds(ratios, confidence)
+    _, plain = ratio_bounds(ratios, confidence, groups)
+    weights_R = group_weights(np.arange(len(ratios)) if groups is None else groups)
     errors_R, log_ms_R = np.log(ratios), np.log(unseen_ms)
-    searches = _Searches.drawn(log_ms_R, np.random.default_rng(0))
+    searches = _Searches.drawn(log_ms_R, weights_R, np.random.default_rng(0))
     needed = [
         np.quantile(searches.excess(errors_R, column), confidence)
         for column in _columns(log_ms_R, rows)
@@ -105,6 +116,7 @@ class _Searches:
     drawn as standard deviates, one for each search.
 
     Attributes:
+        weights_R: The weights of the rows. Those of a group add up to 1.
         resembled_PC: The row of the log that each candidate resembles.
         level_PC: The log prediction of each candidate, less the mean of the log.
         deviates_PC: Standard normal deviates for the surplus of each candidate.
@@ -118,6 +130,7 @@ class _Searches:
         bandwidth: The width of the kernel that smooths, in standard deviations.
     """
 
+    weights_R: Floats
     resembled_PC: NDArray[np.int64]
     level_PC: Floats
     deviates_PC: Floats
@@ -131,17 +144,19 @@ class _Searches:
     bandwidth: float
 
     @classmethod
-    def drawn(cls, log_ms_R: Floats, rng: np.random.Generator) -> "_Searches":
+    def drawn(cls, log_ms_R: Floats, weights_R: Floats, rng: np.random.Generator) -> "_Searches":
         """Return searches whose candidates are drawn around the rows of a log."""
-        n, shape = len(log_ms_R), (_SEARCHES, _CANDIDATES)
+        n, shape = round(weights_R.sum()), (_SEARCHES, _CANDIDATES)
+        shares_R = weights_R / weights_R.sum()
         bandwidth = 1.06 * n**-0.2  # Silverman 1986, equation 3.28
-        resembled_PC = rng.integers(n, size=shape)
+        resembled_PC = rng.choice(len(shares_R), shape, p=shares_R)
         level_PC = (log_ms_R - log_ms_R.mean())[resembled_PC]
         level_PC += bandwidth * log_ms_R.std() * rng.standard_normal(shape)
         order_PC = np.argsort(level_PC, axis=1)
         freedom, surplus_freedom = _freedom(n, 2), _freedom(n, 3)
         one, errors = (_SEARCHES, 1), (_SEARCHES, len(_BUDGETS), _ERRORS)
         return cls(
+            weights_R=weights_R,
             resembled_PC=np.take_along_axis(resembled_PC, order_PC, axis=1),
             level_PC=np.take_along_axis(level_PC, order_PC, axis=1),
             deviates_PC=rng.standard_normal(shape),
@@ -150,7 +165,7 @@ class _Searches:
             mean_P1=rng.standard_t(freedom, one),
             residual_P1=np.sqrt(freedom / rng.chisquare(freedom, one)),
             surplus_P1=np.sqrt(surplus_freedom / rng.chisquare(surplus_freedom, one)),
-            residuals_PBE=rng.integers(n, size=errors),
+            residuals_PBE=rng.choice(len(shares_R), errors, p=shares_R),
             smooth_PBE=rng.standard_normal(errors),
             bandwidth=bandwidth,
         )
@@ -162,16 +177,20 @@ class _Searches:
             errors_R: The logarithm of actual over predicted of the rows.
             column: The column that the searches maximise.
         """
-        n, surplus_R = len(errors_R), column.surplus_R
-        mean = errors_R.mean()
-        slope = surplus_R @ errors_R / (surplus_R @ surplus_R)
+        weights_R, n = self.weights_R, round(self.weights_R.sum())
+        mean_surplus = weights_R @ column.surplus_R / n
+        surplus_R = column.surplus_R - mean_surplus
+        mean = weights_R @ errors_R / n
+        squares = weights_R @ surplus_R**2
+        slope = (weights_R * surplus_R) @ errors_R / squares
         residuals_R = errors_R - mean - slope * surplus_R
-        spread = np.sqrt(residuals_R @ residuals_R / _freedom(n, 2))
+        spread = np.sqrt(weights_R @ residuals_R**2 / _freedom(n, 2))
         values_PC, surplus_PC = self._candidates(column)
         picked_PB = self._picks(values_PC)
-        slope_P1 = slope + spread / np.sqrt(surplus_R @ surplus_R) * self.slope_P1
-        expected_PB = mean + spread / np.sqrt(n) * self.mean_P1
-        expected_PB = expected_PB + slope_P1 * np.take_along_axis(surplus_PC, picked_PB, axis=1)
+        slope_P1 = slope + spread / np.sqrt(squares) * self.slope_P1
+        picked_surplus_PB = np.take_along_axis(surplus_PC, picked_PB, axis=1) - mean_surplus
+        mean_P1 = mean + spread / np.sqrt(n) * self.mean_P1
+        expected_PB = mean_P1 + slope_P1 * picked_surplus_PB
         slack_PB = np.take_along_axis(self.level_PC, picked_PB, axis=1)
         slack_PB -= self.level_PC[:, self.last_B]
         residuals_PBE = residuals_R[self.residuals_PBE]

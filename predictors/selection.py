@@ -15,6 +15,7 @@ from predictors.scores import ModelScore, mean_score, score
 _FOLDS = 10
 _REPEATS = 3
 _REPEAT_MAX_ROWS = 150
+_STANDARD_ERRORS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +23,7 @@ class Selection:
     """The outcome of a competition.
 
     Attributes:
-        scores: The score of every model, best first.
+        scores: The score of every model: the winner's, then the others', best first.
         unseen_ms: The winner's prediction for each row in milliseconds, by a model fitted without
             the row's fold, shape (rows,).
     """
@@ -32,7 +33,7 @@ class Selection:
 
     @property
     def winner(self) -> str:
-        """The name of the model with the smallest MAPE."""
+        """The name of the model that was selected."""
         return self.scores[0].name
 
 
@@ -44,7 +45,12 @@ def select(
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Selection:
-    """Rank the models by their MAPE on unseen rows. The earlier model wins a tie.
+    """Let the models compete on unseen rows.
+
+    The winner is the earliest of the models whose MAPE exceeds the smallest one by at most two
+    standard errors of the difference (after Breiman et al. 1984, section 3.4.3). With few rows,
+    the smallest MAPE is often that of a complex model by chance. With groups, the model with the
+    smallest MAPE wins, because a few groups do not tell their standard error.
 
     All models see the same 10 folds. Up to 150 rows, folds are drawn 3 times, with more rows once.
     The predictions of the first repetition are kept, because the bound needs one error per row.
@@ -68,8 +74,22 @@ def select(
                 unseen(model, X, y, groups=groups, seed=seed + repeat) for repeat in range(repeats)
             ]
     scores = [mean_score([score(name, p, y) for p in predicted[name]]) for name in models]
-    ranked = tuple(sorted(scores, key=lambda each: each.mape))
-    return Selection(ranked, predicted[ranked[0].name][0])
+    errors = [np.mean([np.abs(p / y - 1) for p in predicted[name]], axis=0) for name in models]
+    means = [each.mape for each in scores]
+    first = _simplest(np.array(errors)) if groups is None else int(np.argmin(means))
+    ranked = sorted(scores, key=lambda each: (each is not scores[first], each.mape))
+    return Selection(tuple(ranked), predicted[ranked[0].name][0])
+
+
+def _simplest(errors: NDArray[np.float64]) -> int:
+    """Return the index of the earliest model that is as good as the best one.
+
+    Args:
+        errors: The relative error of each model and row, shape (models, rows).
+    """
+    excess = errors - errors[errors.mean(axis=1).argmin()]
+    standard_error = excess.std(axis=1) / np.sqrt(excess.shape[1])
+    return int((excess.mean(axis=1) <= _STANDARD_ERRORS * standard_error).argmax())
 
 
 def unseen(

@@ -97,6 +97,7 @@ def _stored(parts: Mapping[str, Any]) -> dict[str, Any]:
         "rows": parts["rows"],
         "unseen_ms": parts["unseen_ms"],
         "ratios": parts["ratios"],
+        "groups": parts["groups"],
         "base": None if parts["base"] is None else _stored(parts["base"]),
     }
 
@@ -170,5 +171,6 @@ def _parts(content: dict[str, Any]) -> dict[str, Any]:
         "rows": content["rows"],
         "unseen_ms": content["unseen_ms"],
         "ratios": content["ratios"],
+        "groups": content.get("groups"),  # files of 0.1.0 have none
         "base": None if content["base"] is None else _parts(content["base"]),
     }

@@ -95,6 +95,8 @@ def fit(
         say(line)
     for warning in report.warnings:
         say(f"warning: {warning}")
+    if (shortage := predictor.shortage()) is not None:
+        say(f"warning: {shortage}")
     if plots is not None:
         from predictors.figures import save_figures  # matplotlib takes a moment to import
 
@@ -143,6 +145,8 @@ def predict(
     bounds = model.predict(rows, confidence=options.confidence)
     for difference in model.other_conditions(rows):
         say(f"warning: {difference}; the prediction is for the former")
+    if (shortage := model.shortage(options.confidence)) is not None:
+        say(f"warning: {shortage}")
     _warn_of_extrapolation(model, rows)
     clash = [name for name in bounds.columns if name in shown.columns]
     text = (
@@ -224,7 +228,8 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
         ],
     )
     for coverage in report.coverage:
-        print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of rows")
+        unseen = "rows of unseen groups" if report.n_groups else "rows"
+        print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of {unseen}")
     if report.noise_floor is not None:
         print(f"noise floor of the log: {report.noise_floor:.1%}")
     if report.quality:

@@ -4,14 +4,16 @@ A search relies on the losses that subnets have with shared weights. Their quali
 correlation with the losses of the same subnets trained alone (Yu et al., 2020, "Evaluating the
 search phase of neural architecture search").
 
-Legend: N subnets.
+Legend: N subnets, S samples.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import asin, pi, sqrt
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,9 @@ from automoe.training.model_folder import TrainedModel
 LOSSES = "losses.jsonl"
 CONFIDENCE = 0.95
 _FEWEST = 3
-_RESAMPLES = 1000
+_SAMPLES = 2000
+_STEPS = 12  # the limits are known to 0.0005
+_ROUNDING = 1e-9
 
 Losses = NDArray[np.float64]
 
@@ -54,7 +58,7 @@ class RankedSubnet:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """A rank correlation and its bootstrap interval.
+    """A rank correlation and its interval.
 
     Attributes:
         value: The correlation: 1 for the same order, -1 for the reversed one.
@@ -152,7 +156,7 @@ def ranking_quality(
         settings: The settings of each subnet's training.
         folder: The folder for losses and checkpoints.
         n: The number of subnets, at least 3.
-        seed: The seed of the subnets that are drawn and of the bootstrap.
+        seed: The seed of the subnets that are drawn.
         on_progress: Called after each subnet.
 
     Raises:
@@ -173,8 +177,8 @@ def ranking_quality(
     alone_N = np.array([subnet.alone_loss for subnet in subnets])
     return RankingQuality(
         subnets,
-        correlation(spearman, shared_N, alone_N, seed=seed),
-        correlation(kendall, shared_N, alone_N, seed=seed),
+        spearman(shared_N, alone_N),
+        kendall(shared_N, alone_N),
     )
 
 
@@ -197,41 +201,76 @@ def _ranked_subnets(
     return tuple(RankedSubnet(a, _known(shared_losses[a]), _known(alone_losses[a])) for a in drawn)
 
 
-def spearman(first_N: Losses, second_N: Losses) -> float:
-    """Return Spearman's rank correlation."""
-    return float(spearmanr(first_N, second_N).statistic)
+def spearman(first_N: Losses, second_N: Losses) -> Correlation:
+    """Return Spearman's rank correlation with its interval, see `_interval`."""
+    value = _known_value(first_N, second_N, spearmanr)
+    low, high = _interval(_spearman_of_ranks, value, len(first_N))
+    # The population's value for a normal relation with correlation r (Kruskal 1958).
+    return Correlation(value, 6 / pi * asin(low / 2), 6 / pi * asin(high / 2))
 
 
-def kendall(first_N: Losses, second_N: Losses) -> float:
-    """Return Kendall's tau-b."""
-    return float(kendalltau(first_N, second_N).statistic)
+def kendall(first_N: Losses, second_N: Losses) -> Correlation:
+    """Return Kendall's tau-b with its interval, see `_interval`."""
+    value = _known_value(first_N, second_N, kendalltau)
+    low, high = _interval(_kendall_of_ranks, value, len(first_N))
+    return Correlation(value, 2 / pi * asin(low), 2 / pi * asin(high))
 
 
-def correlation(
-    of: Callable[[Losses, Losses], float], first_N: Losses, second_N: Losses, *, seed: int = 0
-) -> Correlation:
-    """Return a rank correlation with its percentile bootstrap over pairs (Efron, 1979).
-
-    A resample in which all values of one side are equal has no ranks and is left out.
-
-    Raises:
-        ValueError: All values of one side are equal.
-    """
+def _known_value(first_N: Losses, second_N: Losses, of: Callable[..., Any]) -> float:
     if not (np.ptp(first_N) and np.ptp(second_N)):
         raise ValueError(
             f"The losses of {len(first_N)} subnets must differ. Got the same for all; "
             "train longer, or draw more subnets."
         )
-    rng = np.random.default_rng(seed)
-    rows_RN = rng.integers(len(first_N), size=(_RESAMPLES, len(first_N)))
-    values = [
-        of(first_N[rows], second_N[rows])
-        for rows in rows_RN
-        if np.ptp(first_N[rows]) and np.ptp(second_N[rows])
-    ]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return Correlation(of(first_N, second_N), float(low), float(high))
+    return float(of(first_N, second_N).statistic)
+
+
+def _interval(of: Callable[[Losses, Losses], Losses], value: float, n: int) -> tuple[float, float]:
+    """Return the correlations r for which a rank correlation is neither too small nor too large.
+
+    This inverts a test (Neyman 1937). The test draws samples from a normal relation with
+    correlation r. Ranks are the same for any monotone scale of the losses, so only the form of
+    the relation is assumed. The interval is valid for few subnets, and is wide where all agree.
+    Where outliers are common (t with 3 degrees of freedom) it covers 91 % of 20 subnets.
+
+    Args:
+        of: The function that computes the rank correlations of samples.
+        value: The rank correlation that was observed.
+        n: The number of subnets.
+    """
+    return -_highest(of, -value, n), _highest(of, value, n)
+
+
+def _highest(of: Callable[[Losses, Losses], Losses], value: float, n: int) -> float:
+    """Return the largest correlation for which a value as small as this is not too rare."""
+    first_SN, other_SN = np.random.default_rng(0).standard_normal((2, _SAMPLES, n))
+    possible, impossible = -1.0, 1.0
+    for _ in range(_STEPS):
+        r = (possible + impossible) / 2
+        values_S = of(first_SN, r * first_SN + sqrt(1 - r * r) * other_SN)
+        if np.mean(values_S <= value + _ROUNDING) >= (1 - CONFIDENCE) / 2:
+            possible = r
+        else:
+            impossible = r
+    return impossible
+
+
+def _spearman_of_ranks(first_SN: Losses, second_SN: Losses) -> Losses:
+    n = first_SN.shape[1]
+    first_ranks, second_ranks = (x.argsort(axis=1).argsort(axis=1) for x in (first_SN, second_SN))
+    values_S: Losses = 1 - 6 * ((first_ranks - second_ranks) ** 2).sum(axis=1) / (n**3 - n)
+    return values_S
+
+
+def _kendall_of_ranks(first_SN: Losses, second_SN: Losses) -> Losses:
+    n = first_SN.shape[1]
+    agreeing_S = np.zeros(len(first_SN))
+    for i in range(n - 1):
+        first_steps = first_SN[:, i + 1 :] - first_SN[:, [i]]
+        second_steps = second_SN[:, i + 1 :] - second_SN[:, [i]]
+        agreeing_S += np.sign(first_steps * second_steps).sum(axis=1)
+    values_S: Losses = agreeing_S / (n * (n - 1) / 2)
+    return values_S
 
 
 def report(quality: RankingQuality) -> dict[str, object]:

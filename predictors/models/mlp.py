@@ -10,7 +10,7 @@ from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
 class HatMlp(LatencyModel):
     """A small network like HAT's latency predictor (Wang et al. 2020, arXiv 2005.14187).
 
-    It competes no more, because it was the last of all models on every log that we know. A
+    It competes no more, because it won on none of the logs that we have. A
     predictor of 0.1.0 may hold it as a pipeline of scikit-learn, and can still be used.
     """
 

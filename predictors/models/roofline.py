@@ -76,7 +76,7 @@ class FlopsLine(Roofline):
     """
 
     def __init__(self, columns: Sequence[int] = (0,)) -> None:
-        super().__init__(columns)
+        self.columns = columns
 
     def _work(self, X: Matrix) -> Matrix:
         return np.column_stack([np.ones(len(X)), X[:, list(self.columns or ())].sum(axis=1)])

@@ -84,7 +84,9 @@ def derive(roles: Mapping[str, NDArray[Any]], *, version: int = 2) -> NDArray[np
     touched, routed = _loads(roles, top_k, is_distinct=version > 1)
     expert_mb = 3 * _BYTES * hidden * width / 1e6
     weights_mb = touched * expert_mb + 3 * _BYTES * hidden * shared_width / 1e6
-    written = routed * (2 * hidden + 3 * width) + 3 * tokens * shared_width
+    # The activation function runs on the rows of all tokens, also of those routed elsewhere.
+    inner = tokens * top_k * width if version > 1 else routed * (width + 2 * hidden / 3)
+    written = 3 * (inner + tokens * shared_width)
     work = [
         6 * hidden * (routed * width + tokens * shared_width) / 1e9,
         weights_mb,

@@ -1,17 +1,20 @@
 """This module finds the latency, the features and the conditions among the columns of any log."""
 
+import re
 from collections.abc import Collection, Sequence
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.log.any_log import AnyLog, Row
+from profilers.log.any_log import AnyLog, Row, number
 from profilers.log.column_names import is_duration, is_known_before_measuring, words
 from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
 from profilers.log.known_tables import known_table
 from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 
 _MAX_LEVELS = 20
+_SEPARATORS = re.compile(r"[\s,;_]+")
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
 _NO_MEAN = {
@@ -88,11 +91,22 @@ def find_features(
 
 
 def encode(rows: Sequence[Row], features: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the numbers by column. A column of words becomes a column of 0 and 1 for each word."""
+    """Return the numbers by column.
+
+    A column of words becomes an array of shape (rows, words) with 0 and 1. A column of lists
+    becomes two columns, the sum and the number of entries. All others have shape (rows,).
+    """
     columns: dict[str, NDArray[np.float64]] = {}
     for name in features:
         columns |= _encoded(rows, name) or {}
     return columns
+
+
+def has_names(rows: Sequence[Row], targets: Sequence[str]) -> bool:
+    """Return whether a column of words names most rows, as a table of whole models does."""
+    columns = [name for name in rows[0].cells if name not in targets]
+    texts = [{row.cells[name] for row in rows} for name in columns]
+    return any(len(x) > len(rows) / 2 and not any(map(isfinite, map(number, x))) for x in texts)
 
 
 def _encoded(rows: Sequence[Row], name: str) -> dict[str, NDArray[np.float64]] | None:
@@ -105,10 +119,23 @@ def _encoded(rows: Sequence[Row], name: str) -> dict[str, NDArray[np.float64]] |
     levels = sorted(set(texts))
     if len(levels) < 2:
         return None
-    values = np.array([row.number(name) for row in rows])
+    by_level = {level: number(level) for level in levels}
+    values = np.array([by_level[text] for text in texts])
     known = np.isfinite(values)
     if known.mean() > 0.5:
         return {name: np.where(known, values, np.median(values[known]))}
+    lists = {level: _entries(level) for level in levels}
+    if all(lists.values()):
+        sums = np.array([sum(lists[text]) for text in texts])
+        return {name: sums, f"number of {name}": np.array([float(len(lists[x])) for x in texts])}
     if len(levels) > min(_MAX_LEVELS, len(rows) // 2):
         return None
-    return {f"{name}={level}": np.array([float(x == level) for x in texts]) for level in levels}
+    places = {level: place for place, level in enumerate(levels)}
+    return {name: np.eye(len(levels))[[places[text] for text in texts]]}
+
+
+def _entries(text: str) -> list[float]:
+    """Return the numbers of a list such as `[3072, 2048]` or `3072_2048`; empty for other texts."""
+    body = text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
+    entries = [number(entry) for entry in _SEPARATORS.split(body.strip())]
+    return entries if all(map(isfinite, entries)) else []

@@ -9,10 +9,9 @@ from statistics import median
 import numpy as np
 
 from profilers.audit import row_checks, trend_checks
-from profilers.audit.columns import encode, find_conditions, find_features, find_targets
+from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
 from profilers.audit.problem import Problem
-from profilers.audit.residuals import thousands
-from profilers.audit.row_order import MIN_ROWS
+from profilers.audit.residuals import unexplained
 from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
 from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
@@ -205,17 +204,24 @@ def _unexplained(
         in_ms: The milliseconds in one unit of each target.
         features: The columns from which the latency is predicted.
     """
-    latency = np.array([sum(row.number(x) * in_ms[x] for x in in_ms) for row in rows])
+    parts = [np.array([row.number(x) * in_ms[x] for row in rows]) for x in in_ms]
+    latency = np.sum(parts, axis=0) if rows else np.array([])
     problems = row_checks.constant(latency.tolist())
     if problems or not rows:
         return problems
-    table = encode(rows, features) if len(rows) >= MIN_ROWS else {}
-    factors, left = thousands(latency, list(table.values()))
+    table = encode(rows, features)
+    columns = list(table.values())
+    if not columns and has_names(rows, tuple(in_ms)):
+        return problems
+    whole = unexplained(latency, columns)
+    factors, swapped = whole.factors, whole.swapped
+    for part in parts if len(parts) > 1 else []:
+        own = unexplained(part, columns)
+        factors = np.where(factors == 0, own.factors, factors)
+        swapped += own.swapped
     problems += trend_checks.mixed_units(rows, factors)
-    same = factors == 0
-    rows = [row for row, is_same in zip(rows, same, strict=True) if is_same]
-    table = {name: values[same] for name, values in table.items()}
-    return problems + trend_checks.drift_in_order(rows, left[same].tolist(), table)
+    problems += trend_checks.swapped_rows(rows, tuple(in_ms), swapped)
+    return problems + trend_checks.drift_in_order(rows, whole, table)
 
 
 def _device(row: dict[str, str]) -> str:

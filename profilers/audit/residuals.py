@@ -1,123 +1,269 @@
-"""This module computes the part of a log's latencies that its features do not explain."""
+"""This module finds the rows whose latency contradicts what the other rows make likely.
 
-from collections.abc import Sequence
-from typing import Any
+A row is judged only by rows that resemble it. Its latency is wrong when it is far from the
+prediction from these rows, measured by how surely they predict it. So a sound row with a value
+that hardly any other row has is not accused, however slow it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_FOLDS = 5
-_MAX_SQUARED = 30  # columns whose products are features too
-_FAR = np.log(20)  # a gap this wide in the residuals separates groups of rows
+from profilers.audit.gaussian_process import GaussianProcess, Prediction, scaled
+
+MIN_ROWS = 10  # for predictions from features
+_FAR = np.log(20)  # a row this far off may disturb the prediction of the others
 _ALIKE = np.log(5)
 _THOUSAND = np.log(1000)
 _MOST_THOUSANDS = 2
-_ROUNDS = 5
+_ROUNDS = 10
+_UNUSUAL = 2.5  # deviations; a row that is set aside is not yet accused
+_MOST_ASIDE = 0.25  # share of the rows
+_SURE = 5.0  # deviations, for a factor of 1000
+_SURE_SWAP = 4.0  # deviations of each of the two rows
+_CHANCE = 1e-5  # that some pair of a sound log looks exchanged
+_ODD = 1.0
+_MOST_ODD = 300
+_LEAST_GAIN = 3.0  # in the logarithm of the likelihood; more where many pairs are tried
+_GAIN_OF_MANY = 8.0
+_TRIED_PAIRS = 3
+_MOST_SWAPS = 5
+_USUAL = 3.0  # deviations
+_UNKNOWN = 1e6  # the deviation of a prediction from one or two rows
+_OUTSTANDING = 1.5
+_RESEMBLING = 3  # rows that a row must resemble in each column to be judged
+_NEAR = 1.0  # standard deviations of a column
 
 Vector = NDArray[np.float64]
 
 
-def residuals(latency: Vector, features: Sequence[Vector]) -> Vector:
-    """Return log(latency) less its cross-validated prediction from the features.
+@dataclass(frozen=True, slots=True, eq=False)
+class Unexplained:
+    """What the features leave unexplained in the latencies.
 
-    Three models are tried: power laws, which need few rows; a quadratic in log(1 + |feature|), for
-    smooth effects; boosted trees, for thresholds. The one with the smallest median size of the
-    residuals is taken. The five folds are shuffled and always the same, so they do not depend on
-    the order of the rows.
+    Attributes:
+        factors: The number of factors of 1000 that separate each row from its prediction. It is 0
+            for a usual row, 1 or -1 for a row that is about 1000 (200 to 5000) times as slow or
+            fast, 2 or -2 for the square of that, and infinite for any other factor above 200.
+        swapped: The pairs of rows whose latencies seem to be exchanged.
+        residuals: The logarithm of each latency less its prediction, after these faults are mended.
+        prediction: The prediction of log(latency) after these faults are mended and outliers are
+            brought to three deviations.
+    """
+
+    factors: Vector
+    swapped: tuple[tuple[int, int], ...]
+    residuals: Vector
+    prediction: Prediction
+
+
+def unexplained(latency: Vector, columns: Sequence[Vector]) -> Unexplained:
+    """Return what the features leave unexplained in the latencies.
 
     Args:
         latency: The latency of each row, above 0.
-        features: One array per column. Without columns the prediction is the median.
+        columns: One array per feature, see `GaussianProcess`. Without columns, or with fewer than
+            10 rows, the prediction is the median.
     """
+    model = _Model(columns, len(latency))
     target: Vector = np.log(latency)
-    if not features:
-        return target - float(np.median(target))
-    # Imported here because it takes a second, and most uses of this package need no check.
-    from sklearn.model_selection import KFold, cross_val_predict
+    kept, prediction = _usual(model, target)
+    target, kept, swapped, prediction = _unswapped(model, target, kept, prediction)
+    factors = _factors(model, kept, prediction)
+    if factors.any():
+        target = target - np.where(np.isfinite(factors), factors, 0.0) * _THOUSAND
+        prediction = model.predict(target, np.isfinite(factors))
+    z = prediction.residuals / prediction.deviations
+    limit = _USUAL * min(1.0, 1.4826 * float(np.median(np.abs(z)))) * prediction.deviations
+    residuals = prediction.residuals
+    if (limit > 0).all() and (np.abs(residuals) > limit).any():
+        clipped = target - residuals + np.clip(residuals, -limit, limit)
+        prediction = model.predict(clipped, np.ones(len(target), dtype=bool))
+        residuals = target - clipped + prediction.residuals
+    return Unexplained(factors, swapped, residuals, prediction)
 
-    table = np.column_stack(features)
-    folds = KFold(min(_FOLDS, len(target)), shuffle=True, random_state=0)
-    candidates = [
-        target - cross_val_predict(model, table, target, cv=folds) for model in _models(table)
-    ]
-    return min(candidates, key=lambda values: float(np.median(np.abs(values))))
+
+class _Model:
+    """A prediction from the columns, or from the median where columns or rows are too few."""
+
+    def __init__(self, columns: Sequence[Vector], n: int) -> None:
+        self.columns = [scaled(x) if x.ndim == 1 else x for x in columns] if n >= MIN_ROWS else []
+        self._process = GaussianProcess(self.columns) if self.columns else None
+
+    def predict(self, target: Vector, kept: NDArray[np.bool_]) -> Prediction:
+        if self._process is not None:
+            return self._process.predict(target, kept)
+        usual = target[kept]
+        residuals = target - float(np.median(usual))
+        deviation = float(np.std(usual)) if len(usual) > 2 else _UNKNOWN
+        return Prediction(residuals, np.full(len(target), max(deviation, 1e-9)))
+
+    def sides(self, row: int) -> Iterator[NDArray[np.bool_]]:
+        """Yield the rows that are at least, and those that are at most, as large in one column."""
+        for column in self.columns:
+            for sign in (1.0, -1.0) if column.ndim == 1 else ():
+                side = sign * column >= sign * column[row]
+                if not side.all():
+                    yield side
+
+    def is_beyond_a_step(self, rows: NDArray[np.bool_]) -> bool:
+        """Return whether several rows are all those above or below some value of one column."""
+        if rows.sum() < _RESEMBLING or rows.all():
+            return False
+        ranges = [(x[rows], x[~rows]) for x in self.columns if x.ndim == 1]
+        return any(a.min() > b.max() or a.max() < b.min() for a, b in ranges)
+
+    def resembled(self, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which rows resemble at least three other kept rows in each single column."""
+        good = np.ones(len(kept), dtype=bool)
+        for column in self.columns:
+            if column.ndim == 2:
+                n_alike = column @ column[kept].sum(0)
+                good &= n_alike - kept >= _RESEMBLING
+            else:
+                known = np.sort(column[kept])
+                first = np.searchsorted(known, column - _NEAR, side="left")
+                last = np.searchsorted(known, column + _NEAR, side="right")
+                good &= last - first - kept >= _RESEMBLING
+        return good
 
 
-def thousands(latency: Vector, features: Sequence[Vector]) -> tuple[Vector, Vector]:
-    """Return how many factors of 1000 separate each row from the usual rows, and the residuals.
-
-    Sorted residuals are cut into groups at each gap of more than a factor of 20. Rows that are
-    far off disturb the prediction. So all groups are brought to the level of the largest one and
-    the residuals are computed again, until no row is far off.
-
-    Args:
-        latency: The latency of each row, above 0.
-        features: One array per column, as in `residuals`.
-
-    Returns:
-        The factors and the residuals, one of each per row. A factor is 0 for a usual row, 1 or -1
-        for a row that is about 1000 (200 to 5000) times as slow or fast, and 2 or -2 for the
-        square of that. It is infinite for any other factor above 200. The residuals are those of
-        log(latency) after all rows are brought to one level.
-    """
-    off = np.zeros(len(latency))
+def _usual(model: _Model, target: Vector) -> tuple[NDArray[np.bool_], Prediction]:
+    """Return the rows from which the others are predicted, and the prediction."""
+    kept = np.ones(len(target), dtype=bool)
+    prediction = model.predict(target, kept)
     for _ in range(_ROUNDS):
-        left = residuals(latency / np.exp(off), features)
-        step = _offsets(left)
-        if not step.any():
+        aside = kept & _may_disturb(prediction, kept)
+        if not aside.any() or (kept & ~aside).sum() < 2:
             break
-        off += step
+        kept &= ~aside
+        prediction = model.predict(target, kept)
+    return kept, prediction
+
+
+def _factors(model: _Model, kept: NDArray[np.bool_], prediction: Prediction) -> Vector:
+    """Return how many factors of 1000 each row is off that was set aside."""
+    off = prediction.residuals
+    is_judged = ~kept & (np.abs(off) > _SURE * prediction.deviations) & model.resembled(kept)
+    is_judged &= np.abs(off) > _THOUSAND - _ALIKE
+    if model.is_beyond_a_step(is_judged):
+        is_judged[:] = False
     factors = np.round(off / _THOUSAND)
     is_unit = (np.abs(factors) <= _MOST_THOUSANDS) & (np.abs(off - factors * _THOUSAND) < _ALIKE)
-    is_far = np.abs(off) > _THOUSAND - _ALIKE
-    return np.where(is_unit, factors, np.where(is_far, np.copysign(np.inf, off), 0.0)), left
+    return np.where(is_judged, np.where(is_unit, factors, np.copysign(np.inf, off)), 0.0)
 
 
-def _offsets(values: Vector) -> Vector:
-    """Return the distance of each row's group from the largest group."""
-    order = np.argsort(values, kind="stable")
-    edges = np.flatnonzero(np.diff(values[order]) > _FAR) + 1
-    groups = np.split(order, edges)
-    # Of two equal groups the slower one is the reference, because the usual mistake is seconds
-    # among milliseconds.
-    reference = max(reversed(groups), key=len)
-    off = np.zeros(len(values))
-    for group in groups:
-        off[group] = np.median(values[group]) - np.median(values[reference])
-    return off
+def _may_disturb(prediction: Prediction, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rows that are far off, and may therefore disturb the prediction of the others.
 
-
-def _models(table: NDArray[np.float64]) -> list[Any]:
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from sklearn.linear_model import RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
-
-    degrees = [1, 2] if table.shape[1] <= _MAX_SQUARED else [1]
-    polynomials = [
-        make_pipeline(
-            FunctionTransformer(_compress),
-            StandardScaler(),
-            FunctionTransformer(_without_rounding),
-            PolynomialFeatures(degree, include_bias=False),
-            StandardScaler(),
-            RidgeCV(np.logspace(-4, 3, 8)),
-        )
-        for degree in degrees
-    ]
-    return [*polynomials, HistGradientBoostingRegressor(random_state=0)]
-
-
-def _compress(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    compressed: NDArray[np.float64] = np.sign(table) * np.log1p(np.abs(table))
-    return compressed
-
-
-def _without_rounding(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return exact zeros where a column is constant except for rounding.
-
-    A level that only one row has is constant in the fold that holds this row out. Scaling would
-    enlarge the rounding errors of its products, and the row's prediction could be off by any
-    factor.
+    These are the rows beyond a gap of more than a factor of 20 in the sorted residuals, and single
+    rows that are further off than a factor of 20. Of two equal groups the slower one is usual,
+    because the usual mistake is seconds among milliseconds.
     """
-    return np.round(scaled, 9)
+    residuals = prediction.residuals
+    rows = np.flatnonzero(kept)
+    order = rows[np.argsort(residuals[rows], kind="stable")]
+    groups = np.split(order, np.flatnonzero(np.diff(residuals[order]) > _FAR) + 1)
+    aside = kept.copy()
+    aside[max(reversed(groups), key=len)] = False
+    room = int(_MOST_ASIDE * len(kept)) - int((~kept).sum())
+    size = np.where(kept & ~aside, np.abs(residuals), 0.0)
+    far = (size > _FAR) & (size > _UNUSUAL * prediction.deviations) & (size > size.max() / 2)
+    worst = np.argsort(-size, kind="stable")[: max(0, room)]
+    aside[worst[far[worst]]] = True
+    return aside
+
+
+def _unswapped(
+    model: _Model, target: Vector, kept: NDArray[np.bool_], prediction: Prediction
+) -> tuple[Vector, NDArray[np.bool_], tuple[tuple[int, int], ...], Prediction]:
+    """Mend exchanged latencies.
+
+    Returns:
+        The target with the latencies in their places, the rows that are kept now, the pairs, and
+        the prediction of the target.
+    """
+    pairs: list[tuple[int, int]] = []
+    judged = model.resembled(kept) if model.columns else np.zeros(len(kept), dtype=bool)
+    for _ in range(_MOST_SWAPS):
+        for pair in _likely_pairs(target, judged, prediction):
+            rows = list(pair)
+            changed, joined = target.copy(), kept.copy()
+            changed[rows] = target[rows[::-1]]
+            joined[rows] = True
+            fitted = model.predict(changed, joined)
+            if _explains(target, changed, pair, judged & joined, fitted) and not any(
+                _is_beside_a_step(model, target, row, changed[row], joined) for row in pair
+            ):
+                target, kept, prediction = changed, joined, fitted
+                pairs.append(pair)
+                break
+        else:
+            break
+    return target, kept, tuple(pairs), prediction
+
+
+def _is_beside_a_step(
+    model: _Model, target: Vector, row: int, mended: float, kept: NDArray[np.bool_]
+) -> bool:
+    """Return whether the rows to one side of a row make its latency likely as it is.
+
+    A prediction is smooth. So it is wrong about the last rows before and after a step, such as the
+    size that no longer fits into a cache, and exchanging them would make the step smooth.
+    """
+    away = abs(target[row] - mended)
+    for side in model.sides(row):
+        near = side & kept
+        near[row] = False
+        if near.sum() >= MIN_ROWS:
+            prediction = model.predict(target, near)
+            deviation = prediction.deviations[row]
+            if abs(prediction.residuals[row]) < min(away / 2, _USUAL * deviation) and (
+                deviation < away / 4
+            ):
+                return True
+    return False
+
+
+def _likely_pairs(
+    target: Vector, judged: NDArray[np.bool_], prediction: Prediction
+) -> list[tuple[int, int]]:
+    """Return the pairs whose exchange makes the latencies most likely, the best one first."""
+    z = np.where(judged, np.abs(prediction.residuals / prediction.deviations), 0.0)
+    rows = np.argsort(-z, kind="stable")[:_MOST_ODD]
+    rows = rows[z[rows] > _ODD]
+    precision, scores = prediction.precision, prediction.scores
+    if precision is None or scores is None:
+        weights = 1 / prediction.deviations[rows] ** 2
+        precision, scores = np.diag(weights), prediction.residuals[rows] * weights
+    else:
+        precision, scores = precision[np.ix_(rows, rows)], scores[rows]
+    diagonal = np.diag(precision)
+    step = target[rows][None, :] - target[rows][:, None]
+    curvature = diagonal[:, None] + diagonal[None, :] - 2 * precision
+    gain = np.triu(-step * (scores[:, None] - scores[None, :]) - step**2 * curvature / 2, 1)
+    least = max(_LEAST_GAIN, 2 * np.log(len(target)) - _GAIN_OF_MANY)
+    best = np.argsort(-gain, axis=None, kind="stable")[:_TRIED_PAIRS]
+    pairs = [np.unravel_index(i, gain.shape) for i in best if gain.flat[i] > least]
+    return [(int(rows[i]), int(rows[j])) for i, j in pairs]
+
+
+def _explains(
+    target: Vector,
+    changed: Vector,
+    pair: tuple[int, int],
+    judged: NDArray[np.bool_],
+    fitted: Prediction,
+) -> bool:
+    """Return whether both rows are usual after the exchange and stood out before it."""
+    rows = list(pair)
+    others = judged.copy()
+    others[rows] = False
+    after = np.abs(fitted.residuals / fitted.deviations)
+    before = np.abs((target - changed + fitted.residuals) / fitted.deviations)[rows]
+    least = max(_SURE_SWAP, _OUTSTANDING * float(after[others].max(initial=0.0)))
+    is_clear = bool((after[rows] < _USUAL).all() and (before > least).all())
+    chance = float(np.prod(2 * fitted.tail(before))) * len(target) ** 2 / 2
+    return is_clear and chance < _CHANCE

@@ -1,33 +1,33 @@
-"""This module tests by shuffling whether a series depends on its order, and where it changes.
+"""This module tests whether a series depends on its order, and finds where it changes.
 
-When the order of values has no meaning, shuffling them changes nothing. So a statistic of the
-real order is compared with the same statistic of random orders. This assumes nothing about the
-distribution of the values. The shuffles are seeded, so that the same series has the same verdict.
+The residuals of log(latency) are compared with what independent noise can do: an even rise or fall,
+any stretch at a level of its own, and neighbours that resemble each other. Each comparison is in
+standard deviations, and the limit is so high that noise exceeds it in one of 100 000 logs. Outliers
+are brought to three deviations before, so the noise may have any distribution.
 
-SciPy does the shuffling. Its rank tests against the order (`spearmanr`, `kendalltau`) detect a
-rise or a fall over the whole series. They do not replace the search for stretches. Of 40 series
-of 200 rows in which 30 rows in the middle were one standard deviation slower, they detected one,
-and the two tests here 24. Of 40 waves they detected 34, and the tests here 40. Of 40 series with
-a single step or a trend they detected 36, and the tests here only 33. But the rank tests do not
-tell where a stretch is, and so which rows to measure again.
+SciPy's rank tests against the order (`spearmanr`, `kendalltau`) detect a rise or a fall over the
+whole series. They do not tell where a stretch is, and so which rows to measure again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from profilers.audit.gaussian_process import Prediction
 from profilers.measuring.intervals import lag1_correlation
 
-MIN_ROWS = 30
-_SHUFFLES = 499
-_LEVEL = 0.01  # of each of the two tests: together they accuse at most 2 % of sound logs
+MIN_ROWS = 20
+_LEVEL = 1e-5  # the share of sound logs that are accused
+_TESTS = 3
 _CLIP = 3.0  # robust standard deviations; a single outlier is not a span
 _SHORTEST = 5  # rows of a span
-_GRID = 4000  # ends of spans that are tried; in a longer series only every second or third row
+_PENALTY = 1.6  # of a span, in logarithms of the number of rows
+_MOST_ENDS = 800  # ends of spans that are tested
+_GRID = 4000  # ends of spans that are told; in a longer series only every second or third row
+_SPANS_PER_ROW = 2.0  # independent spans that end in one row; finer ones resemble each other
 _SORTED_CORRELATION = 0.1
 _SORTED_DEVIATIONS = 2.5
 
@@ -56,7 +56,7 @@ class OrderEffect:
     Attributes:
         correlation: The correlation of each value with the one before it, after outliers are
             clipped. It is 0 for noise.
-        p_value: The share of shuffles with a correlation as high.
+        p_value: The share of series without such an effect that would show as strong a one.
         reference: The longest stretch at one level.
         spans: The other stretches, in order; empty when the level is the same everywhere.
     """
@@ -68,30 +68,39 @@ class OrderEffect:
 
     @property
     def is_significant(self) -> bool:
-        """Return whether shuffled values show such an effect in at most 1 % of cases."""
-        return bool(self.spans) or self.p_value <= _LEVEL
+        """Return whether noise shows such an effect in at most one of 100 000 logs."""
+        return self.p_value <= _LEVEL
 
 
-def order_effect(residuals: Sequence[float], *, seed: int = 0) -> OrderEffect:
+def order_effect(prediction: Prediction, residuals: Vector | None = None) -> OrderEffect:
     """Test whether residuals of log(latency) depend on the order in which they were measured.
 
-    The stretches minimise the squared error plus a penalty for each stretch (optimal partitioning,
-    Jackson et al. 2005). A cut of shuffled values gains more than the penalty in 1 % of cases.
+    With the precision of the prediction, the test knows which part of a drift the features can
+    imitate. The stretches minimise the squared error plus a penalty for each stretch (optimal
+    partitioning, Jackson et al. 2005).
+
+    Args:
+        prediction: The prediction of log(latency), with the rows in the order of measuring.
+        residuals: The residuals whose levels are told, if they are not those of the prediction.
 
     Raises:
-        ValueError: There are fewer than 30 residuals.
+        ValueError: There are fewer than 20 residuals.
     """
-    values = np.asarray(residuals, dtype=np.float64)
-    if len(values) < MIN_ROWS:
+    n = len(prediction.residuals)
+    if n < MIN_ROWS:
         raise ValueError(
-            f"'residuals' must hold at least {MIN_ROWS} values. Got {len(values)}. "
-            f"Measure more rows."
+            f"'residuals' must hold at least {MIN_ROWS} values. Got {n}. Measure more rows."
         )
+    values = prediction.residuals if residuals is None else residuals
     clipped = _standardised(values)
-    memory = _shuffled(clipped, lag1_correlation, seed)
-    penalty = np.quantile(_shuffled(clipped, _best_gain, seed).null_distribution, 1 - _LEVEL)
-    reference, spans = _spans(values, _partition(clipped, penalty=float(penalty)))
-    return OrderEffect(float(memory.statistic), float(memory.pvalue), reference, spans)
+    correlation = lag1_correlation(clipped)
+    rise, stretch = _deviations(prediction, clipped)
+    tails = prediction.tail(np.array([correlation * n**0.5, rise, stretch]))
+    p_value = min(1.0, _TESTS * float((tails * [1, 2, 2 * _SPANS_PER_ROW * n]).min()))
+    reference, spans = Span(0, n, 0.0), tuple[Span, ...]()
+    if p_value <= _LEVEL:
+        reference, spans = _spans(values, _partition(clipped, penalty=_PENALTY * np.log(n)))
+    return OrderEffect(correlation, p_value, reference, spans)
 
 
 def is_sorted(values: Sequence[float]) -> float | None:
@@ -113,59 +122,31 @@ def _standardised(values: Vector) -> Vector:
     if scale == 0:
         return centred
     clipped: Vector = np.clip(centred / scale, -_CLIP, _CLIP)
-    return clipped - float(clipped.mean())
+    clipped -= float(clipped.mean())
+    return clipped / max(1.0, float(clipped.std()))
 
 
-def _shuffled(values: Vector, statistic: Callable[[Vector], float], seed: int) -> Any:
-    """Return SciPy's result: a statistic of the values in their order and in random orders."""
-    # Imported here because it takes a second, and most uses of this package need no check.
-    from scipy.stats import permutation_test
-
-    return permutation_test(
-        (values,),
-        statistic,
-        permutation_type="pairings",
-        vectorized=False,
-        n_resamples=_SHUFFLES,
-        alternative="greater",
-        rng=np.random.default_rng(seed),
-    )
-
-
-def _best_gain(values: Vector) -> float:
-    """Return the largest squared error per cut that stretches remove.
-
-    One cut makes two stretches, two cuts separate a stretch in the middle.
-    """
-    n = len(values)
-    sums = np.concatenate(([0.0], np.cumsum(values)))
-    sizes = np.arange(_SHORTEST, n - _SHORTEST + 1)
-    gains = [_gain(sums[sizes], sizes, n).max()]
-    for width in _widths(n):
-        inside = sums[width:] - sums[:-width]
-        gains.append(_gain(np.abs(inside).max(), width, n) / 2)
-    return float(max(gains))
-
-
-def _gain(inside: Any, size: Any, n: int) -> Any:
-    """Return the squared error that is removed when a part of the values gets its own level.
-
-    All values together must sum to zero.
-
-    Args:
-        inside: The sum of the values in the part.
-        size: The number of values in the part.
-        n: The number of all values.
-    """
-    return inside**2 / size + inside**2 / (n - size)
-
-
-def _widths(n: int) -> list[int]:
-    """Return widths from the shortest stretch to half of all rows, each a fifth wider."""
-    widths = [_SHORTEST]
-    while widths[-1] * 1.2 + 1 < n / 2:
-        widths.append(int(widths[-1] * 1.2) + 1)
-    return widths
+def _deviations(prediction: Prediction, clipped: Vector) -> tuple[float, float]:
+    """Return by how many deviations the strongest even rise and the strongest stretch stand out."""
+    n = len(clipped)
+    ends = np.unique(np.linspace(0, n, min(n, _MOST_ENDS) + 1).round().astype(int))
+    ramp = np.linspace(-0.5, 0.5, n)
+    if prediction.precision is None or prediction.scores is None:
+        sums = np.concatenate(([0.0], np.cumsum(clipped)))[ends]
+        common = np.minimum.outer(ends, ends) - np.outer(ends, ends) / n
+        rise = float(ramp @ clipped / np.sqrt(ramp @ ramp))
+    else:
+        sums = np.concatenate(([0.0], np.cumsum(prediction.scores)))[ends]
+        edged = np.pad(prediction.precision, ((1, 0), (1, 0)))
+        common = edged.cumsum(0).cumsum(1)[np.ix_(ends, ends)]
+        weight = ramp @ prediction.precision @ ramp
+        rise = float(ramp @ prediction.scores / np.sqrt(weight))
+    own = np.diag(common)
+    spread = own[:, None] + own[None, :] - 2 * common
+    width = ends[None, :] - ends[:, None]
+    is_span = (width >= _SHORTEST) & (width <= n - _SHORTEST) & (spread > 1e-9 * own.max())
+    z_scores = np.abs(sums[None, :] - sums[:, None])[is_span] / np.sqrt(spread[is_span])
+    return abs(rise), float(z_scores.max(initial=0.0))
 
 
 def _partition(values: Vector, *, penalty: float) -> list[int]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers.audit.problem import Problem, describe_lines
+from profilers.audit.residuals import Unexplained
 from profilers.audit.row_order import MIN_ROWS, OrderEffect, Span, is_sorted, order_effect
 from profilers.log.any_log import Row
 from profilers.measuring.intervals import lag1_correlation
@@ -60,7 +61,7 @@ def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Probl
 
     Args:
         rows: The rows.
-        factors: The number of factors of 1000 by which each row is off, see `thousands`.
+        factors: The number of factors of 1000 by which each row is off, see `Unexplained`.
     """
     problems = []
     for factor, far_off in _FACTORS.items():
@@ -71,8 +72,32 @@ def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Probl
     return problems
 
 
+def swapped_rows(
+    rows: Sequence[Row], targets: Sequence[str], pairs: Sequence[tuple[int, int]]
+) -> list[Problem]:
+    """Return a problem for each pair of rows whose latencies seem to be exchanged.
+
+    Args:
+        rows: The rows.
+        targets: The columns whose sum is the latency.
+        pairs: The positions of the two rows of each pair.
+    """
+    problems = []
+    for pair in dict.fromkeys(tuple(sorted(pair)) for pair in pairs):
+        first, second = (rows[place] for place in pair)
+        values = [f"{sum(row.number(x) for x in targets):.4g}" for row in (first, second)]
+        message = (
+            f"the latencies {values[0]} and {values[1]} seem to be exchanged: each is far from "
+            f"what the other rows make likely, and each would be usual in the other's line"
+        )
+        remedy = "exchange them, or measure both again"
+        lines = (first.line, second.line)
+        problems += Problem.at(lines, "swapped", "problem", message=message, remedy=remedy)
+    return problems
+
+
 def drift_in_order(
-    rows: Sequence[Row], residuals: Sequence[float], features: Mapping[str, NDArray[np.float64]]
+    rows: Sequence[Row], left: Unexplained, features: Mapping[str, NDArray[np.float64]]
 ) -> list[Problem]:
     """Return a problem when the residuals depend on the order of measuring.
 
@@ -81,17 +106,23 @@ def drift_in_order(
 
     Args:
         rows: The rows in the order in which they were measured.
-        residuals: The residual of log(latency) of each row.
+        left: What the features leave unexplained.
         features: The features from which the latency was predicted, by name.
     """
     if len(rows) < MIN_ROWS or not features:
         return []
-    effect = order_effect(residuals)
+    effect = order_effect(left.prediction, left.residuals)
     if not effect.is_significant:
         return []
-    order = {name: is_sorted(values.tolist()) for name, values in features.items()}
+    order = {name: _sortedness(values) for name, values in features.items()}
     sorted_by = {name: value for name, value in order.items() if value is not None}
     return [_sorted_rows(effect, sorted_by) if sorted_by else _drift(rows, effect)]
+
+
+def _sortedness(values: NDArray[np.float64]) -> float | None:
+    """Return the largest correlation of a feature with its order, see `is_sorted`."""
+    columns = values.T if values.ndim == 2 else [values]
+    return max((x for x in map(is_sorted, columns) if x is not None), default=None)
 
 
 def _sorted_rows(effect: OrderEffect, sorted_by: Mapping[str, float]) -> Problem:

@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from predictors.conformal import block_coverage, least_rows, left_out_coverage, ratio_bounds
 
@@ -73,3 +74,74 @@ def test_leaving_every_row_out_takes_one_sort() -> None:
     # One bound per row, as `block_coverage` computes it, would take many minutes.
     ratios = np.random.default_rng(0).lognormal(0, 0.1, 200_000)
     assert left_out_coverage(ratios, 0.9) == pytest.approx(0.9, abs=1e-4)
+
+
+_GROUPS = {
+    "5x5": [5] * 5,
+    "8x4": [4] * 8,
+    "10x6": [6] * 10,
+    "20x3": [3] * 20,
+    "40x1": [1] * 40,
+    "unequal": [1, 1, 2, 2, 3, 3, 5, 8] * 3,
+}
+
+
+@pytest.mark.parametrize("shape", _GROUPS)
+@pytest.mark.parametrize("common", [1.0, 0.5, 0.0])
+def test_rows_of_new_groups_are_covered_as_promised(shape: str, common: float) -> None:
+    # `common` is the share of the variance of the error that all rows of a group have in common.
+    # Where it is 1 the coverage is 0.95 in theory, and the standard error of the mean is 0.001.
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(len(_GROUPS[shape])), _GROUPS[shape])
+    covered = []
+    for _ in range(2000):
+        of_group, of_row = rng.standard_normal(codes.max() + 1), rng.standard_normal(len(codes))
+        errors = common**0.5 * of_group[codes] + (1 - common) ** 0.5 * of_row
+        _, upper = ratio_bounds(np.exp(0.02 * errors), 0.95, codes)
+        covered.append(norm.cdf(np.log(upper) / 0.02))
+    assert np.mean(covered) >= 0.95 - 0.003
+
+
+def test_rows_that_count_as_independent_cover_fewer_new_groups() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(5), 5)
+    draws = np.exp(0.02 * rng.standard_normal((3000, 6)))
+    held = [row[-1] <= ratio_bounds(row[codes], 0.95)[1] for row in draws]
+    assert np.mean(held) < 0.9
+
+
+def test_groups_of_one_row_change_nothing() -> None:
+    ratios = np.random.default_rng(0).lognormal(0, 0.1, 40)
+    names = np.arange(40)[::-1] + 7
+    assert ratio_bounds(ratios, 0.95, names) == pytest.approx(ratio_bounds(ratios, 0.95))
+    assert block_coverage(ratios, 0.9, groups=names) == block_coverage(ratios, 0.9)
+
+
+def test_a_row_measured_twice_counts_once() -> None:
+    # 39 groups, the last of two equal rows: still the second largest ratio, see above.
+    ratios = np.append(np.linspace(0.81, 1.19, 39), 1.19)
+    groups = np.append(np.arange(39), 38)
+    assert ratio_bounds(ratios, 0.95, groups) == pytest.approx((0.82, 1.18))
+
+
+def test_few_groups_have_the_limits_of_a_normal_sample() -> None:
+    # Two rows in each of 10 groups, alike: mean and t-quantile of 10 values, from a table.
+    logs = np.array([-0.05, -0.04, -0.03, -0.02, -0.01, 0.01, 0.02, 0.03, 0.04, 0.05])
+    lower, upper = ratio_bounds(np.exp(np.repeat(logs, 2)), 0.95, np.repeat(np.arange(10), 2))
+    width = 1.833 * (0.011 / 9 * 1.1) ** 0.5
+    assert np.log([lower, upper]) == pytest.approx([-width, width], rel=1e-3)
+
+
+def test_one_group_has_no_bound() -> None:
+    with pytest.raises(ValueError, match="at least 2 groups of rows"):
+        ratio_bounds(np.ones(30), 0.95, np.zeros(30))
+
+
+def test_a_group_is_held_out_as_a_whole() -> None:
+    # Each of 20 groups has its own level, and the slowest is over the bound from the others.
+    ratios = np.repeat(np.linspace(1, 1.2, 20), 3)
+    codes = np.repeat(np.arange(20), 3)
+    assert block_coverage(ratios, 0.9, groups=codes, n_blocks=20) == pytest.approx(0.9)
+    assert left_out_coverage(ratios, 0.9, codes) == pytest.approx(0.9)
+    assert block_coverage(ratios[:30], 0.95, groups=codes[:30]) is not None
+    assert block_coverage(ratios[:30], 0.95, groups=codes[:30] // 5) is None

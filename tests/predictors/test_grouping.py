@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from predictors import TableError
-from predictors.grouping import groups_of
+from predictors.grouping import groups_of, joined
 
 FRAME = pd.DataFrame({"a": [1, 1, 2, 2, 3, 3, 4, 5, 6], "b": [0] * 9, "id": range(9)})
 
@@ -39,3 +39,21 @@ def test_repeated_measurements_are_one_group() -> None:
     assert codes is not None
     assert codes.tolist() == np.repeat(np.arange(6), 3).tolist()
     assert groups_of(frame, None, X=np.arange(18.0)[:, None]) is None
+
+
+def test_even_two_points_measured_repeatedly_are_groups() -> None:
+    X = np.repeat([[1.0], [2.0]], 10, axis=0)
+    codes = groups_of(pd.DataFrame({"x": X[:, 0]}), None, X=X)
+    assert codes is not None
+    assert codes.tolist() == [0] * 10 + [1] * 10
+
+
+def test_new_rows_join_the_groups_of_rows_like_them() -> None:
+    known = np.array([[1.0], [2.0], [3.0]])
+    fresh = np.array([[2.0], [4.0], [4.0], [5.0]])
+    codes = joined(np.array([0, 7, 7]), known, fresh)
+    assert codes is not None
+    assert codes[:4].tolist() == [0, 7, 7, 7]
+    assert codes[4] == codes[5]
+    assert len({*codes.tolist()}) == 4
+    assert joined(None, known, np.array([[4.0]])) is None

@@ -37,5 +37,21 @@ def test_a_group_is_never_fitted_and_tested() -> None:
     assert apart.mapes[-1] > 5 * together.mapes[-1]
 
 
+def test_more_rows_are_more_groups() -> None:
+    # The level of a group is unknown from other groups, so rows of the same groups do not help.
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 5)
+    X = rng.uniform(1, 10, (60, 8))[groups]
+    y = (20 + X @ np.arange(1.0, 9)) * np.exp(0.05 * rng.standard_normal(60))[groups]
+    curve = learning_curve(Ridge(), X, y, groups=groups)
+    once = learning_curve(Ridge(), X[::5], y[::5])
+    assert curve is not None
+    assert once is not None
+    of_groups = dict(zip(curve.rows, curve.mapes, strict=True))
+    assert of_groups[150] == pytest.approx(
+        dict(zip(once.rows, once.mapes, strict=True))[30], rel=0.2
+    )
+
+
 def test_too_few_rows_have_no_curve() -> None:
     assert learning_curve(Ridge(), np.ones((12, 1)), np.ones(12)) is None

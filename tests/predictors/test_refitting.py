@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -87,3 +88,42 @@ def test_it_can_be_saved(predictor: Predictor, tmp_path_factory: pytest.TempPath
 def test_latencies_that_are_none_are_refused(predictor: Predictor, wrong: list[float]) -> None:
     with pytest.raises(ValueError, match="'latency_ms' must hold latencies above 0"):
         refitted(predictor, table(5, seed=3).head(len(wrong)), wrong)
+
+
+def test_a_log_of_repeats_keeps_its_groups(tmp_path: Path) -> None:
+    twice = pd.concat([table(12, seed=0)] * 2)
+    twice["latency_ms"] *= np.random.default_rng(0).lognormal(0, 0.01, 24)
+    predictor = fit_log(twice)
+    assert predictor.report.n_groups == 12
+    again, new = twice.iloc[:1], table(2, seed=1)
+    more = pd.concat([again, new])
+    refit = refitted(predictor, more, list(more["latency_ms"]))
+    assert refit.groups is not None
+    assert refit.groups[24] == refit.groups[0] == refit.groups[12]
+    assert refit.report.n_groups == 14
+    assert refit.predict(new, searched=True)["upper_ms"].notna().all()
+    refit.save(tmp_path / "refit.predictor")
+    loaded = Predictor.load(tmp_path / "refit.predictor")
+    assert loaded.groups is not None
+    assert loaded.groups.tolist() == refit.groups.tolist()
+    assert loaded.predict(new).equals(refit.predict(new))
+
+
+def test_a_measured_candidate_joins_the_group_of_the_named_columns() -> None:
+    log = table(40, seed=0)
+    log["feature_work"] = np.repeat(log["feature_work"].to_numpy()[:10], 4)
+    predictor = fit_log(log, groups=["feature_work"])
+    row = log.iloc[:1].assign(feature_bytes=3.3)
+    refit = refitted(predictor, row, [20.0])
+    assert refit.groups is not None
+    assert refit.groups[-1] == refit.groups[0]
+
+
+def test_too_few_groups_are_told_with_what_to_do() -> None:
+    few = fit_log(pd.concat([table(12, seed=0)] * 2))
+    assert few.shortage() == (
+        "a bound at 0.95 takes 19 groups, got 12: this one is wide and assumes normal errors; "
+        "measure 7 more groups, or ask for a --confidence of at most 0.923"
+    )
+    assert few.shortage(0.9) is None
+    assert "fit the log again" in str(replace(few, groups=None).shortage())

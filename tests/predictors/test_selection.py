@@ -1,7 +1,7 @@
 import numpy as np
 
 from predictors.models import LatencyModel, LogRidge, Ridge, Roofline
-from predictors.selection import select
+from predictors.selection import _simplest, select
 
 
 def table(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,3 +38,10 @@ def test_the_same_seed_gives_the_same_predictions() -> None:
 def test_the_simpler_model_wins_a_tie() -> None:
     X, y = table(30)
     assert select({"a": Roofline(), "b": Roofline()}, X, y).winner == "a"
+
+
+def test_a_complex_model_must_be_clearly_better() -> None:
+    # The row's errors under "b" are smaller by a mean that its spread explains, then by far.
+    same = _simplest(np.array([[0.10, 0.12, 0.08, 0.11], [0.11, 0.08, 0.12, 0.07]]))
+    worse = _simplest(np.array([[0.30, 0.32, 0.28, 0.31], [0.11, 0.08, 0.12, 0.07]]))
+    assert (same, worse) == (0, 1)

@@ -5,6 +5,7 @@ from sklearn.base import clone
 from predictors.models import FlopsLine, competitors, model_state, restore_model
 
 ALL = competitors(200, flops_columns=(0,))
+PLAIN = competitors(200, own_columns=(1, 3))
 
 
 def table(n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -19,6 +20,9 @@ def test_who_competes() -> None:
     assert list(competitors(40)) == small
     assert list(competitors(40, flops_columns=(1,))) == ["flops_line", *small]
     assert list(competitors(2000)) == always
+    plain = ["plain_roofline", "plain_blend"]
+    assert list(competitors(40, own_columns=(0, 1))) == [*small, *plain]
+    assert list(competitors(2000, own_columns=(0, 1))) == always
     assert list(ALL) == ["flops_line", *small]
 
 
@@ -78,3 +82,13 @@ def test_a_clone_has_the_parameters_and_no_fit(name: str) -> None:
     cloned = clone(ALL[name].fit(X, y))
     assert vars(cloned) == ALL[name].get_params()
     np.testing.assert_array_equal(cloned.fit(X, y).predict(X), ALL[name].predict(X))
+
+
+@pytest.mark.parametrize("name", ["plain_roofline", "plain_blend"])
+def test_a_plain_model_sees_the_logs_own_columns_only(name: str) -> None:
+    X, y = table()
+    model = PLAIN[name].fit(X, y)
+    other = X.copy()
+    other[:, [0, 2]] = 0
+    np.testing.assert_array_equal(model.predict(other), model.predict(X))
+    np.testing.assert_array_equal(restore_model(name, vars(model)).predict(X), model.predict(X))

@@ -74,3 +74,15 @@ def test_a_few_disturbed_rows_do_not_move_the_prices() -> None:
     y = 3 + 2 * X[:, 0]
     y[:4] *= 1.5
     assert Roofline().fit(X, y).predict([[5.0]]) == pytest.approx([13], rel=0.005)
+
+
+def test_work_that_overlaps_counts_as_the_root_of_squares() -> None:
+    rng = np.random.default_rng(0)
+    X = np.exp(rng.uniform(0, 5, (40, 3)))
+    y = 2 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 2]) + 0.1 * X[:, 1]
+    model = Roofline(overlap=(0, 2)).fit(X, y)
+    np.testing.assert_allclose(model.price_, [2, 0.3, 0.1, 0.5], rtol=0.01)
+    np.testing.assert_allclose(model.predict(X), y, rtol=0.005)
+    # The second column of the work is the third of the matrix.
+    chosen = Roofline((1, 2, 0), overlap=(0, 2)).fit(X, y)
+    np.testing.assert_allclose(chosen.price_, [2, 0.1, 0.5, 0.3], rtol=0.01)

@@ -14,7 +14,7 @@ def test_a_token_of_one_dense_expert_by_hand() -> None:
     found = row(tokens=8, hidden=1000, width=2000, experts=1)
     assert found["moe_weights_mb"] == 12
     assert found["moe_gflops"] == pytest.approx(8 * 12e6 / 1e9)
-    assert found["moe_activations_mb"] == pytest.approx(2 * 8 * (2000 + 6000) / 1e6)
+    assert found["moe_activations_mb"] == pytest.approx(2 * 8 * 6000 / 1e6)
     assert (found["moe_experts_touched"], found["moe_tokens_per_expert"]) == (1, 8)
     assert found["moe_tokens_mb"] == found["moe_dispatch_mb"] == pytest.approx(2 * 8 * 1000 / 1e6)
 
@@ -52,13 +52,55 @@ def test_balanced_routing_deals_tokens_out(
     assert busiest_device(tokens, 2, 8, n_devices, "balanced") == expected
 
 
-def test_random_routing_touches_what_balls_fill_of_bins() -> None:
-    touched, routed = busiest_device(5, 2, 8, 1, "whatever")
-    assert touched == pytest.approx(8 * (1 - (7 / 8) ** 10))
-    assert routed == 10
+@pytest.mark.parametrize(("tokens", "top_k", "n_experts"), [(1, 4, 8), (5, 2, 8), (40, 6, 160)])
+def test_the_experts_of_a_token_are_distinct(tokens: int, top_k: int, n_experts: int) -> None:
+    touched, routed = busiest_device(tokens, top_k, n_experts, 1, "whatever")
+    assert routed == tokens * top_k
     rng = np.random.default_rng(0)
-    drawn = [len(set(rng.integers(0, 8, 10))) for _ in range(4000)]
-    assert touched == pytest.approx(np.mean(drawn), abs=0.05)
+    drawn = [
+        len({x for _ in range(tokens) for x in rng.permutation(n_experts)[:top_k]})
+        for _ in range(400)
+    ]
+    assert touched == pytest.approx(np.mean(drawn), rel=0.02)
+    assert touched == pytest.approx(n_experts * (1 - (1 - top_k / n_experts) ** tokens))
+
+
+def test_the_columns_of_an_earlier_predictor_are_as_they_were() -> None:
+    roles = {"tokens": 5, "hidden": 64, "width": 40, "top_k": 2, "experts": 8}
+    values = {name: np.array([value]) for name, value in roles.items()}
+    earlier = derive(values, version=1)[0]
+    touched = 8 * (1 - (7 / 8) ** 10)
+    expert_mb = 6 * 64 * 40 / 1e6
+    expected = [6 * 10 * 64 * 40 / 1e9, touched * expert_mb, 2 * 10 * (2 * 64 + 3 * 40) / 1e6]
+    expected += [touched, 2 * 10 * 64 / 1e6, 2 * 5 * 64 / 1e6, 10 / touched, expert_mb, 1, 0]
+    assert earlier.tolist() == pytest.approx(expected)
+
+
+def test_a_measured_number_of_touched_experts_is_taken() -> None:
+    common = {"tokens": 16, "hidden": 64, "width": 32, "top_k": 2, "experts": 8}
+    derived = row(**common, touched=3)
+    assert derived["moe_experts_touched"] == 3
+    assert derived["moe_weights_mb"] == pytest.approx(3 * 6 * 64 * 32 / 1e6)
+    assert row(**common, touched=30)["moe_experts_touched"] == 8  # there are no more
+
+
+def test_shared_experts_serve_every_token_and_are_always_read() -> None:
+    common = {"tokens": 16, "hidden": 64, "width": 32, "experts": 8}
+    alone, two = row(**common), row(**common, shared_experts=2)
+    assert two["moe_weights_mb"] - alone["moe_weights_mb"] == pytest.approx(2 * 6 * 64 * 32 / 1e6)
+    assert two["moe_gflops"] == pytest.approx(3 * alone["moe_gflops"])
+    assert row(**common, shared_width=64) == two
+    assert row(**common, shared_experts=0) == alone
+
+
+def test_layers_multiply_the_work_and_each_has_a_price() -> None:
+    common = {"tokens": 16, "hidden": 64, "width": 40, "experts": 8}
+    one, six = row(**common), row(**common, layers=6)
+    summed = [name for name in WORK if name != "moe_further_layers"]
+    assert [six[name] for name in summed] == pytest.approx([6 * one[name] for name in summed])
+    assert (one["moe_further_layers"], six["moe_further_layers"]) == (0, 5)
+    assert six["moe_misaligned_mb"] == six["moe_weights_mb"]
+    assert [six[name] for name in CIRCUMSTANCES] == [one[name] for name in CIRCUMSTANCES]
 
 
 def test_skew_touches_fewer_experts_and_loads_the_busiest_device_more() -> None:

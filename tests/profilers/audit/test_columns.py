@@ -5,7 +5,13 @@ import pytest
 from support.logs import write_foreign, write_log
 
 from profilers import LogError
-from profilers.audit.columns import encode, find_conditions, find_features, find_targets
+from profilers.audit.columns import (
+    encode,
+    find_conditions,
+    find_features,
+    find_targets,
+    has_names,
+)
 from profilers.log.any_log import AnyLog, read_any_log
 
 
@@ -68,12 +74,25 @@ def test_marked_features_are_the_only_ones(path: Path) -> None:
     assert find_features(log, ["latency_ms"]) == ("feature_a",)
 
 
-def test_words_become_one_column_each_and_holes_the_median(path: Path) -> None:
-    log = read_any_log(write_foreign(path, "kind,size", "a,1", "b,", "a,5", "b,9"))
-    columns = encode(log.rows, ["kind", "size"])
+def test_words_become_0_and_1_holes_the_median_and_lists_their_sum_and_length(path: Path) -> None:
+    lines = ["a,1,[3],x", "b,,[3 4],y", "a,5,2_4_6,z", "b,9,7,w"]
+    log = read_any_log(write_foreign(path, "kind,size,widths,name", *lines))
+    columns = encode(log.rows, ["kind", "size", "widths", "name"])
     assert {name: values.tolist() for name, values in columns.items()} == {
-        "kind=a": [1, 0, 1, 0],
-        "kind=b": [0, 1, 0, 1],
+        "kind": [[1, 0], [0, 1], [1, 0], [0, 1]],
         "size": [1, 5, 5, 9],
+        "widths": [3, 7, 12, 7],
+        "number of widths": [1, 2, 3, 1],
     }
     assert all(values.dtype == np.float64 for values in columns.values())
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "has"),
+    [("name", "abcd", True), ("name", "aabb", False), ("n", "1234", False)],
+)
+def test_names_of_rows_are_words_of_which_most_differ(
+    path: Path, header: str, cells: str, has: bool
+) -> None:
+    log = read_any_log(write_foreign(path, f"{header},latency_ms", *[f"{x},1" for x in cells]))
+    assert has_names(log.rows, ["latency_ms"]) is has

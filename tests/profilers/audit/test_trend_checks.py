@@ -100,13 +100,43 @@ def test_a_step_of_one_percent_is_a_warning(path: Path) -> None:
 
 
 def test_a_sweep_is_not_accused(path: Path) -> None:
-    # A cliff that no smooth model follows: residuals are alike because their sizes are.
+    # Residuals would be alike because their sizes are, but the prediction follows the steps.
     size = np.repeat(np.arange(1.0, 41.0), 5)
     noise = np.random.default_rng(0).normal(0, 0.005, 200)
     latency_ms = (size + 3 * np.ceil(size / 8)) * (1 + 0.2 * np.sin(size * 1.7)) * np.exp(noise)
-    problems = check(as_log(path, size, latency_ms))
-    assert [problem.severity for problem in problems] == ["warning"]
-    assert problems[0].message.startswith("the rows are ordered by 'size' (lag-1 correlation 0.9")
+    assert check(as_log(path, size, latency_ms)) == ()
+
+
+def test_a_drift_of_sorted_rows_is_told_as_what_it_may_be(path: Path) -> None:
+    size = np.sort(spanning_decades(200)[0])
+    wave = 1 + 0.2 * np.sin(np.arange(200) / 3)  # too fast for what the size determines
+    shuffled = np.random.default_rng(0).permutation(100)
+    size[:100] = size[:100][shuffled]
+    latency_ms = size * wave * np.exp(np.random.default_rng(1).normal(0, 0.01, 200))
+    (problem,) = check(as_log(path, size, latency_ms))
+    assert (problem.check, problem.severity) == ("order", "warning")
+    assert problem.message.startswith("the rows are ordered by 'size' (lag-1 correlation 0.")
+
+
+def test_exchanged_rows_are_named_with_their_latencies(path: Path) -> None:
+    size, latency_ms = spanning_decades(80)
+    assert abs(np.log(latency_ms[20] / latency_ms[61])) > 1
+    latency_ms[[20, 61]] = latency_ms[[61, 20]]
+    (problem,) = check(as_log(path, size, latency_ms))
+    assert (problem.check, problem.severity, problem.rows) == ("swapped", "problem", (22, 63))
+    values = f"{latency_ms[20]:.4g} and {latency_ms[61]:.4g}"
+    assert problem.message.startswith(f"the latencies {values} seem to be exchanged: each is far")
+
+
+def test_a_part_of_the_latency_in_seconds_is_found_where_it_hardly_changes_the_sum(
+    path: Path,
+) -> None:
+    size, latency_ms = spanning_decades(60)
+    parts = np.column_stack((0.1 * latency_ms, 0.9 * latency_ms))
+    parts[17, 0] /= 1000
+    lines = [f"{a},{b},{c}" for a, (b, c) in zip(size, parts.tolist(), strict=True)]
+    (problem,) = check(write_foreign(path, "size,enc_latency_ms,dec_latency_ms", *lines))
+    assert (problem.check, problem.rows) == ("unit", (19,))
 
 
 def test_drift_of_our_logs_is_told_by_time_and_from_the_features(path: Path) -> None:

@@ -166,16 +166,6 @@ def shapes_of_inputs(
     return InputShapes(whole, tuple(notes))
 
 
-def symbol_sizes(inputs: Iterable[DeclaredInput], shapes: Shapes) -> dict[str, int]:
-    """Return the size of each symbol that stands for one size."""
-    sizes: dict[str, set[int]] = {}
-    for each in inputs:
-        for dim, size in zip(each.dims or (), shapes[each.name], strict=True):
-            if isinstance(dim, str) and dim:
-                sizes.setdefault(dim, set()).add(size)
-    return {symbol: size for symbol, (size, *more) in sizes.items() if not more}
-
-
 def _require_symbols(dims: Mapping[str, int], inputs: Iterable[DeclaredInput], path: Path) -> None:
     symbols = {dim for each in inputs for dim in each.dims or () if isinstance(dim, str)}
     known = ", ".join(sorted(symbols - {""})) or "none"

@@ -264,10 +264,14 @@ class _Lint:
                 kept.add(name)
 
     def _is_size(self, node: "NodeProto", name: str) -> bool:
-        """Return whether a tensor that follows from sizes may be one: not the row of a table."""
+        """Return whether a tensor that follows from sizes may be one: not the row of a table.
+
+        In 8.x no floating-point tensor is a size.
+        """
         number = self._types.get(name, _INT64)
         is_short = self._ranks.get(name, 2) <= 1 and not node.op_type.startswith("Gather")
-        return number in _SIZES or (number == FLOAT and is_short)
+        has_floats = self._dialect.version >= (10, 0)
+        return number in _SIZES or (number == FLOAT and is_short and has_floats)
 
 
 def _may_be_shape(value: "ValueInfoProto") -> bool:

@@ -230,7 +230,7 @@ class ValueChooser:
 
 def _positions(shape: tuple[int, ...], n_rows: int | None) -> ChosenValues:
     length = shape[-1]
-    row = [place if n_rows is None else place % n_rows for place in range(length)]
+    row = [place % n_rows if n_rows else place for place in range(length)]
     return ChosenValues(tuple(row * (prod(shape) // length)), "0 to n-1, as they are positions")
 
 

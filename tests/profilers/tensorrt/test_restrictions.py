@@ -136,8 +136,8 @@ REFUSED = [
     (
         "g (int32 n) => (float[m] y) <float a = {0}, float d = {1}> "
         "{ b = Cast <to = 1> (n) y = Range(a, b, d) }",
-        [],
-        "",
+        OLD,
+        "computed from data",
     ),
     (
         "g (float[n] x) => (float[n] y) <float a = {0}, float d = {1}> "

@@ -93,7 +93,7 @@ def prepare(
         )
     latency = latency_ms(usable, names, unit)
     units = target_units(usable, names, unit)
-    held = conditions(usable, varied=features or ())
+    held = conditions(usable, varied=(*names, *(features or ())))
     _check_base(base, held)
     schema, reasons = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)

@@ -231,7 +231,7 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
         unseen = "rows of unseen groups" if report.n_groups else "rows"
         print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of {unseen}")
     if report.noise_floor is not None:
-        print(f"noise floor of the log: {report.noise_floor:.1%}")
+        print(f"half-width of the rows' 95 % intervals, median: {report.noise_floor:.1%}")
     if report.quality:
         print("quality: " + ", ".join(f"{n} {letter}" for letter, n in report.quality.items()))
     print(report.outlook)

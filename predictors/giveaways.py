@@ -125,8 +125,9 @@ def _require_others(frame: pd.DataFrame, schema: FeatureSchema, reasons: dict[st
     if all(feature.name in reasons for feature in schema.features):
         listed = "; ".join(f"'{name}': {reason}" for name, reason in reasons.items())
         raise TableError(
-            f"{source(frame)}: every column that could be a feature looks like a result ({listed}). "
-            "Add columns of what was known before measuring, or name a feature with --feature."
+            f"{source(frame)}: every column that could be a feature looks like a result "
+            f"({listed}). Add columns of what was known before measuring, or name a feature "
+            "with --feature."
         )
 
 

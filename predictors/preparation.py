@@ -132,24 +132,37 @@ def _schema(
 def fit_problems(
     path: Path, targets: Sequence[str], unit: str | None = None
 ) -> tuple[Problem, ...]:
-    """Return the problems that make a fit refuse a log and that `audit_log` does not find.
+    """Return the problems that make a fit refuse a log, see `trial_of_fit`."""
+    return trial_of_fit(path, targets, unit)[0]
+
+
+def trial_of_fit(
+    path: Path, targets: Sequence[str], unit: str | None = None
+) -> tuple[tuple[Problem, ...], dict[str, str]]:
+    """Return what a fit would say of a log, without fitting.
 
     Args:
         path: The log.
         targets: The columns whose sum is the latency.
         unit: The unit of the targets, as in `fit_log`.
+
+    Returns:
+        The problems that make a fit refuse the log and that `audit_log` does not find, and the
+        columns that a fit would leave out of the features, with the reason for each.
     """
     least = MIN_ROWS_WITH_BASE
     try:
         frame = read_table(path)
         if 0 < len(usable := usable_rows(frame)) < least:
-            return (_too_few(len(usable)),)
-        n_rows = len(prepare(frame, targets=targets, least=least, unit=unit).usable)
+            return (_too_few(len(usable)),), {}
+        ready = prepare(frame, targets=targets, least=least, unit=unit)
     except TableError as error:
-        return (Problem("fit", "problem", str(error), "until then `automoe fit` refuses the log"),)
+        remedy = "until then `automoe fit` refuses the log"
+        return (Problem("fit", "problem", str(error), remedy),), {}
+    n_rows = len(ready.usable)
     if n_rows >= MIN_ROWS:
-        return ()
-    return (_too_few(n_rows),)
+        return (), ready.left_out
+    return (_too_few(n_rows),), ready.left_out
 
 
 def _too_few(n_rows: int) -> Problem:

@@ -11,7 +11,6 @@ from pathlib import Path
 from automoe.latency.profiling import ProfileSummary, append_all, opened_log, report_progress
 from automoe.progress import OnProgress, no_progress
 from devices import Device
-from devices.spec import SIMULATED
 from profilers import (
     GivenValues,
     LatencyLog,
@@ -20,7 +19,7 @@ from profilers import (
     Protocol,
     Sentinel,
     WorkloadError,
-    costs_of_workload,
+    costs_of_opened,
     deciding_inputs,
     measure_points,
     open_onnx_workload,
@@ -92,17 +91,12 @@ def profile_model(
     n_skipped = len(points) - len(left)
     if not left:
         return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-    for sentence in (*first.sentences, *_decisions(first, model)):
+    for sentence in (*first.sentences, *_from_costs(first, model, device)):
         on_note(sentence)
     folder = log.with_name(f"{log.name}.workloads")
     with opened.measuring(), ExitStack() as at_the_end:
         at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        if device.name == SIMULATED and (unknown := session.unknown_nodes(folder)):
-            on_note(
-                f"The simulated times are too short. Nodes left out: {len(unknown)}, the first is "
-                f"{unknown[0]}."
-            )
         columns = {"workload": text, "model": model.name}
         outcomes = measure_points(
             [session.point(point, folder, columns) for point in left],
@@ -159,10 +153,6 @@ class _ModelSession:
             name=self.name(point), workload=self._write(point, folder), reference_ms=level_ms
         )
 
-    def unknown_nodes(self, folder: Path) -> tuple[str, ...]:
-        """Return the nodes of the smallest point whose costs are unknown, with the reasons."""
-        return tuple(costs_of_workload(self._write(self.sweep.points()[0], folder)).unknown_nodes)
-
     def _write(self, point: SweepPoint, folder: Path) -> Path:
         sizes = "-".join(map(str, point.sizes.values()))
         path = folder / f"{self._log.name}{sizes and '-'}{sizes}.workload.json"
@@ -187,14 +177,23 @@ def _workload_text(sweep: Sweep, first: OnnxWorkload) -> str:
     return " ".join(text.split())  # a name may hold a line break
 
 
-def _decisions(opened: OnnxWorkload, model: Path) -> list[str]:
-    """Return a sentence about the inputs whose values decide what is computed."""
+def _from_costs(opened: OnnxWorkload, model: Path, device: Device) -> list[str]:
+    """Return what the costs tell a user: which values decide them, and whether they are whole."""
     try:
         names = deciding_inputs(opened, model)
+        unknown = costs_of_opened(opened, model).unknown_nodes
     except WorkloadError:  # nothing can be counted, and the runtime will say why
         return []
-    if not names:
-        return []
-    listed = ", ".join(f"'{name}'" for name in names)
-    verb = "decides" if len(names) == 1 else "decide"
-    return [f"The value of {listed} {verb} what the graph computes: its FLOPs, or its branch."]
+    sentences = []
+    if names:
+        listed = ", ".join(f"'{name}'" for name in names)
+        verb = "decides" if len(names) == 1 else "decide"
+        sentences = [
+            f"The value of {listed} {verb} what the graph computes: its FLOPs, or its branch."
+        ]
+    if unknown and device.info().is_simulated:
+        sentences.append(
+            f"The simulated times are lower bounds, because they come from the graph's costs. "
+            f"Unknown nodes: {len(unknown)}, the first is {unknown[0]}."
+        )
+    return sentences

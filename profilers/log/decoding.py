@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,22 +18,22 @@ DELIMITERS = (",", ";", "\t")
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")  # the first line of some files of Excel
-_JSON = re.compile(r'\s*(\[\s*)?\{\s*["}]')
 _NNLQP_LINE = re.compile(r"\S+ \S+\.onnx \d+ [\d.eE+-]+ \S+ \d+ \w+")
 
 
 def content_of(path: Path, n_lines: int | None = None) -> str:
     """Return the text of a log, without a last character of which only some bytes were written.
 
-    A byte-order mark is removed. JSON with one object per measurement becomes a CSV with a header,
-    and so do the exports of hyperfine and pytest-benchmark in JSON and the list of NNLQP.
+    A byte-order mark is removed. Measurements in JSON (a list of objects, one object a line, the
+    exports of hyperfine and pytest-benchmark), a table in Markdown and the list of NNLQP become a
+    CSV with a header.
 
     Args:
         path: The log. A pipe may be read several times.
         n_lines: The number of lines that are read; None for all.
 
     Raises:
-        LogError: The file is empty, holds no text in UTF-8 or UTF-16, or JSON without a table.
+        LogError: The file is empty or holds no text in UTF-8 or UTF-16.
         OSError: The file cannot be read.
     """
     data = _bytes_of(path, n_lines)
@@ -48,7 +48,10 @@ def content_of(path: Path, n_lines: int | None = None) -> str:
     if _NNLQP_LINE.match(content):
         lines = [line.split(" ") for line in content.splitlines()]
         return _csv([NNLQP_COLUMNS, *lines])
-    return _from_json(content, path) if n_lines is None and _JSON.match(content) else content
+    start = content.lstrip()[:1]
+    if start == "|":
+        return _from_markdown(content)
+    return _from_json(content) if start and start in "[{" else content
 
 
 def delimiter_of(content: str) -> str:
@@ -85,60 +88,56 @@ def _piped(path: Path, device: int, inode: int) -> bytes:
     return path.read_bytes()
 
 
-def _from_json(content: str, path: Path) -> str:
-    """Return a table in JSON as a CSV.
+def _from_json(content: str) -> str:
+    """Return a list of objects in JSON, one object a line, or a program's results, as a CSV.
 
-    Raises:
-        LogError: The text is no JSON, or holds no table.
+    Any other text is returned as it is.
     """
     try:
-        rows = list(_json_rows(_json_values(content)))
-    except (ValueError, AttributeError, TypeError) as error:  # the latter two: other JSON
-        reason = str(error) if isinstance(error, ValueError) else "JSON of another form"
-        raise LogError(
-            f"{path} must be a CSV, or JSON with one object for each measurement. Got {reason}."
-        ) from None
+        entries = _entries(content)
+    except ValueError:
+        return content
+    rows = [_row(entry) for entry in entries]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    if not columns:
-        raise LogError(f"{path} has no measurement. Give JSON with one object for each of them.")
     return _csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
 
-def _json_values(content: str) -> list[Any]:
-    """Return the objects of a JSON text: of a list, of one object, or of one object a line."""
+def _entries(content: str) -> list[dict[str, Any]]:
+    """Return the measurements in a JSON text, or in one JSON text a line.
+
+    Raises:
+        ValueError: The text holds something else.
+    """
     try:
         document = parse_json(content, allow_nan=True)
     except ValueError:
-        lines = [line for line in content.split("\n") if line.strip()]
-        if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
-            raise
-        return [parse_json(line, allow_nan=True) for line in lines]
-    return document if isinstance(document, list) else [document]
+        document = [parse_json(x, allow_nan=True) for x in content.split("\n") if x.strip()]
+    if isinstance(document, dict):  # of hyperfine, or of pytest-benchmark
+        document = document.get("results", document.get("benchmarks"))
+    if not isinstance(document, list) or not all(isinstance(x, dict) for x in document):
+        raise ValueError("The text holds no list of objects.")
+    return [entry for entry in document if entry.keys() != {"count"}]  # trtexec counts its runs
 
 
-def _json_rows(documents: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the row of each measurement: the numbers and texts of its object."""
-    for document in documents:
-        for result in document.get("results", ()):
-            given = {f"parameter_{name}": x for name, x in (result.get("parameters") or {}).items()}
-            yield {**_plain(result), **given}
-        for result in document.get("benchmarks", ()):
-            given = {f"param:{name}": x for name, x in (result.get("params") or {}).items()}
-            name = str(result.get("name", "")).partition("[")[0]
-            yield {"name": name, **given, **_plain(result.get("stats", {}))}
-        # A profile of trtexec begins with the number of its runs, which is no row.
-        if document.keys().isdisjoint({"results", "benchmarks"}) and list(document) != ["count"]:
-            yield {**_plain(document), **_widths(document)}
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cells of one measurement. Lists and most objects within it are left out."""
+    if isinstance(stats := entry.get("stats"), dict):  # of pytest-benchmark
+        given = {f"param:{name}": x for name, x in (entry.get("params") or {}).items()}
+        return {"name": str(entry.get("name", "")).partition("[")[0], **given, **_plain(stats)}
+    parameters = entry.get("parameters")
+    given = parameters if isinstance(parameters, dict) else {}
+    return {**_plain(entry), **{f"parameter_{name}": x for name, x in given.items()}}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: x for name, x in values.items() if isinstance(x, str | int | float)}
 
 
-def _widths(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the lists of whole numbers, such as widths of layers. Other lists are samples."""
-    lists = {name: x for name, x in values.items() if isinstance(x, list) and x}
-    return {k: str(x) for k, x in lists.items() if all(isinstance(entry, int) for entry in x)}
+def _from_markdown(content: str) -> str:
+    """Return a table in Markdown, such as llama-bench prints, as a CSV."""
+    lines = [line.strip() for line in content.split("\n")]
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    return _csv([row for row in rows if any(set(cell) - set(" :-") for cell in row)])
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> str:

@@ -35,7 +35,6 @@ from math import ceil, floor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 
 def least_rows(confidence: float) -> int:
@@ -106,6 +105,8 @@ def _normal_limits(
 
     The variance is what that of one random row of each group is on average over such choices.
     """
+    from scipy.special import stdtrit  # takes longer to import than most predictions
+
     _, index, sizes = np.unique(codes, return_inverse=True, return_counts=True)
     n = len(sizes)
     if n < 2:

@@ -62,6 +62,22 @@ def select(
         groups: The group of every row, shape (rows,). A group is in one fold as a whole.
         seed: The seed of the folds.
     """
+    predicted = cross_validated(models, X, y, groups=groups, seed=seed)
+    return ranked(predicted, y, standard_errors=_STANDARD_ERRORS if groups is None else 0.0)
+
+
+def cross_validated(
+    models: Mapping[str, LatencyModel],
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    *,
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> dict[str, list[NDArray[np.float64]]]:
+    """Return each model's predictions of unseen rows, one array for each repetition of the folds.
+
+    The arguments are those of `select`.
+    """
     repeats = _REPEATS if len(y) <= _REPEAT_MAX_ROWS else 1
     predicted: dict[str, list[NDArray[np.float64]]] = {}
     for name, model in models.items():
@@ -73,23 +89,40 @@ def select(
             predicted[name] = [
                 unseen(model, X, y, groups=groups, seed=seed + repeat) for repeat in range(repeats)
             ]
-    scores = [mean_score([score(name, p, y) for p in predicted[name]]) for name in models]
-    errors = [np.mean([np.abs(p / y - 1) for p in predicted[name]], axis=0) for name in models]
-    means = [each.mape for each in scores]
-    first = _simplest(np.array(errors)) if groups is None else int(np.argmin(means))
-    ranked = sorted(scores, key=lambda each: (each is not scores[first], each.mape))
-    return Selection(tuple(ranked), predicted[ranked[0].name][0])
+    return predicted
 
 
-def _simplest(errors: NDArray[np.float64]) -> int:
+def ranked(
+    predicted: Mapping[str, list[NDArray[np.float64]]],
+    y: NDArray[np.float64],
+    *,
+    standard_errors: float,
+) -> Selection:
+    """Return the outcome of a competition.
+
+    Args:
+        predicted: The predictions from `cross_validated`, simplest model first.
+        y: The latency in milliseconds, shape (rows,).
+        standard_errors: The number of standard errors by which the winner's MAPE may exceed the
+            smallest one. With 0 the smallest MAPE wins.
+    """
+    scores = [mean_score([score(name, p, y) for p in each]) for name, each in predicted.items()]
+    errors = [np.mean([np.abs(p / y - 1) for p in each], axis=0) for each in predicted.values()]
+    first = scores[_simplest(np.array(errors), standard_errors)]
+    best_first = sorted(scores, key=lambda each: (each is not first, each.mape))
+    return Selection(tuple(best_first), predicted[first.name][0])
+
+
+def _simplest(errors: NDArray[np.float64], standard_errors: float) -> int:
     """Return the index of the earliest model that is as good as the best one.
 
     Args:
         errors: The relative error of each model and row, shape (models, rows).
+        standard_errors: The number of standard errors by which it may be worse.
     """
     excess = errors - errors[errors.mean(axis=1).argmin()]
-    standard_error = excess.std(axis=1) / np.sqrt(excess.shape[1])
-    return int((excess.mean(axis=1) <= _STANDARD_ERRORS * standard_error).argmax())
+    allowed = standard_errors * excess.std(axis=1) / np.sqrt(excess.shape[1])
+    return int((excess.mean(axis=1) <= allowed).argmax())
 
 
 def unseen(

@@ -49,7 +49,8 @@ def competitors(
         work_columns: The matrix columns that add up to a latency; None takes all.
         flops_columns: The matrix columns that add up to the FLOPs. Without them the FLOPs line
             does not compete.
-        overlap: Two columns of work that are done at the same time; None for no such columns.
+        overlap: Two columns of work that are done at the same time; None for no such columns. With
+            them, only models that are built on prices or on the log's own columns compete.
         own_columns: The columns of the log itself, when there are derived ones too. Models that
             see only these then compete up to 400 rows.
         seed: The seed of the models that draw at random.
@@ -60,8 +61,8 @@ def competitors(
         models["flops_line"] = FlopsLine(tuple(flops_columns))
     models |= {
         "roofline": Roofline(work, overlap),
-        "ridge": Ridge(),
-        "log_ridge": LogRidge(),
+        # Without prices these err several times on an architecture unlike the few that are known.
+        **({"ridge": Ridge(), "log_ridge": LogRidge()} if overlap is None else {}),
         "roofline_ridge": RooflineRidge(work, overlap),
         "roofline_boost": RooflineBoost(work, overlap, seed=seed),
     }

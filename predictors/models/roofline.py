@@ -1,17 +1,14 @@
 """This module holds rooflines: non-negative prices of work, alone or with a correction."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from predictors.models.base import LatencyModel, Matrix, Vector, signed_log
 from predictors.models.gaussian import fit_process, process_mean, process_of
 from predictors.models.linear import fit_line, on_line, without_pipeline
-
-if TYPE_CHECKING:
-    import xgboost as xgb
+from predictors.models.trees import trees_of
 
 _ROUNDS = 8
 _SMALL_ERROR = 0.02
@@ -154,14 +151,14 @@ class RooflineBoost(Roofline):
         import xgboost as xgb  # takes a second to import, with scikit-learn
 
         prior = self._prior(X)
-        table = _table(X, prior, label=np.log(y / prior))
+        table = xgb.DMatrix(np.column_stack([X, prior]), label=np.log(y / prior), nthread=1)
         booster = xgb.train(self._settings(), table, num_boost_round=self.n_rounds)
         self.booster_json_ = booster.save_raw(raw_format="json").decode()
 
     def _predict(self, X: Matrix) -> Vector:
         prior = self._prior(X)
-        residual = _booster(self.booster_json_).predict(_table(X, prior))
-        return np.asarray(prior * np.exp(residual.astype(np.float64)))
+        residual = trees_of(self.booster_json_).total(np.column_stack([X, prior]))
+        return np.asarray(prior * np.exp(residual))
 
     def _settings(self) -> dict[str, float]:
         return {
@@ -175,21 +172,6 @@ class RooflineBoost(Roofline):
             "seed": self.seed,
             "subsample": 0.8,
         }
-
-
-def _table(X: Matrix, prior: Vector, label: Vector | None = None) -> "xgb.DMatrix":
-    import xgboost as xgb
-
-    return xgb.DMatrix(np.column_stack([X, prior]), label=label, nthread=1)
-
-
-@lru_cache(maxsize=8)  # a search predicts hundreds of times with the same trees
-def _booster(json_text: str) -> "xgb.Booster":
-    import xgboost as xgb
-
-    booster = xgb.Booster({"nthread": 1})
-    booster.load_model(bytearray(json_text.encode()))
-    return booster
 
 
 def _prices(work: Matrix, y: Vector, *, overlap: Sequence[int] = ()) -> Vector:

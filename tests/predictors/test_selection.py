@@ -42,6 +42,6 @@ def test_the_simpler_model_wins_a_tie() -> None:
 
 def test_a_complex_model_must_be_clearly_better() -> None:
     # The row's errors under "b" are smaller by a mean that its spread explains, then by far.
-    same = _simplest(np.array([[0.10, 0.12, 0.08, 0.11], [0.11, 0.08, 0.12, 0.07]]))
-    worse = _simplest(np.array([[0.30, 0.32, 0.28, 0.31], [0.11, 0.08, 0.12, 0.07]]))
+    same = _simplest(np.array([[0.10, 0.12, 0.08, 0.11], [0.11, 0.08, 0.12, 0.07]]), 2.0)
+    worse = _simplest(np.array([[0.30, 0.32, 0.28, 0.31], [0.11, 0.08, 0.12, 0.07]]), 2.0)
     assert (same, worse) == (0, 1)

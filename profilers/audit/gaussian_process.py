@@ -17,7 +17,8 @@ _MOST_ROWS_TUNED = 200  # rows on which the parameters are chosen
 _MOST_ROWS = 800  # rows that are all used for the predictions
 _SAMPLE = 500  # rows that are used in a longer table
 _MOST_NONLINEAR = 40  # columns whose effect may bend
-_CHUNK = 4000
+_CHUNK = 256  # rows whose covariances fit into a cache
+_MOST_OTHERS = 4000  # beyond the sample, whose deviations are all computed
 _FAR = 4.0  # deviations
 _STEPS = 60
 _LEAST_NOISE = 1e-3  # of the spread of the target
@@ -123,7 +124,7 @@ class GaussianProcess:
             cross = _covariance(points, some, used, parameters)
             residuals[some] = own[some] - cross @ scores
             deviations[some] = usual
-            doubtful = len(others) <= _CHUNK or np.abs(residuals[some]) > _FAR * usual
+            doubtful = len(others) <= _MOST_OTHERS or np.abs(residuals[some]) > _FAR * usual
             near = np.flatnonzero(np.broadcast_to(doubtful, some.shape))
             total = _own_variance(points, some[near], parameters) + noise
             explained = np.einsum("ij,ij->i", cross[near] @ precision, cross[near])

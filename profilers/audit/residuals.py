@@ -26,8 +26,9 @@ _SURE_SWAP = 4.0  # deviations of each of the two rows
 _CHANCE = 1e-5  # that some pair of a sound log looks exchanged
 _ODD = 1.0
 _MOST_ODD = 300
-_LEAST_GAIN = 3.0  # in the logarithm of the likelihood; more where many pairs are tried
-_GAIN_OF_MANY = 8.0
+_LEAST_GAIN = 3.0  # in the logarithm of the likelihood
+_MANY = 2000  # rows, among which chance alone makes many pairs look exchanged
+_LEAST_GAIN_OF_MANY = 25.0
 _TRIED_PAIRS = 3
 _MOST_SWAPS = 5
 _USUAL = 3.0  # deviations
@@ -244,7 +245,7 @@ def _likely_pairs(
     step = target[rows][None, :] - target[rows][:, None]
     curvature = diagonal[:, None] + diagonal[None, :] - 2 * precision
     gain = np.triu(-step * (scores[:, None] - scores[None, :]) - step**2 * curvature / 2, 1)
-    least = max(_LEAST_GAIN, 2 * np.log(len(target)) - _GAIN_OF_MANY)
+    least = _LEAST_GAIN if len(target) <= _MANY else _LEAST_GAIN_OF_MANY
     best = np.argsort(-gain, axis=None, kind="stable")[:_TRIED_PAIRS]
     pairs = [np.unravel_index(i, gain.shape) for i in best if gain.flat[i] > least]
     return [(int(rows[i]), int(rows[j])) for i, j in pairs]

@@ -29,7 +29,8 @@ _MOST_ENDS = 800  # ends of spans that are tested
 _GRID = 4000  # ends of spans that are told; in a longer series only every second or third row
 _SPANS_PER_ROW = 2.0  # independent spans that end in one row; finer ones resemble each other
 _SORTED_CORRELATION = 0.1
-_SORTED_DEVIATIONS = 2.5
+_SURELY_SORTED = 0.6  # however few the rows are
+_SORTED_DEVIATIONS = 3.5  # one of several features of random order reaches less by chance
 
 Vector = NDArray[np.float64]
 
@@ -112,7 +113,8 @@ def is_sorted(values: Sequence[float]) -> float | None:
     if series.std() <= 1e-9 * np.abs(series).max():  # constant except for rounding
         return None
     correlation = lag1_correlation(series)
-    limit = max(_SORTED_CORRELATION, _SORTED_DEVIATIONS / len(series) ** 0.5)
+    by_chance = _SORTED_DEVIATIONS / len(series) ** 0.5
+    limit = min(max(_SORTED_CORRELATION, by_chance), _SURELY_SORTED)
     return correlation if correlation > limit else None
 
 

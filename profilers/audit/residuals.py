@@ -77,7 +77,8 @@ def unexplained(latency: Vector, columns: Sequence[Vector]) -> Unexplained:
         target = target - np.where(np.isfinite(factors), factors, 0.0) * _THOUSAND
         prediction = model.predict(target, np.isfinite(factors))
     z = prediction.residuals / prediction.deviations
-    limit = _USUAL * min(1.0, 1.4826 * float(np.median(np.abs(z)))) * prediction.deviations
+    # In the spread of the rows themselves, so that a drift of all rows is not cut away.
+    limit = _USUAL * 1.4826 * float(np.median(np.abs(z))) * prediction.deviations
     residuals = prediction.residuals
     if (limit > 0).all() and (np.abs(residuals) > limit).any():
         clipped = target - residuals + np.clip(residuals, -limit, limit)
@@ -101,10 +102,11 @@ class _Model:
         deviation = float(np.std(usual)) if len(usual) > 2 else _UNKNOWN
         return Prediction(residuals, np.full(len(target), max(deviation, 1e-9)))
 
-    def sides(self, row: int) -> Iterator[NDArray[np.bool_]]:
+    def sides(self, row: int, least_values: int) -> Iterator[NDArray[np.bool_]]:
         """Yield the rows that are at least, and those that are at most, as large in one column."""
         for column in self.columns:
-            for sign in (1.0, -1.0) if column.ndim == 1 else ():
+            is_tried = column.ndim == 1 and len(np.unique(column)) >= least_values
+            for sign in (1.0, -1.0) if is_tried else ():
                 side = sign * column >= sign * column[row]
                 if not side.all():
                     yield side
@@ -195,8 +197,8 @@ def _unswapped(
             changed[rows] = target[rows[::-1]]
             joined[rows] = True
             fitted = model.predict(changed, joined)
-            if _explains(target, changed, pair, judged & joined, fitted) and not any(
-                _is_beside_a_step(model, target, row, changed[row], joined) for row in pair
+            if _explains(target, changed, pair, judged & joined, fitted) and not _is_at_a_step(
+                model, target, changed, pair, joined
             ):
                 target, kept, prediction = changed, joined, fitted
                 pairs.append(pair)
@@ -206,16 +208,39 @@ def _unswapped(
     return target, kept, tuple(pairs), prediction
 
 
+def _is_at_a_step(
+    model: _Model, target: Vector, changed: Vector, pair: tuple[int, int], kept: NDArray[np.bool_]
+) -> bool:
+    """Return whether one row is beside a step of a size, or both are beside a step of any number.
+
+    A column of few values divides the rows into large groups, one of which suits a row by chance.
+    """
+
+    def is_beside(row: int, least: int) -> bool:
+        return _is_beside_a_step(
+            model, target, row, mended=changed[row], kept=kept, least_values=least
+        )
+
+    return any(is_beside(row, MIN_ROWS) for row in pair) or all(is_beside(row, 2) for row in pair)
+
+
 def _is_beside_a_step(
-    model: _Model, target: Vector, row: int, mended: float, kept: NDArray[np.bool_]
+    model: _Model,
+    target: Vector,
+    row: int,
+    *,
+    mended: float,
+    kept: NDArray[np.bool_],
+    least_values: int,
 ) -> bool:
     """Return whether the rows to one side of a row make its latency likely as it is.
 
     A prediction is smooth. So it is wrong about the last rows before and after a step, such as the
     size that no longer fits into a cache, and exchanging them would make the step smooth.
+    Only columns of at least so many different values are tried.
     """
     away = abs(target[row] - mended)
-    for side in model.sides(row):
+    for side in model.sides(row, least_values):
         near = side & kept
         near[row] = False
         if near.sum() >= MIN_ROWS:

@@ -107,10 +107,12 @@ def order_effect(prediction: Prediction, residuals: Vector | None = None) -> Ord
 def is_sorted(values: Sequence[float]) -> float | None:
     """Return the lag-1 correlation of a feature whose values are not in random order.
 
-    Return None when they are in random order or constant.
+    Return None when they are in random order, or constant except for fewer than five rows.
     """
     series = np.asarray(values, dtype=np.float64)
     if series.std() <= 1e-9 * np.abs(series).max():  # constant except for rounding
+        return None
+    if (series != np.median(series)).sum() < _SHORTEST:
         return None
     correlation = lag1_correlation(series)
     by_chance = _SORTED_DEVIATIONS / len(series) ** 0.5

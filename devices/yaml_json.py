@@ -64,6 +64,11 @@ def parse_yaml(content: bytes, *, where: str) -> dict[str, Any]:
         raise FileContentError(f"{where}, {error}") from None
     except yaml.MarkedYAMLError as error:
         raise FileContentError(f"{where}, {_explained(error)}") from None
+    except yaml.reader.ReaderError as error:
+        line = _text(content).count("\n", 0, error.position) + 1
+        raise FileContentError(
+            f"{where}, line {line}: not valid YAML: the character {chr(error.character)!a}."
+        ) from None
     except (yaml.YAMLError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise FileContentError(f"{where}: not valid YAML: {reason}.") from None
@@ -100,9 +105,10 @@ def parse_json(content: bytes | str, *, allow_nan: bool = False) -> Any:
         ) from None
     except FileContentError:
         raise
-    except (RecursionError, ValueError) as error:  # ValueError: a number of over 4300 digits
-        reason = " ".join(str(error).split())
-        raise FileContentError(f"not valid JSON: {reason}") from None
+    except RecursionError:
+        raise FileContentError("the values are nested too deeply") from None
+    except ValueError:  # Python limits the number of digits
+        raise FileContentError("a number has more digits than can be read") from None
 
 
 def _text(content: bytes) -> str:
@@ -143,7 +149,7 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
     """Return the line and the problem of an error of PyYAML."""
     mark = error.problem_mark or error.context_mark
     line = f"line {mark.line + 1}: " if mark else ""
-    problem = " ".join(str(error.problem or error.context).split())
+    problem = " ".join(", ".join(filter(None, [error.context, error.problem])).split())
     if r"'\t'" in problem:
         return f"{line}a tab stands where YAML takes spaces only. Replace it by spaces."
     return f"{line}not valid YAML: {problem}."

@@ -12,7 +12,7 @@ from predictors.table import TableError, read_table
 
 if TYPE_CHECKING:
     from predictors.fitting import fit_log
-    from predictors.preparation import fit_problems
+    from predictors.preparation import fit_problems, trial_of_fit
     from predictors.refitting import refitted
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "fit_problems",
     "read_table",
     "refitted",
+    "trial_of_fit",
 ]
 
 # A fit imports scikit-learn, which takes longer than a prediction.
@@ -35,6 +36,7 @@ _MODULES_OF_FITS = {
     "fit_log": "predictors.fitting",
     "fit_problems": "predictors.preparation",
     "refitted": "predictors.refitting",
+    "trial_of_fit": "predictors.preparation",
 }
 
 

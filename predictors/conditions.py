@@ -32,7 +32,7 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
 
     Args:
         frame: The usable rows.
-        varied: Columns that are features and may therefore differ from row to row.
+        varied: Columns that are targets or features and may therefore differ from row to row.
 
     Raises:
         TableError: When the rows were measured under different conditions.

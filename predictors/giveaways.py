@@ -4,20 +4,22 @@ A result, such as a throughput or another statistic of the same measurement, hol
 latency. An input cannot, because it was known before. So a column is taken for a result when its
 product or its quotient with the latency follows from the other columns, while neither of the two
 does by itself, or when it moves with the latency among rows that are otherwise alike. Columns of
-whole sizes, of few levels, and those whose names speak of an input are never suspected.
+whole sizes, of few levels, and those whose names speak of an input are never suspected, except
+that a number of FLOPs may be FLOPs per second: then its product with the latency follows.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.features import FeatureSchema
-from predictors.table import numbers
-from profilers.log.column_names import kind_of_name
+from predictors.table import TableError, numbers, source
+from profilers.log.column_names import kind_of_name, words
 
 Vector = NDArray[np.float64]
 
@@ -35,6 +37,7 @@ _LEAST_ROWS = 20
 _SMALL = 0.3  # of the spread of a column is noise; an input differs as much as anywhere
 _ALIKE = 0.8  # the correlation of two results of one measurement
 _NOISE = 0.005  # latencies that are explained better than this need no other explanation
+_WORK_OR_RATE = frozenset({"flop", "flops", "gflop", "gflops", "mflops"})
 _RIDGES = 10.0 ** np.arange(-7, 3)
 _FLOOR = 1e-9
 
@@ -45,13 +48,15 @@ class _Suspect:
 
     Attributes:
         name: Its name.
-        log: The logarithms of its values, shape (rows,).
+        log: The logarithms of its values, or its values when some are not above 0, shape (rows,).
         is_whole: Whether all its values are whole numbers.
+        is_positive: Whether all its values are above 0.
     """
 
     name: str
     log: Vector
     is_whole: bool
+    is_positive: bool
 
     def at(self, rows: NDArray[np.int64]) -> "_Suspect":
         """Return the suspect in some of the rows."""
@@ -63,8 +68,6 @@ def giveaways(
 ) -> dict[str, str]:
     """Return the features that are results by their values, with the reason for each.
 
-    The table is empty when nothing else would be left to predict from.
-
     Args:
         frame: The usable rows.
         schema: The features by their names.
@@ -72,13 +75,14 @@ def giveaways(
         targets: The target columns.
 
     Raises:
-        TableError: A cell of a feature is unusable.
+        TableError: A cell of a feature is unusable, or all features are results.
     """
     if len(frame) > _MOST_ROWS:
         kept = np.random.default_rng(0).permutation(len(frame))[:_MOST_ROWS]
         frame, latency_ms = frame.iloc[kept], latency_ms[kept]
     suspects = _suspects(frame, schema, latency_ms, targets)
-    if not suspects:
+    rates = _suspects(frame, schema, latency_ms, targets, kind="input")
+    if not suspects and not rates:
         return {}
     names = {suspect.name for suspect in suspects}
     matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
@@ -101,33 +105,76 @@ def giveaways(
         others = {name: log for name, log in left.items() if name != suspect.name}
         if suspect.name in left and (reason := _makes_constant(suspect, y, others, times=False)):
             reasons[suspect.name] = reason
-    return reasons if len(reasons) < len(schema.features) else {}
+    without = names | {rate.name for rate in rates}
+    known = matrix[:, [name not in without for name in owner]][once]
+    factors = _factors(matrix, owner, without)
+    for rate in rates:
+        reason = _makes_constant(rate, y, factors, times=False)
+        reason = reason or _cancels(rate.at(once), y[once], known, times=False)
+        reasons |= {rate.name: reason} if reason else {}
+    _require_others(frame, schema, reasons)
+    return reasons
+
+
+def _require_others(frame: pd.DataFrame, schema: FeatureSchema, reasons: dict[str, str]) -> None:
+    """Check that there are features besides those that look like results.
+
+    Raises:
+        TableError: All look like results.
+    """
+    if all(feature.name in reasons for feature in schema.features):
+        listed = "; ".join(f"'{name}': {reason}" for name, reason in reasons.items())
+        raise TableError(
+            f"{source(frame)}: every column that could be a feature looks like a result "
+            f"({listed}). Add columns of what was known before measuring, or name a feature "
+            "with --feature."
+        )
 
 
 def _suspects(
-    frame: pd.DataFrame, schema: FeatureSchema, latency_ms: Vector, targets: Sequence[str]
+    frame: pd.DataFrame,
+    schema: FeatureSchema,
+    latency_ms: Vector,
+    targets: Sequence[str],
+    *,
+    kind: Literal["unclear", "input"] = "unclear",
 ) -> list[_Suspect]:
-    """Return the columns of measured-looking positive numbers whose names do not clear them."""
+    """Return the columns of measured-looking numbers whose names do not clear them.
+
+    Args:
+        frame: The usable rows.
+        schema: The features by their names.
+        latency_ms: The latency of each row, shape (rows,).
+        targets: The target columns.
+        kind: The kind that a column has by its name. Of the inputs, only numbers of FLOPs may be
+            results.
+    """
     cleared = set(schema.physics.roles.values()) if schema.physics else set()
     least = max(_LEAST_VALUES, len(np.unique(latency_ms)) // 2)
     suspects = []
     for feature in schema.features:
         is_open = feature.kind == "numeric" and feature.name not in cleared
-        if not is_open or kind_of_name(feature.name, targets) != "unclear":
+        if not is_open or kind_of_name(feature.name, targets) != kind:
+            continue
+        if kind == "input" and _WORK_OR_RATE.isdisjoint(words(feature.name)):
             continue
         values = numbers(frame, feature.name)
-        if not (values > 0).all() or len(np.unique(values)) < least:
+        if len(np.unique(values)) < least:
             continue
         digits = [len(f"{x:.12g}".replace(".", "").strip("0")) for x in values]
         if np.median(digits) >= _LEAST_DIGITS:
             is_whole = bool((values == np.round(values)).all())
-            suspects.append(_Suspect(feature.name, np.log(values), is_whole))
+            is_positive = bool((values > 0).all())
+            logs = np.log(values) if is_positive else values
+            suspects.append(_Suspect(feature.name, logs, is_whole, is_positive))
     return suspects
 
 
 def _moves_with(suspect: _Suspect, y: Vector, alike: NDArray[np.int64]) -> str:
     """Return a reason when a column follows the latency among rows that are otherwise alike."""
     own, latency = (_within(values, alike) for values in (suspect.log, y))
+    if not suspect.is_positive:  # a difference moves with the latency, and not with its logarithm
+        latency = _within(np.exp(y), alike)
     n_pairs = len(y) - len(np.unique(alike))
     n_values = len(np.unique(np.column_stack([alike, suspect.log]), axis=0))
     if n_values - len(np.unique(alike)) < _LEAST_PAIRS or not own.any() or not latency.any():
@@ -142,7 +189,7 @@ def _makes_constant(
     suspect: _Suspect, y: Vector, factors: dict[str, Vector], *, times: bool = True
 ) -> str:
     """Return a reason when the latency times or over a column is constant, or a known factor."""
-    if _spread(y) < _CLOSE:
+    if _spread(y) < _CLOSE or not suspect.is_positive:
         return ""
     for name, factor in factors.items():
         of = f" over {name}" if name else ""
@@ -158,8 +205,12 @@ def _makes_constant(
     return ""
 
 
-def _cancels(suspect: _Suspect, y: Vector, known: NDArray[np.float64]) -> str:
+def _cancels(
+    suspect: _Suspect, y: Vector, known: NDArray[np.float64], *, times: bool = True
+) -> str:
     """Return a reason when the product or quotient follows from the others, and they do not."""
+    if not suspect.is_positive:
+        return ""
     combined = np.column_stack([y, suspect.log, y + suspect.log, y - suspect.log])
     left = [max(_spread(column), _FLOOR) for column in _unexplained(known, combined).T]
     latency, own, product, quotient = left
@@ -169,7 +220,7 @@ def _cancels(suspect: _Suspect, y: Vector, known: NDArray[np.float64]) -> str:
     least = min(_SHARE * latency, _SHARE * own, _CLOSE)
     if product < least:
         return "its product with the latency follows from the other columns"
-    if quotient < least and not suspect.is_whole and own > _EXPLAINED * latency:
+    if times and quotient < least and not suspect.is_whole and own > _EXPLAINED * latency:
         return "it follows the latency more closely than the other columns explain"
     return ""
 

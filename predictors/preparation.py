@@ -93,7 +93,7 @@ def prepare(
         )
     latency = latency_ms(usable, names, unit)
     units = target_units(usable, names, unit)
-    held = conditions(usable, varied=features or ())
+    held = conditions(usable, varied=(*names, *(features or ())))
     _check_base(base, held)
     schema, reasons = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
@@ -132,23 +132,36 @@ def _schema(
 def fit_problems(
     path: Path, targets: Sequence[str], unit: str | None = None
 ) -> tuple[Problem, ...]:
-    """Return the problems that make a fit refuse a log and that `audit_log` does not find.
+    """Return the problems that make a fit refuse a log, see `trial_of_fit`."""
+    return trial_of_fit(path, targets, unit)[0]
+
+
+def trial_of_fit(
+    path: Path, targets: Sequence[str], unit: str | None = None
+) -> tuple[tuple[Problem, ...], dict[str, str]]:
+    """Return what a fit would say of a log, without fitting.
 
     Args:
         path: The log.
         targets: The columns whose sum is the latency.
         unit: The unit of the targets, as in `fit_log`.
+
+    Returns:
+        The problems that make a fit refuse the log and that `audit_log` does not find, and the
+        columns that a fit would leave out of the features, with the reason for each.
     """
     least = MIN_ROWS_WITH_BASE
     try:
-        frame = read_table(path)
-        n_rows = len(prepare(frame, targets=targets, least=least, unit=unit).usable)
+        ready = prepare(read_table(path), targets=targets, least=least, unit=unit)
     except TableError as error:
-        return (Problem("fit", "problem", str(error), "until then `automoe fit` refuses the log"),)
+        remedy = "until then `automoe fit` refuses the log"
+        return (Problem("fit", "problem", str(error), remedy),), {}
+    n_rows = len(ready.usable)
     if n_rows >= MIN_ROWS:
-        return ()
+        return (), ready.left_out
     message = f"{n_rows} usable rows; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
-    return (Problem("rows", "warning", message, f"measure {MIN_ROWS - n_rows} more"),)
+    problem = Problem("rows", "warning", message, f"measure {MIN_ROWS - n_rows} more")
+    return (problem,), ready.left_out
 
 
 def _check_base(base: Predictor | None, held: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from devices.yaml_json import FileContentError, parse_json
 
 SCHEMA_VERSION = 1
+MOST = 10**9  # of any size; larger ones are slips of the keyboard
 
 
 class ArchitectureError(ValueError):
@@ -236,10 +237,11 @@ def _integer(where: str, value: Any) -> int:
 
 
 def _check_positive(value: int, *where: str | int) -> None:
-    if type(value) is int and value >= 1:
+    if type(value) is int and 1 <= value <= MOST:
         return
-    if _integer(_named(*where), value) < 1:
-        raise ArchitectureError(f"'{_named(*where)}' must be at least 1. Got {value}.")
+    if not 1 <= _integer(_named(*where), value) <= MOST:
+        bound = "at least 1" if value < 1 else f"at most {MOST}"
+        raise ArchitectureError(f"'{_named(*where)}' must be {bound}. Got {value!r:.40}.")
 
 
 def _named(*where: str | int) -> str:

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from automoe.architecture.architecture import (
+    MOST,
     Architecture,
     Decoder,
     DecoderLayer,
@@ -46,8 +47,18 @@ def _distinct(choices: tuple[int, ...]) -> tuple[int, ...]:
     return choices
 
 
+MOST_LAYERS, MOST_EXPERTS = 100, 1000
+_MOST_BITS = 14_000  # of the number of architectures: Python writes up to 4300 digits
+
+Size = Annotated[int, Field(ge=1, le=MOST)]
+Experts = Annotated[int, Field(ge=1, le=MOST_EXPERTS)]
 Choices = Annotated[
-    tuple[Annotated[int, Field(ge=1, strict=True)], ...],
+    tuple[Annotated[int, Field(ge=1, le=MOST, strict=True)], ...],
+    Field(min_length=1),
+    AfterValidator(_distinct),
+]
+Depths = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=MOST_LAYERS, strict=True)], ...],
     Field(min_length=1),
     AfterValidator(_distinct),
 ]
@@ -63,10 +74,10 @@ class _StackSpace(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     embed_dim: Choices
-    layers: Choices
+    layers: Depths
     heads: Choices
     ffn_dim: Choices
-    max_experts: Annotated[int, Field(ge=1, strict=True)] | None = None
+    max_experts: Annotated[Experts, Field(strict=True)] | None = None
 
     @model_serializer(mode="wrap")
     def _without_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -103,14 +114,14 @@ class SearchSpace(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    qkv_dim: Annotated[int, Field(ge=1)] = 512
-    vocab_size: Annotated[int, Field(ge=5)]
+    qkv_dim: Size = 512
+    vocab_size: Annotated[int, Field(ge=5, le=MOST)]
     shared_embeddings: bool = True
-    src_len: Annotated[int, Field(ge=1)] = 30
-    tgt_len: Annotated[int, Field(ge=1)] = 30
+    src_len: Size = 30
+    tgt_len: Size = 30
     encoder: EncoderSpace
     decoder: DecoderSpace
-    max_experts: Annotated[int, Field(ge=1)] = 1
+    max_experts: Experts = 1
     fractional: bool = False
 
     @model_validator(mode="after")
@@ -124,6 +135,8 @@ class SearchSpace(BaseModel):
                 "decoder.cross_span must be at most 3 and at most the smallest number of "
                 f"encoder layers ({min(self.encoder.layers)}). Got {widest}"
             )
+        if self.count.bit_length() > _MOST_BITS:
+            raise ValueError("the space has more than 10^4200 architectures; use fewer experts")
         return self
 
     @classmethod
@@ -165,12 +178,16 @@ class SearchSpace(BaseModel):
         """Return the space with another number or kind of experts; None changes nothing.
 
         Raises:
-            SpaceError: ``max_experts`` is below one.
+            SpaceError: ``max_experts`` is below one, or the space becomes too large.
         """
         if max_experts is not None and max_experts < 1:
             raise SpaceError(f"'max_experts' must be at least 1. Got {max_experts}.")
         given = {"max_experts": max_experts, "fractional": fractional}
-        return self.model_copy(update={k: v for k, v in given.items() if v is not None})
+        changed = {key: value for key, value in given.items() if value is not None}
+        try:
+            return self.model_validate(self.model_dump() | changed)
+        except ValidationError as error:
+            raise SpaceError(explain(error)) from None
 
     @property
     def count(self) -> int:

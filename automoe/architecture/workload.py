@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from automoe.architecture.architecture import Architecture
+from automoe.architecture.architecture import MOST, Architecture
 from automoe.architecture.cost import Cost, cost
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
@@ -37,7 +37,7 @@ class TranslationWorkload:
             dynamic quantisation) or ``fp16`` (in TensorRT, except for delicate steps).
 
     Raises:
-        ValueError: A number is below one, or the precision does not exist.
+        ValueError: A number is below one or above 10**9, or the precision does not exist.
     """
 
     src_len: int
@@ -51,8 +51,9 @@ class TranslationWorkload:
 
     def __post_init__(self) -> None:
         for name in (*_NUMBERS.values(), "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"'{name}' must be at least 1. Got {getattr(self, name)}.")
+            if not 1 <= getattr(self, name) <= MOST:
+                bound = "at least 1" if getattr(self, name) < 1 else f"at most {MOST}"
+                raise ValueError(f"'{name}' must be {bound}. Got {getattr(self, name)!r:.40}.")
         if self.precision not in PRECISIONS:
             raise ValueError(
                 f"'precision' must be {' or '.join(PRECISIONS)}. Got '{self.precision}'."

@@ -138,6 +138,8 @@ def _say_unknown(costs: "GraphCosts") -> None:
         advice = "The shapes do not fit: give others with --input-shape, or correct the graph."
     elif any("computed from data" in node for node in unknown):
         advice = "Give --input for what it is computed from, or add its FLOPs by hand."
+    elif all("no known size" in node for node in unknown):
+        advice = "Elements without a known size count as 0 bytes."
     else:
         advice = "Give --input-shape, --input or --dim."
     say(

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.cli.predicting import left_out_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,14 +62,15 @@ def check(
     from profilers import audit_log  # scipy takes a moment to import
 
     audit = audit_log(log, targets=options.target, unit=options.unit)
-    problems = audit.problems
+    problems, left_out = audit.problems, dict[str, str]()
     if not _forbid_a_fit(problems):
-        from predictors import fit_problems  # scikit-learn takes seconds to import
+        from predictors import trial_of_fit  # scikit-learn takes seconds to import
 
-        problems += fit_problems(log, audit.targets, options.unit)
+        of_fit, left_out = trial_of_fit(log, audit.targets, options.unit)
+        problems += of_fit
     say(f"{log}: {audit.rows} rows, latency: {' + '.join(audit.targets)}")
-    for conversion in audit.conversions:
-        say(conversion)
+    for line in (*audit.conversions, *left_out_lines(left_out)):
+        say(line)
     if options.as_json:
         print_json([asdict(problem) for problem in problems])
     elif problems:

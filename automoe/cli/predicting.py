@@ -91,7 +91,7 @@ def fit(
     )
     predictor.save(out)
     report, changes = predictor.report, architecture_effects(predictor, log)
-    for line in (*report.conversions, *_left_out(report.left_out)):
+    for line in (*report.conversions, *left_out_lines(report.left_out)):
         say(line)
     for warning in report.warnings:
         say(f"warning: {warning}")
@@ -193,7 +193,7 @@ def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
         )
 
 
-def _left_out(reasons: "Mapping[str, str]") -> list[str]:
+def left_out_lines(reasons: "Mapping[str, str]") -> list[str]:
     """Return one line that says which columns are no features and why; none without them."""
     names_by_reason: dict[str, list[str]] = {}
     for name, reason in reasons.items():
@@ -231,7 +231,7 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
         unseen = "rows of unseen groups" if report.n_groups else "rows"
         print(f"bound at {coverage.confidence:g}: held on {coverage.share:.1%} of {unseen}")
     if report.noise_floor is not None:
-        print(f"noise floor of the log: {report.noise_floor:.1%}")
+        print(f"half-width of the rows' 95 % intervals, median: {report.noise_floor:.1%}")
     if report.quality:
         print("quality: " + ", ".join(f"{n} {letter}" for letter, n in report.quality.items()))
     print(report.outlook)

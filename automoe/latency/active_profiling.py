@@ -9,7 +9,7 @@ Each has a bound of the mean error, and together the bounds fail at most once in
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -137,6 +137,7 @@ def profile_until(
         TableError: The log cannot be fitted.
     """
     started, done = time.monotonic(), measure([])  # raises for a log of other conditions
+    done = replace(done, n_skipped=len(_measured(log)))
     rng = Random(f"pool {seed}")
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_POOL)))
     pool, fresh = drawn[::2], drawn[1::2]

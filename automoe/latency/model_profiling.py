@@ -19,6 +19,7 @@ from profilers import (
     Protocol,
     Sentinel,
     WorkloadError,
+    costs_of_opened,
     deciding_inputs,
     measure_points,
     open_onnx_workload,
@@ -90,7 +91,7 @@ def profile_model(
     n_skipped = len(points) - len(left)
     if not left:
         return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-    for sentence in (*first.sentences, *_decisions(first, model)):
+    for sentence in (*first.sentences, *_from_costs(first, model, device)):
         on_note(sentence)
     folder = log.with_name(f"{log.name}.workloads")
     with opened.measuring(), ExitStack() as at_the_end:
@@ -176,14 +177,23 @@ def _workload_text(sweep: Sweep, first: OnnxWorkload) -> str:
     return " ".join(text.split())  # a name may hold a line break
 
 
-def _decisions(opened: OnnxWorkload, model: Path) -> list[str]:
-    """Return a sentence about the inputs whose values decide what is computed."""
+def _from_costs(opened: OnnxWorkload, model: Path, device: Device) -> list[str]:
+    """Return what the costs tell a user: which values decide them, and whether they are whole."""
     try:
         names = deciding_inputs(opened, model)
+        unknown = costs_of_opened(opened, model).unknown_nodes
     except WorkloadError:  # nothing can be counted, and the runtime will say why
         return []
-    if not names:
-        return []
-    listed = ", ".join(f"'{name}'" for name in names)
-    verb = "decides" if len(names) == 1 else "decide"
-    return [f"The value of {listed} {verb} what the graph computes: its FLOPs, or its branch."]
+    sentences = []
+    if names:
+        listed = ", ".join(f"'{name}'" for name in names)
+        verb = "decides" if len(names) == 1 else "decide"
+        sentences = [
+            f"The value of {listed} {verb} what the graph computes: its FLOPs, or its branch."
+        ]
+    if unknown and device.info().is_simulated:
+        sentences.append(
+            f"The simulated times are lower bounds, because they come from the graph's costs. "
+            f"Unknown nodes: {len(unknown)}, the first is {unknown[0]}."
+        )
+    return sentences

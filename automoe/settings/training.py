@@ -70,7 +70,7 @@ class TrainingSettings(BaseModel):
     max_sentence: Annotated[int, Field(ge=2)] = 250
     save_every: Count = 500
     validate_every: Count = 2000
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     def for_model(self) -> dict[str, Any]:
         """Return the settings that a `TransformerConfig` takes, by their names there."""

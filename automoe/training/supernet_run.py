@@ -100,7 +100,10 @@ def remembered_max_sentence(folder: Path) -> int:
     path = folder / CORPUS
     try:
         content = parse_json(path.read_bytes()) if path.is_file() else {}
-        return int(content.get("max_sentence", _MAX_SENTENCE))
+        cut = int(content.get("max_sentence", _MAX_SENTENCE))
+        if cut < 1:
+            raise ValueError(f"'max_sentence' must be at least 1. Got {cut}")
+        return cut
     except (AttributeError, TypeError, ValueError) as error:
         raise CorpusError(f"'{path}' is damaged ({error}). Delete it and give --data.") from None
 

@@ -35,7 +35,7 @@ class RemoteAddress:
     python: str = ""
 
     def __post_init__(self) -> None:
-        if re.fullmatch(r"([^@/]+@)?(\[[^\]]*\]|[^:@/\[\]]+):\d+", self.destination, re.A):
+        if re.fullmatch(r"([\w.+-]+@)?(\[[^\]]*\]|[^:@/\[\]]+):\d+", self.destination, re.A):
             raise RemoteAddressError(
                 f"A port needs the form ssh://user@board:port. Got {self.destination!r}; "
                 f"write ssh://{self.destination}."

@@ -116,7 +116,7 @@ def audit_log(
     _require_two_columns(log)
     names = find_targets(log, targets)
     features = find_features(log, names, varied)
-    conditions = [x for x in find_conditions(log) if x not in varied]
+    conditions = [x for x in find_conditions(log) if x not in (*varied, *names)]
     problems = [
         *row_checks.malformed(log),
         *row_checks.simulated(log),

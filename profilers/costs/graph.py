@@ -91,11 +91,8 @@ def costs_of_opened(
 ) -> GraphCosts:
     """Return the costs of one run of a graph whose inputs are decided, see `costs_of_graph`."""
     from profilers.costs.shapes import OpenedGraph
-    from profilers.costs.values import value_of
 
-    (call,) = opened.workload.calls
-    graph = OpenedGraph(path)
-    inputs = {name: value_of(spec) for name, spec in call.inputs.items()}
+    graph, inputs = OpenedGraph(path), _values_of(opened)
     given = None if tokens_per_segment is None else _GivenRows(tokens_per_segment, path)
     costs = costs_of_nodes(graph, graph.shaped_nodes(inputs, given or even_rows), inputs)
     if given:
@@ -110,11 +107,9 @@ def deciding_inputs(opened: OnnxWorkload, path: Path) -> tuple[str, ...]:
     """
     from profilers.costs.control_flow import runs_of
     from profilers.costs.shapes import OpenedGraph
-    from profilers.costs.values import Value, value_of
+    from profilers.costs.values import Value
 
-    (call,) = opened.workload.calls
-    graph = OpenedGraph(path)
-    inputs = {name: value_of(spec) for name, spec in call.inputs.items()}
+    graph, inputs = OpenedGraph(path), _values_of(opened)
 
     def counted(values: "Mapping[str, Value]") -> tuple[object, ...]:
         flops, unknown = _count(nodes := graph.shaped_nodes(values, even_rows))
@@ -131,6 +126,19 @@ def deciding_inputs(opened: OnnxWorkload, path: Path) -> tuple[str, ...]:
     )
 
 
+def _values_of(opened: OnnxWorkload) -> "dict[str, Value]":
+    """Return the value of each input. Of an input that cannot be fed, the shape is enough."""
+    from profilers.costs.values import Value, value_of
+
+    (call,) = opened.workload.calls
+    return {
+        each.name: value_of(call.inputs[each.name])
+        if each.name in call.inputs
+        else Value(each.elem_type, opened.shapes[each.name])
+        for each in opened.inputs
+    }
+
+
 def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ...]:
     """Return numbers of rows that are as equal as possible; the first segments get the rest."""
     share, rest = divmod(n_rows, n_segments)
@@ -143,6 +151,7 @@ def costs_of_nodes(
     """Return the costs of a graph from its nodes, whose shapes are known."""
     from profilers.costs.control_flow import runs_of
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
+    from profilers.costs.values import UNKNOWN_SIZE
 
     weights = Weights(graph, nodes)
     flops, unknown = _count(nodes)
@@ -160,7 +169,8 @@ def costs_of_nodes(
         operators=dict(operators.most_common()),
         unknown_nodes=(
             *unknown,
-            *(f"weight '{x}': its element type has no known size" for x in weights.unknown),
+            *(f"weight '{x}': {UNKNOWN_SIZE}" for x in weights.unknown),
+            *(f"input '{x}': {UNKNOWN_SIZE}" for x, y in inputs.items() if y.n_bytes is None),
         ),
     )
 

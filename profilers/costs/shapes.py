@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx import (
     GraphProto,
@@ -36,12 +35,12 @@ from profilers.costs.runtime_shapes import computed_outputs, described_outputs
 from profilers.costs.values import (
     MAX_KNOWN_ELEMENTS,
     UNKNOWN,
+    UNKNOWN_SIZE,
     ContradictionError,
     ShapedNode,
     UnknownCostError,
     Value,
 )
-from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies
 
@@ -69,7 +68,7 @@ class OpenedGraph:
     """
 
     def __init__(self, path: Path) -> None:
-        model = _load(path)
+        model = load_onnx(path)
         self.path = path
         self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
@@ -203,9 +202,11 @@ class OpenedGraph:
                 known = known if as_declared.shape is None else as_declared
             outputs.append(known)
         named = zip(proto.output, outputs, strict=True)
-        unknown = [name for name, value in named if name and value.n_bytes is None]
+        unknown = [(name, value) for name, value in named if name and value.n_bytes is None]
         if unknown and not problem:
-            problem = f"the shape of its output '{unknown[0]}' is unknown"
+            name, value = unknown[0]
+            shapeless = f"the shape of its output '{name}' is unknown"
+            problem = shapeless if value.shape is None else f"output '{name}': {UNKNOWN_SIZE}"
         return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "")
 
     def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
@@ -252,6 +253,9 @@ class OpenedGraph:
             )
         except _REFUSALS as error:
             raise ContradictionError(str(error).strip().splitlines()[-1]) from None
+        for name in node.proto.output:
+            if name in types and types[name].WhichOneof("value") != "tensor_type":
+                raise UnknownCostError(f"its output '{name}' is not a tensor, which has no rule")
         outputs = [
             _as_declared(types[name].tensor_type, {}, is_inferred=True)
             if name in types
@@ -282,19 +286,6 @@ def is_computed_split(node: ShapedNode) -> bool:
     rows, sizes = node.inputs[:2]
     is_cut = rows is not None and rows.shape is not None
     return is_cut and sizes is not None and sizes.content is None
-
-
-def _load(path: Path) -> onnx.ModelProto:
-    model = load_onnx(path)
-    if model.functions:
-        from onnx.inliner import inline_local_functions
-
-        try:
-            return inline_local_functions(model)
-        except Exception as error:  # onnx's, which has no types to import
-            reason = " ".join(str(error).split()).rstrip(".")
-            raise WorkloadError(f"{path}: its functions are not valid: {reason}.") from None
-    return model
 
 
 def _weight(weight: TensorProto) -> Value:

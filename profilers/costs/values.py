@@ -29,6 +29,7 @@ _BITS = {
 _BITS_OF_TYPE = {
     number: _BITS[name] for name, number in TensorProto.DataType.items() if name in _BITS
 }
+UNKNOWN_SIZE = "its element type has no known size"
 
 
 class UnknownCostError(ValueError):

@@ -2,7 +2,7 @@
 
 A feature is known before a measurement. A result is not: as a feature it would give the answer
 away. So columns are told apart by the words of their names. A name is split at characters other
-than letters and digits, and before a capital letter.
+than letters and digits of any script, and before a capital letter.
 """
 
 import re
@@ -32,7 +32,8 @@ _SPREAD = frozenset(
 _STATISTICS = _SPREAD | {
     *("mean", "avg", "average", "median", "min", "max", "minimum", "maximum", "geomean"),
     *("total", "sum", "best", "worst", "fastest", "slowest", "low", "high", "lower", "upper"),
-    *("dev", "deviation", "standard", "range", "rel", "relative", "cv", "ts"),
+    *("dev", "deviation", "standard", "range", "rel", "relative", "cv", "cov", "sd", "ts"),
+    *("lb", "ub"),
 }
 _RATES = frozenset(
     {"throughput", "thrpt", "tput", "goodput", "tps", "rps", "qps", "fps", "ips", "gbps", "mbps"}
@@ -84,6 +85,12 @@ _INPUTS = frozenset(
     | {"bits", "precision", "nodes", "edges", "stage", "stages", "work", "area", "volume"}
 )
 
+_GREEK_MU, _MICRO = "\u03bc", "\u00b5"  # two characters for the prefix of microseconds
+_UNREADABLE = "\ufffd"  # what is left of a character in an unknown encoding; it is part of a word
+# Between a letter of the Latin alphabet or a digit and a letter of Chinese, Japanese or Korean.
+_EAST_ASIAN = "\u2e80-\u9fff\uac00-\ud7af"
+_SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[{_EAST_ASIAN}])")
+
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
 _RATE = re.compile(r"(/|\bper|_per)[ _]?(s|sec|secs|second|seconds)(?![a-z])")
@@ -94,7 +101,8 @@ def words(name: str) -> tuple[str, ...]:
     """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z]{2,})", r"\1_\2", apart).lower()
-    return tuple(word for word in re.split(r"[^a-z0-9µ]+", apart) if word)
+    apart = _SCRIPTS_MEET.sub("_", apart.replace(_GREEK_MU, _MICRO))
+    return tuple(word for word in re.split(rf"[^\w{_UNREADABLE}]|_", apart) if word)
 
 
 def is_duration(name: str) -> bool:
@@ -116,7 +124,8 @@ def is_rate(name: str) -> bool:
     """Return whether a column tells how much is done in a second, judged by its name."""
     own = words(name)
     has_unit = own[-1:] and own[-1] in _SECONDS and not _COUNTED.isdisjoint(own[-2:-1])
-    return bool(_RATE.search(name.lower()) or has_unit or not _RATES.isdisjoint(own))
+    is_per_second = _RATE.search(name.lower()) or _RATE.search(" ".join(own))
+    return bool(is_per_second or has_unit or not _RATES.isdisjoint(own))
 
 
 def kind_of_name(name: str, targets: Iterable[str] = ()) -> NameKind:

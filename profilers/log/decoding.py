@@ -24,8 +24,9 @@ _NNLQP_LINE = re.compile(r"\S+ \S+\.onnx \d+ [\d.eE+-]+ \S+ \d+ \w+")
 def content_of(path: Path, n_lines: int | None = None) -> str:
     """Return the text of a log, without a last character of which only some bytes were written.
 
-    A byte-order mark is removed. The exports of hyperfine and pytest-benchmark in JSON and the
-    list of NNLQP become a CSV with a header.
+    A byte-order mark is removed. Measurements in JSON (a list of objects, one object a line, the
+    exports of hyperfine and pytest-benchmark), a table in Markdown and the list of NNLQP become a
+    CSV with a header.
 
     Args:
         path: The log. A pipe may be read several times.
@@ -47,7 +48,10 @@ def content_of(path: Path, n_lines: int | None = None) -> str:
     if _NNLQP_LINE.match(content):
         lines = [line.split(" ") for line in content.splitlines()]
         return _csv([NNLQP_COLUMNS, *lines])
-    return _from_json(content) if content.lstrip().startswith("{") else content
+    start = content.lstrip()[:1]
+    if start == "|":
+        return _from_markdown(content)
+    return _from_json(content) if start and start in "[{" else content
 
 
 def delimiter_of(content: str) -> str:
@@ -85,25 +89,55 @@ def _piped(path: Path, device: int, inode: int) -> bytes:
 
 
 def _from_json(content: str) -> str:
-    """Return the results of hyperfine or pytest-benchmark as a CSV; any other text as it is."""
+    """Return a list of objects in JSON, one object a line, or a program's results, as a CSV.
+
+    Any other text is returned as it is.
+    """
     try:
-        document = parse_json(content, allow_nan=True)
+        entries = _entries(content)
     except ValueError:
         return content
-    rows: list[dict[str, Any]] = []
-    for result in document.get("results", ()):
-        given = {f"parameter_{name}": x for name, x in (result.get("parameters") or {}).items()}
-        rows.append({**_plain(result), **given})
-    for result in document.get("benchmarks", ()):
-        given = {f"param:{name}": x for name, x in (result.get("params") or {}).items()}
-        name = str(result.get("name", "")).partition("[")[0]
-        rows.append({"name": name, **given, **_plain(result.get("stats", {}))})
+    rows = [_row(entry) for entry in entries]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return _csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
 
+def _entries(content: str) -> list[dict[str, Any]]:
+    """Return the measurements in a JSON text, or in one JSON text a line.
+
+    Raises:
+        ValueError: The text holds something else.
+    """
+    try:
+        document = parse_json(content, allow_nan=True)
+    except ValueError:
+        document = [parse_json(x, allow_nan=True) for x in content.split("\n") if x.strip()]
+    if isinstance(document, dict):  # of hyperfine, or of pytest-benchmark
+        document = document.get("results", document.get("benchmarks"))
+    if not isinstance(document, list) or not all(isinstance(x, dict) for x in document):
+        raise ValueError("The text holds no list of objects.")
+    return [entry for entry in document if entry.keys() != {"count"}]  # trtexec counts its runs
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cells of one measurement. Lists and most objects within it are left out."""
+    if isinstance(stats := entry.get("stats"), dict):  # of pytest-benchmark
+        given = {f"param:{name}": x for name, x in (entry.get("params") or {}).items()}
+        return {"name": str(entry.get("name", "")).partition("[")[0], **given, **_plain(stats)}
+    parameters = entry.get("parameters")
+    given = parameters if isinstance(parameters, dict) else {}
+    return {**_plain(entry), **{f"parameter_{name}": x for name, x in given.items()}}
+
+
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: x for name, x in values.items() if isinstance(x, str | int | float)}
+
+
+def _from_markdown(content: str) -> str:
+    """Return a table in Markdown, such as llama-bench prints, as a CSV."""
+    lines = [line.strip() for line in content.split("\n")]
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    return _csv([row for row in rows if any(set(cell) - set(" :-") for cell in row)])
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> str:

@@ -100,6 +100,14 @@ KNOWN_TABLES: Final = (
         others="percentage",
     ),
     KnownTable(
+        "CUTLASS's profiler",
+        frozenset({"operation", "runtime", "gb/s", "gflops"}),
+        targets=("runtime",),
+        unit="ms",
+        times="runtime",
+        others="gb/s|gflops",
+    ),
+    KnownTable(
         "vLLM's serving benchmark",
         frozenset({"mean_ttft_ms", "mean_tpot_ms"}),
         targets=("median_e2el_ms", "mean_e2el_ms"),

@@ -235,9 +235,10 @@ def _read_own(path: Path, *, n_lines: int | None = None) -> AnyLog | None:
     """
     if not path.exists():
         return None
-    with path.open("rb") as file:
-        if not file.readline().endswith(b"\n"):
-            return None
+    if path.is_file():  # a pipe is read only once, and its writer ended its lines
+        with path.open("rb") as file:
+            if not file.readline().endswith(b"\n"):
+                return None
     log = read_any_log(path, n_lines=n_lines)
     require_columns(log.columns, path)
     return log

@@ -40,8 +40,10 @@ def median_interval(
     When a rule takes blocks until the interval is narrow, it stops too early when the first
     blocks agree by chance. So the interval is computed for a higher confidence: the part that may
     be missed, 1 - confidence, is divided by the cube root of the number of looks, and with more
-    than one look at least by 1 / 0.7. Whatever the blocks scatter, at least 94 % of the intervals
-    hold the median then, for a confidence of 0.95 (``benchmarks/bench_interval_coverage.py``).
+    than one look at least by 1 / 0.7. When the logarithms are independent and
+    scatter normally, however much, at least 94 % of the intervals hold the median then, for a
+    confidence of 0.95. Heavier tails raise that share. Other noise may lower it; examples are in
+    ``benchmarks/bench_interval_coverage.py``.
 
     Args:
         block_medians_ms: The median of each block, in milliseconds.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 Version = tuple[int, int]
 NEVER: Version = (99, 0)
+MOST_AXES = 8  # of any tensor
 
 # The numbers of ONNX's TensorProto.DataType. This module must not import onnx, which is slow.
 FLOAT, UINT8, INT8, INT32, INT64, BOOL, FLOAT16, DOUBLE, BFLOAT16 = 1, 2, 3, 6, 7, 9, 10, 11, 16

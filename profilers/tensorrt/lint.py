@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from profilers.tensorrt.element_types import (
+    FLOAT,
     FLOATS,
     INT8,
+    MOST_AXES,
     NEVER,
     QUANTISED,
     TYPE_SINCE,
@@ -27,7 +29,6 @@ from profilers.tensorrt.operators import (
     Dialect,
 )
 from profilers.tensorrt.restrictions import NodeFacts, restriction
-from profilers.workload.fields import WorkloadError
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import bodies
 
@@ -71,12 +72,8 @@ def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
     """
     if dialect not in DIALECTS:
         raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
-    model = load_onnx(path)
-    if not model.graph.node:
-        raise WorkloadError(
-            f"{path} has no nodes: it is not an ONNX graph. Export the model as ONNX."
-        )
-    return tuple(_Lint(model, DIALECTS[dialect]).findings())
+    rules = DIALECTS[dialect]
+    return tuple(_Lint(load_onnx(path, inlines=rules.has_functions), rules).findings())
 
 
 class _Lint:
@@ -90,7 +87,7 @@ class _Lint:
         self._types, self._ranks = _types_and_ranks(model)
         self._given = {x.name for x in model.graph.input}
         self._ends = {x.name for x in (*model.graph.input, *model.graph.output)}
-        self._told: set[str] = set()  # tensors of a type that no operator takes
+        self._told: set[str] = set()  # tensors that no operator takes
         self._from_data: set[str] = set()
         self._from_sizes: set[str] = set()  # computed from inputs that may be shapes
 
@@ -113,9 +110,8 @@ class _Lint:
             kept = self._from_sizes if _may_be_shape(value) else self._from_data
             kept.add(value.name)
         for value in inputs:
-            if not value.type.HasField("tensor_type"):
-                kind = str(value.type.WhichOneof("value")).removesuffix("_type")
-                reason = f"its input {value.name!r} is of the kind {kind}; only tensors are taken"
+            if not value.type.tensor_type.elem_type:
+                reason = f"its input {value.name!r} must be a tensor with an element type"
                 yield LintFinding("refusal", "", "", reason)
         narrow = [x.name for x in inputs if x.type.tensor_type.elem_type == _INT64]
         if narrow and not self._dialect.has_int64:
@@ -173,7 +169,14 @@ class _Lint:
         is_free = dialect.version >= COMPUTED_AXES_SINCE.get(operator, NEVER)
         if axes is not None and not is_free and not self._is_constant(node, axes):
             return "its axes must be a constant"
-        facts = NodeFacts(node, self._ranks, self._from_constants, self._given)
+        facts = NodeFacts(
+            node,
+            types=self._types,
+            ranks=self._ranks,
+            constants=self._from_constants,
+            given=self._given,
+            from_data=self._from_data,
+        )
         if refusal := self._type_refusal(node) or restriction(facts, dialect):
             return refusal
         if operator in ("QuantizeLinear", "DequantizeLinear"):
@@ -199,7 +202,7 @@ class _Lint:
         return f"its type must be one of {listed}, not {_type_name(number)}; cast it"
 
     def _tensor_refusal(self, name: str) -> str:
-        """Return why no operator takes the type of a tensor; empty when one does."""
+        """Return why no operator takes the type or the axes of a tensor; empty when one does."""
         number = self._types.get(name, 0)
         since = TYPE_SINCE.get(number, NEVER)
         if number and since > self._dialect.version:
@@ -207,7 +210,10 @@ class _Lint:
             return f"{name!r} is {_type_name(number)}, which TensorRT {when}"
         if number == UINT8 and name not in self._ends:
             return f"{name!r} is UINT8, which is taken in inputs and outputs of the graph only"
-        return ""
+        rank = self._ranks.get(name, 0)
+        return (
+            f"{name!r} has {rank} axes, at most {MOST_AXES} are taken" if rank > MOST_AXES else ""
+        )
 
     def _assume_symmetry(self, node: "NodeProto") -> None:
         """Give the output of a quantisation without a zero point the type INT8."""
@@ -254,8 +260,18 @@ class _Lint:
             self._from_data.update(node.output)
         elif any(name in self._from_sizes for name in node.input):
             for name in node.output:
-                is_size = self._types.get(name, _INT64) in _SIZES
-                (self._from_sizes if is_size else self._from_data).add(name)
+                kept = self._from_sizes if self._is_size(node, name) else self._from_data
+                kept.add(name)
+
+    def _is_size(self, node: "NodeProto", name: str) -> bool:
+        """Return whether a tensor that follows from sizes may be one: not the row of a table.
+
+        In 8.x no floating-point tensor is a size.
+        """
+        number = self._types.get(name, _INT64)
+        is_short = self._ranks.get(name, 2) <= 1 and not node.op_type.startswith("Gather")
+        has_floats = self._dialect.version >= (10, 0)
+        return number in _SIZES or (number == FLOAT and is_short and has_floats)
 
 
 def _may_be_shape(value: "ValueInfoProto") -> bool:
@@ -288,19 +304,23 @@ def _types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int
     """Return the type and the number of dimensions of every tensor that ONNX can infer."""
     import onnx.shape_inference
 
+    from profilers.workload.subgraphs import all_graphs
+
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # protobuf's or ONNX's; unknown types are then not judged
         graph = model.graph
-    values = (*graph.input, *graph.value_info, *graph.output)
+    graphs = list(all_graphs(graph))
+    values = [x for g in graphs for x in (*g.input, *g.value_info, *g.output)]
     types = {x.name: int(x.type.tensor_type.elem_type) for x in values}
     ranks = {
         x.name: len(x.type.tensor_type.shape.dim)
         for x in values
         if x.type.tensor_type.HasField("shape")
     }
-    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-    return types, ranks | {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    weights = [tensor for g in graphs for tensor in g.initializer]
+    types |= {tensor.name: tensor.data_type for tensor in weights}
+    return types, ranks | {tensor.name: len(tensor.dims) for tensor in weights}
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:

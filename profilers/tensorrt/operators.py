@@ -92,6 +92,11 @@ class Dialect:
         return self.version >= (10, 0)
 
     @property
+    def has_functions(self) -> bool:
+        """Return whether a node may call a function of the model."""
+        return self.version >= (10, 0)
+
+    @property
     def has_dynamic_k(self) -> bool:
         """Return whether the K of TopK may be computed."""
         return self.version >= (8, 6)

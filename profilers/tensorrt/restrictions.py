@@ -5,11 +5,11 @@ The sources are the column "Restrictions" of the support matrices that onnx-tens
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from profilers.tensorrt.element_types import NEVER, Version
+from profilers.tensorrt.element_types import FLOATS, NEVER, Version
 from profilers.tensorrt.operators import Dialect
 
 if TYPE_CHECKING:  # onnx is slow to import
@@ -26,15 +26,24 @@ class NodeFacts:
 
     Attributes:
         node: The node.
+        types: The number of the element type of each tensor that ONNX can infer.
         ranks: The number of dimensions of each tensor that ONNX can infer.
         constants: The names of the tensors that are constant, or computed from constants.
         given: The names of the graph's inputs.
+        from_data: The names of the tensors that are computed from data, not from shapes.
     """
 
     node: "NodeProto"
+    types: Mapping[str, int]
     ranks: Mapping[str, int]
     constants: Collection[str]
     given: Collection[str]
+    from_data: Set[str]
+
+    @property
+    def is_float(self) -> bool:
+        """Return whether the first input is floating point; False when its type is unknown."""
+        return self.types.get(self.input(0)) in FLOATS
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """Return the value of an attribute; text is decoded."""
@@ -149,6 +158,16 @@ def _reduction(facts: NodeFacts, dialect: Dialect) -> str:
     return f"its reduction {kind!r} is not taken, only 'none'"
 
 
+def _mod(facts: NodeFacts, dialect: Dialect) -> str:
+    is_taken = facts.attribute("fmod", 0) or not facts.is_float
+    return "" if is_taken else "its 'fmod' must be 1 for floating point"
+
+
+def _range(facts: NodeFacts, dialect: Dialect) -> str:
+    is_taken = not facts.is_float or facts.from_data.isdisjoint(facts.node.input)
+    return "" if is_taken else "its limits are computed from data, so they must be integers"
+
+
 def _resize(facts: NodeFacts, dialect: Dialect) -> str:
     mode = facts.attribute("coordinate_transformation_mode", "half_pixel")
     if mode not in (*_RESIZE_MODES, "align_corners"):
@@ -161,6 +180,8 @@ def _resize(facts: NodeFacts, dialect: Dialect) -> str:
 
 def _activations(facts: NodeFacts, dialect: Dialect) -> str:
     names = [bytes(name) for name in facts.attribute("activations", ())]
+    if b"Affine" in names:
+        return "its activation 'Affine' is not taken"
     half = len(names) // 2
     is_bidirectional = facts.attribute("direction", "forward") == "bidirectional"
     if is_bidirectional and names[:half] != names[half:]:
@@ -173,6 +194,17 @@ def _constant_value(facts: NodeFacts, dialect: Dialect) -> str:
         if facts.attribute(name) is not None:
             return f"its {name!r} is not taken"
     return ""
+
+
+def _window(facts: NodeFacts, dialect: Dialect) -> str:
+    size = facts.attribute("size")
+    return "" if size in range(1, 16, 2) else f"its 'size' must be odd and at most 15. Got {size}"
+
+
+def _scan_outputs(facts: NodeFacts, dialect: Dialect) -> str:
+    n_carried = max(len(facts.node.input) - 2, 0)
+    is_taken = dialect.version < (10, 0) or facts.input(0) or not facts.outputs_beyond(n_carried)
+    return "" if is_taken else "it collects outputs, so it must have a number of repetitions"
 
 
 def _random(facts: NodeFacts, dialect: Dialect) -> str:
@@ -207,6 +239,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "Attention": (
         *(_one_output, _attention, _fixed("softcap", 0.0), _fixed("qk_matmul_output_mode", 0)),
     ),
+    **dict.fromkeys(("ArgMax", "ArgMin", "Hardmax", "LogSoftmax", "Softmax"), (_ranks(2, 8, 0),)),
     "AveragePool": _POOLING,
     "BatchNormalization": (_fixed("training_mode", 0), _one_output),
     "Constant": (_constant_value,),
@@ -217,16 +250,20 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "Einsum": (_einsum,),
     "GRU": _RECURRENT,
     "GridSample": (_ranks(4, 4, 0, before=(11, 0)),),
-    "InstanceNormalization": (_ranks(3, 5, 0, before=(9, 0)),),
+    "InstanceNormalization": (_ranks(3, 5, 0, before=(9, 0)), _ranks(3, 8, 0)),
+    "LRN": (_ranks(4, 8, 0), _window),
     "LSTM": (_fixed("input_forget", 0), *_RECURRENT),
     "LayerNormalization": (_one_output,),
+    "Loop": (_scan_outputs,),
     "LpNormalization": (_fixed("p", 2, 1),),
     "LpPool": (_fixed("p", 2, 1), *_POOLING),
     "MaxPool": (_one_output, *_POOLING),
+    "Mod": (_mod,),
     "OneHot": (_constant(1, since=(9, 0)),),
     "RNN": _RECURRENT,
     **dict.fromkeys(("RandomNormal", "RandomUniform"), (_random,)),
     **dict.fromkeys(("RandomNormalLike", "RandomUniformLike"), (_random,)),
+    "Range": (_range,),
     "Resize": (
         _not_given(2),
         *(_resize, _fixed("antialias", 0), _fixed("keep_aspect_ratio_policy", "stretch")),

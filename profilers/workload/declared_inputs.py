@@ -30,50 +30,69 @@ class DeclaredInput:
 
     Attributes:
         name: Its name.
-        dtype: The NumPy name of its type.
+        elem_type: ONNX's number of its element type.
         dims: Its dimensions: a size, a symbol, or "" for an open one without a name. A negative
             size is an open one. None when the graph declares no shape.
     """
 
     name: str
-    dtype: str
+    elem_type: int
     dims: tuple[int | str, ...] | None
+
+    @property
+    def dtype(self) -> str:
+        """The NumPy name of its type, one of `DTYPES`; empty when no runtime can be fed it."""
+        from onnx import helper
+
+        name = str(helper.tensor_dtype_to_np_dtype(self.elem_type))
+        return name if name in DTYPES else ""
+
+    def require_feedable(self) -> None:
+        """Check that values of this type can be given to a runtime.
+
+        Raises:
+            WorkloadError: They cannot.
+        """
+        from onnx import TensorProto
+
+        if not self.dtype:
+            raise WorkloadError(
+                f"Input {self.name!r} must be a tensor of {', '.join(DTYPES)} to be fed. Got "
+                f"{TensorProto.DataType.Name(self.elem_type)}. Add a Cast behind an input of "
+                f"another type."
+            )
 
 
 def declared_inputs(graph: "GraphProto") -> tuple[DeclaredInput, ...]:
     """Return the inputs of a graph that a caller must feed.
 
     Raises:
-        WorkloadError: An input is not a tensor of one of `DTYPES`.
+        WorkloadError: An input is not a tensor, or has no element type.
     """
     weights = {weight.name for weight in graph.initializer}
     return tuple(
-        DeclaredInput(value.name, _dtype(value), _dims(value))
+        DeclaredInput(value.name, _elem_type(value), _dims(value))
         for value in graph.input
         if value.name not in weights
     )
 
 
-def _dtype(value: "ValueInfoProto") -> str:
-    import onnx
+def _elem_type(value: "ValueInfoProto") -> int:
+    from onnx import TensorProto
 
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         raise WorkloadError(
-            f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. Got "
-            f"{_KINDS.get(kind, 'another type')}. Cut the graph behind it, or write it so that it "
-            f"takes tensors."
+            f"Input {value.name!r} must be a tensor. Got {_KINDS.get(kind, 'another type')}. Cut "
+            f"the graph behind it, or write it so that it takes tensors."
         )
-    elem_type = value.type.tensor_type.elem_type
-    name = {number: name for name, number in onnx.TensorProto.DataType.items()}.get(elem_type, "")
-    if elem_type and name:
-        numpy_name = str(onnx.helper.tensor_dtype_to_np_dtype(elem_type))
-        if numpy_name in DTYPES:
-            return numpy_name
-    raise WorkloadError(
-        f"Input {value.name!r} must be a tensor of {', '.join(DTYPES)}. Got "
-        f"{name or f'the element type {elem_type}'}. Add a Cast behind an input of another type."
-    )
+    number = int(value.type.tensor_type.elem_type)
+    if not number or number not in TensorProto.DataType.values():
+        raise WorkloadError(
+            f"Input {value.name!r} must have an element type that ONNX knows. Got {number}. "
+            f"Export the model again."
+        )
+    return number
 
 
 def _dims(value: "ValueInfoProto") -> tuple[int | str, ...] | None:
@@ -145,16 +164,6 @@ def shapes_of_inputs(
                 f"unknown size, give --input-shape."
             )
     return InputShapes(whole, tuple(notes))
-
-
-def symbol_sizes(inputs: Iterable[DeclaredInput], shapes: Shapes) -> dict[str, int]:
-    """Return the size of each symbol that stands for one size."""
-    sizes: dict[str, set[int]] = {}
-    for each in inputs:
-        for dim, size in zip(each.dims or (), shapes[each.name], strict=True):
-            if isinstance(dim, str) and dim:
-                sizes.setdefault(dim, set()).add(size)
-    return {symbol: size for symbol, (size, *more) in sizes.items() if not more}
 
 
 def _require_symbols(dims: Mapping[str, int], inputs: Iterable[DeclaredInput], path: Path) -> None:

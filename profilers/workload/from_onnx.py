@@ -27,8 +27,9 @@ class OnnxWorkload:
     """The workload of an ONNX file, and what was decided about its inputs.
 
     Attributes:
-        workload: One call, named "model".
+        workload: One call, named "model", with every input that a runtime can be fed.
         inputs: The inputs that the graph declares.
+        shapes: The shape of each of them, by name.
         chosen: The values that were chosen for integer and boolean inputs, by name.
         given: The values that the user gave, by name.
         notes: Sentences for the user about what is odd in the declarations.
@@ -36,6 +37,7 @@ class OnnxWorkload:
 
     workload: Workload
     inputs: tuple[DeclaredInput, ...]
+    shapes: Shapes
     chosen: Mapping[str, ChosenValues]
     given: Mapping[str, GivenValues]
     notes: tuple[str, ...]
@@ -55,9 +57,12 @@ def workload_for_onnx(
 ) -> Workload:
     """Return a workload with one call, named "model", of the graph at `path`.
 
-    See `open_onnx_workload`.
+    See `open_onnx_workload`. An input of a type that no runtime can be fed is refused.
     """
-    return open_onnx_workload(path, dims=dims, shapes=shapes, values=values).workload
+    opened = open_onnx_workload(path, dims=dims, shapes=shapes, values=values)
+    for each in opened.inputs:
+        each.require_feedable()
+    return opened.workload
 
 
 def open_onnx_workload(
@@ -108,28 +113,30 @@ def open_onnx_workload(
     for seed, each in enumerate(inputs):
         shape = sized.shapes[each.name]
         if each.name in values:
+            each.require_feedable()
             tensors[each.name] = given_tensor(each, shape, values[each.name])
         elif each.dtype.startswith("float"):
             tensors[each.name] = TensorSpec(each.dtype, shape, seed=seed)
-        else:
+        elif each.dtype:
             chosen[each.name] = chooser.choose(each)
             tensors[each.name] = TensorSpec(each.dtype, shape, values=chosen[each.name].values)
     call = Call("model", "model", inputs=tensors)
     workload = Workload({"model": str(path.resolve())}, (call,))
-    return OnnxWorkload(workload, inputs, chosen, values, sized.notes)
+    return OnnxWorkload(workload, inputs, sized.shapes, chosen, values, sized.notes)
 
 
 def require_measurable(opened: OnnxWorkload, path: Path) -> None:
-    """Check what only matters when a graph is run: its weights are there, and its sizes are taken.
+    """Check what only matters when a graph is run: its weights are there, its inputs can be fed.
 
     Raises:
-        WorkloadError: A weight has no data, or an input has another size than a declared 0.
+        WorkloadError: A weight has no data, an input has a type that no runtime can be fed, or it
+            has another size than a declared 0.
     """
     from profilers.workload.soundness import require_weights
 
-    (call,) = opened.workload.calls
     for each in opened.inputs:
-        pairs = zip(each.dims or (), call.inputs[each.name].shape, strict=False)
+        each.require_feedable()
+        pairs = zip(each.dims or (), opened.shapes[each.name], strict=False)
         for axis, (dim, size) in enumerate(pairs):
             if dim == 0 != size:
                 raise WorkloadError(
@@ -139,16 +146,21 @@ def require_measurable(opened: OnnxWorkload, path: Path) -> None:
     require_weights(load_onnx(path), path)
 
 
-def load_onnx(path: Path) -> "ModelProto":
+def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 
     Its nodes are put in order where they are not, as runtimes do.
 
+    Args:
+        path: The ONNX file.
+        inlines: Whether the nodes of the model's functions take the places of the calls.
+
     Raises:
-        WorkloadError: The file is not ONNX, or its graph has no nodes.
+        WorkloadError: The file is not ONNX, its graph has no nodes, or a function is not valid.
         OSError: The file cannot be read.
     """
     import onnx
+    from onnx.inliner import inline_local_functions
 
     from profilers.workload.subgraphs import sort_nodes
 
@@ -157,11 +169,21 @@ def load_onnx(path: Path) -> "ModelProto":
     except OSError:
         raise
     except Exception as error:  # a DecodeError of protobuf, which has no types to import
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise WorkloadError(f"{path} is not ONNX: {reason}. Export the model as ONNX.") from None
+        raise WorkloadError(
+            f"{path} is not ONNX: {_line(error)}. Export the model as ONNX."
+        ) from None
     if not model.graph.node:
         raise WorkloadError(
             f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
         )
     sort_nodes(model.graph)
-    return model
+    if not inlines or not model.functions:
+        return model
+    try:
+        return inline_local_functions(model)
+    except Exception as error:  # onnx's, which has no types to import
+        raise WorkloadError(f"{path}: its functions are not valid: {_line(error)}.") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -102,16 +102,20 @@ def _of_type(values: Sequence[Number], declared: DeclaredInput) -> tuple[Number,
     import numpy as np
 
     dtype = np.dtype(declared.dtype)
-    if dtype.kind == "f":
-        return tuple(float(x) for x in values)
+    kind: type[bool | int | float] = {"f": float, "b": bool}.get(dtype.kind, int)
+    low: int | float = 0
+    high: int | float = 1
+    if kind is not bool:
+        limits = np.finfo(dtype) if kind is float else np.iinfo(dtype)
+        low, high = kind(limits.min), kind(limits.max)
     for value in values:
-        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        if not low <= value <= high or value != int(value):
+        if not low <= value <= high or (kind is not float and value != int(value)):
+            numbers = "numbers" if kind is float else "integers"
             raise WorkloadError(
-                f"Input {declared.name!r} takes {declared.dtype}: integers from {low} to {high}. "
-                f"Got {value}."
+                f"Input {declared.name!r} takes {declared.dtype}: {numbers} from {low} to {high}. "
+                f"Got {value!s:.40}."
             )
-    return tuple(bool(x) if dtype.kind == "b" else int(x) for x in values)
+    return tuple(kind(value) for value in values)
 
 
 def _number(part: str, text: str) -> Number:

@@ -87,11 +87,13 @@ class ValueChooser:
     def __init__(
         self, graph: "GraphProto", inputs: Sequence[DeclaredInput], shapes: Shapes
     ) -> None:
+        from profilers.workload.subgraphs import all_nodes  # onnx is slow to import
+
         self._inputs = inputs
         self._shapes = shapes
         self._weights = {weight.name: weight for weight in graph.initializer}
         self._uses: dict[str, list[tuple[NodeProto, int]]] = {}
-        for node in _all_nodes(graph):
+        for node in all_nodes(graph):
             if node.op_type == "Constant":
                 tensors = [x.t for x in node.attribute if x.name == "value"]
                 self._weights |= dict(zip(node.output, tensors, strict=False))
@@ -228,7 +230,7 @@ class ValueChooser:
 
 def _positions(shape: tuple[int, ...], n_rows: int | None) -> ChosenValues:
     length = shape[-1]
-    row = [place if n_rows is None else place % n_rows for place in range(length)]
+    row = [place % n_rows if n_rows else place for place in range(length)]
     return ChosenValues(tuple(row * (prod(shape) // length)), "0 to n-1, as they are positions")
 
 
@@ -276,15 +278,6 @@ def _words(name: str) -> list[str]:
     """Return the words of a name, in lower case."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return re.findall(r"[a-z]+", spaced.lower())
-
-
-def _all_nodes(graph: "GraphProto") -> Iterator["NodeProto"]:
-    from profilers.workload.subgraphs import bodies
-
-    for node in graph.node:
-        yield node
-        for body in bodies(node):
-            yield from _all_nodes(body)
 
 
 def sentence_about(chosen: Mapping[str, ChosenValues]) -> str:

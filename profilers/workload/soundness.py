@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -19,7 +19,7 @@ from onnx import (
 )
 
 from profilers.workload.fields import WorkloadError
-from profilers.workload.subgraphs import bodies, has_bodies, initialisers
+from profilers.workload.subgraphs import all_nodes, bodies, has_bodies, initialisers
 
 # Types of which each element is stored by itself: not packed, and not in two parts.
 _WHOLE_ELEMENTS = frozenset(
@@ -49,8 +49,7 @@ def require_sound(model: ModelProto, path: Path) -> None:
     versions = {
         "" if each.domain == "ai.onnx" else each.domain: each.version for each in model.opset_import
     }
-    functions = {(each.domain, each.name) for each in model.functions}
-    _require_sound_nodes(model, versions, functions, path)
+    _require_sound_nodes(model, versions, path)
     _require_sources(model.graph, frozenset(), path)
     made = {name for node in model.graph.node for name in node.output}
     made |= {value.name for value in (*model.graph.input, *model.graph.initializer)}
@@ -79,17 +78,11 @@ def require_weights(model: ModelProto, path: Path) -> None:
             )
 
 
-def _require_sound_nodes(
-    model: ModelProto,
-    versions: dict[str, int],
-    functions: set[tuple[str, str]],
-    path: Path,
-) -> None:
+def _require_sound_nodes(model: ModelProto, versions: dict[str, int], path: Path) -> None:
     context = checker.C.CheckerContext()
     context.ir_version = min(model.ir_version or 8, 12)
     context.opset_imports = versions
-    of_functions = (node for function in model.functions for node in function.node)
-    for index, node in enumerate((*_nodes(model.graph), *of_functions)):
+    for index, node in enumerate(all_nodes(model.graph)):
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = versions.get(domain, 0)
         if not domain and version < 1:
@@ -98,8 +91,6 @@ def _require_sound_nodes(
             )
         _require_equation(node, index, path)
         is_known = bool(version) and defs.has(node.op_type, version, domain)
-        if (node.domain, node.op_type) in functions:
-            continue
         if domain == _CONTRIBUTED and (least := _least_inputs().get(node.op_type)):
             _require_inputs(node, index, least, path)
         if not is_known:
@@ -196,7 +187,6 @@ def _without_weights(model: ModelProto) -> ModelProto:
         node.name = name_of(node, index)
     bare.ir_version = model.ir_version
     bare.opset_import.extend(model.opset_import)
-    bare.functions.extend(model.functions)
     return bare
 
 
@@ -234,13 +224,6 @@ def name_of(node: NodeProto, index: int) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split()).rstrip(".")
-
-
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    for node in graph.node:
-        yield node
-        for body in bodies(node):
-            yield from _nodes(body)
 
 
 def _elements_held(weight: TensorProto) -> int | None:

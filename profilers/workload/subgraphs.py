@@ -27,26 +27,36 @@ def captured_names(node: NodeProto) -> Iterator[str]:
         yield from (value.name for value in body.output)
 
 
-def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
-    """Yield the stored tensors of a graph and of all its bodies."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield sparse.values
-        yield sparse.indices
+def all_graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """Yield a graph and all bodies in it."""
+    yield graph
     for node in graph.node:
         for body in bodies(node):
-            yield from initialisers(body)
+            yield from all_graphs(body)
+
+
+def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """Yield the nodes of a graph and of all its bodies."""
+    for each in all_graphs(graph):
+        yield from each.node
+
+
+def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
+    """Yield the stored tensors of a graph and of all its bodies."""
+    for each in all_graphs(graph):
+        yield from each.initializer
+        for sparse in each.sparse_initializer:
+            yield sparse.values
+            yield sparse.indices
 
 
 def constants(graph: GraphProto) -> Iterator[TensorProto]:
     """Yield the tensors in attributes of the nodes of a graph and of all its bodies."""
-    for node in graph.node:
+    for node in all_nodes(graph):
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR:
                 yield attribute.t
             yield from attribute.tensors
-        for body in bodies(node):
-            yield from constants(body)
 
 
 def sort_nodes(graph: GraphProto) -> None:

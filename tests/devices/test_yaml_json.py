@@ -62,8 +62,8 @@ def test_plain_text_means_what_yaml_1_2_says(text: str, value: object) -> None:
         (b"word", "f: the file must hold .* Got 'word'"),
         (b"a:\n\tb: 1", "f, line 2: a tab stands where YAML takes spaces"),
         (b"a: [", "f, line 1: not valid YAML: "),
-        (b"a: 1\n---\nb: 1", "f, line 2: not valid YAML: .* another document"),
-        (b"a: \0", "f: not valid YAML: unacceptable character"),
+        (b"a: 1\n---\nb: 1", "f, line 2: not valid YAML: expected a single .* another document"),
+        (b"a: 1\nb: \0", r"f, line 2: not valid YAML: the character '.x00'"),
         (b"1: a", "f, line 1: a key must be text"),
         (b"a: &a\n - *a", "f, line 2: an alias stands for a value that contains it"),
         (b"a: !!python/name:os.system x", "f, line 1: not valid YAML: "),
@@ -109,8 +109,8 @@ def test_a_mark_at_the_beginning_means_nothing(tmp_path: Path) -> None:
         (b"[1,\n\xff]", "line 2: byte 0xff is not UTF-8"),
         (b"[1,\n}", r"line 2: not valid JSON: .* .column 1."),
         (b"", "line 1: not valid JSON"),
-        (b"[" * 100_000, "not valid JSON: "),
-        (b"1" * 5000, "not valid JSON: .* digits"),
+        (b"[" * 100_000, "the values are nested too deeply"),
+        (b"1" * 5000, "a number has more digits than can be read"),
     ],
 )
 def test_a_trap_of_json_is_one_line(content: bytes, message: str) -> None:

@@ -10,6 +10,7 @@ from predictors.conditions import (
     other_conditions,
     usable_rows,
 )
+from predictors.preparation import prepare
 
 
 def test_failed_rows_are_left_out() -> None:
@@ -70,3 +71,11 @@ def test_noise_floor_by_hand() -> None:
     assert noise_floor(pd.DataFrame({"a": [1]}), np.array([1.0])) is None
     empty = pd.DataFrame({"ci_low_ms": [""], "ci_high_ms": [""]})
     assert noise_floor(empty, np.array([1.0])) is None
+
+
+def test_a_target_is_no_condition() -> None:
+    """Some programs call their latency `runtime`, which is the name of a condition."""
+    rng = np.random.default_rng(0)
+    batch = rng.integers(1, 33, 40)
+    log = pd.DataFrame({"batch": batch, "runtime": 0.1 * batch * rng.normal(1, 0.02, 40)})
+    assert list(prepare(log, targets=["runtime"]).latency_ms) == list(log["runtime"])

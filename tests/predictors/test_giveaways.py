@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from predictors.preparation import prepare
+from predictors.table import TableError
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -69,3 +70,26 @@ def test_sound_tables_keep_their_features_and_planted_results_are_found() -> Non
     assert [out for log in tables if (out := prepare(log).left_out)] == []
     logs = [planted(np.random.default_rng([7, 2, index]))[0] for index in range(40)]
     assert sum(log.columns[-1] in prepare(log).left_out for log in logs) >= 38
+
+
+def test_flops_per_second_are_told_from_flops() -> None:
+    rng = np.random.default_rng(2)
+    m, n, k = (rng.choice([64, 128, 256, 384, 512, 768, 1024], N) for _ in range(3))
+    gflops = 2e-9 * m * n * k
+    ms = (0.02 + gflops) * rng.lognormal(0, 0.02, N)
+    log = pd.DataFrame({"m": m, "n": n, "k": k, "latency_ms": ms})
+    assert prepare(log.assign(gflops=gflops)).left_out == {}
+    assert list(prepare(log.assign(gflops=1000 * gflops / ms)).left_out) == ["gflops"]
+
+
+def test_a_difference_from_the_mean_is_left_out() -> None:
+    log = pd.concat([table(), table(1)])
+    log["delta"] = log["latency_ms"] - log["latency_ms"].mean()
+    assert list(prepare(log).left_out) == ["delta"]
+
+
+def test_a_log_whose_only_column_is_a_result_is_refused() -> None:
+    log = table()[["latency_ms"]].assign(iterations=lambda log: (1e6 / log["latency_ms"]).round())
+    with pytest.raises(TableError, match=r"looks like a result \('iterations': its product"):
+        prepare(log)
+    assert prepare(log, features=["iterations"]).left_out == {}

@@ -232,7 +232,8 @@ def _node(op: str, names: Sequence[str], **attributes: object) -> bytes:
 
 def _of_type(kind: int) -> bytes:
     node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
-    return _bytes(_model([node], [helper.make_tensor_value_info("x", kind, [2, 4])]))
+    inputs = [helper.make_tensor_value_info("x", kind, [2, 4])]
+    return _bytes(_model([node], inputs, opset=21))
 
 
 def _without_nodes() -> bytes:
@@ -242,6 +243,14 @@ def _without_nodes() -> bytes:
 def _without_inputs() -> bytes:
     node = helper.make_node("MatMul", ["w", "v"], ["y"])
     return _bytes(_model([node], [], [_ones("w", 3, 4), _ones("v", 4, 8)]))
+
+
+def _inner_sequence() -> bytes:
+    nodes = [
+        helper.make_node("SplitToSequence", ["x"], ["s"], axis=0),
+        helper.make_node("ConcatFromSequence", ["s"], ["y"], axis=0),
+    ]
+    return _bytes(_model(nodes, [_float("x", [2, 4])]))
 
 
 def _divided() -> bytes:
@@ -308,16 +317,20 @@ ODD: Mapping[str, Odd] = {
     "no-nodes": Odd(_without_nodes(), says="has no nodes"),
     "no-inputs": Odd(_without_inputs(), flops=2 * 3 * 4 * 8),
     **{
-        f"a-{kind}": Odd(_typed(kind), says=f"Input 'x' must be a tensor of float16, .* {words}")
+        f"a-{kind}": Odd(_typed(kind), says=f"Input 'x' must be a tensor. Got {words}")
         for kind, words in (
             *(("sequence", "a sequence"), ("optional", "an optional")),
             *(("map", "a map"), ("nothing", "no type")),
         )
     },
     **{
-        f"of-{name.lower()}": Odd(_of_type(kind), says=f"Got {name}. Add a Cast")
-        for name, kind in (("STRING", 8), ("BFLOAT16", 16), ("COMPLEX64", 14), ("UINT4", 21))
+        f"of-{name.lower()}": Odd(_of_type(kind), flops=0, can_run=False)
+        for name, kind in (("BFLOAT16", 16), ("FLOAT8E4M3FN", 17), ("INT4", 22))
     },
+    "of-string": Odd(
+        _of_type(8), flops=0, says="Elements without a known size count as 0", can_run=False
+    ),
+    "of-complex64": Odd(_of_type(14), says="'y' .Cast. is not valid: .* unsupported type"),
     "branch-then": Odd(_branch("input"), flops=2 * 3 * 4 * 2),
     "branch-else": Odd(_branch("input"), ["--input", "pick=false"], flops=2 * 3 * 4 * 8),
     "branch-by-data": Odd(
@@ -347,6 +360,9 @@ ODD: Mapping[str, Odd] = {
         _group_query(),
         ["--input-shape", "q=1x1x32", "--input-shape", "past_key=1x2x9x8"],
         flops=2 * 10 * (32 + 32),
+    ),
+    "inner-sequence": Odd(
+        _inner_sequence(), flops=0, says="'s': its output 's' is not a tensor, which has no rule"
     ),
     "too-few-inputs": Odd(_node("MatMul", ["x"]), says="node 'odd' .MatMul. is not valid"),
     "too-many-inputs": Odd(_node("Relu", ["x", "z"]), says="node 'odd' .Relu. is not valid"),

@@ -22,6 +22,7 @@ class SimulatedMachine:
         rng: Draws all noise.
         noise: Relative noise of one sample.
         process_noise: Relative offset of everything one process measures of one workload.
+        process_draw: How such an offset scatters, with a standard deviation near 1.
         process_noise_of: The same for some workloads, by name, in place of `process_noise`.
         correlation: How much of a sample's noise is left in the next one.
         slow_share: The share of samples that are slow by `slow_factor`.
@@ -33,6 +34,7 @@ class SimulatedMachine:
     rng: np.random.Generator
     noise: float = 0.0
     process_noise: float = 0.0
+    process_draw: Callable[[np.random.Generator], float] = lambda rng: rng.standard_normal()
     process_noise_of: Mapping[str, float] = field(default_factory=dict)
     correlation: float = 0.0
     slow_share: float = 0.0
@@ -81,7 +83,7 @@ class SimulatedWorker:
         if op == "load":
             name = Path(fields["workload"]).stem
             noise = self.machine.process_noise_of.get(name, self.machine.process_noise)
-            offset = self.machine.rng.standard_normal() * noise
+            offset = self.machine.process_draw(self.machine.rng) * noise
             self._levels_ms[fields["id"]] = TRUTH_MS[name] * float(np.exp(offset))
             return {"load_ms": 1.0}
         if op == "warmup":

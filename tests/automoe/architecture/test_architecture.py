@@ -27,6 +27,7 @@ def test_cannot_be_changed(sparse: Architecture) -> None:
     [
         (("encoder", "embed_dim"), "512", r"'encoder.embed_dim' must be a whole number. Got '512'"),
         (("encoder", "embed_dim"), 0, r"'encoder.embed_dim' must be at least 1. Got 0"),
+        (("encoder", "embed_dim"), 10**400, r"'encoder.embed_dim' must be at most 10{9}. Got 10"),
         (("encoder", "layers"), [], r"'encoder.layers' must hold at least one layer"),
         (("encoder", "layers", 0, "heads"), 3, r"layers\[0\].heads' must divide qkv_dim=16. Got 3"),
         (("encoder", "layers", 0, "experts"), [], r"experts' must list at least one width"),

@@ -142,6 +142,9 @@ def test_unknown_space_lists_the_presets() -> None:
     [
         ("qkv_dim:", "qkv_dims:", "unknown key 'qkv_dims'"),
         ("layers: [3]\n", "layers: []\n", "'encoder.layers': .*at least 1 item.* Got \\[\\]"),
+        ("layers: [3]\n", "layers: [999999999]\n", "'encoder.layers.0': .*equal to 100. Got 9"),
+        ("qkv_dim: 128", f"qkv_dim: {10**400}", "'qkv_dim': .*equal to 1000000000. Got 10"),
+        ("qkv_dim: 128", "qkv_dim: 128\nmax_experts: 10000", "'max_experts': .* equal to 1000."),
         ("heads: [4, 2]", "heads: [4, 3]", "heads must divide qkv_dim=128. Got 3"),
         ("cross_span: [3, 2, 1]", "cross_span: [4]", "at most the smallest number of encoder"),
         ("ffn_dim: [512,", "ffn_dim: ['512',", "'encoder.ffn_dim.0': .*valid integer. Got '512'"),
@@ -157,6 +160,14 @@ def test_a_bad_file_is_named_with_its_field(
     path.write_text(text.replace(old, new))
     with pytest.raises(SpaceError, match=f"space.yaml(, line 4)?: .*{message}"):
         SearchSpace.load(str(path))
+
+
+def test_a_space_of_more_architectures_than_can_be_written_is_refused() -> None:
+    assert len(str(SearchSpace.preset("tiny", max_experts=1000, fractional=True).count)) > 308
+    with pytest.raises(SpaceError, match="more than 10.4200 architectures; use fewer experts"):
+        SearchSpace.preset("wmt14-en-de", max_experts=1000, fractional=True)
+    with pytest.raises(SpaceError, match="'max_experts': .*equal to 1000. Got 1001"):
+        SearchSpace.preset("tiny", max_experts=1001)
 
 
 def test_experts_below_one_are_refused() -> None:

@@ -84,6 +84,15 @@ def test_what_a_fit_refuses_fails_the_check(
         assert message in capsys.readouterr().err
 
 
+def test_a_check_says_what_a_fit_would_leave_out(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "other.csv"
+    lines = [f"{n % 6},{n}.5,{10 + n % 6}.{n},{n}\n" for n in range(24)]
+    log.write_text("layers,width,latency_ms,ttft\n" + "".join(lines))
+    assert main(["log", "check", str(log)]) == 0
+    said = "left out of the features: ttft (a result, by its name). To keep one, name all features"
+    assert said in capsys.readouterr().err
+
+
 def test_a_column_without_a_name_fails_the_check(capsys: Capture, tmp_path: Path) -> None:
     log = tmp_path / "other.csv"
     log.write_text("layers,,latency_ms\n" + "".join(ROWS))

@@ -102,6 +102,7 @@ def test_a_run_that_was_stopped_confirms_with_the_same_rows(tmp_path: Path) -> N
     again = profile_until(goal, SPACE, WORKLOAD, log=torn.log.path, measure=torn)
     assert torn.batches == [11]
     assert again.fresh == outcome.fresh
+    assert (again.summary.n_skipped, again.summary.n_measured) == (29, 11)
     assert read_log(torn.log.path) == read_log(whole.log.path)
 
 

@@ -116,3 +116,13 @@ def test_a_sweep_predicts_the_sizes_in_between(model: Path, tmp_path: Path) -> N
     rows = pd.read_csv(out)
     error = abs(rows.predicted_ms / pd.read_csv(between).latency_ms - 1)
     assert error.mean() < 0.05
+
+
+def test_a_simulated_time_of_unknown_nodes_is_called_a_lower_bound(tmp_path: Path) -> None:
+    text = """g (float[2, 4] x) => (float[u, 4] y)
+        { n = NonZero(x) i = Gather<axis = 0>(n, one) y = Gather(x, i) }"""
+    text = text.replace("{ n", "<int64 one = {0}> { n")
+    _, notes = profile(write_graph(tmp_path / "m.onnx", text))
+    assert len(notes) == 1
+    assert notes[0].startswith("The simulated times are lower bounds")
+    assert "NonZero 'n'" in notes[0]

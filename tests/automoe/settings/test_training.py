@@ -13,6 +13,7 @@ from automoe.training.schedule import rate_factor
         ({"lr": 1}, "unknown key 'lr'. Remove it or correct its spelling."),
         ({"dropout": 1.0}, "'dropout': .* less than 1. Got 1.0"),
         ({"updates": "many"}, "'updates': .* integer.* Got 'many'"),
+        ({"seed": 2**63}, "'seed': .* less than 9223372036854775808. Got 9223"),
         ({"schedule": "linear"}, "'schedule': .*'cosine' or 'inverse-sqrt'"),
     ],
 )

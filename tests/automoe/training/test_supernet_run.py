@@ -9,7 +9,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.text import Corpus, CorpusError, open_corpus
 from automoe.training import TrainingSettings, remembered_corpus, train_supernet
 from automoe.training.model_folder import TrainedModel
-from automoe.training.supernet_run import remember_corpus
+from automoe.training.supernet_run import remember_corpus, remembered_max_sentence
 
 
 @pytest.fixture
@@ -85,3 +85,9 @@ def test_the_text_that_is_shipped_is_found_wherever_it_is_installed(tmp_path: Pa
     remember_corpus(tmp_path, open_corpus())
     assert str(open_corpus().folder) not in (tmp_path / "corpus.json").read_text()
     assert remembered_corpus(tmp_path) == open_corpus()
+
+
+def test_a_cut_of_no_tokens_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "corpus.json").write_text('{"max_sentence": 0}')
+    with pytest.raises(CorpusError, match="'max_sentence' must be at least 1. Got 0"):
+        remembered_max_sentence(tmp_path)

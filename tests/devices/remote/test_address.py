@@ -25,7 +25,16 @@ def test_destinations_of_ssh(destination: str) -> None:
     "destination",
     [
         *("", "-oProxyCommand=touch x", "pi@-oProxyCommand=x", "board; touch x", "$(touch x)"),
-        *("board\ntouch x", "pi@board x", "`x`", "board'", "a|b", "ssh://pi@board:22;x", "x/../y"),
+        *(
+            "board\ntouch x",
+            "pi@board x",
+            "pi:word@board:22",
+            "`x`",
+            "board'",
+            "a|b",
+            "ssh://pi@board:22;x",
+            "x/../y",
+        ),
     ],
 )
 def test_what_could_be_an_option_or_a_command_is_refused(destination: str) -> None:

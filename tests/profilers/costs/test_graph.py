@@ -344,3 +344,19 @@ def test_the_figures_as_json(path: Path) -> None:
         "Concat": 1,
     }
     assert costs.to_dict()["unknown_nodes"] == []
+
+
+@pytest.mark.parametrize(("kind", "n_bytes"), [(TensorProto.BFLOAT16, 2), (TensorProto.FLOAT, 4)])
+def test_a_type_that_cannot_be_fed_is_counted_by_its_shape(
+    tmp_path: Path, kind: int, n_bytes: int
+) -> None:
+    info = helper.make_tensor_value_info
+    weight = helper.make_tensor("w", kind, [4, 8], [1.0] * 32)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    inputs, outputs = [info("x", kind, ["b", 4])], [info("y", kind, ["b", 8])]
+    graph = helper.make_graph([node], "g", inputs, outputs, [weight])
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / "g.onnx")
+    costs = costs_of_graph(tmp_path / "g.onnx", dims={"b": 3})
+    assert (costs.flops, costs.unknown_nodes) == (2 * 3 * 4 * 8, ())
+    assert costs.peak_memory_bytes == n_bytes * (4 * 8 + 3 * 4 + 3 * 8)

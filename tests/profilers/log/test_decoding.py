@@ -83,6 +83,24 @@ def test_json_of_two_programs_becomes_their_tables(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"batch": 1, "ms": 2.5, "raw": [2, 3]}, {"batch": 2, "ms": 3.25, "raw": []}]',
+        '{"batch": 1, "ms": 2.5}\n{"batch": 2, "ms": 3.25, "graph": {"nodes": 3}}\n',
+        '[{"count": 9}, {"batch": 1, "ms": 2.5}, {"batch": 2, "ms": 3.25}]',
+        "\n| batch |   ms |\n| ----: | ---: |\n|     1 |  2.5 |\n|     2 | 3.25 |\n\nbuild: 12\n",
+    ],
+)
+def test_lists_of_json_and_markdown_are_tables(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path, content) == (("batch", "ms"), ROWS)
+
+
+@pytest.mark.parametrize("content", ["[1, 2]\n", '["a"]\n', '{"results": {"a": 1}}\n', "{a,b\n"])
+def test_other_json_is_no_table(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path, content)[1] == []
+
+
 def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -24,6 +24,10 @@ TABLES = {
         ("batch", "h2dMs", "computeMs", "d2hMs", "latencyMs"),
         ("latencyMs", "ms", {"batch"}),
     ),
+    "CUTLASS's profiler": (
+        ("Operation", "m", "n", "k", "Bytes", "Flops", "Runtime", "GB/s", "GFLOPs"),
+        ("Runtime", "ms", {"Operation", "m", "n", "k", "Bytes", "Flops"}),
+    ),
     "nn-Meter": (
         ("CIN", "COUT", "cortexA76cpu_tflite21", "adreno640gpu_tflite21"),
         ("cortexA76cpu_tflite21", "ms", {"CIN", "COUT"}),

@@ -1,7 +1,9 @@
 import json
+import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +40,15 @@ def test_rows_are_read_back_as_they_were_measured(path: Path) -> None:
     assert float(row["latency_ms"]) == 0.1 + 0.2
     assert json.loads(row["arch"]) == {"layers": [1, 2]}
     assert path.read_text().splitlines()[0].startswith("schema_version,point_id,device,")
+
+
+def test_a_log_is_read_from_a_pipe(path: Path, tmp_path: Path) -> None:
+    written(path, "a", "b")
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[path.read_bytes()])
+    writer.start()
+    assert read_log(tmp_path / "pipe") == read_log(path)
+    writer.join()
 
 
 def test_a_log_is_made_by_its_first_row_and_folders_with_it(path: Path) -> None:

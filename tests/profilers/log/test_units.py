@@ -9,6 +9,8 @@ from profilers.log.units import unit_in, unit_of
     [
         *(("time_us", "us"), ("latency(ns)", "ns"), ("Latency (ms)", "ms"), ("duration_s", "s")),
         *(("Time [sec]", "s"), ("avg_ns", "ns"), ("us1", "us"), ("latencyMs", "ms")),
+        *(("time_\u03bcs", "us"), ("time (\ufffds)", None), ("\u8017\u65f6ms", "ms")),
+        *(("temps \u00e9coul\u00e9s", None), ("msPerStep", "ms"), ("opsPerSec", None)),
         *(("s", None), ("mean", None), ("tokens/s", None), ("time_min", None)),
     ],
 )

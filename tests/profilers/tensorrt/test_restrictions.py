@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, ValueInfoProto, helper
 from support.graphs import write_graph
 
 from profilers.tensorrt.lint import lint_graph
@@ -109,6 +111,40 @@ REFUSED = [
         ALL,
         "coordinate_transformation_mode 'tf_crop_and_resize' is not taken",
     ),
+    ("g (float[3] x) => (float[3] y) { y = Softmax(x) }", ALL, "must have 2 to 8 axes. Got 1"),
+    ("g (float[2,3] x) => (float[2,3] y) { y = Softmax(x) }", [], ""),
+    ("g (float[1,9,4,4] x) => (float[1,9,4,4] y) { y = LRN <size = 4> (x) }", ALL, "must be odd"),
+    (
+        f"g (float[{', '.join('1' * 9)}] x) => (float[{', '.join('1' * 9)}] y) {{ y = Relu(x) }}",
+        ALL,
+        "'x' has 9 axes, at most 8 are taken",
+    ),
+    (
+        "g (bool go, float[2] x) => (float[2] y, float[n, 2] all) { y, all = Loop <body = b "
+        "(int64 i, bool c, float[2] v) => (bool d, float[2] w, float[2] s) "
+        "{ d = Identity(c) w = Relu(v) s = Relu(v) }> ( , go, x) }",
+        ["10", "11", "rtx"],
+        "it must have a number of repetitions|so it must have a number of repetitions",
+    ),
+    ("g (float[2] x) => (float[2] y) { y = Mod(x, x) }", ALL, "'fmod' must be 1 for floating po"),
+    ("g (float[2] x) => (float[2] y) { y = Mod <fmod = 1> (x, x) }", [], ""),
+    (
+        "g (float a, float b, float c) => (float[n] y) { y = Range(a, b, c) }",
+        ALL,
+        "computed from da",
+    ),
+    (
+        "g (int32 n) => (float[m] y) <float a = {0}, float d = {1}> "
+        "{ b = Cast <to = 1> (n) y = Range(a, b, d) }",
+        OLD,
+        "computed from data",
+    ),
+    (
+        "g (float[n] x) => (float[n] y) <float a = {0}, float d = {1}> "
+        "{ s = Size(x) b = Cast <to = 1> (s) y = Range(a, b, d) }",
+        [],
+        "",
+    ),
     (
         "g () => (float[2] y) { y = RandomNormal <shape = [2], dtype = 11> () }",
         ALL,
@@ -149,3 +185,38 @@ def test_a_quantisation_without_a_zero_point_gives_int8(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "g.onnx", text)
     for name in ALL:
         assert [x for x in lint_graph(path, name) if x.severity == "refusal"] == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        helper.make_tensor_value_info("x", TensorProto.UNDEFINED, [2]),
+        helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2]),
+        ValueInfoProto(name="x"),
+    ],
+)
+def test_an_input_that_is_no_tensor_of_a_type_is_refused(
+    tmp_path: Path, value: ValueInfoProto
+) -> None:
+    node, output = helper.make_node("Identity", ["x"], ["y"]), ValueInfoProto(name="y")
+    opset = helper.make_opsetid("", 17)
+    graph = helper.make_graph([node], "g", [value], [output])
+    onnx.save(helper.make_model(graph, opset_imports=[opset]), tmp_path / "g.onnx")
+    for name in ALL:
+        refusals = [x for x in lint_graph(tmp_path / "g.onnx", name) if x.severity == "refusal"]
+        assert "input 'x' must be a tensor with an element type" in refusals[0].reason
+
+
+def test_a_function_of_the_model_is_judged_by_its_nodes(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    for operator, refused_by in (("Relu", OLD), ("Det", ALL)):
+        inner = helper.make_node(operator, ["a"], ["b"])
+        function = helper.make_function("own", "F", ["a"], ["b"], [inner], opsets[:1])
+        node = helper.make_node("F", ["x"], ["y"], domain="own")
+        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 2]) for name in "xy"]
+        graph = helper.make_graph([node], "g", values[:1], values[1:])
+        model = helper.make_model(graph, functions=[function], opset_imports=opsets)
+        onnx.save(model, tmp_path / "g.onnx")
+        for name in ALL:
+            findings = lint_graph(tmp_path / "g.onnx", name)
+            assert any(x.severity == "refusal" for x in findings) == (name in refused_by)

@@ -70,3 +70,14 @@ def test_long_values_are_told_apart_by_their_sum(tmp_path: Path) -> None:
     assert one.text.startswith("sha256:")
     assert one.text != other.text
     assert GivenValues.parse("1,true,2.5").text == "1,1,2.5"
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1e400", "70000", "9" * 400])
+def test_a_number_that_a_floating_point_type_cannot_hold_is_refused(
+    tmp_path: Path, text: str
+) -> None:
+    path = write_graph(tmp_path / "g.onnx", "g (float16[2] x) => (float16[2] y) { y = Relu(x) }")
+    message = r"Input 'x' takes float16: numbers from -65504.0 to 65504.0. Got "
+    with pytest.raises(WorkloadError, match=message):
+        open_onnx_workload(path, values={"x": GivenValues.parse(text)})
+    assert open_onnx_workload(path, values={"x": GivenValues.parse("6e4")})

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from support.graphs import write_graph
 
 from profilers import GivenValues, WorkloadError, open_onnx_workload
@@ -131,3 +133,15 @@ def test_a_value_that_does_not_suit_is_refused(
     path = write_graph(tmp_path / "g.onnx", LENGTHS)
     with pytest.raises(WorkloadError, match=message):
         open_onnx_workload(path, values={name: GivenValues.parse(text)})
+
+
+def test_positions_of_an_empty_table_are_numbered(tmp_path: Path) -> None:
+    text = """g (int64[2, n] position_ids, float[0, 4] table) => (float[2, n, 4] y)
+        { y = Gather(table, position_ids) }"""
+    model = onnx.parser.parse_graph(text)
+    weight = helper.make_tensor("table", TensorProto.FLOAT, [0, 4], [])
+    model.initializer.append(weight)
+    path = tmp_path / "g.onnx"
+    onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)]), path)
+    opened = open_onnx_workload(path, shapes={"position_ids": (2, 2)})
+    assert opened.chosen["position_ids"].values == (0, 1, 0, 1)

@@ -1,14 +1,15 @@
 """Grids of shapes."""
 
 import pytest
+from onnx import TensorProto
 
 from profilers import WorkloadError
 from profilers.workload.declared_inputs import DeclaredInput
 from profilers.workload.sweep import sweep_of
 
-IDS = DeclaredInput("ids", "int64", ("batch", "length"))
-MASK = DeclaredInput("mask", "int64", ("batch", "length"))
-ODD = DeclaredInput("past.0", "float32", ("?", "?", 4))
+IDS = DeclaredInput("ids", TensorProto.INT64, ("batch", "length"))
+MASK = DeclaredInput("mask", TensorProto.INT64, ("batch", "length"))
+ODD = DeclaredInput("past.0", TensorProto.FLOAT, ("?", "?", 4))
 
 
 def test_axes_with_one_symbol_change_together() -> None:

@@ -82,7 +82,8 @@ def _fitted(
     selection = select(models, X, y, groups=groups, seed=seed)
     winner = models[selection.winner]
     model = clone(winner).fit(X, y)
-    curve = learning_curve(winner, X, y, groups=groups, seed=seed)
+    reached = selection.scores[0].mape
+    curve = learning_curve(winner, X, y, groups=groups, unseen=reached, seed=seed)
     report = _report(ready, selection, matrix_columns(ready.schema, base), model=model)
     return Predictor(
         schema=ready.schema,

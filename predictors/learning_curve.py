@@ -1,5 +1,6 @@
 """This module computes how the error falls with the number of rows, and how many a goal takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -14,6 +15,7 @@ _DRAWS = 4
 _MAX_TESTED = 500
 _MIN_GROUPS = 3  # a model of fewer knows too little of how groups differ
 _ROUNDING = 1e-9
+_REACHED = 1000.0  # the weight of the error that was reached, over that of a point of the curve
 _LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are left to test
 
 
@@ -57,6 +59,7 @@ def learning_curve(
     y: NDArray[np.float64],
     *,
     groups: NDArray[np.int64] | None = None,
+    unseen: float | None = None,
     seed: int = 0,
 ) -> LearningCurve | None:
     """Return the learning curve of a model.
@@ -69,10 +72,11 @@ def learning_curve(
         y: The latency in milliseconds, shape (rows,).
         groups: The group of every row. Rows are added group after group, and tested are rows of
             groups that were not fitted.
+        unseen: The MAPE of the model on unseen rows, in a cross-validation with all rows. When the
+            law says that more than this remains, a law is fitted that passes through it.
         seed: The seed of the random choices of rows.
     """
-    from scipy.optimize import nnls  # this and scikit-learn take a second to import
-    from sklearn.base import clone
+    from sklearn.base import clone  # takes a second to import
 
     sizes = [size for size in _SIZES if size <= _LARGEST_SHARE * len(y)]
     codes = np.arange(len(y)) if groups is None else groups
@@ -90,14 +94,22 @@ def learning_curve(
     complete = {size: mapes for size, mapes in mapes_of.items() if len(mapes) == _DRAWS}
     if len(complete) < 2:
         return None
-    rows = np.array(list(complete), dtype=np.float64)
-    means = np.array([np.mean(mapes) for mapes in complete.values()])
+    means = [float(np.mean(mapes)) for mapes in complete.values()]
+    floor, slope = _law(list(complete), means)
+    if unseen is not None and floor > unseen:
+        floor, slope = _law([*complete, len(y)], [*means, unseen], last=_REACHED)
+    return LearningCurve(tuple(complete), tuple(means), floor, slope)
+
+
+def _law(rows: Sequence[int], mapes: Sequence[float], last: float = 1.0) -> tuple[float, float]:
+    """Return the floor and the slope of the law; `last` is a further weight of the last point."""
+    from scipy.optimize import nnls  # takes a moment to import
+
     weight = np.sqrt(rows)  # few rows make a noisy point
-    law = np.column_stack([np.ones(len(rows)), 1 / rows]) * weight[:, None]
-    (floor, slope), _ = nnls(law, means * weight)
-    return LearningCurve(
-        tuple(int(n) for n in rows), tuple(map(float, means)), float(floor), float(slope)
-    )
+    weight[-1] *= last
+    law = np.column_stack([np.ones(len(rows)), 1 / np.array(rows)]) * weight[:, None]
+    (floor, slope), _ = nnls(law, np.array(mapes) * weight)
+    return float(floor), float(slope)
 
 
 def _drawn(codes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -152,16 +152,26 @@ def trial_of_fit(
     """
     least = MIN_ROWS_WITH_BASE
     try:
-        ready = prepare(read_table(path), targets=targets, least=least, unit=unit)
+        frame = read_table(path)
+        if 0 < len(usable := usable_rows(frame)) < least:
+            return (_too_few(len(usable)),), {}
+        ready = prepare(frame, targets=targets, least=least, unit=unit)
     except TableError as error:
         remedy = "until then `automoe fit` refuses the log"
         return (Problem("fit", "problem", str(error), remedy),), {}
     n_rows = len(ready.usable)
     if n_rows >= MIN_ROWS:
         return (), ready.left_out
+    return (_too_few(n_rows),), ready.left_out
+
+
+def _too_few(n_rows: int) -> Problem:
+    """Return the problem of a log that is too short, for any fit or for one without a base."""
     message = f"{n_rows} usable rows; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
-    problem = Problem("rows", "warning", message, f"measure {MIN_ROWS - n_rows} more")
-    return (problem,), ready.left_out
+    remedy = f"measure {MIN_ROWS - n_rows} more"
+    if n_rows < MIN_ROWS_WITH_BASE:
+        return Problem("fit", "problem", message, remedy)
+    return Problem("rows", "warning", message, remedy)
 
 
 def _check_base(base: Predictor | None, held: dict[str, str]) -> None:

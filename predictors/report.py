@@ -74,14 +74,14 @@ class FitReport:
 
     @property
     def outlook(self) -> str:
-        """A sentence that says what more measurements would bring."""
+        """A sentence that says what more measurements would bring, by the learning curve."""
         curve = self.learning_curve
         if curve is None:
             return "too few rows to say what more of them would bring"
         points = 100 * curve.gain(self.n_rows, _MORE_ROWS)
         return (
             f"{_MORE_ROWS} more measurements would lower the error by {points:.1f} points; "
-            f"with any number the error stays above {curve.floor:.1%}"
+            f"about {curve.floor:.1%} would remain with any number"
         )
 
     def verdict(self, goal: float) -> str:

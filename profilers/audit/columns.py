@@ -61,9 +61,16 @@ def find_conditions(log: AnyLog) -> tuple[str, ...]:
     """Return the columns that must be the same in every row.
 
     In a log of `automoe profile` these are its conditions. In other logs they are the columns
-    with a name that is known for a condition.
+    with a name that is known for a condition. A setting in a table of a known program, such as
+    `n_threads` of llama-bench, varies on purpose and is none.
     """
-    names = {*ONE_PER_LOG, *(() if log.is_ours else {*ONE_PER_FIT, *NAMES_OF_OTHERS})}
+    table = known_table(log.columns)
+    of_others = {
+        name
+        for name in NAMES_OF_OTHERS
+        if table is None or not table.may_be_feature(name, log.columns)
+    }
+    names = {*ONE_PER_LOG, *(() if log.is_ours else {*ONE_PER_FIT, *of_others})}
     return tuple(name for name in log.columns if name.lower() in names)
 
 

@@ -14,7 +14,13 @@ from profilers.audit.problem import Problem
 from profilers.audit.residuals import unexplained
 from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
 from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
-from profilers.log.rows import LATER_COLUMNS, LogError, format_line, require_same
+from profilers.log.rows import (
+    LATER_COLUMNS,
+    LogError,
+    format_line,
+    require_columns,
+    require_same,
+)
 from profilers.log.units import unit_of
 
 
@@ -76,6 +82,8 @@ def summarise(path: Path) -> LogSummary:
         LogError: The log cannot be read.
     """
     rows = _read_existing(path)
+    if not rows:  # an empty log, or a file that is none
+        require_columns(read_any_log(path).columns, path)
     latencies = [float(row["latency_ms"]) for row in rows]
     times = [row["measured_at"] for row in rows]
     return LogSummary(

@@ -5,7 +5,6 @@ It keeps malformed rows. Its callers decide what to do about them.
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isnan, nan
@@ -14,13 +13,11 @@ from typing import Final
 
 from profilers.log.decoding import content_of, delimiter_of, without_named_delimiter
 from profilers.log.rows import LogError
+from profilers.log.separators import with_decimal_points
 
 # The largest size, count or latency in a log. Its square fits in double precision, and the number
 # itself in the single precision of XGBoost.
 LARGEST: Final = 1e20
-
-# A number with a decimal comma, perhaps with points between the thousands; or with a point.
-_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)?([.,]\d+)?([eE][+-]?\d+)?|nan", re.I)
 
 _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
 
@@ -101,9 +98,10 @@ def number(text: str) -> float:
 def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
     """Read a CSV, with its malformed records.
 
-    Cells may be separated by commas, semicolons or tabs. With the latter two, a comma in a column
-    of numbers is its decimal point. A first column without a name, which pandas writes, is called
-    `Unnamed: 0`, as pandas calls it. A last column that is blank everywhere is left out.
+    Cells may be separated by commas, semicolons or tabs. Decimal commas and separators of thousands
+    are taken out of numbers (see `profilers.log.separators`). A first column without a name, which
+    pandas writes, is called `Unnamed: 0`, as pandas calls it. A last column that is blank
+    everywhere is left out.
 
     Args:
         path: The file.
@@ -130,8 +128,8 @@ def log_in(content: str, path: Path) -> AnyLog:
     ]
     _require_names(path, header)
     columns, records = _named(header.cells, records)
-    if delimiter != ",":
-        records = _with_points(records, len(columns))
+    if delimiter != "," or '"' in content:
+        records = _with_points(records, columns, delimiter=delimiter, path=path)
     is_ours = set(columns) >= _OURS
     torn = None
     is_own_form = delimiter == "," and "\r" not in content.partition("\n")[0]
@@ -221,22 +219,13 @@ def _named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, 
     ]
 
 
-def _with_points(records: list[Record], n_columns: int) -> list[Record]:
-    """Return the records with a point instead of the decimal comma in columns of numbers."""
-    rows = [record.cells for record in records if len(record.cells) == n_columns]
-    numeric = {
-        index
-        for index, cells in enumerate(zip(*rows, strict=True))
-        if any("," in cell for cell in cells)
-        and all(_COMMA_NUMBER.fullmatch(cell) for cell in cells if cell)
-    }
-    return [
-        replace(record, cells=tuple(_pointed(c, i in numeric) for i, c in enumerate(record.cells)))
-        for record in records
-    ]
-
-
-def _pointed(cell: str, is_numeric: bool) -> str:
-    if not is_numeric or "," not in cell:
-        return cell
-    return cell.replace(".", "").replace(",", ".")
+def _with_points(
+    records: list[Record], columns: tuple[str, ...], *, delimiter: str, path: Path
+) -> list[Record]:
+    """Return the records with numbers as Python reads them, see `profilers.log.separators`."""
+    whole = [index for index, x in enumerate(records) if len(x.cells) == len(columns)]
+    rows = [records[index].cells for index in whole]
+    plain = with_decimal_points(columns, rows, delimiter=delimiter, path=path)
+    for index, cells in zip(whole, plain, strict=True):
+        records[index] = replace(records[index], cells=cells)
+    return records

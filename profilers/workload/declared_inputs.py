@@ -124,6 +124,9 @@ def shapes_of_inputs(
 ) -> InputShapes:
     """Return the shape of each input. A dimension whose size nobody gives has the size 1.
 
+    A symbol that is a sum of symbols and numbers, such as `past_sequence_length + 1` of a decoder
+    with a cache, has the size of the sum, unless a size is given for it.
+
     A symbol that gets several sizes from `shapes` is no symbol: runtimes take each size where it
     was given. A declared size of 0 may mean an unknown size, so `shapes` may give another one.
 
@@ -154,6 +157,9 @@ def shapes_of_inputs(
         for symbol, several in sizes.items()
         if len(several) > 1
     ]
+    for symbol in {x for each in by_name.values() for x in each.dims or () if isinstance(x, str)}:
+        if symbol not in sizes and (total := _sum_of(symbol, sizes)) is not None:
+            sizes[symbol] = {total: None}
     whole: dict[str, Shape] = {}
     for name, each in by_name.items():
         whole[name] = shapes[name] if name in shapes else _filled(each, sizes)
@@ -192,6 +198,14 @@ def _matched(declared: DeclaredInput, shape: Shape) -> Iterable[tuple[str, int]]
             )
     pairs = zip(declared.dims, shape, strict=True)
     return [(dim, size) for dim, size in pairs if isinstance(dim, str) and dim]
+
+
+def _sum_of(symbol: str, sizes: Mapping[str, Mapping[int, None]]) -> int | None:
+    """Return the size of a sum such as `past + 1`; None when a term is unknown or ambiguous."""
+    terms = [term.strip() for term in symbol.split("+")]
+    if len(terms) < 2 or not all(x.isdecimal() or len(sizes.get(x, ())) == 1 for x in terms):
+        return None
+    return sum(int(x) if x.isdecimal() else next(iter(sizes[x])) for x in terms)
 
 
 def _filled(declared: DeclaredInput, sizes: Mapping[str, Mapping[int, None]]) -> Shape:

@@ -37,6 +37,20 @@ def test_a_group_is_never_fitted_and_tested() -> None:
     assert apart.mapes[-1] > 5 * together.mapes[-1]
 
 
+def test_what_remains_is_no_more_than_the_error_that_was_reached() -> None:
+    # Eight unknowns without noise: the error falls faster than 1/n, so the law alone is too high.
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 10, (40, 8))
+    y = np.exp(X @ np.linspace(-0.3, 0.3, 8))
+    alone = learning_curve(Ridge(), X, y)
+    curve = learning_curve(Ridge(), X, y, unseen=0.8 * alone.floor if alone else None)
+    assert alone is not None
+    assert curve is not None
+    assert alone.floor > 0
+    assert curve.floor <= 0.8 * alone.floor
+    assert curve.floor + curve.slope / 40 == pytest.approx(0.8 * alone.floor, rel=0.02)
+
+
 def test_more_rows_are_more_groups() -> None:
     # The level of a group is unknown from other groups, so rows of the same groups do not help.
     rng = np.random.default_rng(0)

@@ -64,7 +64,7 @@ ROWS = [f"{n % 6},{n}.5,{10 + n % 6}.{n}\n" for n in range(24)]
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (ROWS[:7], "has 7 usable rows of 7; a predictor needs 8. Measure 1 more."),
+        (ROWS[:7], "7 usable rows; a fit needs 20, or 8 with a base"),
         ([], "has a header and no rows. Add rows below it."),
         ([*ROWS, "nan,1.5,12.0\n"], "line 26, column 'layers': a feature must be a number from"),
         ([*ROWS, "1e308,1.5,12.0\n"], "line 26, column 'layers': a feature must be a number from"),
@@ -142,3 +142,10 @@ def test_merging(capsys: Capture, tmp_path: Path) -> None:
     odd = write(tmp_path / "3.csv", "c", workload="another")
     assert main(["log", "merge", str(one), str(odd), "-o", str(tmp_path / "x.csv")]) == 2
     assert "'workload' must be 'w'" in capsys.readouterr().err
+
+
+def test_a_target_is_no_condition(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "other.csv"
+    log.write_text("layers,width,runtime\n" + "".join(ROWS))
+    assert main(["log", "check", str(log), "--target", "runtime", "--unit", "s"]) == 0
+    assert "'runtime' is in seconds, by --unit" in capsys.readouterr().err

@@ -87,6 +87,12 @@ def test_words_become_0_and_1_holes_the_median_and_lists_their_sum_and_length(pa
     assert all(values.dtype == np.float64 for values in columns.values())
 
 
+def test_a_setting_in_a_table_of_a_known_program_is_no_condition(path: Path) -> None:
+    llama_bench = ("model_n_params", "n_prompt", "n_gen", "avg_ns", "avg_ts")
+    assert find_conditions(with_columns(path, *llama_bench, "n_threads")) == ()
+    assert find_conditions(with_columns(path, "n_threads", "avg_ns")) == ("n_threads",)
+
+
 @pytest.mark.parametrize(
     ("header", "cells", "has"),
     [("name", "abcd", True), ("name", "aabb", False), ("n", "1234", False)],

@@ -161,3 +161,11 @@ def test_a_table_of_one_column_is_no_log(path: Path, content: str, message: str)
     path.write_text(content)
     with pytest.raises(LogError, match=message):
         check(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b", b"\x1f\x8b\x08\0", b'{"results": []}'])
+def test_a_summary_of_a_file_that_is_no_log_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "no.csv"
+    path.write_bytes(content)
+    with pytest.raises(LogError, match=r"no\.csv"):
+        summarise(path)

@@ -112,3 +112,24 @@ def test_a_file_that_is_not_onnx_is_refused(path: Path) -> None:
 def test_a_missing_file_is_an_os_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="model.onnx"):
         workload_for_onnx(path)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "mask"),
+    [
+        ({"x": (1, 31)}, (1, 32)),
+        ({"x": (1, 31), "mask": (1, 40)}, (1, 40)),
+        ({}, (1, 1)),
+    ],
+)
+def test_a_sum_of_symbols_has_the_size_of_the_sum(
+    path: Path, shapes: dict[str, tuple[int, ...]], mask: tuple[int, ...]
+) -> None:
+    declared = [("x", ["batch", "past"]), ("mask", ["batch", "past + 1"]), ("z", ["q + past"])]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, d) for name, d in declared]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    nodes = [helper.make_node("Abs", ["x"], ["y"])]
+    graph = helper.make_graph(nodes, "decoder", inputs, [output])
+    onnx.save(helper.make_model(graph), path)
+    (call,) = workload_for_onnx(path, shapes=shapes).calls
+    assert (call.inputs["mask"].shape, call.inputs["z"].shape) == (mask, (1,))

@@ -1,0 +1,95 @@
+"""This module writes the numbers of a table with a decimal point and without thousands apart.
+
+`2.853,9` and `2,853.9` say themselves which character is the decimal one. `1.024` and `1,024` do
+not: the other cells of the column say it, then those of the table, then the character between the
+cells. Where nothing says it, the table is refused, because a guess is wrong a thousandfold.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from profilers.log.rows import LogError
+
+_NUMBER: Final = {
+    ".": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+)?(\.\d+)?([eE][+-]?\d+)?|nan", re.I),
+    ",": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)?(,\d+)?([eE][+-]?\d+)?|nan", re.I),
+}
+_SEPARATED: Final = re.compile(r".*[.,].*")
+
+
+def with_decimal_points(
+    columns: Sequence[str], rows: Sequence[tuple[str, ...]], *, delimiter: str, path: Path
+) -> list[tuple[str, ...]]:
+    """Return the rows with all numbers in the form that Python reads.
+
+    Args:
+        columns: The names of the columns.
+        rows: The cells of each row, as many as there are columns.
+        delimiter: The character between cells: a comma, a semicolon or a tab.
+        path: The file, for messages.
+
+    Raises:
+        LogError: A column may be read in two ways.
+    """
+    table = [list(cells) for cells in zip(*rows, strict=True)]
+    signs = [_signs(cells, delimiter) for cells in table]
+    of_table = set().union(*(own for own in signs if own is not None))
+    for index, (cells, own) in enumerate(zip(table, signs, strict=True)):
+        if own is None:
+            continue
+        decimal = _decimal(own, of_table, cells, delimiter)
+        if decimal is None:
+            raise _ambiguous(path, columns[index], cells)
+        table[index] = [_plain(cell, decimal) for cell in cells]
+    return list(zip(*table, strict=True))
+
+
+def _ambiguous(path: Path, column: str, cells: Sequence[str]) -> LogError:
+    """Return the error for a column that may be read in two ways."""
+    example = next(cell for cell in cells if _SEPARATED.fullmatch(cell))
+    listed = f" or, for a list, [{example.replace(',', ', ')}]" if "," in example else ""
+    return LogError(
+        f"{path}: column {column!r} must hold numbers that can be read in one way. Got "
+        f"{example!r}. Write {re.sub('[.,]', '', example)}, {example.replace(',', '.')}{listed}."
+    )
+
+
+def _signs(cells: Iterable[str], delimiter: str) -> set[str] | None:
+    """Return the decimal characters that cells of a column of numbers tell.
+
+    Return None for a column without such numbers. In a table with commas between the cells, a
+    point is the decimal character, and numbers with commas that are no thousands are a list.
+    """
+    filled = [cell for cell in set(cells) if cell]
+    marked = [cell for cell in filled if _SEPARATED.fullmatch(cell)]
+    if delimiter == ",":
+        marked = [cell for cell in marked if "," in cell]
+        if not marked or not all(map(_NUMBER["."].fullmatch, filled)):
+            return None
+        return {"." for cell in marked if "." in cell}
+    readings = [[sign for sign in _NUMBER if _NUMBER[sign].fullmatch(cell)] for cell in filled]
+    if not marked or not all(readings):
+        return None
+    return {own[0] for own in readings if len(own) == 1}
+
+
+def _decimal(own: set[str], of_table: set[str], cells: Sequence[str], delimiter: str) -> str | None:
+    """Return the decimal character of a column's ambiguous cells; None when nothing tells it."""
+    if len(own) == 1:
+        return next(iter(own))
+    has_points = [("." in cell) for cell in cells if cell]
+    if delimiter == ";" and not any(has_points):
+        return None if of_table == {"."} else ","
+    if len(of_table) == 1:
+        return next(iter(of_table))
+    return "." if own or all(has_points) else None
+
+
+def _plain(cell: str, decimal: str) -> str:
+    """Return a number with a decimal point and without separators of thousands."""
+    if not _NUMBER[decimal].fullmatch(cell):
+        decimal = "," if decimal == "." else "."
+    thousands = "," if decimal == "." else "."
+    return cell.replace(thousands, "").replace(decimal, ".")

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from profilers import LogError
+from profilers.log.any_log import read_any_log
+
+
+def read(tmp_path: Path, content: str) -> list[tuple[str, ...]]:
+    path = tmp_path / "any.csv"
+    path.write_text(content, encoding="utf-8")
+    return [tuple(row.cells.values()) for row in read_any_log(path).rows]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("a;b\n1.024;2.853,9\n512;853,25\n", [("1024", "2853.9"), ("512", "853.25")]),
+        ("a;b\n1;4.077\n2;853,9\n", [("1", "4077"), ("2", "853.9")]),
+        ("a;b\n1;4,077\n2;13,509\n", [("1", "4.077"), ("2", "13.509")]),
+        ("a;b\n1;4.077\n2;13.509\n", [("1", "4.077"), ("2", "13.509")]),
+        ("a;b\n1;0.125\n2;1.250\n3;4\n", [("1", "0.125"), ("2", "1.250"), ("3", "4")]),
+        ("a\tb\n1,024\t2,853.9\n512\t3.5\n", [("1024", "2853.9"), ("512", "3.5")]),
+        ('a,b\n"1,024","2,853.9"\n512,3.5\n', [("1024", "2853.9"), ("512", "3.5")]),
+        ('a,b\n"3072,2048",1\n"512,512,64",2\n', [("3072,2048", "1"), ("512,512,64", "2")]),
+        ('a,b\n"[512,512]",1.024\n', [("[512,512]", "1.024")]),
+        ("a;b\n1.2.3;1,5\nv1,024;2,5\n", [("1.2.3", "1.5"), ("v1,024", "2.5")]),
+    ],
+)
+def test_numbers_are_read_as_a_person_reads_them(
+    tmp_path: Path, content: str, rows: list[tuple[str, ...]]
+) -> None:
+    assert read(tmp_path, content) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        ("a;b\n1.024;1\n512;2\n", r"column 'a' must .* Got '1\.024'. Write 1024, 1\.024\."),
+        ("a\tb\n1,024\t1\n512\t2\n", r"Write 1024, 1\.024 or, for a list, \[1, 024\]"),
+        ('a,b\n"8,192",1\n512,2\n', r"any\.csv: column 'a' must hold numbers .* Got '8,192'"),
+        ("a;b\n1,024;2.1\n2,048;2.1\n", "column 'a' must hold numbers"),
+    ],
+)
+def test_numbers_that_may_be_read_in_two_ways_are_refused(
+    tmp_path: Path, content: str, remedy: str
+) -> None:
+    with pytest.raises(LogError, match=remedy):
+        read(tmp_path, content)

@@ -1,6 +1,7 @@
 """This module reads one cell of a log: a number, or a list of numbers."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from math import nan
 from typing import Literal
@@ -38,14 +39,16 @@ def kind_of(cells: Sequence[str]) -> Literal["numeric", "list", "categorical"]:
 
     The other cells are then mistakes. A message will name them, and they become no categories.
     """
-    filled = [cell for cell in cells if cell]
+    filled = Counter(cell for cell in cells if cell)  # equal cells are parsed once
+    n_filled = filled.total()
     if not filled:
         return "categorical"
-    if sum(map(is_number, filled)) >= _MOST * len(filled):
+    if sum(n for cell, n in filled.items() if is_number(cell)) >= _MOST * n_filled:
         return "numeric"
-    n_lists = sum(map(bool, map(parse_list, filled)))
-    n_alike = sum(cell[0] == "[" or bool(parse_list(cell)) for cell in filled)
-    is_list = n_lists >= _LEAST_LISTS * len(filled) and n_alike >= _MOST * len(filled)
+    lists = {cell for cell in filled if parse_list(cell)}
+    n_lists = sum(filled[cell] for cell in lists)
+    n_alike = sum(n for cell, n in filled.items() if cell[0] == "[" or cell in lists)
+    is_list = n_lists >= _LEAST_LISTS * n_filled and n_alike >= _MOST * n_filled
     return "list" if is_list else "categorical"
 
 

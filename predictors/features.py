@@ -236,9 +236,10 @@ def _is_expanded_list(frame: pd.DataFrame, base: str) -> bool:
 
 
 def _varies(column: pd.Series) -> bool:
-    levels = column.map(str).nunique()
-    is_text = _kind(column) == "categorical"
-    return bool(1 < levels <= (min(_MAX_LEVELS, len(column) / 2) if is_text else len(column)))
+    levels = (column.map(str) if column.dtype == object else column).nunique(dropna=False)
+    if levels < 2 or levels <= min(_MAX_LEVELS, len(column) / 2):
+        return levels > 1
+    return _kind(column) != "categorical"
 
 
 def _kind(column: pd.Series) -> Literal["numeric", "categorical", "list"]:

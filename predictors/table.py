@@ -160,10 +160,11 @@ def _not_a_row(log: AnyLog, record: Record) -> str:
 def _typed(cells: pd.Series) -> pd.DataFrame:
     """Return a column of text as numbers, as the three statistics of its lists, or unchanged."""
     name = str(cells.name)
-    filled = [cell for cell in cells if cell.lower() not in _MISSING]
+    levels = set(cells)  # equal cells are parsed once
+    filled = [cell for cell in levels if cell.lower() not in _MISSING]
     if filled and all(map(is_number, filled)):
         return pd.to_numeric(cells.where(cells != ""), errors="coerce").to_frame()
-    if all(map(parse_list, cells)):
+    if all(map(parse_list, levels)):
         statistics = [list_statistics(cell) for cell in cells]
         columns = [name + suffix for suffix in LIST_SUFFIXES]
         return pd.DataFrame(statistics, index=cells.index, columns=columns, dtype=float)

@@ -17,22 +17,26 @@ _MOST_ROWS_TUNED = 200  # rows on which the parameters are chosen
 _MOST_ROWS = 800  # rows that are all used for the predictions
 _SAMPLE = 500  # rows that are used in a longer table
 _MOST_NONLINEAR = 40  # columns whose effect may bend
-_CHUNK = 4000
+_CHUNK = 256  # rows whose covariances fit into a cache
+_MOST_OTHERS = 4000  # beyond the sample, whose deviations are all computed
 _FAR = 4.0  # deviations
 _STEPS = 60
 _LEAST_NOISE = 1e-3  # of the spread of the target
 _CONSTANT = 100.0  # the variance of the level, in squared spreads of the target
+_LEAST_FREEDOM = 0.25  # of the rows; they tell the scale even where they follow every bend
 _ROOT5 = float(np.sqrt(5))
 
 Vector = NDArray[np.float64]
 # Centres and widths of the normal priors of the logarithms of the standard deviations of: slopes,
 # steps, bend, points, noise, drift. They are in spreads of the target. A weight of a column in the
-# distance has the prior below.
+# distance and the standard deviation of a walk along a column have the priors below.
 _PRIOR = np.log([0.5, 0.5, 0.5, 0.01, 0.1, 0.01])
 _PRIOR_WIDTH = np.array([1.5, 1.5, 1.0, 2.0, 2.0, 2.0])
 _N_SCALES = len(_PRIOR)
 _NOISE = 4
 _WEIGHT, _WEIGHT_WIDTH = 0.3, 1.5
+_WALK, _WALK_WIDTH = np.log(0.05), 2.0
+_LEAST_WALK = np.log(1e-3)  # a smaller one is left out of the predictions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,15 +63,17 @@ class Prediction:
         # Imported here because it takes a moment, and most uses of this package need no check.
         from scipy.special import stdtr
 
-        return np.asarray(stdtr(max(1.0, min(self.freedom, 1e6)), -np.asarray(deviations)))
+        least = _LEAST_FREEDOM * len(self.residuals)
+        return np.asarray(stdtr(max(least, min(self.freedom, 1e6)), -np.asarray(deviations)))
 
 
 class GaussianProcess:
     """A Gaussian process over columns of numbers and of words.
 
-    Its covariance is the sum of a slope of each number, a step of each word, a smooth bend over all
-    columns (Matern 5/2 with one weight for each column), and what rows of one point have in common,
-    where points are repeated. All parameters maximise the
+    Its covariance is the sum of a slope of each number, a step of each word, a walk along each
+    number (Brownian motion, which follows stairs and cliffs), a smooth bend over all columns
+    (Matern 5/2 with one weight for each column), and what rows of one point have in common, where
+    points are repeated. All parameters maximise the
     posterior probability of the rows on which they are chosen. There, and only there, the level may
     also wander from row to row (Brownian motion), so that a drift is not taken for noise.
     """
@@ -83,6 +89,7 @@ class GaussianProcess:
         self._words = [x / np.sqrt(2) for x in columns if x.ndim == 2]
         self._slopes = _stacked(self._numbers, len(columns[0]))
         self._steps = _stacked(self._words, len(columns[0]))
+        self._places = _places(self._slopes)
         every = np.column_stack((self._slopes, self._steps)).round(9)
         _, point = np.unique(every, axis=0, return_inverse=True)
         self._point = point.reshape(-1, 1).astype(float)
@@ -123,7 +130,7 @@ class GaussianProcess:
             cross = _covariance(points, some, used, parameters)
             residuals[some] = own[some] - cross @ scores
             deviations[some] = usual
-            doubtful = len(others) <= _CHUNK or np.abs(residuals[some]) > _FAR * usual
+            doubtful = len(others) <= _MOST_OTHERS or np.abs(residuals[some]) > _FAR * usual
             near = np.flatnonzero(np.broadcast_to(doubtful, some.shape))
             total = _own_variance(points, some[near], parameters) + noise
             explained = np.einsum("ij,ij->i", cross[near] @ precision, cross[near])
@@ -151,11 +158,16 @@ class GaussianProcess:
             (self._point[rows] == self._point[rows].T) * float(self._has_repeats),
             np.minimum.outer(rows, rows) / len(target),
             distances.reshape(len(groups), -1),
+            np.array([np.minimum.outer(x, x) for x in self._places[rows].T]).reshape(
+                -1, own.size**2
+            ),
         )
-        weight = np.log(_WEIGHT / len(groups))
-        centre = np.concatenate((_PRIOR, np.full(len(groups), weight)))
-        width = np.concatenate((_PRIOR_WIDTH, np.full(len(groups), _WEIGHT_WIDTH)))
-        bounds = [(-9.0, 4.0)] * _N_SCALES + [(-12.0, 5.0)] * len(groups)
+        weight, n_walks = np.log(_WEIGHT / len(groups)), len(self._numbers)
+        centre = np.repeat(weight, len(groups))
+        centre = np.concatenate((_PRIOR, centre, np.full(n_walks, _WALK)))
+        width = np.repeat(_WEIGHT_WIDTH, len(groups))
+        width = np.concatenate((_PRIOR_WIDTH, width, np.full(n_walks, _WALK_WIDTH)))
+        bounds = [(-9.0, 4.0)] * _N_SCALES + [(-12.0, 5.0)] * len(groups) + [(-9.0, 4.0)] * n_walks
         bounds[_NOISE] = (np.log(_LEAST_NOISE), 2.0)
         result: Any = minimize(  # type: ignore[call-overload]
             lambda x: _loss(x, own, parts, centre, width),
@@ -168,25 +180,29 @@ class GaussianProcess:
         return np.asarray(result.x), groups
 
     def _points(self, parameters: Vector, groups: Sequence[Vector]) -> tuple[Vector, ...]:
-        weights = np.exp(parameters[_N_SCALES:] / 2)
+        last = _N_SCALES + len(groups)
+        weights = np.exp(parameters[_N_SCALES:last] / 2)
+        walks = parameters[last:]
+        walked = (self._places * np.exp(2 * walks))[:, walks > _LEAST_WALK]
         bent = np.column_stack([x * w for x, w in zip(groups, weights, strict=True)])
         point = self._point if self._has_repeats else np.full_like(self._point, np.nan)
-        return self._slopes, self._steps, bent, point
+        return self._slopes, self._steps, bent, point, walked
 
 
 def _loss(
     x: Vector, target: Vector, parts: tuple[Vector, ...], centre: Vector, width: Vector
 ) -> tuple[float, Vector]:
     """Return the negative logarithm of the posterior of the parameters, and its gradient."""
-    slopes, steps, same, wandering, distances = parts
+    slopes, steps, same, wandering, distances, places = parts
+    last = _N_SCALES + len(distances)
     n = len(target)
     slope, step, bend, point, noise, drift = np.exp(2 * x[:_N_SCALES])
-    weights = np.exp(x[_N_SCALES:])
+    weights, walks = np.exp(x[_N_SCALES:last]), np.exp(2 * x[last:])
     root = np.sqrt(5 * np.maximum(weights @ distances, 0.0)).reshape(n, n)
     decay = np.exp(-root)
     shape = (1 + root + root**2 / 3) * decay
     covariance = _CONSTANT + slope * slopes + step * steps + bend * shape
-    covariance += point * same + drift * wandering
+    covariance += point * same + drift * wandering + (walks @ places).reshape(n, n)
     covariance[np.diag_indices(n)] += noise
     try:
         factor = np.linalg.cholesky(covariance)
@@ -205,6 +221,7 @@ def _loss(
             [bend * np.vdot(slack, shape), point * np.vdot(slack, same)],
             [noise * np.trace(slack), drift * np.vdot(slack, wandering)],
             by_weight,
+            walks * (places @ slack.ravel()),
         )
     )
     return float(loss), -gradient + off / width
@@ -216,7 +233,7 @@ def _covariance(
     others: NDArray[np.intp],
     parameters: Vector,
 ) -> Vector:
-    slopes, steps, bent, point = points
+    slopes, steps, bent, point, walked = points
     slope, step, bend, repeated = np.exp(2 * parameters[:4])
     root = _distances(_ROOT5 * bent[rows], _ROOT5 * bent[others])
     np.sqrt(root, out=root)
@@ -229,16 +246,18 @@ def _covariance(
     covariance *= bend
     covariance += slope * (slopes[rows] @ slopes[others].T) + _CONSTANT
     covariance += step * (steps[rows] @ steps[others].T)
+    for place in walked.T:
+        covariance += np.minimum.outer(place[rows], place[others])
     if np.isfinite(point[0, 0]):
         covariance += repeated * (point[rows] == point[others].T)
     return covariance
 
 
 def _own_variance(points: tuple[Vector, ...], rows: NDArray[np.intp], parameters: Vector) -> Vector:
-    slopes, steps, _, point = points
+    slopes, steps, _, point, walked = points
     slope, step, bend, repeated = np.exp(2 * parameters[:4])
     own = slope * (slopes[rows] ** 2).sum(1) + step * (steps[rows] ** 2).sum(1)
-    own += repeated * np.isfinite(point[rows, 0])
+    own += repeated * np.isfinite(point[rows, 0]) + walked[rows].sum(1)
     return np.asarray(own + bend + _CONSTANT)
 
 
@@ -262,6 +281,15 @@ def scaled(values: Vector) -> Vector:
     # A column that is constant except for rounding says nothing.
     is_constant = spread <= 1e-9 * float(np.abs(values).max())
     return np.zeros_like(values) if is_constant else centred / spread
+
+
+def _places(columns: Vector) -> Vector:
+    """Return each column on a scale from 0, its smallest value, to 1, its largest one."""
+    if not columns.size:
+        return columns
+    least = columns.min(0)
+    width = columns.max(0) - least
+    return np.asarray((columns - least) / np.where(width > 0, width, 1.0))
 
 
 def _some(rows: NDArray[np.intp], most: int, rng: np.random.Generator) -> NDArray[np.intp]:

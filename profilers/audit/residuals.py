@@ -26,8 +26,9 @@ _SURE_SWAP = 4.0  # deviations of each of the two rows
 _CHANCE = 1e-5  # that some pair of a sound log looks exchanged
 _ODD = 1.0
 _MOST_ODD = 300
-_LEAST_GAIN = 3.0  # in the logarithm of the likelihood; more where many pairs are tried
-_GAIN_OF_MANY = 8.0
+_LEAST_GAIN = 3.0  # in the logarithm of the likelihood
+_MANY = 2000  # rows, among which chance alone makes many pairs look exchanged
+_LEAST_GAIN_OF_MANY = 25.0
 _TRIED_PAIRS = 3
 _MOST_SWAPS = 5
 _USUAL = 3.0  # deviations
@@ -76,7 +77,8 @@ def unexplained(latency: Vector, columns: Sequence[Vector]) -> Unexplained:
         target = target - np.where(np.isfinite(factors), factors, 0.0) * _THOUSAND
         prediction = model.predict(target, np.isfinite(factors))
     z = prediction.residuals / prediction.deviations
-    limit = _USUAL * min(1.0, 1.4826 * float(np.median(np.abs(z)))) * prediction.deviations
+    # In the spread of the rows themselves, so that a drift of all rows is not cut away.
+    limit = _USUAL * 1.4826 * float(np.median(np.abs(z))) * prediction.deviations
     residuals = prediction.residuals
     if (limit > 0).all() and (np.abs(residuals) > limit).any():
         clipped = target - residuals + np.clip(residuals, -limit, limit)
@@ -100,10 +102,11 @@ class _Model:
         deviation = float(np.std(usual)) if len(usual) > 2 else _UNKNOWN
         return Prediction(residuals, np.full(len(target), max(deviation, 1e-9)))
 
-    def sides(self, row: int) -> Iterator[NDArray[np.bool_]]:
+    def sides(self, row: int, least_values: int) -> Iterator[NDArray[np.bool_]]:
         """Yield the rows that are at least, and those that are at most, as large in one column."""
         for column in self.columns:
-            for sign in (1.0, -1.0) if column.ndim == 1 else ():
+            is_tried = column.ndim == 1 and len(np.unique(column)) >= least_values
+            for sign in (1.0, -1.0) if is_tried else ():
                 side = sign * column >= sign * column[row]
                 if not side.all():
                     yield side
@@ -194,8 +197,8 @@ def _unswapped(
             changed[rows] = target[rows[::-1]]
             joined[rows] = True
             fitted = model.predict(changed, joined)
-            if _explains(target, changed, pair, judged & joined, fitted) and not any(
-                _is_beside_a_step(model, target, row, changed[row], joined) for row in pair
+            if _explains(target, changed, pair, judged & joined, fitted) and not _is_at_a_step(
+                model, target, changed, pair, joined
             ):
                 target, kept, prediction = changed, joined, fitted
                 pairs.append(pair)
@@ -205,16 +208,39 @@ def _unswapped(
     return target, kept, tuple(pairs), prediction
 
 
+def _is_at_a_step(
+    model: _Model, target: Vector, changed: Vector, pair: tuple[int, int], kept: NDArray[np.bool_]
+) -> bool:
+    """Return whether one row is beside a step of a size, or both are beside a step of any number.
+
+    A column of few values divides the rows into large groups, one of which suits a row by chance.
+    """
+
+    def is_beside(row: int, least: int) -> bool:
+        return _is_beside_a_step(
+            model, target, row, mended=changed[row], kept=kept, least_values=least
+        )
+
+    return any(is_beside(row, MIN_ROWS) for row in pair) or all(is_beside(row, 2) for row in pair)
+
+
 def _is_beside_a_step(
-    model: _Model, target: Vector, row: int, mended: float, kept: NDArray[np.bool_]
+    model: _Model,
+    target: Vector,
+    row: int,
+    *,
+    mended: float,
+    kept: NDArray[np.bool_],
+    least_values: int,
 ) -> bool:
     """Return whether the rows to one side of a row make its latency likely as it is.
 
     A prediction is smooth. So it is wrong about the last rows before and after a step, such as the
     size that no longer fits into a cache, and exchanging them would make the step smooth.
+    Only columns of at least so many different values are tried.
     """
     away = abs(target[row] - mended)
-    for side in model.sides(row):
+    for side in model.sides(row, least_values):
         near = side & kept
         near[row] = False
         if near.sum() >= MIN_ROWS:
@@ -244,7 +270,7 @@ def _likely_pairs(
     step = target[rows][None, :] - target[rows][:, None]
     curvature = diagonal[:, None] + diagonal[None, :] - 2 * precision
     gain = np.triu(-step * (scores[:, None] - scores[None, :]) - step**2 * curvature / 2, 1)
-    least = max(_LEAST_GAIN, 2 * np.log(len(target)) - _GAIN_OF_MANY)
+    least = _LEAST_GAIN if len(target) <= _MANY else _LEAST_GAIN_OF_MANY
     best = np.argsort(-gain, axis=None, kind="stable")[:_TRIED_PAIRS]
     pairs = [np.unravel_index(i, gain.shape) for i in best if gain.flat[i] > least]
     return [(int(rows[i]), int(rows[j])) for i, j in pairs]

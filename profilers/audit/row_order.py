@@ -29,7 +29,8 @@ _MOST_ENDS = 800  # ends of spans that are tested
 _GRID = 4000  # ends of spans that are told; in a longer series only every second or third row
 _SPANS_PER_ROW = 2.0  # independent spans that end in one row; finer ones resemble each other
 _SORTED_CORRELATION = 0.1
-_SORTED_DEVIATIONS = 2.5
+_SURELY_SORTED = 0.6  # however few the rows are
+_SORTED_DEVIATIONS = 3.5  # one of several features of random order reaches less by chance
 
 Vector = NDArray[np.float64]
 
@@ -106,13 +107,16 @@ def order_effect(prediction: Prediction, residuals: Vector | None = None) -> Ord
 def is_sorted(values: Sequence[float]) -> float | None:
     """Return the lag-1 correlation of a feature whose values are not in random order.
 
-    Return None when they are in random order or constant.
+    Return None when they are in random order, or constant except for fewer than five rows.
     """
     series = np.asarray(values, dtype=np.float64)
     if series.std() <= 1e-9 * np.abs(series).max():  # constant except for rounding
         return None
+    if (series != np.median(series)).sum() < _SHORTEST:
+        return None
     correlation = lag1_correlation(series)
-    limit = max(_SORTED_CORRELATION, _SORTED_DEVIATIONS / len(series) ** 0.5)
+    by_chance = _SORTED_DEVIATIONS / len(series) ** 0.5
+    limit = min(max(_SORTED_CORRELATION, by_chance), _SURELY_SORTED)
     return correlation if correlation > limit else None
 
 

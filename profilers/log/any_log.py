@@ -209,7 +209,7 @@ def _named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, 
     n_cells = len(columns)
     while n_cells > 1 and columns[n_cells - 1] == "":
         n_cells -= 1
-    if any(any(record.cells[n_cells:]) for record in records):
+    if n_cells == len(columns) or any(any(record.cells[n_cells:]) for record in records):
         return columns, records
     return columns[:n_cells], [
         replace(record, cells=record.cells[:n_cells])

@@ -107,12 +107,12 @@ def in_other_unit(table: Table, rng: Rng) -> tuple[Table, set[int]]:
 def swapped(table: Table, rng: Rng) -> tuple[Table, set[int]] | None:
     """Return the table with the latencies of two rows exchanged, and their lines.
 
-    The costs of the two differ by a factor of two and by twelve times the noise. Return None when
+    The costs of the two differ by a factor of three and by ten times the noise. Return None when
     no such pair exists.
     """
     rows = table.determined
     cost = np.log(table.cost_ms[rows])
-    least = max(np.log(2), 12 * table.noise)
+    least = max(np.log(3), 10 * table.noise)
     pairs = np.argwhere(np.abs(cost[:, None] - cost[None, :]) > least)
     if not len(pairs):
         return None

@@ -163,13 +163,18 @@ def units(log: AnyLog, targets: Sequence[str], given: str | None = None) -> list
         given: The unit of the targets that the user named; None when none was named.
     """
     silent = [name for name in targets if not unit_of(name, log.columns, given).source]
-    bare = [
-        name
-        for name in log.columns
-        if name.lower() in _UNITLESS and (name in silent or name not in targets)
+    bare = [name for name in log.columns if name.lower() in _UNITLESS]
+    problems = [
+        Problem(
+            "no_unit",
+            "problem" if name in targets else "warning",  # a fit does not need the others
+            f"column {name!r} has no unit",
+            "rename it with its unit, e.g. latency_ms"
+            + (", or name the unit with --unit" if name in targets else ""),
+        )
+        for name in bare
+        if name in silent or name not in targets
     ]
-    remedy = "rename it with its unit, e.g. latency_ms, or name the unit with --unit"
-    problems = [Problem("no_unit", "problem", f"column {x!r} has no unit", remedy) for x in bare]
     if silent := [name for name in silent if name not in bare]:
         message = f"the unit of {', '.join(map(repr, silent))} is not named; taken as milliseconds"
         remedy = "rename it with its unit, or name the unit with --unit"

@@ -40,6 +40,7 @@ _PASS_ON = frozenset(
 # What an input must be where an operator takes it at this place, whatever its name is.
 _ENDS = frozenset((("Slice", 2), ("Range", 1), ("LSTM", 4), ("GRU", 4), ("RNN", 4)))
 _LENGTH_USES = _ENDS | {("ReverseSequence", 1), ("TensorScatter", 2)}
+_PAST_USES = frozenset({("GroupQueryAttention", 3), ("GroupQueryAttention", 4)})
 _ONE_USES = frozenset(
     (
         *(("Div", 1), ("Mod", 1), ("TopK", 1), ("Tile", 1), ("Slice", 4), ("Range", 2)),
@@ -120,7 +121,10 @@ class ValueChooser:
         if ("GroupQueryAttention", 5) in places:
             total = self._total_length()
             return ChosenValues((max(total - 1, 0),), "the length of all tokens less 1")
-        if words & _LENGTHS or places & _LENGTH_USES or ("GroupQueryAttention", 6) in places:
+        is_length = bool(words & _LENGTHS or places & _LENGTH_USES)
+        if ("GroupQueryAttention", 6) in places or (is_length and "total" in words):
+            return ChosenValues((self._total_length(),), "the length of all tokens")
+        if is_length:
             return self._length(declared, words, n_rows)
         if n_rows is not None and not words & _SEGMENTS and n_elements:
             return _spread(n_elements, n_rows)
@@ -146,8 +150,6 @@ class ValueChooser:
         return ChosenValues((True,), "true")
 
     def _length(self, declared: DeclaredInput, words: set[str], n_rows: int | None) -> ChosenValues:
-        if "total" in words:
-            return ChosenValues((self._total_length(),), "the length of all tokens")
         axis = self._axis_of(declared, words)
         if "min" in words:
             return ChosenValues((1,), "1, as it is a least length")
@@ -188,7 +190,9 @@ class ValueChooser:
         new = past = 0
         for each in self._inputs:
             shape, words = self._shapes[each.name], _words(each.name)
-            if "past" in words and len(shape) == 4:
+            places = {(node.op_type, place) for node, place in self._uses_of(each.name, set())}
+            is_past = "past" in words or bool(places & _PAST_USES)
+            if is_past and len(shape) == 4:
                 past = max(past, shape[2])
             elif len(shape) in (2, 3) and not new and not set(words) & (_MASKS | _LENGTHS):
                 new = shape[1]

@@ -79,9 +79,9 @@ def test_a_fifth_of_flagged_rows_is_tolerated(path: Path) -> None:
     assert check(write_log(path, {"flags": ("contended",)}, *[{}] * 4)) == ()
 
 
-def test_a_column_without_a_unit_is_a_problem(path: Path) -> None:
+def test_a_column_without_a_unit_that_is_no_latency_is_a_warning(path: Path) -> None:
     (problem,) = check(write_log(path, {"columns": {"Energy": 3, "layers": 6}}))
-    assert (problem.check, problem.severity) == ("no_unit", "problem")
+    assert (problem.check, problem.severity) == ("no_unit", "warning")
     assert problem.message == "column 'Energy' has no unit"
 
 

@@ -145,3 +145,33 @@ def test_positions_of_an_empty_table_are_numbered(tmp_path: Path) -> None:
     onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)]), path)
     opened = open_onnx_workload(path, shapes={"position_ids": (2, 2)})
     assert opened.chosen["position_ids"].values == (0, 1, 0, 1)
+
+
+def test_the_past_of_an_attention_is_known_by_its_place(tmp_path: Path) -> None:
+    names = ["q", "k", "v", "pk", "pv", "lens", "n"]
+    node = helper.make_node(
+        "GroupQueryAttention",
+        names,
+        ["y"],
+        domain="com.microsoft",
+        num_heads=4,
+        kv_num_heads=2,
+    )
+    widths = {"q": 32, "k": 16, "v": 16}
+    floats = [
+        *(
+            helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 1, n])
+            for x, n in widths.items()
+        ),
+        *(helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 2, 9, 8]) for x in ("pk", "pv")),
+    ]
+    ints = [
+        helper.make_tensor_value_info("lens", TensorProto.INT32, [1]),
+        helper.make_tensor_value_info("n", TensorProto.INT32, []),
+    ]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 32])
+    graph = helper.make_graph([node], "g", [*floats, *ints], [output])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "g.onnx")
+    chosen = open_onnx_workload(tmp_path / "g.onnx").chosen
+    assert {name: each.values for name, each in chosen.items()} == {"lens": (9,), "n": (10,)}

@@ -167,7 +167,7 @@ def profile_until(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What the log says about the goal, and what is to be measured next.
+    """The state of the log: whether the goal is reached, and what is measured next.
 
     Attributes:
         report: The report of the fit; None with too few rows.

@@ -35,7 +35,7 @@ _FEATURE = "feature_"
 
 @dataclass(frozen=True, slots=True)
 class ModelInputs:
-    """What a user gives about the inputs of a model.
+    """The shapes and values that a user gives for the inputs of a model.
 
     Attributes:
         shapes: The shape of each input, by name; an axis with several sizes is measured for each.

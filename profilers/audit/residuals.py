@@ -42,7 +42,7 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unexplained:
-    """What the features leave unexplained in the latencies.
+    """The share of each latency that the features do not explain.
 
     Attributes:
         factors: The number of factors of 1000 that separate each row from its prediction. It is 0

@@ -28,7 +28,7 @@ class FollowsBody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What runs inside a node.
+    """The nodes that run inside another node.
 
     Attributes:
         inner: Groups of nodes, each with the number of times that it runs.

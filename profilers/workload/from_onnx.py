@@ -44,7 +44,7 @@ class OnnxWorkload:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What a user should be told, one line each."""
+        """The sentences that tell a user what was chosen, one line each."""
         return (*self.notes, *filter(None, [sentence_about(self.chosen)]))
 
 

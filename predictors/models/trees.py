@@ -3,7 +3,6 @@
 XGBoost imports scikit-learn, which takes longer than a prediction.
 """
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -11,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.yaml_json import parse_json
 from predictors.models.base import Matrix, Vector
 
 
@@ -35,7 +35,7 @@ class Trees:
     @classmethod
     def of(cls, json_text: str) -> Self:
         """Return the trees of a booster in XGBoost's JSON."""
-        trees = json.loads(json_text)["learner"]["gradient_booster"]["model"]["trees"]
+        trees = parse_json(json_text)["learner"]["gradient_booster"]["model"]["trees"]
         sizes = [len(tree["left_children"]) for tree in trees]
         roots = np.cumsum([0, *sizes[:-1]])
         start = np.repeat(roots, sizes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from profilers.audit import row_checks, trend_checks
 from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
@@ -140,7 +141,8 @@ def audit_log(
         problems += trend_checks.wandering_sentinel(rows)
     units = {name: unit_of(name, log.columns, unit) for name in names}
     in_ms = {name: units[name].in_ms for name in names}
-    problems += _unexplained(rows, in_ms, features)
+    with threadpool_limits(1):  # the systems are small: more threads only wait for each other
+        problems += _unexplained(rows, in_ms, features)
     said = [text for name in names if (text := units[name].conversion(name))]
     return Audit(len(log.rows), names, features, tuple(problems), tuple(said))
 

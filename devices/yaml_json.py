@@ -59,7 +59,7 @@ def parse_yaml(content: bytes, *, where: str) -> dict[str, Any]:
     if len(content) > MOST_BYTES:
         raise FileContentError(f"{where}: a YAML file may have {MOST_BYTES // 1024} KiB. Split it.")
     try:
-        mapping = yaml.load(_text(content), _Loader)
+        mapping = _Loader(_text(content)).get_single_data()
     except FileContentError as error:
         raise FileContentError(f"{where}, {error}") from None
     except yaml.MarkedYAMLError as error:

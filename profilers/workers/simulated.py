@@ -111,14 +111,16 @@ class SimulatedWorker(Worker):
         The process id is the worker's number, so that a repeated session gives the same rows.
         """
         return {
-            "runtime": "SIMULATED roofline",
-            "runtime_version": VERSION,
-            "providers": [],
+            **self.describe_runtime(),
             "python": sys.version.split()[0],
             "pid": self._number,
             "cores": 1,
             "energy_meter": METER,
         }
+
+    def describe_runtime(self) -> dict[str, Any]:
+        """Return the name and version of what computes the times, see `Worker`."""
+        return {"runtime": "SIMULATED roofline", "runtime_version": VERSION, "providers": []}
 
     def open_workload(self, path: str, threads: int, options: dict[str, Any]) -> Any:
         """Return a workload whose times come from its costs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import os
 import sys
@@ -27,7 +28,7 @@ Reply = Dict[str, Any]
 OPERATIONS = ("hello", "load", "warmup", "block", "routing", "outputs", "unload", "quit")
 
 
-class Worker:
+class Worker(abc.ABC):
     """A worker that answers requests while `running`. A subclass for each runtime opens workloads.
 
     Args:
@@ -172,13 +173,13 @@ class Worker:
         self.running = False
         return {}
 
+    @abc.abstractmethod
     def describe_runtime(self) -> Reply:
         """Return the name, version and providers of the runtime, for `hello`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def open_workload(self, path: str, threads: int, options: Dict[str, Any]) -> Any:
         """Return a workload that is ready to be sampled, from its file."""
-        raise NotImplementedError
 
     def clock_ms(self) -> float:
         """Return the time of the clock by which everything here is measured."""

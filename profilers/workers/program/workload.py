@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import os
 import time
@@ -15,7 +16,7 @@ Feeds = Dict[str, Any]
 PARENT = os.getppid()
 
 
-class PreparedCall:
+class PreparedCall(abc.ABC):
     """One call of a workload, with its inputs made. A subclass for each runtime computes it.
 
     Args:
@@ -43,13 +44,13 @@ class PreparedCall:
         self.carry = list(spec["carry"].items())
         self.routing_outputs = spec.get("routing_outputs", [])
 
+    @abc.abstractmethod
     def tensor(self, name: str, spec: Dict[str, Any]) -> Any:
         """Return the runtime's tensor for an input."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def outputs_of(self, feeds: Feeds) -> Sequence[Any]:
         """Return the outputs of one run, in the memory of the processor that made them."""
-        raise NotImplementedError
 
     def run(self, produced: Dict[str, Feeds], see: Any = None, laps_ns: Any = None) -> Feeds:
         """Return the outputs of the last run. Values stay where the runtime put them.

@@ -102,6 +102,7 @@ def test_what_a_library_prints_does_not_disturb_the_answers(tmp_path: Path) -> N
         "from profilers.workers.program.serving import serve\n"
         "from profilers.workers.program.worker import Worker\n"
         "class Loud(Worker):\n"
+        "    describe_runtime = open_workload = None\n"
         "    def hello(self, request):\n"
         "        print('in Python'); os.system('echo from a child'); return {'pid': 1}\n"
         "serve(Loud)\n"

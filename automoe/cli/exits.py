@@ -16,7 +16,7 @@ from cyclopts import (
 from cyclopts.argument import Argument
 from pydantic import ValidationError
 
-from automoe.latency.budget import InfeasibleBudgetError
+from automoe.latency.infeasible_budget import InfeasibleBudgetError
 from automoe.validation import explain
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError

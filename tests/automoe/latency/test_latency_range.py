@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.latency.budget import Feasibility, InfeasibleBudgetError, latency_range
+from automoe.latency.infeasible_budget import InfeasibleBudgetError
+from automoe.latency.latency_range import Feasibility, latency_range
 
 
 def by_layers(architectures: Sequence[Architecture]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""This module checks that a space has an architecture within a latency budget."""
+"""This module finds the range of latencies that a space offers, within the limits of a search."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
+from automoe.latency.infeasible_budget import none_fits
 
 Bounds = NDArray[np.float64]
 UpperBound = Callable[[Sequence[Architecture]], Bounds]
@@ -17,10 +18,6 @@ KeepsLimits = Callable[[Architecture], bool]
 _DRAWS = 500
 _DESCENTS = 4
 _CHILDREN = 50
-
-
-class InfeasibleBudgetError(Exception):
-    """No architecture of the space fits the budget. The message names the nearest feasible one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +56,15 @@ class Feasibility:
         Raises:
             InfeasibleBudgetError: None fits. The message names the nearest feasible budget.
         """
-        kept = " within the other limits" if is_limited else ""
         if budget_ms < self.lowest_ms:
-            raise InfeasibleBudgetError(
-                f"No architecture of '{space_name}'{kept} fits 'budget_ms' {budget_ms:g}. "
-                f"The nearest feasible budget is {_rounded_up(self.lowest_ms):g} ms (architecture "
-                f"{self.fastest.id}); random architectures take at most {self.median_ms:.3g} ms "
-                f"(median) to {self.highest_ms:.3g} ms."
+            raise none_fits(
+                space_name,
+                budget_ms=budget_ms,
+                lowest_ms=self.lowest_ms,
+                fastest_id=self.fastest.id,
+                median_ms=self.median_ms,
+                highest_ms=self.highest_ms,
+                is_limited=is_limited,
             )
 
 
@@ -117,9 +116,3 @@ def _fastest(
     bounds_within_limits = np.where(list(map(keeps_limits, candidates)), bounds, np.inf)
     best = int(bounds_within_limits.argmin())
     return candidates[best], float(bounds_within_limits[best])
-
-
-def _rounded_up(value_ms: float) -> float:
-    """Return the value rounded up to three significant digits."""
-    step = 10.0 ** (np.floor(np.log10(value_ms)) - 2)
-    return float(np.ceil(value_ms / step) * step)

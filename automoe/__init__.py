@@ -28,7 +28,7 @@ _HOMES = {
     "finetune": "automoe.training",
     "fit_log": "predictors",
     "profile_architectures": "automoe.latency.profiling",
-    "read_architecture": "automoe.architecture.files",
+    "read_architecture": "automoe.architecture.architecture_files",
     "run": "automoe.pipeline",
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from automoe import search as search
     from automoe.architecture import cost as cost
     from automoe.architecture.architecture import Architecture as Architecture
-    from automoe.architecture.files import read_architecture as read_architecture
+    from automoe.architecture.architecture_files import read_architecture as read_architecture
     from automoe.architecture.space import SearchSpace as SearchSpace
     from automoe.architecture.workload import TranslationWorkload as TranslationWorkload
     from automoe.export import export_model as export_model

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.draws import draw_distinct
-from automoe.architecture.files import write_architectures
+from automoe.architecture.sampling import draw_distinct
+from automoe.architecture.architecture_files import write_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.console import print_fields, print_json, say

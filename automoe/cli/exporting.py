@@ -54,7 +54,7 @@ def export(
 ) -> None:
     """Write the graphs to deploy, and check outputs and expert choices against torch."""
     # torch takes seconds to import
-    from automoe.architecture.files import read_architecture
+    from automoe.architecture.architecture_files import read_architecture
     from automoe.export import check_parity, export_model, require_precision
 
     require_precision(options.form, options.precision)

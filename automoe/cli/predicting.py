@@ -130,7 +130,7 @@ def predict(
         require_writable(out)
     import pandas as pd
 
-    from automoe.architecture.files import read_architectures
+    from automoe.architecture.architecture_files import read_architectures
     from automoe.latency.model import LatencyModel
     from predictors import Predictor, read_table  # scikit-learn takes seconds to import
 

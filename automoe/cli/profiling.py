@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.draws import draw_distinct
-from automoe.architecture.files import read_architectures
+from automoe.architecture.sampling import draw_distinct
+from automoe.architecture.architecture_files import read_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.console import print_json, progress_bar, say

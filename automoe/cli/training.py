@@ -91,7 +91,7 @@ def finetune(
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
     # torch takes seconds to import
-    from automoe.architecture.files import read_architecture
+    from automoe.architecture.architecture_files import read_architecture
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel
 

@@ -1,7 +1,7 @@
 """Choose the architectures that the first stage measures."""
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.draws import draw_distinct
+from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 

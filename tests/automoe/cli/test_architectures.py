@@ -5,7 +5,7 @@ import pytest
 import yaml
 from support.small_text import small_space
 
-from automoe.architecture.files import read_architectures
+from automoe.architecture.architecture_files import read_architectures
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.workload import TranslationWorkload
 from automoe.cli.main import main

@@ -13,7 +13,8 @@ from support.imitated_tensorrt import VERSIONS, ImitatedCuda, imitated_tensorrt
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
-from automoe.architecture.space import PRESETS, SearchSpace
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.space_files import PRESETS
 from automoe.architecture.workload import TranslationWorkload
 from automoe.export import Bundle, WorkloadWriter, calibrate, export_model, random_pair
 from automoe.export.replay import run_named

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from automoe.architecture.architecture import ArchitectureError
-from automoe.architecture.files import read_architecture
+from automoe.architecture.architecture_files import read_architecture
 from automoe.architecture.space import SearchSpace, SpaceError
 
 # The search space of HAT for WMT, in the words of its files.

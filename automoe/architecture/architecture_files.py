@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
-from automoe.architecture.subnet_yaml import read_subnet_yaml
+from automoe.architecture.hat_subnet import read_subnet_yaml
 from devices.files import replacing
 from devices.yaml_json import FileContentError, parse_json
 

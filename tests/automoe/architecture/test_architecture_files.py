@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
-from automoe.architecture.files import (
+from automoe.architecture.architecture_files import (
     read_architecture,
     read_architectures,
     write_architectures,

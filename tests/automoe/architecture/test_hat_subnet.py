@@ -5,7 +5,7 @@ import pytest
 
 from automoe.architecture.architecture import ArchitectureError
 from automoe.architecture.cost import cost
-from automoe.architecture.files import read_architecture
+from automoe.architecture.architecture_files import read_architecture
 
 AUTOMOE_FILE = """
 encoder-embed-dim-subtransformer: 640

@@ -7,7 +7,7 @@ gives the numbers of experts there too, or on its command line.
 from collections.abc import Mapping
 from typing import Any
 
-from automoe.architecture.subnet_yaml import SPAN_OF_HAT
+from automoe.architecture.hat_subnet import SPAN_OF_HAT
 from devices.yaml_json import FileContentError
 
 _STACKS = {

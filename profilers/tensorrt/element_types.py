@@ -9,8 +9,8 @@ be taken.
 
 from collections.abc import Mapping
 
-Version = tuple[int, int]
-NEVER: Version = (99, 0)
+from profilers.tensorrt.dialects import NEVER, Version
+
 MOST_AXES = 8  # of any tensor
 
 # The numbers of ONNX's TensorProto.DataType. This module must not import onnx, which is slow.

@@ -6,12 +6,12 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from profilers.tensorrt.dialects import DIALECTS, NEVER, Dialect
 from profilers.tensorrt.element_types import (
     FLOAT,
     FLOATS,
     INT8,
     MOST_AXES,
-    NEVER,
     QUANTISED,
     TYPE_SINCE,
     TYPED_INPUT,
@@ -19,16 +19,14 @@ from profilers.tensorrt.element_types import (
     UINT8,
     types_of_operator,
 )
-from profilers.tensorrt.operators import (
+from profilers.tensorrt.supported_operators import (
     COMPUTED_AXES_SINCE,
     CONSTANT_AXES,
-    DIALECTS,
     SHAPE_INPUTS,
     SHAPED_BY_DATA,
     TAKEN_SINCE,
-    Dialect,
 )
-from profilers.tensorrt.restrictions import NodeFacts, restriction
+from profilers.tensorrt.operator_restrictions import NodeFacts, restriction
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import bodies
 

@@ -23,7 +23,7 @@ from automoe.export.tensorrt_profiles import PROFILES
 from automoe.supernet import Transformer, TransformerConfig
 from profilers import Workload
 from profilers.tensorrt.lint import lint_graph
-from profilers.tensorrt.operators import DIALECTS
+from profilers.tensorrt.dialects import DIALECTS
 from profilers.tensorrt.rtx_parser import missing_parser
 from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker
 from profilers.workers.program.tensorrt.building import shape_ranges

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from profilers.tensorrt.element_types import FLOATS, NEVER, Version
-from profilers.tensorrt.operators import Dialect
+from profilers.tensorrt.dialects import NEVER, Dialect, Version
+from profilers.tensorrt.element_types import FLOATS
 
 if TYPE_CHECKING:  # onnx is slow to import
     from onnx import NodeProto

@@ -3,9 +3,9 @@ from itertools import pairwise
 import onnx
 import pytest
 
-from profilers.tensorrt.operators import (
+from profilers.tensorrt.dialects import DIALECTS
+from profilers.tensorrt.supported_operators import (
     CONSTANT_AXES,
-    DIALECTS,
     SHAPE_INPUTS,
     SHAPED_BY_DATA,
     TAKEN_SINCE,

@@ -5,72 +5,16 @@ The sources are the column "Restrictions" of the support matrices that onnx-tens
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Set
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
 
 from profilers.tensorrt.dialects import NEVER, Dialect, Version
-from profilers.tensorrt.element_types import FLOATS
-
-if TYPE_CHECKING:  # onnx is slow to import
-    from onnx import NodeProto
+from profilers.tensorrt.supported_operators import TAKEN_SINCE
+from profilers.tensorrt.tensor_facts import NodeFacts
 
 _MOST_SPATIAL_AXES = 3
 _RESIZE_MODES = ("half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "asymmetric")
 _RANDOM_TYPES = (1, 10)  # FLOAT and FLOAT16 of TensorProto
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFacts:
-    """One node, and what is known about its tensors.
-
-    Attributes:
-        node: The node.
-        types: The number of the element type of each tensor that ONNX can infer.
-        ranks: The number of dimensions of each tensor that ONNX can infer.
-        constants: The names of the tensors that are constant, or computed from constants.
-        given: The names of the graph's inputs.
-        from_data: The names of the tensors that are computed from data, not from shapes.
-    """
-
-    node: "NodeProto"
-    types: Mapping[str, int]
-    ranks: Mapping[str, int]
-    constants: Collection[str]
-    given: Collection[str]
-    from_data: Set[str]
-
-    @property
-    def is_float(self) -> bool:
-        """Return whether the first input is floating point; False when its type is unknown."""
-        return self.types.get(self.input(0)) in FLOATS
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """Return the value of an attribute; text is decoded."""
-        from onnx import helper
-
-        for attribute in self.node.attribute:
-            if attribute.name == name:
-                value = helper.get_attribute_value(attribute)
-                return value.decode(errors="replace") if isinstance(value, bytes) else value
-        return default
-
-    def rank(self, place: int) -> int | None:
-        """Return the number of dimensions of an input; None when it is unknown."""
-        name = self.input(place)
-        return self.ranks.get(name) if name else None
-
-    def input(self, place: int) -> str:
-        """Return the name of an input; empty when it is left out."""
-        return str(self.node.input[place]) if place < len(self.node.input) else ""
-
-    def is_constant(self, place: int) -> bool:
-        """Return whether an input is constant or left out."""
-        return not self.input(place) or self.input(place) in self.constants
-
-    def outputs_beyond(self, n: int) -> list[str]:
-        """Return the outputs after the first ``n``."""
-        return [str(name) for name in self.node.output[n:] if name]
+_REDUCTIONS = [name for name in TAKEN_SINCE if name.startswith("Reduce")]
 
 
 Rule = Callable[[NodeFacts, Dialect], str]
@@ -130,7 +74,7 @@ def _not_given(place: int) -> Rule:
 
     def rule(facts: NodeFacts, dialect: Dialect) -> str:
         name = facts.input(place)
-        is_given = name in facts.given and not facts.is_constant(place)
+        is_given = name in facts.tensors.given and not facts.is_constant(place)
         return f"its input {name!r} must not be an input of the graph" if is_given else ""
 
     return rule
@@ -164,7 +108,7 @@ def _mod(facts: NodeFacts, dialect: Dialect) -> str:
 
 
 def _range(facts: NodeFacts, dialect: Dialect) -> str:
-    is_taken = not facts.is_float or facts.from_data.isdisjoint(facts.node.input)
+    is_taken = not facts.is_float or facts.tensors.from_data.isdisjoint(facts.node.input)
     return "" if is_taken else "its limits are computed from data, so they must be integers"
 
 
@@ -233,6 +177,34 @@ def _attention(facts: NodeFacts, dialect: Dialect) -> str:
     return f"its input {past[0]!r} is not taken" if past else ""
 
 
+def _constant_axes(place: int, before: Version = NEVER) -> Rule:
+    """Return the rule that the axes are a constant, in the releases before ``before``.
+
+    Since 9.0 the parser computes what follows from constants.
+    """
+
+    def rule(facts: NodeFacts, dialect: Dialect) -> str:
+        is_folded = dialect.version >= (9, 0)
+        is_known = facts.is_constant(place) if is_folded else facts.is_stored(place)
+        return "" if is_known or dialect.version >= before else "its axes must be a constant"
+
+    return rule
+
+
+def _zero_point(facts: NodeFacts, dialect: Dialect) -> str:
+    is_zero = not any(facts.integers(2) or ())
+    return "" if is_zero else "its zero point must be 0; quantise symmetrically"
+
+
+def _top_k(facts: NodeFacts, dialect: Dialect) -> str:
+    known = facts.integers(1)
+    if known is None:
+        return "" if dialect.has_dynamic_k else "its K must be an initialiser"
+    (k,) = known or (0,)
+    limit = dialect.topk_limit
+    return f"its K must be at most {limit}. Got {k}" if k > limit else ""
+
+
 _POOLING: tuple[Rule, ...] = (_spatial_axes, _dilations)
 _RECURRENT: tuple[Rule, ...] = (_activations,)
 _RULES: Mapping[str, tuple[Rule, ...]] = {
@@ -245,7 +217,9 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "Constant": (_constant_value,),
     "Conv": (_spatial_axes,),
     "ConvTranspose": (_spatial_axes,),
+    "CumSum": (_constant_axes(1, before=(11, 0)),),
     "DeformConv": (_spatial_axes,),
+    "DequantizeLinear": (_zero_point,),
     "Dropout": (_constant(2),),
     "Einsum": (_einsum,),
     "GRU": _RECURRENT,
@@ -260,10 +234,12 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "MaxPool": (_one_output, *_POOLING),
     "Mod": (_mod,),
     "OneHot": (_constant(1, since=(9, 0)),),
+    "QuantizeLinear": (_zero_point,),
     "RNN": _RECURRENT,
     **dict.fromkeys(("RandomNormal", "RandomUniform"), (_random,)),
     **dict.fromkeys(("RandomNormalLike", "RandomUniformLike"), (_random,)),
     "Range": (_range,),
+    **dict.fromkeys(_REDUCTIONS, (_constant_axes(1),)),
     "Resize": (
         _not_given(2),
         *(_resize, _fixed("antialias", 0), _fixed("keep_aspect_ratio_policy", "stretch")),
@@ -271,6 +247,9 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "STFT": (_constant(1, 2),),
     "ScatterElements": (_reduction,),
     "ScatterND": (_reduction,),
+    "Slice": (_constant_axes(3, before=(10, 0)),),
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), (_constant_axes(1),)),
     "TensorScatter": (_fixed("axis", -2), _fixed("mode", "linear"), _ranks(4, 4, 0, 1)),
+    "TopK": (_top_k,),
     "Upsample": (_not_given(1),),
 }

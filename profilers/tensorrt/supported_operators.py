@@ -8,7 +8,9 @@ is asked instead, see ``rtx_parser.py``.
 
 from collections.abc import Mapping
 
-from profilers.tensorrt.dialects import Version
+from profilers.tensorrt.dialects import Dialect, Version
+
+STANDARD_DOMAINS = ("", "ai.onnx")
 
 # The standard operators that 8.5 takes. No later release has dropped one of them.
 _SINCE_8_5 = """
@@ -40,26 +42,15 @@ TAKEN_SINCE: Mapping[str, Version] = {
     **dict.fromkeys(_SINCE_8_5.split(), (8, 5)),
     **{name: since for since, names in _LATER.items() for name in names.split()},
 }
-# The number of elements in the outputs of these depends on data.
-SHAPED_BY_DATA = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
-# The places of the inputs that decide the shape of an output.
-SHAPE_INPUTS: Mapping[str, tuple[int, ...]] = {
-    "ConstantOfShape": (0,),
-    "Expand": (1,),
-    "OneHot": (1,),
-    "Pad": (1,),
-    "Range": (0, 1, 2),
-    "Reshape": (1,),
-    "Resize": (3,),
-    "Slice": (1, 2, 4),
-    "Split": (1,),
-    "Tile": (1,),
-    "TopK": (1,),
-}
-_REDUCTIONS = frozenset(name for name in TAKEN_SINCE if name.startswith("Reduce"))
-# The place of the input that must be a constant, and the releases since which it need not be.
-CONSTANT_AXES: Mapping[str, int] = {
-    **dict.fromkeys(_REDUCTIONS | {"CumSum", "Squeeze", "Unsqueeze"}, 1),
-    "Slice": 3,
-}
-COMPUTED_AXES_SINCE: Mapping[str, Version] = {"CumSum": (11, 0), "Slice": (10, 0)}
+
+
+def operator_refusal(domain: str, operator: str, dialect: Dialect) -> str:
+    """Return why a dialect does not take an operator at all; empty when it does."""
+    if domain not in STANDARD_DOMAINS:
+        return f"the domain {domain!r} is not a standard one; write it with ONNX operators"
+    since = TAKEN_SINCE.get(operator)
+    if since is None or operator in dialect.refused:
+        return "the parser does not take this operator; write it with others"
+    if since > dialect.version:
+        return f"the parser takes it since {since[0]}.{since[1]} only; write it with others"
+    return ""

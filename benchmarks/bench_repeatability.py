@@ -22,8 +22,8 @@ from random import Random
 from statistics import mean, stdev
 
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.profiling import profile_architectures
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency.architecture_profiling import profile_architectures
 from devices import get_device
 from profilers import Protocol, read_log
 

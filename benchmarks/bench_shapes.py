@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper, shape_inference
 
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from profilers.costs.graph import even_rows
 from profilers.costs.operator_flops import flops_of

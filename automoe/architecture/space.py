@@ -21,7 +21,7 @@ from automoe.architecture.architecture import (
 )
 from automoe.architecture.choices import DecoderSpace, EncoderSpace, Experts, Size, StackSpace
 from automoe.architecture.space_files import PRESETS, fields_in, preset_content
-from automoe.validation import explain
+from automoe.field_errors import explain
 from devices.yaml_json import FileContentError
 
 _MOST_BITS = 14_000  # of the number of architectures: Python writes up to 4300 digits

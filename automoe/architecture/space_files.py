@@ -1,4 +1,4 @@
-"""This module reads files of search spaces: the presets of the toolkit, a user's YAML, and HAT's."""
+"""This module reads files of search spaces: the presets, those of a user, and those of HAT."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -4,10 +4,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from automoe.architecture.cost import cost
 from automoe.architecture.architecture_files import read_architectures
+from automoe.architecture.cost import cost
 from automoe.cli.console import print_fields, print_json, print_table, say
-from automoe.cli.input_shape import ModelInputOptions
+from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, argument, typed
 from automoe.settings.search import Count

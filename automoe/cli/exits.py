@@ -16,8 +16,8 @@ from cyclopts import (
 from cyclopts.argument import Argument
 from pydantic import ValidationError
 
+from automoe.field_errors import explain
 from automoe.latency.infeasible_budget import InfeasibleBudgetError
-from automoe.validation import explain
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
 

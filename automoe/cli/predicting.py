@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from automoe.architecture.architecture import Architecture
-    from automoe.architecture.workload import TranslationWorkload
+    from automoe.architecture.translation_workload import TranslationWorkload
     from predictors import FitReport, Predictor
 
 Unit = Literal["us", "ms", "s"]

@@ -11,14 +11,14 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.architecture_files import read_architectures
+from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.input_shape import ModelInputOptions
+from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
@@ -28,7 +28,7 @@ from devices import Device
 from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
-    from automoe.latency.profiling import ProfileSummary
+    from automoe.latency.architecture_profiling import ProfileSummary
     from profilers import Protocol
 
 _OF_SAMPLING = ("-n", "--max-experts", "--fractional")
@@ -171,7 +171,8 @@ def profile(*, options: ProfileOptions) -> ExitCode:
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
-        from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
+        # onnx takes a moment to import
+        from automoe.latency.architecture_profiling import profile_architectures
 
         space, log = options.open_space(), options.log
         workload = options.sentence(space)

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
-from automoe.architecture.workload import WorkloadTextError
+from automoe.architecture.translation_workload import WorkloadTextError
 from automoe.latency.model import LatencyModel
 from predictors import Predictor, TableError, read_table
 

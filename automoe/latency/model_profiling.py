@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from automoe.latency.profiling import ProfileSummary, append_all, opened_log, report_progress
+from automoe.latency.architecture_profiling import (
+    ProfileSummary,
+    append_all,
+    opened_log,
+    report_progress,
+)
 from automoe.progress import OnProgress, no_progress
 from devices import Device
 from profilers import (

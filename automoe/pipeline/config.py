@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
+from automoe.field_errors import explain
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
 from automoe.search.workers.pool import parsed_cluster
 from automoe.settings.groups import (
@@ -23,7 +24,6 @@ from automoe.settings.search import (
 )
 from automoe.text import Corpus, open_corpus
 from automoe.training import TrainingSettings
-from automoe.validation import explain
 from devices.files import write_json
 from devices.yaml_json import FileContentError, parse_json, read_yaml
 

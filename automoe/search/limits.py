@@ -5,7 +5,7 @@ from collections.abc import Callable
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import Cost
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.infeasible_budget import UnmetLimit
 from automoe.settings.search import SearchSettings
 

@@ -15,7 +15,7 @@ from automoe.latency.latency_range import Feasibility
 from automoe.latency.model import LatencyModel
 from automoe.progress import StageReporter, no_progress
 from automoe.search.budget_search import Candidate, SearchOutcome, search
-from automoe.search.certify.bench import Bench, Measured
+from automoe.search.certify.measuring import Bench, Measured
 from automoe.search.certify.verification import Verification, verify
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.state import RoundKind, SearchState

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from automoe.architecture.architecture import ArchitectureError
-from automoe.architecture.cost import cost
 from automoe.architecture.architecture_files import read_architecture
+from automoe.architecture.cost import cost
 
 AUTOMOE_FILE = """
 encoder-embed-dim-subtransformer: 640

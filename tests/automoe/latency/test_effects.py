@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from support.small_text import small_space
 
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.effects import architecture_effects
 from automoe.latency.features import features
 from predictors import fit_log

@@ -30,7 +30,9 @@ def test_the_budget_that_is_named_is_rounded_up(lowest_ms: float, named: str) ->
 def test_every_limit_that_nothing_keeps_is_named_with_one_that_works() -> None:
     unmet = {"max_params": UnmetLimit(10, 1234), "max_memory_mb": UnmetLimit(0.5, 0.61234)}
     said = str(none_within_limits("tiny", unmet))
-    assert "'max_params' must be at least 1234, what the smallest architecture takes. Got 10" in said
+    assert (
+        "'max_params' must be at least 1234, what the smallest architecture takes. Got 10" in said
+    )
     assert "'max_memory_mb' must be at least 0.613, what the smallest" in said
 
 

@@ -8,7 +8,9 @@ def test_a_machine_that_says_nothing(tree):
     assert container(tree({})) is None
 
 
-@pytest.mark.parametrize(("flags", "is_virtual"), [("fpu hypervisor sse", True), ("fpu sse", False)])
+@pytest.mark.parametrize(
+    ("flags", "is_virtual"), [("fpu hypervisor sse", True), ("fpu sse", False)]
+)
 def test_an_x86_processor_says_whether_it_is_virtual(tree, flags, is_virtual):
     assert hypervisor(tree({"proc/cpuinfo": f"flags : {flags}\n"})) is is_virtual
 

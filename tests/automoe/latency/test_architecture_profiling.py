@@ -10,10 +10,10 @@ from support.scripted import CommandDevice
 from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.workload import TranslationWorkload
-from automoe.latency import profiling
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency import architecture_profiling as profiling
+from automoe.latency.architecture_profiling import ProfileSummary, profile_architectures
 from automoe.latency.features import features
-from automoe.latency.profiling import ProfileSummary, profile_architectures
 from devices import Device, get_device
 from profilers import FailedPoint, LogError, Measurement, Point, Protocol, read_log
 

@@ -11,7 +11,7 @@ from onnx.external_data_helper import ExternalDataInfo
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.export.replay import run_named
 from automoe.export.runtime import open_session

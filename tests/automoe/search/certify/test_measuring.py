@@ -9,10 +9,10 @@ import pytest
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.progress import no_progress
 from automoe.search import Bench
-from automoe.search.certify import bench as module
+from automoe.search.certify import measuring as module
 from devices import DeviceUnavailableError, get_device
 from devices.opening import opened_device
 from profilers import FailedPoint, LogError, Protocol, read_log

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from automoe.cli.input_shape import ModelInputOptions, parse_shape_grid, rejoin_braces
+from automoe.cli.model_input_options import ModelInputOptions, parse_shape_grid, rejoin_braces
 
 
 @pytest.mark.parametrize(

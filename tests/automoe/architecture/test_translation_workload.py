@@ -5,7 +5,7 @@ import pytest
 
 from automoe.architecture.routing_pattern import RoutingPattern, RoutingTrace
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload, WorkloadTextError
+from automoe.architecture.translation_workload import TranslationWorkload, WorkloadTextError
 
 
 @pytest.mark.parametrize("beam", [1, 5])

@@ -8,7 +8,7 @@ import numpy as np
 
 from automoe.architecture.architecture import Architecture, EncoderLayer
 from automoe.architecture.routing_pattern import StackName, router_bias
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import Range, TensorRtForm

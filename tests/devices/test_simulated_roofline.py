@@ -1,6 +1,6 @@
 import pytest
 
-from devices.simulation import Simulation
+from devices.simulated_roofline import Simulation
 
 
 def test_a_run_takes_as_long_as_its_slower_part_and_its_operators():

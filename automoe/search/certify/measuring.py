@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.profiling import conditions_of, profile_architectures
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.field_errors import explain
+from automoe.latency.architecture_profiling import conditions_of, profile_architectures
 from automoe.progress import OnProgress
-from automoe.validation import explain
 from devices import Device, DeviceInfo, DeviceUnavailableError
 from devices.files import append_line, read_lines
 from devices.runtimes import ONNXRUNTIME

@@ -14,7 +14,7 @@ from typing import NotRequired, TypedDict, Unpack
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.latency.features import features
 from automoe.progress import OnProgress, no_progress

@@ -17,6 +17,7 @@ from profilers.log.latency_log import (
     reference_level_ms,
     require_conditions,
     samples_path,
+    sentinel_of_log,
 )
 from profilers.log.rows import LogError
 from profilers.measuring.intervals import Interval, median_interval, relative_half_width
@@ -86,6 +87,7 @@ __all__ = [
     "require_conditions",
     "require_measurable",
     "samples_path",
+    "sentinel_of_log",
     "summarise",
     "workload_for_onnx",
 ]

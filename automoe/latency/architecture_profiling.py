@@ -4,19 +4,18 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from math import ceil
 from pathlib import Path
 from random import Random
 from typing import NotRequired, TypedDict, Unpack
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.latency.features import features
+from automoe.latency.sentinel import translation_sentinel
 from automoe.progress import OnProgress, no_progress
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
@@ -24,7 +23,6 @@ from profilers import (
     SCHEMA_VERSION,
     FailedPoint,
     LatencyLog,
-    LogError,
     Measurement,
     Point,
     Progress,
@@ -32,14 +30,10 @@ from profilers import (
     Sentinel,
     measure_on_several,
     measure_points,
-    reference_level_ms,
     require_conditions,
 )
 
-# What slows the points down must slow the sentinel down as well, so the sentinel is an architecture
-# of the space, with a sentence that is five times shorter.
-_TYPICAL = 7  # the seed with which it is drawn
-_SHORTER = 5
+_TYPICAL = 7  # the seed with which the sentinel's architecture is drawn
 
 Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
@@ -120,18 +114,10 @@ class ProfilingSession:
                 return ProfileSummary(0, n_skipped, 0, (), {}, log.repaired)
             # A resumed session must have the same sentinel, so left[0] would be wrong.
             typical = self.space.sample(Random(_TYPICAL)) if self.space else distinct[0]
-            sentinel = self._sentinel(typical, writer, log)
+            sentinel = translation_sentinel(typical, writer, log, reference=self.reference)
             points = [self._point(architecture, writer) for architecture in left]
             outcomes = self._outcomes(points, sentinel, n_skipped)
             return append_all(outcomes, log, n_skipped, self.on_failed)
-
-    def _sentinel(self, typical: Architecture, writer: WorkloadWriter, log: LatencyLog) -> Sentinel:
-        whole = self.workload
-        src_len, tgt_len = (ceil(n / _SHORTER) for n in (whole.src_len, whole.tgt_len))
-        short = replace(whole, src_len=src_len, tgt_len=tgt_len, routing=RoutingPattern())
-        name = f"{typical.id} src={src_len} tgt={tgt_len}"
-        path = replace(writer, sentence=short, prefix="sentinel-").write(typical)
-        return Sentinel(name=name, workload=path, reference_ms=_level(log, self.reference, name))
 
     def _point(self, architecture: Architecture, writer: WorkloadWriter) -> Point:
         return Point(
@@ -229,20 +215,6 @@ def conditions_of(info: DeviceInfo, protocol: Protocol, workload: str) -> dict[s
         "threads": protocol.threads,
         "workload": workload,
     }
-
-
-def _level(log: LatencyLog, reference: Path | None, sentinel: str) -> float | None:
-    """Return the sentinel's level that rows are corrected to, or None when there is none yet."""
-    own_ms = log.sentinel_reference_ms(sentinel)
-    if reference is None:
-        return own_ms
-    wanted_ms = reference_level_ms(reference, sentinel)
-    if own_ms is not None and own_ms != wanted_ms:
-        raise LogError(
-            f"'reference' must have the level that {log.path} is corrected to, {own_ms:g} ms. "
-            f"Got {reference} with {wanted_ms:g} ms. Use another log."
-        )
-    return wanted_ms
 
 
 def append_all(

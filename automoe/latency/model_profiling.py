@@ -29,6 +29,7 @@ from profilers import (
     measure_points,
     open_onnx_workload,
     require_measurable,
+    sentinel_of_log,
 )
 from profilers.measuring.protocol import NO_SENTINEL
 from profilers.workload.declared_inputs import declared_inputs
@@ -141,14 +142,15 @@ class _ModelSession:
         )
 
     def sentinel(self, folder: Path, log: LatencyLog) -> Sentinel:
-        """Return the sentinel of a sweep: the smallest point, or that of a log that is resumed.
+        """Return the sentinel of a sweep: its middle point, or that of a log that is resumed.
 
         A model without sizes that vary is its own sentinel.
         """
         if not self.sweep.sizes:
             return NO_SENTINEL
-        point = self.sweep.points()[0]
-        name = log.sentinel_name()
+        points = self.sweep.points()
+        point = points[(len(points) - 1) // 2]
+        name = sentinel_of_log(log.path)
         if name is not None:
             pairs = dict(re.findall(r"(\w+)=(\d+)", name.removeprefix(self._point_id)))
             if name.startswith(self._point_id) and pairs.keys() == self.sweep.sizes.keys():

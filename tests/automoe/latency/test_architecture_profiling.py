@@ -11,11 +11,20 @@ from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.export import WorkloadWriter
 from automoe.latency import architecture_profiling as profiling
 from automoe.latency.architecture_profiling import ProfileSummary, profile_architectures
 from automoe.latency.features import features
 from devices import Device, get_device
-from profilers import FailedPoint, LogError, Measurement, Point, Protocol, read_log
+from profilers import (
+    FailedPoint,
+    LogError,
+    Measurement,
+    Point,
+    Protocol,
+    costs_of_workload,
+    read_log,
+)
 
 SPACE = small_space()
 WORKLOAD = TranslationWorkload.of(SPACE)
@@ -29,6 +38,7 @@ class Session:
         self.failing = failing
         self.after = after
         self.sentinels: list[str] = []
+        self.files: list[Path] = []
         self.levels: list[float | None] = []
         self.asked: list[str] = []
 
@@ -37,6 +47,7 @@ class Session:
     ) -> Iterator[Measurement | FailedPoint]:
         self.sentinels.append(more["sentinel"].name)
         assert more["sentinel"].workload.is_file()
+        self.files.append(more["sentinel"].workload)
         self.levels.append(more["sentinel"].reference_ms)
         for point in points:
             self.asked.append(point.point_id)
@@ -135,13 +146,47 @@ def test_a_resumed_session_has_the_same_sentinel(
 ) -> None:
     profile(chosen[:2], tmp_path, space=None)
     profile(chosen, tmp_path, space=None)
-    # A fifth of six tokens, rounded up.
-    assert session.sentinels == [f"{chosen[0].id} src=2 tgt=2"] * 2
+    assert session.sentinels == [f"{chosen[0].id} src=6 tgt=6 beam=1"] * 2
     (tmp_path / "lat.csv").unlink()
     profile(chosen, tmp_path)
     space_s = session.sentinels[-1]
     profile(chosen, tmp_path, log=tmp_path / "other.csv")
     assert session.sentinels[-1] == space_s != session.sentinels[0]
+
+
+@pytest.mark.parametrize("beam", [1, 5])
+def test_the_sentinel_translates_the_whole_sentence_with_one_hypothesis(
+    session: Session, chosen: list[Architecture], tmp_path: Path, beam: int
+) -> None:
+    # Its name would be the same with the wrong sentence, so the costs of its file are compared.
+    costs: list[float] = []
+    session.after = lambda: costs.append(costs_of_workload(session.files[-1]).flops)
+    workload = replace(WORKLOAD, beam=beam, batch=2)
+    profile(chosen[:1], tmp_path, workload=workload, space=None)
+    alone = WorkloadWriter(tmp_path / "alone", WORKLOAD).write(chosen[0])
+    assert costs == [costs_of_workload(alone).flops]
+
+
+@pytest.mark.parametrize("as_reference", [False, True])
+def test_a_log_of_an_earlier_version_keeps_its_shorter_sentinel(
+    session: Session, chosen: list[Architecture], tmp_path: Path, as_reference: bool
+) -> None:
+    # A fifth of six tokens, rounded up.
+    name = f"{chosen[0].id} src=2 tgt=2"
+    earlier = made_up(
+        "earlier",
+        sentinel=name,
+        sentinel_reference_ms=1.5,
+        columns={"workload": str(WORKLOAD)},
+    )
+    log = tmp_path / "earlier.csv"
+    profiling.LatencyLog(log).append(earlier)
+    if as_reference:
+        profile(chosen, tmp_path, space=None, reference=log)
+    else:
+        with pytest.raises(LogError, match="The columns must be"):  # the row above has few
+            profile(chosen, tmp_path, space=None, log=log)
+    assert (session.sentinels, session.levels) == ([name], [1.5])
 
 
 def test_a_reference_sets_the_sentinels_level(
@@ -168,7 +213,7 @@ def test_a_reference_sets_the_sentinels_level(
             reference=reference,
             workload=replace(WORKLOAD, beam=2),
         )
-    with pytest.raises(LogError, match=r"must have rows with the sentinel .* Got \['.* tgt=2'\]"):
+    with pytest.raises(LogError, match=r"must have rows with the sentinel .* Got \['.* beam=1'\]"):
         profile(chosen, tmp_path, log=new, reference=reference, space=None)
     with pytest.raises(LogError, match="missing.csv does not exist"):
         profile(chosen, tmp_path, log=new, reference=tmp_path / "missing.csv")

@@ -73,13 +73,13 @@ def test_another_shape_or_value_is_refused(model: Path) -> None:
 
 def test_a_grid_is_measured_into_one_log_and_resumed(model: Path) -> None:
     log = model.with_name("lat.csv")
-    assert profile(model, shapes={"x": (1, (16, 8), 4)})[0].n_measured == 2
-    summary, _ = profile(model, shapes={"x": (1, (4, 8, 16), 4)})
-    assert (summary.n_measured, summary.n_skipped) == (1, 2)
+    assert profile(model, shapes={"x": (1, (16, 4, 8), 4)})[0].n_measured == 3
+    summary, _ = profile(model, shapes={"x": (1, (2, 4, 8, 16, 32), 4)})
+    assert (summary.n_measured, summary.n_skipped) == (2, 3)
     rows = read_log(log)
-    assert {row["feature_T"] for row in rows} == {"4", "8", "16"}
+    assert {row["feature_T"] for row in rows} == {"2", "4", "8", "16", "32"}
     assert {row["workload"] for row in rows} == {"x=1x{T}x4 len:=the_size_of_axis_1_of_x"}
-    # The smallest point of the first session stays the sentinel of the log.
+    # The middle point of the first session stays the sentinel of the log.
     assert {row["sentinel"] for row in rows} == {"m-1 T=8"}
     assert len({row["sentinel_reference_ms"] for row in rows}) == 1
     assert not log.with_name("lat.csv.workloads").exists()

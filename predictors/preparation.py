@@ -38,7 +38,8 @@ class Prepared:
         groups: The group of every row, shape (rows,); None when each row is a group by itself.
         roles: The role of each column, see `predictors.roles`.
         left_out: The columns that are no features because they look like results, with the reason.
-        conversions: A sentence for each target that was converted to milliseconds.
+        conversions: A sentence for each target that was converted to milliseconds, and for each
+            other change of what the file holds.
         conditions: The conditions of the log, by column.
         details: The details of conditions, see `predictors.conditions.details`.
     """
@@ -107,7 +108,11 @@ def prepare(
         groups=groups_of(usable, groups, schema.architecture, X, targets=names),
         roles=roles_of(frame, schema, names, groups or schema.architecture),
         left_out=reasons,
-        conversions=tuple(x for name, own in units.items() if (x := own.conversion(name))),
+        conversions=(
+            *usable.attrs.get("remarks", ()),
+            *schema.remarks(usable),
+            *(x for name, own in units.items() if (x := own.conversion(name))),
+        ),
         conditions=held,
         details=details(usable),
     )

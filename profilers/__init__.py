@@ -2,6 +2,7 @@
 
 from profilers.audit.log_audit import Audit, LogSummary, audit_log, check, merge, summarise
 from profilers.audit.problem import Problem
+from profilers.audit.table_summary import TableSummary, summarise_any
 from profilers.costs.graph import (
     GraphCosts,
     costs_of_graph,
@@ -59,6 +60,7 @@ __all__ = [
     "Protocol",
     "RemoteWorker",
     "Sentinel",
+    "TableSummary",
     "TensorSpec",
     "WorkerDied",
     "WorkerError",
@@ -87,5 +89,6 @@ __all__ = [
     "require_measurable",
     "samples_path",
     "summarise",
+    "summarise_any",
     "workload_for_onnx",
 ]

@@ -33,7 +33,7 @@ from automoe.architecture.architecture import (
 )
 from automoe.architecture.space_yaml import fields_of_space, is_space_yaml
 from automoe.architecture.subnet_yaml import is_subnet_yaml
-from automoe.validation import explain
+from automoe.validation import NumberError, explain, require_numbers
 from devices.yaml_json import FileContentError, parse_yaml
 
 T = TypeVar("T")
@@ -436,8 +436,11 @@ def _parse(content: bytes, *, where: str) -> SearchSpace:
             )
         if is_space_yaml(fields):
             fields = fields_of_space(fields, name=Path(where).stem, where=where)
+        require_numbers(SearchSpace, fields)
         return SearchSpace.model_validate(fields)
     except FileContentError as error:
         raise SpaceError(str(error)) from None
+    except NumberError as error:
+        raise SpaceError(f"{where}: {error}") from None
     except ValidationError as error:
         raise SpaceError(f"{where}: {explain(error)}") from None

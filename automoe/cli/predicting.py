@@ -142,6 +142,8 @@ def predict(
     else:
         model, rows = Predictor.load(predictor), read_table(table)
         shown = _as_written(table)
+    for remark in rows.attrs.get("remarks", ()):
+        say(remark)
     bounds = model.predict(rows, confidence=options.confidence)
     for difference in model.other_conditions(rows):
         say(f"warning: {difference}; the prediction is for the former")

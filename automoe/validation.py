@@ -33,9 +33,9 @@ def require_numbers(
                     require_numbers(kind, value, within=f"{within}{name}.")
         is_number = (int in kinds or float in kinds) and type(value) not in kinds
         if is_number and isinstance(value, bool | str):
-            kind = "number" if float in kinds else "integer"
+            wanted = "number" if float in kinds else "integer"
             raise NumberError(
-                f"'{within}{name}': Input should be a valid {kind}. Got {value!r:.80}."
+                f"'{within}{name}': Input should be a valid {wanted}. Got {value!r:.80}."
             )
 
 

@@ -80,10 +80,10 @@ def _kind(file: Path) -> str:
 
 def _size(text: str) -> tuple[str, int]:
     name, _, size = text.rpartition("=")
-    if not name or not size.isdecimal() or len(size) > len(str(MOST)) or int(size) > MOST:
-        raise ValueError(
-            f"'--dim' must read like name=30, with a size of at most {MOST}. Got '{text:.80}'."
-        )
+    if not name or not size.isdecimal():
+        raise ValueError(f"'--dim' must read like name=30. Got '{text:.80}'.")
+    if len(size) > len(str(MOST)) or int(size) > MOST:
+        raise ValueError(f"'--dim' must give a size of at most {MOST}. Got '{text:.80}'.")
     return name, int(size)
 
 

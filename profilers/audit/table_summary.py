@@ -65,7 +65,7 @@ def _table(log: AnyLog) -> TableSummary:
         sum(unit.in_ms * row.number(name) for name, unit in zip(targets, units, strict=True))
         for row in log.rows
     ]
-    latencies = [latency for latency in sums if latency > 0]
+    latencies = [float(f"{latency:.9g}") for latency in sums if latency > 0]
     features = find_features(log, targets)
     table = known_table(log.columns)
     return TableSummary(

@@ -32,6 +32,7 @@ _LONG_TIMES: Final = {"min": MILLISECONDS["min"], "h": 3.6e6, "hr": 3.6e6, "hour
 _UNIT_COLUMNS: Final = frozenset(
     {("unit",), ("units",), ("time", "unit"), ("time", "units"), ("latency", "unit")}
 )
+_SHOWN: Final = 4
 _MOST_ODD: Final = 0.1  # of the cells of a column may be no number; they are mistakes
 
 Cells = tuple[str, ...]
@@ -86,6 +87,7 @@ def units_in_cells(columns: Sequence[str], rows: Sequence[Cells], path: Path) ->
     factors: dict[int, list[float]] = {}
     in_ms: set[str] = set()
     remarks: list[str] = []
+    taken_out: list[str] = []
     for index, cells in enumerate(table):
         name = columns[index]
         marked = {cell for cell in set(cells) if cell and cell[-1] not in "0123456789."}
@@ -98,9 +100,13 @@ def units_in_cells(columns: Sequence[str], rows: Sequence[Cells], path: Path) ->
             continue
         texts[index], factors[index], remark, is_time = read
         in_ms |= {name} if is_time else set()
-        remarks.append(remark)
+        taken_out.append(remark)
+    if taken_out:
+        more = f" and {len(taken_out) - _SHOWN} more columns" if len(taken_out) > _SHOWN else ""
+        remarks.insert(0, f"units are read: {', '.join(taken_out[:_SHOWN])}{more}")
     if (of_rows := _from_unit_column(columns, table, path)) is not None:
-        units, times, remark = of_rows
+        units, times, remark, place = of_rows
+        texts[place] = ["ms" if cell else "" for cell in table[place]]
         factors |= {index: units for index in times if index not in texts}
         in_ms |= {columns[index] for index in times}
         remarks.append(remark)
@@ -136,7 +142,7 @@ def _column(name: str, cells: Sequence[str]) -> tuple[list[str], list[float], st
     values = [by_cell.get(cell, (cell, 1.0)) for cell in cells]
     text, factor = by_cell[example]
     read = _product(text, factor)
-    remark = f"column {name!r} is written with units: {example!r} is read as {read}{into}"
+    remark = f"{example!r} as {read}{into} in {name!r}"
     is_time = into == " ms" and unit_in(name) is None
     return [text for text, _ in values], [factor for _, factor in values], remark, is_time
 
@@ -171,10 +177,11 @@ def _needs_unit(kinds: Collection[str]) -> bool:
 
 def _from_unit_column(
     columns: Sequence[str], table: Sequence[Sequence[str]], path: Path
-) -> tuple[list[float], list[int], str] | None:
-    """Return the milliseconds in the unit of each row, the columns of times, and a remark.
+) -> tuple[list[float], list[int], str, int] | None:
+    """Return the milliseconds in the unit of each row, and where the times are.
 
-    Return None when there is no column of units of time.
+    The result is these factors, the columns of times, a remark, and the column of units. Return
+    None when there is no column of units of time.
 
     Raises:
         LogError: Some rows name another unit.
@@ -201,7 +208,7 @@ def _from_unit_column(
             )
     listed = ", ".join(repr(columns[index]) for index in times)
     remark = f"the unit of {listed} is that of {columns[place]!r} in each row; converted to ms"
-    return [units[cell] or 1.0 for cell in table[place]], times, remark
+    return [units[cell] or 1.0 for cell in table[place]], times, remark, place
 
 
 def _replaced(rows: Sequence[Cells], columns: Mapping[int, list[str]]) -> list[Cells]:

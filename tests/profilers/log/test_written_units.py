@@ -37,7 +37,8 @@ def test_a_number_with_a_unit_is_read_as_a_number(
     log = read(tmp_path, name, *cells)
     assert [row.cells[name] for row in log.rows] == expected
     (remark,) = log.remarks
-    assert f"column {name!r} is written with units" in remark
+    assert remark.startswith("units are read: ")
+    assert f" in {name!r}" in remark
 
 
 @pytest.mark.parametrize(

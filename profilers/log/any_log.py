@@ -288,5 +288,6 @@ def _with_numbers(
         record if record.cells is cells else replace(record, cells=cells)
         for record, cells in zip(whole, rows, strict=True)
     ]
-    in_order = sorted([*numbers, *others], key=lambda record: record.line)
-    return _Numbers(columns, in_order, remarks, units.in_ms if units else frozenset())
+    if others:
+        numbers = sorted([*numbers, *others], key=lambda record: record.line)
+    return _Numbers(columns, numbers, remarks, units.in_ms if units else frozenset())

@@ -32,6 +32,7 @@ _LONG_TIMES: Final = {"min": MILLISECONDS["min"], "h": 3.6e6, "hr": 3.6e6, "hour
 _UNIT_COLUMNS: Final = frozenset(
     {("unit",), ("units",), ("time", "unit"), ("time", "units"), ("latency", "unit")}
 )
+_ENDS_OF_NUMBERS: Final = frozenset("0123456789.") | {""}
 _SHOWN: Final = 4
 _MOST_ODD: Final = 0.1  # of the cells of a column may be no number; they are mistakes
 
@@ -60,9 +61,8 @@ class WrittenUnits:
 
     def multiplied(self, rows: Sequence[Cells]) -> list[Cells]:
         """Return the rows with each number multiplied by its factor."""
-        columns = list(zip(*rows, strict=True)) if rows else []
         products = {
-            index: [_product(cell, x) for cell, x in zip(columns[index], factors, strict=True)]
+            index: [_product(cells[index], x) for cells, x in zip(rows, factors, strict=True)]
             for index, factors in self.factors.items()
             if any(factor != 1 for factor in factors)
         }
@@ -90,9 +90,9 @@ def units_in_cells(columns: Sequence[str], rows: Sequence[Cells], path: Path) ->
     taken_out: list[str] = []
     for index, cells in enumerate(table):
         name = columns[index]
-        marked = {cell for cell in set(cells) if cell and cell[-1] not in "0123456789."}
+        is_plain = {cell[-1:] for cell in cells} <= _ENDS_OF_NUMBERS
         is_open = kind_of_name(name) not in ("condition", "bookkeeping")
-        if not marked or not is_open or name.lower() in NAMES_OF_OTHERS:
+        if is_plain or not is_open or name.lower() in NAMES_OF_OTHERS:
             continue
         read = _column(name, cells)
         if isinstance(read, str):

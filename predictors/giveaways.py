@@ -44,6 +44,7 @@ _PARTS = frozenset(
     | {"head", "heads", "embed", "expert", "experts", "input", "inputs", "output", "outputs"}
     | {"prompt", "context"}
 )
+_NEARLY = 0.1  # the relative spread of a quotient that only a person can judge
 _LEAST_SHARE = 0.01  # of the latency that a part of a sum has
 _WORK_OR_RATE = frozenset({"flop", "flops", "gflop", "gflops", "mflops"})
 _RIDGES = 10.0 ** np.arange(-7, 3)
@@ -124,6 +125,35 @@ def giveaways(
         reasons |= {rate.name: reason} if reason else {}
     _require_others(frame, schema, reasons)
     return reasons
+
+
+def nearly_determining(
+    frame: pd.DataFrame, schema: FeatureSchema, latency_ms: Vector, targets: Sequence[str]
+) -> tuple[str, ...]:
+    """Return a sentence for each feature that is nearly in proportion to the latency.
+
+    Only columns of measured-looking numbers are named whose names do not clear them. Their values
+    do not tell whether they are times of a part or an input that explains the latency well.
+
+    Args:
+        frame: The usable rows.
+        schema: The features that are used.
+        latency_ms: The latency of each row, shape (rows,).
+        targets: The target columns.
+    """
+    y = np.log(latency_ms)
+    quotients = {
+        suspect.name: _spread(y - suspect.log)
+        for suspect in _suspects(frame, schema, latency_ms, targets)
+        if suspect.is_positive
+    }
+    least = min(_NEARLY, _SHARE * _spread(y))
+    return tuple(
+        f"{name!r} nearly determines the latency: their quotient varies by {spread:.1%}. If it was "
+        "measured with the latency, name all features but it with --feature"
+        for name, spread in quotients.items()
+        if spread < least
+    )
 
 
 def _require_others(frame: pd.DataFrame, schema: FeatureSchema, reasons: dict[str, str]) -> None:

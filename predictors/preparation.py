@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema, left_out
-from predictors.giveaways import giveaways
+from predictors.giveaways import giveaways, nearly_determining
 from predictors.grouping import groups_of
 from predictors.predictor import Predictor, matrix_of
 from predictors.roles import roles_of
@@ -97,6 +97,8 @@ def prepare(
     held = conditions(usable, varied=(*names, *(features or ())))
     _check_base(base, held)
     schema, reasons = _schema(usable, names, features, latency)
+    is_inferred = features is None and not schema.is_marked
+    doubts = nearly_determining(usable, schema, latency, names) if is_inferred else ()
     X = matrix_of(usable, schema, base)
     return Prepared(
         usable=usable,
@@ -112,6 +114,7 @@ def prepare(
             *usable.attrs.get("remarks", ()),
             *schema.remarks(usable),
             *(x for name, own in units.items() if (x := own.conversion(name))),
+            *doubts,
         ),
         conditions=held,
         details=details(usable),

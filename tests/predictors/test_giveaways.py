@@ -118,3 +118,13 @@ def test_whole_sizes_with_such_names_are_features() -> None:
     ms = (ffn + rank) / 1000 * rng.lognormal(0, 0.005, N)
     log = pd.DataFrame({"ffn": ffn, "rank": rank, "latency_ms": ms})
     assert prepare(log).left_out == {}
+
+
+def test_a_time_of_one_part_is_named_where_its_values_prove_nothing() -> None:
+    rng = np.random.default_rng(5)
+    log = table().assign(ffn=lambda log: 0.6 * log["latency_ms"] * rng.lognormal(0, 0.05, N))
+    ready = prepare(log)
+    assert ready.left_out == {}
+    (doubt,) = ready.conversions
+    assert "'ffn' nearly determines the latency: their quotient varies by" in doubt
+    assert prepare(log, features=["batch", "dim", "ffn"]).conversions == ()

@@ -14,7 +14,7 @@ from typing import Final
 from profilers.log.decoding import Decoded, content_of, delimiter_of, without_named_delimiter
 from profilers.log.google_benchmark import expanded
 from profilers.log.rows import LogError
-from profilers.log.separators import with_decimal_points
+from profilers.log.separators import with_decimal_points, without_groups
 from profilers.log.units import Unit, unit_of
 from profilers.log.written_units import units_in_cells
 
@@ -278,6 +278,7 @@ def _with_numbers(
         columns, expanded_rows, remarks = expanded(columns, rows)
         kept = [(x, y) for x, y in zip(whole, expanded_rows, strict=True) if y is not None]
         whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
+        rows = without_groups(rows, content)
         units = units_in_cells(columns, rows, path)
         rows = units.without_units(rows)
     if delimiter != "," or '"' in content:

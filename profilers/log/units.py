@@ -105,7 +105,7 @@ def unit_of(
 
 def time_unit(word: str) -> str | None:
     """Return the unit of time that a word in lower case names, such as `us`; None for no unit."""
-    return _WORDS.get(word)
+    return _WORDS.get(word.replace("\u03bc", "\u00b5"))  # two characters for the same prefix
 
 
 def unit_in(name: str) -> str | None:

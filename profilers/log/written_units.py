@@ -15,6 +15,7 @@ from profilers.log.column_names import is_duration, kind_of_name, words
 from profilers.log.conditions import NAMES_OF_OTHERS
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
+from profilers.log.separators import NUMBERS
 from profilers.log.units import MILLISECONDS, time_unit, unit_in
 
 _WRITTEN: Final = re.compile(
@@ -118,7 +119,7 @@ def _column(name: str, cells: Sequence[str]) -> tuple[list[str], list[float], st
 
     Return a remark alone, which may be empty, for a column that stays as it is.
     """
-    levels = {cell: _WRITTEN.fullmatch(cell) for cell in set(cells)}
+    levels = {cell: _written(cell) for cell in set(cells)}
     filled = [cell for cell in cells if cell.lower() not in _NO_NUMBER]
     if not filled or sum(levels[x] is None for x in filled) > _MOST_ODD * len(filled):
         return ""
@@ -139,12 +140,24 @@ def _column(name: str, cells: Sequence[str]) -> tuple[list[str], list[float], st
     by_cell = {
         x: (match[1], factors[(match[2] or "").lower()]) for x in suffixes if (match := levels[x])
     }
+    if not all(NUMBERS["."].fullmatch(text) for text, _ in by_cell.values()):  # decimal commas
+        by_cell = {
+            x: (text.replace(".", "").replace(",", "."), factor)
+            for x, (text, factor) in by_cell.items()
+        }
     values = [by_cell.get(cell, (cell, 1.0)) for cell in cells]
     text, factor = by_cell[example]
     read = _product(text, factor)
     remark = f"{example!r} as {read}{into} in {name!r}"
     is_time = into == " ms" and unit_in(name) is None
     return [text for text, _ in values], [factor for _, factor in values], remark, is_time
+
+
+def _written(cell: str) -> re.Match[str] | None:
+    """Return the number and the unit in a cell; None when it holds something else."""
+    match = _WRITTEN.fullmatch(cell)
+    is_number = match is not None and any(x.fullmatch(match[1]) for x in NUMBERS.values())
+    return match if is_number else None
 
 
 def _factors(kinds: Collection[str], name: str) -> tuple[Mapping[str, float] | None, str]:

@@ -26,6 +26,9 @@ def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog
         ("took", ("1e3 ms", "2.5 ms"), ["1e3", "2.5"]),
         ("took", ("1.5 s", "250 ms", "40us"), ["1500", "250", "0.04"]),
         ("took_us", ("1.5 ms", "40 us"), ["1500", "40"]),
+        ("took", ("3 \u03bcs", "4 \u00b5s"), ["0.003", "0.004"]),
+        ("share", ("12,5 %", "3 %"), ["12.5", "3"]),
+        ("memory", ("1\u202f024 MB", "512 MB"), ["1024", "512"]),
         ("factor", ("2x", "4x"), ["2", "4"]),
         ("flops", ("1,234.5 MFLOP", "12.5 MFLOP"), ["1234.5", "12.5"]),
         ("took", ("3 ms", "n/a", ""), ["3", "n/a", ""]),
@@ -46,6 +49,7 @@ def test_a_number_with_a_unit_is_read_as_a_number(
     [
         ("variant", ("1a", "2b", "3a")),
         ("kernel", ("3x3", "5x5")),
+        ("release", ("1.2.3a", "1.2.4a")),
         ("power_mode", ("15W", "30W")),
         ("gpu", ("3090 Ti", "4090")),
         ("batch size", ("1", "2.5", "1e3", "inf")),

@@ -96,9 +96,7 @@ def prepare(
     units = target_units(usable, names, unit)
     held = conditions(usable, varied=(*names, *(features or ())))
     _check_base(base, held)
-    schema, reasons = _schema(usable, names, features, latency)
-    is_inferred = features is None and not schema.is_marked
-    doubts = nearly_determining(usable, schema, latency, names) if is_inferred else ()
+    schema, reasons, doubts = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
     return Prepared(
         usable=usable,
@@ -126,15 +124,16 @@ def _schema(
     targets: Sequence[str],
     features: Sequence[str] | None,
     latency: NDArray[np.float64],
-) -> tuple[FeatureSchema, dict[str, str]]:
-    """Return the features, and the columns that are none because they look like results."""
+) -> tuple[FeatureSchema, dict[str, str], tuple[str, ...]]:
+    """Return the features, the columns that look like results, and sentences about doubtful ones."""
     schema = FeatureSchema.infer(usable, targets, features)
     if features is not None or schema.is_marked:
-        return schema, {}
+        return schema, {}, ()
     told = giveaways(usable, schema, latency, targets)
     if told:
         schema = FeatureSchema.infer(usable, targets, without=told)
-    return schema, {**left_out(usable, targets), **told}
+    doubts = nearly_determining(usable, schema, latency, targets)
+    return schema, {**left_out(usable, targets), **told}, doubts
 
 
 def fit_problems(

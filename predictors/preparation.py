@@ -125,7 +125,7 @@ def _schema(
     features: Sequence[str] | None,
     latency: NDArray[np.float64],
 ) -> tuple[FeatureSchema, dict[str, str], tuple[str, ...]]:
-    """Return the features, the columns that look like results, and sentences about doubtful ones."""
+    """Return the features, the columns that look like results, and sentences about others."""
     schema = FeatureSchema.infer(usable, targets, features)
     if features is not None or schema.is_marked:
         return schema, {}, ()

@@ -2,6 +2,7 @@
 
 from profilers.audit.log_audit import Audit, LogSummary, audit_log, check, merge, summarise
 from profilers.audit.problem import Problem
+from profilers.audit.table_summary import TableSummary, summarise_any
 from profilers.costs.graph import (
     GraphCosts,
     costs_of_graph,
@@ -60,6 +61,7 @@ __all__ = [
     "Protocol",
     "RemoteWorker",
     "Sentinel",
+    "TableSummary",
     "TensorSpec",
     "WorkerDied",
     "WorkerError",
@@ -89,5 +91,6 @@ __all__ = [
     "samples_path",
     "sentinel_of_log",
     "summarise",
+    "summarise_any",
     "workload_for_onnx",
 ]

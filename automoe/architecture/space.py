@@ -21,7 +21,7 @@ from automoe.architecture.architecture import (
 )
 from automoe.architecture.choices import DecoderSpace, EncoderSpace, Experts, Size, StackSpace
 from automoe.architecture.space_files import PRESETS, fields_in, preset_content
-from automoe.field_errors import explain
+from automoe.field_errors import NumberError, explain, require_numbers
 from devices.yaml_json import FileContentError
 
 _MOST_BITS = 14_000  # of the number of architectures: Python writes up to 4300 digits
@@ -108,9 +108,13 @@ class SearchSpace(BaseModel):
     @classmethod
     def _from_yaml(cls, content: bytes, *, where: str) -> "SearchSpace":
         try:
-            return cls.model_validate(fields_in(content, where=where))
+            fields = fields_in(content, where=where)
+            require_numbers(cls, fields)
+            return cls.model_validate(fields)
         except FileContentError as error:
             raise SpaceError(str(error)) from None
+        except NumberError as error:
+            raise SpaceError(f"{where}: {error}") from None
         except ValidationError as error:
             raise SpaceError(f"{where}: {explain(error)}") from None
 

@@ -10,7 +10,7 @@ from automoe.cli.console import print_fields, print_json, print_table, say
 from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, argument, typed
-from automoe.settings.search import Count
+from automoe.settings.search import MOST, Count
 
 if TYPE_CHECKING:
     from profilers import GraphCosts
@@ -80,8 +80,10 @@ def _kind(file: Path) -> str:
 
 def _size(text: str) -> tuple[str, int]:
     name, _, size = text.rpartition("=")
-    if not name or not size.isdigit():
-        raise ValueError(f"'--dim' must read like name=30. Got '{text}'.")
+    if not name or not size.isdecimal():
+        raise ValueError(f"'--dim' must read like name=30. Got '{text:.80}'.")
+    if len(size) > len(str(MOST)) or int(size) > MOST:
+        raise ValueError(f"'--dim' must give a size of at most {MOST}. Got '{text:.80}'.")
     return name, int(size)
 
 

@@ -89,9 +89,10 @@ def parse_shape_grid(text: str) -> "tuple[str, ShapeGrid]":
     name, _, sizes = text.rpartition("=")
     parts = [match.group(1) for match in _SIZES.finditer(sizes)]
     is_whole = bool(parts) and "x".join(parts) == sizes
-    if not name or not is_whole or not all(map(_AXIS.fullmatch, parts)):
+    longest = max(map(len, re.findall(r"\d+", sizes)), default=0)
+    if not name or not is_whole or longest > 10 or not all(map(_AXIS.fullmatch, parts)):
         raise ValueError(
-            f"'--input-shape' must read like name=1x30 or name=1x{{30,60}}. Got '{text}'."
+            f"'--input-shape' must read like name=1x30 or name=1x{{30,60}}. Got '{text:.80}'."
         )
     return name, tuple(map(_axis, parts))
 

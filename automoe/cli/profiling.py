@@ -23,7 +23,7 @@ from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, cha
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
-from automoe.settings.search import Count
+from automoe.settings.search import MOST, Count
 from devices import Device
 from devices.runtimes import ONNXRUNTIME
 
@@ -101,7 +101,7 @@ class SentenceOptions(Options, SentenceSettings):
     """
 
     precision: str = "fp32"
-    vocab_size: Annotated[int, Field(ge=5)] | None = None
+    vocab_size: Annotated[int, Field(ge=5, le=MOST)] | None = None
 
     def sentence(self, space: SearchSpace | None) -> TranslationWorkload:
         """Return the sentence, see `SentenceSettings`."""
@@ -128,7 +128,7 @@ class MeasuringOptions(Options, PrecisionSettings):
     host: tuple[str, ...] = ()
     runtime: Runtime = ONNXRUNTIME
     target: str | None = None
-    rounds: Annotated[int, Field(ge=2)] | None = None
+    rounds: Annotated[int, Field(ge=2, le=MOST)] | None = None
     reference: Path | None = None
     lock_clocks: LockClocks = False
 

@@ -132,7 +132,7 @@ def _recurrent(node: ShapedNode) -> int:
 
 def _einsum(node: ShapedNode) -> int:
     """Count one multiply-add per combination of all indices, for at most two tensors."""
-    terms, out = _einsum_terms(node)
+    terms, out = einsum_terms(node)
     if len(terms) == 1:
         return 0
     if len(terms) > 2:
@@ -145,7 +145,7 @@ def _einsum(node: ShapedNode) -> int:
     return 2 * prod(sizes.values()) if contracted else 0
 
 
-def _einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
+def einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
     """Return the indices of each operand and of the output.
 
     The indices of an ellipsis are "-1", "-2", ...

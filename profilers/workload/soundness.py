@@ -1,9 +1,7 @@
 """This module checks, before anything is counted or measured, that a graph can be run at all."""
 
-import os
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
@@ -19,7 +17,14 @@ from onnx import (
 )
 
 from profilers.workload.fields import WorkloadError
-from profilers.workload.subgraphs import all_nodes, bodies, has_bodies, initialisers
+from profilers.workload.runtime import opened_session
+from profilers.workload.subgraphs import (
+    MAX_KNOWN_ELEMENTS,
+    all_nodes,
+    bodies,
+    has_bodies,
+    initialisers,
+)
 
 # Types of which each element is stored by itself: not packed, and not in two parts.
 _WHOLE_ELEMENTS = frozenset(
@@ -30,10 +35,15 @@ _WHOLE_ELEMENTS = frozenset(
         TensorProto.BOOL,
     )
 )
-_CONTRIBUTED = "com.microsoft"
 _TERM = r"(?:[A-Za-z\s]|\.\.\.)*"
 _EQUATION = re.compile(rf"{_TERM}(?:,{_TERM})*(?:->{_TERM})?")
-_TYPE_ERRORS = ("has unsupported type", "has inconsistent type")
+# Attributes of convolutions and pools, by which ONNX Runtime divides.
+_POSITIVE = frozenset(("dilations", "group", "kernel_shape", "strides"))
+# What ONNX Runtime says of a graph that no release of it can run.
+_INVALID = ("This is an invalid model", "Type Error", "InferenceError]", "Duplicate definition")
+# What it says of an operator that another release, or another build, may know.
+_UNKNOWN_TO_IT = ("No Op registered", "is not a registered", "Unsupported model IR version")
+_MOST_JUDGED_BYTES = 1 << 30
 
 
 def require_sound(model: ModelProto, path: Path) -> None:
@@ -56,7 +66,7 @@ def require_sound(model: ModelProto, path: Path) -> None:
     for value in model.graph.output:
         if value.name not in made:
             raise WorkloadError(f"{path}: no node gives the output '{value.name}' of the graph.")
-    _require_types(model, path)
+    _require_loadable(model, path)
 
 
 def require_weights(model: ModelProto, path: Path) -> None:
@@ -90,9 +100,8 @@ def _require_sound_nodes(model: ModelProto, versions: dict[str, int], path: Path
                 f"{path} does not say which version of ONNX's operators it uses. Export it again."
             )
         _require_equation(node, index, path)
+        _require_positive(node, index, path)
         is_known = bool(version) and defs.has(node.op_type, version, domain)
-        if domain == _CONTRIBUTED and (least := _least_inputs().get(node.op_type)):
-            _require_inputs(node, index, least, path)
         if not is_known:
             continue
         if has_bodies(node):
@@ -119,16 +128,6 @@ def _require_inputs(node: NodeProto, index: int, least: int, path: Path) -> None
     if len(node.input) < least:
         reason = f"it takes at least {least} inputs and has {len(node.input)}"
         raise _refused(name_of(node, index), node.op_type, reason, path)
-
-
-@cache
-def _least_inputs() -> Mapping[str, int]:
-    """Return how many inputs each operator of ONNX Runtime needs."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
-    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
-
-    schemas = runtime.get_all_operator_schema()
-    return {each.name: each.min_input for each in schemas if each.domain == _CONTRIBUTED}
 
 
 def _require_sound_weight(weight: TensorProto, path: Path) -> None:
@@ -158,36 +157,101 @@ def _require_equation(node: NodeProto, index: int, path: Path) -> None:
                 raise _refused(name_of(node, index), node.op_type, reason, path)
 
 
-def _require_types(model: ModelProto, path: Path) -> None:
-    """Check the types of all inputs of nodes, as far as ONNX can infer them."""
+def _require_positive(node: NodeProto, index: int, path: Path) -> None:
+    for attribute in node.attribute:
+        if attribute.name in _POSITIVE:
+            for value in (*attribute.ints, *([attribute.i] if attribute.HasField("i") else [])):
+                if value < 1:
+                    reason = f"its attribute '{attribute.name}' must be at least 1. Got {value}"
+                    raise _refused(name_of(node, index), node.op_type, reason, path)
+
+
+def _require_loadable(model: ModelProto, path: Path) -> None:
+    """Check that ONNX Runtime does not refuse the graph as invalid when it loads it.
+
+    A model that it cannot judge passes: one with operators that it does not know, or a newer one.
+    """
+    judged = _without_weights(model)
+    if judged.ByteSize() > _MOST_JUDGED_BYTES:
+        return
     try:
-        shape_inference.infer_shapes(_without_weights(model), check_type=True)
-    except Exception as error:
+        opened_session(judged, optimises=False)
+    except Exception as error:  # each kind of refusal has its own private class
         text = _line(str(error))
-        match = re.search(r"op_type:([^,)]*), node name: (.*?)\): (.*)", text)
-        if match and any(each in text for each in _TYPE_ERRORS):
-            operator, name, reason = match.groups()
-            raise _refused(name, operator, reason, path) from None
+        if any(x in text for x in _INVALID) and not any(x in text for x in _UNKNOWN_TO_IT):
+            raise WorkloadError(f"{path}: {_complaint(text, judged)}.") from None
+
+
+def _complaint(text: str, judged: ModelProto) -> str:
+    """Return what ONNX Runtime says of a graph, with the node and the shapes that it speaks of."""
+    if match := re.search(r"Node \((.*?)\) Op \((.*?)\) \[\w+InferenceError\] (.*)", text):
+        name, operator, reason = match.groups()
+        shapes = ", ".join(_declared_shapes(judged, name))
+        return f"node '{name}' ({operator}) cannot take {shapes}: {reason}. Correct the graph"
+    if match := re.search(r'In Node, \("(.*?)", (.*?), .*? Error (.*)', text):
+        name, operator, reason = match.groups()
+        return f"node '{name}' ({operator}) is not valid: {reason}"
+    reason = re.split(r"This is an invalid model\. |Error: |RuntimeException : ", text)[-1]
+    operators = {node.name: node.op_type for node in all_nodes(judged.graph)}
+    match = re.search(r"(?:in|of) node \((.*?)\)", reason)
+    if match and match.group(1) in operators:
+        name = match.group(1)
+        return f"node '{name}' ({operators[name]}) is not valid: {reason}"
+    return f"ONNX Runtime calls it invalid: {reason}"
+
+
+def _declared_shapes(model: ModelProto, name: str) -> Iterator[str]:
+    """Yield the inputs of a node with their shapes, as far as ONNX can infer them."""
+    graph = shape_inference.infer_shapes(model).graph
+    dims = {weight.name: list(weight.dims) for weight in graph.initializer}
+    for value in (*graph.input, *graph.value_info):
+        shape = value.type.tensor_type.shape
+        dims[value.name] = [dim.dim_param or dim.dim_value for dim in shape.dim]
+    for node in all_nodes(graph):
+        if node.name == name:
+            yield from (f"{x} {dims.get(x, '?')}".replace("'", "") for x in node.input if x)
 
 
 def _without_weights(model: ModelProto) -> ModelProto:
-    """Return the model with inputs in place of weights, and a name for every node."""
+    """Return the model with inputs in place of large weights, and a name for every node."""
     graph, bare = model.graph, ModelProto()
     given = {value.name for value in graph.input}
+    small = [weight for weight in graph.initializer if _is_small(weight)]
+    kept = {weight.name for weight in small}
     inputs = [
         *graph.input,
         *(
             helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
             for weight in graph.initializer
-            if weight.name not in given
+            if weight.name not in given | kept
         ),
     ]
-    bare.graph.CopyFrom(helper.make_graph(graph.node, "types", inputs, graph.output))
+    bare.graph.CopyFrom(
+        helper.make_graph(
+            graph.node,
+            graph.name or "graph",
+            inputs,
+            graph.output,
+            small,
+            value_info=graph.value_info,
+            sparse_initializer=graph.sparse_initializer,
+        )
+    )
+    names = {node.name for node in graph.node}
     for index, node in enumerate(bare.graph.node):
-        node.name = name_of(node, index)
+        if not node.name:
+            own = name_of(node, index)
+            node.name = own if own not in names else f"{own} (number {index})"
     bare.ir_version = model.ir_version
     bare.opset_import.extend(model.opset_import)
     return bare
+
+
+def _is_small(weight: TensorProto) -> bool:
+    """Return whether a weight may decide a shape, and has all of its data in the graph."""
+    n_elements = prod(weight.dims)
+    is_here = weight.data_location != TensorProto.EXTERNAL
+    return is_here and n_elements <= MAX_KNOWN_ELEMENTS and _elements_held(weight) == n_elements
 
 
 def _require_sources(graph: GraphProto, outer: frozenset[str], path: Path) -> None:

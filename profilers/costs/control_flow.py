@@ -5,7 +5,7 @@ loop whose number of repetitions is computed from data as none. Both are then sa
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -105,7 +105,7 @@ def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
     nodes, outputs = follow(body, given)
     ends_by_itself = _truth(outputs[0]) is None
     ahead, scanned = outputs[1 : 1 + len(carried)], outputs[1 + len(carried) :]
-    is_steady = all(a.shape == (b and b.shape) for a, b in zip(ahead, bare, strict=True))
+    is_steady = all(a.form == (b and b.form) for a, b in zip(ahead, bare, strict=True))
     is_known = most is not None and goes_on is not None
     if is_known and any(x.misfit for x in nodes):
         return Followed(((most or 0, nodes),), (UNKNOWN,) * len(node.proto.output))
@@ -192,7 +192,10 @@ def _given(values: Mapping[str, Value | None]) -> dict[str, Value]:
 
 
 def _without_content(value: Value | None) -> Value | None:
-    return None if value is None else Value(value.elem_type, value.shape)
+    if value is None or value.items is None:
+        return None if value is None else replace(value, content=None)
+    items = tuple(filter(None, map(_without_content, value.items)))
+    return replace(value, items=items)
 
 
 def _truth(value: Value | None) -> bool | None:

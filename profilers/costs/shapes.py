@@ -32,6 +32,7 @@ from profilers.costs.contributed_operators import described_by_rule
 from profilers.costs.control_flow import followed
 from profilers.costs.misfits import misfit_of
 from profilers.costs.runtime_shapes import computed_outputs, described_outputs, tried_outputs
+from profilers.costs.sequences import outputs_by_sequence
 from profilers.costs.values import (
     UNKNOWN,
     UNKNOWN_SIZE,
@@ -51,6 +52,9 @@ _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
 _RANDOM = frozenset(_RANDOM_NAMES.split())
+# Operators whose output is as large as what they find in the data.
+_DECIDED_BY_DATA = frozenset(("Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"))
+_BY_DATA = "computed from data"
 # ONNX raises these when an operator cannot take the shapes, the number or the types of its inputs.
 _REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
@@ -156,7 +160,7 @@ class OpenedGraph:
             return replace(node, problem=str(error))
         named = zip_longest(node.proto.output, node.outputs, inside.outputs)
         outputs = tuple(
-            inner if inner is not None and inner.shape is not None else (own or UNKNOWN)
+            inner if inner is not None and inner.form is not None else (own or UNKNOWN)
             for name, own, inner in named
             if name is not None
         )
@@ -210,7 +214,8 @@ class OpenedGraph:
         unknown = [(name, value) for name, value in named if name and value.n_bytes is None]
         if unknown and not problem:
             name, value = unknown[0]
-            shapeless = f"the shape of its output '{name}' is unknown"
+            is_data = node.op in _DECIDED_BY_DATA
+            shapeless = f"the shape of its output '{name}' is {_BY_DATA if is_data else 'unknown'}"
             problem = shapeless if value.shape is None else f"output '{name}': {UNKNOWN_SIZE}"
         return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "", misfit)
 
@@ -238,6 +243,8 @@ class OpenedGraph:
     def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
         if node.op in ("Shape", "Size"):
             return [Value.of(_measured(node))]
+        if (by_sequence := outputs_by_sequence(node)) is not None:
+            return by_sequence
         taken = _named(node)
         schema = self._schema(node.proto)
         if schema is None:

@@ -48,12 +48,14 @@ class Value:
         content: Its elements when they are few and known; otherwise None.
         is_assumed: Whether it rests on what the graph declares or on an even share of rows, which
             may be wrong, and not on what the operators compute.
+        items: The tensors of a sequence, or that of an optional value; None for a tensor.
     """
 
     elem_type: int
     shape: tuple[int, ...] | None
     content: NDArray[Any] | None = None
     is_assumed: bool = False
+    items: "tuple[Value, ...] | None" = None
 
     @property
     def n_bytes(self) -> int | None:
@@ -61,6 +63,9 @@ class Value:
 
         Elements narrower than a byte are packed.
         """
+        if self.items is not None:
+            sizes = [item.n_bytes for item in self.items]
+            return None if None in sizes else sum(filter(None, sizes))
         bits = _BITS_OF_TYPE.get(self.elem_type)
         return None if self.shape is None or bits is None else -(-prod(self.shape) * bits // 8)
 
@@ -68,7 +73,13 @@ class Value:
     def key(self) -> tuple[object, ...]:
         """A key that two values share when the same is known about both."""
         content = None if self.content is None else self.content.tobytes()
-        return self.elem_type, self.shape, content, self.is_assumed
+        items = None if self.items is None else tuple(item.key for item in self.items)
+        return self.elem_type, self.shape, content, self.is_assumed, items
+
+    @property
+    def form(self) -> tuple[object, ...] | None:
+        """The shape; of a sequence, those of its tensors."""
+        return self.shape if self.items is None else tuple(item.form for item in self.items)
 
     @classmethod
     def of(cls, content: NDArray[Any]) -> "Value":

@@ -123,18 +123,38 @@ def open_onnx_workload(
             tensors[each.name] = TensorSpec(each.dtype, shape, seed=seed)
     call = Call("model", "model", inputs=tensors)
     workload = Workload({"model": str(path.resolve())}, (call,))
-    return OnnxWorkload(workload, inputs, sized.shapes, chosen, values, sized.notes, model)
+    notes = (*sized.notes, *_version_notes(model))
+    return OnnxWorkload(workload, inputs, sized.shapes, chosen, values, notes, model)
+
+
+def _version_notes(model: "ModelProto") -> tuple[str, ...]:
+    """Return a sentence about a graph that is newer than what is installed here."""
+    from onnx import IR_VERSION, defs
+
+    opset = max((x.version for x in model.opset_import if x.domain in ("", "ai.onnx")), default=0)
+    newest = defs.onnx_opset_version()
+    if model.ir_version <= IR_VERSION and opset <= newest:
+        return ()
+    return (
+        f"The graph has IR version {model.ir_version} and opset {opset}, newer than {IR_VERSION} "
+        f"and {newest} of the ONNX that is installed: its operators are counted as those of opset "
+        f"{min(opset, newest)}, and ONNX Runtime may not load it.",
+    )
 
 
 def require_measurable(opened: OnnxWorkload, path: Path) -> None:
     """Check what only matters when a graph is run: its weights are there, its inputs can be fed.
 
     Raises:
-        WorkloadError: A weight has no data, an input has a type that no runtime can be fed, or it
-            has another size than a declared 0.
+        WorkloadError: There is no output, a weight has no data, or an input has a type that no
+            runtime can be fed or another size than a declared 0.
     """
     from profilers.workload.soundness import require_weights
 
+    if not opened.model.graph.output:
+        raise WorkloadError(
+            f"{path} declares no outputs, so that a runtime computes nothing. Export it again."
+        )
     for each in opened.inputs:
         each.require_feedable()
         pairs = zip(each.dims or (), opened.shapes[each.name], strict=False)

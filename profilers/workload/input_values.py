@@ -44,11 +44,12 @@ _PAST_USES = frozenset({("GroupQueryAttention", 3), ("GroupQueryAttention", 4)})
 _ONE_USES = frozenset(
     (
         *(("Div", 1), ("Mod", 1), ("TopK", 1), ("Tile", 1), ("Slice", 4), ("Range", 2)),
-        *(("ConstantOfShape", 0), ("Expand", 1), ("Loop", 0), ("OneHot", 1), ("Resize", 2)),
-        *(("BlackmanWindow", 0), ("HammingWindow", 0), ("HannWindow", 0), ("Upsample", 1)),
+        *(("ConstantOfShape", 0), ("Expand", 1), ("Loop", 0), ("OneHot", 1)),
+        *(("BlackmanWindow", 0), ("HammingWindow", 0), ("HannWindow", 0)),
     )
 )
-_FLOATS_THAT_DECIDE = frozenset({("Resize", 2), ("Upsample", 1), *(("Range", i) for i in range(3))})
+_SCALE_USES = frozenset({("Resize", 2), ("Upsample", 1)})
+_FLOATS_THAT_DECIDE = _SCALE_USES | {("Range", place) for place in range(3)}
 _SHOWN = 4
 
 
@@ -112,6 +113,8 @@ class ValueChooser:
             return self._truth(words)
         if declared.dtype.startswith("float") and not places & _FLOATS_THAT_DECIDE:
             return None
+        if places & _SCALE_USES:
+            return ChosenValues((1,), "1, as it is a scale")
         if words & _MASKS:
             return ChosenValues((1,), "1, as it is a mask")
         compared = self._uses.compared_with(uses)

@@ -361,9 +361,7 @@ ODD: Mapping[str, Odd] = {
         ["--input-shape", "q=1x1x32", "--input-shape", "past_key=1x2x9x8"],
         flops=2 * 10 * (32 + 32),
     ),
-    "inner-sequence": Odd(
-        _inner_sequence(), flops=0, says="'s': its output 's' is not a tensor, which has no rule"
-    ),
+    "inner-sequence": Odd(_inner_sequence(), flops=0),
     "too-few-inputs": Odd(_node("MatMul", ["x"]), says="node 'odd' .MatMul. is not valid"),
     "too-many-inputs": Odd(_node("Relu", ["x", "z"]), says="node 'odd' .Relu. is not valid"),
     "no-attribute": Odd(_node("Concat", ["x", "z"]), says="node 'odd' .Concat. is not valid"),

@@ -85,4 +85,4 @@ def test_the_flops_follow_the_scales(tmp_path: Path) -> None:
     # Without a value the picture stays as it is: a random scale could be negative.
     assert costs_of_graph(path).flops == 2 * 3 * (4 * 4) * 3
     (sentence,) = open_onnx_workload(path).sentences
-    assert "s=1 (1, as it is a count or a divisor)" in sentence
+    assert "s=1 (1, as it is a scale)" in sentence

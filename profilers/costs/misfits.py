@@ -96,6 +96,9 @@ def _recurrent(node: ShapedNode) -> str:
         return f"W takes {width} features, X has {node.in_shape(0)[2]}"
     n_gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[node.op]
     is_whole = rows == rows_too == n_gates * hidden == n_gates * node.attribute("hidden_size")
+    biases = (node.in_shape(1)[0], 2 * rows)
+    if is_whole and node.has_input(3) and node.in_shape(3) != biases:
+        return f"B must have the shape {list(biases)}"
     return "" if is_whole else "W, R and hidden_size are of different sizes"
 
 
@@ -125,13 +128,35 @@ def _layer_norm(node: ShapedNode) -> str:
 
 
 def _gather(node: ShapedNode) -> str:
-    shape = node.in_shape(0)
-    size = shape[int(node.attribute("axis", 0))]
+    return _range(node, node.in_shape(0)[int(node.attribute("axis", 0))])
+
+
+def _range(node: ShapedNode, size: int) -> str:
+    """Return what is wrong with the indices of an axis of this size, which are input 1."""
     taken = node.inputs[1]
     indices = None if taken is None else taken.content
     if indices is None or not indices.size or -size <= indices.min() <= indices.max() < size:
         return ""
     return f"the indices reach from {indices.min()} to {indices.max()} in an axis of {size}"
+
+
+def _scatter_elements(node: ShapedNode) -> str:
+    indices, updates = node.in_shape(1), node.in_shape(2)
+    return "" if indices == updates else "the indices and the updates are of different shapes"
+
+
+def _scatter_nd(node: ShapedNode) -> str:
+    shape, indices = node.in_shape(0), node.in_shape(1)
+    wanted = (*indices[:-1], *shape[indices[-1] :])
+    return "" if node.in_shape(2) == wanted else f"the updates must have the shape {list(wanted)}"
+
+
+def _blocks(node: ShapedNode) -> str:
+    size, (_, depth, *image) = int(node.attribute("blocksize")), node.in_shape(0)
+    is_cut = (
+        depth % size**2 == 0 if node.op == "DepthToSpace" else all(n % size == 0 for n in image)
+    )
+    return "" if is_cut else f"it cannot be divided into blocks of {size}"
 
 
 def _attention(node: ShapedNode) -> str:
@@ -140,6 +165,34 @@ def _attention(node: ShapedNode) -> str:
         return ""
     fits = query[-1] == key[-1] and key[:-1] == value[:-1] and query[1] % key[1] == 0
     return "" if fits else "the queries, keys and values are of different sizes"
+
+
+def _projected_attention(node: ShapedNode) -> str:
+    width, weight = node.in_shape(0)[2], node.in_shape(1)
+    if weight[0] != width:
+        return f"the weight takes {weight[0]} features, the input has {width}"
+    return _length(node, 2, weight[1])
+
+
+def _multi_head_attention(node: ShapedNode) -> str:
+    query, heads = node.in_shape(0), int(node.attribute("num_heads"))
+    if len(query) == 3 and query[2] % heads:
+        return f"{query[2]} features cannot be divided among {heads} heads"
+    is_plain = len(query) == 3 and node.has_input(1) and len(node.in_shape(1)) == 3
+    if not is_plain or node.in_shape(1)[2] == query[2]:
+        return ""
+    return f"the keys have {node.in_shape(1)[2]} features, the queries {query[2]}"
+
+
+def _skip(node: ShapedNode) -> str:
+    shape, skip = node.in_shape(0), node.in_shape(1)
+    if shape[-2:] != skip[-2:]:
+        return f"{list(skip)} cannot be added to {list(shape)}"
+    return _length(node, 2, shape[-1])
+
+
+def _bias(node: ShapedNode) -> str:
+    return _length(node, 1, node.in_shape(0)[-1])
 
 
 def _matmul_n_bits(node: ShapedNode) -> str:
@@ -169,6 +222,16 @@ _RULES: dict[str, Callable[[ShapedNode], str]] = {
     "InstanceNormalization": _channels,
     "LayerNormalization": _layer_norm,
     "Gather": _gather,
+    "GatherElements": _gather,
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "DepthToSpace": _blocks,
+    "SpaceToDepth": _blocks,
+    "com.microsoft.Attention": _projected_attention,
+    "com.microsoft.MultiHeadAttention": _multi_head_attention,
+    "com.microsoft.SkipLayerNormalization": _skip,
+    "com.microsoft.BiasGelu": _bias,
+    "com.microsoft.FastGelu": _bias,
     "Attention": _attention,
     "com.microsoft.MatMulNBits": _matmul_n_bits,
     "Resize": _resize,

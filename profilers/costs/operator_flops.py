@@ -65,7 +65,8 @@ _UNCOUNTED_NAMES = """
     TfIdfVectorizer ai.onnx.ml.ArrayFeatureExtractor ai.onnx.ml.Binarizer
     ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer ai.onnx.ml.FeatureVectorizer
     ai.onnx.ml.Imputer ai.onnx.ml.LabelEncoder ai.onnx.ml.Normalizer ai.onnx.ml.OneHotEncoder
-    ai.onnx.ml.Scaler ai.onnx.ml.ZipMap
+    ai.onnx.ml.Scaler ai.onnx.ml.ZipMap ai.onnx.preview.training.Adagrad
+    ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum
 """
 _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
 _WITH_BODIES = frozenset(("If", "Loop", "Scan"))  # the nodes of their bodies are counted instead

@@ -62,10 +62,7 @@ def computed_outputs(
         UnknownCostError: ONNX Runtime has no kernel for it.
     """
     session = _opened(_model([node], taken, filter(None, node.output), header))
-    try:
-        contents = iter(session.run(None, {}))
-    except Exception as error:  # each kind of failure has its own private class
-        raise ContradictionError(_reason(error)) from None
+    contents = iter(_run(session, {}))
     return [Value.of(np.asarray(next(contents))) if name else UNKNOWN for name in node.output]
 
 
@@ -91,10 +88,7 @@ def tried_outputs(node: NodeProto, taken: Mapping[str, Value], header: ModelProt
     shapeless = {name: Value(value.elem_type, None) for name, value in taken.items()}
     session = _opened(_model([node], shapeless, filter(None, node.output), header))
     feeds = {name: _feed(value) for name, value in taken.items()}
-    try:
-        arrays = iter(session.run(None, feeds))
-    except Exception as error:  # each kind of failure has its own private class
-        raise ContradictionError(_reason(error)) from None
+    arrays = iter(_run(session, feeds))
     outputs = [Value.of(np.asarray(next(arrays))) if name else UNKNOWN for name in node.output]
     return [Value(output.elem_type, output.shape) for output in outputs]
 
@@ -109,10 +103,16 @@ def _feed(value: Value) -> NDArray[Any]:
     return filled(value.shape or (), dtype)
 
 
-def _reason(error: Exception) -> str:
-    """Return the last part of ONNX Runtime's message, which says what is wrong."""
-    words = " ".join(str(error).split())
-    return words.rpartition("Status Message: ")[2].rpartition(" was false. ")[2].rstrip(".")
+def _run(session: Any, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
+    try:
+        outputs: list[Any] = session.run(None, feeds)
+    except Exception as error:  # each kind of failure has its own private class
+        words = " ".join(str(error).split())
+        _, is_of_node, reason = words.rpartition("Status Message: ")
+        if not is_of_node or "support" in reason or "implement" in reason:
+            raise UnknownCostError("ONNX Runtime cannot run it") from None
+        raise ContradictionError(reason.rpartition(" was false. ")[2].rstrip(".")) from None
+    return outputs
 
 
 def _model(

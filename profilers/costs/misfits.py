@@ -8,7 +8,9 @@ from collections.abc import Callable
 from math import prod
 
 from profilers.costs.operator_flops import einsum_terms
-from profilers.costs.values import ShapedNode, UnknownCostError
+from profilers.costs.values import ShapedNode, UnknownCostError, Value, named_inputs
+
+_SHOWN = 8
 
 
 def misfit_of(node: ShapedNode) -> str:
@@ -23,6 +25,20 @@ def misfit_of(node: ShapedNode) -> str:
         return rule(node)
     except (UnknownCostError, IndexError, TypeError, ValueError):  # nothing can be compared
         return ""
+
+
+def misfit_text(node: ShapedNode, reason: str) -> str:
+    """Return a sentence, without its dot, about a node whose inputs do not fit each other."""
+    inputs = ", ".join(_shown(name, value) for name, value in named_inputs(node).items())
+    return f"{node} cannot take {inputs}: {reason}"
+
+
+def _shown(name: str, value: Value) -> str:
+    """Return an input with its shape, or with its elements when it may be a shape itself."""
+    content = value.content
+    if content is not None and content.dtype.kind in "iu" and 0 < content.size <= _SHOWN:
+        return f"{name} = {content.tolist()}"
+    return f"{name} {'?' if value.shape is None else list(value.shape)}"
 
 
 def _reshape(node: ShapedNode) -> str:

@@ -144,7 +144,7 @@ def _opened(model: ModelProto, *, optimises: bool = False) -> Any:
     except Exception as error:  # each kind of refusal has its own private class
         _, refused, reason = str(error).strip().rpartition("[ShapeInferenceError] ")
         if refused:
-            raise ContradictionError(reason.splitlines()[0]) from None
+            raise ContradictionError(reason.splitlines()[0].rstrip(".")) from None
         raise UnknownCostError("this operator has no rule for its shapes") from None
 
 

@@ -5,6 +5,7 @@ it, a range) are run. For all other nodes only the shapes are inferred. When a `
 that the graph computes from data, such as the tokens of each expert, the caller gives the rows.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
@@ -30,7 +31,7 @@ from onnx import (
 
 from profilers.costs.contributed_operators import described_by_rule
 from profilers.costs.control_flow import followed
-from profilers.costs.misfits import misfit_of
+from profilers.costs.misfits import misfit_of, misfit_text
 from profilers.costs.runtime_shapes import computed_outputs, described_outputs, tried_outputs
 from profilers.costs.sequences import outputs_by_sequence
 from profilers.costs.values import (
@@ -40,6 +41,7 @@ from profilers.costs.values import (
     ShapedNode,
     UnknownCostError,
     Value,
+    named_inputs,
 )
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, captured_names, has_bodies
@@ -200,7 +202,7 @@ class OpenedGraph:
             inferred = self._fitting_outputs(node, captured)
         except ContradictionError as error:
             problem, declared = str(error), {}
-            misfit = "" if is_assumed or has_bodies(proto) else _misfit_text(node, problem)
+            misfit = "" if is_assumed or has_bodies(proto) else misfit_text(node, problem)
         except UnknownCostError as error:
             problem = str(error)
         outputs = []
@@ -234,7 +236,7 @@ class OpenedGraph:
         if not reason or has_bodies(node.proto):
             return outputs
         try:
-            return tried_outputs(node.proto, _named(node), self._header)
+            return tried_outputs(node.proto, named_inputs(node), self._header)
         except UnknownCostError as error:
             if outputs and not isinstance(error, ContradictionError):
                 return outputs  # ONNX sees nothing wrong, and ONNX Runtime cannot be asked
@@ -245,7 +247,7 @@ class OpenedGraph:
             return [Value.of(_measured(node))]
         if (by_sequence := outputs_by_sequence(node)) is not None:
             return by_sequence
-        taken = _named(node)
+        taken = named_inputs(node)
         schema = self._schema(node.proto)
         if schema is None:
             by_rule = described_by_rule(node)
@@ -271,7 +273,7 @@ class OpenedGraph:
         return defs.get_schema(proto.op_type, version, domain)
 
     def _inferred(self, node: ShapedNode, schema: defs.OpSchema) -> list[Value]:
-        named = _named(node)
+        named = named_inputs(node)
         if any(value.elem_type == 0 for value in named.values()):
             raise UnknownCostError("the type of an input is unknown")
         contents = {
@@ -290,7 +292,8 @@ class OpenedGraph:
             )
         except _REFUSALS as error:
             last = str(error).strip().splitlines()[-1]
-            raise ContradictionError(last.rpartition("] ")[2]) from None
+            reason = re.split(r"\[\w+Error\] ", last)[-1]
+            raise ContradictionError(reason.rstrip(".")) from None
         for name in node.proto.output:
             if name in types and types[name].WhichOneof("value") != "tensor_type":
                 raise UnknownCostError(f"its output '{name}' is not a tensor, which has no rule")
@@ -309,22 +312,8 @@ class OpenedGraph:
 
 def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
     """Return whether all inputs are known, the outputs are small, and nothing is random."""
-    known = all(value.content is not None for value in _named(node).values())
+    known = all(value.content is not None for value in named_inputs(node).values())
     return known and node.op not in _RANDOM and not any(map(_is_large, inferred))
-
-
-def _named(node: ShapedNode) -> dict[str, Value]:
-    """Return the inputs that a node really has, by name."""
-    pairs = zip(node.proto.input, node.inputs, strict=True)
-    return {name: value for name, value in pairs if value is not None}
-
-
-def _misfit_text(node: ShapedNode, reason: str) -> str:
-    shapes = [
-        f"{name} {'?' if value.shape is None else list(value.shape)}"
-        for name, value in _named(node).items()
-    ]
-    return f"{node} cannot take {', '.join(shapes)}: {reason}"
 
 
 def is_computed_split(node: ShapedNode) -> bool:

@@ -184,3 +184,9 @@ def operator_name(node: NodeProto) -> str:
     """Return an operator's name, such as "Gemm" or "com.microsoft.FusedMatMul"."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     return f"{domain}.{node.op_type}" if domain else node.op_type
+
+
+def named_inputs(node: ShapedNode) -> dict[str, Value]:
+    """Return the inputs that a node really has, by name."""
+    pairs = zip(node.proto.input, node.inputs, strict=True)
+    return {name: value for name, value in pairs if value is not None}

@@ -44,7 +44,7 @@ _PAST_USES = frozenset({("GroupQueryAttention", 3), ("GroupQueryAttention", 4)})
 _ONE_USES = frozenset(
     (
         *(("Div", 1), ("Mod", 1), ("TopK", 1), ("Tile", 1), ("Slice", 4), ("Range", 2)),
-        *(("ConstantOfShape", 0), ("Expand", 1), ("Loop", 0), ("OneHot", 1)),
+        *(("ConstantOfShape", 0), ("Expand", 1), ("Loop", 0), ("OneHot", 1), ("Resize", 3)),
         *(("BlackmanWindow", 0), ("HammingWindow", 0), ("HannWindow", 0)),
     )
 )

@@ -104,3 +104,8 @@ def without_large_weights(model: ModelProto) -> ModelProto:
     lean = ModelProto()
     lean.CopyFrom(model)  # a message keeps the memory of its fields as long as it lives
     return lean
+
+
+def name_of(node: NodeProto, index: int) -> str:
+    """Return the name by which a node can be found: its own, or that of its first output."""
+    return node.name or next(filter(None, node.output), f"number {index}")

@@ -39,7 +39,8 @@ from automoe.export import WorkloadWriter
 from profilers.costs.graph import even_rows
 from profilers.costs.operator_flops import flops_of
 from profilers.costs.shapes import OpenedGraph
-from profilers.costs.values import MAX_KNOWN_ELEMENTS, ShapedNode, UnknownCostError, Value
+from profilers.costs.values import ShapedNode, UnknownCostError, Value
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
 

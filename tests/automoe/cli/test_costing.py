@@ -54,7 +54,7 @@ def test_unknown_nodes_are_said_and_listed(capsys: Capture, tmp_path: Path) -> N
     path = write_graph(tmp_path / "g.onnx", "g (float[2] x) => (int64[1, m] y) { y = NonZero(x) }")
     assert main(["cost", str(path), "--json"]) == 0
     printed = capsys.readouterr()
-    reason = "NonZero 'y': the shape of its output 'y' is unknown"
+    reason = "NonZero 'y': the shape of its output 'y' is computed from data"
     assert json.loads(printed.out)["unknown_nodes"] == [reason]
     (line,) = printed.err.splitlines()
     assert line.startswith(

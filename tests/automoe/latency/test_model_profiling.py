@@ -126,3 +126,23 @@ def test_a_simulated_time_of_unknown_nodes_is_called_a_lower_bound(tmp_path: Pat
     assert len(notes) == 1
     assert notes[0].startswith("The simulated times are lower bounds")
     assert "NonZero 'n'" in notes[0]
+
+
+def test_a_graph_is_loaded_once_for_all_points(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx
+
+    loads = []
+    load = onnx.load
+    monkeypatch.setattr(onnx, "load", lambda *how, **more: loads.append(how) or load(*how, **more))
+    summary, _ = profile(model, shapes={"x": (1, (8, 16, 32), 4)})
+    assert (summary.n_measured, len(loads)) == (3, 1)
+
+
+def test_shapes_that_do_not_fit_are_refused_before_a_session(tmp_path: Path) -> None:
+    text = "g (float[n, 3] x) => (float[2, 12] y) <int64[2] s = {2, 12}> { y = Reshape(x, s) }"
+    path = write_graph(tmp_path / "m.onnx", text)
+    with pytest.raises(WorkloadError, match="6 elements cannot have the shape"):
+        profile(path, shapes={"x": (2, 3)})
+    assert not path.with_name("lat.csv").exists()

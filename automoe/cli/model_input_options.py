@@ -90,7 +90,7 @@ def parse_shape_grid(text: str) -> "tuple[str, ShapeGrid]":
     parts = [match.group(1) for match in _SIZES.finditer(sizes)]
     is_whole = bool(parts) and "x".join(parts) == sizes
     longest = max(map(len, re.findall(r"\d+", sizes)), default=0)
-    if not name or not is_whole or longest > 10 or not all(map(_AXIS.fullmatch, parts)):
+    if not name or not is_whole or longest > 18 or not all(map(_AXIS.fullmatch, parts)):
         raise ValueError(
             f"'--input-shape' must read like name=1x30 or name=1x{{30,60}}. Got '{text:.80}'."
         )

@@ -55,7 +55,10 @@ WORK = (
     *("moe_further_layers", "moe_misaligned_mb"),
 )
 LATER = ("moe_further_layers", "moe_misaligned_mb")  # not in 0.1.0
-OVERLAP = ("moe_gflops", "moe_weights_mb")
+OVERLAP = (
+    *("moe_gflops", "moe_weights_mb"),  # computing, and reading at the same time
+    *("moe_activations_mb", "moe_dispatch_mb", "moe_tokens_mb"),  # moving
+)
 CIRCUMSTANCES = ("moe_tokens_per_expert", "moe_expert_mb", "moe_misaligned", "moe_skew")
 
 _BYTES = 2

@@ -45,10 +45,8 @@ ROLES = tuple(
     )
     for name, names in _NAMES.items()
 )
-ARCHITECTURE = (
-    *("hidden", "width", "top_k", "experts"),
-    *("shared_experts", "shared_width", "layers"),
-)
+# Not the number of layers: two depths of one layer have its efficiency in common.
+ARCHITECTURE = ("hidden", "width", "top_k", "experts", "shared_experts", "shared_width")
 WORK = (
     *("moe_gflops", "moe_weights_mb", "moe_activations_mb", "moe_experts_touched"),
     *("moe_dispatch_mb", "moe_tokens_mb"),

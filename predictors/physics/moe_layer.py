@@ -19,7 +19,7 @@ _NAMES = {
     "tokens": "num_tokens n_tokens tokens token_count batch_tokens",
     "hidden": "hidden_size hidden_dim hidden d_model model_dim embed_dim",
     "width": "inter_size intermediate_size moe_intermediate_size inter inter_dim ffn_dim ffn_size "
-    "expert_dim expert_size moe_ffn_hidden_size",
+    "expert_dim expert_size moe_ffn_hidden_size shard_intermediate_size",
     "top_k": "topk top_k k experts_per_token num_experts_per_tok num_experts_per_token "
     "moe_router_topk n_activated_experts",
     "experts": "num_experts n_experts experts num_local_experts n_routed_experts",

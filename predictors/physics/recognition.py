@@ -98,6 +98,8 @@ def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str]
             assigned[role.name] = names[0]
         elif not role.is_optional:
             return None
+    if "shard" in words(assigned.get("width", "")):  # the width is divided already
+        assigned.pop("tensor_parallel", None)
     return assigned
 
 

@@ -133,11 +133,9 @@ class FeatureSchema:
         return tuple(index for index, name in enumerate(self.columns) if name in work)
 
     @property
-    def overlap_columns(self) -> tuple[int, int] | None:
-        """The indices of two columns of work that are done at the same time, or None."""
-        names = self.physics.overlap if self.physics else ()
-        first, second = [self.columns.index(name) for name in names] or [0, 0]
-        return (first, second) if names else None
+    def overlap_columns(self) -> tuple[int, ...]:
+        """The indices of computing, reading and moving, see `Roofline`; empty without them."""
+        return tuple(map(self.columns.index, self.physics.overlap if self.physics else ()))
 
     @property
     def own_columns(self) -> tuple[int, ...]:

@@ -45,17 +45,18 @@ ROLES = tuple(
     )
     for name, names in _NAMES.items()
 )
-ARCHITECTURE = (
-    *("hidden", "width", "top_k", "experts"),
-    *("shared_experts", "shared_width", "layers"),
-)
+# Not the number of layers: two depths of one layer have its efficiency in common.
+ARCHITECTURE = ("hidden", "width", "top_k", "experts", "shared_experts", "shared_width")
 WORK = (
     *("moe_gflops", "moe_weights_mb", "moe_activations_mb", "moe_experts_touched"),
     *("moe_dispatch_mb", "moe_tokens_mb"),
     *("moe_further_layers", "moe_misaligned_mb"),
 )
 LATER = ("moe_further_layers", "moe_misaligned_mb")  # not in 0.1.0
-OVERLAP = ("moe_gflops", "moe_weights_mb")
+OVERLAP = (
+    *("moe_gflops", "moe_weights_mb"),  # computing, and reading at the same time
+    *("moe_activations_mb", "moe_dispatch_mb", "moe_tokens_mb"),  # moving
+)
 CIRCUMSTANCES = ("moe_tokens_per_expert", "moe_expert_mb", "moe_misaligned", "moe_skew")
 
 _BYTES = 2

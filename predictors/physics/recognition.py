@@ -46,7 +46,7 @@ class Physics:
 
     @property
     def overlap(self) -> tuple[str, ...]:
-        """Two columns of the work that are done at the same time; empty without any."""
+        """The work of computing, reading and moving, see `Roofline`; empty without them."""
         return tuple(_MODULES[self.kind].OVERLAP)
 
     @property

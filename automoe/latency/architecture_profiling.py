@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import NotRequired, TypedDict, Unpack
 
 from automoe.architecture.architecture import Architecture
@@ -15,7 +14,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.latency.features import features
-from automoe.latency.sentinel import translation_sentinel
+from automoe.latency.sentinel import translation_sentinel, typical_architecture
 from automoe.progress import OnProgress, no_progress
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
@@ -32,8 +31,6 @@ from profilers import (
     measure_points,
     require_conditions,
 )
-
-_TYPICAL = 7  # the seed with which the sentinel's architecture is drawn
 
 Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
@@ -112,8 +109,7 @@ class ProfilingSession:
             if not left:
                 self.on_progress(n_skipped, n_skipped, "all measured before")
                 return ProfileSummary(0, n_skipped, 0, (), {}, log.repaired)
-            # A resumed session must have the same sentinel, so left[0] would be wrong.
-            typical = self.space.sample(Random(_TYPICAL)) if self.space else distinct[0]
+            typical = typical_architecture(self.space, distinct)
             sentinel = translation_sentinel(typical, writer, log, reference=self.reference)
             points = [self._point(architecture, writer) for architecture in left]
             outcomes = self._outcomes(points, sentinel, n_skipped)

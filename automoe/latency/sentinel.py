@@ -1,15 +1,32 @@
 """This module makes the sentinel of architectures: what shows how fast the machine is now."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from random import Random
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
 from automoe.export import WorkloadWriter
 from profilers import LatencyLog, LogError, Sentinel, reference_level_ms, sentinel_of_log
 
+_TYPICAL = 7  # the seed with which the architecture is drawn
 _SHORTER = 5  # an earlier version's sentence was so many times shorter than that of the points
+
+
+def typical_architecture(
+    space: SearchSpace | None, architectures: Sequence[Architecture]
+) -> Architecture:
+    """Return the architecture of the sentinel, which is the same in a session that is resumed.
+
+    Args:
+        space: The space of the architectures. The sentinel is always the same one of it.
+        architectures: All architectures of the session, measured or not. Without a space, the first
+            one is the sentinel.
+    """
+    return space.sample(Random(_TYPICAL)) if space else architectures[0]
 
 
 def translation_sentinel(

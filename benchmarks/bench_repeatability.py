@@ -27,9 +27,7 @@ from random import Random
 from statistics import mean, median, stdev
 from typing import Any
 
-from automoe.architecture.space import SearchSpace
-from automoe.architecture.translation_workload import TranslationWorkload
-from automoe.latency.architecture_profiling import profile_architectures
+from automoe import SearchSpace, TranslationWorkload, profile_architectures
 from devices import get_device
 from profilers import Protocol, read_log
 

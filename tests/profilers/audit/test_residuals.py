@@ -135,9 +135,14 @@ def test_rows_beyond_a_step_are_no_mistake() -> None:
     assert not unexplained(latency, [size, width]).factors.any()
 
 
-def test_the_rows_beside_a_step_are_not_exchanged() -> None:
-    for seed in range(3):
-        rng = np.random.default_rng(seed)
-        size, width = 10 ** rng.uniform(0, 3, 120), rng.choice([1.0, 2.0, 4.0, 8.0], 120)
-        latency = width * rng.lognormal(0, 0.01, 120) * np.where(size > 60, 20, 1)
-        assert unexplained(latency, [size, width]).swapped == ()
+@pytest.mark.parametrize("seed", [13, 19, 28])
+def test_the_rows_beside_a_step_are_not_exchanged(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    size, width = 10 ** rng.uniform(0, 3, 60), rng.choice([1.0, 2.0, 4.0, 8.0], 60)
+    latency = width * rng.lognormal(0, 0.01, 60) * np.where(size >= np.sort(size)[30], 20, 1)
+    assert unexplained(latency, [size, width]).swapped == ()
+    # A smooth prediction alone would exchange two rows of these tables.
+    monkeypatch.setattr("profilers.audit.residuals._is_at_a_step", lambda *_: False)
+    assert len(unexplained(latency, [size, width]).swapped) == 1

@@ -234,7 +234,7 @@ def _covariance(
 ) -> Vector:
     slopes, steps, bent, point, walked = points
     slope, step, bend, repeated = np.exp(2 * parameters[:4])
-    covariance = bend * matern(squared_distances(bent[rows], bent[others]))
+    covariance: Vector = bend * matern(squared_distances(bent[rows], bent[others]))
     covariance += slope * (slopes[rows] @ slopes[others].T) + _CONSTANT
     covariance += step * (steps[rows] @ steps[others].T)
     for place in walked.T:

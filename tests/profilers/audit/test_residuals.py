@@ -97,9 +97,9 @@ def test_an_outlier_is_told_whole_and_does_not_disturb_the_others() -> None:
 
 
 def test_a_drift_is_not_cut_away_as_outliers_are() -> None:
-    width, depth, _ = made_of_two(n=200)
-    smooth = (width + 2 * depth) * np.random.default_rng(1).lognormal(0, 0.003, 200)
-    place = np.linspace(-0.5, 0.5, 200)
+    width, depth, _ = made_of_two(n=80)
+    smooth = (width + 2 * depth) * np.random.default_rng(1).lognormal(0, 0.003, 80)
+    place = np.linspace(-0.5, 0.5, 80)
     left = unexplained(smooth * np.exp(0.1 * place), [width, depth]).prediction.residuals
     # The slope of what is left, by least squares, is the drift of 10 %.
     assert left @ place / (place @ place) == pytest.approx(0.1, rel=0.1)

@@ -21,14 +21,14 @@ _HOMES = {
     "TrainedModel": "automoe.training.model_folder",
     "TrainingSettings": "automoe.training",
     "Transformer": "automoe.supernet",
-    "TranslationWorkload": "automoe.architecture.workload",
+    "TranslationWorkload": "automoe.architecture.translation_workload",
     "Translator": "automoe.translation",
     "export_model": "automoe.export",
     "extract": "automoe.supernet",
     "finetune": "automoe.training",
     "fit_log": "predictors",
-    "profile_architectures": "automoe.latency.profiling",
-    "read_architecture": "automoe.architecture.files",
+    "profile_architectures": "automoe.latency.architecture_profiling",
+    "read_architecture": "automoe.architecture.architecture_files",
     "run": "automoe.pipeline",
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
@@ -45,13 +45,15 @@ if TYPE_CHECKING:
     from automoe import search as search
     from automoe.architecture import cost as cost
     from automoe.architecture.architecture import Architecture as Architecture
-    from automoe.architecture.files import read_architecture as read_architecture
+    from automoe.architecture.architecture_files import read_architecture as read_architecture
     from automoe.architecture.space import SearchSpace as SearchSpace
-    from automoe.architecture.workload import TranslationWorkload as TranslationWorkload
+    from automoe.architecture.translation_workload import TranslationWorkload as TranslationWorkload
     from automoe.export import export_model as export_model
     from automoe.latency import features as features
+    from automoe.latency.architecture_profiling import (
+        profile_architectures as profile_architectures,
+    )
     from automoe.latency.model import LatencyModel as LatencyModel
-    from automoe.latency.profiling import profile_architectures as profile_architectures
     from automoe.pipeline import RunConfig as RunConfig
     from automoe.pipeline import run as run
     from automoe.search import SearchSettings as SearchSettings

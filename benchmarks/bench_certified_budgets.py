@@ -19,10 +19,10 @@ import numpy as np
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
+from automoe.latency.architecture_profiling import profile_architectures
 from automoe.latency.model import LatencyModel
-from automoe.latency.profiling import profile_architectures
 from automoe.search import Evaluator, SearchSettings
-from automoe.search.certify.bench import Bench
+from automoe.search.certify.measuring import Bench
 from automoe.search.certify.search_rounds import verified_search
 from automoe.search.state import SearchState
 from devices import get_device

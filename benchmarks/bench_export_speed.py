@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear

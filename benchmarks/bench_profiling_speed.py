@@ -2,7 +2,7 @@
 
 Two protocols measure random ``wmt14-en-de`` subnets at beam 5; the slow one measures fewer of them.
 
-This toolkit's is `automoe.latency.profiling.profile_architectures` with its default protocol. It
+This toolkit's is that of `automoe.latency.architecture_profiling`, with its default protocol. It
 aims at 95 % intervals over fresh processes with half-widths of 2 %. It does not always reach them,
 so the half-widths are printed beside the ratio.
 
@@ -29,8 +29,8 @@ import torch
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.profiling import profile_architectures
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency.architecture_profiling import profile_architectures
 from automoe.supernet import Transformer, TransformerConfig
 from devices import get_device
 from profilers import Protocol, read_log

@@ -34,12 +34,13 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper, shape_inference
 
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from profilers.costs.graph import even_rows
 from profilers.costs.operator_flops import flops_of
 from profilers.costs.shapes import OpenedGraph
-from profilers.costs.values import MAX_KNOWN_ELEMENTS, ShapedNode, UnknownCostError, Value
+from profilers.costs.values import ShapedNode, UnknownCostError, Value
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
 

@@ -23,7 +23,7 @@ from random import Random
 from statistics import median, quantiles
 
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from devices.cpu import CpuDevice
 from devices.remote.address import RemoteAddress

@@ -16,7 +16,7 @@ from pathlib import Path
 from oracle.table import FOLDER, SPACE, TABLE, every_architecture
 
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.model import LatencyModel
 from automoe.search import Evaluator, FitnessCache, SupernetFitness
 from automoe.search.workers.pool import workers

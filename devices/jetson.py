@@ -2,8 +2,7 @@
 
 from devices import runtimes
 from devices.linux import device_tree
-from devices.linux import readers as linux
-from devices.linux.cores import are_clocks_held
+from devices.linux.clock_settings import are_clocks_held, governor
 from devices.linux.device import LinuxDevice
 from devices.linux.held_clocks import ClockCommands, as_root
 from devices.nvidia import tegra
@@ -39,9 +38,7 @@ class JetsonDevice(LinuxDevice):
     def power_mode(self) -> str:
         """Return the mode of `nvpmodel`, and whether `jetson_clocks` holds all clocks."""
         mode = tegra.power_mode(self.host) or "unknown mode"
-        return (
-            f"{mode}, {'clocks pinned' if self._are_clocks_held() else linux.governor(self.host)}"
-        )
+        return f"{mode}, {'clocks pinned' if self._are_clocks_held() else governor(self.host)}"
 
     def clock_commands(self) -> ClockCommands | str | None:
         """Return the commands of `jetson_clocks`, which holds all clocks and can restore them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devices.host import Host
 from devices.runtimes import TELEMETRY_SWITCH
-from devices.simulation import Simulation
+from devices.simulated_roofline import Simulation
 from devices.spec import SIMULATED, DeviceInfo, Finding, HardwareRuns
 
 SETTINGS_VARIABLE = "AUTOMOE_SIMULATED"

@@ -18,6 +18,7 @@ from profilers.log.known_tables import known_table
 
 PREFIX = "feature_"
 _NUMBER = f"a feature must be a number from {-LARGEST:g} to {LARGEST:g}"
+_RECIPROCAL = "a feature with infinite numbers must be above 0"
 _LIST = f"a list must hold numbers up to {LARGEST:g}, and at least one"
 _MOST_BLANK = 0.5
 _MAX_LEVELS = 20  # a text with more levels names things and does not describe them
@@ -29,12 +30,14 @@ class Feature:
 
     Attributes:
         name: The column. For a list feature it is the name before `.mean`, `.sum` and `.count`.
-        kind: `numeric` gives one column, `list` three, `categorical` one per level.
+        kind: `numeric` gives one column, `list` three, `categorical` one per level. `reciprocal`
+            gives one that holds 1 over the number, because some rows are infinite, such as a
+            request rate of `inf`.
         levels: The known values of a categorical feature, sorted.
     """
 
     name: str
-    kind: Literal["numeric", "categorical", "list"]
+    kind: Literal["numeric", "categorical", "list", "reciprocal"]
     levels: tuple[str, ...] = ()
 
     @property
@@ -44,6 +47,8 @@ class Feature:
             return tuple(self.name + suffix for suffix in LIST_SUFFIXES)
         if self.kind == "categorical":
             return tuple(f"{self.name}={level}" for level in self.levels)
+        if self.kind == "reciprocal":
+            return (f"1/{self.name}",)
         return (self.name,)
 
 
@@ -128,11 +133,9 @@ class FeatureSchema:
         return tuple(index for index, name in enumerate(self.columns) if name in work)
 
     @property
-    def overlap_columns(self) -> tuple[int, int] | None:
-        """The indices of two columns of work that are done at the same time, or None."""
-        names = self.physics.overlap if self.physics else ()
-        first, second = [self.columns.index(name) for name in names] or [0, 0]
-        return (first, second) if names else None
+    def overlap_columns(self) -> tuple[int, ...]:
+        """The indices of computing, reading and moving, see `Roofline`; empty without them."""
+        return tuple(map(self.columns.index, self.physics.overlap if self.physics else ()))
 
     @property
     def own_columns(self) -> tuple[int, ...]:
@@ -166,6 +169,15 @@ class FeatureSchema:
         plain = _plain_numbers(frame, self.features)
         own = [_encode(frame, x) for x in self.features] if plain is None else [plain]
         return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
+
+    def remarks(self, frame: pd.DataFrame) -> tuple[str, ...]:
+        """Return a sentence for each feature that is not taken as it is written."""
+        names = [feature.name for feature in self.features if feature.kind == "reciprocal"]
+        return tuple(
+            f"{name!r} is infinite in {_is_infinite(frame, name).sum()} of {len(frame)} rows; the "
+            f"feature is 1/{name}, which is 0 there"
+            for name in names
+        )
 
     def _absent(self, frame: pd.DataFrame) -> list[str]:
         """Return the columns that are needed and that the table lacks."""
@@ -255,6 +267,8 @@ def _describe(frame: pd.DataFrame, name: str, targets: Sequence[str]) -> Feature
     if name not in frame:
         raise TableError(absence(frame, [name]))
     kind = _kind(frame[name])
+    if kind == "numeric" and _is_infinite(frame, name).any():
+        return Feature(name, "reciprocal")
     levels = sorted(set(map(str, frame[name]))) if kind == "categorical" else ()
     return Feature(name, kind, tuple(levels))
 
@@ -268,6 +282,10 @@ def _encode(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
         return values
     if feature.kind == "numeric":
         return _numbers(frame, feature.name)[:, None]
+    if feature.kind == "reciprocal":
+        values = numbers(frame, feature.name)
+        require(frame, feature.name, values > 0, _RECIPROCAL)
+        return np.asarray(1 / values[:, None])
     return _indicators(frame, feature)
 
 
@@ -284,6 +302,10 @@ def _plain_numbers(frame: pd.DataFrame, features: Sequence[Feature]) -> NDArray[
     values = columns.to_numpy(dtype=np.float64)
     is_plain = values.shape[1] == len(features) and bool((np.abs(values) <= LARGEST).all())
     return values if is_plain else None
+
+
+def _is_infinite(frame: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    return np.asarray(np.isposinf(numbers(frame, name)))
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:

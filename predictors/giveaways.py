@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from predictors.features import FeatureSchema
 from predictors.table import TableError, numbers, source
@@ -37,6 +38,14 @@ _LEAST_ROWS = 20
 _SMALL = 0.3  # of the spread of a column is noise; an input differs as much as anywhere
 _ALIKE = 0.8  # the correlation of two results of one measurement
 _NOISE = 0.005  # latencies that are explained better than this need no other explanation
+# Names of parts of a model: their sizes are whole numbers, and a time of each is not.
+_PARTS = frozenset(
+    {"ffn", "mlp", "kernel", "rank", "stage", "stages", "layer", "layers", "block", "blocks"}
+    | {"head", "heads", "embed", "expert", "experts", "input", "inputs", "output", "outputs"}
+    | {"prompt", "context"}
+)
+_NEARLY = 0.1  # the relative spread of a quotient that only a person can judge
+_LEAST_SHARE = 0.01  # of the latency that a part of a sum has
 _WORK_OR_RATE = frozenset({"flop", "flops", "gflop", "gflops", "mflops"})
 _RIDGES = 10.0 ** np.arange(-7, 3)
 _FLOOR = 1e-9
@@ -91,10 +100,12 @@ def giveaways(
     y = np.log(latency_ms)
     once = np.unique(matrix, axis=0, return_index=True)[1]  # a repeated row explains itself
     alike, factors = _alike(known), _factors(matrix, owner, names)
-    reasons = {
+    reasons = _parts_of_sum(suspects, latency_ms)
+    reasons |= {
         suspect.name: reason
         for suspect in suspects
-        if (
+        if suspect.name not in reasons
+        and (
             reason := _moves_with(suspect, y, alike)
             or _makes_constant(suspect, y, factors)
             or _cancels(suspect.at(once), y[once], known[once])
@@ -114,6 +125,35 @@ def giveaways(
         reasons |= {rate.name: reason} if reason else {}
     _require_others(frame, schema, reasons)
     return reasons
+
+
+def nearly_determining(
+    frame: pd.DataFrame, schema: FeatureSchema, latency_ms: Vector, targets: Sequence[str]
+) -> tuple[str, ...]:
+    """Return a sentence for each feature that is nearly in proportion to the latency.
+
+    Only columns of measured-looking numbers are named whose names do not clear them. Their values
+    do not tell whether they are times of a part or an input that explains the latency well.
+
+    Args:
+        frame: The usable rows.
+        schema: The features that are used.
+        latency_ms: The latency of each row, shape (rows,).
+        targets: The target columns.
+    """
+    y = np.log(latency_ms)
+    quotients = {
+        suspect.name: _spread(y - suspect.log)
+        for suspect in _suspects(frame, schema, latency_ms, targets)
+        if suspect.is_positive
+    }
+    least = min(_NEARLY, _SHARE * _spread(y))
+    return tuple(
+        f"{name!r} nearly determines the latency: their quotient varies by {spread:.1%}. If it was "
+        "measured with the latency, name all features but it with --feature"
+        for name, spread in quotients.items()
+        if spread < least
+    )
 
 
 def _require_others(frame: pd.DataFrame, schema: FeatureSchema, reasons: dict[str, str]) -> None:
@@ -153,21 +193,56 @@ def _suspects(
     least = max(_LEAST_VALUES, len(np.unique(latency_ms)) // 2)
     suspects = []
     for feature in schema.features:
-        is_open = feature.kind == "numeric" and feature.name not in cleared
-        if not is_open or kind_of_name(feature.name, targets) != kind:
+        is_list = feature.kind == "list" and feature.name not in frame
+        is_open = (is_list or feature.kind == "numeric") and feature.name not in cleared
+        named = kind_of_name(feature.name, targets)
+        is_part = kind == "unclear" and named == "input" and _names_part(feature.name)
+        if not is_open or not (named == kind or is_part):
             continue
         if kind == "input" and _WORK_OR_RATE.isdisjoint(words(feature.name)):
             continue
-        values = numbers(frame, feature.name)
-        if len(np.unique(values)) < least:
+        values = numbers(frame, f"{feature.name}.mean" if is_list else feature.name)
+        is_whole = bool((values == np.round(values)).all())
+        if len(np.unique(values)) < least or (is_part and is_whole):
             continue
         digits = [len(f"{x:.12g}".replace(".", "").strip("0")) for x in values]
         if np.median(digits) >= _LEAST_DIGITS:
-            is_whole = bool((values == np.round(values)).all())
             is_positive = bool((values > 0).all())
             logs = np.log(values) if is_positive else values
             suspects.append(_Suspect(feature.name, logs, is_whole, is_positive))
     return suspects
+
+
+def _names_part(name: str) -> bool:
+    """Return whether a name says a part of a model and nothing else: `ffn`, `layer_3`."""
+    own = [word for word in words(name) if not word.isdigit()]
+    return bool(own) and _PARTS.issuperset(own)
+
+
+def _parts_of_sum(suspects: Sequence[_Suspect], latency_ms: Vector) -> dict[str, str]:
+    """Return the columns that add up to the latency, but for a constant, in any unit of time."""
+    values = {x.name: np.exp(x.log) if x.is_positive else x.log for x in suspects}
+    values = {name: column for name, column in values.items() if (column >= 0).all()}
+    if len(values) < 2 or _spread(np.log(latency_ms)) < _CLOSE:
+        return {}
+    shares = np.column_stack([*values.values(), np.ones(len(latency_ms))]) / latency_ms[:, None]
+    prices, _ = nnls(shares, np.ones(len(latency_ms)))
+    if np.sqrt(np.mean((shares @ prices - 1) ** 2)) > _EXACT:
+        return {}
+    weights = (prices * shares).mean(axis=0)
+    parts = [
+        name
+        for name, price, weight in zip(values, prices, weights, strict=False)
+        if weight > _LEAST_SHARE and _is_unit(float(np.log(price)))
+    ]
+    reason = f"the latency is the sum of {', '.join(parts)}"
+    return dict.fromkeys(parts, reason) if len(parts) > 1 else {}
+
+
+def _is_unit(log_of_factor: float) -> bool:
+    """Return whether a factor turns one unit of time into another: 1, 1000 and so on."""
+    level = log_of_factor / np.log(1000)
+    return bool(abs(level - round(level)) * np.log(1000) < np.log(1.1))
 
 
 def _moves_with(suspect: _Suspect, y: Vector, alike: NDArray[np.int64]) -> str:
@@ -198,9 +273,8 @@ def _makes_constant(
         if not times:
             continue
         quotient = y - suspect.log - factor
-        level = np.median(quotient) / np.log(1000)
-        is_unit = abs(level - round(level)) * np.log(1000) < np.log(1.1)
-        if is_unit and _is_constant(quotient) and (not name or not suspect.is_whole):
+        is_time = _is_unit(float(np.median(quotient))) and _is_constant(quotient)
+        if is_time and (not name or not suspect.is_whole):
             return f"the latency over it{of} is the same in every row"
     return ""
 

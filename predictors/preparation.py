@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema, left_out
-from predictors.giveaways import giveaways
+from predictors.giveaways import giveaways, nearly_determining
 from predictors.grouping import groups_of
 from predictors.predictor import Predictor, matrix_of
 from predictors.roles import roles_of
@@ -38,7 +38,8 @@ class Prepared:
         groups: The group of every row, shape (rows,); None when each row is a group by itself.
         roles: The role of each column, see `predictors.roles`.
         left_out: The columns that are no features because they look like results, with the reason.
-        conversions: A sentence for each target that was converted to milliseconds.
+        conversions: A sentence for each target that was converted to milliseconds, and for each
+            other change of what the file holds.
         conditions: The conditions of the log, by column.
         details: The details of conditions, see `predictors.conditions.details`.
     """
@@ -95,7 +96,7 @@ def prepare(
     units = target_units(usable, names, unit)
     held = conditions(usable, varied=(*names, *(features or ())))
     _check_base(base, held)
-    schema, reasons = _schema(usable, names, features, latency)
+    schema, reasons, doubts = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
     return Prepared(
         usable=usable,
@@ -107,7 +108,12 @@ def prepare(
         groups=groups_of(usable, groups, schema.architecture, X, targets=names),
         roles=roles_of(frame, schema, names, groups or schema.architecture),
         left_out=reasons,
-        conversions=tuple(x for name, own in units.items() if (x := own.conversion(name))),
+        conversions=(
+            *usable.attrs.get("remarks", ()),
+            *schema.remarks(usable),
+            *(x for name, own in units.items() if (x := own.conversion(name))),
+            *doubts,
+        ),
         conditions=held,
         details=details(usable),
     )
@@ -118,15 +124,16 @@ def _schema(
     targets: Sequence[str],
     features: Sequence[str] | None,
     latency: NDArray[np.float64],
-) -> tuple[FeatureSchema, dict[str, str]]:
-    """Return the features, and the columns that are none because they look like results."""
+) -> tuple[FeatureSchema, dict[str, str], tuple[str, ...]]:
+    """Return the features, the columns that look like results, and sentences about others."""
     schema = FeatureSchema.infer(usable, targets, features)
     if features is not None or schema.is_marked:
-        return schema, {}
+        return schema, {}, ()
     told = giveaways(usable, schema, latency, targets)
     if told:
         schema = FeatureSchema.infer(usable, targets, without=told)
-    return schema, {**left_out(usable, targets), **told}
+    doubts = nearly_determining(usable, schema, latency, targets)
+    return schema, {**left_out(usable, targets), **told}, doubts
 
 
 def fit_problems(

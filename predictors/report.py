@@ -46,7 +46,8 @@ class FitReport:
         warnings: The problems of the log that do not prevent a fit.
         left_out: The columns that are no features because they look like results, with the reason
             for each. Files of 0.1.0 have none.
-        conversions: A sentence for each target that was converted to milliseconds.
+        conversions: A sentence for each target that was converted to milliseconds, and for each
+            other change of what the file holds.
     """
 
     winner: str

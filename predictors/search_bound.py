@@ -18,8 +18,9 @@ section 14.2). So few rows make a wide bound.
 
 What holds. At confidence 0.95, at most 5 % of searches among up to 3000 candidates exceed their
 budget, on average over logs, when the errors are linear in the surplus and the candidates are like
-the rows of the log. A search among many more candidates, errors that bend, and candidates unlike
-any row of the log may exceed it more often. So a winner is measured before it is certified.
+the rows of the log. A search among many more candidates, errors that bend, and candidates outside
+of the log or unlike any of its rows may exceed it more often. So a winner is measured before it is
+certified.
 
 All rows of a group, such as one architecture, count together as one.
 

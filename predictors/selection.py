@@ -81,9 +81,9 @@ def cross_validated(
     repeats = _REPEATS if len(y) <= _REPEAT_MAX_ROWS else 1
     predicted: dict[str, list[NDArray[np.float64]]] = {}
     for name, model in models.items():
-        if isinstance(model, RooflineBlend) and set(model.PARTS) <= predicted.keys():
+        if isinstance(model, RooflineBlend) and set(model.parts) <= predicted.keys():
             # The blended models have been fitted to the same folds already.
-            parts = [predicted[part] for part in model.PARTS]
+            parts = [predicted[part] for part in model.parts]
             predicted[name] = [blended(several) for several in zip(*parts, strict=True)]
         else:
             predicted[name] = [

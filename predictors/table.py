@@ -35,6 +35,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Returns:
         One row per record. The index, named `line`, holds the line numbers in the file (the
         header is line 1), and `attrs["source"]` holds the path, so that later errors name both.
+        `attrs["remarks"]` holds sentences about how the file was read, and `attrs["in_ms"]` the
+        columns whose cells told their unit.
 
     Raises:
         TableError: The file is missing, empty or not UTF-8, has only a header, repeats a column
@@ -54,6 +56,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     )
     frame = pd.concat([_typed(cells[name]) for name in log.columns], axis=1)
     frame.attrs["source"] = str(path)
+    frame.attrs["remarks"] = log.remarks
+    frame.attrs["in_ms"] = tuple(sorted(log.in_ms))
     return frame
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictors.table import TableError, positive_column, source
+from predictors.table import TableError, numbers, positive_column, source
 from profilers.log.column_names import is_duration, is_rate
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
@@ -32,8 +32,10 @@ def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple
         return (DEFAULT_TARGET,)
     names = [str(name) for name in frame.columns]
     table = known_table(names)
-    if targets is None and table is not None and (target := table.target_in(names)) is not None:
-        return (target,)
+    if targets is None and table is not None:
+        target = table.target_in(names, lambda name: _may_be_latency(frame, name))
+        if target is not None:
+            return (target,)
     if not targets:
         raise TableError(_no_default(frame))
     for target in targets:
@@ -57,7 +59,8 @@ def target_units(
     """
     names = [str(name) for name in frame.columns]
     try:
-        return {target: unit_of(target, names, given) for target in targets}
+        in_ms = frame.attrs.get("in_ms", ())
+        return {target: unit_of(target, names, given, in_ms=in_ms) for target in targets}
     except LogError as error:
         raise TableError(f"{source(frame)}: {error}") from None
 
@@ -88,6 +91,12 @@ def absence(frame: pd.DataFrame, absent: Sequence[str]) -> str:
     hint = f" Did you mean '{near[0]}'?" if near else ""
     listed = ", ".join(map(repr, absent))
     return f"{source(frame)}: no column {listed}.{hint} Columns: {', '.join(names)}."
+
+
+def _may_be_latency(frame: pd.DataFrame, name: str) -> bool:
+    """Return whether a column holds several different numbers above 0."""
+    values = numbers(frame, name)
+    return len(np.unique(values[values > 0])) > 1
 
 
 def _no_default(frame: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from profilers.audit.log_audit import Audit, LogSummary, audit_log, check, merge, summarise
 from profilers.audit.problem import Problem
+from profilers.audit.table_summary import TableSummary, summarise_any
 from profilers.costs.graph import (
     GraphCosts,
     costs_of_graph,
@@ -17,6 +18,7 @@ from profilers.log.latency_log import (
     reference_level_ms,
     require_conditions,
     samples_path,
+    sentinel_of_log,
 )
 from profilers.log.rows import LogError
 from profilers.measuring.intervals import Interval, median_interval, relative_half_width
@@ -59,6 +61,7 @@ __all__ = [
     "Protocol",
     "RemoteWorker",
     "Sentinel",
+    "TableSummary",
     "TensorSpec",
     "WorkerDied",
     "WorkerError",
@@ -86,6 +89,8 @@ __all__ = [
     "require_conditions",
     "require_measurable",
     "samples_path",
+    "sentinel_of_log",
     "summarise",
+    "summarise_any",
     "workload_for_onnx",
 ]

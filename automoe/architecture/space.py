@@ -1,28 +1,16 @@
-"""This module describes a search space and draws architectures from it.
+"""This module describes a search space: its choices, and how many and which architectures it has.
 
-Drawing, mutation and crossover return new architectures. Each choice is drawn from the choices
-that the space has, so every result is valid and nothing has to be drawn twice.
+Architectures are drawn, mutated and crossed in `sampling`, `mutation` and `crossover`.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from importlib.resources import files
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from automoe.architecture import crossover, mutation, sampling
 from automoe.architecture.architecture import (
     MOST,
     Architecture,
@@ -31,70 +19,16 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
-from automoe.architecture.space_yaml import fields_of_space, is_space_yaml
-from automoe.architecture.subnet_yaml import is_subnet_yaml
-from automoe.validation import explain
-from devices.yaml_json import FileContentError, parse_yaml
+from automoe.architecture.choices import DecoderSpace, EncoderSpace, Experts, Size, StackSpace
+from automoe.architecture.space_files import PRESETS, fields_in, preset_content
+from automoe.field_errors import NumberError, explain, require_numbers
+from devices.yaml_json import FileContentError
 
-T = TypeVar("T")
-L = TypeVar("L", bound=EncoderLayer)
-
-
-def _distinct(choices: tuple[int, ...]) -> tuple[int, ...]:
-    repeated = [choice for choice, n in Counter(choices).items() if n > 1]
-    if repeated:
-        raise ValueError(f"the choice {repeated[0]} is repeated; give each choice once")
-    return choices
-
-
-MOST_LAYERS, MOST_EXPERTS = 100, 1000
 _MOST_BITS = 14_000  # of the number of architectures: Python writes up to 4300 digits
-
-Size = Annotated[int, Field(ge=1, le=MOST)]
-Experts = Annotated[int, Field(ge=1, le=MOST_EXPERTS)]
-Choices = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=MOST, strict=True)], ...],
-    Field(min_length=1),
-    AfterValidator(_distinct),
-]
-Depths = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=MOST_LAYERS, strict=True)], ...],
-    Field(min_length=1),
-    AfterValidator(_distinct),
-]
-
-PRESETS = ("wmt14-en-de", "wmt14-en-fr", "wmt19-en-de", "iwslt14-de-en", "tiny")
 
 
 class SpaceError(ValueError):
     """A space that cannot be read, or an architecture that it does not hold."""
-
-
-class _StackSpace(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    embed_dim: Choices
-    layers: Depths
-    heads: Choices
-    ffn_dim: Choices
-    max_experts: Annotated[Experts, Field(strict=True)] | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a limit that is not set, so that files are as they were before it existed."""
-        fields: dict[str, Any] = serialize(self)
-        return {key: value for key, value in fields.items() if value is not None}
-
-
-class EncoderSpace(_StackSpace):
-    """The encoder's choices. Each layer has its own heads and feed-forward widths."""
-
-
-class DecoderSpace(_StackSpace):
-    """The decoder's choices, which include those of the attention to the encoder."""
-
-    cross_heads: Choices
-    cross_span: Choices
 
 
 class SearchSpace(BaseModel):
@@ -150,8 +84,7 @@ class SearchSpace(BaseModel):
         """
         if name not in PRESETS:
             raise SpaceError(f"Unknown space '{name}'. Presets: {', '.join(PRESETS)}; or a file.")
-        file = files("automoe").joinpath(f"presets/{name}.yaml")
-        space = _parse(file.read_bytes(), where=name)
+        space = cls._from_yaml(preset_content(name), where=name)
         return space.with_experts(max_experts, fractional=fractional)
 
     @classmethod
@@ -169,8 +102,21 @@ class SearchSpace(BaseModel):
         path = Path(name_or_file)
         if name_or_file in PRESETS or not path.is_file():
             return cls.preset(name_or_file, max_experts=max_experts, fractional=fractional)
-        space = _parse(path.read_bytes(), where=name_or_file)
+        space = cls._from_yaml(path.read_bytes(), where=name_or_file)
         return space.with_experts(max_experts, fractional=fractional)
+
+    @classmethod
+    def _from_yaml(cls, content: bytes, *, where: str) -> "SearchSpace":
+        try:
+            fields = fields_in(content, where=where)
+            require_numbers(cls, fields)
+            return cls.model_validate(fields)
+        except FileContentError as error:
+            raise SpaceError(str(error)) from None
+        except NumberError as error:
+            raise SpaceError(f"{where}: {error}") from None
+        except ValidationError as error:
+            raise SpaceError(f"{where}: {explain(error)}") from None
 
     def with_experts(
         self, max_experts: int | None = None, *, fractional: bool | None = None
@@ -208,99 +154,27 @@ class SearchSpace(BaseModel):
             * _sum_of_powers(decoder_layer, decoder.layers)
         )
 
-    def _most_experts(self, stack: _StackSpace) -> int:
+    def most_experts(self, stack: StackSpace) -> int:
         """Return the largest number of experts in a layer of a stack."""
         return min(self.max_experts, stack.max_experts or self.max_experts)
 
-    def _expert_lists(self, stack: _StackSpace) -> int:
+    def _expert_lists(self, stack: StackSpace) -> int:
         widths = len(stack.ffn_dim)
         if self.fractional:
-            return _sum_of_powers(widths, range(1, self._most_experts(stack) + 1))
-        return widths * self._most_experts(stack)
+            return _sum_of_powers(widths, range(1, self.most_experts(stack) + 1))
+        return widths * self.most_experts(stack)
 
     def sample(self, rng: Random) -> Architecture:
         """Draw an architecture. Every choice is drawn uniformly, as in the paper."""
-        encoder, decoder = self.encoder, self.decoder
-        return Architecture(
-            Encoder(
-                rng.choice(encoder.embed_dim),
-                tuple(self._encoder_layer(rng) for _ in range(rng.choice(encoder.layers))),
-            ),
-            Decoder(
-                rng.choice(decoder.embed_dim),
-                tuple(self._decoder_layer(rng) for _ in range(rng.choice(decoder.layers))),
-            ),
-            self.qkv_dim,
-        )
+        return sampling.sample(self, rng)
 
     def mutate(self, parent: Architecture, rng: Random, *, probability: float) -> Architecture:
-        """Return a child of ``parent`` in which each choice is redrawn with ``probability``.
-
-        A deeper child gets new layers that are drawn at random. A shallower child loses the last
-        ones.
-        """
-        redraw = partial(_redraw, rng=rng, probability=probability)
-        encoder, decoder = self.encoder, self.decoder
-        encoder_depth = redraw(len(parent.encoder.layers), encoder.layers)
-        decoder_depth = redraw(len(parent.decoder.layers), decoder.layers)
-        return Architecture(
-            Encoder(
-                redraw(parent.encoder.embed_dim, encoder.embed_dim),
-                tuple(
-                    EncoderLayer(
-                        redraw(layer.heads, encoder.heads),
-                        self._mutate_experts(layer.experts, encoder, rng, probability),
-                    )
-                    for layer in _resized(
-                        parent.encoder.layers, encoder_depth, partial(self._encoder_layer, rng)
-                    )
-                ),
-            ),
-            Decoder(
-                redraw(parent.decoder.embed_dim, decoder.embed_dim),
-                tuple(
-                    DecoderLayer(
-                        redraw(layer.heads, decoder.heads),
-                        self._mutate_experts(layer.experts, decoder, rng, probability),
-                        redraw(layer.cross_heads, decoder.cross_heads),
-                        redraw(layer.cross_span, decoder.cross_span),
-                    )
-                    for layer in _resized(
-                        parent.decoder.layers, decoder_depth, partial(self._decoder_layer, rng)
-                    )
-                ),
-            ),
-            self.qkv_dim,
-        )
+        """Return a child of ``parent`` in which each choice is redrawn with ``probability``."""
+        return mutation.mutate(self, parent, rng, probability=probability)
 
     def crossover(self, left: Architecture, right: Architecture, rng: Random) -> Architecture:
-        """Return a child that takes each choice from either parent with equal probability.
-
-        A layer that only one parent has comes from that parent.
-        """
-        either = partial(_either, rng=rng)
-        return Architecture(
-            Encoder(
-                either(left.encoder.embed_dim, right.encoder.embed_dim),
-                tuple(
-                    EncoderLayer(either(a.heads, b.heads), either(a.experts, b.experts))
-                    for a, b in _paired(left.encoder.layers, right.encoder.layers, rng)
-                ),
-            ),
-            Decoder(
-                either(left.decoder.embed_dim, right.decoder.embed_dim),
-                tuple(
-                    DecoderLayer(
-                        either(a.heads, b.heads),
-                        either(a.experts, b.experts),
-                        either(a.cross_heads, b.cross_heads),
-                        either(a.cross_span, b.cross_span),
-                    )
-                    for a, b in _paired(left.decoder.layers, right.decoder.layers, rng)
-                ),
-            ),
-            self.qkv_dim,
-        )
+        """Return a child that takes each choice from either parent with equal probability."""
+        return crossover.crossover(self, left, right, rng)
 
     def smallest(self) -> Architecture:
         """Return the dense architecture with the smallest choice of every dimension."""
@@ -319,7 +193,7 @@ class SearchSpace(BaseModel):
         self, pick: Callable[[Sequence[int]], int], *, experts: int | None
     ) -> Architecture:
         encoder, decoder = self.encoder, self.decoder
-        in_encoder, in_decoder = (experts or self._most_experts(x) for x in (encoder, decoder))
+        in_encoder, in_decoder = (experts or self.most_experts(x) for x in (encoder, decoder))
         encoder_layer = EncoderLayer(pick(encoder.heads), (pick(encoder.ffn_dim),) * in_encoder)
         decoder_layer = DecoderLayer(
             pick(decoder.heads),
@@ -342,18 +216,18 @@ class SearchSpace(BaseModel):
         """
         self._check_choice("qkv_dim", architecture.qkv_dim, (self.qkv_dim,))
         for name, stack in (("encoder", architecture.encoder), ("decoder", architecture.decoder)):
-            choices: _StackSpace = getattr(self, name)
+            choices: StackSpace = getattr(self, name)
             self._check_choice(f"{name}.embed_dim", stack.embed_dim, choices.embed_dim)
             self._check_choice(f"number of {name}.layers", len(stack.layers), choices.layers)
             for i, layer in enumerate(stack.layers):
                 self._check_layer(f"{name}.layers[{i}]", layer, choices)
 
-    def _check_layer(self, where: str, layer: EncoderLayer, choices: _StackSpace) -> None:
+    def _check_layer(self, where: str, layer: EncoderLayer, choices: StackSpace) -> None:
         self._check_choice(f"{where}.heads", layer.heads, choices.heads)
         if isinstance(layer, DecoderLayer) and isinstance(choices, DecoderSpace):
             self._check_choice(f"{where}.cross_heads", layer.cross_heads, choices.cross_heads)
             self._check_choice(f"{where}.cross_span", layer.cross_span, choices.cross_span)
-        counts = tuple(range(1, self._most_experts(choices) + 1))
+        counts = tuple(range(1, self.most_experts(choices) + 1))
         self._check_choice(f"number of {where}.experts", len(layer.experts), counts)
         for width in layer.experts:
             self._check_choice(f"{where}.experts", width, choices.ffn_dim)
@@ -370,74 +244,6 @@ class SearchSpace(BaseModel):
                 f"(max_experts={self.max_experts}). Got {value}."
             )
 
-    def _encoder_layer(self, rng: Random) -> EncoderLayer:
-        stack = self.encoder
-        return EncoderLayer(rng.choice(stack.heads), self._draw_experts(stack, rng))
-
-    def _decoder_layer(self, rng: Random) -> DecoderLayer:
-        stack = self.decoder
-        return DecoderLayer(
-            rng.choice(stack.heads),
-            self._draw_experts(stack, rng),
-            rng.choice(stack.cross_heads),
-            rng.choice(stack.cross_span),
-        )
-
-    def _draw_experts(self, stack: _StackSpace, rng: Random) -> tuple[int, ...]:
-        n_experts = rng.randint(1, self._most_experts(stack))
-        if self.fractional:
-            return tuple(rng.choice(stack.ffn_dim) for _ in range(n_experts))
-        return (rng.choice(stack.ffn_dim),) * n_experts
-
-    def _mutate_experts(
-        self, experts: tuple[int, ...], stack: _StackSpace, rng: Random, probability: float
-    ) -> tuple[int, ...]:
-        counts = range(1, self._most_experts(stack) + 1)
-        n_experts = _redraw(len(experts), counts, rng=rng, probability=probability)
-        if not self.fractional:
-            width = _redraw(experts[0], stack.ffn_dim, rng=rng, probability=probability)
-            return (width,) * n_experts
-        kept = () if rng.random() < probability else experts[:n_experts]
-        return kept + tuple(rng.choice(stack.ffn_dim) for _ in range(n_experts - len(kept)))
-
 
 def _sum_of_powers(base: int, exponents: Iterable[int]) -> int:
     return sum(int(base**exponent) for exponent in exponents)
-
-
-def _redraw(value: T, choices: Sequence[T], *, rng: Random, probability: float) -> T:
-    return rng.choice(choices) if rng.random() < probability else value
-
-
-def _either(left: T, right: T, *, rng: Random) -> T:
-    """Return one of two values. Nothing is drawn when they are equal."""
-    return left if left == right else rng.choice((left, right))
-
-
-def _resized(layers: tuple[L, ...], depth: int, draw: Callable[[], L]) -> tuple[L, ...]:
-    return layers[:depth] + tuple(draw() for _ in range(depth - len(layers)))
-
-
-def _paired(left: tuple[L, ...], right: tuple[L, ...], rng: Random) -> Iterator[tuple[L, L]]:
-    for i in range(_either(len(left), len(right), rng=rng)):
-        yield (
-            left[i] if i < len(left) else right[i],
-            right[i] if i < len(right) else left[i],
-        )
-
-
-def _parse(content: bytes, *, where: str) -> SearchSpace:
-    try:
-        fields = parse_yaml(content, where=where)
-        if is_subnet_yaml(fields):
-            raise SpaceError(
-                f"{where}: this is one architecture of HAT or AutoMoE, not a space. Give the space "
-                "(supertransformer/space0.yml), or a preset."
-            )
-        if is_space_yaml(fields):
-            fields = fields_of_space(fields, name=Path(where).stem, where=where)
-        return SearchSpace.model_validate(fields)
-    except FileContentError as error:
-        raise SpaceError(str(error)) from None
-    except ValidationError as error:
-        raise SpaceError(f"{where}: {explain(error)}") from None

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.draws import draw_distinct
-from automoe.architecture.files import write_architectures
+from automoe.architecture.architecture_files import write_architectures
+from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument
 from automoe.settings.search import Count

@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from automoe.architecture.architecture_files import read_architectures
 from automoe.architecture.cost import cost
-from automoe.architecture.files import read_architectures
 from automoe.cli.console import print_fields, print_json, print_table, say
-from automoe.cli.input_shape import ModelInputOptions
+from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.named_values import by_name
 from automoe.cli.options import JsonOptions, argument, typed
-from automoe.settings.search import Count
+from automoe.settings.search import MOST, Count
 
 if TYPE_CHECKING:
     from profilers import GraphCosts
@@ -80,8 +80,10 @@ def _kind(file: Path) -> str:
 
 def _size(text: str) -> tuple[str, int]:
     name, _, size = text.rpartition("=")
-    if not name or not size.isdigit():
-        raise ValueError(f"'--dim' must read like name=30. Got '{text}'.")
+    if not name or not size.isdecimal():
+        raise ValueError(f"'--dim' must read like name=30. Got '{text:.80}'.")
+    if len(size) > len(str(MOST)) or int(size) > MOST:
+        raise ValueError(f"'--dim' must give a size of at most {MOST}. Got '{text:.80}'.")
     return name, int(size)
 
 
@@ -89,15 +91,18 @@ def _show_graph(file: Path, options: CostOptions) -> None:
     """Show the costs of a graph, or of each point of a grid of shapes."""
     from profilers import costs_of_opened, open_onnx_workload
     from profilers.workload.declared_inputs import declared_inputs
-    from profilers.workload.from_onnx import load_onnx
+    from profilers.workload.from_onnx import load_sound_onnx
     from profilers.workload.sweep import sweep_of
 
     grids, values = options.grids(), options.values()
     dims = by_name("--dim", map(_size, options.dim))
-    points = sweep_of(grids, declared_inputs(load_onnx(file).graph)).points()
+    model = load_sound_onnx(file)
+    points = sweep_of(grids, declared_inputs(model.graph)).points()
     counted = []
     for number, point in enumerate(points):
-        opened = open_onnx_workload(file, dims=dims, shapes=point.shapes, values=values)
+        opened = open_onnx_workload(
+            file, dims=dims, shapes=point.shapes, values=values, model=model
+        )
         for sentence in opened.sentences if number == 0 else ():
             say(sentence)
         counted.append((point.sizes, costs_of_opened(opened, file)))
@@ -134,8 +139,6 @@ def _say_unknown(costs: "GraphCosts") -> None:
         return
     if any("no rule" in node for node in unknown):
         advice = "An operator without a rule counts as 0 FLOPs: add them by hand."
-    elif any("ShapeInferenceError" in node for node in unknown):
-        advice = "The shapes do not fit: give others with --input-shape, or correct the graph."
     elif any("computed from data" in node for node in unknown):
         advice = "Give --input for what it is computed from, or add its FLOPs by hand."
     elif all("no known size" in node for node in unknown):

@@ -16,8 +16,8 @@ from cyclopts import (
 from cyclopts.argument import Argument
 from pydantic import ValidationError
 
-from automoe.latency.budget import InfeasibleBudgetError
-from automoe.validation import explain
+from automoe.field_errors import explain
+from automoe.latency.infeasible_budget import InfeasibleBudgetError
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
 
@@ -133,7 +133,7 @@ def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
     (option,) = (each for each in options if each.field_info.name == first["loc"][0])
     if first["type"] == "missing":
         return _missing(option)
-    return f"Invalid value for '{option.name}': {first['msg']}. Got {first['input']}."
+    return f"Invalid value for '{option.name}': {first['msg']}. Got {first['input']!s:.80}."
 
 
 def _one_line(error: BaseException) -> str:

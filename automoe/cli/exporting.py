@@ -13,6 +13,7 @@ from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import JsonOptions, Out, argument, typed
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
+from automoe.settings.search import MOST
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
@@ -42,8 +43,8 @@ class ExportOptions(TextOptions, JsonOptions):
     checkpoint: Path | None = None
     form: Annotated[str, Parameter(name="--format")] = "onnx"
     precision: str = "fp32"
-    vocab_size: Annotated[int, Field(ge=5)] = 32768
-    max_positions: Annotated[int, Field(ge=10)] = 256
+    vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 32768
+    max_positions: Annotated[int, Field(ge=10, le=MOST)] = 256
 
 
 def export(
@@ -54,7 +55,7 @@ def export(
 ) -> None:
     """Write the graphs to deploy, and check outputs and expert choices against torch."""
     # torch takes seconds to import
-    from automoe.architecture.files import read_architecture
+    from automoe.architecture.architecture_files import read_architecture
     from automoe.export import check_parity, export_model, require_precision
 
     require_precision(options.form, options.precision)

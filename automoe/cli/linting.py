@@ -30,8 +30,8 @@ def lint(
     options: LintOptions = LintOptions(),
 ) -> ExitCode:
     """Check whether TensorRT accepts a graph, and say why not; exit 4 when a dialect refuses it."""
+    from profilers.tensorrt.dialects import DIALECTS
     from profilers.tensorrt.lint import lint_graph
-    from profilers.tensorrt.operators import DIALECTS
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
     from profilers.workload.from_onnx import load_onnx
     from profilers.workload.soundness import require_sound

@@ -40,15 +40,15 @@ class MergeOptions(Options):
 
 
 def show(
-    log: Annotated[Path, argument("A latency log, CSV.")],
+    log: Annotated[Path, argument("A CSV of latencies, written by AutoMoE or by other tools.")],
     /,
     *,
     options: JsonOptions = JsonOptions(),
 ) -> None:
-    """Show what a log holds."""
-    from profilers import summarise  # scipy takes a moment to import
+    """Show what a log holds, of AutoMoE or of other tools."""
+    from profilers import summarise_any  # scipy takes a moment to import
 
-    summary = asdict(summarise(log))
+    summary = asdict(summarise_any(log))
     print_json(summary) if options.as_json else print_fields(summary)
 
 

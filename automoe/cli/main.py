@@ -24,7 +24,7 @@ from automoe.cli import (
     translating,
 )
 from automoe.cli.exits import ExitCode, report
-from automoe.cli.input_shape import rejoin_braces
+from automoe.cli.model_input_options import rejoin_braces
 
 Commands = Mapping[str, Callable[..., ExitCode | None]]
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from automoe.settings.groups import SpaceSettings
 
-Natural = Annotated[int, Field(ge=0)]
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Out = Annotated[Path, Parameter(name=("-o", "--out"))]
 
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from automoe.architecture.architecture import Architecture
-    from automoe.architecture.workload import TranslationWorkload
+    from automoe.architecture.translation_workload import TranslationWorkload
     from predictors import FitReport, Predictor
 
 Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
+_START = 64 * 1024  # bytes of a file in which the first architecture begins
 
 
 class FitOptions(JsonOptions):
@@ -130,18 +131,20 @@ def predict(
         require_writable(out)
     import pandas as pd
 
-    from automoe.architecture.files import read_architectures
+    from automoe.architecture.architecture_files import read_architectures
     from automoe.latency.model import LatencyModel
     from predictors import Predictor, read_table  # scikit-learn takes seconds to import
 
     model: Predictor
-    if table.suffix in _ARCHITECTURES:
+    if _holds_architectures(table):
         latency, architectures = LatencyModel.open(predictor), read_architectures(table)
         model, rows = latency.predictor, latency.table(architectures)
         shown = pd.DataFrame([_costs(a, latency.workload) for a in architectures])
     else:
         model, rows = Predictor.load(predictor), read_table(table)
         shown = _as_written(table)
+    for remark in rows.attrs.get("remarks", ()):
+        say(remark)
     bounds = model.predict(rows, confidence=options.confidence)
     for difference in model.other_conditions(rows):
         say(f"warning: {difference}; the prediction is for the former")
@@ -159,6 +162,16 @@ def predict(
         sys.stdout.write(text)
     else:
         out.write_text(text, encoding="utf-8")
+
+
+def _holds_architectures(table: Path) -> bool:
+    """Return whether a file holds architectures. JSON may be a table of another program, too."""
+    if table.suffix not in _ARCHITECTURES or table.suffix in {".yml", ".yaml"}:
+        return table.suffix in _ARCHITECTURES
+    if not table.is_file():
+        return True
+    with table.open("rb") as file:
+        return b'"encoder"' in file.read(_START)
 
 
 def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | float]:

@@ -11,24 +11,24 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.draws import draw_distinct
-from automoe.architecture.files import read_architectures
+from automoe.architecture.architecture_files import read_architectures
+from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.input_shape import ModelInputOptions
+from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
-from automoe.settings.search import Count
+from automoe.settings.search import MOST, Count
 from devices import Device
 from devices.runtimes import ONNXRUNTIME
 
 if TYPE_CHECKING:
-    from automoe.latency.profiling import ProfileSummary
+    from automoe.latency.architecture_profiling import ProfileSummary
     from profilers import Protocol
 
 _OF_SAMPLING = ("-n", "--max-experts", "--fractional")
@@ -101,7 +101,7 @@ class SentenceOptions(Options, SentenceSettings):
     """
 
     precision: str = "fp32"
-    vocab_size: Annotated[int, Field(ge=5)] | None = None
+    vocab_size: Annotated[int, Field(ge=5, le=MOST)] | None = None
 
     def sentence(self, space: SearchSpace | None) -> TranslationWorkload:
         """Return the sentence, see `SentenceSettings`."""
@@ -128,7 +128,7 @@ class MeasuringOptions(Options, PrecisionSettings):
     host: tuple[str, ...] = ()
     runtime: Runtime = ONNXRUNTIME
     target: str | None = None
-    rounds: Annotated[int, Field(ge=2)] | None = None
+    rounds: Annotated[int, Field(ge=2, le=MOST)] | None = None
     reference: Path | None = None
     lock_clocks: LockClocks = False
 
@@ -171,7 +171,8 @@ def profile(*, options: ProfileOptions) -> ExitCode:
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
-        from automoe.latency.profiling import profile_architectures  # onnx takes a moment to import
+        # onnx takes a moment to import
+        from automoe.latency.architecture_profiling import profile_architectures
 
         space, log = options.open_space(), options.log
         workload = options.sentence(space)

@@ -11,7 +11,7 @@ from automoe.cli.options import JsonOptions, argument, typed
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
-from automoe.settings.search import Count
+from automoe.settings.search import MOST, Count
 from automoe.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class RankingOptions(TextOptions, SettingsOptions, JsonOptions):
     """
 
     out: Annotated[Path | None, Parameter(name=("-o", "--out"))] = None
-    n: Annotated[int, Field(ge=3), Parameter(name="-n")] = 8
+    n: Annotated[int, Field(ge=3, le=MOST), Parameter(name="-n")] = 8
 
 
 class RankingSettings(TrainingSettings):

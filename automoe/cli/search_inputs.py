@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.model import LatencyModel
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from automoe.cli.console import progress_bar, say
 from automoe.cli.options import Options, Out, SpaceOptions, argument
 from automoe.cli.text_options import TextOptions, chosen_text
+from automoe.settings.search import MOST
 from automoe.settings.training import SettingsError, TrainingSettings
 from devices.yaml_json import FileContentError, read_yaml
 
@@ -62,7 +63,7 @@ class FinetuneOptions(TextOptions, SettingsOptions):
 
     out: Out
     supernet: Path | None = None
-    vocab_size: Annotated[int, Field(ge=5)] = 8000
+    vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 8000
 
 
 def train(*, options: TrainOptions, flags: Flags = TrainingSettings()) -> None:
@@ -91,7 +92,7 @@ def finetune(
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
     # torch takes seconds to import
-    from automoe.architecture.files import read_architecture
+    from automoe.architecture.architecture_files import read_architecture
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel
 
@@ -118,10 +119,13 @@ def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSet
         flags: The options.
 
     Raises:
-        SettingsError: A setting is unknown or out of range.
+        SettingsError: A setting is unknown or out of range. The message names the file.
     """
     defaults = flags.model_dump(exclude={"warmup_updates"}) if file is None else _read(file)
-    return TrainingSettings.of(**defaults | flags.model_dump(exclude_unset=True))
+    try:
+        return TrainingSettings.of(**defaults | flags.model_dump(exclude_unset=True))
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}" if file else str(error)) from None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from automoe.export.bundle import Bundle, ExportError, export_model, require_precision
 from automoe.export.calibration import calibrate
 from automoe.export.parity import Parity, check_parity, random_pair
-from automoe.export.profiling import WorkloadWriter
+from automoe.export.timed_graphs import WorkloadWriter
 
 __all__ = [
     "Bundle",

@@ -20,9 +20,9 @@ from scipy.special import chdtri
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency.architecture_profiling import ProfileSummary
 from automoe.latency.features import feature_table
-from automoe.latency.profiling import ProfileSummary
 from predictors import FitReport, Predictor, fit_log, read_table
 from predictors.next_rows import most_informative
 from predictors.preparation import MIN_ROWS

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from automoe.architecture.architecture import Architecture, ArchitectureError
-from automoe.architecture.workload import WorkloadTextError
+from automoe.architecture.translation_workload import WorkloadTextError
 from automoe.latency.model import LatencyModel
 from predictors import Predictor, TableError, read_table
 
@@ -21,8 +21,9 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
     """Return the mean change of the predicted latency in ms, by the change's description.
 
     A change adds an expert to the last layer of a stack, or a layer like the last one. The mean is
-    over the first architectures of the log. The result is empty when the log has none, or when the
-    predictor needs columns that architectures do not have.
+    over those of the first architectures of the log whose changed form lies within the log: a log
+    of dense models says nothing about a second expert. The result is empty when the log has none,
+    or when the predictor needs columns that architectures do not have.
     """
     frame = read_table(log)
     if _COLUMN not in frame:
@@ -39,15 +40,14 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
         widest = max(width for layer in layers for width in layer.experts)
         changes[f"one more {widest}-wide {name} expert"] = partial(_more_expert, name, widest)
         changes[f"one more {name} layer like the last"] = partial(_more_layer, name)
-    return {
-        name: mean(
-            after - old
-            for after, old in zip(
-                _predicted(model, list(map(change, architectures))), before, strict=True
-            )
-        )
-        for name, change in changes.items()
-    }
+    effects: dict[str, float] = {}
+    for name, change in changes.items():
+        changed = list(map(change, architectures))
+        is_outside = predictor.extrapolates(model.table(changed))
+        pairs = zip(_predicted(model, changed), before, is_outside, strict=True)
+        inside = [after - old for after, old, is_far in pairs if not is_far]
+        effects |= {name: mean(inside)} if inside else {}
+    return effects
 
 
 def _predicted(model: LatencyModel, architectures: Sequence[Architecture]) -> list[float]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import BYTES_PER_WEIGHT, StackCost
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 
 _MEGA = 1e6
 

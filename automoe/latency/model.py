@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.workload import TranslationWorkload, WorkloadTextError
+from automoe.architecture.translation_workload import TranslationWorkload, WorkloadTextError
 from automoe.latency.features import feature_table
 from predictors import Predictor, PredictorFileError
 

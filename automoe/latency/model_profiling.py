@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from automoe.latency.profiling import ProfileSummary, append_all, opened_log, report_progress
+from automoe.latency.architecture_profiling import (
+    ProfileSummary,
+    append_all,
+    opened_log,
+    report_progress,
+)
 from automoe.progress import OnProgress, no_progress
 from devices import Device
 from profilers import (
@@ -18,16 +23,16 @@ from profilers import (
     Point,
     Protocol,
     Sentinel,
-    WorkloadError,
     costs_of_opened,
     deciding_inputs,
     measure_points,
     open_onnx_workload,
     require_measurable,
+    sentinel_of_log,
 )
 from profilers.measuring.protocol import NO_SENTINEL
 from profilers.workload.declared_inputs import declared_inputs
-from profilers.workload.from_onnx import load_onnx
+from profilers.workload.from_onnx import load_sound_onnx
 from profilers.workload.sweep import ShapeGrid, Sweep, SweepPoint, sweep_of
 
 _FEATURE = "feature_"
@@ -81,8 +86,7 @@ def profile_model(
         ProfilingError: The file cannot be measured.
     """
     session = _ModelSession(model, point_id, inputs, log)
-    first = session.workload(session.sweep.points()[0])
-    require_measurable(first, model)
+    first = session.first()
     text = _workload_text(session.sweep, first)
     opened = opened_log(log, device, protocol, text)
     done = opened.done()
@@ -113,14 +117,29 @@ class _ModelSession:
 
     def __init__(self, model: Path, point_id: str, inputs: ModelInputs, log: Path) -> None:
         self._model = model
+        self._graph = load_sound_onnx(model)
         self._point_id = point_id
         self._values = inputs.values
         self._log = log
-        self.sweep = sweep_of(inputs.shapes, declared_inputs(load_onnx(model).graph))
+        self.sweep = sweep_of(inputs.shapes, declared_inputs(self._graph.graph))
+
+    def first(self) -> OnnxWorkload:
+        """Return the workload of the smallest point, after a check that it can be measured.
+
+        The data of large weights is let go, because a session may be long.
+        """
+        from profilers.workload.subgraphs import without_large_weights  # onnx is slow to import
+
+        smallest = self.sweep.points()[0]
+        require_measurable(self.workload(smallest), self._model)
+        self._graph = without_large_weights(self._graph)
+        return self.workload(smallest)
 
     def workload(self, point: SweepPoint) -> OnnxWorkload:
         """Return the workload of a point."""
-        return open_onnx_workload(self._model, shapes=point.shapes, values=self._values)
+        return open_onnx_workload(
+            self._model, shapes=point.shapes, values=self._values, model=self._graph
+        )
 
     def name(self, point: SweepPoint) -> str:
         """Return the identity of a point in the log."""
@@ -136,14 +155,15 @@ class _ModelSession:
         )
 
     def sentinel(self, folder: Path, log: LatencyLog) -> Sentinel:
-        """Return the sentinel of a sweep: the smallest point, or that of a log that is resumed.
+        """Return the sentinel of a sweep: its middle point, or that of a log that is resumed.
 
         A model without sizes that vary is its own sentinel.
         """
         if not self.sweep.sizes:
             return NO_SENTINEL
-        point = self.sweep.points()[0]
-        name = log.sentinel_name()
+        points = self.sweep.points()
+        point = points[(len(points) - 1) // 2]
+        name = sentinel_of_log(log.path)
         if name is not None:
             pairs = dict(re.findall(r"(\w+)=(\d+)", name.removeprefix(self._point_id)))
             if name.startswith(self._point_id) and pairs.keys() == self.sweep.sizes.keys():
@@ -179,11 +199,8 @@ def _workload_text(sweep: Sweep, first: OnnxWorkload) -> str:
 
 def _from_costs(opened: OnnxWorkload, model: Path, device: Device) -> list[str]:
     """Return what the costs tell a user: which values decide them, and whether they are whole."""
-    try:
-        names = deciding_inputs(opened, model)
-        unknown = costs_of_opened(opened, model).unknown_nodes
-    except WorkloadError:  # nothing can be counted, and the runtime will say why
-        return []
+    unknown = costs_of_opened(opened, model).unknown_nodes
+    names = deciding_inputs(opened, model)
     sentences = []
     if names:
         listed = ", ".join(f"'{name}'" for name in names)

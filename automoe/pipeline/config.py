@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
+from automoe.field_errors import NumberError, explain, require_numbers
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
 from automoe.search.workers.pool import parsed_cluster
 from automoe.settings.groups import (
@@ -16,14 +17,15 @@ from automoe.settings.groups import (
     SpaceSettings,
 )
 from automoe.settings.search import (
+    MOST,
     VERIFICATION_FIELDS,
     Count,
     LimitedSettings,
     SearchSettings,
+    Seed,
 )
 from automoe.text import Corpus, open_corpus
 from automoe.training import TrainingSettings
-from automoe.validation import explain
 from devices.files import write_json
 from devices.yaml_json import FileContentError, parse_json, read_yaml
 
@@ -85,7 +87,7 @@ class WorkloadSection(_Section, SentenceSettings):
 class ProfileSection(_Section, PrecisionSettings):
     """The number of architectures that are measured, and the precision."""
 
-    architectures: Annotated[int, Field(ge=20)] = 60
+    architectures: Annotated[int, Field(ge=20, le=MOST)] = 60
 
 
 class SearchSection(LimitedSettings):
@@ -146,7 +148,7 @@ class RunConfig(_Section):
     output: Path | None = None
     device: str = "cpu"
     host: str | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     space: SpaceSection
     data: DataSection = DataSection()
     workload: WorkloadSection = WorkloadSection()
@@ -170,13 +172,17 @@ class RunConfig(_Section):
                 range.
         """
         try:
-            return cls.model_validate(read_yaml(path))
+            content = read_yaml(path)
+            require_numbers(cls, content)
+            return cls.model_validate(content)
         except OSError as error:
             raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check it.") from None
         except FileContentError as error:
             raise ConfigError(str(error)) from None
         except ValidationError as error:
             raise ConfigError(f"{path}: {explain(error)}") from None
+        except NumberError as error:
+            raise ConfigError(f"{path}: {error}") from None
 
     def claim(self) -> None:
         """Make the run's folder, or accept the one that the same configuration made.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
+from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SEARCH_STATE, SUPERNET
-from automoe.pipeline.sample import profiled_architectures
 from automoe.training import updates_done
 from profilers import read_log
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
+from automoe.latency.architecture_profiling import profile_architectures
 from automoe.latency.model import LatencyModel
-from automoe.latency.profiling import profile_architectures
 from automoe.pipeline.config import ConfigError, RunConfig
 from automoe.pipeline.finished import n_profiled
+from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.reporting import draw_report, keep_candidates
 from automoe.pipeline.run_files import (
     ARCHITECTURE,
@@ -24,7 +25,6 @@ from automoe.pipeline.run_files import (
     SUPERNET,
     VERIFICATION,
 )
-from automoe.pipeline.sample import profiled_architectures
 from automoe.progress import StageReporter, no_progress
 from automoe.search import (
     Preflight,

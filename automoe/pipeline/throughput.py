@@ -16,8 +16,8 @@ import torch
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.profiling import profile_architectures
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency.architecture_profiling import profile_architectures
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Batch, Pair, evaluation_batches
 from automoe.text.special_tokens import EOS

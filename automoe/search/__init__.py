@@ -8,7 +8,7 @@ from automoe.search.assembly import (
     runtime_of,
 )
 from automoe.search.budget_search import Candidate, SearchOutcome, search
-from automoe.search.certify.bench import Bench, Measured
+from automoe.search.certify.measuring import Bench, Measured
 from automoe.search.certify.search_rounds import VerifiedSearch, verified_search
 from automoe.search.certify.verification import Verification, verify
 from automoe.search.evolution import Evolution
@@ -39,7 +39,7 @@ from automoe.search.result import (
     result_of,
 )
 from automoe.search.state import RoundKind, SearchStateError
-from automoe.search.workers.backend import WorkersUnavailableError
+from automoe.search.workers.cluster import WorkersUnavailableError
 from automoe.search.workers.pool import Workers, workers
 from automoe.settings.search import EvolutionSettings, SearchSettings
 from devices.files import write_json as write_result

@@ -15,7 +15,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.latency.model import LatencyModel
 from automoe.progress import StageReporter, no_progress
 from automoe.search.budget_search import search
-from automoe.search.certify.bench import Bench
+from automoe.search.certify.measuring import Bench
 from automoe.search.certify.search_rounds import VerifiedSearch, verified_search
 from automoe.search.certify.verification import Verification
 from automoe.search.fingerprint import search_fingerprint

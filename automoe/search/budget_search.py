@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.latency.budget import Feasibility, InfeasibleBudgetError
+from automoe.latency.infeasible_budget import none_keeps_all
+from automoe.latency.latency_range import Feasibility
 from automoe.latency.model import LatencyModel
 from automoe.progress import OnProgress, no_progress
 from automoe.search import pareto
@@ -126,11 +127,11 @@ def search(
     with state.held():
         generations = _evolved(evolution, feasible_known, settings, evaluator, state, on_progress)
     if not any(generations):
-        raise InfeasibleBudgetError(
-            f"The search found no architecture of '{space.name}' that keeps 'budget_ms' "
-            f"{settings.budget_ms:g} and all limits together. The fastest seen that keeps the "
-            f"other limits, {feasibility.fastest.id}, takes at most {feasibility.lowest_ms:.4g} "
-            "ms: raise one of them."
+        raise none_keeps_all(
+            space.name,
+            budget_ms=settings.budget_ms,
+            fastest_id=feasibility.fastest.id,
+            lowest_ms=feasibility.lowest_ms,
         )
     candidates = _ranked(generations, latency, settings.confidence)
     return SearchOutcome(candidates, feasibility, n_evaluated=sum(map(len, generations)))

@@ -1,12 +1,12 @@
 """Check the limits that need no measurement: FLOPs, parameters and memory."""
 
 from collections.abc import Callable
-from math import ceil
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import Cost
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency.infeasible_budget import UnmetLimit
 from automoe.settings.search import SearchSettings
 
 # The quantity that each limit bounds. Only the memory includes the embeddings.
@@ -36,20 +36,14 @@ def is_within_limits(
 
 def unmet_limits(
     space: SearchSpace, settings: SearchSettings, workload: TranslationWorkload
-) -> str:
-    """Return a message about the limits that the smallest architecture exceeds; '' for none."""
+) -> dict[str, UnmetLimit]:
+    """Return the limits that the smallest architecture exceeds, by their names."""
     cost = workload.cost(space.smallest())
-    return "; ".join(
-        f"'{name}' must be at least {_rounded_up(LIMITED[name](cost))}, what the smallest "
-        f"architecture takes. Got {limit:g}"
+    return {
+        name: UnmetLimit(limit, LIMITED[name](cost))
         for name, limit in _set_limits(settings).items()
         if LIMITED[name](cost) > limit
-    )
-
-
-def _rounded_up(value: float) -> float:
-    """Round up: to a whole number from 1000 on, to a thousandth below it."""
-    return ceil(value) if value >= 1000 else ceil(value * 1000) / 1000
+    }
 
 
 def _set_limits(settings: SearchSettings) -> dict[str, float]:

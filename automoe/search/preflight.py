@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from automoe.architecture.space import SearchSpace
-from automoe.latency.budget import Feasibility, InfeasibleBudgetError, latency_range
+from automoe.latency.infeasible_budget import none_within_limits
+from automoe.latency.latency_range import Feasibility, latency_range
 from automoe.latency.model import LatencyModel
 from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.settings.search import SearchSettings
@@ -118,9 +119,8 @@ def require_feasible(
 
 
 def _require_limits(space: SearchSpace, settings: SearchSettings, latency: LatencyModel) -> None:
-    unmet = unmet_limits(space, settings, latency.workload)
-    if unmet:
-        raise InfeasibleBudgetError(f"No architecture of '{space.name}' can be returned: {unmet}.")
+    if unmet := unmet_limits(space, settings, latency.workload):
+        raise none_within_limits(space.name, unmet)
 
 
 def surveyed(space: SearchSpace, settings: SearchSettings, latency: LatencyModel) -> Feasibility:

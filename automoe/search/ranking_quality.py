@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.draws import draw_distinct
+from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.progress import OnProgress, no_progress
 from automoe.search.fitness.cache import FitnessCache

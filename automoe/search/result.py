@@ -6,9 +6,9 @@ from typing import Any
 from automoe import __version__
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.search.budget_search import Candidate, SearchOutcome
-from automoe.search.certify.bench import Measured
+from automoe.search.certify.measuring import Measured
 from automoe.search.certify.verification import Verification
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.settings.search import SearchSettings

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.settings.search import Count
 
 if TYPE_CHECKING:

@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 # A search with more time on the device is the same search.
 VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
 
-Count = Annotated[int, Field(ge=1)]
+MOST = 2**31 - 1  # sizes and counts beyond it overflow in the libraries that get them
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Amount = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
@@ -31,12 +34,12 @@ class EvolutionSettings(BaseModel):
 
     population: Count = 125
     parents: Count = 25
-    mutants: Annotated[int, Field(ge=0)] = 50
-    crossovers: Annotated[int, Field(ge=0)] = 50
+    mutants: Amount = 50
+    crossovers: Amount = 50
     mutation_probability: Share = 0.3
     generations: Count = 30
     random: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _check(self) -> "EvolutionSettings":

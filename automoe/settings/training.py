@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automoe.settings.search import Count
-from automoe.validation import explain
+from automoe.field_errors import NumberError, explain, require_numbers
+from automoe.settings.search import MOST, Amount, Count, Seed
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -53,7 +53,7 @@ class TrainingSettings(BaseModel):
     max_tokens: Count = 4096
     accumulate: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    warmup_updates: Annotated[int, Field(ge=0)] = Field(
+    warmup_updates: Amount = Field(
         default_factory=lambda given: given.get("updates", _UPDATES) // 4
     )
     schedule: Literal["cosine", "inverse-sqrt"] = "cosine"
@@ -67,10 +67,10 @@ class TrainingSettings(BaseModel):
     clip_norm: Weight = 0.0
     precision: Literal["no", "bf16", "fp16"] = "no"
     sampling: Literal["uniform", "sandwich"] = "uniform"
-    max_sentence: Annotated[int, Field(ge=2)] = 250
+    max_sentence: Annotated[int, Field(ge=2, le=MOST)] = 250
     save_every: Count = 500
     validate_every: Count = 2000
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
 
     def for_model(self) -> dict[str, Any]:
         """Return the settings that a `TransformerConfig` takes, by their names there."""
@@ -82,13 +82,17 @@ class TrainingSettings(BaseModel):
         }
 
     @classmethod
-    def of(cls, **given: Any) -> "TrainingSettings":
+    def of(cls, /, **given: Any) -> "TrainingSettings":
         """Return settings from keyword arguments.
 
         Raises:
-            SettingsError: A setting is unknown or out of range. The message names it.
+            SettingsError: A setting is unknown, out of range or no number where one is asked for.
+                The message names it.
         """
         try:
+            require_numbers(cls, given)
             return cls.model_validate(given)
         except ValidationError as error:
             raise SettingsError(explain(error)) from None
+        except NumberError as error:
+            raise SettingsError(str(error)) from None

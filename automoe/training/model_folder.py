@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from automoe.architecture.space import SearchSpace
+from automoe.field_errors import explain
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary
-from automoe.validation import explain
 from devices.files import replacing, write_json
 from devices.yaml_json import parse_json
 

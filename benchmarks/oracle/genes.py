@@ -13,7 +13,8 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
-from automoe.architecture.space import DecoderSpace, EncoderSpace, SearchSpace
+from automoe.architecture.choices import DecoderSpace, EncoderSpace
+from automoe.architecture.space import SearchSpace
 
 Genes = tuple[int, ...]
 

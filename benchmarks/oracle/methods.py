@@ -26,7 +26,7 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.search import Evaluator, SearchSettings, search
 from automoe.search.state import SearchState
 

@@ -24,7 +24,8 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
-from automoe.architecture.space import DecoderSpace, EncoderSpace, SearchSpace
+from automoe.architecture.choices import DecoderSpace, EncoderSpace
+from automoe.architecture.space import SearchSpace
 
 L = TypeVar("L", bound=EncoderLayer)
 

@@ -6,8 +6,14 @@ Every check asks one host and returns one finding, with its remedy.
 from collections.abc import Callable
 
 from devices.host import Host
-from devices.linux import readers as linux
-from devices.sensors import processor
+from devices.linux.clock_settings import governor, turbo
+from devices.linux.cores import shared_cores, usable_cores
+from devices.linux.memory import available_memory_mb, swapped_mb
+from devices.linux.virtualisation import container, hypervisor
+from devices.sensors.cpu_quota import cpu_quota, quota_stops
+from devices.sensors.load import cpu_pressure, load_average, runnable_tasks, steal_share
+from devices.sensors.temperature import temperature_c
+from devices.sensors.throttling import BOARD_STATE, board_bits, throttle_counts
 from devices.spec import Finding, Severity, finding, unknown, warning_if
 
 _MIN_AVAILABLE_MB = 512
@@ -18,12 +24,13 @@ _MAX_TEMPERATURE_C = (
     80.0  # boards slow down from this temperature on, larger processors a bit later
 )
 _MAX_SWAPPED_MB = 100  # the kernel swaps a little even on an idle machine
+_ASK_BOARD = ("vcgencmd", "get_throttled")
 _BOARD_BITS = ("too little voltage", "capped clock", "throttling", "temperature limit")
 
 
 def check_load(host: Host) -> Finding:
     """Check whether the machine was busy during the last minute."""
-    load, cores = linux.load_average(host), linux.usable_cores(host)
+    load, cores = load_average(host), usable_cores(host)
     if load is None:
         return unknown("load", "the load average")
     message = f"load average {load:.2f} on {cores} usable cores"
@@ -34,7 +41,7 @@ def check_load(host: Host) -> Finding:
 
 def check_runnable(host: Host) -> Finding:
     """Check whether the machine is busy at this moment."""
-    others, cores = linux.runnable_tasks(host), linux.usable_cores(host)
+    others, cores = runnable_tasks(host), usable_cores(host)
     if others is None:
         return unknown("runnable", "its runnable tasks")
     message = f"{others} other tasks are running or waiting, for {cores} usable cores"
@@ -44,7 +51,7 @@ def check_runnable(host: Host) -> Finding:
 
 def check_governor(host: Host) -> Finding:
     """Check whether the clock follows the load."""
-    mode = linux.governor(host)
+    mode = governor(host)
     if mode == "unknown":
         return unknown("governor", "the cpufreq governor (usual in a virtual machine)")
     remedy = "sudo cpupower frequency-set -g performance"
@@ -53,7 +60,7 @@ def check_governor(host: Host) -> Finding:
 
 def check_turbo(host: Host) -> Finding:
     """Check whether the clock depends on temperature and on the work of other cores."""
-    on = linux.turbo(host)
+    on = turbo(host)
     if on is None:
         return unknown("turbo", "whether turbo is on")
     message = "turbo is on: the clock depends on heat and on other cores" if on else "turbo is off"
@@ -66,7 +73,7 @@ def check_turbo(host: Host) -> Finding:
 
 def check_throttling(host: Host) -> Finding:
     """Check whether the processor has slowed down because it was hot."""
-    events = max(processor.throttle_counts(host), default=None)
+    events = max(throttle_counts(host), default=None)
     if events is None:
         return unknown("throttling", "thermal throttling")
     message = f"slowed down for heat {events} times since boot"
@@ -74,9 +81,14 @@ def check_throttling(host: Host) -> Finding:
     return warning_if(events > 0, "throttling", message, remedy)
 
 
+def board_state(host: Host) -> int | None:
+    """Return the bits that a Raspberry Pi's firmware sets when it slows down; see `board_bits`."""
+    return board_bits(host.read_text(BOARD_STATE) or host.run(_ASK_BOARD))
+
+
 def check_board(host: Host) -> Finding:
     """Check the voltage and the heat that a Raspberry Pi's firmware reports."""
-    bits = linux.board_state(host)
+    bits = board_state(host)
     if bits is None:
         return unknown("board", "the state of a Raspberry Pi")
     now = [name for i, name in enumerate(_BOARD_BITS) if bits >> i & 1]
@@ -91,7 +103,7 @@ def check_board(host: Host) -> Finding:
 
 def check_temperature(host: Host) -> Finding:
     """Check the temperature of the hottest sensor."""
-    degrees = processor.temperature_c(host)
+    degrees = temperature_c(host)
     if degrees is None:
         return unknown("temperature", "its temperature")
     is_hot, remedy = degrees >= _MAX_TEMPERATURE_C, "let it cool down, and improve the cooling"
@@ -100,7 +112,7 @@ def check_temperature(host: Host) -> Finding:
 
 def check_quota(host: Host) -> Finding:
     """Check whether a container may use the processor only for a part of the time."""
-    quota = linux.cpu_quota(host)
+    quota = cpu_quota(host)
     if quota is None:
         return Finding("quota", "ok", "no cgroup CPU quota")
     remedy = "pin cores (docker --cpuset-cpus) instead of a quota, which pauses the process"
@@ -109,7 +121,7 @@ def check_quota(host: Host) -> Finding:
 
 def check_quota_stops(host: Host) -> Finding:
     """Check whether a quota has paused processes of this container."""
-    stops = processor.quota_stops(host)
+    stops = quota_stops(host)
     if stops is None:
         return unknown("quota-stops", "pauses by a CPU quota")
     n_stops, seconds = stops
@@ -120,9 +132,9 @@ def check_quota_stops(host: Host) -> Finding:
 
 def check_host(host: Host) -> Finding:
     """Check whether the machine is a virtual machine or a container."""
-    virtual, container = linux.hypervisor(host), linux.container(host)
-    inside = f", in a container ({container})" if container else ""
-    if virtual is None and not container:
+    virtual, kind_of_container = hypervisor(host), container(host)
+    inside = f", in a container ({kind_of_container})" if kind_of_container else ""
+    if virtual is None and not kind_of_container:
         return unknown("host", "whether it is a virtual machine")
     if virtual:
         remedy = (
@@ -135,7 +147,7 @@ def check_host(host: Host) -> Finding:
 
 def check_siblings(host: Host) -> Finding:
     """Check whether two usable processors are threads of one core."""
-    cores = linux.shared_cores(host)
+    cores = shared_cores(host)
     if cores is None:
         return unknown("siblings", "which processors share a core")
     if not cores:
@@ -148,7 +160,7 @@ def check_siblings(host: Host) -> Finding:
 
 def check_memory(host: Host) -> Finding:
     """Check whether there is room for a model in memory."""
-    available = linux.available_memory_mb(host)
+    available = available_memory_mb(host)
     if available is None:
         return unknown("memory", "the available memory")
     severity: Severity = "problem" if available < _MIN_AVAILABLE_MB else "ok"
@@ -157,7 +169,7 @@ def check_memory(host: Host) -> Finding:
 
 def check_swap(host: Host) -> Finding:
     """Check whether memory lies in swap, from where it must be read back."""
-    swapped = linux.swapped_mb(host)
+    swapped = swapped_mb(host)
     if swapped is None:
         return unknown("swap", "its swap")
     remedy = "free some memory, then: sudo swapoff -a && sudo swapon -a"
@@ -166,7 +178,7 @@ def check_swap(host: Host) -> Finding:
 
 def check_steal(host: Host) -> Finding:
     """Check whether a hypervisor gave CPU time to other machines."""
-    share = linux.steal_share(host)
+    share = steal_share(host)
     if share is None:
         return unknown("steal", "stolen CPU time")
     message = f"{share:.1%} of CPU time since boot was stolen by the hypervisor"
@@ -176,7 +188,7 @@ def check_steal(host: Host) -> Finding:
 
 def check_pressure(host: Host) -> Finding:
     """Check whether tasks had to wait for a core."""
-    percent = processor.cpu_pressure(host).get("avg10")
+    percent = cpu_pressure(host).get("avg10")
     if percent is None:
         return unknown("pressure", "CPU pressure (PSI)")
     message = f"tasks waited for a core in {percent:.1f} % of the last 10 s"

@@ -1,13 +1,36 @@
-"""This module describes the cores of a processor: kinds, clocks, relative capacity and caches."""
+"""This module describes the cores of a processor: usable ones, kinds, clocks, capacity, caches."""
 
 from collections import Counter
 
 from devices.host import Host
 from devices.linux.arm_cores import arm_core
-from devices.linux.readers import cpuinfo
-from devices.sensors.processor import CPUS
+from devices.linux.processor_name import cpuinfo
+from devices.sensors.cpu_quota import cpu_quota
+from devices.sensors.machine import CPUS
 
 _CACHE_LETTERS = {"Data": "d", "Instruction": "i"}
+
+
+def usable_cores(host: Host) -> int:
+    """Return the number of cores that this process may use, at least 1.
+
+    The affinity mask and the cgroup quota limit it.
+    """
+    cores = len(host.usable_cpus())
+    quota = cpu_quota(host)
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def shared_cores(host: Host) -> tuple[tuple[int, ...], ...] | None:
+    """Return the usable processors that are threads of one core, for each such core."""
+    usable = host.usable_cpus()
+    lists = {
+        cpu: host.read_text(f"{CPUS}/cpu{cpu}/topology/thread_siblings_list") for cpu in usable
+    }
+    if not any(lists.values()):
+        return None
+    cores = {tuple(x for x in _numbers(text) if x in lists) for text in lists.values() if text}
+    return tuple(sorted(core for core in cores if len(core) > 1))
 
 
 def describe_cores(host: Host) -> str:
@@ -22,16 +45,6 @@ def describe_caches(host: Host) -> str | None:
     folders = host.glob(f"{CPUS}/cpu{host.usable_cpus()[0]}/cache/index[0-9]*")
     caches = [_cache(host, folder) for folder in folders]
     return ", ".join(cache for cache in caches if cache) or None
-
-
-def are_clocks_held(host: Host) -> bool | None:
-    """Return whether each usable core has one clock only; None when the kernel does not say."""
-    bounds = [
-        [host.read_text(f"{CPUS}/cpu{cpu}/cpufreq/scaling_{end}_freq") for end in ("min", "max")]
-        for cpu in host.usable_cpus()
-    ]
-    known = [pair for pair in bounds if all(pair)]
-    return all(low == high for low, high in known) if known else None
 
 
 def _kind(host: Host, cpu: int, part: str | None) -> str:
@@ -60,3 +73,12 @@ def _cache(host: Host, folder: str) -> str | None:
     if not level or not size:
         return None
     return f"L{level}{_CACHE_LETTERS.get(kind or '', '')} {size}"
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a kernel list such as "0-2,8"."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers

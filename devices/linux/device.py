@@ -9,11 +9,15 @@ from pathlib import Path
 
 from devices import runtimes
 from devices.host import Host, LocalHost
-from devices.linux import readers as linux
 from devices.linux.checks import CHECKS
-from devices.linux.cores import describe_caches, describe_cores
+from devices.linux.clock_settings import governor
+from devices.linux.cores import describe_caches, describe_cores, usable_cores
 from devices.linux.held_clocks import ClockCommands, governor_commands
+from devices.linux.memory import memory_mb
+from devices.linux.processor_name import cpu_model
 from devices.linux.sensor_report import check_sensors, read_sensors
+from devices.linux.virtualisation import container
+from devices.sensors.cpu_quota import cpu_quota
 from devices.spec import DeviceInfo, Facts, Finding, HardwareRuns, known_facts
 
 
@@ -50,11 +54,11 @@ class LinuxDevice:
 
     def model(self) -> str:
         """Return the name of the processor that is measured."""
-        return linux.cpu_model(self.host)
+        return cpu_model(self.host)
 
     def power_mode(self) -> str:
         """Return the setting that somebody can change and that changes every timing."""
-        return linux.governor(self.host)
+        return governor(self.host)
 
     def traits(self) -> Facts:
         """Return what else timings depend on. The fingerprint contains it."""
@@ -62,7 +66,7 @@ class LinuxDevice:
 
     def clock_commands(self) -> ClockCommands | str | None:
         """See `devices.linux.held_clocks.HoldsClocks`."""
-        return governor_commands(linux.governor(self.host))
+        return governor_commands(governor(self.host))
 
     def unavailable_reason(self) -> str | None:
         """Return why the device cannot be measured here and now; None when it can."""
@@ -88,8 +92,8 @@ class LinuxDevice:
             kind=self.kind,
             model=self.model(),
             machine=kernel.machine,
-            cores=linux.usable_cores(self.host),
-            memory_mb=linux.memory_mb(self.host),
+            cores=usable_cores(self.host),
+            memory_mb=memory_mb(self.host),
             system=f"{kernel.system} {kernel.release}",
             power_mode=self.power_mode(),
             traits=self.traits(),
@@ -119,7 +123,7 @@ class LinuxDevice:
 
     def what_it_is(self) -> str:
         """Return what the machine is, for messages: "x86_64, AMD EPYC"."""
-        return f"{self.host.kernel().machine}, {linux.cpu_model(self.host)}"
+        return f"{self.host.kernel().machine}, {cpu_model(self.host)}"
 
     def remedy(self) -> str:
         """Return what the user can do when the machine is not the right one."""
@@ -128,11 +132,11 @@ class LinuxDevice:
         return f"see what the machine is with: automoe devices --host {self.host.label}"
 
     def _details(self) -> Facts:
-        quota = linux.cpu_quota(self.host)
+        quota = cpu_quota(self.host)
         facts = {
             "cores": describe_cores(self.host),
             "caches": describe_caches(self.host),
-            "container": linux.container(self.host),
+            "container": container(self.host),
             "cpu quota": None if quota is None else f"{quota:.2f} cores",
         }
         return (*known_facts(facts), *runtimes.describe_runtimes(self.host))

@@ -1,8 +1,9 @@
 """This module reads the sensors of a Linux machine and names each reading with its unit."""
 
 from devices.host import Host
+from devices.sensors.clocks import clocks_mhz, gpu_clock_mhz
 from devices.sensors.power import rails_mw
-from devices.sensors.processor import clocks_mhz, gpu_clock_mhz, zones_c
+from devices.sensors.temperature import zones_c
 from devices.spec import Finding, unknown
 
 _UNITS = {"c": "°C", "mhz": "MHz", "mw": "mW"}

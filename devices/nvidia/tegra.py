@@ -4,7 +4,7 @@ import re
 
 from devices.host import Host
 from devices.linux import device_tree
-from devices.sensors.processor import gpu_clock_folder
+from devices.sensors.clocks import gpu_clock_folder
 from devices.yaml_json import parse_json
 
 _POWER_MODE = ("nvpmodel", "-q")

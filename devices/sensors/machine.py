@@ -7,6 +7,7 @@ import hashlib
 import os
 from typing import NamedTuple, Optional, Protocol, Sequence, Tuple
 
+CPUS = "/sys/devices/system/cpu"
 MAX_TEXT_BYTES = 1 << 16
 COMMAND_SECONDS = 10.0
 

@@ -1,34 +1,30 @@
 """This module blends the predictions of several models."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
 from predictors.models.base import LatencyModel, Matrix, Vector
-from predictors.models.roofline import RooflineBoost, RooflineGaussian, RooflineRidge
+from predictors.models.roofline import Roofline, RooflineBoost, RooflineGaussian, RooflineRidge
 
 
 class RooflineBlend(LatencyModel):
-    """The geometric mean of the three corrected rooflines, whose errors differ.
+    """The geometric mean of three rooflines, whose errors differ.
+
+    They are the corrected ones. Where work overlaps, the roofline itself replaces the power law.
 
     Args:
         columns: The matrix columns that are work; None takes all.
-        overlap: Two of these columns that are done at the same time; None for no such columns.
+        overlap: The columns of computing, reading and moving, see `Roofline`.
         seed: The seed of the boosted trees.
-
-    Attributes:
-        PARTS: The names under which the three models compete.
     """
 
-    PARTS: ClassVar = ("roofline_ridge", "roofline_boost", "roofline_gaussian")
-
-    overlap: tuple[int, int] | None = None  # files of 0.1.0 do not hold it
+    overlap: tuple[int, ...] = ()  # files of 0.1.0 do not hold it
 
     def __init__(
         self,
         columns: Sequence[int] | None = None,
-        overlap: tuple[int, int] | None = None,
+        overlap: tuple[int, ...] = (),
         seed: int = 0,
     ) -> None:
         self.columns = columns
@@ -45,9 +41,18 @@ class RooflineBlend(LatencyModel):
             [parts[name].restore(state).predict(X) for name, state in self.parts_.items()]
         )
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names under which the three models compete."""
+        return tuple(self._unfitted())
+
     def _unfitted(self) -> dict[str, LatencyModel]:
-        return {
-            "roofline_ridge": RooflineRidge(self.columns, self.overlap),
+        first: dict[str, LatencyModel] = (
+            {"roofline": Roofline(self.columns, self.overlap)}
+            if self.overlap
+            else {"roofline_ridge": RooflineRidge(self.columns)}
+        )
+        return first | {
             "roofline_boost": RooflineBoost(self.columns, self.overlap, seed=self.seed),
             "roofline_gaussian": RooflineGaussian(self.columns, self.overlap),
         }

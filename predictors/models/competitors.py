@@ -38,7 +38,7 @@ def competitors(
     *,
     work_columns: Sequence[int] | None = None,
     flops_columns: Sequence[int] = (),
-    overlap: tuple[int, int] | None = None,
+    overlap: tuple[int, ...] = (),
     own_columns: Sequence[int] = (),
     seed: int = 0,
 ) -> dict[str, LatencyModel]:
@@ -49,8 +49,8 @@ def competitors(
         work_columns: The matrix columns that add up to a latency; None takes all.
         flops_columns: The matrix columns that add up to the FLOPs. Without them the FLOPs line
             does not compete.
-        overlap: Two columns of work that are done at the same time; None for no such columns. With
-            them, only models that are built on prices or on the log's own columns compete.
+        overlap: The columns of computing, reading and moving, see `Roofline`. With them, no power
+            law competes and the blend holds none.
         own_columns: The columns of the log itself, when there are derived ones too. Models that
             see only these then compete up to 400 rows.
         seed: The seed of the models that draw at random.
@@ -59,13 +59,10 @@ def competitors(
     models: dict[str, LatencyModel] = {}
     if flops_columns:
         models["flops_line"] = FlopsLine(tuple(flops_columns))
-    models |= {
-        "roofline": Roofline(work, overlap),
-        # Without prices these err several times on an architecture unlike the few that are known.
-        **({"ridge": Ridge(), "log_ridge": LogRidge()} if overlap is None else {}),
-        "roofline_ridge": RooflineRidge(work, overlap),
-        "roofline_boost": RooflineBoost(work, overlap, seed=seed),
-    }
+    models["roofline"] = Roofline(work, overlap)
+    if not overlap:  # few architectures are known, and these err by twice on one unlike them
+        models |= {"ridge": Ridge(), "log_ridge": LogRidge(), "roofline_ridge": RooflineRidge(work)}
+    models["roofline_boost"] = RooflineBoost(work, overlap, seed=seed)
     if n_rows <= GAUSSIAN_MAX_ROWS:
         models["roofline_gaussian"] = RooflineGaussian(work, overlap)
         models["roofline_blend"] = RooflineBlend(work, overlap, seed=seed)

@@ -13,6 +13,8 @@ from predictors.models.trees import trees_of
 _ROUNDS = 8
 _SMALL_ERROR = 0.02
 _LEAST_WORK = 1e-290  # the price of less work would overflow
+_PRIOR_ROWS = 4  # the known ratio of two prices counts as much as so many rows
+_EVEN = np.sqrt(0.5)  # the share of each of two equal times that overlap
 _RESIDUAL_ALPHAS = np.logspace(0, 2, 9)
 
 
@@ -25,19 +27,19 @@ class Roofline(LatencyModel):
     (Holland & Welsch 1977), until the sum of absolute relative errors is minimal, instead of
     squared ones. A disturbed row then counts little.
 
-    Two columns of work may be done at the same time, such as computing and reading. Their times a
-    and b then count as sqrt(a^2 + b^2), which lies between the longer one and the sum.
+    Computing and reading may overlap. Their times a and b then count as sqrt(a^2 + b^2), which
+    lies between the longer one and the sum. Moving a megabyte costs about as much as reading one,
+    which few rows may not tell: prices of moving are pulled towards the price of reading.
 
     Args:
         columns: The matrix columns that are work; None takes all.
-        overlap: Two of these columns that are done at the same time; None for no such columns.
+        overlap: Of these columns, that of computing, that of reading at the same time, and those
+            of moving in the unit of reading; empty when nothing overlaps.
     """
 
-    overlap: tuple[int, int] | None = None  # files of 0.1.0 do not hold it
+    overlap: tuple[int, ...] = ()  # files of 0.1.0 do not hold it
 
-    def __init__(
-        self, columns: Sequence[int] | None = None, overlap: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, columns: Sequence[int] | None = None, overlap: tuple[int, ...] = ()) -> None:
         self.columns = columns
         self.overlap = overlap
 
@@ -49,13 +51,11 @@ class Roofline(LatencyModel):
         return np.asarray((work * _shares(work, self.price_, self._places())) @ self.price_)
 
     def _places(self) -> list[int]:
-        """Return the places of the overlapping columns in `_work`; empty without any."""
-        if self.overlap is None:
-            return []
-        columns = (
+        """Return the places of the columns of `overlap` in `_work`."""
+        known = (
             self.overlap if self.columns is None else map(list(self.columns).index, self.overlap)
         )
-        return [1 + column for column in columns]
+        return [1 + column for column in known]
 
     def _work(self, X: Matrix) -> Matrix:
         chosen = X if self.columns is None else X[:, list(self.columns)]
@@ -130,7 +130,7 @@ class RooflineBoost(Roofline):
 
     Args:
         columns: The matrix columns that are work; None takes all. The trees see all columns.
-        overlap: Two of these columns that are done at the same time; None for no such columns.
+        overlap: The columns of computing, reading and moving, see `Roofline`.
         n_rounds: The number of trees. It is small, because the roofline explains most.
         seed: The seed of the choice of rows and columns for each tree.
     """
@@ -138,7 +138,7 @@ class RooflineBoost(Roofline):
     def __init__(
         self,
         columns: Sequence[int] | None = None,
-        overlap: tuple[int, int] | None = None,
+        overlap: tuple[int, ...] = (),
         n_rounds: int = 60,
         seed: int = 0,
     ) -> None:
@@ -180,8 +180,9 @@ def _prices(work: Matrix, y: Vector, *, overlap: Sequence[int] = ()) -> Vector:
     Args:
         work: The work of each row, shape (rows, columns).
         y: The latency in milliseconds, shape (rows,).
-        overlap: The two columns that are done at the same time; empty without any. In each round
-            they count with their shares at the last prices (Gauss-Newton steps, averaged).
+        overlap: The columns of computing, reading and moving; empty when nothing overlaps. In each
+            round the first two count with their shares at the last prices (Gauss-Newton steps,
+            averaged).
     """
     from scipy.optimize import nnls  # takes a moment to import
 
@@ -191,9 +192,12 @@ def _prices(work: Matrix, y: Vector, *, overlap: Sequence[int] = ()) -> Vector:
     unit[is_none] = 1.0
     relative = np.where(is_none, 0.0, relative / unit)
     weight, share = np.ones(len(y)), np.ones_like(relative)
+    share[:, overlap[:2]] = _EVEN
+    prior = _prior_rows(relative, unit, overlap)
     for _ in range(_ROUNDS * (3 if overlap else 1)):
-        counted = relative * share
-        price, _ = nnls(counted * weight[:, None], weight, maxiter=100 * work.shape[1])
+        rows = np.vstack([relative * share * weight[:, None], prior * np.median(weight)])
+        wanted = np.append(weight, np.zeros(len(prior)))
+        price, _ = nnls(rows, wanted, maxiter=100 * work.shape[1])
         now = _shares(relative, price, overlap)
         error = np.abs((relative * now) @ price - 1)
         weight = 1 / np.sqrt(np.maximum(error, _SMALL_ERROR))
@@ -201,15 +205,33 @@ def _prices(work: Matrix, y: Vector, *, overlap: Sequence[int] = ()) -> Vector:
     return np.asarray(price / unit)
 
 
+def _prior_rows(relative: Matrix, unit: Vector, overlap: Sequence[int]) -> Matrix:
+    """Return one row for each column of moving, which is 0 when its price is that of reading.
+
+    Its square is that of `_PRIOR_ROWS` rows in which this column errs by the difference.
+
+    Args:
+        relative: The work over the latency, in units of `unit`, shape (rows, columns).
+        unit: The unit of each column, shape (columns,).
+        overlap: The columns of computing, reading and moving; empty when nothing overlaps.
+    """
+    reading, moving = list(overlap[1:2]), list(overlap[2:])
+    typical = np.sqrt(_PRIOR_ROWS * np.mean(relative[:, moving] ** 2, axis=0))
+    prior = np.zeros((len(moving), len(unit)))
+    prior[np.arange(len(moving)), moving] = typical
+    prior[:, reading] = -(typical * unit[moving])[:, None] / unit[reading]
+    return prior
+
+
 def _shares(work: Matrix, price: Vector, overlap: Sequence[int]) -> Matrix:
     """Return the share of each column's time that counts, shape (rows, columns).
 
-    With the times a and b of the overlapping columns, a counts a / sqrt(a^2 + b^2), so that both
+    With the times a and b of computing and reading, a counts a / sqrt(a^2 + b^2), so that both
     together count sqrt(a^2 + b^2). All other columns count in full.
     """
     shares = np.ones_like(work)
-    if len(overlap):
-        times = work[:, overlap] * price[list(overlap)]
-        both = np.hypot(times[:, :1], times[:, 1:])
-        shares[:, overlap] = np.divide(times, both, out=np.full_like(times, 0.7), where=both > 0)
+    if both := list(overlap[:2]):
+        times = work[:, both] * price[both]
+        length = np.hypot(times[:, :1], times[:, 1:])
+        shares[:, both] = np.divide(times, length, out=np.full_like(times, _EVEN), where=length > 0)
     return shares

@@ -19,7 +19,7 @@ _NAMES = {
     "tokens": "num_tokens n_tokens tokens token_count batch_tokens",
     "hidden": "hidden_size hidden_dim hidden d_model model_dim embed_dim",
     "width": "inter_size intermediate_size moe_intermediate_size inter inter_dim ffn_dim ffn_size "
-    "expert_dim expert_size moe_ffn_hidden_size",
+    "expert_dim expert_size moe_ffn_hidden_size shard_intermediate_size",
     "top_k": "topk top_k k experts_per_token num_experts_per_tok num_experts_per_token "
     "moe_router_topk n_activated_experts",
     "experts": "num_experts n_experts experts num_local_experts n_routed_experts",
@@ -45,17 +45,18 @@ ROLES = tuple(
     )
     for name, names in _NAMES.items()
 )
-ARCHITECTURE = (
-    *("hidden", "width", "top_k", "experts"),
-    *("shared_experts", "shared_width", "layers"),
-)
+# Not the number of layers: two depths of one layer have its efficiency in common.
+ARCHITECTURE = ("hidden", "width", "top_k", "experts", "shared_experts", "shared_width")
 WORK = (
     *("moe_gflops", "moe_weights_mb", "moe_activations_mb", "moe_experts_touched"),
     *("moe_dispatch_mb", "moe_tokens_mb"),
     *("moe_further_layers", "moe_misaligned_mb"),
 )
 LATER = ("moe_further_layers", "moe_misaligned_mb")  # not in 0.1.0
-OVERLAP = ("moe_gflops", "moe_weights_mb")
+OVERLAP = (
+    *("moe_gflops", "moe_weights_mb"),  # computing, and reading at the same time
+    *("moe_activations_mb", "moe_dispatch_mb", "moe_tokens_mb"),  # moving
+)
 CIRCUMSTANCES = ("moe_tokens_per_expert", "moe_expert_mb", "moe_misaligned", "moe_skew")
 
 _BYTES = 2

@@ -46,7 +46,7 @@ class Physics:
 
     @property
     def overlap(self) -> tuple[str, ...]:
-        """Two columns of the work that are done at the same time; empty without any."""
+        """The work of computing, reading and moving, see `Roofline`; empty without them."""
         return tuple(_MODULES[self.kind].OVERLAP)
 
     @property
@@ -98,6 +98,8 @@ def _assign(roles: Collection[Role], columns: Collection[str]) -> dict[str, str]
             assigned[role.name] = names[0]
         elif not role.is_optional:
             return None
+    if "shard" in words(assigned.get("width", "")):  # the width is divided already
+        assigned.pop("tensor_parallel", None)
     return assigned
 
 

@@ -28,8 +28,9 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
 
     Without names it is the column `latency_ms`. When a log lacks it, it is the latency of a table
     that another program is known to write. In any other log these are all columns whose name
-    contains a word for a latency, and no word for a spread, a minimum or a percentile. When some
-    of these are totals, only the totals count; otherwise only the means, if there are any.
+    contains a word for a latency, and no word for a spread, a minimum or a percentile. A column
+    that is constant or 0 does not count beside others. When some of these are totals, only the
+    totals count; otherwise only the means, if there are any.
 
     Raises:
         LogError: A named column is absent, or no column looks like a latency.
@@ -42,11 +43,13 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     if "latency_ms" in log.columns:
         return ("latency_ms",)
     table = known_table(log.columns)
-    if table is not None and (target := table.target_in(log.columns)) is not None:
-        return (target,)
+    own = table.target_in(log.columns, log.may_be_latency) if table is not None else None
+    if own is not None:
+        return (own,)
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
-    candidates = [name for name in typical if "latency" in words(name)]
-    candidates = candidates or [name for name in typical if is_duration(name)]
+    named_so = [name for name in typical if "latency" in words(name) or is_duration(name)]
+    possible = [name for name in named_so if log.may_be_latency(name)] or named_so
+    candidates = [name for name in possible if "latency" in words(name)] or possible
     for kind in _MEANS:
         candidates = [name for name in candidates if kind in words(name)] or candidates
     if not candidates:

@@ -22,7 +22,6 @@ from profilers.log.rows import (
     require_columns,
     require_same,
 )
-from profilers.log.units import unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,8 @@ class Audit:
         features: The columns from which the latency was predicted, to see what they do not
             explain.
         problems: The problems from which a fit would suffer; empty when the log is sound.
-        conversions: A sentence for each target that was converted to milliseconds.
+        conversions: A sentence for each target that was converted to milliseconds, and for each
+            change of what the file holds.
     """
 
     rows: int
@@ -139,12 +139,12 @@ def audit_log(
     if log.is_ours:
         problems += row_checks.inconsistent(rows)
         problems += trend_checks.wandering_sentinel(rows)
-    units = {name: unit_of(name, log.columns, unit) for name in names}
+    units = {name: log.unit_of(name, unit) for name in names}
     in_ms = {name: units[name].in_ms for name in names}
     with threadpool_limits(1):  # the systems are small: more threads only wait for each other
         problems += _unexplained(rows, in_ms, features)
     said = [text for name in names if (text := units[name].conversion(name))]
-    return Audit(len(log.rows), names, features, tuple(problems), tuple(said))
+    return Audit(len(log.rows), names, features, tuple(problems), (*log.remarks, *said))
 
 
 def check(path: Path, *, targets: Sequence[str] = ()) -> tuple[Problem, ...]:

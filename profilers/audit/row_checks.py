@@ -9,7 +9,6 @@ from devices.spec import SIMULATED
 from profilers.audit.problem import Problem
 from profilers.log.any_log import AnyLog, Row, number
 from profilers.log.rows import NUMBER_COLUMNS, OPTIONAL_NUMBER_COLUMNS, REQUIRED_COLUMNS
-from profilers.log.units import unit_of
 
 _MAX_FLAGGED_SHARE = 0.2
 _MIN_ROWS_FOR_CONSTANT = 3
@@ -162,7 +161,7 @@ def units(log: AnyLog, targets: Sequence[str], given: str | None = None) -> list
         targets: The columns whose sum is the latency.
         given: The unit of the targets that the user named; None when none was named.
     """
-    silent = [name for name in targets if not unit_of(name, log.columns, given).source]
+    silent = [name for name in targets if not log.unit_of(name, given).source]
     bare = [name for name in log.columns if name.lower() in _UNITLESS]
     problems = [
         Problem(

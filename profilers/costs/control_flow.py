@@ -5,7 +5,7 @@ loop whose number of repetitions is computed from data as none. Both are then sa
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -34,11 +34,13 @@ class Followed:
         inner: Groups of nodes, each with the number of times that it runs.
         outputs: The node's outputs, as far as they are known.
         problem: The reason why something is unknown; otherwise empty.
+        is_certain: Whether these nodes are sure to run.
     """
 
     inner: tuple[tuple[int, tuple[ShapedNode, ...]], ...]
     outputs: tuple[Value, ...]
     problem: str = ""
+    is_certain: bool = True
 
 
 def runs_of(nodes: Iterable[ShapedNode], times: int = 1) -> Iterator[tuple[ShapedNode, int]]:
@@ -72,21 +74,22 @@ def _branch(node: ShapedNode, follow: FollowsBody) -> Followed:
     if chosen is not None:
         nodes, outputs = follow(bodies[0 if chosen else 1], {})
         return Followed(((1, nodes),), outputs)
-    (then, then_outputs), (other, other_outputs) = (follow(body, {}) for body in bodies)
+    sides = [follow(body, {}) for body in bodies]
+    fitting = [side for side in sides if not any(node.misfit for node in side[0])]
+    if len(fitting) == 1:  # the other one ends in an error, so a run that ends well takes this one
+        return Followed(((1, fitting[0][0]),), fitting[0][1])
+    (then, then_outputs), (other, other_outputs) = sides
     flops = _flops(then), _flops(other)
     inner = ((1, then if flops[0] <= flops[1] else other),)
     outputs = tuple(
         Value(a.elem_type, a.shape) if a.shape == b.shape and a.shape is not None else UNKNOWN
         for a, b in zip(then_outputs, other_outputs, strict=False)
     )
-    if flops[0] == flops[1]:
-        return Followed(inner, outputs)
-    return Followed(
-        inner,
-        outputs,
+    problem = (
         f"which branch runs is computed from data: one takes {min(flops)} FLOPs, the other "
-        f"{max(flops)}",
+        f"{max(flops)}"
     )
+    return Followed(inner, outputs, problem if flops[0] != flops[1] else "", is_certain=False)
 
 
 def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
@@ -102,8 +105,10 @@ def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
     nodes, outputs = follow(body, given)
     ends_by_itself = _truth(outputs[0]) is None
     ahead, scanned = outputs[1 : 1 + len(carried)], outputs[1 + len(carried) :]
-    is_steady = all(a.shape == (b and b.shape) for a, b in zip(ahead, bare, strict=True))
+    is_steady = all(a.form == (b and b.form) for a, b in zip(ahead, bare, strict=True))
     is_known = most is not None and goes_on is not None
+    if is_known and any(x.misfit for x in nodes):
+        return Followed(((most or 0, nodes),), (UNKNOWN,) * len(node.proto.output))
     if is_known and is_steady and not ends_by_itself and not _unknown(nodes):
         return Followed(((most or 0, nodes),), _loop_outputs(node, ahead, scanned, most or 0))
     unrolled = _unrolled(node, follow, most) if goes_on else None
@@ -187,7 +192,10 @@ def _given(values: Mapping[str, Value | None]) -> dict[str, Value]:
 
 
 def _without_content(value: Value | None) -> Value | None:
-    return None if value is None else Value(value.elem_type, value.shape)
+    if value is None or value.items is None:
+        return None if value is None else replace(value, content=None)
+    items = tuple(filter(None, map(_without_content, value.items)))
+    return replace(value, items=items)
 
 
 def _truth(value: Value | None) -> bool | None:

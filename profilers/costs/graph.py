@@ -76,7 +76,8 @@ def costs_of_graph(
             and the first outputs get the remaining rows.
 
     Raises:
-        WorkloadError: The file is not ONNX, or sizes do not match the graph.
+        WorkloadError: The file is not ONNX, sizes do not match the graph, or the inputs of a node
+            do not fit each other.
         OSError: The file cannot be read.
     """
     opened = open_onnx_workload(path, dims=dims, shapes=shapes, values=values)
@@ -92,7 +93,7 @@ def costs_of_opened(
     """Return the costs of one run of a graph whose inputs are decided, see `costs_of_graph`."""
     from profilers.costs.shapes import OpenedGraph
 
-    graph, inputs = OpenedGraph(path), _values_of(opened)
+    graph, inputs = OpenedGraph(path, opened.model), _values_of(opened)
     given = None if tokens_per_segment is None else _GivenRows(tokens_per_segment, path)
     costs = costs_of_nodes(graph, graph.shaped_nodes(inputs, given or even_rows), inputs)
     if given:
@@ -109,7 +110,7 @@ def deciding_inputs(opened: OnnxWorkload, path: Path) -> tuple[str, ...]:
     from profilers.costs.shapes import OpenedGraph
     from profilers.costs.values import Value
 
-    graph, inputs = OpenedGraph(path), _values_of(opened)
+    graph, inputs = OpenedGraph(path, opened.model), _values_of(opened)
 
     def counted(values: "Mapping[str, Value]") -> tuple[object, ...]:
         flops, unknown = _count(nodes := graph.shaped_nodes(values, even_rows))
@@ -148,11 +149,21 @@ def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ..
 def costs_of_nodes(
     graph: "OpenedGraph", nodes: "Sequence[ShapedNode]", inputs: "Mapping[str, Value]"
 ) -> GraphCosts:
-    """Return the costs of a graph from its nodes, whose shapes are known."""
+    """Return the costs of a graph from its nodes, whose shapes are known.
+
+    Raises:
+        WorkloadError: The inputs of a node do not fit each other.
+    """
     from profilers.costs.control_flow import runs_of
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
     from profilers.costs.values import UNKNOWN_SIZE
 
+    for node in nodes:
+        if node.misfit:
+            raise WorkloadError(
+                f"{graph.path}: {node.misfit}. Give other shapes or values with --input-shape or "
+                f"--input, or correct the graph."
+            )
     weights = Weights(graph, nodes)
     flops, unknown = _count(nodes)
     operators: Counter[str] = Counter()

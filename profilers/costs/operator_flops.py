@@ -65,7 +65,8 @@ _UNCOUNTED_NAMES = """
     TfIdfVectorizer ai.onnx.ml.ArrayFeatureExtractor ai.onnx.ml.Binarizer
     ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer ai.onnx.ml.FeatureVectorizer
     ai.onnx.ml.Imputer ai.onnx.ml.LabelEncoder ai.onnx.ml.Normalizer ai.onnx.ml.OneHotEncoder
-    ai.onnx.ml.Scaler ai.onnx.ml.ZipMap
+    ai.onnx.ml.Scaler ai.onnx.ml.ZipMap ai.onnx.preview.training.Adagrad
+    ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum
 """
 _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
 _WITH_BODIES = frozenset(("If", "Loop", "Scan"))  # the nodes of their bodies are counted instead
@@ -132,7 +133,7 @@ def _recurrent(node: ShapedNode) -> int:
 
 def _einsum(node: ShapedNode) -> int:
     """Count one multiply-add per combination of all indices, for at most two tensors."""
-    terms, out = _einsum_terms(node)
+    terms, out = einsum_terms(node)
     if len(terms) == 1:
         return 0
     if len(terms) > 2:
@@ -145,7 +146,7 @@ def _einsum(node: ShapedNode) -> int:
     return 2 * prod(sizes.values()) if contracted else 0
 
 
-def _einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
+def einsum_terms(node: ShapedNode) -> tuple[list[list[str]], list[str]]:
     """Return the indices of each operand and of the output.
 
     The indices of an ellipsis are "-1", "-2", ...

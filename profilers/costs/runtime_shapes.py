@@ -5,16 +5,19 @@ of branches and loops whose bodies take values from the graph around them. For e
 opens a model that has only this node.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from profilers.costs.values import UNKNOWN, ContradictionError, UnknownCostError, Value
+from profilers.workload.runtime import opened_session
+from profilers.workload.workload import DTYPES
 
 _RANK = "rank of "  # the prefix of an output that tells a scalar from a tensor of unknown rank
+_MOST_TRIED_BYTES = 1 << 31  # memory of zeros is not really used before a kernel writes to it
 
 
 def described_outputs(
@@ -36,7 +39,7 @@ def described_outputs(
     names = [name for name in node.output if name]
     ranks = [helper.make_node("Shape", [name], [_RANK + name]) for name in names]
     outputs = [*names, *(_RANK + name for name in names)]
-    session = _opened(_model([node, *ranks], taken, outputs, header))
+    session = _opened(_model([node, *ranks], taken, outputs, header), optimises=True)
     described = {output.name: output for output in session.get_outputs()}
     return [
         _described(described[name], described[_RANK + name]) if name else UNKNOWN
@@ -55,14 +58,61 @@ def computed_outputs(
         header: A model without a graph, as in `described_outputs`.
 
     Raises:
-        UnknownCostError: ONNX Runtime cannot run it.
+        ContradictionError: The operator cannot take such contents.
+        UnknownCostError: ONNX Runtime has no kernel for it.
     """
     session = _opened(_model([node], taken, filter(None, node.output), header))
-    try:
-        contents = iter(session.run(None, {}))
-    except Exception:  # each kind of failure has its own private class
-        raise UnknownCostError("ONNX Runtime cannot run it") from None
+    contents = iter(_run(session, {}))
     return [Value.of(np.asarray(next(contents))) if name else UNKNOWN for name in node.output]
+
+
+def tried_outputs(node: NodeProto, taken: Mapping[str, Value], header: ModelProto) -> list[Value]:
+    """Run a node whose inputs may not fit each other, and return the shapes of its outputs.
+
+    ONNX Runtime is the judge, because some of its kernels take more than ONNX describes. Contents
+    that are not known are zeros, or ones for integers, by which a kernel may divide.
+
+    Args:
+        node: The node.
+        taken: The inputs of the node, by name.
+        header: A model without a graph, as in `described_outputs`.
+
+    Raises:
+        ContradictionError: ONNX Runtime refuses the inputs.
+        UnknownCostError: It cannot be asked: it has no kernel, or the inputs are too large or of a
+            type that cannot be fed.
+    """
+    sizes = [value.n_bytes for value in taken.values()]
+    if None in sizes or sum(filter(None, sizes)) > _MOST_TRIED_BYTES:
+        raise UnknownCostError("its inputs are too large to be tried")
+    shapeless = {name: Value(value.elem_type, None) for name, value in taken.items()}
+    session = _opened(_model([node], shapeless, filter(None, node.output), header))
+    feeds = {name: _feed(value) for name, value in taken.items()}
+    arrays = iter(_run(session, feeds))
+    outputs = [Value.of(np.asarray(next(arrays))) if name else UNKNOWN for name in node.output]
+    return [Value(output.elem_type, output.shape) for output in outputs]
+
+
+def _feed(value: Value) -> NDArray[Any]:
+    if value.content is not None:
+        return value.content
+    dtype = helper.tensor_dtype_to_np_dtype(value.elem_type)
+    if dtype.name not in DTYPES:
+        raise UnknownCostError("an input has a type that cannot be fed")
+    filled = np.zeros if dtype.kind == "f" else np.ones
+    return filled(value.shape or (), dtype)
+
+
+def _run(session: Any, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
+    try:
+        outputs: list[Any] = session.run(None, feeds)
+    except Exception as error:  # each kind of failure has its own private class
+        words = " ".join(str(error).split())
+        _, is_of_node, reason = words.rpartition("Status Message: ")
+        if not is_of_node or "support" in reason or "implement" in reason:
+            raise UnknownCostError("ONNX Runtime cannot run it") from None
+        raise ContradictionError(reason.rpartition(" was false. ")[2].rstrip(".")) from None
+    return outputs
 
 
 def _model(
@@ -88,23 +138,13 @@ def _model(
     return model
 
 
-def _opened(model: ModelProto) -> Any:
-    """Return an ONNX Runtime session of a model, with one thread."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # a refusal is an exception too
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+def _opened(model: ModelProto, *, optimises: bool = False) -> Any:
     try:
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return opened_session(model, optimises=optimises)
     except Exception as error:  # each kind of refusal has its own private class
-        _, refused, reason = str(error).strip().partition("[ShapeInferenceError] ")
+        _, refused, reason = str(error).strip().rpartition("[ShapeInferenceError] ")
         if refused:
-            raise ContradictionError(reason.splitlines()[0]) from None
+            raise ContradictionError(reason.splitlines()[0].rstrip(".")) from None
         raise UnknownCostError("this operator has no rule for its shapes") from None
 
 

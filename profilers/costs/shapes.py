@@ -5,7 +5,7 @@ it, a range) are run. For all other nodes only the shapes are inferred. When a `
 that the graph computes from data, such as the tokens of each expert, the caller gives the rows.
 """
 
-import contextlib
+import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
@@ -31,18 +31,20 @@ from onnx import (
 
 from profilers.costs.contributed_operators import described_by_rule
 from profilers.costs.control_flow import followed
-from profilers.costs.runtime_shapes import computed_outputs, described_outputs
+from profilers.costs.misfits import misfit_of, misfit_text
+from profilers.costs.runtime_shapes import computed_outputs, described_outputs, tried_outputs
+from profilers.costs.sequences import outputs_by_sequence
 from profilers.costs.values import (
-    MAX_KNOWN_ELEMENTS,
     UNKNOWN,
     UNKNOWN_SIZE,
     ContradictionError,
     ShapedNode,
     UnknownCostError,
     Value,
+    named_inputs,
 )
 from profilers.workload.from_onnx import load_onnx
-from profilers.workload.subgraphs import captured_names, has_bodies
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, captured_names, has_bodies
 
 # A function that takes a Split, the number of its outputs and the number of all rows, and returns
 # the rows of each output.
@@ -52,6 +54,9 @@ _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
 _RANDOM = frozenset(_RANDOM_NAMES.split())
+# Operators whose output is as large as what they find in the data.
+_DECIDED_BY_DATA = frozenset(("Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"))
+_BY_DATA = "computed from data"
 # ONNX raises these when an operator cannot take the shapes, the number or the types of its inputs.
 _REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
@@ -61,14 +66,15 @@ class OpenedGraph:
 
     Args:
         path: The file. Weights beside it are not read.
+        model: What `load_onnx` returned for it; None opens the file.
 
     Raises:
         WorkloadError: The file is not ONNX.
         OSError: The file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        model = load_onnx(path)
+    def __init__(self, path: Path, model: ModelProto | None = None) -> None:
+        model = model or load_onnx(path)
         self.path = path
         self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
@@ -156,7 +162,7 @@ class OpenedGraph:
             return replace(node, problem=str(error))
         named = zip_longest(node.proto.output, node.outputs, inside.outputs)
         outputs = tuple(
-            own if own is not None and own.shape is not None else (inner or UNKNOWN)
+            inner if inner is not None and inner.form is not None else (own or UNKNOWN)
             for name, own, inner in named
             if name is not None
         )
@@ -165,7 +171,9 @@ class OpenedGraph:
             for name, value in zip(node.proto.output, outputs, strict=True)
         )
         problem = inside.problem or (node.problem if unknown else "")
-        return replace(node, outputs=outputs, problem=problem, inner=inside.inner)
+        misfits = [x.misfit for times, nodes in inside.inner if times for x in nodes if x.misfit]
+        misfit = misfits[0] if misfits and inside.is_certain else ""
+        return replace(node, outputs=outputs, problem=problem, misfit=misfit, inner=inside.inner)
 
     def _symbols(self, inputs: Mapping[str, Value]) -> dict[str, int]:
         """Return the sizes that the inputs give to the graph's symbolic dimensions."""
@@ -187,11 +195,14 @@ class OpenedGraph:
         """
         proto = node.proto
         inferred: list[Value] = []
-        problem, declared = "", self._declared
+        problem = misfit = ""
+        declared = self._declared
+        is_assumed = any(x.is_assumed for x in (*node.inputs, *captured.values()) if x)
         try:
-            inferred = self._outputs(node, captured)
+            inferred = self._fitting_outputs(node, captured)
         except ContradictionError as error:
             problem, declared = str(error), {}
+            misfit = "" if is_assumed or has_bodies(proto) else misfit_text(node, problem)
         except UnknownCostError as error:
             problem = str(error)
         outputs = []
@@ -200,19 +211,43 @@ class OpenedGraph:
             if name and known.shape is None and name in declared:
                 as_declared = _as_declared(declared[name], sizes, is_inferred=False)
                 known = known if as_declared.shape is None else as_declared
-            outputs.append(known)
+            outputs.append(replace(known, is_assumed=True) if is_assumed else known)
         named = zip(proto.output, outputs, strict=True)
         unknown = [(name, value) for name, value in named if name and value.n_bytes is None]
         if unknown and not problem:
             name, value = unknown[0]
-            shapeless = f"the shape of its output '{name}' is unknown"
+            is_data = node.op in _DECIDED_BY_DATA
+            shapeless = f"the shape of its output '{name}' is {_BY_DATA if is_data else 'unknown'}"
             problem = shapeless if value.shape is None else f"output '{name}': {UNKNOWN_SIZE}"
-        return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "")
+        return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "", misfit)
+
+    def _fitting_outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
+        """Return the outputs of a node. ONNX Runtime decides where its inputs seem not to fit.
+
+        Raises:
+            ContradictionError: They do not fit.
+            UnknownCostError: The outputs cannot be told.
+        """
+        try:
+            outputs = self._outputs(node, captured)
+            reason = misfit_of(replace(node, outputs=tuple(outputs)))
+        except ContradictionError as error:
+            outputs, reason = [], str(error)
+        if not reason or has_bodies(node.proto):
+            return outputs
+        try:
+            return tried_outputs(node.proto, named_inputs(node), self._header)
+        except UnknownCostError as error:
+            if outputs and not isinstance(error, ContradictionError):
+                return outputs  # ONNX sees nothing wrong, and ONNX Runtime cannot be asked
+            raise ContradictionError(reason) from None
 
     def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
         if node.op in ("Shape", "Size"):
             return [Value.of(_measured(node))]
-        taken = _named(node)
+        if (by_sequence := outputs_by_sequence(node)) is not None:
+            return by_sequence
+        taken = named_inputs(node)
         schema = self._schema(node.proto)
         if schema is None:
             by_rule = described_by_rule(node)
@@ -221,8 +256,12 @@ class OpenedGraph:
             return described_outputs(node.proto, {**taken, **captured}, self._header)
         inferred = self._inferred(node, schema)
         if _is_computable(node, inferred):
-            with contextlib.suppress(UnknownCostError):
+            try:
                 return computed_outputs(node.proto, taken, self._header)
+            except ContradictionError:
+                raise
+            except UnknownCostError:
+                pass
         return inferred
 
     def _schema(self, proto: NodeProto) -> defs.OpSchema | None:
@@ -234,7 +273,7 @@ class OpenedGraph:
         return defs.get_schema(proto.op_type, version, domain)
 
     def _inferred(self, node: ShapedNode, schema: defs.OpSchema) -> list[Value]:
-        named = _named(node)
+        named = named_inputs(node)
         if any(value.elem_type == 0 for value in named.values()):
             raise UnknownCostError("the type of an input is unknown")
         contents = {
@@ -252,10 +291,14 @@ class OpenedGraph:
                 ir_version=self._header.ir_version,
             )
         except _REFUSALS as error:
-            raise ContradictionError(str(error).strip().splitlines()[-1]) from None
+            last = str(error).strip().splitlines()[-1]
+            reason = re.split(r"\[\w+Error\] ", last)[-1]
+            raise ContradictionError(reason.rstrip(".")) from None
         for name in node.proto.output:
             if name in types and types[name].WhichOneof("value") != "tensor_type":
                 raise UnknownCostError(f"its output '{name}' is not a tensor, which has no rule")
+            if name in types and any(x.dim_value < 0 for x in types[name].tensor_type.shape.dim):
+                raise ContradictionError(f"its output '{name}' would have a negative size")
         outputs = [
             _as_declared(types[name].tensor_type, {}, is_inferred=True)
             if name in types
@@ -269,14 +312,8 @@ class OpenedGraph:
 
 def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
     """Return whether all inputs are known, the outputs are small, and nothing is random."""
-    known = all(value.content is not None for value in _named(node).values())
+    known = all(value.content is not None for value in named_inputs(node).values())
     return known and node.op not in _RANDOM and not any(map(_is_large, inferred))
-
-
-def _named(node: ShapedNode) -> dict[str, Value]:
-    """Return the inputs that a node really has, by name."""
-    pairs = zip(node.proto.input, node.inputs, strict=True)
-    return {name: value for name, value in pairs if value is not None}
 
 
 def is_computed_split(node: ShapedNode) -> bool:
@@ -304,7 +341,9 @@ def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
     axis = int(node.attribute("axis", 0)) % len(shape)
     rows = segment_rows(node.proto, len(node.proto.output), shape[axis])
     elem_type = node.inputs[0].elem_type if node.inputs[0] else 0
-    outputs = [Value(elem_type, (*shape[:axis], n, *shape[axis + 1 :])) for n in rows]
+    outputs = [
+        Value(elem_type, (*shape[:axis], n, *shape[axis + 1 :]), is_assumed=True) for n in rows
+    ]
     return ShapedNode(node.proto, node.inputs, tuple(outputs))
 
 
@@ -324,7 +363,7 @@ def _as_declared(
     ]
     known = tuple(size for size in shape if size is not None)
     is_known = declared.HasField("shape") and len(known) == len(shape)
-    return Value(declared.elem_type, known if is_known else None)
+    return Value(declared.elem_type, known if is_known else None, is_assumed=not is_inferred)
 
 
 def _measured(node: ShapedNode) -> NDArray[Any]:

@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 from profilers.workload.workload import TensorSpec
-
-# The content of a tensor is kept up to this number of elements. Shapes, axes and sizes have fewer.
-MAX_KNOWN_ELEMENTS = 1024
 
 _BITS = {
     **dict.fromkeys(("DOUBLE", "INT64", "UINT64", "COMPLEX64"), 64),
@@ -37,7 +35,7 @@ class UnknownCostError(ValueError):
 
 
 class ContradictionError(UnknownCostError):
-    """An operator cannot take its shapes. The shapes that the graph declares are not used then."""
+    """An operator cannot take its inputs. The shapes that the graph declares are not used then."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +46,16 @@ class Value:
         elem_type: ONNX's number of its element type; 0 when it is unknown.
         shape: Its dimensions; None when one of them is unknown.
         content: Its elements when they are few and known; otherwise None.
+        is_assumed: Whether it rests on what the graph declares or on an even share of rows, which
+            may be wrong, and not on what the operators compute.
+        items: The tensors of a sequence, or that of an optional value; None for a tensor.
     """
 
     elem_type: int
     shape: tuple[int, ...] | None
     content: NDArray[Any] | None = None
+    is_assumed: bool = False
+    items: "tuple[Value, ...] | None" = None
 
     @property
     def n_bytes(self) -> int | None:
@@ -60,6 +63,9 @@ class Value:
 
         Elements narrower than a byte are packed.
         """
+        if self.items is not None:
+            sizes = [item.n_bytes for item in self.items]
+            return None if None in sizes else sum(filter(None, sizes))
         bits = _BITS_OF_TYPE.get(self.elem_type)
         return None if self.shape is None or bits is None else -(-prod(self.shape) * bits // 8)
 
@@ -67,7 +73,13 @@ class Value:
     def key(self) -> tuple[object, ...]:
         """A key that two values share when the same is known about both."""
         content = None if self.content is None else self.content.tobytes()
-        return self.elem_type, self.shape, content
+        items = None if self.items is None else tuple(item.key for item in self.items)
+        return self.elem_type, self.shape, content, self.is_assumed, items
+
+    @property
+    def form(self) -> tuple[object, ...] | None:
+        """The shape; of a sequence, those of its tensors."""
+        return self.shape if self.items is None else tuple(item.form for item in self.items)
 
     @classmethod
     def of(cls, content: NDArray[Any]) -> "Value":
@@ -85,9 +97,13 @@ UNKNOWN = Value(0, None)
 
 
 def value_of(spec: TensorSpec) -> Value:
-    """Return the tensor. Its elements are kept when they may be sizes or positions."""
-    n_elements = prod(spec.shape)
-    if spec.values is None or spec.dtype.startswith("float") or n_elements > MAX_KNOWN_ELEMENTS:
+    """Return the tensor. Its elements are kept when they may be sizes, positions or scales.
+
+    Scales, and limits of a range, are numbers of floating point with at most one axis.
+    """
+    n_elements, is_float = prod(spec.shape), spec.dtype.startswith("float")
+    is_data = n_elements > MAX_KNOWN_ELEMENTS or (is_float and len(spec.shape) > 1)
+    if spec.values is None or is_data:
         return Value.of_type(spec.dtype, spec.shape)
     elements = np.asarray(spec.values, dtype=spec.dtype)
     filled = np.broadcast_to(elements, (n_elements,)) if elements.size == 1 else elements
@@ -103,6 +119,7 @@ class ShapedNode:
         inputs: The value of each input; None for an optional input that is left out.
         outputs: The value of each output.
         problem: The reason why an output, or what its bodies compute, is unknown; otherwise empty.
+        misfit: The reason why ONNX Runtime does not run it with these inputs; otherwise empty.
         inner: The nodes of its bodies that run, with the number of times that each group runs.
     """
 
@@ -110,6 +127,7 @@ class ShapedNode:
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value, ...]
     problem: str = ""
+    misfit: str = ""
     inner: "tuple[tuple[int, tuple[ShapedNode, ...]], ...]" = ()
 
     @property
@@ -166,3 +184,9 @@ def operator_name(node: NodeProto) -> str:
     """Return an operator's name, such as "Gemm" or "com.microsoft.FusedMatMul"."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     return f"{domain}.{node.op_type}" if domain else node.op_type
+
+
+def named_inputs(node: ShapedNode) -> dict[str, Value]:
+    """Return the inputs that a node really has, by name."""
+    pairs = zip(node.proto.input, node.inputs, strict=True)
+    return {name: value for name, value in pairs if value is not None}

@@ -11,9 +11,12 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Final
 
-from profilers.log.decoding import content_of, delimiter_of, without_named_delimiter
+from profilers.log.decoding import Decoded, content_of, delimiter_of, without_named_delimiter
+from profilers.log.google_benchmark import expanded
 from profilers.log.rows import LogError
-from profilers.log.separators import with_decimal_points
+from profilers.log.separators import with_decimal_points, without_groups
+from profilers.log.units import Unit, unit_of
+from profilers.log.written_units import units_in_cells
 
 # The largest size, count or latency in a log. Its square fits in double precision, and the number
 # itself in the single precision of XGBoost.
@@ -71,6 +74,8 @@ class AnyLog:
         torn: The number of the last line when it is torn: the file is a log of `automoe profile`
             in its own form and does not end with a line break. None otherwise.
         is_ended: Whether the file ends with a line break.
+        remarks: Sentences about how the file was read, for the user.
+        in_ms: The columns that are in milliseconds now, because their cells told their unit.
     """
 
     path: Path
@@ -79,11 +84,31 @@ class AnyLog:
     malformed: tuple[Record, ...]
     torn: int | None
     is_ended: bool
+    remarks: tuple[str, ...] = ()
+    in_ms: frozenset[str] = frozenset()
 
     @property
     def is_ours(self) -> bool:
         """Return whether it has the columns that every version of `automoe profile` writes."""
         return set(self.columns) >= _OURS
+
+    def unit_of(self, column: str, given: str | None = None) -> Unit:
+        """Return the unit of a column of latencies, see `profilers.log.units.unit_of`.
+
+        Raises:
+            LogError: The user's unit is unknown, or is not the one that the column tells.
+        """
+        return unit_of(column, self.columns, given, in_ms=self.in_ms)
+
+    def may_be_latency(self, column: str) -> bool:
+        """Return whether a column holds several different numbers above 0."""
+        first = None
+        for row in self.rows:
+            value = row.number(column)
+            if value > 0 and first not in (None, value):
+                return True
+            first = value if value > 0 else first
+        return False
 
 
 def number(text: str) -> float:
@@ -102,7 +127,8 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
     """Read a CSV, with its malformed records.
 
     Cells may be separated by commas, semicolons or tabs. Decimal commas and separators of thousands
-    are taken out of numbers (see `profilers.log.separators`). A first column without a name, which
+    are taken out of numbers (see `profilers.log.separators`), and so are units (see
+    `profilers.log.written_units`). A first column without a name, which
     pandas writes, is called `Unnamed: 0`, as pandas calls it. A last column that is blank
     everywhere is left out.
 
@@ -118,12 +144,13 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
     return log_in(content_of(path, n_lines), path)
 
 
-def log_in(content: str, path: Path) -> AnyLog:
+def log_in(decoded: Decoded, path: Path) -> AnyLog:
     """Return the log in the text of a file, see `read_any_log`.
 
     Raises:
         LogError: The text is not a CSV with a header.
     """
+    content = decoded.text
     is_ended = content.endswith(("\n", "\r"))
     delimiter = delimiter_of(content)
     header, *records = records_of(without_named_delimiter(content), delimiter) or [
@@ -131,8 +158,8 @@ def log_in(content: str, path: Path) -> AnyLog:
     ]
     _require_names(path, header)
     columns, records = _named(header.cells, records)
-    if delimiter != "," or '"' in content:
-        records = _with_points(records, columns, delimiter=delimiter, path=path)
+    table = _with_numbers(columns, records, content=content, delimiter=delimiter, path=path)
+    columns, records = table.columns, table.records
     is_ours = set(columns) >= _OURS
     torn = None
     is_own_form = delimiter == "," and "\r" not in content.partition("\n")[0]
@@ -146,7 +173,16 @@ def log_in(content: str, path: Path) -> AnyLog:
             rows.append(Row(record.line, dict(zip(columns, record.cells, strict=True))))
         else:
             malformed.append(record)
-    return AnyLog(path, columns, tuple(rows), tuple(malformed), torn, is_ended)
+    return AnyLog(
+        path,
+        columns,
+        tuple(rows),
+        tuple(malformed),
+        torn,
+        is_ended,
+        remarks=decoded.remarks + table.remarks,
+        in_ms=table.in_ms,
+    )
 
 
 def require_existing(path: Path) -> None:
@@ -222,13 +258,40 @@ def _named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, 
     ]
 
 
-def _with_points(
-    records: list[Record], columns: tuple[str, ...], *, delimiter: str, path: Path
-) -> list[Record]:
-    """Return the records with numbers as Python reads them, see `profilers.log.separators`."""
-    whole = [index for index, x in enumerate(records) if len(x.cells) == len(columns)]
-    rows = [records[index].cells for index in whole]
-    plain = with_decimal_points(columns, rows, delimiter=delimiter, path=path)
-    for index, cells in zip(whole, plain, strict=True):
-        records[index] = replace(records[index], cells=cells)
-    return records
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """A table whose numbers are as Python reads them, see `AnyLog`."""
+
+    columns: tuple[str, ...]
+    records: list[Record]
+    remarks: tuple[str, ...]
+    in_ms: frozenset[str]
+
+
+def _with_numbers(
+    columns: tuple[str, ...], records: list[Record], *, content: str, delimiter: str, path: Path
+) -> _Numbers:
+    """Return the table without separators of thousands and units; a log of ours has no units."""
+    whole = [x for x in records if len(x.cells) == len(columns)]
+    others = [x for x in records if len(x.cells) != len(columns)]
+    rows = [record.cells for record in whole]
+    remarks: tuple[str, ...] = ()
+    units = None
+    if not set(columns) >= _OURS:
+        columns, expanded_rows, remarks = expanded(columns, rows)
+        kept = [(x, y) for x, y in zip(whole, expanded_rows, strict=True) if y is not None]
+        whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
+        rows = without_groups(rows, content)
+        units = units_in_cells(columns, rows, path)
+        rows = units.without_units(rows)
+    if delimiter != "," or '"' in content:
+        rows = with_decimal_points(columns, rows, delimiter=delimiter, path=path)
+    if units is not None:
+        rows, remarks = units.multiplied(rows), remarks + units.remarks
+    numbers = [
+        record if record.cells is cells else replace(record, cells=cells)
+        for record, cells in zip(whole, rows, strict=True)
+    ]
+    if others:
+        numbers = sorted([*numbers, *others], key=lambda record: record.line)
+    return _Numbers(columns, numbers, remarks, units.in_ms if units else frozenset())

@@ -1,7 +1,7 @@
 """This module knows the tables that other programs write: by which columns, and what they hold."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,10 +29,19 @@ class KnownTable:
     others: str = r"(?!)"
     inputs: str = ""
 
-    def target_in(self, columns: Collection[str]) -> str | None:
-        """Return the column of a table that is its latency; None when it has none."""
+    def target_in(
+        self, columns: Collection[str], is_possible: Callable[[str], bool] = lambda _: True
+    ) -> str | None:
+        """Return the column of a table that is its latency; None when it has none.
+
+        Args:
+            columns: All columns of the table.
+            is_possible: Whether a column may be a latency by its values. When none may be, the
+                preferred one is returned.
+        """
         by_name = {name.lower(): name for name in columns}
-        return next((by_name[name] for name in self.targets if name in by_name), None)
+        named = [by_name[name] for name in self.targets if name in by_name]
+        return next((name for name in named if is_possible(name)), next(iter(named), None))
 
     def holds_time(self, column: str) -> bool:
         """Return whether a column of this table holds times."""
@@ -107,13 +116,87 @@ KNOWN_TABLES: Final = (
         times="runtime",
         others="gb/s|gflops",
     ),
+    KnownTable(  # of bench_serving
+        "SGLang's serving benchmark",
+        frozenset({"mean_ttft_ms", "mean_e2e_latency_ms"}),
+        targets=("median_e2e_latency_ms", "mean_e2e_latency_ms"),
+        unit="ms",
+        times=r"\w*(ttft|tpot|itl|e2e)\w*",
+        others=r"completed|total_(input|output)_(text_|vision_)?tokens\w*|duration|concurrency"
+        r"|accept_length|max_concurrent_requests|output_lens",
+    ),
+    KnownTable(  # of bench_one_batch, as written by latency_test_run_once
+        "SGLang's benchmark of one batch",
+        frozenset({"prefill_latency", "total_latency", "overall_throughput"}),
+        targets=("total_latency",),
+        unit="s",
+        times="(prefill|median_decode|total)_latency",
+    ),
+    KnownTable(  # of bench_one_batch_server, as written by BenchOneCaseResult
+        "SGLang's benchmark of one batch",
+        frozenset({"latency", "input_throughput", "output_throughput", "overall_throughput"}),
+        targets=("latency",),
+        unit="s",
+        times=r"latency|(last_)?ttft",
+        others="acc_length|profile_link.*",
+    ),
     KnownTable(
         "vLLM's serving benchmark",
         frozenset({"mean_ttft_ms", "mean_tpot_ms"}),
         targets=("median_e2el_ms", "mean_e2el_ms"),
         unit="ms",
         times=r"\w*(ttft|tpot|itl|e2el)\w*",
-        others="completed|failed|total_(input|output)_tokens|duration",
+        others="completed|failed|total_(input|output)_tokens|duration|max_concurrent_requests"
+        "|output_lens",
+    ),
+    *(
+        KnownTable(  # benchmark_moe.py prints the kernel's time in microseconds
+            "a tuner of MoE kernels (vLLM's benchmark_moe)",
+            frozenset({"shard_intermediate_size", time}),
+            targets=(time,),
+            unit="us",
+            times=time,
+        )
+        for time in ("kernel_time", "kernel time")
+    ),
+    KnownTable(
+        "Google Benchmark",
+        frozenset({"name", "iterations", "real_time", "cpu_time"}),
+        targets=("real_time", "cpu_time"),
+        unit="ns",
+        times="real_time|cpu_time",
+        others=r"name|run_\w+|iterations|repetition\w*|\w*family\w*_index|aggregate_\w+|time_unit"
+        r"|\w+_per_second|\w+_coefficient|big_o|rms|error_\w+|skipped",
+    ),
+    KnownTable(
+        "JMH",
+        frozenset({"benchmark", "mode", "score", "unit"}),
+        targets=("score",),
+        unit="ms",
+        times="score",
+        others=r"score error.*|samples|unit",
+    ),
+    *(
+        KnownTable(
+            "torch's profiler",
+            frozenset(columns),
+            targets=targets,
+            unit="us",
+            times=times,
+            others=r"count|key|# of calls|.*%|.*mem.*",
+        )
+        for columns, targets, times in (
+            (
+                ("self_cpu_time_total", "cpu_time_total"),
+                ("device_time_total", "cuda_time_total", "cpu_time_total"),
+                r"(self_)?(cpu|cuda|xpu|device)_time(_total)?",
+            ),
+            (
+                ("self cpu", "cpu total"),
+                ("cuda total", "cpu total"),
+                r"(self )?(cpu|cuda|xpu)( total| time avg)?",
+            ),
+        )
     ),
     *(
         KnownTable(

@@ -70,11 +70,6 @@ class LatencyLog:
         busy = "is being measured into by another session. Wait for it to end, or use another log."
         return _locked(f"{self.path}.session.lock", 0, f"{self.path} {busy}")
 
-    def sentinel_name(self) -> str | None:
-        """Return the sentinel of earlier sessions; None in an empty log."""
-        first = _first_row(self.path)
-        return None if first is None else first["sentinel"]
-
     def sentinel_reference_ms(self, sentinel: str) -> float | None:
         """Return the level to which earlier sessions corrected; None in an empty log.
 
@@ -169,6 +164,16 @@ def read_log(path: Path) -> list[dict[str, str]]:
     """
     log = _read_own(path)
     return [] if log is None else _sound_rows(log)
+
+
+def sentinel_of_log(path: Path) -> str | None:
+    """Return the name of the sentinel of a log's rows; None when there is no row.
+
+    Raises:
+        LogError: The file is not a latency log.
+    """
+    first = _first_row(path)
+    return None if first is None else first["sentinel"]
 
 
 def reference_level_ms(path: Path, sentinel: str) -> float:

@@ -5,6 +5,7 @@ line ends, and turn the identity of a point into a number: `00123` into `123`, `
 """
 
 import re
+from dataclasses import replace
 from math import isclose, isnan
 from pathlib import Path
 
@@ -35,11 +36,12 @@ def put_back(path: Path, samples: Path) -> str | None:
     data = path.read_bytes() if path.is_file() else b""
     if not data.strip():
         return None
-    content = content_of(path)
+    decoded = content_of(path)
+    content = decoded.text
     changed = _form(data, delimiter_of(content))
     if changed and not content.endswith(("\n", "\r")):  # some programs do not end the last line
         content += "\n"
-    log = log_in(content, path)
+    log = log_in(replace(decoded, text=content), path)
     if not log.is_ours or log.malformed or log.torn is not None:
         return None
     originals = _identities(log, samples)

@@ -22,7 +22,7 @@ OPTIONAL_NUMBER_COLUMNS = ("p90_ms", "p95_ms", "p99_ms", "cpu_mhz", "temperature
 # Only machines with a meter have these. Different meters measure the energy of different parts.
 METER_COLUMNS = ("energy_mj", "energy_meter")
 # A log may lack these although new rows have them: its first row was written without a meter, or
-# by a version that did not write them.
+# by a version that did not write them. No version writes `drift_share` any more.
 LATER_COLUMNS = (*METER_COLUMNS, *DETAILS, "drift_share")
 TEXT_COLUMNS = (
     *("sentinel", "tokens_per_expert", "stop_reason", "quality", "flags", "measured_at"),
@@ -71,8 +71,7 @@ def require_results(row: Mapping[str, str], *, path: Path, line: int) -> None:
     Raises:
         LogError: A result is not a finite number from 0 up.
     """
-    later = [name for name in ("energy_mj", "drift_share") if name in row]
-    optional = (*OPTIONAL_NUMBER_COLUMNS, *later)
+    optional = (*OPTIONAL_NUMBER_COLUMNS, *(["energy_mj"] if "energy_mj" in row else []))
     for name in (*NUMBER_COLUMNS, *optional):
         may_be_blank = name in optional
         if not _is_number(row[name]) and not (may_be_blank and row[name] == ""):

@@ -12,11 +12,29 @@ from typing import Final
 
 from profilers.log.rows import LogError
 
-_NUMBER: Final = {
+NUMBERS: Final = {
     ".": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+)?(\.\d+)?([eE][+-]?\d+)?|nan", re.I),
     ",": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)?(,\d+)?([eE][+-]?\d+)?|nan", re.I),
 }
 _SEPARATED: Final = re.compile(r".*[.,].*")
+_GROUP_MARKS: Final = "\u00a0\u2009\u202f'\u2019"  # spaces that no list has, and apostrophes
+_GROUPED: Final = re.compile(rf"[+-]?[1-9]\d{{0,2}}([{_GROUP_MARKS}]\d{{3}})+(?!\d).*", re.S)
+_GROUP_MARK: Final = re.compile(rf"(?<=\d)[{_GROUP_MARKS}](?=\d{{3}}(?!\d))")
+
+
+def without_groups(rows: list[tuple[str, ...]], content: str) -> list[tuple[str, ...]]:
+    """Return the rows without hard spaces and apostrophes between thousands.
+
+    Args:
+        rows: The cells of each row.
+        content: The text of the file, to see quickly whether there are any.
+    """
+    if not any(mark in content for mark in _GROUP_MARKS):
+        return rows
+    return [
+        tuple(_GROUP_MARK.sub("", x) if _GROUPED.fullmatch(x) else x for x in cells)
+        for cells in rows
+    ]
 
 
 def with_decimal_points(
@@ -66,10 +84,10 @@ def _signs(cells: Iterable[str], delimiter: str) -> set[str] | None:
     marked = [cell for cell in filled if _SEPARATED.fullmatch(cell)]
     if delimiter == ",":
         marked = [cell for cell in marked if "," in cell]
-        if not marked or not all(map(_NUMBER["."].fullmatch, filled)):
+        if not marked or not all(map(NUMBERS["."].fullmatch, filled)):
             return None
         return {"." for cell in marked if "." in cell}
-    readings = [[sign for sign in _NUMBER if _NUMBER[sign].fullmatch(cell)] for cell in filled]
+    readings = [[sign for sign in NUMBERS if NUMBERS[sign].fullmatch(cell)] for cell in filled]
     if not marked or not all(readings):
         return None
     return {own[0] for own in readings if len(own) == 1}
@@ -89,7 +107,7 @@ def _decimal(own: set[str], of_table: set[str], cells: Sequence[str], delimiter:
 
 def _plain(cell: str, decimal: str) -> str:
     """Return a number with a decimal point and without separators of thousands."""
-    if not _NUMBER[decimal].fullmatch(cell):
+    if not NUMBERS[decimal].fullmatch(cell):
         decimal = "," if decimal == "." else "."
     thousands = "," if decimal == "." else "."
     return cell.replace(thousands, "").replace(decimal, ".")

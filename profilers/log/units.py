@@ -33,8 +33,8 @@ class Unit:
 
     Attributes:
         name: The unit: `ns`, `us`, `ms`, `s` or `min`.
-        source: What says so: `its name`, `--unit`, the program that wrote the table, or `` when
-            nothing does. It is then taken as milliseconds.
+        source: What says so: `its name`, `its cells`, `--unit`, the program that wrote the table,
+            or `` when nothing does. It is then taken as milliseconds.
     """
 
     name: str
@@ -58,7 +58,13 @@ class Unit:
         return f"{column!r} is in {self.long_name}, {by}; times {self.in_ms:g} it is in ms"
 
 
-def unit_of(column: str, columns: Collection[str], given: str | None = None) -> Unit:
+def unit_of(
+    column: str,
+    columns: Collection[str],
+    given: str | None = None,
+    *,
+    in_ms: Collection[str] = (),
+) -> Unit:
     """Return the unit of a column of latencies.
 
     Its name tells it, or `given` does, or the program that wrote a table with these columns.
@@ -67,12 +73,20 @@ def unit_of(column: str, columns: Collection[str], given: str | None = None) -> 
         column: The column.
         columns: All columns of the table.
         given: The unit that the user named, one of `GIVEN`; None when none was named.
+        in_ms: The columns whose cells told their unit, see `profilers.log.written_units`.
 
     Raises:
         LogError: The user's unit is unknown, or is not the one that the name tells.
     """
     if given is not None and given not in GIVEN:
         raise LogError(f"'--unit' must be one of {', '.join(GIVEN)}. Got {given!r}.")
+    if column in in_ms:
+        if given not in (None, "ms"):
+            raise LogError(
+                f"'--unit' must be left out for {column!r}, whose cells tell their unit. "
+                f"Got {given!r}."
+            )
+        return Unit("ms", "its cells")
     named = unit_in(column)
     if named is not None:
         if given not in (None, named):
@@ -87,6 +101,11 @@ def unit_of(column: str, columns: Collection[str], given: str | None = None) -> 
     if table is not None and table.holds_time(column):
         return Unit(table.unit, f"the format of {table.program}")
     return Unit("ms", "")
+
+
+def time_unit(word: str) -> str | None:
+    """Return the unit of time that a word in lower case names, such as `us`; None for no unit."""
+    return _WORDS.get(word.replace("\u03bc", "\u00b5"))  # two characters for the same prefix
 
 
 def unit_in(name: str) -> str | None:

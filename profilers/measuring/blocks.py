@@ -260,7 +260,6 @@ def run_block(
         samples=samples,
         sentinel=sentinel_id,
         group_ms=protocol.group_ms,
-        burst_ms=protocol.burst_ms,
     )
     return Block(
         tuple(Sample(**sample) for sample in reply["samples"]),

@@ -54,9 +54,6 @@ class Measurement:
         sentinel_reference_ms: The sentinel's level to which `latency_ms` is corrected.
         sentinel_drift: `sentinel_ms` over `sentinel_reference_ms`. The flag of this name is about
             single blocks.
-        drift_share: The share of the sentinel's movement that was taken out of each sample, from 0
-            to 1, see `SentinelTrack`. It differs among the rows of a log, because a session learns
-            it as it goes on. None in a row of an earlier version.
         wall_over_cpu: The median contention of the blocks, see `Block.contention`.
         cpu_mhz: The lowest clock; None when the kernel does not tell.
         temperature_c: The highest temperature; None when the kernel does not tell.
@@ -102,7 +99,6 @@ class Measurement:
     cpu_mhz: float | None
     temperature_c: float | None
     load_ms: float
-    drift_share: float | None = None
     energy_mj: float | None = None
     energy_meter: str = ""
     stop_reason: str
@@ -143,7 +139,6 @@ class Measurement:
             **self._cells("min_ms", "mad_ms"),
             **{f"p{percent}_ms": _or_blank(value) for percent, value in self.tails_ms.items()},
             **self._cells("sentinel", "sentinel_ms", "sentinel_reference_ms", "sentinel_drift"),
-            **(self._cells("drift_share") if self.drift_share is not None else {}),
             **self._cells("wall_over_cpu", "cpu_mhz", "temperature_c"),
             **self._cells("n_samples", "n_blocks", "n_processes", "load_ms"),
             **(self._cells("energy_mj", "energy_meter") if self.energy_meter else {}),
@@ -207,7 +202,6 @@ def measurement_of(
         sentinel_ms=_sentinel_ms(kept),
         sentinel_reference_ms=track.reference_ms,
         sentinel_drift=_sentinel_ms(kept) / track.reference_ms,
-        drift_share=track.share,
         wall_over_cpu=median(block.contention for block in kept),
         cpu_mhz=_of_known(min, (block.cpu_mhz for block in kept)),
         temperature_c=_of_known(max, (block.temperature_c for block in kept)),

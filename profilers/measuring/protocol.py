@@ -7,6 +7,7 @@ from pathlib import Path
 
 _MIN_SAMPLES = 3
 _MOST_SAMPLES = 100
+_TURNS = 4  # of short samples in a block, so that it does not end within a millisecond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +18,9 @@ class Protocol:
         threads: The number of intra-op threads of the runtime.
         samples_per_block: The number of samples in a block. A block of short samples has more.
         block_seconds: The time after which a block of slow samples ends. It has at least 3.
-        group_ms: The time between two readings of the sentinel within a block.
-        burst_ms: The time of one reading of the sentinel. A reading has at least one run.
+        group_ms: The time after which samples and runs of the sentinel take turns within a block.
+            Each turn has at least one run, so that slow samples alternate with the sentinel one by
+            one.
         min_rounds: The number of blocks per point, each in a fresh process, before a point may be
             finished.
         max_rounds: The number of blocks after which a point is finished in any case. When its
@@ -51,9 +53,8 @@ class Protocol:
 
     threads: int = 1
     samples_per_block: int = 10
-    block_seconds: float = 2.0
-    group_ms: float = 200.0
-    burst_ms: float = 20.0
+    block_seconds: float = 3.0
+    group_ms: float = 50.0
     min_rounds: int = 3
     max_rounds: int = 6
     max_point_seconds: float = 120.0
@@ -122,8 +123,8 @@ class Protocol:
         """Return the number of samples of a block when one sample takes `run_ms`."""
         run_ms = max(run_ms, 1e-6)
         in_time = ceil(self.block_seconds * 1000 / run_ms)
-        # Short samples fill one group, so that a block does not end within a millisecond.
-        most = max(self.samples_per_block, min(_MOST_SAMPLES, int(self.group_ms / run_ms)))
+        in_turns = int(_TURNS * self.group_ms / run_ms)
+        most = max(self.samples_per_block, min(_MOST_SAMPLES, in_turns))
         return min(most, max(_MIN_SAMPLES, in_time))
 
 
@@ -163,7 +164,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinel:
-    """A workload that is measured before, within and after every block, to show drift.
+    """A workload that takes turns with the samples of every block, to show the machine's drift.
 
     Attributes:
         name: Its name. Rows of two logs can be compared when their sentinel is the same.

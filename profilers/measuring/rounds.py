@@ -26,6 +26,8 @@ class Round:
         sentinel: The workload that is measured before, within and after every block.
         paths: The workload file of every point, by id.
         notify: A function that is called as `notify(point, event, median_ms)`.
+        usual_ms: The time of a run of each workload file in an earlier round. This round replaces
+            it by its own.
         counts_tokens: Whether to count the tokens that each expert served.
     """
 
@@ -37,6 +39,7 @@ class Round:
         sentinel: Path,
         paths: Mapping[str, Path],
         notify: Notify,
+        usual_ms: dict[Path, float],
         counts_tokens: bool = False,
     ) -> None:
         self._open_worker = open_worker
@@ -45,6 +48,7 @@ class Round:
         self._sentinel = sentinel
         self._paths = paths
         self._notify = notify
+        self._usual_ms = usual_ms
         self._counts_tokens = counts_tokens
         self._crashes: dict[str, int] = {}
         self._sentinel_has_crashed = False
@@ -133,8 +137,11 @@ class Round:
             min_seconds=seconds,
             max_seconds=max(seconds, self._protocol.max_warmup_seconds),
             tolerance=self._protocol.warmup_tolerance,
+            usual_ms=self._usual_ms.get(path),
         )
-        return float(reply["load_ms"]), WarmUp(**warmed)
+        warm_up = WarmUp(**warmed)
+        self._usual_ms[path] = warm_up.run_ms
+        return float(reply["load_ms"]), warm_up
 
     def _attempts(self, worker: OpenWorker, point: Point, run_ms: float) -> list[Block]:
         """Return the attempts at a block, until one is undisturbed or a retry is of no use."""

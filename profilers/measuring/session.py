@@ -136,6 +136,7 @@ class Session:
         self._referee = Referee(protocol)
         self._rng = np.random.default_rng(protocol.seed)
         self._paths: dict[str, Path] = {}
+        self._usual_ms: dict[Path, float] = {}
         self._done = 0
         self._total = 0
 
@@ -237,6 +238,7 @@ class Session:
             sentinel=sentinel.workload,
             paths=self._paths,
             notify=partial(self._notify, number),
+            usual_ms=self._usual_ms,
             counts_tokens=number == 1,
         )
 

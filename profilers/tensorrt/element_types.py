@@ -9,8 +9,8 @@ be taken.
 
 from collections.abc import Mapping
 
-Version = tuple[int, int]
-NEVER: Version = (99, 0)
+from profilers.tensorrt.dialects import NEVER, Version
+
 MOST_AXES = 8  # of any tensor
 
 # The numbers of ONNX's TensorProto.DataType. This module must not import onnx, which is slow.
@@ -114,3 +114,40 @@ def types_of_operator(operator: str, version: Version) -> frozenset[int] | None:
     table = next(table for since, table in _TABLES if version >= since)
     types = table.get(operator)
     return None if types is None else types | QUANTISED if version >= (10, 0) else types
+
+
+def type_refusal(operator: str, number: int, version: Version) -> str:
+    """Return why an operator does not take an element type; empty when it does, or may."""
+    taken = types_of_operator(operator, version)
+    if not number or taken is None or number in taken:
+        return ""
+    plain = taken - QUANTISED
+    if plain - {INT8} <= FLOATS and plain - {INT8}:
+        return f"its input must be floating point, not {_type_name(number)}; cast it"
+    listed = ", ".join(_type_name(each) for each in sorted(plain))
+    return f"its type must be one of {listed}, not {_type_name(number)}; cast it"
+
+
+def tensor_refusal(name: str, number: int, rank: int, *, is_end: bool, version: Version) -> str:
+    """Return why no operator takes a tensor; empty when one does.
+
+    Args:
+        name: The name of the tensor.
+        number: The number of its element type, or 0 when it is unknown.
+        rank: The number of its axes, or 0 when it is unknown.
+        is_end: Whether it is an input or an output of the graph.
+        version: The release.
+    """
+    since = TYPE_SINCE.get(number, NEVER)
+    if number and since > version:
+        when = "does not take" if since == NEVER else f"takes since {since[0]}.{since[1]} only"
+        return f"{name!r} is {_type_name(number)}, which TensorRT {when}"
+    if number == UINT8 and not is_end:
+        return f"{name!r} is UINT8, which is taken in inputs and outputs of the graph only"
+    return f"{name!r} has {rank} axes, at most {MOST_AXES} are taken" if rank > MOST_AXES else ""
+
+
+def _type_name(number: int) -> str:
+    from onnx import TensorProto
+
+    return str(TensorProto.DataType.Name(number))

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from devices.sensors.energy import CountedEnergy
-from devices.simulation import Simulation
+from devices.simulated_roofline import Simulation
 from profilers.costs.graph import GraphCosts
 from profilers.costs.workload import costs_of_runs
 from profilers.workers.program.serving import serve

@@ -30,9 +30,10 @@ class OnnxWorkload:
         workload: One call, named "model", with every input that a runtime can be fed.
         inputs: The inputs that the graph declares.
         shapes: The shape of each of them, by name.
-        chosen: The values that were chosen for integer and boolean inputs, by name.
+        chosen: The values that were chosen, mostly for integer and boolean inputs, by name.
         given: The values that the user gave, by name.
         notes: Sentences for the user about what is odd in the declarations.
+        model: The graph itself, as `load_sound_onnx` returned it.
     """
 
     workload: Workload
@@ -41,6 +42,7 @@ class OnnxWorkload:
     chosen: Mapping[str, ChosenValues]
     given: Mapping[str, GivenValues]
     notes: tuple[str, ...]
+    model: "ModelProto"
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -71,11 +73,12 @@ def open_onnx_workload(
     dims: Mapping[str, int] | None = None,
     shapes: Shapes | None = None,
     values: Mapping[str, GivenValues] = NO_VALUES,
+    model: "ModelProto | None" = None,
 ) -> OnnxWorkload:
     """Return the workload of the graph at `path`, with what was decided about its inputs.
 
-    The graph's weights are not read. Floating-point inputs are drawn from a normal distribution.
-    Integers and booleans are chosen by `ValueChooser`.
+    The graph's weights are not read. Integers, booleans and what decides a shape are chosen by
+    `ValueChooser`. Other floating-point inputs are drawn from a normal distribution.
 
     Args:
         path: The ONNX file. The workload refers to it by its absolute path.
@@ -83,15 +86,14 @@ def open_onnx_workload(
         shapes: Whole shapes, by the input's name. They also give the sizes of their symbolic
             dimensions in other inputs.
         values: The values of inputs, by name.
+        model: What `load_sound_onnx` returned for the file; None opens it.
 
     Raises:
         WorkloadError: The file is not a sound ONNX graph, a name is unknown, a shape or a value
             does not suit the graph, or an input is not a plain tensor of a known shape.
         OSError: The file cannot be read.
     """
-    from profilers.workload.soundness import require_sound  # onnx is slow to import
-
-    model = load_onnx(path)
+    model = model or load_sound_onnx(path)
     inputs = declared_inputs(model.graph)
     by_name = {each.name: each for each in inputs}
     for name in values:
@@ -106,7 +108,6 @@ def open_onnx_workload(
     sized = shapes_of_inputs(
         inputs, dims=dims or {}, shapes={**implied, **(shapes or {})}, path=path
     )
-    require_sound(model, path)
     chooser = ValueChooser(model.graph, inputs, sized.shapes)
     tensors: dict[str, TensorSpec] = {}
     chosen: dict[str, ChosenValues] = {}
@@ -115,25 +116,45 @@ def open_onnx_workload(
         if each.name in values:
             each.require_feedable()
             tensors[each.name] = given_tensor(each, shape, values[each.name])
-        elif each.dtype.startswith("float"):
-            tensors[each.name] = TensorSpec(each.dtype, shape, seed=seed)
+        elif each.dtype and (choice := chooser.choose(each)) is not None:
+            chosen[each.name] = choice
+            tensors[each.name] = TensorSpec(each.dtype, shape, values=choice.values)
         elif each.dtype:
-            chosen[each.name] = chooser.choose(each)
-            tensors[each.name] = TensorSpec(each.dtype, shape, values=chosen[each.name].values)
+            tensors[each.name] = TensorSpec(each.dtype, shape, seed=seed)
     call = Call("model", "model", inputs=tensors)
     workload = Workload({"model": str(path.resolve())}, (call,))
-    return OnnxWorkload(workload, inputs, sized.shapes, chosen, values, sized.notes)
+    notes = (*sized.notes, *_version_notes(model))
+    return OnnxWorkload(workload, inputs, sized.shapes, chosen, values, notes, model)
+
+
+def _version_notes(model: "ModelProto") -> tuple[str, ...]:
+    """Return a sentence about a graph that is newer than what is installed here."""
+    from onnx import IR_VERSION, defs
+
+    opset = max((x.version for x in model.opset_import if x.domain in ("", "ai.onnx")), default=0)
+    newest = defs.onnx_opset_version()
+    if model.ir_version <= IR_VERSION and opset <= newest:
+        return ()
+    return (
+        f"The graph has IR version {model.ir_version} and opset {opset}, newer than {IR_VERSION} "
+        f"and {newest} of the ONNX that is installed: its operators are counted as those of opset "
+        f"{min(opset, newest)}, and ONNX Runtime may not load it.",
+    )
 
 
 def require_measurable(opened: OnnxWorkload, path: Path) -> None:
     """Check what only matters when a graph is run: its weights are there, its inputs can be fed.
 
     Raises:
-        WorkloadError: A weight has no data, an input has a type that no runtime can be fed, or it
-            has another size than a declared 0.
+        WorkloadError: There is no output, a weight has no data, or an input has a type that no
+            runtime can be fed or another size than a declared 0.
     """
     from profilers.workload.soundness import require_weights
 
+    if not opened.model.graph.output:
+        raise WorkloadError(
+            f"{path} declares no outputs, so that a runtime computes nothing. Export it again."
+        )
     for each in opened.inputs:
         each.require_feedable()
         pairs = zip(each.dims or (), opened.shapes[each.name], strict=False)
@@ -143,7 +164,22 @@ def require_measurable(opened: OnnxWorkload, path: Path) -> None:
                     f"Input {each.name!r} declares the size 0 at axis {axis}, and a runtime takes "
                     f"no other. Got {size}. Where 0 means an unknown size, declare a symbol there."
                 )
-    require_weights(load_onnx(path), path)
+    require_weights(opened.model, path)
+
+
+def load_sound_onnx(path: Path) -> "ModelProto":
+    """Return the model at `path`, see `load_onnx`, after a check that it can be run at all.
+
+    Raises:
+        WorkloadError: The file is not a sound ONNX graph, or an input is not a plain tensor.
+        OSError: The file cannot be read.
+    """
+    from profilers.workload.soundness import require_sound  # onnx is slow to import
+
+    model = load_onnx(path)
+    declared_inputs(model.graph)  # an input of another kind is said in words of ours
+    require_sound(model, path)
+    return model
 
 
 def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":

@@ -2,11 +2,12 @@
 
 A value is chosen by the name of the input and by what the graph does with it: a length is the size
 of the axis that it speaks of, a mask is 1, an index lies within its table. Every choice comes with
-the words that tell the user and the log what was chosen.
+the words that tell the user and the log what was chosen. Numbers of floating point are chosen only
+where they decide a shape, such as the scales of a Resize.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING
 from profilers.workload.declared_inputs import DeclaredInput, Shapes
 
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
-    from onnx import GraphProto, NodeProto, TensorProto
+    from onnx import GraphProto
+
+    from profilers.workload.input_uses import Use
 
 Number = int | float | bool
 
@@ -30,16 +33,13 @@ _TIME_AXIS = re.compile(r"^t$|^l$|^s$|len|seq|time|frame|token|step|width|sample
 _SOUND = frozenset({"audio", "feats", "features", "fbank", "mel", "spec", "spectrogram"})
 _SAMPLING_RATE = 16000
 _STRIDE = 7919  # a prime, so that chosen indices are spread over a table
-# Operators that pass the elements of their first input on.
-_PASS_ON = frozenset(
+# What an input must be where an operator takes it at this place, whatever its name is.
+_LENGTH_USES = frozenset(
     (
-        *("Cast", "CastLike", "Expand", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"),
-        "Unsqueeze",
+        *(("Slice", 2), ("Range", 1), ("LSTM", 4), ("GRU", 4), ("RNN", 4)),
+        *(("ReverseSequence", 1), ("TensorScatter", 2)),
     )
 )
-# What an input must be where an operator takes it at this place, whatever its name is.
-_ENDS = frozenset((("Slice", 2), ("Range", 1), ("LSTM", 4), ("GRU", 4), ("RNN", 4)))
-_LENGTH_USES = _ENDS | {("ReverseSequence", 1), ("TensorScatter", 2)}
 _PAST_USES = frozenset({("GroupQueryAttention", 3), ("GroupQueryAttention", 4)})
 _ONE_USES = frozenset(
     (
@@ -48,6 +48,9 @@ _ONE_USES = frozenset(
         *(("BlackmanWindow", 0), ("HammingWindow", 0), ("HannWindow", 0)),
     )
 )
+_SCALE_USES = frozenset({("Resize", 2), ("Upsample", 1)})
+_FLOATS_THAT_DECIDE = _SCALE_USES | {("Range", place) for place in range(3)}
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,19 @@ class ChosenValues:
         return text_of(self.values) if len(self.values) <= _SHOWN else self.rule.replace(" ", "_")
 
 
-_SHOWN = 4
-
-
 def text_of(values: Sequence[Number]) -> str:
     """Return values as a user gives them."""
     return ",".join(str(int(x)) if isinstance(x, bool) else f"{x!r}" for x in values)
+
+
+def sentence_about(chosen: Mapping[str, ChosenValues]) -> str:
+    """Return one line for the user about the values that were chosen; empty when none was."""
+    parts = []
+    for name, each in chosen.items():
+        more = ",..." if len(each.values) > _SHOWN else ""
+        parts.append(f"{name}={text_of(each.values[:_SHOWN])}{more} ({each.rule})")
+    listed = "; ".join(parts)
+    return listed and f"Values of inputs were chosen: {listed}. --input NAME=VALUE gives others."
 
 
 class ValueChooser:
@@ -88,161 +98,110 @@ class ValueChooser:
     def __init__(
         self, graph: "GraphProto", inputs: Sequence[DeclaredInput], shapes: Shapes
     ) -> None:
-        from profilers.workload.subgraphs import all_nodes  # onnx is slow to import
+        from profilers.workload.input_uses import InputUses  # onnx is slow to import
 
         self._inputs = inputs
         self._shapes = shapes
-        self._weights = {weight.name: weight for weight in graph.initializer}
-        self._uses: dict[str, list[tuple[NodeProto, int]]] = {}
-        for node in all_nodes(graph):
-            if node.op_type == "Constant":
-                tensors = [x.t for x in node.attribute if x.name == "value"]
-                self._weights |= dict(zip(node.output, tensors, strict=False))
-            for place, name in enumerate(node.input):
-                self._uses.setdefault(name, []).append((node, place))
+        self._uses = InputUses(graph)
 
-    def choose(self, declared: DeclaredInput) -> ChosenValues:
-        """Return values for an integer or boolean input."""
-        shape, n_elements = self._shapes[declared.name], prod(self._shapes[declared.name])
-        words = set(_words(declared.name))
-        uses = list(self._uses_of(declared.name, set()))
-        places = {(node.op_type, place) for node, place in uses}
+    def choose(self, declared: DeclaredInput) -> ChosenValues | None:
+        """Return values for an input; None for numbers of floating point that decide no shape."""
+        words, shape = _words(declared.name), self._shapes[declared.name]
+        uses, n_elements = self._uses.of(declared.name), prod(shape)
+        places = {use.key for use in uses}
         if declared.dtype == "bool":
-            return self._truth(declared, words)
+            return self._truth(words)
+        if declared.dtype.startswith("float") and not places & _FLOATS_THAT_DECIDE:
+            return None
+        if places & _SCALE_USES:
+            return ChosenValues((1,), "1, as it is a scale")
         if words & _MASKS:
             return ChosenValues((1,), "1, as it is a mask")
+        compared = self._uses.compared_with(uses)
         if (words & _RATES or {"rate"} < words) and n_elements == 1:
-            rates = self._compared(uses)
-            rate = _SAMPLING_RATE if not rates or _SAMPLING_RATE in rates else max(rates)
+            rates = compared or [_SAMPLING_RATE]
+            rate = _SAMPLING_RATE if _SAMPLING_RATE in rates else max(rates)
             return ChosenValues((rate,), f"{rate}, as it is a sampling rate")
-        n_rows = self._table_rows(uses)
+        n_rows, is_length = self._uses.table_rows(uses), words & _LENGTHS or places & _LENGTH_USES
         if words & _POSITIONS and n_elements and shape and not words & _LENGTHS:
-            return _positions(shape, n_rows)
+            row = [place % n_rows if n_rows else place for place in range(shape[-1])]
+            return ChosenValues(tuple(row) * prod(shape[:-1]), "0 to n-1, as they are positions")
         if ("GroupQueryAttention", 5) in places:
-            total = self._total_length()
-            return ChosenValues((max(total - 1, 0),), "the length of all tokens less 1")
-        is_length = bool(words & _LENGTHS or places & _LENGTH_USES)
+            before_last = max(self._total_length() - 1, 0)
+            return ChosenValues((before_last,), "the length of all tokens less 1")
         if ("GroupQueryAttention", 6) in places or (is_length and "total" in words):
             return ChosenValues((self._total_length(),), "the length of all tokens")
         if is_length:
             return self._length(declared, words, n_rows)
         if n_rows is not None and not words & _SEGMENTS and n_elements:
-            return _spread(n_elements, n_rows)
-        if constants := self._compared(uses):
-            return ChosenValues((max(constants),), "what the graph compares it with")
-        image = self._image() if words & {"size", "sizes", "shape"} and shape[-1:] == (2,) else None
-        if image is not None:
-            height, width = self._shapes[image][2:]
-            pairs = (height, width) * (n_elements // 2)
-            return ChosenValues(pairs, f"the height and width of {image}")
+            spread = [(1 + _STRIDE * i) % n_rows if n_rows else 0 for i in range(n_elements)]
+            rule = f"spread over 0 to {max(n_rows - 1, 0)}, the rows of its table"
+            return ChosenValues(tuple(spread if n_rows else (0,)), rule)
+        if compared:
+            return ChosenValues((max(compared),), "what the graph compares it with")
+        if (size := self._size_of_image(words, shape, uses)) is not None:
+            return size
         if places & _ONE_USES or (words & _COUNTS and n_elements == 1):
             return ChosenValues((1,), "1, as it is a count or a divisor")
         return ChosenValues((0,), "0, as nothing tells what it means")
 
-    def _truth(self, declared: DeclaredInput, words: set[str]) -> ChosenValues:
-        if words & {"pad", "padding", "padded"} and words & _MASKS:
-            return ChosenValues((False,), "false, as nothing is padding")
+    def _truth(self, words: frozenset[str]) -> ChosenValues:
         if words & _MASKS:
+            if words & {"pad", "padding", "padded"}:
+                return ChosenValues((False,), "false, as nothing is padding")
             return ChosenValues((True,), "true, as it is a mask")
         past = [self._shapes[x.name] for x in self._inputs if "past" in _words(x.name)]
         if "cache" in words and past and all(0 in shape for shape in past):
             return ChosenValues((False,), "false, as the past is empty")
         return ChosenValues((True,), "true")
 
-    def _length(self, declared: DeclaredInput, words: set[str], n_rows: int | None) -> ChosenValues:
-        axis = self._axis_of(declared, words)
+    def _length(
+        self, declared: DeclaredInput, words: frozenset[str], n_rows: int | None
+    ) -> ChosenValues:
         if "min" in words:
             return ChosenValues((1,), "1, as it is a least length")
-        if axis is None:
+        others = [x for x in self._inputs if x != declared and self._shapes[x.name]]
+        if not others:
             return ChosenValues((1,), "1, as no axis of another input has a length")
-        name, place = axis
-        size = self._shapes[name][place]
-        size = size if n_rows is None else min(size, n_rows - 1)
-        return ChosenValues((size,), f"the size of axis {place} of {name}")
-
-    def _axis_of(self, declared: DeclaredInput, words: set[str]) -> tuple[str, int] | None:
-        """Return the input and the axis that a length speaks of."""
         topic = words - _LENGTHS - {"seq", "sequence"}
-        ranked = []
-        for order, other in enumerate(self._inputs):
-            if other.name == declared.name or not self._shapes[other.name]:
-                continue
-            is_past = "past" in _words(other.name) or "cache" in _words(other.name)
-            score = (
-                len(topic & set(_words(other.name))),
-                not (is_past and "past" not in topic),
-                len(self._shapes[other.name]) >= 2,
-                other.dtype.startswith("float"),
-                -order,
-            )
-            ranked.append((score, other))
-        if not ranked:
-            return None
-        _, best = max(ranked, key=lambda pair: pair[0])
-        return best.name, _time_axis(best, self._shapes[best.name], is_past="past" in topic)
+        best = max(others, key=lambda other: self._suits(other, topic))
+        shape = self._shapes[best.name]
+        axis = _time_axis(best, shape, is_past="past" in topic)
+        size = shape[axis] if n_rows is None else min(shape[axis], n_rows - 1)
+        return ChosenValues((size,), f"the size of axis {axis} of {best.name}")
 
-    def _image(self) -> str | None:
-        """Return the first input with four axes; None without one."""
-        return next((x.name for x in self._inputs if len(self._shapes[x.name]) == 4), None)
+    def _suits(self, other: DeclaredInput, topic: frozenset[str]) -> tuple[int, bool, bool, bool]:
+        """Return how well an input suits a length that speaks of a topic; the greatest is best."""
+        words = _words(other.name)
+        is_asked = "past" in topic or not words & {"past", "cache"}
+        is_float = other.dtype.startswith("float")
+        return len(topic & words), is_asked, len(self._shapes[other.name]) >= 2, is_float
+
+    def _size_of_image(
+        self, words: frozenset[str], shape: tuple[int, ...], uses: "Sequence[Use]"
+    ) -> ChosenValues | None:
+        """Return the sizes of an image, for an input that gives them; otherwise None."""
+        for use in uses:
+            of = self._shapes.get(use.node.input[0], ())
+            if use.key == ("Resize", 3) and len(of) == prod(shape):
+                return ChosenValues(of, f"the shape of {use.node.input[0]}")
+        images = [x.name for x in self._inputs if len(self._shapes[x.name]) == 4]
+        if not images or not words & {"size", "sizes", "shape"} or shape[-1:] != (2,):
+            return None
+        pairs = self._shapes[images[0]][2:] * (prod(shape) // 2)
+        return ChosenValues(pairs, f"the height and width of {images[0]}")
 
     def _total_length(self) -> int:
         """Return the number of tokens that attention sees: the new ones and the past ones."""
         new = past = 0
         for each in self._inputs:
             shape, words = self._shapes[each.name], _words(each.name)
-            places = {(node.op_type, place) for node, place in self._uses_of(each.name, set())}
-            is_past = "past" in words or bool(places & _PAST_USES)
+            is_past = "past" in words or {x.key for x in self._uses.of(each.name)} & _PAST_USES
             if is_past and len(shape) == 4:
                 past = max(past, shape[2])
-            elif len(shape) in (2, 3) and not new and not set(words) & (_MASKS | _LENGTHS):
+            elif len(shape) in (2, 3) and not new and not words & (_MASKS | _LENGTHS):
                 new = shape[1]
         return new + past
-
-    def _table_rows(self, uses: Sequence[tuple["NodeProto", int]]) -> int | None:
-        """Return the rows of the smallest table that is indexed; None when nothing is."""
-        sizes = []
-        for node, place in uses:
-            if node.op_type == "Gather" and place == 1 and node.input[0] in self._weights:
-                table = self._weights[node.input[0]]
-                axis = next((x.i for x in node.attribute if x.name == "axis"), 0)
-                sizes += [table.dims[axis]] if axis < len(table.dims) else []
-            if node.op_type == "EmbedLayerNormalization" and place == 0 and len(node.input) > 2:
-                table_of_words = self._weights.get(node.input[2])
-                sizes += [table_of_words.dims[0]] if table_of_words is not None else []
-        return min(sizes, default=None)
-
-    def _compared(self, uses: Sequence[tuple["NodeProto", int]]) -> list[int]:
-        """Return the integer constants that the graph compares an input with."""
-        constants = []
-        for node, place in uses:
-            if node.op_type == "Equal" and len(node.input) == 2:
-                constants += _integer(self._weights.get(node.input[1 - place]))
-        return constants
-
-    def _uses_of(self, name: str, seen: set[str]) -> Iterator[tuple["NodeProto", int]]:
-        """Yield the nodes that take the elements of a value, with the place of the input."""
-        if name in seen:
-            return
-        seen.add(name)
-        for node, place in self._uses.get(name, ()):
-            if node.op_type in _PASS_ON and place == 0:
-                for output in node.output:
-                    yield from self._uses_of(output, seen)
-            else:
-                yield node, place
-
-
-def _positions(shape: tuple[int, ...], n_rows: int | None) -> ChosenValues:
-    length = shape[-1]
-    row = [place % n_rows if n_rows else place for place in range(length)]
-    return ChosenValues(tuple(row * (prod(shape) // length)), "0 to n-1, as they are positions")
-
-
-def _spread(n_elements: int, n_rows: int) -> ChosenValues:
-    values = (
-        tuple((1 + _STRIDE * place) % n_rows for place in range(n_elements)) if n_rows else (0,)
-    )
-    return ChosenValues(values, f"spread over 0 to {max(n_rows - 1, 0)}, the rows of its table")
 
 
 def _time_axis(declared: DeclaredInput, shape: tuple[int, ...], *, is_past: bool) -> int:
@@ -258,40 +217,12 @@ def _time_axis(declared: DeclaredInput, shape: tuple[int, ...], *, is_past: bool
     open_axes = [axis for axis, dim in enumerate(dims) if isinstance(dim, str) and axis > 0]
     if named or open_axes:
         return (named or open_axes)[0]
-    if rank == 3 and _SOUND & set(_words(declared.name)):
+    if rank == 3 and _SOUND & _words(declared.name):
         return 1 if shape[1] > shape[2] else 2
     return 1 if rank > 1 else 0
 
 
-def _integer(tensor: "TensorProto | None") -> list[int]:
-    """Return the value of a tensor with one integer; empty for any other."""
-    from onnx import TensorProto, numpy_helper
-
-    integers = (TensorProto.INT32, TensorProto.INT64)
-    if tensor is None or tensor.data_type not in integers or prod(tensor.dims) != 1:
-        return []
-    if tensor.data_location == TensorProto.EXTERNAL:
-        return []
-    try:
-        return [int(numpy_helper.to_array(tensor).ravel()[0])]
-    except (ValueError, IndexError):  # it holds no data
-        return []
-
-
-def _words(name: str) -> list[str]:
+def _words(name: str) -> frozenset[str]:
     """Return the words of a name, in lower case."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return re.findall(r"[a-z]+", spaced.lower())
-
-
-def sentence_about(chosen: Mapping[str, ChosenValues]) -> str:
-    """Return one line for the user about the values that were chosen; empty when none was."""
-    if not chosen:
-        return ""
-    parts = "; ".join(f"{name}={_shown(each)} ({each.rule})" for name, each in chosen.items())
-    return f"Values of inputs were chosen: {parts}. --input NAME=VALUE gives others."
-
-
-def _shown(chosen: ChosenValues) -> str:
-    more = ",..." if len(chosen.values) > _SHOWN else ""
-    return text_of(chosen.values[:_SHOWN]) + more
+    return frozenset(re.findall(r"[a-z]+", spaced.lower()))

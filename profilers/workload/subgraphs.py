@@ -1,8 +1,12 @@
 """This module visits the graphs within a graph, and the tensors that all of them store."""
 
 from collections.abc import Iterator
+from math import prod
 
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+# The content of a tensor is kept up to this number of elements. Shapes, axes and sizes have fewer.
+MAX_KNOWN_ELEMENTS = 1024
 
 
 def bodies(node: NodeProto) -> Iterator[GraphProto]:
@@ -86,3 +90,22 @@ def sort_nodes(graph: GraphProto) -> None:
     nodes = [NodeProto.FromString(graph.node[i].SerializeToString()) for i in (*ready, *left)]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def without_large_weights(model: ModelProto) -> ModelProto:
+    """Return the model without the data of its large weights; the given one loses it too.
+
+    Their shapes and types stay, which is enough to count the graph.
+    """
+    for weight in initialisers(model.graph):
+        if prod(weight.dims) > MAX_KNOWN_ELEMENTS:
+            for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data"):
+                weight.ClearField(field)
+    lean = ModelProto()
+    lean.CopyFrom(model)  # a message keeps the memory of its fields as long as it lives
+    return lean
+
+
+def name_of(node: NodeProto, index: int) -> str:
+    """Return the name by which a node can be found: its own, or that of its first output."""
+    return node.name or next(filter(None, node.output), f"number {index}")

@@ -138,3 +138,19 @@ def test_named_features_must_exist_and_differ_from_the_target() -> None:
 def test_no_feature_left_is_refused() -> None:
     with pytest.raises(TableError, match=r"no column can serve as a feature"):
         FeatureSchema.infer(log()[["latency_ms", "latency_std"]], ["latency_ms"])
+
+
+def test_an_infinite_rate_is_a_reciprocal(tmp_path: Path) -> None:
+    path = tmp_path / "serving.csv"
+    rates = ["inf", "1", "4", "Infinity"] * 6
+    lines = [f"{rate},{n},{10 + n}.5" for n, rate in enumerate(rates)]
+    path.write_text("\n".join(["request_rate,prompts,latency_ms", *lines]) + "\n")
+    frame = read_table(path)
+    schema = FeatureSchema.infer(frame, ["latency_ms"])
+    assert schema.columns == ("1/request_rate", "prompts")
+    assert schema.matrix(frame)[:4, 0].tolist() == [0, 1, 0.25, 0]
+    (remark,) = schema.remarks(frame)
+    assert "'request_rate' is infinite in 12 of 24 rows; the feature is 1/request_rate" in remark
+    frame.loc[2, "request_rate"] = 0
+    with pytest.raises(TableError, match="line 2, column 'request_rate': a feature with infinite"):
+        schema.matrix(frame)

@@ -93,3 +93,38 @@ def test_a_log_whose_only_column_is_a_result_is_refused() -> None:
     with pytest.raises(TableError, match=r"looks like a result \('iterations': its product"):
         prepare(log)
     assert prepare(log, features=["iterations"]).left_out == {}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("attention", "ffn", "other"), ("rank", "level_0", "block_1"), ("head", "mlp", "stage_2")],
+)
+def test_times_of_parts_are_left_out_whatever_their_names(names: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(3)
+    log = table()
+    parts = [log["latency_ms"] * share * rng.lognormal(0, 0.1, N) for share in (0.5, 0.3, 0.2)]
+    log = log.assign(**dict(zip(names, parts, strict=True)))
+    log["latency_ms"] = (parts[0] + parts[1] + parts[2]) * rng.lognormal(0, 0.001, N)
+    ready = prepare(log)
+    assert set(ready.left_out) == set(names)
+    assert set(ready.left_out.values()) == {f"the latency is the sum of {', '.join(names)}"}
+    in_us = log.assign(**{name: 1000 * log[name] for name in names})
+    assert set(prepare(in_us).left_out) == set(names)
+
+
+def test_whole_sizes_with_such_names_are_features() -> None:
+    rng = np.random.default_rng(4)
+    ffn, rank = rng.integers(100, 5000, N), rng.integers(1, 5000, N)
+    ms = (ffn + rank) / 1000 * rng.lognormal(0, 0.005, N)
+    log = pd.DataFrame({"ffn": ffn, "rank": rank, "latency_ms": ms})
+    assert prepare(log).left_out == {}
+
+
+def test_a_time_of_one_part_is_named_where_its_values_prove_nothing() -> None:
+    rng = np.random.default_rng(5)
+    log = table().assign(ffn=lambda log: 0.6 * log["latency_ms"] * rng.lognormal(0, 0.05, N))
+    ready = prepare(log)
+    assert ready.left_out == {}
+    (doubt,) = ready.conversions
+    assert "'ffn' nearly determines the latency: their quotient varies by" in doubt
+    assert prepare(log, features=["batch", "dim", "ffn"]).conversions == ()

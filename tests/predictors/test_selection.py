@@ -40,6 +40,19 @@ def test_the_simpler_model_wins_a_tie() -> None:
     assert select({"a": Roofline(), "b": Roofline()}, X, y).winner == "a"
 
 
+def test_with_groups_the_smallest_error_wins() -> None:
+    # The law bends a little, so that the power law is better than the line, but not clearly.
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 10, (40, 1))
+    y = X[:, 0] ** 1.1 * rng.lognormal(0, 0.1, 40)
+    models: dict[str, LatencyModel] = {"roofline": Roofline(), "log_ridge": LogRidge()}
+    each = select(models, X, y)
+    grouped = select(models, X, y, groups=np.arange(40))
+    assert each.winner == "roofline"
+    assert each.scores[1].mape < each.scores[0].mape
+    assert grouped.winner == "log_ridge"
+
+
 def test_a_complex_model_must_be_clearly_better() -> None:
     # The row's errors under "b" are smaller by a mean that its spread explains, then by far.
     same = _simplest(np.array([[0.10, 0.12, 0.08, 0.11], [0.11, 0.08, 0.12, 0.07]]), 2.0)

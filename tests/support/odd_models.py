@@ -330,7 +330,7 @@ ODD: Mapping[str, Odd] = {
     "of-string": Odd(
         _of_type(8), flops=0, says="Elements without a known size count as 0", can_run=False
     ),
-    "of-complex64": Odd(_of_type(14), says="'y' .Cast. is not valid: .* unsupported type"),
+    "of-complex64": Odd(_of_type(14), says="'y' .Cast. is not valid: Type 'tensor.complex64.'"),
     "branch-then": Odd(_branch("input"), flops=2 * 3 * 4 * 2),
     "branch-else": Odd(_branch("input"), ["--input", "pick=false"], flops=2 * 3 * 4 * 8),
     "branch-by-data": Odd(
@@ -361,14 +361,13 @@ ODD: Mapping[str, Odd] = {
         ["--input-shape", "q=1x1x32", "--input-shape", "past_key=1x2x9x8"],
         flops=2 * 10 * (32 + 32),
     ),
-    "inner-sequence": Odd(
-        _inner_sequence(), flops=0, says="'s': its output 's' is not a tensor, which has no rule"
-    ),
+    "inner-sequence": Odd(_inner_sequence(), flops=0),
     "too-few-inputs": Odd(_node("MatMul", ["x"]), says="node 'odd' .MatMul. is not valid"),
     "too-many-inputs": Odd(_node("Relu", ["x", "z"]), says="node 'odd' .Relu. is not valid"),
     "no-attribute": Odd(_node("Concat", ["x", "z"]), says="node 'odd' .Concat. is not valid"),
     "wrong-kind": Odd(
-        _node("Add", ["x", "words"]), says="node 'odd' .Add. is not valid: B has inconsistent type"
+        _node("Add", ["x", "words"]),
+        says="node 'odd' .Add. is not valid: .* bound to different types",
     ),
     "not-in-order": Odd(_not_in_order(), flops=2 * 2 * 4 * 4),
     "given-twice": Odd(
@@ -377,9 +376,12 @@ ODD: Mapping[str, Odd] = {
     ),
     "equation": Odd(_node("Einsum", ["x", "z"], equation="ij,jk-"), says="its equation cannot be"),
     "contributed-few-inputs": Odd(
-        _contributed("MoE", {"x": [2, 4]}), says="MoE. is not valid: it takes at least 5 inputs"
+        _contributed("MoE", {"x": [2, 4]}),
+        says="MoE. is not valid: .* has input size 1 not in range .min=5",
     ),
-    "scan-axis": Odd(_scan(9), flops=0, says="do not fit the operator", can_run=False),
+    "scan-axis": Odd(
+        _scan(9), says="node 'y' .Scan. cannot take start .1, 8., x .n, 1, 4.: scan_input"
+    ),
     "branch-half": Odd(_half_branch(), says="If. is not valid: Required attribute 'else_branch'"),
     "calls-itself": Odd(_recursive(), says="its functions are not valid: Cycle detected"),
     "no-version": Odd(_without_version(), says="which version of ONNX's operators"),

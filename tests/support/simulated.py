@@ -103,10 +103,10 @@ class SimulatedWorker:
         return {}
 
     def _groups(
-        self, *, id: str, sentinel: str, samples: int, group_ms: float, burst_ms: float
+        self, *, id: str, sentinel: str, samples: int, group_ms: float
     ) -> tuple[list[dict[str, Any]], list[list[float]]]:
         taken: list[dict[str, Any]] = []
-        readings_ms = [self._burst(sentinel, burst_ms)]
+        readings_ms = [self._burst(sentinel, group_ms)]
         while len(taken) < samples:
             walls_ms = self._burst(id, group_ms, samples - len(taken))
             group = len(readings_ms) - 1
@@ -114,7 +114,7 @@ class SimulatedWorker:
                 {"wall_ms": x, "cpu_ms": x, "call_ms": {"model": x}, "group": group}
                 for x in walls_ms
             ]
-            readings_ms.append(self._burst(sentinel, burst_ms))
+            readings_ms.append(self._burst(sentinel, group_ms))
         return taken, readings_ms
 
     def _burst(self, workload_id: str, at_least_ms: float, most: int = 1000) -> list[float]:

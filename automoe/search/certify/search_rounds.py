@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.latency.budget import Feasibility, InfeasibleBudgetError
+from automoe.latency.infeasible_budget import InfeasibleBudgetError, none_left
+from automoe.latency.latency_range import Feasibility
 from automoe.latency.model import LatencyModel
 from automoe.progress import StageReporter, no_progress
 from automoe.search.budget_search import Candidate, SearchOutcome, search
-from automoe.search.certify.bench import Bench, Measured
+from automoe.search.certify.measuring import Bench, Measured
 from automoe.search.certify.verification import Verification, verify
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.state import RoundKind, SearchState
@@ -179,7 +180,7 @@ class _Rounds:
         # A bound far from all measurements is a guess, so the nearest ones are measured once.
         nearest = self._nearest(this.outcome.candidates, measured, latency)
         if this.kind is RoundKind.NEAREST or not nearest:
-            return self._exhausted_reason(measured_ms)
+            return none_left(self.space.name, min(measured_ms.values(), default=None))
         if begun is None:
             state.begin(RoundKind.NEAREST)
         return _Round(RoundKind.NEAREST, this.outcome, nearest, latency)
@@ -233,13 +234,3 @@ class _Rounds:
         if len(measured) - len(self.bench.also) >= most:
             return f"raise 'verify_most' {most}, or search with a larger budget into another output"
         return None
-
-    def _exhausted_reason(self, measured_ms: Mapping[Architecture, float]) -> str:
-        """Return why the search ends, with the lowest latency that was measured."""
-        reason = (
-            f"with these measurements no other architecture of '{self.space.name}' is predicted "
-            "to fit"
-        )
-        if measured_ms:
-            reason += f"; the fastest measured took {min(measured_ms.values()):.4g} ms"
-        return reason

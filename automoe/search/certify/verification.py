@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from automoe.architecture.architecture import Architecture
 from automoe.progress import OnProgress, no_progress
 from automoe.search.budget_search import Candidate
-from automoe.search.certify.bench import Bench, Measured
+from automoe.search.certify.measuring import Bench, Measured
 from automoe.settings.search import SearchSettings
 
 

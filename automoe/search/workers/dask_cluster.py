@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from automoe.search.workers.backend import Cluster, WorkersUnavailableError, one_line, outcome_of
+from automoe.search.workers.cluster import Cluster, WorkersUnavailableError, one_line, outcome_of
 
 _TIMEOUT_S = 10
 

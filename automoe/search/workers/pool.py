@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from automoe.search.workers.backend import (
+from automoe.search.workers.cluster import (
     Cluster,
     WorkerLostError,
     WorkersUnavailableError,

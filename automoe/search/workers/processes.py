@@ -8,7 +8,7 @@ from typing import Any
 
 from loky import get_reusable_executor
 
-from automoe.search.workers.backend import Cluster
+from automoe.search.workers.cluster import Cluster
 
 _IDLE_S = 300.0  # seconds that a process keeps its model in memory without work
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "BLIS", "NUMEXPR", "NUMBA")

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from automoe.search.workers.backend import (
+from automoe.search.workers.cluster import (
     Cluster,
     Outcome,
     WorkersUnavailableError,

@@ -7,9 +7,13 @@ import resource
 import time
 from typing import Any, Dict, Optional
 
-from devices.sensors import processor
+from devices.sensors.clocks import clocks_mhz, gpu_clock_mhz
+from devices.sensors.cpu_quota import quota_stops
+from devices.sensors.load import core_ticks, cpu_pressure, cpu_ticks
 from devices.sensors.machine import Machine, ThisMachine
 from devices.sensors.nvml import Gpu
+from devices.sensors.temperature import temperature_c
+from devices.sensors.throttling import BOARD_STATE, board_bits, throttle_counts
 
 THIS_MACHINE = ThisMachine()
 
@@ -19,14 +23,14 @@ def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
 
     Every `_ms` and `throttle_events` is a counter that only grows.
     """
-    clocks = processor.clocks_mhz(machine)
-    counts = processor.throttle_counts(machine)
-    stops = processor.quota_stops(machine)
-    total_us = processor.cpu_pressure(machine).get("total")
+    clocks = clocks_mhz(machine)
+    counts = throttle_counts(machine)
+    stops = quota_stops(machine)
+    total_us = cpu_pressure(machine).get("total")
     return {
         "clock_ms": time.perf_counter() * 1000,
         "cpu_mhz": max(clocks.values(), default=None),  # the clocks of idle cores are low
-        "temperature_c": processor.temperature_c(machine),
+        "temperature_c": temperature_c(machine),
         "load": os.getloadavg()[0],
         "involuntary_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
         **machine_times_ms(machine),
@@ -36,7 +40,7 @@ def read_sensors(machine: Machine, gpu: Optional[Gpu] = None) -> Dict[str, Any]:
         "quota_ms": None if stops is None else stops[1] * 1000,
         "throttle_events": sum(counts) if counts else None,
         "throttled_now": throttled_now(machine),
-        **(gpu.sensors() if gpu else {"gpu_mhz": processor.gpu_clock_mhz(machine)}),
+        **(gpu.sensors() if gpu else {"gpu_mhz": gpu_clock_mhz(machine)}),
     }
 
 
@@ -45,10 +49,10 @@ def machine_times_ms(machine: Machine) -> Dict[str, Any]:
 
     They are all cores when the kernel numbers the usable ones otherwise, as in some containers.
     """
-    by_core = processor.core_ticks(machine)
+    by_core = core_ticks(machine)
     mine = [by_core[cpu] for cpu in machine.usable_cpus() if cpu in by_core]
     cores = mine if len(mine) == len(machine.usable_cpus()) else list(by_core.values())
-    whole = processor.cpu_ticks(machine)
+    whole = cpu_ticks(machine)
     if whole is None:
         return {"steal_ms": None, "machine_ms": None, "machine_cores": None}
     kinds = [sum(ticks) for ticks in zip(*cores)] if cores else whole
@@ -64,7 +68,7 @@ def machine_times_ms(machine: Machine) -> Dict[str, Any]:
 
 def throttled_now(machine: Machine) -> Optional[bool]:
     """Return whether a Raspberry Pi is slowed down or short of voltage now (bits 0 to 3)."""
-    bits = processor.board_bits(machine.read_text(processor.BOARD_STATE))
+    bits = board_bits(machine.read_text(BOARD_STATE))
     return None if bits is None else bool(bits & 0xF)
 
 

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Any, Dict, List, Sequence
 
+from profilers.workers.program.loaded_workload import LoadedWorkload, PreparedCall, read_document
 from profilers.workers.program.serving import CPU, CUDA, instruments, provider, serve
 from profilers.workers.program.tensors import make_array
 from profilers.workers.program.worker import Worker
-from profilers.workers.program.workload import LoadedWorkload, PreparedCall, read_document
 
 Feeds = Dict[str, Any]
 

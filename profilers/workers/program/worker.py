@@ -87,11 +87,14 @@ class Worker(abc.ABC):
     def warmup(self, request: Request) -> Reply:
         """Run a workload until it has settled, or until `max_seconds` are over.
 
-        It runs at least `min_runs` times and `min_seconds` long. It has settled when the last
-        quarter of the runs is not faster than the quarter before it by more than `tolerance`.
+        It runs at least `min_seconds` long. It has settled when a run takes no longer than
+        `usual_ms`, its time in an earlier process, by more than `tolerance`. Without `usual_ms`,
+        or when runs stay above it, it runs at least `min_runs` times. It has settled then when the
+        last quarter of the runs is not faster than the quarter before it by more than `tolerance`.
         `run_ms` is the median of the last quarter.
         """
         workload = self.workload_of(request)
+        usual_ms = (1 + request["tolerance"]) * (request.get("usual_ms") or 0.0)
         start = self.clock_ms()
         runs_ms: List[float] = []
         settled = False
@@ -99,8 +102,10 @@ class Worker(abc.ABC):
         while not runs_ms or (seconds < request["max_seconds"] and not settled):
             runs_ms.append(workload.sample()["wall_ms"])
             seconds = (self.clock_ms() - start) / 1000
-            if len(runs_ms) >= request["min_runs"] and seconds >= request["min_seconds"]:
-                settled = has_settled(runs_ms, request["tolerance"])
+            if seconds >= request["min_seconds"]:
+                settled = runs_ms[-1] <= usual_ms
+                if len(runs_ms) >= request["min_runs"]:
+                    settled = settled or has_settled(runs_ms, request["tolerance"])
         return {
             "runs": len(runs_ms),
             "seconds": seconds,
@@ -112,9 +117,9 @@ class Worker(abc.ABC):
     def block(self, request: Request) -> Reply:
         """Take samples in groups between readings of the sentinel, and read the sensors around all.
 
-        A group ends after `group_ms`, and a reading of the sentinel after `burst_ms`. Each sample
-        has the number of its group: group g lies between the entries g and g + 1 of `sentinel_ms`,
-        and each entry holds the runs of one reading. Without a sentinel there is one group.
+        Groups and readings take turns, and each ends after `group_ms`. Each sample has the number
+        of its group: group g lies between the entries g and g + 1 of `sentinel_ms`, and each entry
+        holds the runs of one reading. Without a sentinel there is one group.
         `energy_mj` is the energy within groups per run, or None without a meter.
         """
         workload = self.workload_of(request)
@@ -124,7 +129,7 @@ class Worker(abc.ABC):
 
         def read_sentinel() -> None:
             if sentinel is not None:
-                taken = samples_for(sentinel, request["burst_ms"])
+                taken = samples_for(sentinel, request["group_ms"])
                 readings_ms.append([sample["wall_ms"] for sample in taken])
 
         before, busy_before = self.sensors(), self.busy_ms()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.space import PRESETS, SearchSpace, SpaceError
+from automoe.architecture.space import SearchSpace, SpaceError
+from automoe.architecture.space_files import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -74,41 +75,6 @@ def test_children_are_in_the_space_and_parents_untouched(
     ):
         space.check(child)
     assert (left.to_json(), right.to_json()) == before
-
-
-def test_mutation_without_probability_is_the_parent(tiny: SearchSpace, rng: Random) -> None:
-    parent = tiny.sample(rng)
-    assert tiny.mutate(parent, rng, probability=0.0) == parent
-
-
-def test_mutation_reaches_every_part(tiny: SearchSpace, rng: Random) -> None:
-    parent = tiny.smallest()
-    children = [tiny.mutate(parent, rng, probability=0.3) for _ in range(300)]
-    assert {len(c.decoder.layers) for c in children} == {1, 2, 3}
-    assert {len(c.encoder.layers[0].experts) for c in children} == {1, 2, 3, 4}
-    assert {c.encoder.embed_dim for c in children} == {128, 160}
-    assert {c.decoder.layers[0].cross_span for c in children} == {1, 2, 3}
-
-
-def test_crossover_takes_each_gene_from_a_parent(tiny: SearchSpace, rng: Random) -> None:
-    left, right = tiny.smallest(), tiny.largest()
-    for _ in range(100):
-        child = tiny.crossover(left, right, rng)
-        for layer in child.encoder.layers:
-            assert layer.experts in {
-                left.encoder.layers[0].experts,
-                right.encoder.layers[0].experts,
-            }
-    assert tiny.crossover(left, left, rng) == left
-
-
-def test_same_seed_same_architectures(tiny: SearchSpace) -> None:
-    def draw(seed: int) -> list[Architecture]:
-        rng = Random(seed)
-        return [tiny.sample(rng) for _ in range(5)]
-
-    assert draw(3) == draw(3)
-    assert draw(3) != draw(4)
 
 
 def test_names_a_width_the_space_does_not_have(sparse: Architecture) -> None:

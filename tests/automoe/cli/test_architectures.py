@@ -5,9 +5,9 @@ import pytest
 import yaml
 from support.small_text import small_space
 
-from automoe.architecture.files import read_architectures
+from automoe.architecture.architecture_files import read_architectures
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.main import main
 
 Capture = pytest.CaptureFixture[str]

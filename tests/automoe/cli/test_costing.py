@@ -54,7 +54,7 @@ def test_unknown_nodes_are_said_and_listed(capsys: Capture, tmp_path: Path) -> N
     path = write_graph(tmp_path / "g.onnx", "g (float[2] x) => (int64[1, m] y) { y = NonZero(x) }")
     assert main(["cost", str(path), "--json"]) == 0
     printed = capsys.readouterr()
-    reason = "NonZero 'y': the shape of its output 'y' is unknown"
+    reason = "NonZero 'y': the shape of its output 'y' is computed from data"
     assert json.loads(printed.out)["unknown_nodes"] == [reason]
     (line,) = printed.err.splitlines()
     assert line.startswith(
@@ -118,3 +118,23 @@ def test_what_does_not_apply_is_refused_in_one_line(
 def test_a_dimension_that_the_graph_lacks_is_refused(capsys: Capture, graph: Path) -> None:
     assert main(["cost", str(graph), "--dim", "length=3"]) == 2
     assert "Unknown dimension 'length'. Dimensions of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--src-len", "--tgt-len", "--vocab-size"])
+def test_a_size_beyond_all_machines_is_refused_in_one_line(
+    capsys: Capture, tmp_path: Path, option: str
+) -> None:
+    architecture = tmp_path / "a.json"
+    architecture.write_text("{}")
+    for digits in (10, 400, 5000):
+        assert main(["cost", str(architecture), option, "9" * digits]) == 2
+        line = capsys.readouterr().err
+        assert line.startswith(f"Error: Invalid value for '{option}': ")
+        assert len(line) < 250
+        assert line.count("\n") == 1
+
+
+def test_a_dimension_beyond_all_machines_is_refused(capsys: Capture, graph: Path) -> None:
+    for flag, text in (("--dim", "batch="), ("--input-shape", "x=3x")):
+        assert main(["cost", str(graph), flag, text + "9" * 400]) == 2
+        assert capsys.readouterr().err.startswith(f"Error: '{flag}' must")

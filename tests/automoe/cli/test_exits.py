@@ -17,7 +17,7 @@ from automoe.cli.exits import (
     report,
 )
 from automoe.cli.main import main
-from automoe.latency.budget import InfeasibleBudgetError
+from automoe.latency.infeasible_budget import InfeasibleBudgetError
 from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
 from profilers import ProfilingError

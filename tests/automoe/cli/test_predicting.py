@@ -88,6 +88,17 @@ def test_rows_of_another_device_are_warned_of(capsys: Capture, tmp_path: Path) -
     )
 
 
+def test_a_table_in_json_is_predicted_and_what_was_done_to_it_is_said(
+    predictor: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"gflops": "3.5 GFLOP", "widths": [16, 32]}\n')
+    assert main(["predict", str(predictor), str(rows)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == "gflops,widths,predicted_ms,lower_ms,upper_ms"
+    assert printed.err.splitlines()[0] == "units are read: '3.5 GFLOP' as 3.5 in 'gflops'"
+
+
 def test_a_predictor_of_other_things_refuses_architectures(
     predictor: Path, capsys: Capture, tmp_path: Path
 ) -> None:

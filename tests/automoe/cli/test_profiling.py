@@ -7,8 +7,8 @@ import pytest
 from support.small_text import small_space
 
 from automoe.cli.main import main
-from automoe.latency import profiling
-from automoe.latency.profiling import ProfileSummary
+from automoe.latency import architecture_profiling as profiling
+from automoe.latency.architecture_profiling import ProfileSummary
 from profilers import FailedPoint, Protocol, read_log
 
 Capture = pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ from support.small_text import small_space, write_corpus
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.main import main
 from automoe.cli.search_inputs import require_same_vocabulary, with_trace
 from automoe.latency.features import feature_table

@@ -15,8 +15,8 @@ from automoe.export import ExportError, calibrate, check_parity, export_model, r
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Pair
 from automoe.text.special_tokens import BOS
+from profilers.tensorrt.dialects import DIALECTS
 from profilers.tensorrt.lint import lint_graph
-from profilers.tensorrt.operators import DIALECTS
 
 VOCAB_SIZE = 60
 MODULES = ("encoder.0.attention.query", "decoder.0.cross.out", "decoder.0.cross.key")

@@ -11,7 +11,7 @@ from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import routed_ffn_flops
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from profilers import Workload, costs_of_graph, costs_of_workload
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from support.models import randomise_norms
 
-from automoe.architecture.space import PRESETS, SearchSpace
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.space_files import PRESETS
 from automoe.export import ExportError, check_parity, export_model
 from automoe.export.bundle import Bundle
 from automoe.supernet import Transformer, TransformerConfig, extract

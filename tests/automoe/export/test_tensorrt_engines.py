@@ -13,16 +13,17 @@ from support.imitated_tensorrt import VERSIONS, ImitatedCuda, imitated_tensorrt
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
-from automoe.architecture.space import PRESETS, SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.space_files import PRESETS
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import Bundle, WorkloadWriter, calibrate, export_model, random_pair
 from automoe.export.replay import run_named
 from automoe.export.runtime import open_session
 from automoe.export.tensorrt_profiles import PROFILES
 from automoe.supernet import Transformer, TransformerConfig
 from profilers import Workload
+from profilers.tensorrt.dialects import DIALECTS
 from profilers.tensorrt.lint import lint_graph
-from profilers.tensorrt.operators import DIALECTS
 from profilers.tensorrt.rtx_parser import missing_parser
 from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker
 from profilers.workers.program.tensorrt.building import shape_ranges

@@ -9,10 +9,10 @@ from support.measurements import made_up
 from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.active_profiling import Goal, profile_until, upper_bound
+from automoe.latency.architecture_profiling import ProfileSummary
 from automoe.latency.features import features
-from automoe.latency.profiling import ProfileSummary
 from profilers import FailedPoint, LatencyLog, LogError, read_log
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]

@@ -10,7 +10,7 @@ from automoe.architecture.architecture import (
     Encoder,
     EncoderLayer,
 )
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.weights import RandomBlob

@@ -8,9 +8,9 @@ import pytest
 from support.gpus import check_workload, gpu_device
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
-from automoe.latency.profiling import profile_architectures
+from automoe.latency.architecture_profiling import profile_architectures
 from devices.runtimes import ONNXRUNTIME, RUNTIMES, TENSORRT, TENSORRT_RTX
 from profilers import Protocol
 

@@ -8,7 +8,7 @@ import pytest
 from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.features import features
 from automoe.latency.model import LatencyModel
 from predictors import PredictorFileError, fit_log

@@ -73,13 +73,13 @@ def test_another_shape_or_value_is_refused(model: Path) -> None:
 
 def test_a_grid_is_measured_into_one_log_and_resumed(model: Path) -> None:
     log = model.with_name("lat.csv")
-    assert profile(model, shapes={"x": (1, (16, 8), 4)})[0].n_measured == 2
-    summary, _ = profile(model, shapes={"x": (1, (4, 8, 16), 4)})
-    assert (summary.n_measured, summary.n_skipped) == (1, 2)
+    assert profile(model, shapes={"x": (1, (16, 4, 8), 4)})[0].n_measured == 3
+    summary, _ = profile(model, shapes={"x": (1, (2, 4, 8, 16, 32), 4)})
+    assert (summary.n_measured, summary.n_skipped) == (2, 3)
     rows = read_log(log)
-    assert {row["feature_T"] for row in rows} == {"4", "8", "16"}
+    assert {row["feature_T"] for row in rows} == {"2", "4", "8", "16", "32"}
     assert {row["workload"] for row in rows} == {"x=1x{T}x4 len:=the_size_of_axis_1_of_x"}
-    # The smallest point of the first session stays the sentinel of the log.
+    # The middle point of the first session stays the sentinel of the log.
     assert {row["sentinel"] for row in rows} == {"m-1 T=8"}
     assert len({row["sentinel_reference_ms"] for row in rows}) == 1
     assert not log.with_name("lat.csv.workloads").exists()
@@ -126,3 +126,23 @@ def test_a_simulated_time_of_unknown_nodes_is_called_a_lower_bound(tmp_path: Pat
     assert len(notes) == 1
     assert notes[0].startswith("The simulated times are lower bounds")
     assert "NonZero 'n'" in notes[0]
+
+
+def test_a_graph_is_loaded_once_for_all_points(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx
+
+    loads = []
+    load = onnx.load
+    monkeypatch.setattr(onnx, "load", lambda *how, **more: loads.append(how) or load(*how, **more))
+    summary, _ = profile(model, shapes={"x": (1, (8, 16, 32), 4)})
+    assert (summary.n_measured, len(loads)) == (3, 1)
+
+
+def test_shapes_that_do_not_fit_are_refused_before_a_session(tmp_path: Path) -> None:
+    text = "g (float[n, 3] x) => (float[2, 12] y) <int64[2] s = {2, 12}> { y = Reshape(x, s) }"
+    path = write_graph(tmp_path / "m.onnx", text)
+    with pytest.raises(WorkloadError, match="6 elements cannot have the shape"):
+        profile(path, shapes={"x": (2, 3)})
+    assert not path.with_name("lat.csv").exists()

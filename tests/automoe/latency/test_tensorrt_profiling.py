@@ -10,9 +10,9 @@ from support.imitated_tensorrt import RUN_MS
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
-from automoe.latency.profiling import profile_architectures
+from automoe.latency.architecture_profiling import profile_architectures
 from devices.cpu import CpuDevice
 from profilers import LogError, Protocol
 

@@ -16,7 +16,7 @@ import yaml
 from filelock import FileLock
 from support.small_text import small_space
 
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.exits import ExitCode
 from automoe.cli.main import main
 from automoe.latency.features import feature_table

@@ -7,7 +7,7 @@ from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 
 
 def size_of(architecture: Architecture) -> float:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.latency.budget import InfeasibleBudgetError
+from automoe.latency.infeasible_budget import InfeasibleBudgetError
 from automoe.search import Evaluator, SearchSettings, SearchStateError, budget_search, search
 from automoe.search.budget_search import TradeOffs
 from automoe.search.state import SearchState

@@ -3,7 +3,7 @@ from random import Random
 import pytest
 from support.small_text import small_space
 
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
 from automoe.search.preflight import warn_of_another_device, warn_of_another_space

@@ -15,9 +15,9 @@ import pytest
 
 from automoe.architecture.architecture import Architecture, Decoder
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
-from automoe.latency.budget import InfeasibleBudgetError
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.features import feature_table, features
+from automoe.latency.infeasible_budget import InfeasibleBudgetError
 from automoe.search import Evaluator, Evolution, EvolutionSettings, SearchSettings, search
 from automoe.search.state import SearchState
 

@@ -3,9 +3,9 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.files import read_architecture
+from automoe.architecture.architecture_files import read_architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.search import (
     Candidate,
     Evaluator,

@@ -4,7 +4,8 @@ import pytest
 import torch
 from support.models import randomise_norms, tokens
 
-from automoe.architecture.space import PRESETS, SearchSpace
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.space_files import PRESETS
 from automoe.supernet import Transformer, TransformerConfig, extract
 
 

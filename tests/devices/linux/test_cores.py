@@ -1,9 +1,11 @@
 import pytest
-from support.boards import ARM_SERVER, JETSON_NANO, ORIN_NANO, PC, RASPBERRY_PI_4
+from support.boards import ARM_SERVER, ORIN_NANO, PC, RASPBERRY_PI_4
 
 from devices.linux.arm_cores import arm_core
-from devices.linux.cores import are_clocks_held, describe_caches, describe_cores
+from devices.linux.cores import describe_caches, describe_cores, shared_cores, usable_cores
 from devices.testing import RecordedHost
+
+CPUS = "sys/devices/system/cpu"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,20 @@ def test_caches(tmp_path):
     assert describe_caches(PC.host(tmp_path / "b")) is None
 
 
-def test_held_means_one_clock_only(tmp_path):
-    assert are_clocks_held(JETSON_NANO.host(tmp_path / "a")) is True
-    assert are_clocks_held(ORIN_NANO.host(tmp_path / "b")) is False
-    assert are_clocks_held(PC.host(tmp_path / "c")) is None
+def test_usable_cores_are_bounded_by_the_quota_and_at_least_one(tree):
+    eight = tuple(range(8))
+    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000\n"}
+    assert usable_cores(tree(files, eight)) == 2
+    assert usable_cores(tree({"sys/fs/cgroup/cpu.max": "50000 100000\n"}, eight)) == 1
+    assert usable_cores(tree({"sys/fs/cgroup/cpu.max": "max 100000\n"}, eight)) == 8
+
+
+def test_shared_cores_are_those_of_usable_processors_only(tree):
+    siblings = {0: "0,4", 4: "0,4", 1: "1,5", 5: "1,5", 2: "2-3", 3: "2-3", 6: "6"}
+    files = {f"{CPUS}/cpu{n}/topology/thread_siblings_list": x for n, x in siblings.items()}
+    assert shared_cores(tree(files, (0, 1, 2, 3, 4, 6))) == ((0, 4), (2, 3))
+    assert shared_cores(tree(files, (0, 1, 2))) == ()
+
+
+def test_without_topology_nobody_knows_which_cores_are_shared(tree):
+    assert shared_cores(tree({})) is None

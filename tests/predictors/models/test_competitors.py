@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from predictors.models import FlopsLine, competitors, model_state, restore_model
+from predictors.models import (
+    FlopsLine,
+    RooflineBlend,
+    RooflineRidge,
+    competitors,
+    model_state,
+    restore_model,
+)
 
 ALL = competitors(200, flops_columns=(0,))
 PLAIN = competitors(200, own_columns=(1, 3))
@@ -24,6 +31,34 @@ def test_who_competes() -> None:
     assert list(competitors(40, own_columns=(0, 1))) == [*small, *plain]
     assert list(competitors(2000, own_columns=(0, 1))) == always
     assert list(ALL) == ["flops_line", *small]
+
+
+def test_no_power_law_competes_where_work_overlaps() -> None:
+    priced = ["roofline", "roofline_boost", "roofline_gaussian", "roofline_blend"]
+    models = competitors(40, overlap=(0, 1))
+    assert list(models) == priced
+    assert list(competitors(2000, overlap=(0, 1))) == priced[:2]
+    blend = models["roofline_blend"]
+    assert isinstance(blend, RooflineBlend)
+    assert list(blend.parts) == priced[:3]
+    assert all(vars(model)["overlap"] == (0, 1) for model in models.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_architectures_unlike_the_known_ones_are_not_bent_by_them(seed: int) -> None:
+    # Column 2 names the four known architectures and means nothing, but in these few it
+    # increases with what each of them adds to the true law. A power law of it is off by far.
+    rng = np.random.default_rng(seed)
+    architecture = np.repeat([1.0, 2, 4, 8], 10)
+    X = np.column_stack([*np.exp(rng.uniform(0, 5, (2, 40))), architecture])
+    y = (1 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 1])) * (0.9 + 0.1 * np.log2(architecture))
+    unseen = np.column_stack([X[:, :2], np.full(40, 1000.0)])
+    truth = (1 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 1])) * 1.05
+    for name, model in competitors(40, work_columns=(0, 1), overlap=(0, 1)).items():
+        error = np.abs(model.fit(X, y).predict(unseen) / truth - 1).mean()
+        assert error < 0.25, name
+    power_law = RooflineRidge((0, 1), (0, 1)).fit(X, y).predict(unseen)
+    assert np.abs(power_law / truth - 1).mean() > 0.5
 
 
 @pytest.mark.parametrize("name", ALL)

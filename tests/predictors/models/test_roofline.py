@@ -76,6 +76,37 @@ def test_a_few_disturbed_rows_do_not_move_the_prices() -> None:
     assert Roofline().fit(X, y).predict([[5.0]]) == pytest.approx([13], rel=0.005)
 
 
+def test_moving_costs_what_reading_costs_where_few_rows_do_not_tell() -> None:
+    # Moving grows with computing. The row to predict computes as much as others, and moves little.
+    errors: dict[tuple[int, ...], list[float]] = {(0, 1): [], (0, 1, 2): []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        computing, reading = np.exp(rng.uniform(0, 5, (2, 20)))
+        moving = 0.3 * computing * np.exp(rng.normal(0, 0.3, 20))
+        latency = 2 + np.hypot(0.3 * computing, 0.1 * reading) + 0.1 * moving
+        X, y = np.column_stack([computing, reading, moving]), latency * rng.lognormal(0, 0.1, 20)
+        for overlap, of_seeds in errors.items():
+            predicted = Roofline(overlap=overlap).fit(X, y).predict([[100, 10, 3]])[0]
+            of_seeds.append(abs(predicted / (2 + np.hypot(30, 1) + 0.3) - 1))
+    assert np.mean(errors[0, 1, 2]) < 0.6 * np.mean(errors[0, 1])
+
+
+def test_many_rows_tell_another_price_of_moving() -> None:
+    X = np.exp(np.random.default_rng(0).uniform(0, 5, (2000, 3)))
+    y = 2 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 1]) + 3 * X[:, 2]
+    price = Roofline(overlap=(0, 1, 2)).fit(X, y).price_
+    np.testing.assert_allclose(price, [2, 0.3, 0.5, 3], rtol=0.02)
+
+
+def test_the_unit_of_a_column_does_not_change_the_prediction() -> None:
+    rng = np.random.default_rng(0)
+    X = np.exp(rng.uniform(0, 5, (20, 4)))
+    y = (2 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 1]) + X[:, 2:] @ [0.6, 0.4]) * rng.uniform(1, 2, 20)
+    scale = np.array([1e3, 1e-4, 1e-4, 1e-4])  # reading and moving have one unit
+    plain, scaled = (Roofline(overlap=(0, 1, 2, 3)).fit(X * unit, y) for unit in (1, scale))
+    np.testing.assert_allclose(scaled.predict(X * scale), plain.predict(X), rtol=1e-6)
+
+
 def test_work_that_overlaps_counts_as_the_root_of_squares() -> None:
     rng = np.random.default_rng(0)
     X = np.exp(rng.uniform(0, 5, (40, 3)))

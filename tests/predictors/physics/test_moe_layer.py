@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from predictors.physics import recognise
 from predictors.physics.moe_layer import CIRCUMSTANCES, WORK, busiest_device, derive
 
 
@@ -101,6 +102,13 @@ def test_layers_multiply_the_work_and_each_has_a_price() -> None:
     assert (one["moe_further_layers"], six["moe_further_layers"]) == (0, 5)
     assert six["moe_misaligned_mb"] == six["moe_weights_mb"]
     assert [six[name] for name in CIRCUMSTANCES] == [one[name] for name in CIRCUMSTANCES]
+
+
+def test_two_depths_of_one_layer_are_one_architecture() -> None:
+    columns = ["num_tokens", "hidden_size", "inter_size", "num_experts", "num_layers"]
+    physics = recognise(columns)
+    assert physics is not None
+    assert physics.architecture == ("hidden_size", "inter_size", "num_experts")
 
 
 def test_skew_touches_fewer_experts_and_loads_the_busiest_device_more() -> None:

@@ -44,6 +44,17 @@ def test_latencies_are_found_by_name(
     assert find_targets(with_columns(path, *columns)) == targets
 
 
+def test_a_column_of_zeros_is_no_latency_beside_another(path: Path) -> None:
+    rows = ["a,0,1.5,7", "b,0,2.5,7", "c,0,3.5,7"]
+    log = read_any_log(write_foreign(path, "op,cuda_time_total,host_time_total,latency", *rows))
+    assert find_targets(log) == ("host_time_total",)
+    profiled = "key,self_cpu_time_total,cuda_time_total,cpu_time_total"
+    own = read_any_log(write_foreign(path, profiled, "a,1,0,1.5", "b,1,0,2.5"))
+    assert find_targets(own) == ("cpu_time_total",)
+    alone = read_any_log(write_foreign(path, "op,cuda_time", "a,0", "b,0"))
+    assert find_targets(alone) == ("cuda_time",)
+
+
 def test_named_targets_are_taken_and_unknown_ones_refused(path: Path) -> None:
     log = with_columns(path, "a", "b", "latency_ms")
     assert find_targets(log, ["b", "a", "b"]) == ("b", "a")

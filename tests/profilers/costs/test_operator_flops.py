@@ -273,10 +273,6 @@ def test_operators_of_the_runtime_have_the_shapes_it_gives_them(
             { y = com.microsoft.Attention<num_heads = 4, past_present_share_buffer = 1>(x, w) }""",
             "'y' is unknown; a cache of fixed size does not tell how full it is",
         ),
-        (
-            "(float[3, 5] a, float[4, 6] b) => (float[3, 6] y) { y = MatMul(a, b) }",
-            "Incompatible dimensions for matrix multiplication",
-        ),
     ],
 )
 def test_what_cannot_be_told_is_listed_with_its_reason(

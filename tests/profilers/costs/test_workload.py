@@ -194,7 +194,7 @@ def test_unknown_nodes_say_in_which_call(tmp_path: Path) -> None:
     call = Call("look", "g", repeat=2, inputs={"x": drawn(2)})
     Workload({"g": "g.onnx"}, (call,)).save(tmp_path / "w.json")
     unknown = costs_of_workload(tmp_path / "w.json").unknown_nodes
-    assert unknown == ("look: NonZero 'y': the shape of its output 'y' is unknown",)
+    assert unknown == ("look: NonZero 'y': the shape of its output 'y' is computed from data",)
 
 
 @pytest.mark.parametrize(

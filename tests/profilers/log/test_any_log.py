@@ -75,7 +75,7 @@ def test_cells_are_numbers_or_nan(tmp_path: Path) -> None:
     [
         (b"", "must be a CSV with a header line. Got an empty file"),
         (b"PK\x00\x01,a\n", "must be a CSV with a header line. Got a file with zero bytes"),
-        (b"a,b\n\xff\xfe\n", "must be a CSV in UTF-8. Got invalid start byte"),
+        (b"a,b\n\x81\n", "must be a CSV in UTF-8, UTF-16 or Windows-1252. Got byte 0x81 in line 2"),
     ],
 )
 def test_what_is_no_csv_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

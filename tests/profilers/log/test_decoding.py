@@ -86,8 +86,8 @@ def test_json_of_two_programs_becomes_their_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        '[{"batch": 1, "ms": 2.5, "raw": [2, 3]}, {"batch": 2, "ms": 3.25, "raw": []}]',
-        '{"batch": 1, "ms": 2.5}\n{"batch": 2, "ms": 3.25, "graph": {"nodes": 3}}\n',
+        '[{"batch": 1, "ms": 2.5, "raw": [2.5, 3]}, {"batch": 2, "ms": 3.25, "raw": []}]',
+        '{"batch": 1, "ms": 2.5}\n{"batch": 2, "ms": 3.25, "raw": ["a"]}\n',
         '[{"count": 9}, {"batch": 1, "ms": 2.5}, {"batch": 2, "ms": 3.25}]',
         "\n| batch |   ms |\n| ----: | ---: |\n|     1 |  2.5 |\n|     2 | 3.25 |\n\nbuild: 12\n",
     ],
@@ -96,9 +96,8 @@ def test_lists_of_json_and_markdown_are_tables(tmp_path: Path, content: str) -> 
     assert read(tmp_path, content) == (("batch", "ms"), ROWS)
 
 
-@pytest.mark.parametrize("content", ["[1, 2]\n", '["a"]\n', '{"results": {"a": 1}}\n', "{a,b\n"])
-def test_other_json_is_no_table(tmp_path: Path, content: str) -> None:
-    assert read(tmp_path, content)[1] == []
+def test_a_brace_alone_makes_no_json(tmp_path: Path) -> None:
+    assert read(tmp_path, "{a,b\n1,2\n") == (("{a", "b"), [("1", "2")])
 
 
 def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
@@ -109,3 +108,38 @@ def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
     logs = [read_any_log(pipe), read_any_log(pipe, n_lines=2)]
     writer.join()
     assert [len(log.rows) for log in logs] == [2, 1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1252", "utf-8-sig"])
+def test_the_encodings_of_spreadsheets_are_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "any.csv"
+    path.write_bytes("Größe,Zeit (µs)\r\n1,2.5\r\n".encode(encoding))
+    log = read_any_log(path)
+    assert log.columns == ("Größe", "Zeit (µs)")
+    assert log.unit_of("Zeit (µs)").name == "us"
+    told = (
+        f"{path} is not UTF-8 (byte 0xf6 in line 1); it is read as Windows-1252, where that is 'ö'"
+    )
+    assert log.remarks == ((told,) if encoding == "cp1252" else ())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("größe,ms\n1,2\n".encode() + b"2,\xff\n", "is UTF-8, but for byte 0xff in line 3"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "Got a workbook or a zip archive. Save its table as a CSV"),
+        (b"a,ms\n1,\x81\n", "Got byte 0x81 in line 2. Save it as UTF-8, or convert it with: iconv"),
+    ],
+)
+def test_other_bytes_are_refused_by_byte_and_line(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    with pytest.raises(LogError, match=message):
+        read(tmp_path, content)
+
+
+def test_rows_in_sql_are_a_table(tmp_path: Path) -> None:
+    head = "CREATE TABLE IF NOT EXISTS llama_bench (\n  n_prompt INTEGER,\n  avg_ns INTEGER\n);\n\n"
+    rows = [f"INSERT INTO llama_bench (n_prompt, avg_ns) VALUES ('{n}', '{n}00');" for n in (1, 2)]
+    expected = (("n_prompt", "avg_ns"), [("1", "100"), ("2", "200")])
+    assert read(tmp_path, head + "\n".join(rows) + "\n") == expected

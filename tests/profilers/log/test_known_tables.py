@@ -32,6 +32,46 @@ TABLES = {
         ("CIN", "COUT", "cortexA76cpu_tflite21", "adreno640gpu_tflite21"),
         ("cortexA76cpu_tflite21", "ms", {"CIN", "COUT"}),
     ),
+    "SGLang's serving benchmark": (
+        (
+            *("backend", "request_rate", "max_concurrency", "random_input_len", "duration"),
+            *("completed", "mean_e2e_latency_ms", "median_e2e_latency_ms", "mean_ttft_ms"),
+            *("mean_tpot_ms", "concurrency", "accept_length"),
+        ),
+        (
+            "median_e2e_latency_ms",
+            "ms",
+            {"backend", "request_rate", "max_concurrency", "random_input_len"},
+        ),
+    ),
+    "SGLang's benchmark of one batch": (
+        (
+            *("run_name", "batch_size", "input_len", "output_len", "prefill_latency"),
+            *("median_decode_latency", "total_latency", "overall_throughput"),
+        ),
+        (
+            "total_latency",
+            "s",
+            # A throughput is a result by its name.
+            {"run_name", "batch_size", "input_len", "output_len", "overall_throughput"},
+        ),
+    ),
+    "a tuner of MoE kernels (vLLM's benchmark_moe)": (
+        ("num_tokens", "num_experts", "shard_intermediate_size", "hidden_size", "kernel_time"),
+        (
+            "kernel_time",
+            "us",
+            {"num_tokens", "num_experts", "shard_intermediate_size", "hidden_size"},
+        ),
+    ),
+    "Google Benchmark": (
+        ("name", "iterations", "real_time", "cpu_time", "time_unit", "items_per_second", "k"),
+        ("real_time", "ns", {"k"}),
+    ),
+    "torch's profiler": (
+        ("key", "count", "self_cpu_time_total", "cpu_time_total", "cuda_time_total", "shape"),
+        ("cuda_time_total", "us", {"shape"}),
+    ),
     "NNLQP": (
         ("speed_id", "graph_id", "batch_size", "cost_time", "model_type", "plt_id", "stage"),
         ("cost_time", "ms", {"batch_size", "model_type", "plt_id"}),

@@ -47,3 +47,12 @@ def test_numbers_that_may_be_read_in_two_ways_are_refused(
 ) -> None:
     with pytest.raises(LogError, match=remedy):
         read(tmp_path, content)
+
+
+def test_hard_spaces_and_apostrophes_stand_between_thousands(tmp_path: Path) -> None:
+    content = "a,b,c\n1\u00a0024,-2\u202f345\u202f678.5,x'123\n512,1'024,it\u2019s\n"
+    assert read(tmp_path, content) == [
+        ("1024", "-2345678.5", "x'123"),
+        ("512", "1024", "it\u2019s"),
+    ]
+    assert read(tmp_path, "a;b\n1'024,5;1\u00a0024 MB\n") == [("1024.5", "1024")]

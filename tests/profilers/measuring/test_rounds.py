@@ -26,12 +26,14 @@ class Recorded:
         self.events: list[tuple[str, str, float | None]] = []
         points = [Point(point_id=path.stem, workload=path) for path in workloads]
         self.results: dict[str, Any] = {}
+        self.usual_ms: dict[Path, float] = {}
         taken = Round(
             lambda: WorkerProcess(device, timeout_s=protocol.timeout_s),
             Referee(protocol),
             sentinel=sentinel or device.workload("s", [1.0]),
             paths={path.stem: path for path in workloads},
             notify=self._notify,
+            usual_ms=self.usual_ms,
         )
         for point, result in taken.run(points):
             self.results[point.point_id] = result
@@ -63,9 +65,11 @@ def test_a_point_is_loaded_warmed_up_measured_and_unloaded(device: ScriptedDevic
     load, warmup, block, unload = [item for item in requests if item["workload"] == "a"]
     assert (load["workload"], load["threads"]) == ("a", 1)
     assert (warmup["min_runs"], warmup["min_seconds"], warmup["max_seconds"]) == (2, 0.3, 20.0)
-    settings = {name: block[name] for name in ("samples", "sentinel", "group_ms", "burst_ms")}
-    assert settings == {"samples": 2, "sentinel": "sentinel", "group_ms": 0, "burst_ms": 20.0}
+    assert warmup["usual_ms"] is None
+    settings = {name: block[name] for name in ("samples", "sentinel", "group_ms")}
+    assert settings == {"samples": 2, "sentinel": "sentinel", "group_ms": 0}
     assert unload["op"] == "unload"
+    assert taken.usual_ms[path] == 10.0  # what the scripted worker answers
     assert taken.block("a").load_ms == 7.0
     assert taken.block("a").runtime == "scripted 1.0"
 

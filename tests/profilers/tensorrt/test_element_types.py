@@ -1,7 +1,7 @@
 import onnx
 
 from profilers.tensorrt.element_types import TYPE_SINCE, types_of_operator
-from profilers.tensorrt.operators import TAKEN_SINCE
+from profilers.tensorrt.supported_operators import TAKEN_SINCE
 
 # Their types are those of their bodies, or only an attribute says them.
 UNTYPED = {"If", "Loop", "Scan", "RandomNormal", "RandomNormalLike", "RandomUniform"}

@@ -9,7 +9,7 @@ import pytest
 from support.graphs import DIGIT, DOUBLE, LAYER, write_graph
 
 from devices.simulated import SimulatedDevice
-from devices.simulation import Simulation
+from devices.simulated_roofline import Simulation
 from profilers import Call, Measurement, Point, Protocol, Sentinel, TensorSpec, Workload
 from profilers import measure_points as measure
 from profilers.workers.local import WorkerError, WorkerProcess

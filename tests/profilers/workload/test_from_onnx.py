@@ -5,7 +5,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support.graphs import DIGIT, LAYER, write_graph
 
-from profilers import TensorSpec, WorkloadError, workload_for_onnx
+from profilers import (
+    TensorSpec,
+    WorkloadError,
+    open_onnx_workload,
+    require_measurable,
+    workload_for_onnx,
+)
 
 
 @pytest.fixture
@@ -133,3 +139,24 @@ def test_a_sum_of_symbols_has_the_size_of_the_sum(
     onnx.save(helper.make_model(graph), path)
     (call,) = workload_for_onnx(path, shapes=shapes).calls
     assert (call.inputs["mask"].shape, call.inputs["z"].shape) == (mask, (1,))
+
+
+@pytest.mark.parametrize(("ir_version", "opset", "n_notes"), [(8, 17, 0), (99, 17, 1), (8, 99, 1)])
+def test_a_graph_that_is_newer_than_onnx_is_said(
+    path: Path, ir_version: int, opset: int, n_notes: int
+) -> None:
+    model = onnx.load(write_graph(path, LAYER))
+    model.ir_version = ir_version
+    model.opset_import[0].version = opset
+    onnx.save(model, path)
+    notes = open_onnx_workload(path).notes
+    assert len(notes) == n_notes
+    assert all(f"IR version {ir_version} and opset {opset}, newer than" in note for note in notes)
+
+
+def test_a_graph_without_outputs_is_not_measured(path: Path) -> None:
+    model = onnx.load(write_graph(path, LAYER))
+    del model.graph.output[:]
+    onnx.save(model, path)
+    with pytest.raises(WorkloadError, match="declares no outputs"):
+        require_measurable(open_onnx_workload(path), path)

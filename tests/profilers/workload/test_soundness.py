@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from support.graphs import LAYER, write_graph
 
 from profilers import WorkloadError
@@ -45,3 +45,70 @@ def test_weights_of_every_width_are_whole(tmp_path: Path, dtype: type) -> None:
     model.graph.initializer[0].raw_data = model.graph.initializer[0].raw_data[:-1]
     with pytest.raises(WorkloadError, match="weight 'w' holds 14 of 15 elements"):
         require_weights(model, path)
+
+
+def declared(*names: str) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 3, 8, 8]) for x in names]
+
+
+def model_of(nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
+    """A model that has one filter as its weight, and one output."""
+    weight = numpy_helper.from_array(np.ones((3, 3, 3, 3), np.float32), "k")
+    output = helper.make_empty_tensor_value_info("y")
+    graph = helper.make_graph(nodes, "g", inputs, [output], [weight])
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("group", 0), ("group", -1), ("strides", [-1, 1]), ("dilations", [0, 1])]
+)
+def test_a_convolution_that_nothing_can_run_is_refused(
+    tmp_path: Path, operator: str, name: str, value: object
+) -> None:
+    node = helper.make_node(operator, ["x", "k"], ["y"], name="odd", **{name: value})
+    model = model_of([node], declared("x"))
+    with pytest.raises(
+        WorkloadError, match=f"'odd' .{operator}.* '{name}' must be at least 1. Got"
+    ):
+        require_sound(model, tmp_path / "m.onnx")
+
+
+RELU = helper.make_node("Relu", ["x"], ["y"])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (model_of([RELU], declared("x", "x")), "Duplicate definition-site for .x."),
+        (
+            model_of(
+                [helper.make_node("Relu", [a], [b], name="n") for a, b in ("xz", "zy")],
+                declared("x"),
+            ),
+            "two nodes with same node name .n.",
+        ),
+        (
+            model_of([helper.make_node("Relu", ["x"], ["k"]), RELU], declared("x")),
+            "Duplicate definition of name .k.",
+        ),
+    ],
+)
+def test_what_the_runtime_calls_invalid_is_refused(
+    tmp_path: Path, model: onnx.ModelProto, reason: str
+) -> None:
+    session = pytest.importorskip("onnxruntime").InferenceSession
+    with pytest.raises(Exception, match="ONNXRuntimeError"):
+        session(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    with pytest.raises(WorkloadError, match=f"m.onnx: .*{reason}"):
+        require_sound(model, tmp_path / "m.onnx")
+
+
+def test_a_newer_model_and_an_unknown_operator_pass(tmp_path: Path) -> None:
+    newer = model_of([RELU], declared("x"))
+    newer.ir_version = 99
+    require_sound(newer, tmp_path / "m.onnx")
+    own = model_of([helper.make_node("Own", ["x"], ["y"], domain="own")], declared("x"))
+    own.opset_import.append(helper.make_opsetid("own", 1))
+    require_sound(own, tmp_path / "m.onnx")

@@ -6,6 +6,7 @@ import importlib
 import os
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from profilers.workers.program.loaded_workload import LoadedWorkload, PreparedCall, read_document
 from profilers.workers.program.serving import instruments, serve
 from profilers.workers.program.tensorrt.building import dialect_of, shape_ranges
 from profilers.workers.program.tensorrt.cuda import Buffer, Cuda, DeviceTensor, open_cuda
@@ -14,7 +15,6 @@ from profilers.workers.program.tensorrt.kept_files import cache_folder
 from profilers.workers.program.tensorrt.session import Session
 from profilers.workers.program.tensors import make_array
 from profilers.workers.program.worker import Worker
-from profilers.workers.program.workload import LoadedWorkload, PreparedCall, read_document
 
 Feeds = Dict[str, Any]
 

@@ -10,7 +10,7 @@ from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.architecture.workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
 from automoe.search import (

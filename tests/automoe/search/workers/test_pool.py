@@ -29,7 +29,7 @@ from automoe.search import (
 )
 from automoe.search.fitness.evaluator import OtherFilesError
 from automoe.search.state import SearchState
-from automoe.search.workers.backend import Cluster, WorkerLostError, outcome_of
+from automoe.search.workers.cluster import Cluster, WorkerLostError, outcome_of
 from automoe.search.workers.pool import HERE
 from automoe.training import TrainingSettings, train_supernet
 

@@ -105,6 +105,19 @@ def test_a_warmup_that_is_slow_from_noise_has_settled() -> None:
     assert warm_up(4.0, 9.0)["runs"] == 2
 
 
+def test_a_warmup_ends_at_the_time_of_an_earlier_process() -> None:
+    assert warm_up(4.2, 4.0, usual_ms=4.0)["runs"] == 1
+    # 4.21 is slower than 4 by more than 5 %, so the second run is compared with it.
+    assert warm_up(4.21, 4.0, 3.9, usual_ms=4.0)["runs"] == 2
+    reply = warm_up(9.0, 5.0, 4.5, 4.4, usual_ms=4.0)
+    assert (reply["runs"], reply["settled"]) == (4, True)
+
+
+def test_the_time_of_an_earlier_process_does_not_shorten_a_warmup_by_time(loaded: Worker) -> None:
+    bounds = {"min_runs": 1, "max_seconds": 20.0, "tolerance": 0.05, "usual_ms": 1e9}
+    assert ask(loaded, "warmup", id="w", min_seconds=0.05, **bounds)["seconds"] >= 0.05
+
+
 def test_a_warmup_compares_quarters_once_there_are_many_runs() -> None:
     # One fast run among the last four of sixteen is no trend.
     reply = warm_up(*[4.0] * 15, 2.0, min_runs=16)
@@ -151,14 +164,14 @@ def test_a_block_holds_its_samples_between_two_readings_of_the_sensors(loaded: W
 
 def test_the_sentinel_is_read_around_every_group(loaded: Worker) -> None:
     loaded.loaded["w"] = TimedWorkload(30, 40, 50, 60, 70)
-    loaded.loaded["s"] = TimedWorkload(5, 6, 7, 8, 9, 10, 11)
-    reply = ask(loaded, "block", id="w", sentinel="s", samples=5, group_ms=60, burst_ms=10)
+    loaded.loaded["s"] = TimedWorkload(25, 40, 60, 70, 20, 30, 15, 90)
+    reply = ask(loaded, "block", id="w", sentinel="s", samples=5, group_ms=60)
     assert [(x["wall_ms"], x["group"]) for x in reply["samples"]] == [
         *((30, 0), (40, 0)),
         *((50, 1), (60, 1)),
         (70, 2),
     ]
-    assert reply["sentinel_ms"] == [[5, 6], [7, 8], [9, 10], [11]]
+    assert reply["sentinel_ms"] == [[25, 40], [60], [70], [20, 30, 15]]
 
 
 def test_an_unloaded_workload_is_gone(loaded: Worker) -> None:
@@ -210,7 +223,7 @@ def test_energy_is_that_of_the_groups_over_their_runs(doubling: Path) -> None:
     assert ask(worker, "hello")["energy_meter"] == "a meter"
     for name in ("w", "s"):
         ask(worker, "load", id=name, workload=str(doubling), threads=1)
-    reply = ask(worker, "block", id="w", sentinel="s", samples=3, group_ms=0.0, burst_ms=0.0)
+    reply = ask(worker, "block", id="w", sentinel="s", samples=3, group_ms=0.0)
     # Every group is one sample: three groups of 8 mJ over three runs; the sentinel is left out.
     assert meter.n_started == 3
     assert reply["energy_mj"] == 8.0
@@ -220,12 +233,12 @@ def test_the_run_that_only_refills_caches_takes_energy_too(doubling: Path) -> No
     meter = Meter()
     worker = OnnxRuntimeWorker(meter=meter)
     load(worker, doubling)
-    reply = ask(worker, "block", id="w", samples=3, group_ms=1.0, burst_ms=0.0)
+    reply = ask(worker, "block", id="w", samples=3, group_ms=1.0)
     assert len(reply["samples"]) == 3
     assert reply["energy_mj"] == 2.0  # one group of 8 mJ over the three samples and a first run
 
 
 def test_without_a_meter_there_is_no_energy(loaded: Worker) -> None:
     assert ask(loaded, "hello")["energy_meter"] == ""
-    reply = ask(loaded, "block", id="w", samples=1, group_ms=1.0, burst_ms=0.0)
+    reply = ask(loaded, "block", id="w", samples=1, group_ms=1.0)
     assert reply["energy_mj"] is None

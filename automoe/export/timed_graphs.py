@@ -1,0 +1,175 @@
+"""This module writes workloads of architectures, with random weights and a given routing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from automoe.architecture.architecture import Architecture, EncoderLayer
+from automoe.architecture.routing_pattern import StackName, router_bias
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.export.decoder_graph import decoder_graph
+from automoe.export.encoder_graph import encoder_graph
+from automoe.export.graph import Range, TensorRtForm
+from automoe.export.quantization import quantize_graph
+from automoe.export.tensorrt_profiles import open_dimensions
+from automoe.export.weights import RandomBlob
+from automoe.supernet import TransformerConfig
+from automoe.text.special_tokens import UNK
+from profilers.workload.workload import Call, TensorSpec, Workload
+
+# Random weights, those of norms included, have a standard deviation of 0.02. Therefore no
+# activation and no weight exceeds 127 of these steps.
+_ACTIVATION_STEP, _WEIGHT_STEP = 0.5 / 127, 0.1 / 127
+_PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16", "int8")}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadWriter:
+    """A writer of workloads, each of which translates one sentence with an architecture.
+
+    The encoder reads the source at once. Then the decoder makes one step for each target token,
+    with the projection to the vocabulary.
+
+    Attributes:
+        folder: The folder of the graphs, the workloads and the shared weights.
+        sentence: The sentence that is translated.
+        prefix: The prefix of the names of graphs and workloads. Writers that share the weights
+            need different ones.
+        tensorrt: Whether the graphs are for TensorRT instead of ONNX Runtime.
+
+    Raises:
+        ValueError: The runtime does not have the sentence's precision.
+    """
+
+    folder: Path
+    sentence: TranslationWorkload
+    prefix: str = ""
+    tensorrt: bool = False
+
+    def __post_init__(self) -> None:
+        runtime = "tensorrt" if self.tensorrt else "onnxruntime"
+        precision = self.sentence.precision
+        if precision not in _PRECISIONS[runtime]:
+            raise ValueError(
+                f"'precision' with runtime {runtime} must be {' or '.join(_PRECISIONS[runtime])}. "
+                f"Got '{precision}'; processors have no kernels for it: use '--runtime tensorrt' "
+                "on a GPU."
+            )
+
+    def write(self, architecture: Architecture) -> Path:
+        """Write the graphs and the workload, and return the workload's path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = TransformerConfig.of(
+            architecture,
+            vocab_size=self.sentence.vocab_size,
+            shared_embeddings=self.sentence.shared_embeddings,
+        )
+        precision = "fp16" if self.sentence.precision == "fp16" else "fp32"
+        file = "weights.bin" if precision == "fp32" else f"weights.{precision}.bin"
+        blob = RandomBlob(self.folder / file, precision=precision)
+        weights = blob.graph_weights()
+        sizes = self._dimensions(architecture)
+        graphs, ranges = {}, {}
+        for name, build, length, n_tokens in (
+            ("encoder", encoder_graph, self.sentence.src_len, sizes["source_length"][1]),
+            ("decoder", decoder_graph, self.sentence.tgt_len, sizes["beam"][1]),
+        ):
+            graph = build(
+                config,
+                weights,
+                max_positions=length,
+                forced_routing=True,
+                batch=self.sentence.batch,
+                tensorrt=self._form(n_tokens),
+            )
+            if self.tensorrt:
+                ranges[name] = graph.shape_ranges(sizes)
+            graphs[name] = f"{self.prefix}{architecture.id}.{name}.onnx"
+            graph.save(self.folder / graphs[name])
+            if self.sentence.precision == "int8" and not self.tensorrt:
+                quantize_graph(self.folder / graphs[name])
+            weights = blob.graph_weights(weights.end)
+        path = self.folder / f"{self.prefix}{architecture.id}.workload.json"
+        calls = (self._encoder_call(architecture), self._decoder_call(architecture))
+        Workload(graphs, calls, ranges).save(path)
+        return path
+
+    def _form(self, n_tokens: int) -> TensorRtForm | None:
+        int8 = _random_steps if self.sentence.precision == "int8" else None
+        return TensorRtForm(n_tokens, int8) if self.tensorrt else None
+
+    def _dimensions(self, architecture: Architecture) -> dict[str, Range]:
+        """Return the range of each dimension. Only the cache grows from step to step."""
+        sentence, last = self.sentence, self.sentence.tgt_len - 1
+        length, beam = (sentence.src_len,) * 3, (sentence.beam,) * 3
+        cached = (0, last // 2, last)
+        return open_dimensions(architecture, length, cached, beam, batch=sentence.batch)
+
+    def _encoder_call(self, architecture: Architecture) -> Call:
+        n_tokens = self.sentence.src_len * self.sentence.batch
+        routes = self._routes(architecture.encoder.layers, n_tokens, stack="encoder")
+        source = TensorSpec(
+            "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
+        )
+        return Call(
+            "encoder",
+            "encoder",
+            inputs={"source": source, **{name: steps[0] for name, steps in routes.items()}},
+            routing_outputs=_routers(architecture.encoder.layers),
+        )
+
+    def _decoder_call(self, architecture: Architecture) -> Call:
+        n_steps, layers = self.sentence.tgt_len, architecture.decoder.layers
+        n_hypotheses = self.sentence.batch * self.sentence.beam
+        past, crossed, carried = {}, {}, {}
+        for i, layer in enumerate(layers):
+            empty = (n_hypotheses, layer.heads, 0, architecture.qkv_dim // layer.heads)
+            for part in ("key", "value"):
+                dtype = "float16" if self.sentence.precision == "fp16" else "float32"
+                past[f"past_{part}_{i}"] = TensorSpec(dtype, empty, values=())
+                crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
+                carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
+        positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
+        n_tokens = n_steps * n_hypotheses
+        routes = self._routes(layers, n_tokens, stack="decoder", n_steps=n_steps)
+        return Call(
+            "decoder",
+            "decoder",
+            repeat=n_steps,
+            inputs={"token": TensorSpec("int64", (n_hypotheses,), values=(UNK,)), **past},
+            step_inputs={"position": positions, **routes},
+            from_calls=crossed,
+            carry=carried,
+            routing_outputs=_routers(layers),
+        )
+
+    def _routes(
+        self, layers: Sequence[EncoderLayer], n_tokens: int, *, stack: StackName, n_steps: int = 1
+    ) -> Mapping[str, tuple[TensorSpec, ...]]:
+        routes = {}
+        for i, layer in enumerate(layers):
+            if layer.is_sparse:
+                rng = np.random.default_rng((stack == "decoder", i))
+                routing = self.sentence.routing
+                expert_T = routing.experts(layer.experts, n_tokens, rng, stack=stack, layer=i)
+                bias = router_bias(expert_T, len(layer.experts))
+                routes[f"route_{i}"] = tuple(
+                    TensorSpec("float32", step.shape, values=tuple(step.ravel().tolist()))
+                    for step in np.split(bias, n_steps)
+                )
+        return routes
+
+
+def _random_steps(weight: str) -> tuple[float, float]:
+    return _ACTIVATION_STEP, _WEIGHT_STEP
+
+
+def _routers(layers: Sequence[EncoderLayer]) -> tuple[str, ...]:
+    return tuple(f"expert_{i}" for i, layer in enumerate(layers) if layer.is_sparse)
+
+
+def _any_tokens(n_tokens: int, vocab_size: int) -> tuple[int, ...]:
+    ordinary = UNK + 1
+    return tuple(ordinary + i % (vocab_size - ordinary) for i in range(n_tokens))

@@ -1,0 +1,63 @@
+"""This module checks the content of a file, and turns a failed validation into one line."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+
+class NumberError(ValueError):
+    """A file has a truth value or a text where a number is asked for."""
+
+
+def require_numbers(
+    model: type[BaseModel], content: Mapping[str, Any], *, within: str = ""
+) -> None:
+    """Check that a file has numbers where numbers are asked for.
+
+    A model itself would take `true` for 1, and `"10"` for 10, as the command line needs it.
+
+    Args:
+        model: The model of the content.
+        content: The content of the file, or a section of it.
+        within: The name of that section, with a point behind it.
+
+    Raises:
+        NumberError: A field has a truth value or a text. The message names it.
+    """
+    for name, field in model.model_fields.items():
+        value, kinds = content.get(name), tuple(_kinds(field.annotation))
+        if isinstance(value, Mapping):
+            for kind in kinds:
+                if issubclass(kind, BaseModel):
+                    require_numbers(kind, value, within=f"{within}{name}.")
+        is_number = (int in kinds or float in kinds) and type(value) not in kinds
+        if is_number and isinstance(value, bool | str):
+            wanted = "number" if float in kinds else "integer"
+            raise NumberError(
+                f"'{within}{name}': Input should be a valid {wanted}. Got {value!r:.80}."
+            )
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    """Yield the types that an annotation allows."""
+    if isinstance(annotation, type):
+        yield annotation
+    if get_origin(annotation) is tuple:  # a list of numbers is no number
+        return
+    for argument in get_args(annotation):
+        yield from _kinds(argument)
+
+
+def explain(error: ValidationError) -> str:
+    """Return the first problem as one line: the field, what was expected and the value."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{where}'. Remove it or correct its spelling."
+    if first["type"] == "missing":
+        return f"the key '{where}' is missing. Add it."
+    message = first["msg"].removeprefix("Value error, ")
+    if not where:
+        return f"{message}."
+    return f"'{where}': {message}. Got {first['input']!r:.80}."

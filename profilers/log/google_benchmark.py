@@ -1,0 +1,96 @@
+"""This module reads the tables of Google Benchmark, which has the sizes in the name of each run.
+
+`BM_Gemm/64/k:8/threads:2` becomes the benchmark `BM_Gemm` with the columns `argument_1` and `k`.
+Aggregates such as `BM_Gemm/64_stddev` are no measurements. They are left out, except that the
+median stands for repetitions that are not in the table.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+_COLUMNS: Final = frozenset({"name", "iterations", "real_time", "cpu_time"})
+_AGGREGATE: Final = re.compile(r"(.*)_(mean|median|stddev|cv|BigO|RMS|min|max)")
+_SWITCHES: Final = frozenset({"real_time", "process_time", "manual_time"})
+_PROTOCOL: Final = frozenset(
+    {"iterations", "repeats", "min_time", "min_warmup_time", "warmup", "threads"}
+)
+_ARGUMENT: Final = re.compile(r"(?:([^:/]+):)?([+-]?\d+(?:\.\d+)?)")
+_FALSE: Final = frozenset({"", "false", "0"})
+
+Cells = tuple[str, ...]
+
+
+def expanded(
+    columns: Sequence[str], rows: Sequence[Cells]
+) -> tuple[tuple[str, ...], list[Cells | None], tuple[str, ...]]:
+    """Return the columns and rows with the sizes of each name, and remarks.
+
+    A row that is no measurement becomes None. Any other table is returned as it is.
+
+    Args:
+        columns: The names of the columns.
+        rows: The cells of each row, as many as there are columns.
+    """
+    if not set(columns) >= _COLUMNS or not rows:
+        return tuple(columns), list(rows), ()
+    cells = [dict(zip(columns, row, strict=True)) for row in rows]
+    names = [row.get("run_name") or row["name"] for row in cells]
+    kinds = [_kind(row, set(names)) for row in cells]
+    bases = [
+        match[1] if kind and (match := _AGGREGATE.fullmatch(name)) else name
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    measured = {base for base, kind in zip(bases, kinds, strict=True) if not kind}
+    failed = [row.get("error_occurred", "").lower() not in _FALSE for row in cells]
+    is_kept = [
+        not is_failed and (not kind or (kind == "median" and base not in measured))
+        for is_failed, kind, base in zip(failed, kinds, bases, strict=True)
+    ]
+    split = [_split(base) for base in bases]
+    added = ["benchmark", *dict.fromkeys(name for _, sizes in split for name in sizes)]
+    added = [name for name in added if name not in columns]
+    kept = [
+        (*row, *({"benchmark": family, **sizes}.get(name, "") for name in added)) if keeps else None
+        for row, (family, sizes), keeps in zip(rows, split, is_kept, strict=True)
+    ]
+    return (*columns, *added), kept, _remarks(kept, failed, len(added) > 1)
+
+
+def _kind(row: dict[str, str], names: set[str]) -> str:
+    """Return the kind of an aggregate, such as `median`; empty for a measurement."""
+    if row.get("aggregate_name"):
+        return row["aggregate_name"]
+    match = _AGGREGATE.fullmatch(row["name"])
+    if "run_type" in row or match is None:
+        return ""
+    others = sum(f"{match[1]}_{kind}" in names for kind in ("mean", "median", "stddev"))
+    return match[2] if match[1] in names or others > 1 else ""
+
+
+def _split(name: str) -> tuple[str, dict[str, str]]:
+    """Return the benchmark and the sizes in the name of a run."""
+    family, *parts = name.split("/")
+    sizes: dict[str, str] = {}
+    n_unnamed = 0
+    for part in parts:
+        match = _ARGUMENT.fullmatch(part)
+        if match is None:
+            family += "" if part in _SWITCHES else f"/{part}"
+        elif match[1] is None:
+            n_unnamed += 1
+            sizes[f"argument_{n_unnamed}"] = match[2]
+        elif match[1] not in _PROTOCOL:
+            sizes[match[1]] = match[2]
+    return family, sizes
+
+
+def _remarks(
+    kept: Sequence[Cells | None], failed: Sequence[bool], has_sizes: bool
+) -> tuple[str, ...]:
+    n_out, n_failed = sum(row is None for row in kept), sum(failed)
+    left_out = f"{n_out} rows of Google Benchmark are left out: {n_failed} failed, the others are"
+    said = [f"{left_out} aggregates of other rows"] if n_out else []
+    if has_sizes:
+        said.append("the sizes in the names of Google Benchmark's runs became columns")
+    return tuple(said)

@@ -1,0 +1,207 @@
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx.external_data_helper import ExternalDataInfo
+
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.routing_pattern import RoutingPattern
+from automoe.architecture.space import SearchSpace
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.export import WorkloadWriter
+from automoe.export.replay import run_named
+from automoe.export.runtime import open_session
+from devices import get_device
+from profilers import TensorSpec, WorkerProcess, Workload
+
+SRC_LEN, TGT_LEN, VOCAB_SIZE, BEAM = 8, 5, 30, 3
+
+
+def sentence(routing: str = "balanced", beam: int = BEAM) -> TranslationWorkload:
+    return TranslationWorkload(
+        SRC_LEN, TGT_LEN, VOCAB_SIZE, beam=beam, routing=RoutingPattern.parse(routing)
+    )
+
+
+def array(spec: TensorSpec) -> np.ndarray:
+    values = np.array(spec.values, dtype=spec.dtype)
+    return np.full(spec.shape, values[0]) if values.size == 1 else values.reshape(spec.shape)
+
+
+def run_all(path: Path) -> dict[str, list[dict[str, np.ndarray]]]:
+    """Every run of every call, by an interpreter of workloads that is not the worker's."""
+    workload = Workload.load(path)
+    runs: dict[str, list[dict[str, np.ndarray]]] = {}
+    for call in workload.calls:
+        session = open_session(path.parent / workload.graphs[call.graph])
+        feeds: dict[str, Any] = {name: array(spec) for name, spec in call.inputs.items()}
+        feeds |= {name: runs[other][-1][out] for name, (other, out) in call.from_calls.items()}
+        runs[call.name] = []
+        for step in range(call.repeat):
+            feeds |= {name: array(specs[step]) for name, specs in call.step_inputs.items()}
+            outputs = run_named(session, feeds)
+            runs[call.name].append(outputs)
+            feeds |= {name: outputs[out] for out, name in call.carry.items()}
+    return runs
+
+
+def test_a_sparse_architecture_runs_in_the_worker(tmp_path: Path, sparse: Architecture) -> None:
+    path = WorkloadWriter(tmp_path, sentence()).write(sparse)
+    with WorkerProcess(get_device("cpu")) as worker:
+        worker.request("load", id="x", workload=str(path), threads=1)
+        outputs = worker.request("outputs", id="x")["outputs"]
+    assert all(tensor["finite"] for call in outputs.values() for tensor in call.values())
+    shapes = {name: tensor["shape"] for call in outputs.values() for name, tensor in call.items()}
+    # qkv 16; layer 0 attends with 2 heads to 2 encoder layers, layer 1 with 4 heads to one.
+    assert shapes["cross_key_0"] == [2, 8, 2 * SRC_LEN]
+    assert shapes["cross_value_1"] == [4, SRC_LEN, 4]
+    assert shapes["logits"] == [BEAM, VOCAB_SIZE]
+    assert shapes["present_key_0"] == [BEAM, 4, TGT_LEN, 4]
+    assert shapes["present_value_1"] == [BEAM, 2, TGT_LEN, 8]
+    runs = run_all(path)
+    for call, last in ((name, runs[name][-1]) for name in ("encoder", "decoder")):
+        for name, value in last.items():
+            total = pytest.approx(float(value.sum()), rel=1e-4, abs=1e-3)
+            assert outputs[call][name]["sum"] == total
+
+
+@pytest.mark.parametrize("routing", ["balanced", "skewed:1.5", "worst"])
+def test_the_routing_is_the_one_asked_for(
+    tmp_path: Path, sparse: Architecture, routing: str
+) -> None:
+    runs = run_all(WorkloadWriter(tmp_path, sentence(routing)).write(sparse))
+    pattern = RoutingPattern.parse(routing)
+    encoder = pattern.experts((16, 48, 32), SRC_LEN, np.random.default_rng((0, 0)))
+    assert runs["encoder"][0]["expert_0"].tolist() == encoder.tolist()
+    decoder = pattern.experts((8, 40), TGT_LEN * BEAM, np.random.default_rng((1, 0)))
+    by_step = np.stack([step["expert_0"] for step in runs["decoder"]])
+    assert by_step.tolist() == decoder.reshape(TGT_LEN, BEAM).tolist()
+
+
+def test_balanced_and_worst_routing_by_hand(tmp_path: Path, sparse: Architecture) -> None:
+    def served(routing: str) -> list[int]:
+        runs = run_all(WorkloadWriter(tmp_path / routing, sentence(routing)).write(sparse))
+        return np.bincount(runs["encoder"][0]["expert_0"], minlength=3).tolist()
+
+    assert sorted(served("balanced")) == [2, 3, 3]  # eight tokens, three experts
+    assert served("worst") == [1, 6, 1]  # expert 1 is the widest
+
+
+def test_every_decoder_step_is_finite_and_sees_one_more_token(
+    tmp_path: Path, sparse: Architecture
+) -> None:
+    steps = run_all(WorkloadWriter(tmp_path, sentence()).write(sparse))["decoder"]
+    assert [step["present_key_1"].shape[2] for step in steps] == [1, 2, 3, 4, 5]
+    assert all(np.isfinite(value).all() for step in steps for value in step.values())
+    assert not np.array_equal(steps[0]["logits"], steps[1]["logits"])
+
+
+def test_architectures_share_weights_whose_beginning_does_not_change(
+    tmp_path: Path, sparse: Architecture, tiny: SearchSpace
+) -> None:
+    writer = WorkloadWriter(tmp_path, sentence())
+    path = writer.write(sparse)
+    first, before = (tmp_path / "weights.bin").read_bytes(), run_all(path)
+    writer.write(tiny.largest())
+    grown = (tmp_path / "weights.bin").read_bytes()
+    assert len(grown) > len(first)
+    assert grown.startswith(first)
+    assert [file.name for file in tmp_path.glob("*.bin")] == ["weights.bin"]
+    after = run_all(path)
+    assert np.array_equal(before["decoder"][-1]["logits"], after["decoder"][-1]["logits"])
+
+
+def test_weights_of_encoder_and_decoder_lie_apart(tmp_path: Path, sparse: Architecture) -> None:
+    workload = Workload.load(WorkloadWriter(tmp_path, sentence()).write(sparse))
+    spans = []
+    for graph in workload.graphs.values():
+        model = onnx.load(tmp_path / graph, load_external_data=False)
+        for tensor in model.graph.initializer:
+            if tensor.external_data:
+                info = ExternalDataInfo(tensor)
+                spans.append((info.offset, info.offset + info.length))
+    spans.sort()
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_a_dense_architecture_needs_no_routes(tmp_path: Path, tiny: SearchSpace, beam: int) -> None:
+    path = WorkloadWriter(tmp_path, sentence(beam=beam)).write(tiny.smallest())
+    calls = Workload.load(path).calls
+    assert not [
+        name
+        for call in calls
+        for name in (*call.inputs, *call.step_inputs)
+        if name.startswith("route")
+    ]
+    assert run_all(path)["decoder"][-1]["logits"].shape == (beam, VOCAB_SIZE)
+
+
+def test_graphs_pass_the_onnx_checker(tmp_path: Path, sparse: Architecture) -> None:
+    workload = Workload.load(WorkloadWriter(tmp_path, sentence()).write(sparse))
+    for graph in workload.graphs.values():
+        onnx.checker.check_model(str(tmp_path / graph), full_check=True)
+
+
+def test_the_smallest_vocabulary_that_holds_a_word(tmp_path: Path, sparse: Architecture) -> None:
+    path = WorkloadWriter(tmp_path, TranslationWorkload(3, 2, 5)).write(sparse)
+    assert run_all(path)["decoder"][-1]["logits"].shape == (1, 5)
+
+
+def test_sentences_of_a_batch_do_not_see_each_other(tmp_path: Path, sparse: Architecture) -> None:
+    # All tokens go to one expert of each layer, so that routing is the same for one and for two.
+    alone, together = (
+        run_all(WorkloadWriter(tmp_path / str(n), replace(sentence("best"), batch=n)).write(sparse))
+        for n in (1, 2)
+    )
+    one, two = alone["encoder"][0], together["encoder"][0]
+    for j in range(2):
+        for part in ("key", "value"):
+            both = two[f"cross_{part}_{j}"]
+            assert both.shape == (2, *one[f"cross_{part}_{j}"].shape)
+            assert both[0] == pytest.approx(one[f"cross_{part}_{j}"], abs=1e-6)
+            assert np.abs(both[0] - both[1]).max() > 1e-4
+    for step, run in enumerate(together["decoder"]):
+        assert run["logits"].shape == (2 * BEAM, VOCAB_SIZE)
+        # With such small random weights sentences differ little, but more than rounding does.
+        expected = alone["decoder"][step]["logits"]
+        own, other = (np.abs(logits - expected).max() for logits in np.split(run["logits"], 2))
+        assert own < other / 20
+
+
+def test_the_worker_counts_the_tokens_of_each_expert(tmp_path: Path, sparse: Architecture) -> None:
+    path = WorkloadWriter(tmp_path, sentence()).write(sparse)
+    with WorkerProcess(get_device("cpu")) as worker:
+        worker.request("load", id="x", workload=str(path), threads=1)
+        counted = worker.request("routing", id="x")["tokens_per_expert"]
+    # Eight source tokens over three experts; five steps of three hypotheses over two.
+    assert {router: sorted(tokens) for router, tokens in counted.items()} == {
+        "encoder.expert_0": [2, 3, 3],
+        "decoder.expert_0": [7, 8],
+    }
+
+
+def test_int8_products_run_in_the_worker_and_route_alike(
+    tmp_path: Path, sparse: Architecture
+) -> None:
+    exact, coarse = (
+        WorkloadWriter(tmp_path / name, replace(sentence(), precision=name)).write(sparse)
+        for name in ("fp32", "int8")
+    )
+    for graph in Workload.load(coarse).graphs.values():
+        kinds = [node.op_type for node in onnx.load(coarse.parent / graph).graph.node]
+        assert "MatMulInteger" in kinds
+        assert "Gemm" not in kinds
+    expected, got = run_all(exact), run_all(coarse)
+    routers = [name for name in got["encoder"][-1] if name.startswith("expert_")]
+    assert routers
+    for name in routers:
+        np.testing.assert_array_equal(got["encoder"][-1][name], expected["encoder"][-1][name])
+    with WorkerProcess(get_device("cpu")) as worker:
+        worker.request("load", id="x", workload=str(coarse), threads=1)
+        outputs = worker.request("outputs", id="x")["outputs"]
+    assert all(tensor["finite"] for call in outputs.values() for tensor in call.values())

@@ -1,0 +1,39 @@
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from automoe.field_errors import NumberError, require_numbers
+
+
+class Inner(BaseModel):
+    n: int | None = None
+
+
+class Outer(BaseModel):
+    share: Annotated[float, Field(ge=0)] = 0.5
+    is_on: bool = False
+    name: str = ""
+    precision: Literal["no", "fp16"] = "no"
+    either: int | str = 0
+    sizes: tuple[int, ...] = ()
+    inner: Inner = Inner()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"share": True}, "'share': Input should be a valid number. Got True."),
+        ({"share": "0.5"}, "'share': Input should be a valid number. Got '0.5'."),
+        ({"inner": {"n": False}}, "'inner.n': Input should be a valid integer. Got False."),
+    ],
+)
+def test_a_truth_value_or_a_text_is_no_number(content: dict[str, object], message: str) -> None:
+    with pytest.raises(NumberError, match=message):
+        require_numbers(Outer, content)
+
+
+def test_everything_else_is_left_to_the_model() -> None:
+    content = {"share": 1, "is_on": "yes", "name": "10", "precision": "no", "either": "10"}
+    require_numbers(Outer, {**content, "sizes": "1", "inner": None, "unknown": True})
+    require_numbers(Outer, {"is_on": True, "share": None, "inner": {"n": 3}})

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from profilers import LogError
+from profilers.log.any_log import AnyLog, read_any_log
+
+
+def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog:
+    path = tmp_path / "log.csv"
+    lines = [f'"{name}",{other}', *(f'"{cell}",{n}' for n, cell in enumerate(cells, 1))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return read_any_log(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "expected"),
+    [
+        ("sparsity", ("90%", "12.5 %", "0%"), ["90", "12.5", "0"]),
+        ("prompt", ("512", "1k", "2K", "1.5k"), ["512", "1000", "2000", "1500"]),
+        ("prompt", ("4Ki", "512"), ["4096", "512"]),
+        ("params", ("500M", "7B", "1.5B"), ["500000000", "7000000000", "1500000000"]),
+        ("model", ("7b", "13b"), ["7", "13"]),
+        ("memory", ("16 GB", "512 MB"), ["16000", "512"]),
+        ("memory", ("1 GiB", "2 GiB"), ["1073.741824", "2147.483648"]),
+        ("took", ("1e3 ms", "2.5 ms"), ["1e3", "2.5"]),
+        ("took", ("1.5 s", "250 ms", "40us"), ["1500", "250", "0.04"]),
+        ("took_us", ("1.5 ms", "40 us"), ["1500", "40"]),
+        ("took", ("3 \u03bcs", "4 \u00b5s"), ["0.003", "0.004"]),
+        ("share", ("12,5 %", "3 %"), ["12.5", "3"]),
+        ("memory", ("1\u202f024 MB", "512 MB"), ["1024", "512"]),
+        ("factor", ("2x", "4x"), ["2", "4"]),
+        ("flops", ("1,234.5 MFLOP", "12.5 MFLOP"), ["1234.5", "12.5"]),
+        ("took", ("3 ms", "n/a", ""), ["3", "n/a", ""]),
+    ],
+)
+def test_a_number_with_a_unit_is_read_as_a_number(
+    tmp_path: Path, name: str, cells: tuple[str, ...], expected: list[str]
+) -> None:
+    log = read(tmp_path, name, *cells)
+    assert [row.cells[name] for row in log.rows] == expected
+    (remark,) = log.remarks
+    assert remark.startswith("units are read: ")
+    assert f" in {name!r}" in remark
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("variant", ("1a", "2b", "3a")),
+        ("kernel", ("3x3", "5x5")),
+        ("release", ("1.2.3a", "1.2.4a")),
+        ("power_mode", ("15W", "30W")),
+        ("gpu", ("3090 Ti", "4090")),
+        ("batch size", ("1", "2.5", "1e3", "inf")),
+        ("sizes", ("[1, 2]", "3_4")),
+        ("run_id", ("1k", "2k")),
+    ],
+)
+def test_labels_and_conditions_stay_as_they_are(
+    tmp_path: Path, name: str, cells: tuple[str, ...]
+) -> None:
+    log = read(tmp_path, name, *cells)
+    assert [row.cells[name] for row in log.rows] == list(cells)
+    assert log.remarks == ()
+
+
+def test_a_column_with_and_without_units_is_text_and_that_is_said(tmp_path: Path) -> None:
+    log = read(tmp_path, "sparsity", "90%", "0.5", "10%")
+    assert [row.cells["sparsity"] for row in log.rows] == ["90%", "0.5", "10%"]
+    (remark,) = log.remarks
+    assert "has numbers with and without a unit ('90%', '0.5'), so it is text" in remark
+
+
+def test_the_unit_of_a_time_may_be_in_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("latency,unit,batch\n1500,us,1\n2.5,ms,2\n0.004,s,3\n,,4\n")
+    log = read_any_log(path)
+    assert [row.cells["latency"] for row in log.rows] == ["1.5", "2.5", "4", ""]
+    assert log.in_ms == {"latency"}
+    assert (log.unit_of("latency").name, log.unit_of("latency").source) == ("ms", "its cells")
+    with pytest.raises(LogError, match="'--unit' must be left out for 'latency', whose cells tell"):
+        log.unit_of("latency", "us")
+    path.write_text("latency,unit,batch\n1500,us,1\n2.5,ops,2\n")
+    with pytest.raises(LogError, match="'unit' must name a unit of time in every row. Got 'ops'"):
+        read_any_log(path)
+
+
+def test_a_column_of_units_of_something_else_is_a_category(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("latency_ms,unit\n1500,encoder\n2.5,decoder\n")
+    assert read_any_log(path).remarks == ()
+
+
+def test_throughputs_of_jmh_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jmh.csv"
+    path.write_text('"Benchmark","Mode","Score","Unit","Param: n"\n"a.b","thrpt",3.5,"ops/s",1\n')
+    with pytest.raises(LogError, match="must name a unit of time in every row. Got 'ops/s' in row"):
+        read_any_log(path)
+    path.write_text('"Benchmark","Mode","Score","Unit","Param: n"\n"a.b","avgt",3.5,"us/op",1\n')
+    assert [row.cells["Score"] for row in read_any_log(path).rows] == ["0.0035"]

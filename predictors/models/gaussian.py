@@ -6,6 +6,7 @@ import numpy as np
 
 from predictors.models.base import Matrix, Vector
 from predictors.models.linear import standardisation
+from profilers.audit.gaussian_process import matern, squared_distances
 
 _LENGTHS = (1.0, 3.0, 10.0)  # length scales of standardised features
 _AMPLITUDES = (1e-2, 1e-1)  # explained variance of the log residual
@@ -32,10 +33,10 @@ def fit_process(X: Matrix, y: Vector) -> Process:
     """
     mean, scale = standardisation(X)
     rows = (X - mean) / scale
-    distance = _distances(rows, rows)
+    squared = squared_distances(rows, rows)
     best = (-np.inf, 0.0, 0.0, np.empty(0))
     for length in _LENGTHS:
-        values, vectors = np.linalg.eigh(_matern(distance / length))
+        values, vectors = np.linalg.eigh(matern(squared / length**2))
         values, turned = np.maximum(values, 0.0), vectors.T @ y
         for amplitude in _AMPLITUDES:
             for noise in _NOISES:
@@ -53,8 +54,8 @@ def fit_process(X: Matrix, y: Vector) -> Process:
 def process_mean(process: Process, X: Matrix) -> Vector:
     """Return what a Gaussian process predicts for new rows, shape (rows,)."""
     rows = (X - process["mean"]) / process["scale"]
-    distance = _distances(rows, process["rows"])
-    kernel = process["amplitude"] * _matern(distance / process["length"])
+    squared = squared_distances(rows, process["rows"])
+    kernel = process["amplitude"] * matern(squared / process["length"] ** 2)
     return np.asarray(kernel @ process["weight"])
 
 
@@ -67,15 +68,3 @@ def process_of(pipeline: Any) -> Process:
         **{"weight": regressor.alpha_, "length": float(smooth.k2.length_scale)},
         "amplitude": float(smooth.k1.constant_value),
     }
-
-
-def _distances(left: Matrix, right: Matrix) -> Matrix:
-    """Return the Euclidean distance of each row on the left to each on the right."""
-    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
-
-
-def _matern(distance: Matrix) -> Matrix:
-    """Return the kernel Matern 5/2 at distances in units of its length."""
-    scaled = np.sqrt(5) * distance
-    return np.asarray((1 + scaled + scaled**2 / 3) * np.exp(-scaled))

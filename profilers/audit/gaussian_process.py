@@ -24,7 +24,6 @@ _STEPS = 60
 _LEAST_NOISE = 1e-3  # of the spread of the target
 _CONSTANT = 100.0  # the variance of the level, in squared spreads of the target
 _LEAST_FREEDOM = 0.25  # of the rows; they tell the scale even where they follow every bend
-_ROOT5 = float(np.sqrt(5))
 
 Vector = NDArray[np.float64]
 # Centres and widths of the normal priors of the logarithms of the standard deviations of: slopes,
@@ -151,7 +150,7 @@ class GaussianProcess:
         if len(groups) > _MOST_NONLINEAR:
             strength = [float(np.abs(own @ (x[rows] - x[rows].mean(0))).max()) for x in groups]
             groups = [groups[i] for i in np.argsort(strength)[-_MOST_NONLINEAR:]]
-        distances = np.array([_distances(x[rows], x[rows]) for x in groups])
+        distances = np.array([squared_distances(x[rows], x[rows]) for x in groups])
         parts = (
             self._slopes[rows] @ self._slopes[rows].T,
             self._steps[rows] @ self._steps[rows].T,
@@ -235,15 +234,7 @@ def _covariance(
 ) -> Vector:
     slopes, steps, bent, point, walked = points
     slope, step, bend, repeated = np.exp(2 * parameters[:4])
-    root = _distances(_ROOT5 * bent[rows], _ROOT5 * bent[others])
-    np.sqrt(root, out=root)
-    covariance = root / 3  # in place, because a long table makes a large matrix
-    covariance += 1
-    covariance *= root
-    covariance += 1
-    np.negative(root, out=root)
-    covariance *= np.exp(root, out=root)
-    covariance *= bend
+    covariance: Vector = bend * matern(squared_distances(bent[rows], bent[others]))
     covariance += slope * (slopes[rows] @ slopes[others].T) + _CONSTANT
     covariance += step * (steps[rows] @ steps[others].T)
     for place in walked.T:
@@ -261,11 +252,27 @@ def _own_variance(points: tuple[Vector, ...], rows: NDArray[np.intp], parameters
     return np.asarray(own + bend + _CONSTANT)
 
 
-def _distances(a: Vector, b: Vector) -> Vector:
-    """Return the squared distances between the rows of two tables."""
-    squared: Vector = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+def squared_distances(left: Vector, right: Vector) -> Vector:
+    """Return the squared distance of each row on the left to each on the right."""
+    squared: Vector = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2 * left @ right.T
     squared.clip(min=0.0, out=squared)
     return squared
+
+
+def matern(squared: Vector) -> Vector:
+    """Return the kernel Matern 5/2 at squared distances in units of its length.
+
+    The distances are overwritten, because those of a long table fill a cache.
+    """
+    squared *= 5
+    root = np.sqrt(squared, out=squared)
+    kernel = root / 3
+    kernel += 1
+    kernel *= root
+    kernel += 1
+    np.negative(root, out=root)
+    kernel *= np.exp(root, out=root)
+    return kernel
 
 
 def scaled(values: Vector) -> Vector:

@@ -2,15 +2,20 @@
 
 The residuals of log(latency) are compared with what independent noise can do: an even rise or fall,
 any stretch at a level of its own, and neighbours that resemble each other. Each comparison is in
-standard deviations, and the limit is so high that noise exceeds it in one of 100 000 logs. Outliers
+standard deviations, and the limit is so high that noise exceeds it in one of 30 000 logs. Outliers
 are brought to three deviations before, so the noise may have any distribution.
+
+Where the rows are in random order, an even rise is compared with the rises of shuffled rows. So it
+does not matter whether the features explain the latency well. Where the rows are sorted, rows of
+like features follow each other, and large residuals come in clusters. So a stretch is compared with
+the size of its own residuals.
 
 SciPy's rank tests against the order (`spearmanr`, `kendalltau`) detect a rise or a fall over the
 whole series. They do not tell where a stretch is, and so which rows to measure again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +25,7 @@ from profilers.audit.gaussian_process import Prediction
 from profilers.measuring.intervals import lag1_correlation
 
 MIN_ROWS = 20
-_LEVEL = 1e-5  # the share of sound logs that are accused
+_LEVEL = 3e-5  # the share of sound logs that are accused
 _TESTS = 3
 _CLIP = 3.0  # robust standard deviations; a single outlier is not a span
 _SHORTEST = 5  # rows of a span
@@ -69,11 +74,13 @@ class OrderEffect:
 
     @property
     def is_significant(self) -> bool:
-        """Return whether noise shows such an effect in at most one of 100 000 logs."""
+        """Return whether noise shows such an effect in at most one of 30 000 logs."""
         return self.p_value <= _LEVEL
 
 
-def order_effect(prediction: Prediction, residuals: Vector | None = None) -> OrderEffect:
+def order_effect(
+    prediction: Prediction, residuals: Vector | None = None, *, is_shuffled: bool = True
+) -> OrderEffect:
     """Test whether residuals of log(latency) depend on the order in which they were measured.
 
     With the precision of the prediction, the test knows which part of a drift the features can
@@ -83,6 +90,7 @@ def order_effect(prediction: Prediction, residuals: Vector | None = None) -> Ord
     Args:
         prediction: The prediction of log(latency), with the rows in the order of measuring.
         residuals: The residuals whose levels are told, if they are not those of the prediction.
+        is_shuffled: Whether the rows are in random order: no feature is sorted.
 
     Raises:
         ValueError: There are fewer than 20 residuals.
@@ -95,8 +103,11 @@ def order_effect(prediction: Prediction, residuals: Vector | None = None) -> Ord
     values = prediction.residuals if residuals is None else residuals
     clipped = _standardised(values)
     correlation = lag1_correlation(clipped)
-    rise, stretch = _deviations(prediction, clipped)
-    tails = prediction.tail(np.array([correlation * n**0.5, rise, stretch]))
+    rise, stretch = _deviations(prediction, clipped, is_shuffled=is_shuffled)
+    excess = _excess(prediction) if is_shuffled else 1.0
+    tails = prediction.tail(np.array([correlation * n**0.5, rise, stretch / excess]))
+    if is_shuffled:  # as in a test of Pearson's correlation
+        tails[1] = replace(prediction, freedom=n - 2.0).tail(rise / excess)
     p_value = min(1.0, _TESTS * float((tails * [1, 2, 2 * _SPANS_PER_ROW * n]).min()))
     reference, spans = Span(0, n, 0.0), tuple[Span, ...]()
     if p_value <= _LEVEL:
@@ -130,23 +141,44 @@ def _standardised(values: Vector) -> Vector:
     return clipped / max(1.0, float(clipped.std()))
 
 
-def _deviations(prediction: Prediction, clipped: Vector) -> tuple[float, float]:
+def _excess(prediction: Prediction) -> float:
+    """Return the deviation of a sum over shuffled rows, in those that the prediction states.
+
+    It is above 1 where the prediction is less sure than it says. A rise over all rows is taken out
+    before, because shuffles have none.
+    """
+    if prediction.precision is None or prediction.scores is None:
+        return 1.0
+    n = len(prediction.scores)
+    ramp = np.linspace(-0.5, 0.5, n)
+    bent = prediction.precision @ ramp
+    rest = prediction.scores - bent * (ramp @ prediction.scores) / (ramp @ bent)
+    stated = float(np.trace(prediction.precision) - prediction.precision.sum() / n)
+    return max(1.0, float(np.sqrt(n * rest.var() / stated)))
+
+
+def _deviations(
+    prediction: Prediction, clipped: Vector, *, is_shuffled: bool
+) -> tuple[float, float]:
     """Return by how many deviations the strongest even rise and the strongest stretch stand out."""
     n = len(clipped)
     ends = np.unique(np.linspace(0, n, min(n, _MOST_ENDS) + 1).round().astype(int))
     ramp = np.linspace(-0.5, 0.5, n)
+    scores = clipped if prediction.scores is None else prediction.scores
     if prediction.precision is None or prediction.scores is None:
-        sums = np.concatenate(([0.0], np.cumsum(clipped)))[ends]
         common = np.minimum.outer(ends, ends) - np.outer(ends, ends) / n
         rise = float(ramp @ clipped / np.sqrt(ramp @ ramp))
     else:
-        sums = np.concatenate(([0.0], np.cumsum(prediction.scores)))[ends]
         edged = np.pad(prediction.precision, ((1, 0), (1, 0)))
         common = edged.cumsum(0).cumsum(1)[np.ix_(ends, ends)]
         weight = ramp @ prediction.precision @ ramp
         rise = float(ramp @ prediction.scores / np.sqrt(weight))
+    sums = np.concatenate(([0.0], np.cumsum(scores)))[ends]
     own = np.diag(common)
     spread = own[:, None] + own[None, :] - 2 * common
+    if not is_shuffled:
+        squares = np.concatenate(([0.0], np.cumsum(scores**2)))[ends]
+        np.maximum(spread, squares[None, :] - squares[:, None], out=spread)
     width = ends[None, :] - ends[:, None]
     is_span = (width >= _SHORTEST) & (width <= n - _SHORTEST) & (spread > 1e-9 * own.max())
     z_scores = np.abs(sums[None, :] - sums[:, None])[is_span] / np.sqrt(spread[is_span])

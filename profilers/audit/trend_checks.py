@@ -111,11 +111,11 @@ def drift_in_order(
     """
     if len(rows) < MIN_ROWS or not features:
         return []
-    effect = order_effect(left.prediction, left.residuals)
-    if not effect.is_significant:
-        return []
     order = {name: _sortedness(values) for name, values in features.items()}
     sorted_by = {name: value for name, value in order.items() if value is not None}
+    effect = order_effect(left.prediction, left.residuals, is_shuffled=not sorted_by)
+    if not effect.is_significant:
+        return []
     return [_sorted_rows(effect, sorted_by) if sorted_by else _drift(rows, effect)]
 
 

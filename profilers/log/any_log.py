@@ -112,9 +112,12 @@ class AnyLog:
 
 
 def number(text: str) -> float:
-    """Return the text as a number; NaN when it is not a number or beyond `LARGEST`."""
+    """Return the text as a number; NaN when it is not a number or beyond `LARGEST`.
+
+    An underscore separates the entries of a list, as in `3072_2048`. Python would leave it out.
+    """
     try:
-        value = float(text)
+        value = nan if "_" in text else float(text)
     except ValueError:
         return nan
     return value if abs(value) <= LARGEST else nan

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, log, log1p, sqrt
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
 SAMPLES_FOR_TAIL = {90: 64, 95: 130, 99: 662}
+_CLOCK_MS = 1e-6  # the clock that times samples counts nanoseconds
+_OF_MEDIAN = 1.2533 * 1.4826  # deviation of a median of normal noise, over MAD / sqrt(samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,11 @@ class Interval:
 
 
 def median_interval(
-    block_medians_ms: Sequence[float], *, confidence: float = 0.95, looks: int = 1
+    block_medians_ms: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    looks: int = 1,
+    sampling_error: float = 0.0,
 ) -> Interval:
     """Return the interval in which the median latency lies, from medians of independent blocks.
 
@@ -45,17 +51,22 @@ def median_interval(
     confidence of 0.95. Heavier tails raise that share. Other noise may lower it; examples are in
     ``benchmarks/bench_interval_coverage.py``.
 
+    Few blocks may agree by chance, even exactly. So the interval is at least as wide as the error
+    that the samples within the blocks let expect, and as half a step of the clock.
+
     Args:
         block_medians_ms: The median of each block, in milliseconds.
         confidence: The coverage of the interval, between 0 and 1.
         looks: How many times at most a rule looks at the interval to decide whether to stop.
+        sampling_error: The standard deviation of the logarithm of a block's median, as its own
+            samples show it, see `sampling_error_of`.
 
     Raises:
         ValueError: There are fewer than two blocks, a median is not positive, `confidence` is
             outside (0, 1), or `looks` is less than 1.
     """
     # Each process of a simulated device imports this module. SciPy would be a third of its start.
-    from scipy.special import stdtrit
+    from scipy.special import ndtri, stdtrit
 
     _require_blocks(block_medians_ms, confidence)
     if looks < 1:
@@ -63,7 +74,9 @@ def median_interval(
     n, center = len(block_medians_ms), center_of(block_medians_ms)
     squares = sum(log(block_ms / center) ** 2 for block_ms in block_medians_ms)
     missed = (1 - confidence) * (1.0 if looks == 1 else min(0.7, looks ** (-1 / 3)))
-    half = float(stdtrit(n - 1, 1 - missed / 2)) * sqrt(squares / (n - 1) / n)
+    by_blocks = float(stdtrit(n - 1, 1 - missed / 2)) * sqrt(squares / (n - 1) / n)
+    by_samples = float(ndtri(1 - missed / 2)) * sampling_error / sqrt(n)
+    half = max(by_blocks, by_samples, log1p(_CLOCK_MS / 2 / center))
     return Interval(low=center * exp(-half), high=center * exp(half), center=center)
 
 
@@ -76,6 +89,19 @@ def center_of(block_medians_ms: Iterable[float]) -> float:
     if min(times_ms) <= 0:
         return 0.0
     return times_ms[0] * exp(fmean(log(time_ms / times_ms[0]) for time_ms in times_ms))
+
+
+def sampling_error_of(blocks_ms: Sequence[Sequence[float]]) -> float:
+    """Return the standard deviation of log(median of a block) that the scatter of samples causes.
+
+    It is the root mean square over the blocks. A block's median cannot be known better than its own
+    independent samples tell.
+
+    Args:
+        blocks_ms: The samples of each block, at least one, above 0.
+    """
+    shares = [median_absolute_deviation(x) / float(np.median(x)) / sqrt(len(x)) for x in blocks_ms]
+    return _OF_MEDIAN * sqrt(fmean(share**2 for share in shares))
 
 
 def _require_blocks(block_medians_ms: Sequence[float], confidence: float) -> None:

@@ -18,6 +18,7 @@ from profilers.measuring.intervals import (
     median_absolute_deviation,
     median_interval,
     relative_half_width,
+    sampling_error_of,
     tail_ms,
 )
 from profilers.measuring.protocol import Point, Protocol
@@ -180,8 +181,7 @@ def measurement_of(
     `sentinel` is the sentinel's name.
     """
     kept = [block.kept for block in blocks]
-    corrected_ms = corrected_medians(blocks, track)
-    interval = median_interval(corrected_ms, looks=protocol.looks)
+    interval = interval_of(blocks, track, protocol)
     walls_ms = [sample.wall_ms for block in kept for sample in block.samples]
     flags = _flags(blocks, protocol, interval, track.reference_ms)
     return Measurement(
@@ -221,13 +221,14 @@ def measurement_of(
     )
 
 
-def corrected_medians(blocks: Sequence[PointBlock], track: SentinelTrack) -> list[float]:
-    """Return the medians of the blocks in milliseconds, corrected for the machine's drift."""
-    return [_corrected_ms(_corrections(block, track)) for block in blocks]
-
-
-def _corrected_ms(samples: Sequence[tuple[Sample, float]]) -> float:
-    return median(sample.wall_ms * factor for sample, factor in samples)
+def interval_of(blocks: Sequence[PointBlock], track: SentinelTrack, protocol: Protocol) -> Interval:
+    """Return the 95 % interval of the latency, corrected for the machine's drift."""
+    blocks_ms = [[x.wall_ms * factor for x, factor in _corrections(b, track)] for b in blocks]
+    return median_interval(
+        list(map(median, blocks_ms)),
+        looks=protocol.looks,
+        sampling_error=sampling_error_of(blocks_ms),
+    )
 
 
 def _corrections(block: PointBlock, track: SentinelTrack) -> list[tuple[Sample, float]]:

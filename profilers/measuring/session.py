@@ -14,11 +14,10 @@ from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.measuring.blocks import PointBlock
 from profilers.measuring.disturbance import Referee
 from profilers.measuring.drift import SentinelTrack
-from profilers.measuring.intervals import median_interval
 from profilers.measuring.measurement import (
     FailedPoint,
     Measurement,
-    corrected_medians,
+    interval_of,
     measurement_of,
     stop_reason,
 )
@@ -246,8 +245,7 @@ class Session:
     def _is_finished(self, blocks: Sequence[PointBlock]) -> bool:
         if len(blocks) < 2:  # one block has no interval
             return False
-        medians_ms = corrected_medians(blocks, self._track)
-        interval = median_interval(medians_ms, looks=self._protocol.looks)
+        interval = interval_of(blocks, self._track, self._protocol)
         return stop_reason(blocks, interval, self._protocol) is not None
 
     def _finished(

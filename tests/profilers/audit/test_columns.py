@@ -113,3 +113,10 @@ def test_names_of_rows_are_words_of_which_most_differ(
 ) -> None:
     log = read_any_log(write_foreign(path, f"{header},latency_ms", *[f"{x},1" for x in cells]))
     assert has_names(log.rows, ["latency_ms"]) is has
+
+
+def test_lists_with_underscores_are_no_numbers(path: Path) -> None:
+    log = read_any_log(write_foreign(path, "widths,latency_ms", "30_72,1", "4_8_1,2", "5_5,3"))
+    columns = encode(log.rows, find_features(log, ["latency_ms"]))
+    assert columns["widths"].tolist() == [102, 13, 10]
+    assert columns["number of widths"].tolist() == [2, 3, 2]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from profilers.audit.gaussian_process import GaussianProcess, Prediction, scaled
 from profilers.audit.row_order import OrderEffect, is_sorted
@@ -28,7 +29,7 @@ def test_shuffled_values_are_hardly_ever_significant(draw: str) -> None:
         "skewed": lambda: rng.exponential(size=60),
     }
     accused = sum(order_effect(draws[draw]()).is_significant for _ in range(300))
-    assert accused == 0  # one of 100 000 is due
+    assert accused == 0  # one of 30 000 is due
 
 
 @pytest.mark.parametrize("n", [40, 200, 1000])
@@ -37,7 +38,7 @@ def test_a_step_is_found_where_it_is_with_its_size(n: int) -> None:
     series[n // 2 :] += np.log(1.1)
     effect = order_effect(series)
     (span,) = effect.spans
-    assert effect.p_value < 1e-5
+    assert effect.p_value < 3e-5
     # Three rows to each side: a step of 3 standard deviations is seen by single rows.
     assert abs(max(span.start, effect.reference.start) - n // 2) <= 3
     slower = span.offset if span.start else 1 / (1 + span.offset) - 1
@@ -66,7 +67,7 @@ def test_a_linear_drift_is_a_staircase() -> None:
 def test_a_short_memory_without_levels_is_seen_by_its_correlation() -> None:
     rough = noise(400)
     effect = order_effect(rough[1:] + 0.4 * rough[:-1])
-    assert effect.p_value < 1e-5
+    assert effect.p_value < 3e-5
     assert effect.correlation == pytest.approx(0.4 / 1.16, abs=0.1)  # of a moving average
     assert effect.is_significant
 
@@ -117,3 +118,29 @@ def test_a_sweep_is_sorted_and_random_rows_are_not() -> None:
     assert is_sorted(noise(200)) is None
     assert is_sorted([7.0] * 40) is None
     assert is_sorted([7.0] * 39 + [7.0 + 1e-15]) is None  # constant but for rounding
+
+
+def test_a_rise_is_judged_by_shuffles_however_wrong_the_prediction_is() -> None:
+    rng = np.random.default_rng(0)
+    residuals = rng.normal(0, 0.03, 60) + np.linspace(0, 0.08, 60)
+    # Pearson's test in SciPy; it is one of three comparisons.
+    tail = 3 * stats.pearsonr(residuals, np.arange(60)).pvalue
+    assert 1e-12 < tail < 3e-5
+    for sure in (1.0, 10.0):  # the prediction says that its noise is right, or a tenth of it
+        precision = np.eye(60) * (sure / 0.03) ** 2
+        scores = precision @ (residuals - residuals.mean())
+        prediction = Prediction(residuals, np.full(60, 0.03 / sure), precision, scores, 1.0)
+        p_value = effect_of(prediction).p_value
+        assert np.log10(p_value) == pytest.approx(np.log10(tail), abs=1.5)
+
+
+def test_a_cluster_of_large_residuals_is_no_stretch_where_rows_are_sorted() -> None:
+    # Two kinds of equal features follow each other in random order: five of one kind in a row.
+    residuals = noise(400)
+    residuals[100:112] = 0.1 * np.array([1, 1, -1, 1, 1, 1, 1, 1, 1, -1, -1, 1])
+    prediction = Prediction(residuals, np.full(400, 0.03))
+    assert effect_of(prediction).is_significant
+    assert not effect_of(prediction, is_shuffled=False).is_significant
+    residuals[100:160] = 0.1  # a long stretch is one, and sorted rows have it as well
+    prediction = Prediction(residuals, np.full(400, 0.03))
+    assert effect_of(prediction, is_shuffled=False).is_significant

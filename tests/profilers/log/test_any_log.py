@@ -65,9 +65,9 @@ def test_a_last_letter_cut_in_two_belongs_to_the_torn_line(tmp_path: Path) -> No
 
 
 def test_cells_are_numbers_or_nan(tmp_path: Path) -> None:
-    (row,) = read_any_log(log(tmp_path, "a,b,c,d\n1.5,inf,text,1e21\n")).rows
+    (row,) = read_any_log(log(tmp_path, "a,b,c,d,e\n1.5,inf,text,1e21,30_72\n")).rows
     assert row.number("a") == 1.5
-    assert all(isnan(row.number(name)) for name in ("b", "c", "d", "absent"))
+    assert all(isnan(row.number(name)) for name in ("b", "c", "d", "e", "absent"))
 
 
 @pytest.mark.parametrize(

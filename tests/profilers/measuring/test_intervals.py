@@ -10,6 +10,7 @@ from profilers.measuring.intervals import (
     center_of,
     lag1_correlation,
     median_absolute_deviation,
+    sampling_error_of,
     tail_ms,
 )
 
@@ -40,10 +41,43 @@ def test_the_interval_scales_with_the_unit() -> None:
     assert relative_half_width(thousand) == pytest.approx(relative_half_width(one))
 
 
-def test_equal_blocks_leave_no_doubt() -> None:
+def test_equal_blocks_are_known_to_half_a_step_of_the_clock() -> None:
     interval = median_interval([5.0, 5.0, 5.0])
-    assert (interval.low, interval.high) == pytest.approx((5.0, 5.0))
-    assert relative_half_width(interval) == pytest.approx(0.0)
+    assert interval.center == 5.0
+    assert interval.high - 5.0 == pytest.approx(0.5e-6, rel=1e-3)  # of 1 ns
+    assert 5.0 - interval.low == pytest.approx(0.5e-6, rel=1e-3)
+    assert median_interval([1e-12, 1e-12]).high == pytest.approx(0.5e-6, rel=1e-3)
+
+
+def test_blocks_that_agree_by_chance_are_known_as_well_as_their_samples_tell() -> None:
+    # The normal quantile at 97.5 % is 1.959964.
+    interval = median_interval([5.0, 5.0], sampling_error=0.01)
+    assert interval.high == pytest.approx(5.0 * np.exp(1.959964 * 0.01 / np.sqrt(2)))
+    apart = [1.0, np.e, np.e**2]
+    assert median_interval(apart, sampling_error=0.01) == median_interval(apart)
+
+
+def test_the_sampling_error_is_how_much_medians_of_samples_scatter() -> None:
+    samples_ms = 12.5 * np.exp(np.random.default_rng(0).normal(0, 0.02, size=(2000, 41)))
+    scatter = np.log(np.median(samples_ms, axis=1)).std()
+    assert sampling_error_of(samples_ms.tolist()) == pytest.approx(scatter, rel=0.1)
+    assert sampling_error_of([[3.0, 3.0], [3.0]]) == 0.0
+
+
+def test_equal_blocks_of_a_fast_session_still_hold_the_truth() -> None:
+    # Of many pairs of blocks of five samples, those whose medians agree to a thousandth.
+    rng = np.random.default_rng(0)
+    pairs = TRUTH_MS * np.exp(rng.normal(0, 0.02, size=(20_000, 2, 5)))
+    medians_ms = np.median(pairs, axis=2)
+    agreeing = np.abs(medians_ms[:, 0] / medians_ms[:, 1] - 1) < 1e-3
+    held = {False: 0, True: 0}
+    for samples_ms, pair_ms in zip(pairs[agreeing], medians_ms[agreeing], strict=True):
+        for is_given in held:
+            error = sampling_error_of(samples_ms.tolist()) if is_given else 0.0
+            interval = median_interval(pair_ms.tolist(), looks=2, sampling_error=error)
+            held[is_given] += interval.low <= TRUTH_MS <= interval.high
+    assert held[True] >= 0.85 * agreeing.sum()
+    assert held[False] <= 0.5 * agreeing.sum()
 
 
 def test_the_half_width_is_how_far_the_upper_bound_lies_above_the_center() -> None:

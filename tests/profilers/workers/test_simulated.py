@@ -51,7 +51,8 @@ def test_the_latency_is_the_roofline_of_the_graphs_costs(layer: Path) -> None:
     # MatMul, Add, Tanh, Mul, Constant and ReduceSum: six operators, 6 ms.
     measured = outcome(layer, SLOW)
     assert measured.latency_ms == pytest.approx(6.192)
-    assert measured.ci_low_ms == measured.ci_high_ms == measured.latency_ms
+    ends_ms = (measured.ci_low_ms, measured.ci_high_ms)
+    assert ends_ms == pytest.approx((measured.latency_ms, measured.latency_ms))
     assert measured.runtime == "SIMULATED roofline 1"
     assert measured.device.model.startswith("SIMULATED roofline")
     assert (measured.quality, measured.flags) == ("A", ())

@@ -168,9 +168,21 @@ def _searched(
         return verified_search(request.space, request.settings, bench=bench, stage=stage, **given)
     with stage("Search") as on_progress:
         outcome = search(request.space, request.settings, on_progress=on_progress, **given)
-    reason = "not measured; give --device to have the budget verified"
-    verification = Verification(outcome.candidates[0], False, reason, {})
+    winner = outcome.candidates[0]
+    verification = Verification(
+        winner, False, why_unverified(winner.architecture, request.latency), {}
+    )
     return VerifiedSearch(outcome, verification, request.latency, (RoundKind.FIRST,))
+
+
+def why_unverified(winner: Architecture, latency: LatencyModel) -> str:
+    """Return the reason that a winner which was not measured gets in the result."""
+    is_outside = latency.predictor.extrapolates(latency.table([winner])).any()
+    where = (
+        ", and it lies outside the log that the predictor was fitted to, where its bounds promise "
+        "nothing"
+    )
+    return f"not measured{where * is_outside}; give --device to have the budget verified"
 
 
 def _bench(request: SearchRequest, target: TargetDevice) -> Bench:

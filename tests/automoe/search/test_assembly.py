@@ -1,0 +1,28 @@
+from random import Random
+
+from support.small_text import small_space
+
+from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.latency.features import feature_table
+from automoe.latency.model import LatencyModel
+from automoe.search.assembly import why_unverified
+from predictors import fit_log
+
+
+def test_a_winner_outside_the_log_is_told_when_nothing_measures_it() -> None:
+    rng, measured = Random(0), small_space(max_experts=1)
+    drawn = [measured.sample(rng) for _ in range(40)]
+    workload = TranslationWorkload.of(measured)
+    frame = feature_table(drawn, workload)
+    frame["latency_ms"] = 1e-6 * frame["feature_total_mflops"] + [rng.gauss(1, 0.01) for _ in drawn]
+    latency = LatencyModel(fit_log(frame), workload)
+    assert why_unverified(drawn[0], latency) == (
+        "not measured; give --device to have the budget verified"
+    )
+    many = small_space(max_experts=3)
+    winner = next(
+        x for x in iter(lambda: many.sample(rng), None) if x.encoder.layers[0].experts[1:]
+    )
+    assert "it lies outside the log that the predictor was fitted to" in why_unverified(
+        winner, latency
+    )

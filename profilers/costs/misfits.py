@@ -1,14 +1,15 @@
 """This module tells shapes that an operator cannot take, where ONNX itself does not compare them.
 
-ONNX infers the shape of a Gemm from two of its four sizes, and that of a Reshape from its target
-alone. What does not fit here is a suspicion: ONNX Runtime decides, see `profilers.costs.shapes`.
+ONNX infers the shape of a convolution without the channels that its filters take, and that of a
+Reshape from its target alone. What does not fit here is a suspicion: ONNX Runtime decides, see
+`profilers.costs.shapes`.
 """
 
 from collections.abc import Callable
 from math import prod
 
 from profilers.costs.operator_flops import einsum_terms
-from profilers.costs.values import ShapedNode, UnknownCostError, Value, named_inputs
+from profilers.costs.values import ShapedNode, Value, named_inputs
 
 _SHOWN = 8
 
@@ -23,7 +24,7 @@ def misfit_of(node: ShapedNode) -> str:
         return ""
     try:
         return rule(node)
-    except (UnknownCostError, IndexError, TypeError, ValueError):  # nothing can be compared
+    except (IndexError, TypeError, ValueError, ZeroDivisionError):  # nothing can be compared
         return ""
 
 
@@ -179,7 +180,8 @@ def _attention(node: ShapedNode) -> str:
     query, key, value = (node.in_shape(place) for place in range(3))
     if len(query) != 4:
         return ""
-    fits = query[-1] == key[-1] and key[:-1] == value[:-1] and query[1] % key[1] == 0
+    is_shared = key[1] > 0 and query[1] % key[1] == 0
+    fits = is_shared and query[-1] == key[-1] and key[:-1] == value[:-1]
     return "" if fits else "the queries, keys and values are of different sizes"
 
 
@@ -211,13 +213,9 @@ def _bias(node: ShapedNode) -> str:
     return _length(node, 1, node.in_shape(0)[-1])
 
 
-def _matmul_n_bits(node: ShapedNode) -> str:
-    width, inner = node.in_shape(0)[-1], int(node.attribute("K"))
-    return "" if width == inner else f"the weight takes {inner} features, the input has {width}"
-
-
 def _resize(node: ShapedNode) -> str:
-    given = [value.content for value in node.inputs[1:] if value and value.content is not None]
+    scales = node.inputs[2:] or node.inputs[1:]  # before opset 11 there is no region between them
+    given = [value.content for value in scales if value and value.content is not None]
     wrong = [x for content in given[-1:] for x in content.ravel() if x <= 0]
     return f"a size or scale of {wrong[0]} makes no picture" if wrong else ""
 
@@ -249,10 +247,6 @@ _RULES: dict[str, Callable[[ShapedNode], str]] = {
     "com.microsoft.BiasGelu": _bias,
     "com.microsoft.FastGelu": _bias,
     "Attention": _attention,
-    "com.microsoft.MatMulNBits": _matmul_n_bits,
     "Resize": _resize,
     "PRelu": _slope,
-    "MaxPool": _emptied,
-    "AveragePool": _emptied,
-    "LpPool": _emptied,
 }

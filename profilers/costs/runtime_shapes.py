@@ -6,18 +6,29 @@ opens a model that has only this node.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from profilers.costs.values import UNKNOWN, ContradictionError, UnknownCostError, Value
+from profilers.costs.values import (
+    UNKNOWN,
+    ContradictionError,
+    ShapedNode,
+    UnknownCostError,
+    Value,
+    named_inputs,
+)
 from profilers.workload.runtime import opened_session
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 from profilers.workload.workload import DTYPES
 
 _RANK = "rank of "  # the prefix of an output that tells a scalar from a tensor of unknown rank
-_MOST_TRIED_BYTES = 1 << 31  # memory of zeros is not really used before a kernel writes to it
+_MOST_TRIED_BYTES = 1 << 31  # of all inputs and outputs of a node
+# Words of a kernel that fails for another reason than its inputs.
+_NOT_OF_INPUTS = ("support", "implement", "allocate")
 
 
 def described_outputs(
@@ -66,41 +77,47 @@ def computed_outputs(
     return [Value.of(np.asarray(next(contents))) if name else UNKNOWN for name in node.output]
 
 
-def tried_outputs(node: NodeProto, taken: Mapping[str, Value], header: ModelProto) -> list[Value]:
+def tried_outputs(node: ShapedNode, header: ModelProto) -> list[Value]:
     """Run a node whose inputs may not fit each other, and return the shapes of its outputs.
 
     ONNX Runtime is the judge, because some of its kernels take more than ONNX describes. Contents
-    that are not known are zeros, or ones for integers, by which a kernel may divide.
+    that are not known are ones, because a kernel may divide by them. Large numbers of floating
+    point are zeros: memory of zeros is not really used before somebody writes to it.
 
     Args:
-        node: The node.
-        taken: The inputs of the node, by name.
+        node: The node, with its outputs as far as they are known.
         header: A model without a graph, as in `described_outputs`.
 
     Raises:
         ContradictionError: ONNX Runtime refuses the inputs.
-        UnknownCostError: It cannot be asked: it has no kernel, or the inputs are too large or of a
-            type that cannot be fed.
+        UnknownCostError: It cannot be asked: it has no kernel, or the tensors are too large or of
+            a type that cannot be fed.
     """
-    sizes = [value.n_bytes for value in taken.values()]
-    if None in sizes or sum(filter(None, sizes)) > _MOST_TRIED_BYTES:
-        raise UnknownCostError("its inputs are too large to be tried")
+    taken = named_inputs(node)
+    given = [value.n_bytes for value in taken.values()]
+    made = [value.n_bytes for value in node.outputs]
+    if None in given or sum(filter(None, (*given, *made))) > _MOST_TRIED_BYTES:
+        raise UnknownCostError("its tensors are too large to be tried")
     shapeless = {name: Value(value.elem_type, None) for name, value in taken.items()}
-    session = _opened(_model([node], shapeless, filter(None, node.output), header))
+    names = node.proto.output
+    session = _opened(_model([node.proto], shapeless, filter(None, names), header))
     feeds = {name: _feed(value) for name, value in taken.items()}
     arrays = iter(_run(session, feeds))
-    outputs = [Value.of(np.asarray(next(arrays))) if name else UNKNOWN for name in node.output]
+    outputs = [Value.of(np.asarray(next(arrays))) if name else UNKNOWN for name in names]
     return [Value(output.elem_type, output.shape) for output in outputs]
 
 
 def _feed(value: Value) -> NDArray[Any]:
     if value.content is not None:
         return value.content
-    dtype = helper.tensor_dtype_to_np_dtype(value.elem_type)
+    shape, dtype = value.shape or (), helper.tensor_dtype_to_np_dtype(value.elem_type)
     if dtype.name not in DTYPES:
         raise UnknownCostError("an input has a type that cannot be fed")
-    filled = np.zeros if dtype.kind == "f" else np.ones
-    return filled(value.shape or (), dtype)
+    is_large = dtype.kind == "f" and prod(shape) > MAX_KNOWN_ELEMENTS
+    try:
+        return np.zeros(shape, dtype) if is_large else np.ones(shape, dtype)
+    except (MemoryError, ValueError):  # ValueError: two large axes beside one of size 0
+        raise UnknownCostError("its tensors are too large to be tried") from None
 
 
 def _run(session: Any, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
@@ -109,7 +126,7 @@ def _run(session: Any, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
     except Exception as error:  # each kind of failure has its own private class
         words = " ".join(str(error).split())
         _, is_of_node, reason = words.rpartition("Status Message: ")
-        if not is_of_node or "support" in reason or "implement" in reason:
+        if not is_of_node or any(x in reason for x in _NOT_OF_INPUTS):
             raise UnknownCostError("ONNX Runtime cannot run it") from None
         raise ContradictionError(reason.rpartition(" was false. ")[2].rstrip(".")) from None
     return outputs

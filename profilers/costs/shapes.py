@@ -57,6 +57,7 @@ _RANDOM = frozenset(_RANDOM_NAMES.split())
 # Operators whose output is as large as what they find in the data.
 _DECIDED_BY_DATA = frozenset(("Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"))
 _BY_DATA = "computed from data"
+_KNOWN_IR_VERSION = 8  # that of every release of ONNX Runtime
 # ONNX raises these when an operator cannot take the shapes, the number or the types of its inputs.
 _REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
@@ -76,11 +77,11 @@ class OpenedGraph:
     def __init__(self, path: Path, model: ModelProto | None = None) -> None:
         model = model or load_onnx(path)
         self.path = path
-        self._header = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
         self._versions = {
             "" if opset.domain == "ai.onnx" else opset.domain: opset.version
             for opset in model.opset_import
         }
+        self._header = _header(self._versions, model.ir_version)
         self._bodies: dict[int, OpenedGraph] = {}
         self._take(model.graph)
 
@@ -202,7 +203,7 @@ class OpenedGraph:
             inferred = self._fitting_outputs(node, captured)
         except ContradictionError as error:
             problem, declared = str(error), {}
-            misfit = "" if is_assumed or has_bodies(proto) else misfit_text(node, problem)
+            misfit = "" if is_assumed else misfit_text(node, problem)
         except UnknownCostError as error:
             problem = str(error)
         outputs = []
@@ -229,17 +230,17 @@ class OpenedGraph:
             UnknownCostError: The outputs cannot be told.
         """
         try:
-            outputs = self._outputs(node, captured)
-            reason = misfit_of(replace(node, outputs=tuple(outputs)))
+            node = replace(node, outputs=tuple(self._outputs(node, captured)))
+            reason = misfit_of(node)
         except ContradictionError as error:
-            outputs, reason = [], str(error)
+            reason = str(error)
         if not reason or has_bodies(node.proto):
-            return outputs
+            return list(node.outputs)
         try:
-            return tried_outputs(node.proto, named_inputs(node), self._header)
+            return tried_outputs(node, self._header)
         except UnknownCostError as error:
-            if outputs and not isinstance(error, ContradictionError):
-                return outputs  # ONNX sees nothing wrong, and ONNX Runtime cannot be asked
+            if node.outputs and not isinstance(error, ContradictionError):
+                return list(node.outputs)  # ONNX sees nothing wrong, and the judge cannot be asked
             raise ContradictionError(reason) from None
 
     def _outputs(self, node: ShapedNode, captured: Mapping[str, Value]) -> list[Value]:
@@ -308,6 +309,16 @@ class OpenedGraph:
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
             outputs[1] = outputs[0]  # before opset 12 ONNX infers nothing about the mask
         return outputs
+
+
+def _header(versions: Mapping[str, int], ir_version: int) -> ModelProto:
+    """Return a model without a graph, which ONNX Runtime takes although a graph is newer."""
+    newest = defs.onnx_opset_version()
+    opsets = [
+        helper.make_opsetid(domain, version if domain else min(version, newest))
+        for domain, version in versions.items()
+    ]
+    return ModelProto(ir_version=min(ir_version, _KNOWN_IR_VERSION), opset_import=opsets)
 
 
 def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:

@@ -360,3 +360,20 @@ def test_a_type_that_cannot_be_fed_is_counted_by_its_shape(
     costs = costs_of_graph(tmp_path / "g.onnx", dims={"b": 3})
     assert (costs.flops, costs.unknown_nodes) == (2 * 3 * 4 * 8, ())
     assert costs.peak_memory_bytes == n_bytes * (4 * 8 + 3 * 4 + 3 * 8)
+
+
+@pytest.mark.parametrize(("ir_version", "opset"), [(99, 17), (8, 99)])
+def test_shapes_of_a_graph_that_is_newer_than_the_runtime(
+    tmp_path: Path, ir_version: int, opset: int
+) -> None:
+    ones = ", ".join(["1"] * 4 * 5)
+    text = f"""g (float[n, 4] x) => (float[a, 5] y)
+    <int64[1] zero = {{0}}, int64[1] four = {{4}}, float[4, 5] w = {{{ones}}}>
+    {{ s = Shape(x) n = Gather(s, zero) t = Concat<axis = 0>(n, four) r = Reshape(x, t)
+       y = MatMul(r, w) }}"""
+    path = write_graph(tmp_path / "g.onnx", text)
+    model = onnx.load(path)
+    model.ir_version, model.opset_import[0].version = ir_version, opset
+    onnx.save(model, path)
+    costs = costs_of_graph(path, shapes={"x": (3, 4)})
+    assert (costs.flops, costs.unknown_nodes) == (2 * 3 * 4 * 5, ())

@@ -101,14 +101,121 @@ CASES: Mapping[str, tuple[str, Mapping[str, Shape], str | None]] = {
         {"x": (2, 3)},
         "the indices reach from 0 to 7 in an axis of 2",
     ),
+    "instance-norm": (
+        graph(f"{matrix('s', 5)}, {matrix('b', 5)}", "y = InstanceNormalization(x, s, b)", IMAGE),
+        {"x": (1, 3, 4, 4)},
+        "input 1 must have the shape .3.",
+    ),
+    "layer-norm": (
+        graph(matrix("s", 5), "y = LayerNormalization(x, s)", X),
+        {"x": (2, 4)},
+        "a scale of .5. is not for .4.",
+    ),
+    "bias": (
+        graph(f"{matrix('k', 8, 3, 3, 3)}, {matrix('b', 7)}", "y = Conv(x, k, b)", IMAGE),
+        {"x": (1, 3, 9, 9)},
+        "input 2 must have the shape .8.",
+    ),
+    "kernel": (
+        graph(matrix("k", 8, 3, 3, 3), "y = Conv<kernel_shape = [2, 2]>(x, k)", IMAGE),
+        {"x": (1, 3, 9, 9)},
+        "the kernel is .2, 2., the filters are .8, 3, 3, 3.",
+    ),
+    "gru-width": (
+        graph(
+            f"{matrix('W', 1, 15, 6)}, {matrix('R', 1, 15, 5)}",
+            "seq, y = GRU<hidden_size = 4>(x, W, R)",
+            "float[s, n, i] x",
+        ),
+        {"x": (3, 2, 6)},
+        "W, R and hidden_size are of different sizes",
+    ),
+    "gather-elements": (
+        graph("int64[1, 2] i = {0, 7}", "y = GatherElements(x, i)", X),
+        {"x": (2, 3)},
+        "the indices reach from 0 to 7 in an axis of 2",
+    ),
+    "scatter-elements": (
+        graph(f"int64[1, 2] i = {{0, 1}}, {matrix('u', 1, 3)}", "y = ScatterElements(x, i, u)", X),
+        {"x": (4, 5)},
+        "the indices and the updates are of different shapes",
+    ),
+    "scatter": (
+        graph(f"int64[1, 1] i = {{0}}, {matrix('u', 1, 4)}", "y = ScatterND(x, i, u)", X),
+        {"x": (4, 5)},
+        "the updates must have the shape .1, 5.",
+    ),
+    "depth-to-space": (
+        graph(matrix("w", 1), "y = DepthToSpace<blocksize = 2>(x)", IMAGE),
+        {"x": (1, 6, 2, 2)},
+        "it cannot be divided into blocks of 2",
+    ),
+    "slope": (
+        graph(matrix("s", 5), "y = PRelu(x, s)", X),
+        {"x": (2, 3)},
+        "a slope of .5. is not for .2, 3.",
+    ),
+    "no-picture": (
+        graph("int64[4] s = {1, 1, 0, 4}", "y = Resize(x, , , s)", IMAGE),
+        {"x": (1, 1, 4, 4)},
+        "a size or scale of 0 makes no picture",
+    ),
+    "small-pool": (
+        graph(matrix("w", 1), "y = MaxPool<kernel_shape = [3, 3]>(x)", IMAGE),
+        {"x": (1, 1, 2, 2)},
+        None,
+    ),
+    "own-attention": (
+        graph(
+            f"{matrix('w', 6, 24)}, {matrix('b', 24)}",
+            "y = com.microsoft.Attention<num_heads = 2>(x, w, b)",
+            "float[s, n, i] x",
+        ),
+        {"x": (1, 3, 8)},
+        "the weight takes 6 features, the input has 8",
+    ),
+    "heads": (
+        graph(
+            matrix("w", 1),
+            "y = com.microsoft.MultiHeadAttention<num_heads = 3>(x, x, x)",
+            "float[s, n, i] x",
+        ),
+        {"x": (1, 4, 8)},
+        "8 features cannot be divided among 3 heads",
+    ),
+    "skip": (
+        graph(
+            f"{matrix('z', 1, 3, 7)}, {matrix('g', 8)}",
+            "y = com.microsoft.SkipLayerNormalization(x, z, g)",
+            "float[s, n, i] x",
+        ),
+        {"x": (1, 3, 8)},
+        ".1, 3, 7. cannot be added to .1, 3, 8.",
+    ),
+    "gelu": (
+        graph(matrix("b", 4), "y = com.microsoft.BiasGelu(x, b)", X),
+        {"x": (2, 3)},
+        "input 1 must have the shape .3.",
+    ),
+    "few-bits": (
+        graph(
+            f"uint8[4, 1, 16] q = {{{', '.join(['1'] * 64)}}}, {matrix('s', 4)}",
+            "y = com.microsoft.MatMulNBits<K = 32, N = 4, bits = 4, block_size = 32>(x, q, s)",
+            X,
+        ),
+        {"x": (2, 16)},
+        "Incompatible dimensions",
+    ),
     "squeeze": (graph("int64[1] i = {0}", "y = Squeeze(x, i)", X), {"x": (2, 3)}, ""),
 }
 
 
-def written(path: Path, text: str) -> Path:
+def written(path: Path, text: str, opset: int = 17) -> Path:
     """The graph, whose output may have any shape."""
     model = onnx.load(write_graph(path, text))
     model.graph.output[0].type.tensor_type.ClearField("shape")
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    model.opset_import[0].version = opset
     onnx.save(model, path)
     return path
 
@@ -151,3 +258,33 @@ def test_what_the_graph_declares_is_no_reason_to_refuse(tmp_path: Path) -> None:
     assert observed_shapes(path, {"x": np.array([1, 0, 1], np.float32)})["y"] == (1, 5)
     unknown = costs_of_graph(path, shapes={"x": (3,)}).unknown_nodes
     assert any("MatMul 'y': Incompatible dimensions" in node for node in unknown)
+
+
+def test_attention_without_heads_is_refused(tmp_path: Path) -> None:
+    text = graph(matrix("w", 1), "y = Attention(x, z, z)", IMAGE, "float[e, f, g, i] z")
+    path = written(tmp_path / "g.onnx", text, 23)
+    shapes = {"x": (1, 2, 4, 8), "z": (1, 0, 4, 8)}
+    with pytest.raises(Exception, match="ONNXRuntimeError"):
+        observed_shapes(path, {name: np.ones(shape, "f") for name, shape in shapes.items()})
+    with pytest.raises(WorkloadError, match="the queries, keys and values are of different sizes"):
+        costs_of_graph(path, shapes=shapes)
+
+
+def test_a_region_of_a_picture_is_no_scale(tmp_path: Path) -> None:
+    text = """g (float[1, 1, 4, 4] x, float[4] data) => (float y)
+    <float[8] region = {0, 0, 0, 0, 1, 1, 1, 1}> { s = Abs(data)
+    y = Resize<coordinate_transformation_mode = "tf_crop_and_resize">(x, region, s) }"""
+    (unknown,) = costs_of_graph(written(tmp_path / "g.onnx", text)).unknown_nodes
+    assert "the shape of its output 'y' is unknown" in unknown
+
+
+def test_a_lack_of_memory_is_no_refusal(tmp_path: Path) -> None:
+    text = f"""g (float[n] x) => (float y) <{matrix("v", 1, 1, 1, 1)}, int64[1, 1, 1, 1] i = {{0}},
+    int64[4] s = {{1, 1, {2**22}, {2**22}}}> {{ y = MaxUnpool<kernel_shape = [1, 1]>(v, i, s) }}"""
+    (unknown,) = costs_of_graph(written(tmp_path / "g.onnx", text)).unknown_nodes
+    assert "the shape of its output 'y' is unknown" in unknown
+
+
+def test_a_product_with_very_many_rows_is_not_tried(tmp_path: Path) -> None:
+    path = written(tmp_path / "g.onnx", CASES["slope"][0])
+    assert costs_of_graph(path, shapes={"x": (2**40, 3)}).activation_bytes == 2**40 * 3 * 4

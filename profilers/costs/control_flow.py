@@ -96,7 +96,7 @@ def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
     body: GraphProto = node.attribute("body")
     names = [value.name for value in body.input]
     carried = list(node.inputs[2:])
-    most = _whole(node.inputs[0]) if node.has_input(0) else None
+    most = _count(node.inputs[0]) if node.has_input(0) else None
     goes_on = _truth(node.inputs[1]) if node.has_input(1) else True
     if goes_on is False or most == 0:
         return Followed((), _loop_outputs(node, carried, [], 0))
@@ -203,10 +203,11 @@ def _truth(value: Value | None) -> bool | None:
     return bool(value.content.ravel()[0]) if known and value and value.content is not None else None
 
 
-def _whole(value: Value | None) -> int | None:
+def _count(value: Value | None) -> int | None:
+    """Return the number of repetitions; a negative one means none."""
     if value is None or value.content is None or value.content.size != 1:
         return None
-    return int(value.content.ravel()[0])
+    return max(0, int(value.content.ravel()[0]))
 
 
 def _flops(nodes: Iterable[ShapedNode]) -> int:

@@ -7,6 +7,8 @@ import numpy as np
 
 from profilers.costs.values import UNKNOWN, ShapedNode, UnknownCostError, Value
 
+_MOST_ITEMS = 1 << 16
+
 
 def outputs_by_sequence(node: ShapedNode) -> list[Value] | None:
     """Return the output of an operator on sequences or optional values; None for any other.
@@ -75,15 +77,17 @@ def _at(node: ShapedNode) -> Value:
 def _split(node: ShapedNode) -> Value:
     shape, axis = list(node.in_shape(0)), int(node.attribute("axis", 0))
     size, given = shape[axis], node.inputs[1] if node.has_input(1) else None
-    if given is None:
-        sizes = [1] * size
-    elif given.content is None:
+    content = None if given is None else given.content
+    if given is not None and content is None:
         raise UnknownCostError("the sizes of the split are computed from data")
-    elif given.content.ndim:
-        sizes = given.content.tolist()
+    if content is not None and content.ndim:
+        sizes = content.tolist()
     else:
-        step = int(given.content)
-        sizes = [min(step, size - start) for start in range(0, size, step)]
+        step = 1 if content is None else int(content)
+        starts = range(0, size, step)
+        if len(starts) > _MOST_ITEMS:
+            raise UnknownCostError(f"{len(starts)} tensors in a sequence are too many to follow")
+        sizes = [min(step, size - start) for start in starts]
     items = []
     for each in sizes:
         shape[axis] = each

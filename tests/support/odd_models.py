@@ -339,6 +339,7 @@ ODD: Mapping[str, Odd] = {
     "loop": Odd(_loop("7"), flops=7 * 2 * 3 * 4 * 4),
     "loop-input": Odd(_loop("input"), ["--input", "count=5"], flops=5 * 2 * 3 * 4 * 4),
     "loop-none": Odd(_loop("0"), flops=0),
+    "loop-negative": Odd(_loop("-7"), flops=0),
     "loop-data": Odd(
         _loop("data"), flops=0, says="how often it repeats .* one of them takes 96 FLOPs"
     ),

@@ -1,5 +1,6 @@
 """Tensors in sequences and optional values. ONNX Runtime tells the shapes of the tensors."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,12 @@ def test_a_place_that_data_decides_needs_tensors_alike(tmp_path: Path) -> None:
     assert (alike.flops, alike.unknown_nodes) == (2 * 2 * 4 * 5, ())
     other = costs_of_graph(write_graph(tmp_path / "b.onnx", text.replace("OTHER", "z")))
     assert "the position is computed from data, and the tensors differ" in other.unknown_nodes[0]
+
+
+def test_a_sequence_of_very_many_tensors_is_not_followed(tmp_path: Path) -> None:
+    text = f"g (float[n, 4] x) => (float[1, 5] y) <{WEIGHTS}>"
+    for split in ("SplitToSequence<axis = 0>(x)", "SplitToSequence<axis = 0>(x, two)"):
+        body = f"{{ s = {split} e = SequenceAt(s, zero) y = MatMul(e, w) }}"
+        path = write_graph(tmp_path / "g.onnx", f"{text} {body}")
+        costs = costs_of_graph(path, shapes={"x": (2**40, 4)})
+        assert re.search(r"SplitToSequence .*\d+ tensors .* too many", costs.unknown_nodes[0])

@@ -51,6 +51,7 @@ _ONE_USES = frozenset(
 _SCALE_USES = frozenset({("Resize", 2), ("Upsample", 1)})
 _FLOATS_THAT_DECIDE = _SCALE_USES | {("Range", place) for place in range(3)}
 _SHOWN = 4
+_MOST_SPREAD = 1 << 24  # elements of an input; more are all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,9 @@ class ValueChooser:
             rates = compared or [_SAMPLING_RATE]
             rate = _SAMPLING_RATE if _SAMPLING_RATE in rates else max(rates)
             return ChosenValues((rate,), f"{rate}, as it is a sampling rate")
+        is_spread = 0 < n_elements <= _MOST_SPREAD
         n_rows, is_length = self._uses.table_rows(uses), words & _LENGTHS or places & _LENGTH_USES
-        if words & _POSITIONS and n_elements and shape and not words & _LENGTHS:
+        if words & _POSITIONS and is_spread and shape and not words & _LENGTHS:
             row = [place % n_rows if n_rows else place for place in range(shape[-1])]
             return ChosenValues(tuple(row) * prod(shape[:-1]), "0 to n-1, as they are positions")
         if ("GroupQueryAttention", 5) in places:
@@ -133,7 +135,7 @@ class ValueChooser:
             return ChosenValues((self._total_length(),), "the length of all tokens")
         if is_length:
             return self._length(declared, words, n_rows)
-        if n_rows is not None and not words & _SEGMENTS and n_elements:
+        if n_rows is not None and not words & _SEGMENTS and is_spread:
             spread = [(1 + _STRIDE * i) % n_rows if n_rows else 0 for i in range(n_elements)]
             rule = f"spread over 0 to {max(n_rows - 1, 0)}, the rows of its table"
             return ChosenValues(tuple(spread if n_rows else (0,)), rule)
@@ -143,7 +145,8 @@ class ValueChooser:
             return size
         if places & _ONE_USES or (words & _COUNTS and n_elements == 1):
             return ChosenValues((1,), "1, as it is a count or a divisor")
-        return ChosenValues((0,), "0, as nothing tells what it means")
+        why = "nothing tells what it means" if n_elements <= _MOST_SPREAD else "they are too many"
+        return ChosenValues((0,), f"0, as {why}")
 
     def _truth(self, words: frozenset[str]) -> ChosenValues:
         if words & _MASKS:

@@ -175,3 +175,11 @@ def test_the_past_of_an_attention_is_known_by_its_place(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "g.onnx")
     chosen = open_onnx_workload(tmp_path / "g.onnx").chosen
     assert {name: each.values for name, each in chosen.items()} == {"lens": (9,), "n": (10,)}
+
+
+@pytest.mark.parametrize("name", ["ids", "position_ids"])
+def test_very_many_indices_are_not_spread(tmp_path: Path, name: str) -> None:
+    text = f"g (int64[1, n] {name}) => (float[1, n, 1] y) <float[3, 1] t = {{1, 2, 3}}>"
+    path = write_graph(tmp_path / "g.onnx", f"{text} {{ y = Gather(t, {name}) }}")
+    opened = open_onnx_workload(path, shapes={name: (1, 2**40)})
+    assert opened.sentences[0].startswith(f"Values of inputs were chosen: {name}=0 (0, as they a")

@@ -112,3 +112,41 @@ def test_a_newer_model_and_an_unknown_operator_pass(tmp_path: Path) -> None:
     own = model_of([helper.make_node("Own", ["x"], ["y"], domain="own")], declared("x"))
     own.opset_import.append(helper.make_opsetid("own", 1))
     require_sound(own, tmp_path / "m.onnx")
+
+
+def test_an_attribute_of_an_unknown_operator_may_have_any_value(tmp_path: Path) -> None:
+    own = model_of([helper.make_node("Own", ["x"], ["y"], domain="own", group=0)], declared("x"))
+    own.opset_import.append(helper.make_opsetid("own", 1))
+    require_sound(own, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes"), [(TensorProto.BFLOAT16, {}), (TensorProto.FLOAT, {"flavour": 3})]
+)
+def test_what_a_later_runtime_may_take_of_its_own_operators_passes(
+    tmp_path: Path, kind: int, attributes: dict[str, int]
+) -> None:
+    inputs = [helper.make_tensor_value_info(name, kind, [4]) for name in "xb"]
+    node = helper.make_node("BiasGelu", ["x", "b"], ["y"], domain="com.microsoft", **attributes)
+    model = model_of([node], inputs)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    require_sound(model, tmp_path / "m.onnx")
+
+
+def test_the_weights_of_a_branch_may_lie_in_another_file(tmp_path: Path) -> None:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[8, 2])
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="w.bin")
+    bodies = {
+        f"{side}_branch": helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], [side])],
+            side,
+            [],
+            [helper.make_tensor_value_info(side, TensorProto.FLOAT, None)],
+            [weight],
+        )
+        for side in ("then", "else")
+    }
+    pick = helper.make_tensor_value_info("pick", TensorProto.BOOL, [])
+    model = model_of([helper.make_node("If", ["pick"], ["y"], **bodies)], [*declared("x"), pick])
+    require_sound(model, tmp_path / "m.onnx")

@@ -197,10 +197,10 @@ def _zero_point(facts: NodeFacts, dialect: Dialect) -> str:
 
 
 def _top_k(facts: NodeFacts, dialect: Dialect) -> str:
-    known = facts.integers(1)
+    known = facts.integers(1) if facts.input(1) else (facts.attribute("k", 0),)
     if known is None:
         return "" if dialect.has_dynamic_k else "its K must be an initialiser"
-    (k,) = known or (0,)
+    k = max(known, default=0)
     limit = dialect.topk_limit
     return f"its K must be at most {limit}. Got {k}" if k > limit else ""
 

@@ -205,10 +205,13 @@ def _types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int
 
 
 def _integers(tensor: "TensorProto") -> tuple[int, ...]:
-    """Return the values of a small constant; empty when they are unknown or in another file."""
+    """Return the values of a small constant; empty when the graph does not hold them."""
     from onnx import TensorProto, numpy_helper
 
     is_known = tensor.data_type and tensor.data_location != TensorProto.EXTERNAL
     if not is_known or prod(tensor.dims) > 1 << 20:
         return ()
-    return tuple(int(x) for x in numpy_helper.to_array(tensor).ravel())
+    try:
+        return tuple(int(x) for x in numpy_helper.to_array(tensor).ravel())
+    except ValueError:  # it has less data than its shape says
+        return ()

@@ -220,3 +220,27 @@ def test_a_function_of_the_model_is_judged_by_its_nodes(tmp_path: Path) -> None:
         for name in ALL:
             findings = lint_graph(tmp_path / "g.onnx", name)
             assert any(x.severity == "refusal" for x in findings) == (name in refused_by)
+
+
+@pytest.mark.parametrize(("k", "refused_by"), [(5, []), (2000, OLD), (4000, ALL)])
+def test_k_is_an_attribute_in_old_graphs(tmp_path: Path, k: int, refused_by: list[str]) -> None:
+    text = f"g (float[9, 9000] x) => (float[9, m] y, int64[9, m] i) {{ y, i = TopK<k = {k}>(x) }}"
+    model = onnx.load(write_graph(tmp_path / "g.onnx", text))
+    model.opset_import[0].version = 9
+    onnx.save(model, tmp_path / "g.onnx")
+    for name in ALL:
+        reasons = [x.reason for x in lint_graph(tmp_path / "g.onnx", name) if x.operator == "TopK"]
+        expected = f"its K must be at most {1024 if name in OLD else 3840}. Got {k}"
+        assert reasons == ([expected] if name in refused_by else [])
+
+
+def test_a_constant_without_data_is_not_judged(tmp_path: Path) -> None:
+    text = """g (float[n] x) => (int8[n] y)
+    <float scale = {0.1}, int8 zero = {0}> { y = QuantizeLinear(x, scale, zero) }"""
+    model = onnx.load(write_graph(tmp_path / "g.onnx", text))
+    for weight in model.graph.initializer:
+        for field in ("raw_data", "float_data", "int32_data"):
+            weight.ClearField(field)
+    onnx.save(model, tmp_path / "g.onnx")
+    for name in ALL:
+        assert [x for x in lint_graph(tmp_path / "g.onnx", name) if x.severity == "refusal"] == []

@@ -10,9 +10,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from profilers.costs.trial import tried
 from profilers.costs.values import (
     UNKNOWN,
     ContradictionError,
@@ -73,7 +73,10 @@ def computed_outputs(
         UnknownCostError: ONNX Runtime has no kernel for it.
     """
     session = _opened(_model([node], taken, filter(None, node.output), header))
-    contents = iter(_run(session, {}))
+    try:
+        contents = iter(session.run(None, {}))
+    except Exception as error:  # each kind of failure has its own private class
+        raise _refusal(str(error)) from None
     return [Value.of(np.asarray(next(contents))) if name else UNKNOWN for name in node.output]
 
 
@@ -100,36 +103,31 @@ def tried_outputs(node: ShapedNode, header: ModelProto) -> list[Value]:
         raise UnknownCostError("its tensors are too large to be tried")
     shapeless = {name: Value(value.elem_type, None) for name, value in taken.items()}
     names = node.proto.output
-    session = _opened(_model([node.proto], shapeless, filter(None, names), header))
-    feeds = {name: _feed(value) for name, value in taken.items()}
-    arrays = iter(_run(session, feeds))
-    outputs = [Value.of(np.asarray(next(arrays))) if name else UNKNOWN for name in names]
-    return [Value(output.elem_type, output.shape) for output in outputs]
+    model = _model([node.proto], shapeless, filter(None, names), header)
+    answer = tried(model, {name: _feed(value) for name, value in taken.items()})
+    if "error" in answer:
+        raise _refusal(answer["error"])
+    outputs = iter([Value.of_type(dtype, tuple(shape)) for dtype, shape in answer["outputs"]])
+    return [next(outputs) if name else UNKNOWN for name in names]
 
 
-def _feed(value: Value) -> NDArray[Any]:
-    if value.content is not None:
-        return value.content
+def _feed(value: Value) -> tuple[str, tuple[int, ...], list[Any]]:
+    """Return the type, the shape and the elements of an input: all, or one for all."""
     shape, dtype = value.shape or (), helper.tensor_dtype_to_np_dtype(value.elem_type)
     if dtype.name not in DTYPES:
         raise UnknownCostError("an input has a type that cannot be fed")
+    if value.content is not None:
+        return dtype.name, shape, value.content.ravel().tolist()
     is_large = dtype.kind == "f" and prod(shape) > MAX_KNOWN_ELEMENTS
-    try:
-        return np.zeros(shape, dtype) if is_large else np.ones(shape, dtype)
-    except (MemoryError, ValueError):  # ValueError: two large axes beside one of size 0
-        raise UnknownCostError("its tensors are too large to be tried") from None
+    return dtype.name, shape, [0 if is_large else 1]
 
 
-def _run(session: Any, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
-    try:
-        outputs: list[Any] = session.run(None, feeds)
-    except Exception as error:  # each kind of failure has its own private class
-        words = " ".join(str(error).split())
-        _, is_of_node, reason = words.rpartition("Status Message: ")
-        if not is_of_node or any(x in reason for x in _NOT_OF_INPUTS):
-            raise UnknownCostError("ONNX Runtime cannot run it") from None
-        raise ContradictionError(reason.rpartition(" was false. ")[2].rstrip(".")) from None
-    return outputs
+def _refusal(text: str) -> UnknownCostError:
+    """Return what it means that ONNX Runtime refuses to run a node with this text."""
+    _, is_of_node, reason = " ".join(text.split()).rpartition("Status Message: ")
+    if not is_of_node or any(x in reason for x in _NOT_OF_INPUTS):
+        return UnknownCostError("ONNX Runtime cannot run it")
+    return ContradictionError(reason.rpartition(" was false. ")[2].rstrip("."))
 
 
 def _model(

@@ -288,3 +288,16 @@ def test_a_lack_of_memory_is_no_refusal(tmp_path: Path) -> None:
 def test_a_product_with_very_many_rows_is_not_tried(tmp_path: Path) -> None:
     path = written(tmp_path / "g.onnx", CASES["slope"][0])
     assert costs_of_graph(path, shapes={"x": (2**40, 3)}).activation_bytes == 2**40 * 3 * 4
+
+
+def test_a_kernel_that_ends_its_process_is_no_end_of_ours(tmp_path: Path) -> None:
+    # ONNX Runtime aborts when it reverses a vector whose rank it does not know beforehand.
+    text = graph(
+        matrix("w", 1), "s = Shape(x) r = Reshape(x, s) y = ReverseSequence(r, l)", X, "int64[b] l"
+    )
+    path = written(tmp_path / "g.onnx", text)
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, path)
+    with pytest.raises(WorkloadError, match="must have rank >= 2"):
+        costs_of_graph(path, shapes={"x": (4,), "l": (4,)})

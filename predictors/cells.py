@@ -1,37 +1,16 @@
-"""This module reads one cell of a log: a number, or a list of numbers."""
+"""This module tells what the cells of a column are: numbers, lists of numbers or words."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from math import nan
 from typing import Literal
 
-# Python's own float() also takes underscores, which separate list entries here.
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.I)
+from profilers.log.lists import is_one_number, parse_list
+
 LIST_SUFFIXES = (".mean", ".sum", ".count")
 
 _MOST = 0.9
 _LEAST_LISTS = 0.5  # lists of lists, and lists of words, stay text
-
-_BRACKETED = re.compile(r"\[(.*)\]|\((.*)\)", re.S)
-_SEPARATOR = re.compile(r"[\s,;_]+")
-
-
-def is_number(cell: str) -> bool:
-    """Return whether a cell is a number."""
-    return NUMBER.fullmatch(cell) is not None
-
-
-def parse_list(cell: object) -> list[float]:
-    """Return the numbers in a cell such as `[3072, 2048]`, `3072_2048` or `3072`.
-
-    The list is empty when the cell is not a list of numbers.
-    """
-    text = " ".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell).strip()
-    bracketed = _BRACKETED.fullmatch(text)
-    body = (bracketed[1] or bracketed[2] or "") if bracketed else text
-    entries = [entry for entry in _SEPARATOR.split(body) if entry]
-    return [float(entry) for entry in entries] if all(map(is_number, entries)) else []
 
 
 def kind_of(cells: Sequence[str]) -> Literal["numeric", "list", "categorical"]:
@@ -43,7 +22,7 @@ def kind_of(cells: Sequence[str]) -> Literal["numeric", "list", "categorical"]:
     n_filled = filled.total()
     if not filled:
         return "categorical"
-    if sum(n for cell, n in filled.items() if is_number(cell)) >= _MOST * n_filled:
+    if sum(n for cell, n in filled.items() if is_one_number(cell)) >= _MOST * n_filled:
         return "numeric"
     lists = {cell for cell in filled if parse_list(cell)}
     n_lists = sum(filled[cell] for cell in lists)

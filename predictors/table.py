@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from predictors.cells import LIST_SUFFIXES, is_number, list_statistics, parse_list
+from predictors.cells import LIST_SUFFIXES, list_statistics
 from profilers.log.any_log import LARGEST, AnyLog, Record, read_any_log
+from profilers.log.lists import is_one_number, parse_list
 from profilers.log.rows import LogError
+from profilers.log.written_numbers import MISSING
 
 LINE = "line"
-
-# What programs write where a number is missing.
-_MISSING = frozenset({"", "na", "n/a", "[n/a]", "nan", "null"})
 
 
 class TableError(ValueError):
@@ -24,7 +23,7 @@ class TableError(ValueError):
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV file with a header as a frame whose columns are numbers or text.
 
-    A column of numbers becomes numeric, with NaN for an empty cell and for `nan`, `N/A` or `null`.
+    A column of numbers becomes numeric, with NaN for an empty cell and for `nan`, `#N/A` or `null`.
     A column of lists, written `[3072, 2048]`, `3072_2048` or `3072 2048`, becomes three numeric
     columns: `<name>.mean`, `<name>.sum` and `<name>.count`. Any other column remains text. So does
     a column with a cell that is not a list. A torn last line of a latency log is left out.
@@ -165,8 +164,8 @@ def _typed(cells: pd.Series) -> pd.DataFrame:
     """Return a column of text as numbers, as the three statistics of its lists, or unchanged."""
     name = str(cells.name)
     levels = set(cells)  # equal cells are parsed once
-    filled = [cell for cell in levels if cell.lower() not in _MISSING]
-    if filled and all(map(is_number, filled)):
+    filled = [cell for cell in levels if cell.lower() not in MISSING]
+    if filled and all(map(is_one_number, filled)):
         return pd.to_numeric(cells.where(cells != ""), errors="coerce").to_frame()
     if all(map(parse_list, levels)):
         statistics = [list_statistics(cell) for cell in cells]

@@ -1,7 +1,7 @@
 """This module draws random architectures of a space.
 
-Each choice is drawn from the choices that the space has, so every result is valid and nothing has
-to be drawn twice. The functions for one layer serve mutations as well.
+Each choice is drawn from the choices that the space has, so every draw is valid. The functions for
+one layer serve mutations as well.
 """
 
 from collections.abc import Iterable

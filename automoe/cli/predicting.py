@@ -1,5 +1,6 @@
 """Carry out ``automoe fit`` and ``automoe predict``."""
 
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -166,12 +167,10 @@ def predict(
 
 def _holds_architectures(table: Path) -> bool:
     """Return whether a file holds architectures. JSON may be a table of another program, too."""
-    if table.suffix not in _ARCHITECTURES or table.suffix in {".yml", ".yaml"}:
+    if table.suffix not in {".json", ".jsonl"} or not table.is_file():
         return table.suffix in _ARCHITECTURES
-    if not table.is_file():
-        return True
     with table.open("rb") as file:
-        return b'"encoder"' in file.read(_START)
+        return re.search(rb'"encoder"\s*:\s*\{', file.read(_START)) is not None
 
 
 def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | float]:
@@ -187,7 +186,7 @@ def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dic
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
-    """Return the cells of a CSV as they are written, without parsing lists or numbers."""
+    """Return the cells of a table as text, with the numbers in the form that is predicted from."""
     import pandas as pd  # takes a moment to import
 
     from profilers import read_any_log

@@ -118,8 +118,9 @@ class MeasuringOptions(Options, PrecisionSettings):
         log: CSV file to append to. A log that exists is resumed.
         host: Host of the device: user@board, over SSH, or a name of devices.yaml. Several hosts of
             one kind share the work.
-        target: Half-width of the interval at which an architecture is done; default: 2%.
-        rounds: Most blocks of each architecture; default: 6.
+        target: Half-width of the interval at which an architecture is done; default: 2%, with
+            --fast 5%.
+        rounds: Most blocks of each architecture; default: 6, with --fast 3.
         reference: Log to whose machine level the latencies are corrected.
     """
 

@@ -1,13 +1,12 @@
-"""This module says that no architecture fits a latency budget, and names the nearest that works.
+"""This module says that no architecture is predicted to keep a budget or a limit.
 
-Every caller passes facts. All messages of a budget or a limit that nothing keeps are here.
+It names the nearest budget or limit that works. Callers pass facts. What measurements say against a
+candidate is in `automoe.search.certify.verification`.
 """
 
 from collections.abc import Mapping
-from math import ceil
+from math import ceil, floor, log10
 from typing import NamedTuple
-
-import numpy as np
 
 
 class InfeasibleBudgetError(Exception):
@@ -104,8 +103,8 @@ def none_left(space_name: str, fastest_ms: float | None) -> str:
 
 def _feasible_ms(value_ms: float) -> float:
     """Return the value rounded up to three significant digits."""
-    step = 10.0 ** (np.floor(np.log10(value_ms)) - 2)
-    return float(np.ceil(value_ms / step) * step)
+    step = 10.0 ** (floor(log10(value_ms)) - 2)
+    return ceil(value_ms / step) * step
 
 
 def _feasible_limit(value: float) -> float:

@@ -55,13 +55,13 @@ def fit_figures(predictor: Predictor) -> dict[str, str]:
 
 
 def drift_figure(log: pd.DataFrame) -> str:
-    """Draw the sentinel over the session, relative to its first value."""
+    """Draw the sentinel of each row, over the level to which the row is corrected."""
     ordered = log.sort_values("measured_at")
 
     def draw(axes: Axes) -> None:
         axes.plot(range(1, len(ordered) + 1), ordered["sentinel_drift"], "-", color=BLUE)
         axes.axhline(1.0, color=INK, linewidth=1)
-        axes.set(xlabel="row, in measuring order", ylabel="sentinel / first sentinel")
+        axes.set(xlabel="row, in measuring order", ylabel="sentinel / reference level")
 
     return _svg(draw, "drift", "Sentinel drift in measuring order")
 

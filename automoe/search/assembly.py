@@ -177,12 +177,13 @@ def _searched(
 
 def why_unverified(winner: Architecture, latency: LatencyModel) -> str:
     """Return the reason that a winner which was not measured gets in the result."""
-    is_outside = latency.predictor.extrapolates(latency.table([winner])).any()
-    where = (
-        ", and it lies outside the log that the predictor was fitted to, where its bounds promise "
-        "nothing"
-    )
-    return f"not measured{where * is_outside}; give --device to have the budget verified"
+    outside = ""
+    if latency.predictor.extrapolates(latency.table([winner])).any():
+        outside = (
+            ", and it lies outside the log that the predictor was fitted to, where its bounds "
+            "promise nothing"
+        )
+    return f"not measured{outside}; give --device to have the budget verified"
 
 
 def _bench(request: SearchRequest, target: TargetDevice) -> Bench:

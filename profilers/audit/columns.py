@@ -1,20 +1,19 @@
 """This module finds the latency, the features and the conditions among the columns of any log."""
 
-import re
 from collections.abc import Collection, Sequence
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.log.any_log import AnyLog, Row, number
+from profilers.log.any_log import LARGEST, AnyLog, Row, number
 from profilers.log.column_names import is_duration, is_known_before_measuring, words
 from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
 from profilers.log.known_tables import known_table
+from profilers.log.lists import parse_list
 from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 
 _MAX_LEVELS = 20
-_SEPARATORS = re.compile(r"[\s,;_]+")
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
 _NO_MEAN = {
@@ -145,7 +144,6 @@ def _encoded(rows: Sequence[Row], name: str) -> dict[str, NDArray[np.float64]] |
 
 
 def _entries(text: str) -> list[float]:
-    """Return the numbers of a list such as `[3072, 2048]` or `3072_2048`; empty for other texts."""
-    body = text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
-    entries = [number(entry) for entry in _SEPARATORS.split(body.strip())]
-    return entries if all(map(isfinite, entries)) else []
+    """Return the numbers of a list, see `parse_list`; empty for other texts."""
+    entries = parse_list(text)
+    return entries if all(abs(x) <= LARGEST for x in entries) else []  # false for NaN

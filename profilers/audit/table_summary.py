@@ -1,6 +1,7 @@
 """This module says what any table of latencies holds, whoever wrote it."""
 
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from statistics import median
 
@@ -10,7 +11,6 @@ from profilers.log.any_log import AnyLog, number, read_any_log
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
 
-_OF_OURS = {"schema_version", "point_id"}
 _SHOWN_LEVELS = 5
 
 
@@ -23,7 +23,7 @@ class TableSummary:
         malformed_lines: The number of lines that are no rows.
         program: The program that wrote it; None when it is not known.
         latency: The columns that look like a latency; empty when none does.
-        units: The unit of each of these columns.
+        units: The unit of each of these columns. Where nothing tells it, it is `ms?`.
         latency_min_ms: The smallest latency, of rows where it is above 0; None without any.
         latency_median_ms: The median of these latencies.
         latency_max_ms: The largest latency.
@@ -52,7 +52,7 @@ def summarise_any(path: Path) -> LogSummary | TableSummary:
         LogError: The file cannot be read.
     """
     log = read_any_log(path)
-    return _table(log) if _OF_OURS.isdisjoint(log.columns) else summarise(path)
+    return summarise(path) if log.is_ours else _table(log)
 
 
 def _table(log: AnyLog) -> TableSummary:
@@ -86,7 +86,7 @@ def _table(log: AnyLog) -> TableSummary:
 def _content(log: AnyLog, name: str) -> str:
     """Return what a column holds: the range of its numbers, or its first words."""
     levels = list(dict.fromkeys(row.cells[name] for row in log.rows))
-    numbers = [value for level in levels if (value := number(level)) == value]
+    numbers = [value for level in levels if not isnan(value := number(level))]
     if 2 * len(numbers) > len(levels):
         return f"{min(numbers):g} to {max(numbers):g}, {len(levels)} values"
     shown = ", ".join(levels[:_SHOWN_LEVELS])

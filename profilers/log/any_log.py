@@ -11,12 +11,14 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Final
 
-from profilers.log.decoding import Decoded, content_of, delimiter_of, without_named_delimiter
-from profilers.log.google_benchmark import expanded
+from profilers.log.decoding import Decoded
+from profilers.log.google_benchmark import with_sizes
 from profilers.log.rows import LogError
-from profilers.log.separators import with_decimal_points, without_groups
+from profilers.log.table_forms import content_of, delimiter_of, without_named_delimiter
+from profilers.log.unit_column import units_of_rows
 from profilers.log.units import Unit, unit_of
-from profilers.log.written_units import units_in_cells
+from profilers.log.units_in_cells import units_in_cells
+from profilers.log.written_numbers import with_decimal_points, without_groups
 
 # The largest size, count or latency in a log. Its square fits in double precision, and the number
 # itself in the single precision of XGBoost.
@@ -127,10 +129,9 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
     """Read a CSV, with its malformed records.
 
     Cells may be separated by commas, semicolons or tabs. Decimal commas and separators of thousands
-    are taken out of numbers (see `profilers.log.separators`), and so are units (see
-    `profilers.log.written_units`). A first column without a name, which
-    pandas writes, is called `Unnamed: 0`, as pandas calls it. A last column that is blank
-    everywhere is left out.
+    are taken out of numbers (see `profilers.log.written_numbers`), and so are units (see
+    `profilers.log.units_in_cells`). A first column without a name, which pandas writes, is called
+    `Unnamed: 0`, as pandas calls it. A last column that is blank everywhere is left out.
 
     Args:
         path: The file.
@@ -153,9 +154,8 @@ def log_in(decoded: Decoded, path: Path) -> AnyLog:
     content = decoded.text
     is_ended = content.endswith(("\n", "\r"))
     delimiter = delimiter_of(content)
-    header, *records = records_of(without_named_delimiter(content), delimiter) or [
-        Record(1, 1, (), "the header has no name")
-    ]
+    every = records_of(without_named_delimiter(content), delimiter, n_added=decoded.n_added)
+    header, *records = every or [Record(1, 1, (), "the header has no name")]
     _require_names(path, header)
     columns, records = _named(header.cells, records)
     table = _with_numbers(columns, records, content=content, delimiter=delimiter, path=path)
@@ -195,23 +195,28 @@ def require_existing(path: Path) -> None:
         raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
 
 
-def records_of(text: str, delimiter: str = ",") -> list[Record]:
+def records_of(text: str, delimiter: str = ",", *, n_added: int = 0) -> list[Record]:
     """Return the records of a CSV that are not blank.
 
     Lines end where Python's CSV parser ends them. Form feeds and the separators U+0085 and U+2028
     remain in their cells, where `str.splitlines` would cut.
+
+    Args:
+        text: The CSV.
+        delimiter: The character between cells.
+        n_added: The number of first lines that the file does not have. They are not counted.
     """
-    records = list(_records(text, delimiter))
+    records = list(_records(text, delimiter, n_added))
     if records:
         records[-1] = replace(records[-1], is_last=True)
     return records
 
 
-def _records(text: str, delimiter: str) -> Iterator[Record]:
+def _records(text: str, delimiter: str, n_added: int) -> Iterator[Record]:
     # A cell may hold a routing trace of any size. The limit belongs to the whole csv module.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    line = 1 - n_added
     while True:
         cells: tuple[str, ...] = ()
         error = ""
@@ -222,8 +227,8 @@ def _records(text: str, delimiter: str) -> Iterator[Record]:
         except csv.Error as problem:
             error = str(problem)
         if error or any(cells):
-            yield Record(line, max(line, reader.line_num), cells, error)
-        line = reader.line_num + 1
+            yield Record(line, max(line, reader.line_num - n_added), cells, error)
+        line = reader.line_num + 1 - n_added
 
 
 def _require_names(path: Path, header: Record) -> None:
@@ -278,11 +283,11 @@ def _with_numbers(
     remarks: tuple[str, ...] = ()
     units = None
     if not set(columns) >= _OURS:
-        columns, expanded_rows, remarks = expanded(columns, rows)
-        kept = [(x, y) for x, y in zip(whole, expanded_rows, strict=True) if y is not None]
+        columns, sized, remarks = with_sizes(columns, rows)
+        kept = [(x, y) for x, y in zip(whole, sized, strict=True) if y is not None]
         whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
         rows = without_groups(rows, content)
-        units = units_in_cells(columns, rows, path)
+        units = units_of_rows(columns, rows, path) | units_in_cells(columns, rows)
         rows = units.without_units(rows)
     if delimiter != "," or '"' in content:
         rows = with_decimal_points(columns, rows, delimiter=delimiter, path=path)

@@ -110,7 +110,7 @@ def is_duration(name: str) -> bool:
     own = _plain_words(name)
     if is_rate(name):
         return False
-    if not _DURATION.isdisjoint(own) or _TIME_PER.match(name.lower()):
+    if not _DURATION.isdisjoint(own) or is_time_per(name):
         return True
     if any(a in _TIME and b in _AFTER_TIME for a, b in pairwise(own)):
         return True
@@ -118,6 +118,11 @@ def is_duration(name: str) -> bool:
     while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):
         quantity.pop()
     return bool(quantity) and quantity[-1] in _TIME
+
+
+def is_time_per(name: str) -> bool:
+    """Return whether a name is a time for one of something: `s/iter`, `ms_per_token`."""
+    return _TIME_PER.match(name.lower()) is not None
 
 
 def is_rate(name: str) -> bool:

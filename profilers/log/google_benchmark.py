@@ -1,27 +1,38 @@
-"""This module reads the tables of Google Benchmark, which has the sizes in the name of each run.
+"""This module reads what Google Benchmark alone writes: names with sizes, lines above the header.
 
-`BM_Gemm/64/k:8/threads:2` becomes the benchmark `BM_Gemm` with the columns `argument_1` and `k`.
-Aggregates such as `BM_Gemm/64_stddev` are no measurements. They are left out, except that the
-median stands for repetitions that are not in the table.
+`BM_Gemm/64/k:8/threads:2` becomes the benchmark `BM_Gemm` with the columns `argument_1`, `k` and
+`threads`. Aggregates such as `BM_Gemm/64_stddev` are no measurements. They are left out, except
+that the median stands for repetitions that are not in the table.
+
+What other programs write as well is read elsewhere: a column of units, such as its `time_unit`, in
+`profilers.log.unit_column`, and JSON in `profilers.log.json_tables`. Which of its columns are
+results is in `profilers.log.known_tables`.
 """
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-_COLUMNS: Final = frozenset({"name", "iterations", "real_time", "cpu_time"})
+COLUMNS: Final = frozenset({"name", "iterations", "real_time", "cpu_time"})
+
+_HEADER: Final = re.compile(r"^name,iterations,real_time,cpu_time,", re.M)
 _AGGREGATE: Final = re.compile(r"(.*)_(mean|median|stddev|cv|BigO|RMS|min|max)")
 _SWITCHES: Final = frozenset({"real_time", "process_time", "manual_time"})
-_PROTOCOL: Final = frozenset(
-    {"iterations", "repeats", "min_time", "min_warmup_time", "warmup", "threads"}
-)
+_PROTOCOL: Final = frozenset({"iterations", "repeats", "min_time", "min_warmup_time", "warmup"})
 _ARGUMENT: Final = re.compile(r"(?:([^:/]+):)?([+-]?\d+(?:\.\d+)?)")
 _FALSE: Final = frozenset({"", "false", "0"})
 
 Cells = tuple[str, ...]
 
 
-def expanded(
+def without_context(content: str) -> str:
+    """Return a text with blank lines for those about the machine above the header of its CSV."""
+    if (header := _HEADER.search(content)) is None:
+        return content
+    return "\n" * content.count("\n", 0, header.start()) + content[header.start() :]
+
+
+def with_sizes(
     columns: Sequence[str], rows: Sequence[Cells]
 ) -> tuple[tuple[str, ...], list[Cells | None], tuple[str, ...]]:
     """Return the columns and rows with the sizes of each name, and remarks.
@@ -32,17 +43,20 @@ def expanded(
         columns: The names of the columns.
         rows: The cells of each row, as many as there are columns.
     """
-    if not set(columns) >= _COLUMNS or not rows:
+    if not set(columns) >= COLUMNS or not rows:
         return tuple(columns), list(rows), ()
     cells = [dict(zip(columns, row, strict=True)) for row in rows]
-    names = [row.get("run_name") or row["name"] for row in cells]
-    kinds = [_kind(row, set(names)) for row in cells]
+    names = {row.get("run_name") or row["name"] for row in cells}
+    kinds = [_kind(row, names) for row in cells]
     bases = [
-        match[1] if kind and (match := _AGGREGATE.fullmatch(name)) else name
-        for name, kind in zip(names, kinds, strict=True)
+        row.get("run_name") or (row["name"].removesuffix(f"_{kind}") if kind else row["name"])
+        for row, kind in zip(cells, kinds, strict=True)
     ]
     measured = {base for base, kind in zip(bases, kinds, strict=True) if not kind}
-    failed = [row.get("error_occurred", "").lower() not in _FALSE for row in cells]
+    failed = [
+        any(row.get(name, "").lower() not in _FALSE for name in ("error_occurred", "skipped"))
+        for row in cells
+    ]
     is_kept = [
         not is_failed and (not kind or (kind == "median" and base not in measured))
         for is_failed, kind, base in zip(failed, kinds, bases, strict=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+from profilers.log.google_benchmark import COLUMNS as OF_GOOGLE_BENCHMARK
+
 
 @dataclass(frozen=True, slots=True)
 class KnownTable:
@@ -161,7 +163,7 @@ KNOWN_TABLES: Final = (
     ),
     KnownTable(
         "Google Benchmark",
-        frozenset({"name", "iterations", "real_time", "cpu_time"}),
+        OF_GOOGLE_BENCHMARK,
         targets=("real_time", "cpu_time"),
         unit="ns",
         times="real_time|cpu_time",
@@ -223,6 +225,8 @@ KNOWN_TABLES: Final = (
 NNLQP_COLUMNS: Final = (
     *("speed_id", "graph_id", "batch_size", "cost_time", "model_type", "plt_id", "stage"),
 )
+# A line of its list, which has no header.
+NNLQP_LINE: Final = re.compile(r"\S+ \S+\.onnx \d+ [\d.eE+-]+ \S+ \d+ \w+")
 
 
 def known_table(columns: Collection[str]) -> KnownTable | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from devices.files import replacing
 from profilers.log.any_log import AnyLog, log_in, number
-from profilers.log.decoding import content_of, delimiter_of
 from profilers.log.rows import NUMBER_COLUMNS, format_line
+from profilers.log.table_forms import content_of, delimiter_of
 
 _SAMPLES = re.compile(rb'\{"point_id": "([^"\\]*)", "measured_at": "([^"\\]*)"')
 _NAMES = {";": "semicolons between the cells", "\t": "tabs between the cells"}

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from profilers.log.column_names import is_rate, words
+from profilers.log.column_names import is_rate, is_time_per, words
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
 
@@ -25,6 +25,7 @@ _WORDS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("minutes", "mins"), "min"),
 }
+_BESIDE_NUMBERS: Final = {"min": MILLISECONDS["min"], **dict.fromkeys(("h", "hr", "hours"), 3.6e6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def unit_of(
         column: The column.
         columns: All columns of the table.
         given: The unit that the user named, one of `GIVEN`; None when none was named.
-        in_ms: The columns whose cells told their unit, see `profilers.log.written_units`.
+        in_ms: The columns whose cells told their unit, see `AnyLog.in_ms`.
 
     Raises:
         LogError: The user's unit is unknown, or is not the one that the name tells.
@@ -103,9 +104,13 @@ def unit_of(
     return Unit("ms", "")
 
 
-def time_unit(word: str) -> str | None:
-    """Return the unit of time that a word in lower case names, such as `us`; None for no unit."""
-    return _WORDS.get(word.replace("\u03bc", "\u00b5"))  # two characters for the same prefix
+def milliseconds_in(word: str) -> float | None:
+    """Return the milliseconds in the unit of time that a word in lower case names; None for others.
+
+    The word stands beside a number. In a name, `min` would be a minimum and `h` a size.
+    """
+    unit = _WORDS.get(word.replace("\u03bc", "\u00b5"))  # two characters for the same prefix
+    return _BESIDE_NUMBERS.get(word) if unit is None else MILLISECONDS[unit]
 
 
 def unit_in(name: str) -> str | None:
@@ -114,6 +119,7 @@ def unit_in(name: str) -> str | None:
         return None
     own = [word.rstrip("0123456789") or word for word in words(name)]
     units = [_WORDS[word] for word in own[1:] if word in _WORDS]
-    if own and own[0] in _WORDS and own[0] != "s":  # `s` alone may be a sequence length
+    # An `s` at the beginning may be the length of a sequence.
+    if own and own[0] in _WORDS and (own[0] != "s" or is_time_per(name)):
         units.append(_WORDS[own[0]])
     return units[-1] if units else None

@@ -177,7 +177,7 @@ class WarmUp:
     Attributes:
         runs: The number of its runs.
         seconds: The time that they took.
-        settled: Whether the runs no longer became faster.
+        settled: Whether the runs no longer became faster, or one was as fast as in earlier rounds.
         first_ms: The time of the first run.
         run_ms: The median time of the last runs.
     """

@@ -51,8 +51,8 @@ def median_interval(
     confidence of 0.95. Heavier tails raise that share. Other noise may lower it; examples are in
     ``benchmarks/bench_interval_coverage.py``.
 
-    Few blocks may agree by chance, even exactly. So the interval is at least as wide as the error
-    that the samples within the blocks let expect, and as half a step of the clock.
+    Few blocks may agree by chance, even exactly. So each end is at least as far from the center as
+    the samples within the blocks let expect, and half a step of the clock.
 
     Args:
         block_medians_ms: The median of each block, in milliseconds.

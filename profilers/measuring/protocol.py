@@ -7,7 +7,7 @@ from pathlib import Path
 
 _MIN_SAMPLES = 3
 _MOST_SAMPLES = 100
-_TURNS = 4  # of short samples in a block, so that it does not end within a millisecond
+_TURNS = 4  # that short samples fill in a block, unless there are too many of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class Protocol:
     Attributes:
         threads: The number of intra-op threads of the runtime.
         samples_per_block: The number of samples in a block. A block of short samples has more.
-        block_seconds: The time after which a block of slow samples ends. It has at least 3.
+        block_seconds: The time for which slow samples are taken in a block, at least 3 of them. The
+            runs of the sentinel take further time.
         group_ms: The time after which samples and runs of the sentinel take turns within a block.
             Each turn has at least one run, so that slow samples alternate with the sentinel one by
             one.
@@ -34,7 +35,7 @@ class Protocol:
         warmup_seconds: The least time for which a point runs before its block.
         max_warmup_seconds: The longest time for which it runs before its block, settled or not.
         warmup_tolerance: The relative change below which a warm-up has settled: its runs become
-            faster by no more than this.
+            faster by no more than this, or one is slower than in earlier rounds by no more.
         contention_limit: The limit of the CPU time that a block wanted over the time that it got.
             A block above it is disturbed. Less 1, it is also the limit of the share of the usable
             cores that other programs keep busy, and of CPU pressure.

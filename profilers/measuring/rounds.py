@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 from profilers.measuring.blocks import Block, PointBlock, WarmUp, run_block
@@ -26,8 +27,8 @@ class Round:
         sentinel: The workload that is measured before, within and after every block.
         paths: The workload file of every point, by id.
         notify: A function that is called as `notify(point, event, median_ms)`.
-        usual_ms: The time of a run of each workload file in an earlier round. This round replaces
-            it by its own.
+        usual_ms: The shortest time of a run of each workload file in the rounds in which it
+            settled. This round adds its own.
         counts_tokens: Whether to count the tokens that each expert served.
     """
 
@@ -140,7 +141,9 @@ class Round:
             usual_ms=self._usual_ms.get(path),
         )
         warm_up = WarmUp(**warmed)
-        self._usual_ms[path] = warm_up.run_ms
+        if warm_up.settled:
+            # The shortest one, because each round may accept a run that is slower by the tolerance.
+            self._usual_ms[path] = min(warm_up.run_ms, self._usual_ms.get(path, inf))
         return float(reply["load_ms"]), warm_up
 
     def _attempts(self, worker: OpenWorker, point: Point, run_ms: float) -> list[Block]:

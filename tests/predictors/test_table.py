@@ -25,7 +25,7 @@ def test_an_empty_cell_of_a_numeric_column_is_nan(tmp_path: Path) -> None:
     assert np.isnan(frame["d"].iloc[1])
 
 
-@pytest.mark.parametrize("mark", ["nan", "N/A", "null", "[N/A]"])
+@pytest.mark.parametrize("mark", ["nan", "N/A", "null", "[N/A]", "#N/A"])
 def test_a_missing_number_is_nan_however_it_is_marked(tmp_path: Path, mark: str) -> None:
     frame = read_table(write(tmp_path, f"d,x\n1,a\n{mark},b\n"))
     assert np.isnan(frame["d"].iloc[1])

@@ -88,7 +88,7 @@ class Worker(abc.ABC):
         """Run a workload until it has settled, or until `max_seconds` are over.
 
         It runs at least `min_seconds` long. It has settled when a run takes no longer than
-        `usual_ms`, its time in an earlier process, by more than `tolerance`. Without `usual_ms`,
+        `usual_ms`, its time in earlier processes, by more than `tolerance`. Without `usual_ms`,
         or when runs stay above it, it runs at least `min_runs` times. It has settled then when the
         last quarter of the runs is not faster than the quarter before it by more than `tolerance`.
         `run_ms` is the median of the last quarter.

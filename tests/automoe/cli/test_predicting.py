@@ -92,10 +92,10 @@ def test_a_table_in_json_is_predicted_and_what_was_done_to_it_is_said(
     predictor: Path, capsys: Capture, tmp_path: Path
 ) -> None:
     rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"gflops": "3.5 GFLOP", "widths": [16, 32]}\n')
+    rows.write_text('{"gflops": "3.5 GFLOP", "widths": [16, 32], "encoder": 6}\n')
     assert main(["predict", str(predictor), str(rows)]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[0] == "gflops,widths,predicted_ms,lower_ms,upper_ms"
+    assert printed.out.splitlines()[0] == "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms"
     assert printed.err.splitlines()[0] == "units are read: '3.5 GFLOP' as 3.5 in 'gflops'"
 
 

@@ -218,23 +218,22 @@ def test_a_run_stopped_at_many_moments_ends_like_one_that_was_not(
     command = [sys.executable, "-m", "automoe", "run", str(config)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     codes = []
-    for patience_s in (1, 2, 3, 5, 8, 12, 600):  # the last one ends it, on a busy machine too
-        run = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        while run.poll() is None and not (config.parent / "run" / "config.json").exists():
-            time.sleep(0.05)  # Python is still importing
-        deadline = time.monotonic() + patience_s + (2 if codes else 0)
-        while run.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        run.send_signal(how) if run.poll() is None else None
-        _, said = run.communicate()
-        codes.append(run.returncode)
+    for patience_s in (0, 0.5, 1, 2, 3, 5, 8, 12, 600):  # the last one ends it, however busy
+        stderr = config.with_name("stderr.txt")
+        with stderr.open("wb") as file:
+            run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=file)
+            while run.poll() is None and not stderr.stat().st_size:
+                time.sleep(0.05)  # Python is still importing
+            deadline = time.monotonic() + patience_s
+            while run.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            run.send_signal(how) if run.poll() is None else None
+            codes.append(run.wait())
         if run.returncode == 0:
             break
         if how is signal.SIGINT:
             assert run.returncode == 130
-            assert b"continue with: automoe run" in said
+            assert b"continue with: automoe run" in stderr.read_bytes()
     assert codes[-1] == 0
     assert len(codes) > 1
     result = json.loads((config.parent / "run" / "result.json").read_text())

@@ -86,7 +86,7 @@ def test_marked_features_are_the_only_ones(path: Path) -> None:
 
 
 def test_words_become_0_and_1_holes_the_median_and_lists_their_sum_and_length(path: Path) -> None:
-    lines = ["a,1,[3],x", "b,,[3 4],y", "a,5,2_4_6,z", "b,9,7,w"]
+    lines = ["a,1,[3],x", "b,,[3 4 ],y", "a,5,2_4_6,z", "b,9,7,w"]
     log = read_any_log(write_foreign(path, "kind,size,widths,name", *lines))
     columns = encode(log.rows, ["kind", "size", "widths", "name"])
     assert {name: values.tolist() for name, values in columns.items()} == {

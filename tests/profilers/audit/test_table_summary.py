@@ -35,3 +35,11 @@ def test_a_log_of_ours_has_its_own_summary(tmp_path: Path) -> None:
     assert isinstance(summarise_any(tmp_path / "own.csv"), LogSummary)
     with pytest.raises(LogError, match="does not exist"):
         summarise_any(tmp_path / "none.csv")
+
+
+def test_a_column_of_ours_makes_no_log_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text("point_id,batch,time_s\na,1,2\nb,2,3\n")
+    summary = summarise_any(path)
+    assert isinstance(summary, TableSummary)
+    assert summary.latency == ("time_s",)

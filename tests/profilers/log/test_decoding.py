@@ -1,4 +1,3 @@
-import json
 import os
 import threading
 from pathlib import Path
@@ -54,52 +53,6 @@ def test_a_file_without_a_header_is_refused_in_one_line(tmp_path: Path, content:
         read(tmp_path, content)
 
 
-def test_the_list_of_nnlqp_gets_its_names(tmp_path: Path) -> None:
-    content = "0 nets/0001.onnx 8 3.25 ResNet18 1 train\n1 nets/0002.onnx 1 0.5 VGG16 1 test\n"
-    columns, rows = read(tmp_path, content)
-    assert columns[:4] == ("speed_id", "graph_id", "batch_size", "cost_time")
-    assert rows[1] == ("1", "nets/0002.onnx", "1", "0.5", "VGG16", "1", "test")
-
-
-def test_json_of_two_programs_becomes_their_tables(tmp_path: Path) -> None:
-    hyperfine = {
-        "results": [
-            {"command": "run 2", "mean": 0.25, "times": [0.2, 0.3], "parameters": {"n": "2"}}
-        ]
-    }
-    assert read(tmp_path, json.dumps(hyperfine)) == (
-        ("command", "mean", "parameter_n"),
-        [("run 2", "0.25", "2")],
-    )
-    benchmark = {
-        "machine_info": {},
-        "benchmarks": [
-            {"name": "test_a[4]", "params": {"n": 4}, "stats": {"mean": 0.5, "data": [0.5]}}
-        ],
-    }
-    assert read(tmp_path, "\ufeff" + json.dumps(benchmark)) == (
-        ("name", "param:n", "mean"),
-        [("test_a", "4", "0.5")],
-    )
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        '[{"batch": 1, "ms": 2.5, "raw": [2.5, 3]}, {"batch": 2, "ms": 3.25, "raw": []}]',
-        '{"batch": 1, "ms": 2.5}\n{"batch": 2, "ms": 3.25, "raw": ["a"]}\n',
-        '[{"count": 9}, {"batch": 1, "ms": 2.5}, {"batch": 2, "ms": 3.25}]',
-        "\n| batch |   ms |\n| ----: | ---: |\n|     1 |  2.5 |\n|     2 | 3.25 |\n\nbuild: 12\n",
-    ],
-)
-def test_lists_of_json_and_markdown_are_tables(tmp_path: Path, content: str) -> None:
-    assert read(tmp_path, content) == (("batch", "ms"), ROWS)
-
-
-def test_a_brace_alone_makes_no_json(tmp_path: Path) -> None:
-    assert read(tmp_path, "{a,b\n1,2\n") == (("{a", "b"), [("1", "2")])
-
-
 def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -136,10 +89,3 @@ def test_other_bytes_are_refused_by_byte_and_line(
 ) -> None:
     with pytest.raises(LogError, match=message):
         read(tmp_path, content)
-
-
-def test_rows_in_sql_are_a_table(tmp_path: Path) -> None:
-    head = "CREATE TABLE IF NOT EXISTS llama_bench (\n  n_prompt INTEGER,\n  avg_ns INTEGER\n);\n\n"
-    rows = [f"INSERT INTO llama_bench (n_prompt, avg_ns) VALUES ('{n}', '{n}00');" for n in (1, 2)]
-    expected = (("n_prompt", "avg_ns"), [("1", "100"), ("2", "200")])
-    assert read(tmp_path, head + "\n".join(rows) + "\n") == expected

@@ -68,3 +68,23 @@ def test_its_json_reads_as_its_csv(tmp_path: Path) -> None:
     path.write_text(json.dumps({"context": {"num_cpus": 8, "caches": []}, "benchmarks": runs}))
     (row,) = read_any_log(path).rows
     assert (row.cells["real_time"], row.cells["argument_1"]) == ("0.0075", "2")
+
+
+def test_threads_in_a_name_are_a_condition(tmp_path: Path) -> None:
+    lines = [f'"BM_A/{n}/threads:{1 + n % 2}",9,{n},{n},ms,,,,' for n in range(1, 5)]
+    path = write(tmp_path, *lines)
+    assert [row.cells["threads"] for row in read_any_log(path).rows] == ["2", "1", "2", "1"]
+    assert any("'threads' takes 2 values: 1, 2" in x.message for x in audit_log(path).problems)
+
+
+def test_a_benchmark_may_be_called_like_an_aggregate(tmp_path: Path) -> None:
+    own = {"iterations": 9, "cpu_time": 7, "time_unit": "ms"}
+    runs = [
+        {"name": "BM_max", "run_name": "BM_max", "run_type": "iteration", "real_time": 7, **own},
+        {"name": "BM_max_median", "run_name": "BM_max", "run_type": "aggregate", "real_time": 8}
+        | {"aggregate_name": "median", **own},
+        {"name": "BM_B", "run_name": "BM_B", "run_type": "iteration", "skipped": "true", **own},
+    ]
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(runs))
+    assert [row.cells["real_time"] for row in read_any_log(path).rows] == ["7"]

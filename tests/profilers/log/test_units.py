@@ -11,6 +11,7 @@ from profilers.log.units import unit_in, unit_of
         *(("Time [sec]", "s"), ("avg_ns", "ns"), ("us1", "us"), ("latencyMs", "ms")),
         *(("time_\u03bcs", "us"), ("time (\ufffds)", None), ("\u8017\u65f6ms", "ms")),
         *(("temps \u00e9coul\u00e9s", None), ("msPerStep", "ms"), ("opsPerSec", None)),
+        *(("s/iter", "s"), ("s_per_token", "s"), ("s_model", None)),
         *(("s", None), ("mean", None), ("tokens/s", None), ("time_min", None)),
     ],
 )

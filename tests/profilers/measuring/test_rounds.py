@@ -22,11 +22,12 @@ class Recorded:
         *workloads: Path,
         sentinel: Path | None = None,
         protocol: Protocol = PROTOCOL,
+        usual_ms: dict[Path, float] | None = None,
     ) -> None:
         self.events: list[tuple[str, str, float | None]] = []
         points = [Point(point_id=path.stem, workload=path) for path in workloads]
         self.results: dict[str, Any] = {}
-        self.usual_ms: dict[Path, float] = {}
+        self.usual_ms = usual_ms or {}
         taken = Round(
             lambda: WorkerProcess(device, timeout_s=protocol.timeout_s),
             Referee(protocol),
@@ -72,6 +73,14 @@ def test_a_point_is_loaded_warmed_up_measured_and_unloaded(device: ScriptedDevic
     assert taken.usual_ms[path] == 10.0  # what the scripted worker answers
     assert taken.block("a").load_ms == 7.0
     assert taken.block("a").runtime == "scripted 1.0"
+
+
+def test_the_usual_time_of_a_run_is_the_shortest_that_settled(device: ScriptedDevice) -> None:
+    # A slower run may end a warm-up too. If it counted, each round could be slower than the last.
+    slow, fast = device.workload("slow", run_ms=12.0), device.workload("fast", run_ms=9.0)
+    cold = device.workload("cold", run_ms=12.0, settled=False)
+    taken = Recorded(device, slow, fast, cold, usual_ms={slow: 11.5, fast: 11.5})
+    assert [taken.usual_ms.get(path) for path in (slow, fast, cold)] == [11.5, 9.0, None]
 
 
 def test_a_contended_block_is_repeated_and_the_quiet_one_counts(device: ScriptedDevice) -> None:

@@ -1,4 +1,4 @@
-"""This module writes the numbers of a table with a decimal point and without thousands apart.
+"""This module reads numbers with decimal commas, with separated thousands, and missing ones.
 
 `2.853,9` and `2,853.9` say themselves which character is the decimal one. `1.024` and `1,024` do
 not: the other cells of the column say it, then those of the table, then the character between the
@@ -12,14 +12,27 @@ from typing import Final
 
 from profilers.log.rows import LogError
 
+# What programs write where a number is missing, in lower case.
+MISSING: Final = frozenset(
+    {"", "na", "n/a", "[n/a]", "nan", "null", "#n/a", "#na", "<na>", "#div/0!", "#value!"}
+)
 NUMBERS: Final = {
-    ".": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+)?(\.\d+)?([eE][+-]?\d+)?|nan", re.I),
-    ",": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)?(,\d+)?([eE][+-]?\d+)?|nan", re.I),
+    point: re.compile(
+        rf"[+-]?(\d+|[1-9]\d{{0,2}}([{group}]\d{{3}})+)?([{point}]\d+)?([eE][+-]?\d+)?"
+        r"|nan|[+-]?inf(inity)?",
+        re.I,
+    )
+    for point, group in ((".", ","), (",", "."))
 }
 _SEPARATED: Final = re.compile(r".*[.,].*")
 _GROUP_MARKS: Final = "\u00a0\u2009\u202f'\u2019"  # spaces that no list has, and apostrophes
 _GROUPED: Final = re.compile(rf"[+-]?[1-9]\d{{0,2}}([{_GROUP_MARKS}]\d{{3}})+(?!\d).*", re.S)
 _GROUP_MARK: Final = re.compile(rf"(?<=\d)[{_GROUP_MARKS}](?=\d{{3}}(?!\d))")
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number, with a decimal point or a decimal comma, or blank."""
+    return any(number.fullmatch(cell) for number in NUMBERS.values())
 
 
 def without_groups(rows: list[tuple[str, ...]], content: str) -> list[tuple[str, ...]]:
@@ -80,7 +93,7 @@ def _signs(cells: Iterable[str], delimiter: str) -> set[str] | None:
     Return None for a column without such numbers. In a table with commas between the cells, a
     point is the decimal character, and numbers with commas that are no thousands are a list.
     """
-    filled = [cell for cell in set(cells) if cell]
+    filled = [cell for cell in set(cells) if cell.lower() not in MISSING]
     marked = [cell for cell in filled if _SEPARATED.fullmatch(cell)]
     if delimiter == ",":
         marked = [cell for cell in marked if "," in cell]

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from profilers import LogError
 from profilers.log.any_log import AnyLog, read_any_log
 
 
@@ -20,7 +19,10 @@ def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog
         ("prompt", ("512", "1k", "2K", "1.5k"), ["512", "1000", "2000", "1500"]),
         ("prompt", ("4Ki", "512"), ["4096", "512"]),
         ("params", ("500M", "7B", "1.5B"), ["500000000", "7000000000", "1500000000"]),
-        ("model", ("7b", "13b"), ["7", "13"]),
+        ("model", ("7b", "13b"), ["7000000000", "13000000000"]),
+        ("buffer", ("512B", "4K"), ["512", "4000"]),
+        ("memory_gb", ("16 GB", "512 MB"), ["16", "0.512"]),
+        ("took", ("2 min", "0.5 h"), ["120000", "1800000"]),
         ("memory", ("16 GB", "512 MB"), ["16000", "512"]),
         ("memory", ("1 GiB", "2 GiB"), ["1073.741824", "2147.483648"]),
         ("took", ("1e3 ms", "2.5 ms"), ["1e3", "2.5"]),
@@ -65,37 +67,30 @@ def test_labels_and_conditions_stay_as_they_are(
     assert log.remarks == ()
 
 
-def test_a_column_with_and_without_units_is_text_and_that_is_said(tmp_path: Path) -> None:
-    log = read(tmp_path, "sparsity", "90%", "0.5", "10%")
-    assert [row.cells["sparsity"] for row in log.rows] == ["90%", "0.5", "10%"]
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("sparsity", ("90%", "0.5", "10%")),
+        ("clock", ("900 MHz", "1.5 GHz")),
+        ("budget", ("5 ms", "10 MB")),
+    ],
+)
+def test_a_column_of_several_units_is_text_and_that_is_said(
+    tmp_path: Path, name: str, cells: tuple[str, ...]
+) -> None:
+    log = read(tmp_path, name, *cells)
+    assert [row.cells[name] for row in log.rows] == list(cells)
     (remark,) = log.remarks
-    assert "has numbers with and without a unit ('90%', '0.5'), so it is text" in remark
+    said = f"has numbers with several units or without one ({cells[0]!r}, {cells[1]!r}), so it is"
+    assert said in remark
 
 
-def test_the_unit_of_a_time_may_be_in_a_column(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text("latency,unit,batch\n1500,us,1\n2.5,ms,2\n0.004,s,3\n,,4\n")
-    log = read_any_log(path)
-    assert [row.cells["latency"] for row in log.rows] == ["1.5", "2.5", "4", ""]
-    assert log.in_ms == {"latency"}
-    assert (log.unit_of("latency").name, log.unit_of("latency").source) == ("ms", "its cells")
-    with pytest.raises(LogError, match="'--unit' must be left out for 'latency', whose cells tell"):
-        log.unit_of("latency", "us")
-    path.write_text("latency,unit,batch\n1500,us,1\n2.5,ops,2\n")
-    with pytest.raises(LogError, match="'unit' must name a unit of time in every row. Got 'ops'"):
-        read_any_log(path)
-
-
-def test_a_column_of_units_of_something_else_is_a_category(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text("latency_ms,unit\n1500,encoder\n2.5,decoder\n")
-    assert read_any_log(path).remarks == ()
-
-
-def test_throughputs_of_jmh_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "jmh.csv"
-    path.write_text('"Benchmark","Mode","Score","Unit","Param: n"\n"a.b","thrpt",3.5,"ops/s",1\n')
-    with pytest.raises(LogError, match="must name a unit of time in every row. Got 'ops/s' in row"):
-        read_any_log(path)
-    path.write_text('"Benchmark","Mode","Score","Unit","Param: n"\n"a.b","avgt",3.5,"us/op",1\n')
-    assert [row.cells["Score"] for row in read_any_log(path).rows] == ["0.0035"]
+def test_a_unit_means_the_same_in_every_file_of_a_column(tmp_path: Path) -> None:
+    for name, both, one in (
+        ("params", ("500M", "7B"), "7B"),
+        ("buffer", ("512B", "4K"), "512B"),
+        ("memory_gb", ("16 GB", "512 MB"), "16 GB"),
+    ):
+        cells = [row.cells[name] for row in read(tmp_path, name, *both).rows]
+        (alone,) = read(tmp_path, name, one).rows
+        assert cells[both.index(one)] == alone.cells[name]

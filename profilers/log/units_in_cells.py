@@ -1,0 +1,212 @@
+"""This module reads numbers that are written with a unit: `90%`, `2k`, `16 GiB` or `1e3 ms`.
+
+Times become milliseconds, or the unit that the column's name tells. Sizes in bytes become
+megabytes. A unit in a column of its own is read in `profilers.log.unit_column`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from profilers.log.column_names import kind_of_name, words
+from profilers.log.conditions import NAMES_OF_OTHERS
+from profilers.log.units import MILLISECONDS, milliseconds_in, unit_in
+from profilers.log.written_numbers import MISSING, NUMBERS, is_number
+
+_WRITTEN: Final = re.compile(
+    r"([+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(%|[^\W\d_]{1,12}(?:/[^\W\d_]{1,12})?)?"
+)
+_NO_NUMBER: Final = MISSING | {"inf", "infinity"}
+_THOUSANDS: Final = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_MEGABYTES: Final = {
+    **{"b": 1e-6, "byte": 1e-6, "bytes": 1e-6},
+    **{"kb": 1e-3, "mb": 1.0, "gb": 1e3, "tb": 1e6},
+    **{"kib": 2**10 / 1e6, "mib": 2**20 / 1e6, "gib": 2**30 / 1e6, "tib": 2**40 / 1e6},
+}
+_OF_BYTES: Final = frozenset({"byte", "bytes", "memory", "mem", "buffer", "message", "msg"})
+_OF_QUANTITIES: Final = ("%", "hz", "flop", "flops")  # ends of units
+_ENDS_OF_NUMBERS: Final = frozenset("0123456789.") | {""}
+_SHOWN: Final = 4
+_MOST_ODD: Final = 0.1  # of the cells of a column may be no number; they are mistakes
+
+Cells = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenUnits:
+    """The units that a table names beside its numbers.
+
+    Attributes:
+        texts: The cells of each column that has units, without the units, by the column's index.
+        factors: What each of these numbers is multiplied by, by the column's index.
+        in_ms: The names of the columns that are in milliseconds then.
+        remarks: Sentences about what was read, for the user.
+    """
+
+    texts: Mapping[int, list[str]]
+    factors: Mapping[int, list[float]]
+    in_ms: frozenset[str]
+    remarks: tuple[str, ...]
+
+    def __or__(self, other: "WrittenUnits") -> "WrittenUnits":
+        """Return the units of both; those of the other where both have a column."""
+        return WrittenUnits(
+            {**self.texts, **other.texts},
+            {**self.factors, **other.factors},
+            self.in_ms | other.in_ms,
+            self.remarks + other.remarks,
+        )
+
+    def without_units(self, rows: Sequence[Cells]) -> list[Cells]:
+        """Return the rows with `texts` in their places."""
+        return _replaced(rows, self.texts)
+
+    def multiplied(self, rows: Sequence[Cells]) -> list[Cells]:
+        """Return the rows with each number multiplied by its factor."""
+        products = {
+            index: [_product(cells[index], x) for cells, x in zip(rows, factors, strict=True)]
+            for index, factors in self.factors.items()
+            if any(factor != 1 for factor in factors)
+        }
+        return _replaced(rows, products)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of numbers with units.
+
+    Attributes:
+        texts: Its cells without the units.
+        factors: What each number is multiplied by.
+        remark: What was read as what, with an example.
+        is_time: Whether it is in milliseconds then, and its name does not say so.
+    """
+
+    texts: list[str]
+    factors: list[float]
+    remark: str
+    is_time: bool
+
+
+def units_in_cells(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnits:
+    """Return the units that the cells of a table name.
+
+    Conditions and bookkeeping, such as a power mode `15W`, are text and stay so.
+
+    Args:
+        columns: The names of the columns.
+        rows: The cells of each row, as many as there are columns.
+    """
+    read: dict[int, _Column] = {}
+    remarks: list[str] = []
+    for index, cells in enumerate(zip(*rows, strict=True)):
+        name = columns[index]
+        is_plain = {cell[-1:] for cell in cells} <= _ENDS_OF_NUMBERS
+        is_open = kind_of_name(name) not in ("condition", "bookkeeping")
+        if is_plain or not is_open or name.lower() in NAMES_OF_OTHERS:
+            continue
+        column = _column(name, cells)
+        if isinstance(column, _Column):
+            read[index] = column
+        elif column:
+            remarks.append(column)
+    if read:
+        shown = ", ".join(column.remark for column in list(read.values())[:_SHOWN])
+        more = f" and {len(read) - _SHOWN} more columns" if len(read) > _SHOWN else ""
+        remarks.insert(0, f"units are read: {shown}{more}")
+    return WrittenUnits(
+        {index: column.texts for index, column in read.items()},
+        {index: column.factors for index, column in read.items()},
+        frozenset(columns[index] for index, column in read.items() if column.is_time),
+        tuple(remarks),
+    )
+
+
+def _column(name: str, cells: Sequence[str]) -> _Column | str:
+    """Return a column of numbers with units.
+
+    Return a remark, which may be empty, for a column that stays as it is.
+    """
+    levels = {cell: _written(cell) for cell in set(cells)}
+    filled = [cell for cell in cells if cell.lower() not in _NO_NUMBER]
+    if not filled or sum(levels[x] is None for x in filled) > _MOST_ODD * len(filled):
+        return ""
+    written = {x: match for x in dict.fromkeys(filled) if (match := levels[x])}
+    units = {x: (match[2] or "").lower() for x, match in written.items()}
+    example = next((cell for cell, unit in units.items() if unit), "")
+    if not example:
+        return ""
+    factors, into = _factors(set(units.values()), name)
+    if factors is None:
+        if not _are_quantities(set(units.values())):
+            return ""
+        other = next(cell for cell, unit in units.items() if unit != units[example])
+        return (
+            f"column {name!r} has numbers with several units or without one ({example!r}, "
+            f"{other!r}), so it is text; write all of them alike to have numbers"
+        )
+    texts = {x: match[1] for x, match in written.items()}
+    if not all(NUMBERS["."].fullmatch(text) for text in texts.values()):  # decimal commas
+        texts = {x: text.replace(".", "").replace(",", ".") for x, text in texts.items()}
+    read = _product(texts[example], factors[units[example]])
+    return _Column(
+        [texts.get(cell, cell) for cell in cells],
+        [factors[units[cell]] if cell in units else 1.0 for cell in cells],
+        f"{example!r} as {read}{into} in {name!r}",
+        is_time=into == " ms" and unit_in(name) is None,
+    )
+
+
+def _written(cell: str) -> re.Match[str] | None:
+    """Return the number and the unit in a cell; None when it holds something else."""
+    match = _WRITTEN.fullmatch(cell)
+    return match if match is not None and is_number(match[1]) else None
+
+
+def _factors(kinds: set[str], name: str) -> tuple[Mapping[str, float] | None, str]:
+    """Return what a number is multiplied by, by its unit, and the unit that it then has.
+
+    Return None when the units do not tell numbers: labels such as `1a` and `2b`. As far as can be,
+    the factor of a unit does not depend on the other ones, which differ between two files.
+    """
+    times = {kind: milliseconds_in(kind) for kind in kinds}
+    if all(times.values()):
+        named = unit_in(name) or "ms"
+        return {kind: (x or 0) / MILLISECONDS[named] for kind, x in times.items()}, f" {named}"
+    own = words(name)
+    if kinds <= _MEGABYTES.keys() and kinds != {"b"}:
+        into = next((word for word in own if word in _MEGABYTES and word != "b"), "MB")
+        unit = _MEGABYTES[into.lower()]
+        return {kind: _MEGABYTES[kind] / unit for kind in kinds}, f" {into}"
+    if len(kinds) == 1 and kinds.isdisjoint(_THOUSANDS):
+        return dict.fromkeys(kinds, 1.0), ""
+    has_bytes = not _OF_BYTES.isdisjoint(own)
+    thousands = {"": 1.0, **_THOUSANDS, **({"b": 1.0} if has_bytes else {})}
+    are_numbers = kinds <= thousands.keys() and (has_bytes or kinds != {"", "b"})
+    return (thousands, "") if are_numbers else (None, "")
+
+
+def _are_quantities(kinds: set[str]) -> bool:
+    """Return whether one of the units is surely that of a quantity, and no letter of a label."""
+    least = 1 if "" in kinds else 2
+    return any(
+        kind.endswith(_OF_QUANTITIES)
+        or (len(kind) >= least and (kind in _MEGABYTES or milliseconds_in(kind) is not None))
+        for kind in kinds
+    )
+
+
+def _replaced(rows: Sequence[Cells], columns: Mapping[int, list[str]]) -> list[Cells]:
+    if not columns:
+        return list(rows)
+    table = [columns.get(i, cells) for i, cells in enumerate(zip(*rows, strict=True))]
+    return list(zip(*table, strict=True))
+
+
+def _product(cell: str, factor: float) -> str:
+    """Return a number times a factor; a cell that is no number stays as it is."""
+    try:
+        return cell if factor == 1 else f"{float(cell) * factor:.15g}"
+    except ValueError:
+        return cell

@@ -121,13 +121,18 @@ def test_an_attribute_of_an_unknown_operator_may_have_any_value(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("kind", "attributes"), [(TensorProto.INT64, {}), (TensorProto.FLOAT, {"flavour": 3})]
+    ("kind", "outputs", "attributes"),
+    [
+        (TensorProto.INT64, ["y"], {}),
+        (TensorProto.FLOAT, ["y", "z"], {}),
+        (TensorProto.FLOAT, ["y"], {"flavour": 3}),
+    ],
 )
 def test_what_a_later_runtime_may_take_of_its_own_operators_passes(
-    tmp_path: Path, kind: int, attributes: dict[str, int]
+    tmp_path: Path, kind: int, outputs: list[str], attributes: dict[str, int]
 ) -> None:
     inputs = [helper.make_tensor_value_info(name, kind, [4]) for name in "xb"]
-    node = helper.make_node("BiasGelu", ["x", "b"], ["y"], domain="com.microsoft", **attributes)
+    node = helper.make_node("BiasGelu", ["x", "b"], outputs, domain="com.microsoft", **attributes)
     model = model_of([node], inputs)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     require_sound(model, tmp_path / "m.onnx")

@@ -44,6 +44,7 @@ from profilers.costs.values import (
     named_inputs,
 )
 from profilers.workload.from_onnx import load_onnx
+from profilers.workload.runtime import newest_opset
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, captured_names, has_bodies
 
 # A function that takes a Split, the number of its outputs and the number of all rows, and returns
@@ -313,7 +314,7 @@ class OpenedGraph:
 
 def _header(versions: Mapping[str, int], ir_version: int) -> ModelProto:
     """Return a model without a graph, which ONNX Runtime takes although a graph is newer."""
-    newest = defs.onnx_opset_version()
+    newest = newest_opset()
     opsets = [
         helper.make_opsetid(domain, version if domain else min(version, newest))
         for domain, version in versions.items()

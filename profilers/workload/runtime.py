@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from onnx import ModelProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import ModelProto, TensorProto, defs, helper, numpy_helper, shape_inference
 
 from profilers.workload.fields import WorkloadError
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, all_nodes, initialisers, name_of
@@ -48,6 +49,19 @@ def opened_session(model: ModelProto, *, optimises: bool) -> Any:
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+@cache
+def newest_opset() -> int:
+    """Return the newest version of ONNX's operators that ONNX Runtime and ONNX both know."""
+    newest = defs.onnx_opset_version()
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must be set before the import
+    try:
+        from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
+    except ImportError:  # not installed, or built without it
+        return newest
+    known = [each.since_version for each in get_all_operator_schema() if not each.domain]
+    return min(newest, max(known, default=newest))
 
 
 def require_loadable(model: ModelProto, path: Path) -> None:

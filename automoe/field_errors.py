@@ -1,13 +1,32 @@
 """This module checks the content of a file, and turns a failed validation into one line."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+M = TypeVar("M", bound=BaseModel)
 
-class NumberError(ValueError):
+
+class FieldError(ValueError):
+    """The content of a file is not valid. The message names the first field that is wrong."""
+
+
+class NumberError(FieldError):
     """A file has a truth value or a text where a number is asked for."""
+
+
+def validated(model: type[M], content: Mapping[str, Any]) -> M:
+    """Return the content of a file as a model, after `require_numbers`.
+
+    Raises:
+        FieldError: A field is unknown, missing, out of range or of another type.
+    """
+    require_numbers(model, content)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise FieldError(explain(error)) from None
 
 
 def require_numbers(

@@ -21,7 +21,7 @@ from automoe.architecture.architecture import (
 )
 from automoe.architecture.choices import DecoderSpace, EncoderSpace, Experts, Size, StackSpace
 from automoe.architecture.space_files import PRESETS, fields_in, preset_content
-from automoe.field_errors import NumberError, explain, require_numbers
+from automoe.field_errors import FieldError, explain, validated
 from devices.yaml_json import FileContentError
 
 _MOST_BITS = 14_000  # of the number of architectures: Python writes up to 4300 digits
@@ -108,15 +108,11 @@ class SearchSpace(BaseModel):
     @classmethod
     def _from_yaml(cls, content: bytes, *, where: str) -> "SearchSpace":
         try:
-            fields = fields_in(content, where=where)
-            require_numbers(cls, fields)
-            return cls.model_validate(fields)
+            return validated(cls, fields_in(content, where=where))
         except FileContentError as error:
             raise SpaceError(str(error)) from None
-        except NumberError as error:
+        except FieldError as error:
             raise SpaceError(f"{where}: {error}") from None
-        except ValidationError as error:
-            raise SpaceError(f"{where}: {explain(error)}") from None
 
     def with_experts(
         self, max_experts: int | None = None, *, fractional: bool | None = None

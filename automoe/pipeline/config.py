@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
-from automoe.field_errors import NumberError, explain, require_numbers
+from automoe.field_errors import FieldError, validated
 from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
 from automoe.search.workers.pool import parsed_cluster
 from automoe.settings.groups import (
@@ -172,16 +172,12 @@ class RunConfig(_Section):
                 range.
         """
         try:
-            content = read_yaml(path)
-            require_numbers(cls, content)
-            return cls.model_validate(content)
+            return validated(cls, read_yaml(path))
         except OSError as error:
             raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check it.") from None
         except FileContentError as error:
             raise ConfigError(str(error)) from None
-        except ValidationError as error:
-            raise ConfigError(f"{path}: {explain(error)}") from None
-        except NumberError as error:
+        except FieldError as error:
             raise ConfigError(f"{path}: {error}") from None
 
     def claim(self) -> None:

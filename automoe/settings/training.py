@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from automoe.field_errors import NumberError, explain, require_numbers
+from automoe.field_errors import FieldError, validated
 from automoe.settings.search import MOST, Amount, Count, Seed
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -90,9 +90,6 @@ class TrainingSettings(BaseModel):
                 The message names it.
         """
         try:
-            require_numbers(cls, given)
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise SettingsError(explain(error)) from None
-        except NumberError as error:
+            return validated(cls, given)
+        except FieldError as error:
             raise SettingsError(str(error)) from None

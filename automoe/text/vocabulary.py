@@ -217,5 +217,10 @@ def _explain(message: str, options: Mapping[str, Any]) -> str:
             f"'size' must be at least {smallest[1]}, one for each character of this text. {got}; "
             f"raise it or lower 'character_coverage' ({options['character_coverage']})."
         )
+    if "!sentences_.empty()" in message:
+        return (
+            f"'text' must hold a sentence of at most {_MAX_SENTENCE_BYTES} bytes. "
+            "Got longer ones only; put one sentence on each line."
+        )
     reason = " ".join(message.split())
     return f"SentencePiece could not train with {options}: {reason} Change these or the text."

@@ -274,15 +274,15 @@ def test_a_region_of_a_picture_is_no_scale(tmp_path: Path) -> None:
     text = """g (float[1, 1, 4, 4] x, float[4] data) => (float y)
     <float[8] region = {0, 0, 0, 0, 1, 1, 1, 1}> { s = Abs(data)
     y = Resize<coordinate_transformation_mode = "tf_crop_and_resize">(x, region, s) }"""
-    costs = costs_of_graph(written(tmp_path / "g.onnx", text))
-    assert (costs.unknown_nodes, costs.activation_bytes) == ((), 4 * 2**44)
+    (unknown,) = costs_of_graph(written(tmp_path / "g.onnx", text)).unknown_nodes
+    assert "the shape of its output 'y' is unknown" in unknown
 
 
 def test_a_lack_of_memory_is_no_refusal(tmp_path: Path) -> None:
     text = f"""g (float[n] x) => (float y) <{matrix("v", 1, 1, 1, 1)}, int64[1, 1, 1, 1] i = {{0}},
     int64[4] s = {{1, 1, {2**22}, {2**22}}}> {{ y = MaxUnpool<kernel_shape = [1, 1]>(v, i, s) }}"""
-    (unknown,) = costs_of_graph(written(tmp_path / "g.onnx", text)).unknown_nodes
-    assert "the shape of its output 'y' is unknown" in unknown
+    costs = costs_of_graph(written(tmp_path / "g.onnx", text))
+    assert (costs.unknown_nodes, costs.activation_bytes) == ((), 4 * 2**44)
 
 
 def test_a_product_with_very_many_rows_is_not_tried(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automoe.supernet.elastic import ElasticLinear
+from automoe.supernet.elastic import ElasticLinear, linear_of_all
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -28,25 +28,39 @@ class ElasticAttention(nn.Module):
 
     def keys_values(self, memory_BSE: Tensor) -> KeysValues:
         """Return keys and values of what is attended to, each ``[B, S, Q]``."""
-        return self.key(memory_BSE), self.value(memory_BSE)
+        key_BSQ, value_BSQ = linear_of_all(memory_BSE, self.key, self.value)
+        return key_BSQ, value_BSQ
+
+    def queries_keys_values(self, x_BTD: Tensor) -> tuple[Tensor, KeysValues]:
+        """Return queries, and keys and values, of what attends to itself, each ``[B, T, Q]``."""
+        query_BTQ, key_BTQ, value_BTQ = linear_of_all(x_BTD, self.query, self.key, self.value)
+        return query_BTQ, (key_BTQ, value_BTQ)
 
     def forward(
-        self, x_BTD: Tensor, keys_values: KeysValues, heads: int, mask_BHTS: Tensor | None
+        self,
+        query_BTQ: Tensor,
+        keys_values: KeysValues,
+        *,
+        heads: int,
+        dim: int,
+        mask_BHTS: Tensor | None,
+        is_causal: bool = False,
     ) -> Tensor:
-        """Return the attention of ``x_BTD``, ``[B, T, D]``.
+        """Return what the queries attend to, ``[B, T, dim]``.
 
-        ``mask_BHTS`` is broadcast. It is true where a query may attend to a key.
+        ``mask_BHTS`` is broadcast. It is true where a query may attend to a key; None lets all
+        attend to all, or to themselves and what is before them if ``is_causal``.
         """
-        query_BHTQ = _split(self.query(x_BTD), heads)
         key_BHSQ, value_BHSQ = (_split(part, heads) for part in keys_values)
         mixed_BHTQ = F.scaled_dot_product_attention(
-            query_BHTQ,
+            _split(query_BTQ, heads),
             key_BHSQ,
             value_BHSQ,
             attn_mask=mask_BHTS,
             dropout_p=self.dropout if self.training else 0.0,
+            is_causal=is_causal,
         )
-        mixed: Tensor = self.out(mixed_BHTQ.transpose(1, 2).flatten(2), x_BTD.shape[-1])
+        mixed: Tensor = self.out(mixed_BHTQ.transpose(1, 2).flatten(2), dim)
         return mixed
 
 

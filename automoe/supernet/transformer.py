@@ -141,10 +141,11 @@ class Transformer(nn.Module):
         present_BS = source_BS != PAD
         # Attention without a mask is faster, and most batches hold sentences of one length.
         mask_BS = None if bool(present_BS.all()) else present_BS
+        mask_BHTS = _broadcast(mask_BS)
         x_BSE = self._embedded(source_BS, table, encoder.embed_dim, start=0)
         outputs, routing = [], []
         for module, layer in zip(self.encoder, encoder.layers, strict=False):
-            x_BSE, decisions = module(x_BSE, layer, present_BS, _broadcast(mask_BS))
+            x_BSE, decisions = module(x_BSE, layer, present_BS, mask_BHTS)
             outputs.append(x_BSE)
             routing += [decisions] if decisions else []
         last = outputs[: -WIDEST_SPAN - 1 : -1]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from automoe.architecture.architecture import DecoderLayer, EncoderLayer
 from automoe.supernet.attention import ElasticAttention, KeysValues
 from automoe.supernet.config import TransformerConfig
+from automoe.supernet.dropout import dropout
 from automoe.supernet.elastic import ElasticLayerNorm
 from automoe.supernet.feed_forward import ExpertLayer
 from automoe.supernet.routing import Routing
@@ -43,9 +43,12 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Return ``x`` plus the sublayer of it, normalised; both are ``[B, T, D]``."""
         if self.pre_norm:
-            return x + F.dropout(sublayer(self.norm(x)), self.dropout, self.training)
-        out: Tensor = self.norm(x + F.dropout(sublayer(x), self.dropout, self.training))
+            return x + self._dropped(sublayer(self.norm(x)))
+        out: Tensor = self.norm(x + self._dropped(sublayer(x)))
         return out
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return dropout(x, self.dropout, is_training=self.training)
 
 
 class ElasticEncoderLayer(nn.Module):

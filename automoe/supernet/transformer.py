@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from automoe.architecture.architecture import Architecture
 from automoe.supernet.attention import causal_mask
 from automoe.supernet.config import TransformerConfig
+from automoe.supernet.dropout import dropout
 from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear, embed, front, positions
 from automoe.supernet.layers import ElasticDecoderLayer, ElasticEncoderLayer, LayerCache
 from automoe.supernet.routing import Routing
@@ -201,7 +202,7 @@ class Transformer(nn.Module):
     def _embedded(self, tokens: Tensor, table_VD: Tensor, dim: int, *, start: int) -> Tensor:
         x = embed(table_VD, tokens, dim, padding=PAD)
         where_TD = self._positions(start + tokens.shape[1], x)[start:, :dim]
-        return F.dropout(x + where_TD, self.config.dropout, self.training)
+        return dropout(x + where_TD, self.config.dropout, is_training=self.training)
 
     def _positions(self, length: int, like: Tensor) -> Tensor:
         """Return the sinusoids of the first positions. They are kept for the next batches."""

@@ -31,6 +31,7 @@ from automoe.training.checkpoint import (
     restore_optimiser,
 )
 from automoe.training.data import TrainingData
+from automoe.training.kept_memory import memory_is_kept
 from automoe.training.loss import distillation_loss, training_loss, validation_loss
 from automoe.training.optimiser import adam
 from automoe.training.processes import processes
@@ -87,7 +88,7 @@ def train(
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder):
+    with _held(folder), memory_is_kept():
         return _Run(model, data, settings, folder=folder, subnets=subnets).go(on_progress)
 
 

@@ -91,9 +91,7 @@ def test_an_expert_without_tokens_has_no_gradient(torch_rng: torch.Generator) ->
 
 
 @pytest.mark.parametrize("top_k", [1, 2])
-def test_half_precision_keeps_the_type_of_the_input(
-    top_k: int, torch_rng: torch.Generator
-) -> None:
+def test_half_precision_keeps_the_type_of_the_input(top_k: int, torch_rng: torch.Generator) -> None:
     layer = ExpertLayer(8, (16, 16), top_k=top_k, jitter=0.1)
     x = torch.randn(2, 20, 8, generator=torch_rng, requires_grad=True)
     counted = torch.ones(2, 20, dtype=torch.bool)

@@ -1,7 +1,7 @@
 """A plain dense Transformer, written as one would write it for speed with `torch.nn` alone.
 
-It is the rival of `bench_training_speed.py`: no weight is sliced, one product computes queries, keys
-and values, attention is PyTorch's own, without a mask where there is no padding.
+It is the rival of `bench_training_speed.py`: no weight is sliced, one product computes queries,
+keys and values, attention is PyTorch's own, without a mask where there is no padding.
 
 Legend: B batch, S source, T target, D width, V vocabulary.
 """

@@ -21,4 +21,5 @@ def dropout(x: Tensor, share: float, *, is_training: bool) -> Tensor:
     drawn = torch.empty(n_values // (64 // _BITS) + 1, dtype=torch.int64).random_(-(2**63), None)
     levels = drawn.view(torch.int16)[:n_values].view(x.shape)
     is_kept = levels >= round(share * 2**_BITS) - 2 ** (_BITS - 1)
-    return x * is_kept.to(x.dtype).mul_(1 / (1 - share))
+    scale: Tensor = is_kept.to(x.dtype).mul_(1 / (1 - share))
+    return x * scale

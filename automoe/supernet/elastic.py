@@ -43,7 +43,7 @@ def linear_of_all(x_I: Tensor, *layers: ElasticLinear) -> tuple[Tensor, ...]:
     in_dim = x_I.shape[-1]
     weight_OI = torch.cat([front(x.weight, x.out_features, in_dim) for x in layers])
     out_O = F.linear(x_I, weight_OI, torch.cat([x.bias for x in layers]))
-    return out_O.split([x.out_features for x in layers], dim=-1)
+    return torch.split(out_O, [x.out_features for x in layers], dim=-1)
 
 
 class ElasticLayerNorm(nn.LayerNorm):

@@ -82,15 +82,15 @@ class ExpertLayer(nn.Module):
         place_R[order_R] = torch.arange(len(order_R), device=order_R.device)
         sizes = torch.bincount(expert_R, minlength=len(widths)).tolist()
         x_RD = x_MD if top_k == 1 else x_MD.repeat_interleave(top_k, dim=0)
-        sorted_RD: Tensor = _Permuted.apply(x_RD, order_R, place_R)
+        sorted_RD = _permuted(x_RD, order_R, place_R)
         served = [
             expert(rows_D, width)
             for expert, rows_D, width in zip(
-                self.experts, sorted_RD.split(sizes), widths, strict=False
+                self.experts, torch.split(sorted_RD, sizes), widths, strict=False
             )
             if len(rows_D)
         ]
-        served_RD: Tensor = _Permuted.apply(torch.cat(served), place_R, order_R)
+        served_RD = _permuted(torch.cat(served), place_R, order_R)
         scale_R1 = routing.probability_TN.gather(1, expert_MK).view(-1, 1).to(served_RD.dtype)
         scaled_RD = (served_RD * scale_R1).to(x_MD.dtype)
         return scaled_RD if top_k == 1 else scaled_RD.view(-1, top_k, x_MD.shape[1]).sum(dim=1)
@@ -114,3 +114,8 @@ class _Permuted(torch.autograd.Function):
         """Return the gradient of the rows in their first order."""
         (place_R,) = ctx.saved_tensors
         return gradient_RD.index_select(0, place_R), None, None
+
+
+def _permuted(x_RD: Tensor, order_R: Tensor, place_R: Tensor) -> Tensor:
+    out_RD: Tensor = _Permuted.apply(x_RD, order_R, place_R)  # type: ignore[no-untyped-call] # torch
+    return out_RD

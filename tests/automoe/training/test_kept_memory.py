@@ -1,4 +1,5 @@
 import resource
+from pathlib import Path
 
 import torch
 
@@ -25,8 +26,7 @@ def test_freed_memory_is_used_again_within_the_block_only() -> None:
 
 def test_the_memory_is_given_back_at_the_end() -> None:
     def resident_pages() -> int:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1])
+        return int(Path("/proc/self/statm").read_text().split()[1])
 
     with memory_is_kept():
         torch.ones(SIZE)

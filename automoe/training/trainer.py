@@ -31,13 +31,14 @@ from automoe.training.checkpoint import (
     restore_optimiser,
 )
 from automoe.training.data import TrainingData
+from automoe.training.kept_memory import memory_is_kept
 from automoe.training.loss import distillation_loss, training_loss, validation_loss
+from automoe.training.optimiser import adam
 from automoe.training.processes import processes
 from automoe.training.schedule import rate_factor
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
 from devices.files import held
 
-_BETAS = (0.9, 0.98)  # as in Vaswani et al., 2017
 _RECORD_EVERY = 20
 _LEAST_SCALE = 1e-4  # of fp16's gradients, as in fairseq; below it every gradient overflows
 _COMPARED = 20  # spaces with the same largest architecture differ in the subnets of some updates
@@ -87,7 +88,7 @@ def train(
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder):
+    with _held(folder), memory_is_kept():
         return _Run(model, data, settings, folder=folder, subnets=subnets).go(on_progress)
 
 
@@ -127,9 +128,7 @@ class _Run:
         self.folder = folder
         self.subnets = subnets
         self.digest = _digest_of_run(model, data, settings, subnets)
-        optimiser = torch.optim.Adam(
-            model.parameters(), lr=settings.learning_rate, betas=_BETAS, eps=1e-8
-        )
+        optimiser = adam(model, learning_rate=settings.learning_rate)
         self.bare = model
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         self.names = {id(p): name for name, p in model.named_parameters()}

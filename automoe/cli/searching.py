@@ -90,9 +90,7 @@ def search(
     request = _request(options, settings, latency, space)
     info = None if target is None else target.info
     preflight = preflight_check(space, settings, latency, info=info, say=say)
-    _, result = run_search(
-        request, preflight=preflight, target=target, stage=progress_bar, say=say
-    )
+    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar, say=say)
     write_result(options.out, result)
     if options.as_json:
         print_json(result)

@@ -94,7 +94,7 @@ class Evaluator:
         return result
 
     def _time(self, architectures: Sequence[Architecture], on_timed: OnTimed) -> None:
-        """Evaluate a few architectures here for the time that one takes, when most are not known."""
+        """Evaluate a few unknown architectures here, and tell the time that one takes."""
         cache, name = self._kept(self._fitness[0])
         fresh = [a for a in architectures if cache.get(name, a.id) is None]
         if len(fresh) <= _N_TIMED:
@@ -109,7 +109,7 @@ class Evaluator:
         on_timed(fmean(seconds))
 
     def _seconds(self, architecture: Architecture) -> float:
-        """Return the seconds of an architecture; a later stage counts for the share that reaches it."""
+        """Return the seconds of one; a stage counts for the share that reaches it."""
         seconds = 0.0
         for stage, fitness in enumerate(self._fitness):
             start = monotonic()

@@ -11,7 +11,9 @@ from devices.testing import RecordedHost
 SETTINGS = EvolutionSettings()
 
 
-def machine(folder: Path, *, cores: int, free_mb: int = 100_000, quota: str = "max") -> RecordedHost:
+def machine(
+    folder: Path, *, cores: int, free_mb: int = 100_000, quota: str = "max"
+) -> RecordedHost:
     """A machine with so many cores, so much free memory and such a quota."""
     files = {
         "proc/meminfo": f"MemTotal: 200000000 kB\nMemAvailable: {free_mb * 1024} kB\n",
@@ -36,7 +38,9 @@ def test_work_of_moments_is_done_in_one_process() -> None:
     assert str(expected) == "Up to 30 evaluations of about 0.1 s on 1 job: about 3 s."
 
 
-@pytest.mark.parametrize(("cores", "quota", "jobs"), [(1, "max", 1), (8, "max", 8), (8, "250000", 2)])
+@pytest.mark.parametrize(
+    ("cores", "quota", "jobs"), [(1, "max", 1), (8, "max", 8), (8, "250000", 2)]
+)
 def test_one_process_is_started_for_each_usable_core(
     cores: int, quota: str, jobs: int, tmp_path: Path
 ) -> None:

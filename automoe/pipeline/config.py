@@ -96,15 +96,16 @@ class SearchSection(LimitedSettings):
     Attributes:
         budget_ms: The budget in milliseconds.
         budget_share: The budget as a share of the latency of the largest dense architecture.
-        jobs: The number of processes that evaluate. It may change between two calls of one run,
-            and so may the cluster: the result does not depend on them.
+        jobs: The number of processes that evaluate; by default the usable cores. It may change
+            between two calls of one run, and so may the cluster: the result does not depend on
+            them.
         cluster: The address of a cluster that evaluates instead; see
             `automoe.search.workers.pool`.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    jobs: Count = 1
+    jobs: Count | None = None
     cluster: str | None = None
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from automoe.pipeline.throughput import (
 )
 from automoe.progress import OnProgress, no_progress
 from automoe.search import WorkersUnavailableError
+from automoe.search.expected_time import ExpectedTime, default_jobs
 from automoe.search.workers.pool import require_cluster
 from automoe.supernet import TransformerConfig
 from automoe.text import CorpusError
@@ -177,12 +178,15 @@ class _Estimates:
         share = sum(2.0**-n * 4.0 ** (n - search.halvings) for n in range(search.halvings + 1))
         subnet = self.space.sample(Random("plan"))
         each_s = share * n_tokens * seconds_per_token(self._supernet, self.space, subnet)
-        where = "on a cluster less, by its workers" if search.cluster else f"{search.jobs} at once"
+        jobs = search.jobs or default_jobs(self.space, search)
+        time = ExpectedTime(left, each_s, 1 if search.cluster else jobs)
+        at_once = f"{time.n_processes} at once"
+        where = "on a cluster less, by its workers" if search.cluster else at_once
         basis = (
             f"{each_s:.3g} s for each: {MADE_UP_TOKENS} made-up tokens timed on one thread with "
             f"one random subnet, scaled to {n_tokens} tokens ({self._text.what}); {where}"
         )
-        return left * each_s / search.jobs, basis
+        return time.seconds, basis
 
     def verify(self, left: int) -> tuple[float | None, str]:
         search = self.config.search

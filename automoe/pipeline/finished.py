@@ -6,6 +6,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SEARCH_STATE, SUPERNET
+from automoe.search.state import begun_generations
 from automoe.training import updates_done
 from profilers import read_log
 
@@ -18,11 +19,13 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     Raises:
         LogError, CheckpointError: A file of the run is damaged.
     """
-    folder, search = config.folder, config.search
-    later = search.mutants + search.crossovers
+    folder = config.folder
+    begun = begun_generations(folder / SEARCH_STATE)
+    search = config.search.suited(space.count, begun=begun)
     n_generations = min(_lines(folder / SEARCH_STATE) - 1, search.generations)
-    n_evaluated = search.population + (n_generations - 1) * later if n_generations > 0 else 0
-    n_evaluations = search.population + (search.generations - 1) * later
+    n_evaluated, n_evaluations = (
+        min(search.evaluations(n), space.count) for n in (n_generations, search.generations)
+    )
     is_verified = (folder / MODELS[0]).exists()
     return {
         "profile": n_profiled(config, space),

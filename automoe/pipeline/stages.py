@@ -73,8 +73,8 @@ def run(
     Args:
         config: The configuration of the run.
         stage: Called with the title of each stage. It returns the progress report of the stage.
-        say: Called with the latencies of the space, and when the connection to the device is lost
-            or back.
+        say: Called with the latencies of the space, with the time that the search takes, and when
+            the connection to the device is lost or back.
 
     Raises:
         ConfigError: The folder belongs to a run with another configuration, or is in use.
@@ -204,7 +204,9 @@ class _Run:
             also=(self.baseline,),
             seed=self.config.seed,
         )
-        searched, result = run_search(request, preflight=preflight, target=target, stage=self.stage)
+        searched, result = run_search(
+            request, preflight=preflight, target=target, stage=self.stage, say=self.say
+        )
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched, result
 

@@ -37,15 +37,19 @@ class _Residual(nn.Module):
     def __init__(self, dim: int, config: TransformerConfig) -> None:
         super().__init__()
         self.norm = ElasticLayerNorm(dim)
-        self.dropout = config.dropout
+        self.config = config
         self.pre_norm = config.pre_norm
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Return ``x`` plus the sublayer of it, normalised; both are ``[B, T, D]``."""
         if self.pre_norm:
-            return x + F.dropout(sublayer(self.norm(x)), self.dropout, self.training)
-        out: Tensor = self.norm(x + F.dropout(sublayer(x), self.dropout, self.training))
+            return x + self._dropped(sublayer(self.norm(x)))
+        out: Tensor = self.norm(x + self._dropped(sublayer(x)))
         return out
+
+    def _dropped(self, y: Tensor) -> Tensor:
+        dropout = self.config.dropout_at(y.shape[-1], self.norm.normalized_shape[0])
+        return F.dropout(y, dropout, self.training)
 
 
 class ElasticEncoderLayer(nn.Module):

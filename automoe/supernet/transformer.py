@@ -136,7 +136,8 @@ class Transformer(nn.Module):
         encoder = self.fitting(architecture).encoder
         table = self.target_embedding if self.source_embedding is None else self.source_embedding
         present_BS = source_BS != PAD
-        x_BSE = self._embedded(source_BS, table, encoder.embed_dim, start=0)
+        full_dim = self.config.architecture.encoder.embed_dim
+        x_BSE = self._embedded(source_BS, table, encoder.embed_dim, full_dim=full_dim, start=0)
         outputs, routing = [], []
         for module, layer in zip(self.encoder, encoder.layers, strict=False):
             x_BSE, decisions = module(x_BSE, layer, present_BS)
@@ -172,7 +173,11 @@ class Transformer(nn.Module):
         decoder = self.fitting(architecture).decoder
         n_tokens = target_BT.shape[1]
         x_BTD = self._embedded(
-            target_BT, self.target_embedding, decoder.embed_dim, start=cache.length
+            target_BT,
+            self.target_embedding,
+            decoder.embed_dim,
+            full_dim=self.config.architecture.decoder.embed_dim,
+            start=cache.length,
         )
         own_mask = causal_mask(n_tokens, cache.length + n_tokens).to(x_BTD.device)
         present_BT = target_BT != PAD
@@ -190,10 +195,12 @@ class Transformer(nn.Module):
         grown_cache = Cache(tuple(caches), cache.present_BS, cache.length + n_tokens)
         return Output(logits_BTV, tuple(routing)), grown_cache
 
-    def _embedded(self, tokens: Tensor, table_VD: Tensor, dim: int, *, start: int) -> Tensor:
+    def _embedded(
+        self, tokens: Tensor, table_VD: Tensor, dim: int, *, full_dim: int, start: int
+    ) -> Tensor:
         x = embed(table_VD, tokens, dim, padding=PAD)
         where = positions(start, tokens.shape[1], full_dim=self.config.position_dim, dim=dim)
-        return F.dropout(x + where.to(x), self.config.dropout, self.training)
+        return F.dropout(x + where.to(x), self.config.dropout_at(dim, full_dim), self.training)
 
     def fitting(self, architecture: Architecture | None) -> Architecture:
         """Return the given architecture, or the full shape for None.

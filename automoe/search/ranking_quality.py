@@ -105,7 +105,8 @@ class AloneFitness:
     @property
     def digest(self) -> str:
         """A digest of everything besides the architecture that the losses depend on."""
-        settings = self.settings.model_dump_json(exclude={"save_every", "validate_every", "norm"})
+        left_out = self.settings.outside_fingerprint() | {"norm"}
+        settings = self.settings.model_dump_json(exclude=left_out)
         digest = hashlib.sha256(settings.encode())
         digest.update(self.corpus.split("train").digest.encode())
         return f"alone/{digest.hexdigest()}/{SupernetFitness(self.supernet, self.corpus).digest}"

@@ -19,6 +19,7 @@ SINCE_0_1_0 = frozenset(
         "patience",
         "validate_subnets",
         "elastic_dropout",
+        "expert_dropout",
         "track",
     }
 )
@@ -46,6 +47,8 @@ class TrainingSettings(BaseModel):
         dropout: Dropout of embeddings and sublayer outputs.
         attention_dropout: Dropout of attention weights.
         elastic_dropout: Scale a subnet's dropout by its width over the supernet's, as HAT does.
+        expert_dropout: Dropout of the hidden units of experts in sparse layers (Switch Transformer,
+            Fedus et al., 2021, 2.4).
         norm: Place of the layer norm: after each sublayer as in the paper, or before it, which
             learns faster from little text. A model that inherits weights keeps its supernet's.
         balance_weight: Weight of the load-balancing loss, which is 1 for balanced experts.
@@ -88,6 +91,7 @@ class TrainingSettings(BaseModel):
     dropout: Fraction = 0.3
     attention_dropout: Fraction = 0.1
     elastic_dropout: bool = False
+    expert_dropout: Fraction = 0.0
     norm: Literal["post", "pre"] = "post"
     balance_weight: Weight = 0.01
     z_weight: Weight = 0.0
@@ -112,6 +116,7 @@ class TrainingSettings(BaseModel):
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
             "elastic_dropout": self.elastic_dropout,
+            "expert_dropout": self.expert_dropout,
             "pre_norm": self.norm == "pre",
             "router_jitter": self.router_jitter,
         }

@@ -19,9 +19,12 @@ class FeedForward(nn.Module):
         self.expand = ElasticLinear(dim, width)
         self.contract = ElasticLinear(width, dim)
 
-    def forward(self, x_D: Tensor, width: int) -> Tensor:
-        """Map ``[*, D]`` to ``[*, D]`` through ``width`` hidden units."""
-        out_D: Tensor = self.contract(F.relu(self.expand(x_D, width)), x_D.shape[-1])
+    def forward(self, x_D: Tensor, width: int, dropout: float = 0.0) -> Tensor:
+        """Map ``[*, D]`` to ``[*, D]`` through ``width`` hidden units, which training may drop."""
+        hidden = F.relu(self.expand(x_D, width))
+        if dropout:
+            hidden = F.dropout(hidden, dropout, self.training)
+        out_D: Tensor = self.contract(hidden, x_D.shape[-1])
         return out_D
 
 
@@ -33,12 +36,21 @@ class ExpertLayer(nn.Module):
     dense: it has no router and scales nothing.
     """
 
-    def __init__(self, dim: int, widths: tuple[int, ...], *, top_k: int, jitter: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        widths: tuple[int, ...],
+        *,
+        top_k: int,
+        jitter: float,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.experts = nn.ModuleList(FeedForward(dim, width) for width in widths)
         self.router = ElasticLinear(dim, len(widths)) if len(widths) > 1 else None
         self.top_k = top_k
         self.jitter = jitter
+        self.dropout = dropout  # of the experts of a sparse layer (Switch Transformer, 2.4)
 
     def forward(
         self, x_BTD: Tensor, widths: tuple[int, ...], counted_BT: Tensor
@@ -72,7 +84,7 @@ class ExpertLayer(nn.Module):
         for index, width in enumerate(widths):
             token, _ = (routing.expert_TK == index).nonzero(as_tuple=True)
             if len(token):
-                served_MD = self.experts[index](x_MD[token], width)
+                served_MD = self.experts[index](x_MD[token], width, self.dropout)
                 scale_M = routing.probability_TN[token, index].unsqueeze(1).to(served_MD.dtype)
                 out_MD = out_MD.index_add(0, token, (served_MD * scale_M).to(out_MD.dtype))
         return out_MD

@@ -61,7 +61,11 @@ class ElasticEncoderLayer(nn.Module):
         self.attention = ElasticAttention(dim, dim, qkv_dim, dropout=dropout)
         self.attention_residual = _Residual(dim, config)
         self.feed_forward = ExpertLayer(
-            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+            dim,
+            shape.experts,
+            top_k=config.top_k,
+            jitter=config.router_jitter,
+            dropout=config.expert_dropout,
         )
         self.feed_forward_residual = _Residual(dim, config)
 
@@ -92,7 +96,11 @@ class ElasticDecoderLayer(nn.Module):
         self.cross = ElasticAttention(dim, memory_dim, qkv_dim, dropout=dropout)
         self.cross_residual = _Residual(dim, config)
         self.feed_forward = ExpertLayer(
-            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+            dim,
+            shape.experts,
+            top_k=config.top_k,
+            jitter=config.router_jitter,
+            dropout=config.expert_dropout,
         )
         self.feed_forward_residual = _Residual(dim, config)
 

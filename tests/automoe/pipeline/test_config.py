@@ -227,7 +227,8 @@ def test_trainings_of_an_earlier_release_go_on(tmp_path: Path) -> None:
     for section in ("train", "finetune"):
         for name in ("initial_weights", "final_weights", "average", "patience"):
             del content[section][name]
-        del content[section]["validate_subnets"], content[section]["elastic_dropout"]
+        for name in ("validate_subnets", "elastic_dropout", "expert_dropout"):
+            del content[section][name]
     claim.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match="another 'finetune.initial_weights': supernet"):
         load(

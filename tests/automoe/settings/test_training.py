@@ -83,5 +83,6 @@ def test_the_fingerprint_of_a_run_of_0_1_0_has_the_fields_of_0_1_0() -> None:
         "patience": 3,
         "validate_subnets": 0,
         "elastic_dropout": True,
+        "expert_dropout": 0.1,
     }.items():
         assert fingerprinted(**{name: value}) == FIELDS_OF_0_1_0 | {name}

@@ -58,6 +58,8 @@ def test_dropout_follows_the_width_of_each_stack(
 
 
 def test_a_model_without_it_is_described_as_before(tiny: SearchSpace) -> None:
-    assert "elastic_dropout" not in TransformerConfig.for_space(tiny).to_dict()
-    config = TransformerConfig.for_space(tiny, elastic_dropout=True)
+    described = TransformerConfig.for_space(tiny).to_dict()
+    assert described.keys().isdisjoint({"elastic_dropout", "expert_dropout"})
+    assert TransformerConfig.from_dict(described) == TransformerConfig.for_space(tiny)
+    config = TransformerConfig.for_space(tiny, elastic_dropout=True, expert_dropout=0.2)
     assert TransformerConfig.from_dict(config.to_dict()) == config

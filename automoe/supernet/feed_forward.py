@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from automoe.supernet.dropout import dropout
 from automoe.supernet.elastic import ElasticLinear
 from automoe.supernet.routing import Routing
 
@@ -23,10 +24,12 @@ class FeedForward(nn.Module):
         self.expand = ElasticLinear(dim, width)
         self.contract = ElasticLinear(width, dim)
 
-    def forward(self, x_D: Tensor, width: int) -> Tensor:
-        """Map ``[*, D]`` to ``[*, D]`` through ``width`` hidden units."""
+    def forward(self, x_D: Tensor, width: int, share: float = 0.0) -> Tensor:
+        """Map ``[*, D]`` to ``[*, D]`` through ``width`` hidden units, which training may drop."""
         # In place is slower than a copy unless the input is a matrix, as it is in a layer.
         hidden = F.relu(self.expand(x_D, width), inplace=True)
+        if share:
+            hidden = dropout(hidden, share, is_training=self.training)
         out_D: Tensor = self.contract(hidden, x_D.shape[-1])
         return out_D
 
@@ -39,12 +42,21 @@ class ExpertLayer(nn.Module):
     dense: it has no router and scales nothing.
     """
 
-    def __init__(self, dim: int, widths: tuple[int, ...], *, top_k: int, jitter: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        widths: tuple[int, ...],
+        *,
+        top_k: int,
+        jitter: float,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.experts = nn.ModuleList(FeedForward(dim, width) for width in widths)
         self.router = ElasticLinear(dim, len(widths)) if len(widths) > 1 else None
         self.top_k = top_k
         self.jitter = jitter
+        self.dropout = dropout  # of the experts of a sparse layer (Switch Transformer, 2.4)
 
     def forward(
         self, x_BTD: Tensor, widths: tuple[int, ...], counted_BT: Tensor
@@ -84,7 +96,7 @@ class ExpertLayer(nn.Module):
         x_RD = x_MD if top_k == 1 else x_MD.repeat_interleave(top_k, dim=0)
         sorted_RD = _permuted(x_RD, order_R, place_R)
         served = [
-            expert(rows_D, width)
+            expert(rows_D, width, self.dropout)
             for expert, rows_D, width in zip(
                 self.experts, torch.split(sorted_RD, sizes), widths, strict=False
             )

@@ -37,7 +37,7 @@ class _Residual(nn.Module):
     def __init__(self, dim: int, config: TransformerConfig) -> None:
         super().__init__()
         self.norm = ElasticLayerNorm(dim)
-        self.dropout = config.dropout
+        self.config = config
         self.pre_norm = config.pre_norm
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
@@ -47,8 +47,9 @@ class _Residual(nn.Module):
         out: Tensor = self.norm(x + self._dropped(sublayer(x)))
         return out
 
-    def _dropped(self, x: Tensor) -> Tensor:
-        return dropout(x, self.dropout, is_training=self.training)
+    def _dropped(self, y: Tensor) -> Tensor:
+        share = self.config.dropout_at(y.shape[-1], self.norm.normalized_shape[0])
+        return dropout(y, share, is_training=self.training)
 
 
 class ElasticEncoderLayer(nn.Module):
@@ -60,7 +61,11 @@ class ElasticEncoderLayer(nn.Module):
         self.attention = ElasticAttention(dim, dim, qkv_dim, dropout=dropout)
         self.attention_residual = _Residual(dim, config)
         self.feed_forward = ExpertLayer(
-            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+            dim,
+            shape.experts,
+            top_k=config.top_k,
+            jitter=config.router_jitter,
+            dropout=config.expert_dropout,
         )
         self.feed_forward_residual = _Residual(dim, config)
 
@@ -96,7 +101,11 @@ class ElasticDecoderLayer(nn.Module):
         self.cross = ElasticAttention(dim, memory_dim, qkv_dim, dropout=dropout)
         self.cross_residual = _Residual(dim, config)
         self.feed_forward = ExpertLayer(
-            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+            dim,
+            shape.experts,
+            top_k=config.top_k,
+            jitter=config.router_jitter,
+            dropout=config.expert_dropout,
         )
         self.feed_forward_residual = _Residual(dim, config)
 

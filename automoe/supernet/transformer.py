@@ -143,7 +143,8 @@ class Transformer(nn.Module):
         # Attention without a mask is faster, and most batches hold sentences of one length.
         mask_BS = None if bool(present_BS.all()) else present_BS
         mask_BHTS = _broadcast(mask_BS)
-        x_BSE = self._embedded(source_BS, table, encoder.embed_dim, start=0)
+        full_dim = self.config.architecture.encoder.embed_dim
+        x_BSE = self._embedded(source_BS, table, encoder.embed_dim, full_dim=full_dim, start=0)
         outputs, routing = [], []
         for module, layer in zip(self.encoder, encoder.layers, strict=False):
             x_BSE, decisions = module(x_BSE, layer, present_BS, mask_BHTS)
@@ -178,7 +179,11 @@ class Transformer(nn.Module):
         decoder = self.fitting(architecture).decoder
         n_tokens = target_BT.shape[1]
         x_BTD = self._embedded(
-            target_BT, self.target_embedding, decoder.embed_dim, start=cache.length
+            target_BT,
+            self.target_embedding,
+            decoder.embed_dim,
+            full_dim=self.config.architecture.decoder.embed_dim,
+            start=cache.length,
         )
         own_mask = None
         if cache.length and n_tokens > 1:
@@ -199,10 +204,14 @@ class Transformer(nn.Module):
         grown_cache = Cache(tuple(caches), cache.present_BS, cache.length + n_tokens)
         return Output(logits_BTV, tuple(routing)), grown_cache
 
-    def _embedded(self, tokens: Tensor, table_VD: Tensor, dim: int, *, start: int) -> Tensor:
+    def _embedded(
+        self, tokens: Tensor, table_VD: Tensor, dim: int, *, full_dim: int, start: int
+    ) -> Tensor:
         x = embed(table_VD, tokens, dim, padding=PAD)
         where_TD = self._positions(start + tokens.shape[1], x)[start:, :dim]
-        return dropout(x + where_TD, self.config.dropout, is_training=self.training)
+        return dropout(
+            x + where_TD, self.config.dropout_at(dim, full_dim), is_training=self.training
+        )
 
     def _positions(self, length: int, like: Tensor) -> Tensor:
         """Return the sinusoids of the first positions. They are kept for the next batches."""

@@ -124,6 +124,29 @@ def test_jitter_only_while_training(torch_rng: torch.Generator) -> None:
     assert torch.equal(*logits)
 
 
+def test_experts_of_sparse_layers_alone_drop_hidden_units(torch_rng: torch.Generator) -> None:
+    dropped = ExpertLayer(8, (400, 400), top_k=1, jitter=0.0, dropout=0.25)
+    for expert in dropped.experts:  # the output is the mean of the hidden units, which are 1
+        for name, value in (("expand", 0.0), ("contract", 1 / 400)):
+            torch.nn.init.constant_(getattr(expert, name).weight, value)
+        torch.nn.init.ones_(expert.expand.bias)
+        torch.nn.init.zeros_(expert.contract.bias)
+    x, counted = torch.randn(1, 50, 8, generator=torch_rng), torch.ones(1, 50, dtype=torch.bool)
+    torch.manual_seed(0)
+    out, routing = dropped(x, (400, 400), counted)
+    assert routing is not None
+    means = out[0, :, 0] / routing.probability_TN.max(dim=1).values
+    # Each token draws its own: a mean of 400 times 4/3 or 0 has a deviation of 0.029.
+    assert len(set(means.tolist())) > 20
+    assert means.mean().item() == pytest.approx(1, abs=0.02)
+    assert means.std().item() == pytest.approx((1 / 3 / 400) ** 0.5, rel=0.4)
+    alone, _ = dropped(x, (400,), counted)
+    torch.testing.assert_close(alone, torch.ones_like(alone))
+    quiet, _ = dropped.eval()(x, (400, 400), counted)
+    scale = routing.probability_TN.max(dim=1).values
+    torch.testing.assert_close(quiet[0, :, 0], scale)
+
+
 def routing(probability: list[list[float]], counted: list[bool] | None = None) -> Routing:
     probability_TN = torch.tensor(probability)
     expert_TK = probability_TN.argmax(dim=1, keepdim=True)

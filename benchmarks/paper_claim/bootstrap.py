@@ -3,8 +3,8 @@
 Sentences are drawn with replacement (Koehn 2004, "Statistical significance tests for machine
 translation evaluation"). Two models are compared on the same drawn sentences. The trainings of a
 model, one for each seed, are drawn with replacement as well, because another training would give
-another score. The spread of S drawn means is too small by the factor (S - 1) / S in its variance, so
-it is widened by that. Of a single training only the sentences are drawn.
+another score. The variance of S drawn means is too small by the factor (S - 1) / S, so it is
+widened by that. Of a single training only the sentences are drawn.
 
 Legend: N sentences, R resamples, S trainings.
 """

@@ -8,9 +8,9 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from paper_claim.baselines import BASELINES, baseline
+from paper_claim.baselines import baseline
 from paper_claim.bootstrap import Estimate, Statistics, difference, mean_bleu
-from paper_claim.config import Experiment, Final
+from paper_claim.config import BASELINES, Experiment, Final
 from paper_claim.tasks import read_result, results_of
 from paper_claim.trainings import budget_name, search_name
 
@@ -69,7 +69,6 @@ class Model:
     def bleu(self, first: int | None = None) -> Estimate | None:
         """Return the mean BLEU over the trainings that are done; None without one."""
         return mean_bleu(self.statistics(first)) if self.trainings else None
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,15 @@ class Findings:
         }
         architecture = self._architecture(final, done)
         if architecture is None:
-            return Model(final=final, architecture=None, cost=None, flops=None, latency={}, trainings={}, seeds=seeds)
+            return Model(
+                final=final,
+                architecture=None,
+                cost=None,
+                flops=None,
+                latency={},
+                trainings={},
+                seeds=seeds,
+            )
         workload = self.config.workload
         cost = workload.cost(architecture)
         extra = [learned_extra(architecture, r["routing"], workload) for r in done.values()]
@@ -176,27 +183,37 @@ class Findings:
 
     @cached_property
     def front(self) -> list[FrontPoint]:
-        """The winners of all searches with the first seed, by method and budget, and baselines."""
+        """The baselines, and the winners of all searches with the first seed."""
         search = self.config.search
         budgets = [*(budget_name(share) for share in search.budgets), "parity"]
         points = []
+        for name in BASELINES:
+            architecture = baseline(name, self.config.space)
+            if architecture.id in self.inherited or self._latency(architecture):
+                points.append(self._point(name, "", architecture))
         for method in search.methods:
             for budget in budgets:
                 result = self.searches.get(search_name(method.name, budget, search.seeds[0]), {})
                 if "architecture" in result:
-                    points.append(self._point(method.name, budget, result))
+                    winner = Architecture.from_dict(result["architecture"])
+                    points.append(self._point(method.name, budget, winner, result))
         return points
 
-    def _point(self, method: str, budget: str, result: Mapping[str, Any]) -> FrontPoint:
-        architecture = Architecture.from_dict(result["architecture"])
+    def _point(
+        self,
+        method: str,
+        budget: str,
+        architecture: Architecture,
+        result: Mapping[str, Any] | None = None,
+    ) -> FrontPoint:
         test = self.inherited.get(architecture.id)
         return FrontPoint(
             method=method,
             budget=budget,
             architecture=architecture,
             cost=self.config.workload.cost(architecture),
-            loss=result["fitness"],
-            upper_ms=result["latency_ms"]["upper"],
+            loss=result["fitness"] if result else None,
+            upper_ms=result["latency_ms"]["upper"] if result else None,
             latency=self._latency(architecture).get("fp32"),
             bleu=mean_bleu([_statistics(test["test"])]) if test else None,
         )
@@ -227,7 +244,9 @@ def _statistics(test: Mapping[str, Any], first: int | None = None) -> Statistics
 
 def _latencies(log: Path) -> dict[str, Latency]:
     names = ("latency_ms", "ci_low_ms", "ci_high_ms")
-    return {row["point_id"]: Latency(*(float(row[name]) for name in names)) for row in read_log(log)}
+    return {
+        row["point_id"]: Latency(*(float(row[name]) for name in names)) for row in read_log(log)
+    }
 
 
 def learned_extra(
@@ -255,4 +274,3 @@ def experts_of(architecture: Architecture) -> str:
     """Return the number of experts of each layer, such as ``1-3-2 / 1-1``."""
     stacks = (architecture.encoder.layers, architecture.decoder.layers)
     return " / ".join("-".join(str(len(layer.experts)) for layer in each) for each in stacks)
-

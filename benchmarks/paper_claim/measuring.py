@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from paper_claim.baselines import BASELINES, baseline
+from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import KINDS, Experiment
+from paper_claim.config import BASELINES, KINDS, Experiment
 from paper_claim.searches import chosen
 from paper_claim.tasks import Task
 

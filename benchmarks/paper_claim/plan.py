@@ -5,9 +5,9 @@ from random import Random
 from statistics import mean
 from typing import Any
 
-from paper_claim.baselines import BASELINES, baseline
+from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import KINDS, ClaimConfig, Experiment
+from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment
 from paper_claim.tasks import Task
 from paper_claim.trainings import of_all_kinds
 
@@ -97,4 +97,3 @@ def _final_s(config: ClaimConfig, timed: Mapping[str, float], *, of_baselines: b
             for seed in final.seeds or config.final.seeds:
                 total_s += each_s * config.final.settings(final, seed).updates
     return total_s
-

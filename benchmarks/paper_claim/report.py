@@ -1,8 +1,9 @@
 """This module writes the report from the raw results, as far as they go."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from paper_claim.bootstrap import Estimate
 from paper_claim.config import KINDS, Experiment
@@ -10,7 +11,7 @@ from paper_claim.figures import draw_all
 from paper_claim.findings import NOT_YET, Findings, FrontPoint, Latency, Model, experts_of
 from paper_claim.goals import goals
 from paper_claim.placement import STACKS, drawn_experts, widths, winners_experts
-from paper_claim.plan import evaluations, planned_hours
+from paper_claim.plan import planned_hours
 
 from devices.files import replacing
 
@@ -119,9 +120,9 @@ def _model_row(findings: Findings, model: Model) -> list[str]:
     if config.text.unseen:
         cells.append(_estimate(model.bleu(config.text.unseen)))
     results = model.trainings.values()
-    cells.append(_mean(f"{mean(r['test']['chrf'] for r in results):.1f}" if results else None))
+    cells.append(_chrf([result["test"] for result in results]))
     seconds = [result["trained"]["cpu_s"] for result in results]
-    cells.append(_mean(f"{mean(seconds):.0f}" if seconds else None))
+    cells.append(f"{mean(seconds):.0f}" if seconds else NOT_YET)
     return cells
 
 
@@ -152,9 +153,9 @@ def _front(findings: Findings) -> Lines:
             point.budget.replace("_", "."),
             experts_of(point.architecture),
             f"{point.cost.flops / 1e6:.1f}",
-            f"{point.upper_ms:.2f}",
+            "" if point.upper_ms is None else f"{point.upper_ms:.2f}",
             _ms(point.latency),
-            f"{point.loss:.4f}",
+            "" if point.loss is None else f"{point.loss:.4f}",
             _estimate(point.bleu),
         ]
         for point in findings.front
@@ -313,7 +314,9 @@ def _hours(findings: Findings) -> list[list[str]]:
     if {"plan", "text"} <= findings.single.keys():
         timed, text = (findings.single[name] for name in ("plan", "text"))
         planned = planned_hours(findings.config, timed, text)
-    baselines = {final.name for final in findings.config.final.models if final.of in ("manual", "switch")}
+    baselines = {
+        final.name for final in findings.config.final.models if final.of in ("manual", "switch")
+    }
     trainings = findings.trainings.values()
     steps = {
         "profile": [findings.single["profile"]] if "profile" in findings.single else [],
@@ -336,7 +339,7 @@ def _hours(findings: Findings) -> list[list[str]]:
     ]
 
 
-def _everything(findings: Findings) -> list[dict]:
+def _everything(findings: Findings) -> list[dict[str, Any]]:
     groups = (findings.ranking, findings.searches, findings.inherited, findings.trainings)
     several = [result for group in groups for result in group.values()]
     return [*findings.single.values(), *findings.sessions.values(), *several]
@@ -369,5 +372,10 @@ def _estimate(value: Estimate | None, *, signed: bool = False) -> str:
     return f"{value.value:{form}} ({value.low:{form}} to {value.high:{form}})"
 
 
-def _mean(value: str | None) -> str:
-    return NOT_YET if value is None else value
+def _chrf(tests: Sequence[Mapping[str, Any]]) -> str:
+    """Return the mean chrF, and the mean half-width of a single training's interval."""
+    if not tests:
+        return NOT_YET
+    halves = [test["chrf_half_width"] for test in tests]
+    shown = f" ± {mean(halves):.1f}" if None not in halves else ""
+    return f"{mean(test['chrf'] for test in tests):.1f}{shown}"

@@ -6,9 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from paper_claim.baselines import BASELINES, baseline
+from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import Experiment, Method
+from paper_claim.config import BASELINES, Experiment, Method
 from paper_claim.tasks import Task, read_result
 from paper_claim.trainings import (
     budget_name,
@@ -68,7 +68,7 @@ def _fitted(task: Task, clock: Clock) -> dict[str, Any]:
         "largest": space.largest(),
     }
     bounds = fitted(experiment).predict(list(architectures.values()))
-    return {name: row for name, row in zip(architectures, bounds.to_dict("records"), strict=True)}
+    return dict(zip(architectures, bounds.to_dict("records"), strict=True))
 
 
 def search_tasks(experiment: Experiment) -> list[Task]:

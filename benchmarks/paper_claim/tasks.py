@@ -3,6 +3,7 @@
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -135,8 +136,8 @@ def _carried_out(until: float, task: Task) -> Outcome:
     except TimeIsUp as reason:
         print(f"{reason} Time is up.", file=sys.stderr, flush=True)
         return Outcome.OUT_OF_TIME
-    except (OSError, ValueError) as error:
-        print(f"{name} failed: {error}", file=sys.stderr, flush=True)
+    except Exception:  # days of other tasks must not end with one of them
+        print(f"{name} failed: {traceback.format_exc()}", file=sys.stderr, flush=True)
         return Outcome.FAILED
     result = {
         "schema_version": SCHEMA_VERSION,
@@ -145,9 +146,10 @@ def _carried_out(until: float, task: Task) -> Outcome:
         **clock.seconds(),
         "machine": _machine(task.experiment.config.device),
     }
-    write_json(task.path, result, indent=1)
+    # One line: with a line for each number, a file of sentence statistics would have 14 000.
+    write_json(task.path, result, indent=None)
     print(f"{name}: done in {result['wall_s']:.0f} s", file=sys.stderr, flush=True)
-    return True
+    return Outcome.DONE
 
 
 def _machine(device: str) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from paper_claim.baselines import BASELINES, baseline
+from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import KINDS, ClaimConfig, Experiment, Final
+from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, Final
 from paper_claim.routing import routed
 from paper_claim.tasks import Task, read_result
 from paper_claim.translations import scored
@@ -102,9 +102,7 @@ def _alone(task: Task, clock: Clock) -> dict[str, Any]:
     require_supernet(experiment)
     vocabulary = experiment.vocabulary
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
-    config = TransformerConfig.of(
-        architecture, vocab_size=vocabulary.size, **settings.for_model()
-    )
+    config = TransformerConfig.of(architecture, vocab_size=vocabulary.size, **settings.for_model())
     model = Transformer(config, seed=settings.seed)
     result = train(model, data, settings, folder=task.folder, on_progress=clock)
     return {
@@ -123,7 +121,9 @@ def final_tasks(experiment: Experiment, *, of_baselines: bool) -> list[Task]:
         if architecture is not None:  # a search may find nothing within its budget
             seeds = final.seeds or config.seeds
             tasks += [_final_task(experiment, final, architecture, seed) for seed in seeds]
-    return tasks
+    # First one training of each model, then the others, and remedies last.
+    remedies = {final.name for final in finals if final.changes}
+    return sorted(tasks, key=lambda task: (task.asked["model"] in remedies, task.asked["seed"]))
 
 
 def _final_task(

@@ -22,14 +22,25 @@ def scored(translator: Translates, text: ParallelText) -> dict[str, Any]:
     """
     score = evaluate(translator, text)
     content = score.to_dict()
-    chrf = CHRF()
-    drawn = chrf.corpus_score(score.hypotheses, [text.target], n_bootstrap=_RESAMPLES)
-    signature = str(chrf.get_signature())
-    shown = json.loads(drawn.format(width=4, signature=signature, is_json=True))
-    content["chrf_signature"] = signature
-    content["chrf_half_width"] = shown.get("confidence_var", 0.0)
+    content |= _chrf(score.hypotheses, text.target)
     content["statistics"] = sentence_statistics(score.hypotheses, text.target).tolist()
     return content
+
+
+def _chrf(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+    """Return the half-width of the interval of chrF, and the signature that says how it was drawn.
+
+    The half-width is None for translations that are so bad that a resample has chrF 0, of which
+    sacreBLEU cannot compute a mean.
+    """
+    metric = CHRF()
+    try:
+        drawn = metric.corpus_score(hypotheses, [references], n_bootstrap=_RESAMPLES)
+    except TypeError:
+        return {"chrf_half_width": None}
+    signature = str(metric.get_signature())
+    shown = json.loads(drawn.format(width=4, signature=signature, is_json=True))
+    return {"chrf_half_width": shown.get("confidence_var"), "chrf_signature": signature}
 
 
 def sentence_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 from paper_claim.config import ClaimConfig
-from paper_claim.findings import experts_of, learned_extra
 from paper_claim.figures import best_by_evaluation
+from paper_claim.findings import experts_of, learned_extra
 
 from automoe.architecture.architecture import (
     Architecture,

@@ -73,11 +73,19 @@ class RankingSection(Section):
 
 
 class Method(Section):
-    """One way of searching."""
+    """One way of searching.
+
+    Attributes:
+        name: The name in the report.
+        kind: The kind of experts.
+        random: Whether every architecture is drawn at random.
+        repeated: Whether the search at the main budget is repeated with every seed.
+    """
 
     name: Name
     kind: Kind
     random: bool = False
+    repeated: bool = False
 
 
 class Parity(Section):
@@ -103,7 +111,7 @@ class SearchSection(Section):
         evolution: The sizes of each search, the same for all methods.
         budgets: The budgets as shares of the predicted latency of the manual architecture.
         main: The budget whose winners are trained to the end.
-        seeds: The seeds of the searches at the main budget; the first one serves all others.
+        seeds: The seeds of repeated searches; the first one serves all others.
         methods: The methods.
         parity: The searches below another winner, or None for none.
     """

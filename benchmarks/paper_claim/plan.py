@@ -1,6 +1,7 @@
 """This module plans the hours of the experiment from a few updates that are timed here."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from random import Random
 from statistics import mean
 from typing import Any
@@ -17,7 +18,7 @@ from automoe.settings.search import EvolutionSettings
 from automoe.supernet import TransformerConfig
 from automoe.training import full_shape
 
-_DRAWS = 2  # of each kind
+_DRAWS = 3  # of each kind
 _HOUR = 3600
 
 
@@ -37,15 +38,19 @@ def _timed(task: Task, clock: Clock) -> dict[str, Any]:
 
     def alone(architecture: Architecture) -> float:
         shape = TransformerConfig.of(architecture, vocab_size=vocab_size)
-        return seconds_per_update(shape, config.final.train, space, full_shape)
+        return _of_processor(seconds_per_update, shape, config.final.train, space, full_shape)
 
     drawn = [config.space_of(kind).sample(rng) for kind in KINDS for _ in range(_DRAWS)]
     supernet = TransformerConfig.for_space(space)
     subnets = of_all_kinds(config)
     every_kind = [
         # A call leaves out the time of its first update and times the three after it.
-        seconds_per_update(
-            supernet, config.train, space, lambda update, first=first: subnets(first + update)
+        _of_processor(
+            seconds_per_update,
+            supernet,
+            config.train,
+            space,
+            lambda update, first=first: subnets(first + update),
         )
         for first in range(0, 4 * _DRAWS, 4)
     ]
@@ -53,8 +58,17 @@ def _timed(task: Task, clock: Clock) -> dict[str, Any]:
         "supernet_update_s": mean(every_kind),
         "subnet_update_s": mean(map(alone, drawn)),
         **{f"{name}_update_s": alone(baseline(name, space)) for name in BASELINES},
-        "loss_token_s": mean(seconds_per_token(supernet, space, each) for each in drawn),
+        "loss_token_s": mean(
+            _of_processor(seconds_per_token, supernet, space, each) for each in drawn
+        ),
     }
+
+
+def _of_processor(timed: Callable[..., float], *arguments: object) -> float:
+    """Return the seconds that a function timed, less the share that other programs had the core."""
+    wall, own = time.perf_counter(), time.process_time()
+    seconds = timed(*arguments)
+    return seconds * (time.process_time() - own) / (time.perf_counter() - wall)
 
 
 def planned_hours(
@@ -68,7 +82,8 @@ def planned_hours(
         text: The raw result of the text.
     """
     search = config.search
-    n_searches = len(search.methods) * (len(search.budgets) + len(search.seeds) - 1)
+    n_repeated = sum(method.repeated for method in search.methods)
+    n_searches = len(search.methods) * len(search.budgets) + n_repeated * (len(search.seeds) - 1)
     n_searches += len(search.parity.methods) if search.parity else 0
     valid_tokens = text["tokens_of_valid"]
     evaluation_s = valid_tokens * timed["loss_token_s"]

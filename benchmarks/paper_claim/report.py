@@ -82,7 +82,13 @@ def _models(findings: Findings) -> Lines:
     unseen = findings.config.text.unseen
     header = ["model", "experts", "parameters (M)", "active (M)", "MFLOPs", "with projection"]
     header += [f"ms, {precision}" for precision in precisions]
-    header += ["seeds", "BLEU", *(["unseen documents"] if unseen else []), "chrF", "training (s)"]
+    header += [
+        "seeds",
+        "BLEU",
+        *(["unseen documents"] if unseen else []),
+        "chrF",
+        "training (core s)",
+    ]
     rows = [_model_row(findings, model) for model in findings.models.values()]
     signatures = {
         result["test"][name]

@@ -79,7 +79,8 @@ def search_tasks(experiment: Experiment) -> list[Task]:
     for share in search.budgets:
         budget_ms = _rounded(share * predicted_ms)
         for method in search.methods:
-            for seed in search.seeds if share == search.main else search.seeds[:1]:
+            is_repeated = method.repeated and share == search.main
+            for seed in search.seeds if is_repeated else search.seeds[:1]:
                 limits = {"budget_ms": budget_ms}
                 name = search_name(method.name, budget_name(share), seed)
                 tasks.append(_search_task(experiment, name, method, limits, seed))

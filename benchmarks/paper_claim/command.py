@@ -18,6 +18,8 @@ from paper_claim.tasks import Task, run_all
 from paper_claim.trainings import alone_tasks, final_tasks, supernet_task
 from paper_claim.vocabularies import text_task
 
+from automoe.search.workers.pool import HERE, workers
+
 FOLDER = Path(__file__).parent
 _TIME_IS_UP = 3  # the exit code of a partial answer, as those of automoe
 
@@ -103,13 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(
     experiment: Experiment, stages: Sequence[Sequence[str]], *, jobs: int, until: float
 ) -> bool:
-    for stage in stages:
-        steps = [STEPS[name] for name in stage]
-        tasks = [task for step in steps for task in step.tasks(experiment)]
-        is_quiet = any(step.is_quiet for step in steps)
-        if not run_all(tasks, jobs=1 if is_quiet else jobs, until=until):
-            print("Time is up. The same command goes on.", file=sys.stderr)
-            return False
+    with workers(jobs) as pool:
+        for stage in stages:
+            steps = [STEPS[name] for name in stage]
+            tasks = [task for step in steps for task in step.tasks(experiment)]
+            is_quiet = any(step.is_quiet for step in steps)
+            if not run_all(tasks, pool=HERE if is_quiet else pool, until=until):
+                print("Time is up. The same command goes on.", file=sys.stderr)
+                return False
     return True
 
 

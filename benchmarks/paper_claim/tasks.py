@@ -16,7 +16,7 @@ from paper_claim.clock import Clock, TimeIsUp
 from paper_claim.config import Experiment
 
 from automoe import __version__
-from automoe.search.workers.pool import workers
+from automoe.search.workers.pool import Workers
 from devices import get_device
 from devices.files import write_json
 from devices.yaml_json import parse_json
@@ -104,12 +104,12 @@ def results_of(experiment: Experiment, kind: str) -> dict[str, dict[str, Any]]:
     return {file.stem: read_result(file) for file in files}
 
 
-def run_all(tasks: Sequence[Task], *, jobs: int, until: float) -> bool:
+def run_all(tasks: Sequence[Task], *, pool: Workers, until: float) -> bool:
     """Run the tasks without a result, and return whether all have one now.
 
     Args:
         tasks: The tasks. They do not depend on each other.
-        jobs: The number of processes. Each computes with one thread.
+        pool: The processes that compute, with one thread each.
         until: The time at which every task has to end, in seconds since 1970.
 
     Raises:
@@ -117,8 +117,7 @@ def run_all(tasks: Sequence[Task], *, jobs: int, until: float) -> bool:
         FailedTaskError: A task failed. The other tasks were carried out nevertheless.
     """
     left = [task for task in tasks if not task.is_done]
-    with workers(min(jobs, max(1, len(left)))) as pool:
-        outcomes = [outcome for _, outcome in pool.run_all(partial(_carried_out, until), left)]
+    outcomes = [outcome for _, outcome in pool.run_all(partial(_carried_out, until), left)]
     if Outcome.FAILED in outcomes:
         raise FailedTaskError("A task failed, see above. The same command tries it again.")
     return Outcome.OUT_OF_TIME not in outcomes

@@ -111,6 +111,8 @@ class SearchSection(Section):
         evolution: The sizes of each search, the same for all methods.
         budgets: The budgets as shares of the predicted latency of the manual architecture.
         main: The budget whose winners are trained to the end.
+        main_flops: The most FLOPs at the main budget, as a share of the manual architecture's;
+            None for no limit.
         seeds: The seeds of repeated searches; the first one serves all others.
         methods: The methods.
         parity: The searches below another winner, or None for none.
@@ -119,6 +121,7 @@ class SearchSection(Section):
     evolution: EvolutionSettings
     budgets: tuple[Share, ...]
     main: Share
+    main_flops: Share | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     methods: tuple[Method, ...]
     parity: Parity | None = None

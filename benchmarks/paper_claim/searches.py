@@ -75,6 +75,8 @@ def search_tasks(experiment: Experiment) -> list[Task]:
     """Return the searches of every method at every budget."""
     search = experiment.config.search
     predicted_ms = read_result(experiment.results / "predictor.json")["manual"]["predicted_ms"]
+    manual = baseline("manual", experiment.config.space)
+    manual_flops = experiment.config.workload.cost(manual).flops
     tasks = []
     for share in search.budgets:
         budget_ms = _rounded(share * predicted_ms)
@@ -82,6 +84,8 @@ def search_tasks(experiment: Experiment) -> list[Task]:
             is_repeated = method.repeated and share == search.main
             for seed in search.seeds if is_repeated else search.seeds[:1]:
                 limits = {"budget_ms": budget_ms}
+                if share == search.main and search.main_flops is not None:
+                    limits["max_flops"] = _rounded(search.main_flops * manual_flops)
                 name = search_name(method.name, budget_name(share), seed)
                 tasks.append(_search_task(experiment, name, method, limits, seed))
     return tasks

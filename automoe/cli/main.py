@@ -49,6 +49,8 @@ _COMMANDS: Commands = {
     "run": pipeline.run,
     "report": pipeline.report,
 }
+# Their threads of torch wait for each other all the time, and briefly.
+_TRAIN = frozenset({"train", "finetune", "ranking", "run"})
 _LOG_COMMANDS: Commands = {
     "show": log.show,
     "check": log.check,
@@ -91,9 +93,11 @@ def _show_completion() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code, see ``automoe.cli.exits``."""
-    # Torch reads it when it starts threads. Waiting threads then leave the cores to others.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = rejoin_braces(sys.argv[1:] if arguments is None else arguments)
+    if _TRAIN.isdisjoint(given[:1]):
+        # Torch reads it when it is loaded. Waiting threads then leave the cores to others at once.
+        # In a training they would wake too late: the waits are shorter than falling asleep.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return int(_run(given) or 0)
     except BrokenPipeError:  # the reader of stdout has seen enough, such as `head`

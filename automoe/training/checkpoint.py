@@ -166,14 +166,16 @@ def optimiser_state(optimiser: torch.optim.Optimizer, names: dict[int, str]) -> 
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, state: dict[str, Tensor], names: dict[int, str]
 ) -> None:
-    """Restore the result of ``optimiser_state``. A parameter that had no gradient has no state."""
+    """Restore the result of ``optimiser_state``. A parameter that had no gradient has no state.
+
+    All of the state is put on the device of the parameter, as the fused Adam needs it.
+    """
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             prefix = f"{names[id(parameter)]}."
             if own := _under(prefix, state):
                 optimiser.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device)
-                    for key, value in own.items()
+                    key: value.to(parameter.device) for key, value in own.items()
                 }
 
 

@@ -33,8 +33,10 @@ from automoe.training.data import TrainingData
 from automoe.training.divergence import FiniteChecks
 from automoe.training.fingerprint import fingerprint
 from automoe.training.history import History
+from automoe.training.kept_memory import memory_is_kept
 from automoe.training.kept_weights import FinalWeights, KeptWeights
 from automoe.training.loss import distillation_loss, training_loss
+from automoe.training.optimiser import adam
 from automoe.training.processes import over_processes, processes
 from automoe.training.schedule import rate_factor
 from automoe.training.subnets import Subnets, SubnetsOfUpdate, full_shape
@@ -43,7 +45,6 @@ from automoe.training.tracking import Tracking, Update
 from automoe.training.validation import Validation
 from devices.files import held
 
-_BETAS = (0.9, 0.98)  # as in Vaswani et al., 2017
 _RECORD_EVERY = 20
 _LEAST_SCALE = 1e-4  # of fp16's gradients, as in fairseq; below it every gradient overflows
 
@@ -95,7 +96,7 @@ def train(
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder):
+    with _held(folder), memory_is_kept():
         run = _Run(model, data, settings, folder=folder, subnets=subnets, validated=validated or {})
         return run.go(on_progress)
 
@@ -140,9 +141,7 @@ class _Run:
         self.folder = folder
         self.subnets = subnets
         self.digest = fingerprint(model, data, settings, subnets)
-        optimiser = torch.optim.Adam(
-            model.parameters(), lr=settings.learning_rate, betas=_BETAS, eps=1e-8
-        )
+        optimiser = adam(model, learning_rate=settings.learning_rate)
         self.bare = model
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         self.names = {id(p): name for name, p in model.named_parameters()}

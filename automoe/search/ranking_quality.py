@@ -120,13 +120,8 @@ class AloneFitness:
             CheckpointError: A checkpoint is damaged or of another training.
         """
         trained, settings = TrainedModel.load(self.supernet), self.settings
-        config = replace(
-            trained.model.config,
-            architecture=architecture,
-            dropout=settings.dropout,
-            attention_dropout=settings.attention_dropout,
-            router_jitter=settings.router_jitter,
-        )
+        own = {**settings.for_model(), "pre_norm": trained.model.config.pre_norm}
+        config = replace(trained.model.config, architecture=architecture, **own)
         model = Transformer(config, seed=settings.seed)
         data = TrainingData.prepare(
             self.corpus, trained.vocabulary, max_sentence=settings.max_sentence

@@ -17,6 +17,7 @@ from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
 from devices import opening
+from devices.rounding import rounded_up
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _summary(result: Mapping[str, Any]) -> str:
     bounds = result["latency_ms"]
     return (
         f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-        f"(at most {bounds['upper']:.4g}), {result['objective']} {result['fitness']:.4f}; "
+        f"(at most {rounded_up(bounds['upper'])}), {result['objective']} {result['fitness']:.4f}; "
         f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
     )
 

@@ -8,6 +8,7 @@ from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SEARCH_STATE, SUPERNET
 from automoe.search.state import begun_generations
 from automoe.training import updates_done
+from automoe.training.supernet_run import FINAL_WEIGHTS
 from profilers import read_log
 
 MODELS = ("winner", "baseline")
@@ -30,13 +31,10 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     return {
         "profile": n_profiled(config, space),
         "fit": (int((folder / PREDICTOR).exists()), 1),
-        "supernet": (updates_done(folder / SUPERNET), config.train.updates),
+        "supernet": _updates(folder / SUPERNET, config.train.updates),
         "search": (n_evaluations if is_verified else n_evaluated, n_evaluations),
         "verify": (int(is_verified), 1),
-        **{
-            f"finetune {name}": (updates_done(folder / name), config.finetune.updates)
-            for name in MODELS
-        },
+        **{f"finetune {name}": _updates(folder / name, config.finetune.updates) for name in MODELS},
         **{
             f"evaluate {name}": (int((folder / name / "evaluation.json").exists()), 1)
             for name in MODELS
@@ -55,6 +53,13 @@ def n_profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
     log = config.folder / LATENCY_LOG
     measured = {row["point_id"] for row in read_log(log)} if log.exists() else set()
     return len(wanted & measured), len(wanted)
+
+
+def _updates(folder: Path, n_updates: int) -> tuple[int, int]:
+    """Return the updates that are done and all of them, which are fewer after an early stop."""
+    done = updates_done(folder)
+    is_finished = done and (folder / FINAL_WEIGHTS).exists()
+    return done, done if is_finished else n_updates
 
 
 def _lines(path: Path) -> int:

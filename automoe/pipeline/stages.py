@@ -41,6 +41,7 @@ from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
+from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from devices.files import held, write_json
 from devices.opening import opened_device
@@ -105,6 +106,7 @@ class _Run:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         require_cluster(self.config.search.cluster)
+        require_trackers((*self.config.train.track, *self.config.finetune.track))
         self.folder.mkdir(parents=True, exist_ok=True)
         refusal = ConfigError(
             f"'{self.folder}' is being written by another run. Wait for it to end, or give this "

@@ -189,3 +189,18 @@ def test_a_plan_is_really_timed(config: Path, capsys: pytest.CaptureFixture[str]
     unknown = [line[:18].strip() for line in lines if line[18:30].strip() == "?"]
     assert unknown == ["fit", "report"]
     assert "to do" in lines[0]
+
+
+def test_a_training_that_stopped_early_is_finished(config: Path, timed: None) -> None:
+    chosen = changed(config, train={"patience": 1, "validate_every": 1, "learning_rate": 1e-30})
+    settings = chosen.train
+    train_supernet(
+        chosen.space.open(), chosen.data.open(), settings, folder=chosen.folder / "supernet"
+    )
+    stage = next(stage for stage in plan_run(chosen).stages if stage.stage == "supernet")
+    assert (stage.done, stage.total, stage.is_done) == (2, 2, True)
+
+
+def test_a_tracker_that_is_not_installed_is_missing(config: Path, timed: None) -> None:
+    plan = plan_run(changed(config, finetune={"track": ["nothing"]}))
+    assert any("'track' must be one of" in line for line in plan.missing)

@@ -1,0 +1,387 @@
+"""This module writes the report from the raw results, as far as they go."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from paper_claim.bootstrap import Estimate
+from paper_claim.config import KINDS, Experiment
+from paper_claim.figures import draw_all
+from paper_claim.findings import NOT_YET, Findings, FrontPoint, Latency, Model, experts_of
+from paper_claim.goals import goals
+from paper_claim.placement import STACKS, drawn_experts, widths, winners_experts
+from paper_claim.plan import planned_hours
+
+from devices.files import replacing
+
+REMARKS = "remarks.md"
+_HOUR = 3600
+_CAPTIONS = {
+    "front": "BLEU with inherited weights against measured latency, with 95 % intervals",
+    "ranking": "Loss with the supernet's weights against loss after training alone",
+    "search": "The smallest loss so far of each method at the main budget",
+    "experts": "Mean number of experts by layer, of winners and of random architectures",
+    "training": "Validation loss of the final trainings, first seed",
+}
+
+Lines = list[str]
+
+
+def write_report(experiment: Experiment, path: Path) -> None:
+    """Write the report, with its diagrams in a folder beside it that has its name.
+
+    The same results give the same files. Nothing but the configuration and the results is read.
+    """
+    findings = Findings(experiment)
+    drawn = draw_all(findings, path.with_suffix(""))
+    sections: Sequence[tuple[str, Callable[[Findings], Lines], str]] = (
+        ("Goals", _goals, ""),
+        ("Models", _models, "training"),
+        ("Differences", _differences, ""),
+        ("Fronts from one supernet", _front, "front"),
+        ("The supernet's ranking", _ranking, "ranking"),
+        ("Searches", _searches, "search"),
+        ("Where experts go", _placement, "experts"),
+        ("What routing learned", _routing, ""),
+        ("Inherited weights against training from scratch", _inherited, ""),
+        ("How it was made", _making, ""),
+    )
+    lines = _head(findings)
+    for title, section, figure in sections:
+        lines += ["", f"## {title}", "", *section(findings)]
+        if figure in drawn:
+            file = drawn[figure]
+            lines += ["", f"![{_CAPTIONS[figure]}]({file.parent.name}/{file.name})"]
+    lines += ["", "## Remarks", "", *_remarks(experiment)]
+    with replacing(path) as complete:
+        complete.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _head(findings: Findings) -> Lines:
+    return [
+        "# Does the paper's claim hold?",
+        "",
+        "The paper ([AutoMoE](https://arxiv.org/abs/2210.07535)) says that sparse architectures "
+        "found by search need 4 times fewer FLOPs than a manually designed dense Transformer, and "
+        "23 % fewer FLOPs and 10 % less latency than the best dense architecture of the same "
+        "search, at equal BLEU. This page holds that against an experiment of its own. A program "
+        "wrote it from the raw results in the folder "
+        f"`benchmarks/paper_claim/results/{findings.config.name}`; no figure was typed. "
+        f"Where a result is missing it says: {NOT_YET}.",
+    ]
+
+
+def _goals(findings: Findings) -> Lines:
+    rows = [[goal.text, f"**{goal.answer}**", goal.figures] for goal in goals(findings)]
+    return _table(["goal", "answer", "figures"], rows)
+
+
+def _models(findings: Findings) -> Lines:
+    precisions = findings.config.measure.precisions
+    unseen = findings.config.text.unseen
+    header = ["model", "experts", "parameters (M)", "active (M)", "MFLOPs", "with projection"]
+    header += [f"ms, {precision}" for precision in precisions]
+    header += [
+        "seeds",
+        "BLEU",
+        *(["unseen documents"] if unseen else []),
+        "chrF",
+        "training (core s)",
+    ]
+    rows = [_model_row(findings, model) for model in findings.models.values()]
+    signatures = {
+        result["test"][name]
+        for result in findings.trainings.values()
+        for name in ("bleu_signature", "chrf_signature")
+    }
+    workload = findings.config.workload
+    return [
+        f"Costs and latencies are those of a sentence of {workload.src_len} source and "
+        f"{workload.tgt_len} target tokens with beam {workload.beam}. Parameters are without the "
+        "embedding table. FLOPs are those of one teacher-forced pass with the learned routing "
+        "(equal shares of the experts before a training); a multiply-add counts as two. BLEU is "
+        "the mean over the seeds. Intervals are at 95 %, over sentences and trainings for BLEU, "
+        "and over processes for latencies.",
+        "",
+        *_table(header, rows),
+        "",
+        *[f"Signature: `{signature}`" for signature in sorted(signatures)],
+    ]
+
+
+def _model_row(findings: Findings, model: Model) -> list[str]:
+    config = findings.config
+    cells = [model.final.name]
+    if model.architecture is None or model.cost is None or model.flops is None:
+        cells += [NOT_YET] * (5 + len(config.measure.precisions))
+    else:
+        cost = model.cost
+        cells += [experts_of(model.architecture), f"{cost.params / 1e6:.2f}"]
+        cells += [f"{cost.active_params / 1e6:.2f}", f"{model.flops / 1e6:.1f}"]
+        cells.append(f"{(model.flops + cost.projection_flops) / 1e6:.1f}")
+        cells += [_ms(model.latency.get(each)) for each in config.measure.precisions]
+    cells.append(f"{len(model.trainings)} of {len(model.seeds)}")
+    cells.append(_estimate(model.bleu()))
+    if config.text.unseen:
+        cells.append(_estimate(model.bleu(config.text.unseen)))
+    results = model.trainings.values()
+    cells.append(_chrf([result["test"] for result in results]))
+    seconds = [result["trained"]["cpu_s"] for result in results]
+    cells.append(f"{mean(seconds):.0f}" if seconds else NOT_YET)
+    return cells
+
+
+def _differences(findings: Findings) -> Lines:
+    rows = []
+    for name in findings.models:
+        for other in ("manual", "dense", "random"):
+            if name != other and other in findings.models:
+                more = findings.compared(name, other)
+                if more is not None:
+                    rows.append([name, other, _estimate(more, signed=True)])
+    if not rows:
+        return [NOT_YET]
+    return [
+        "BLEU of a model less that of another, both with all their seeds, on the same sentences.",
+        "",
+        *_table(["model", "less", "difference"], rows),
+    ]
+
+
+def _front(findings: Findings) -> Lines:
+    if not findings.front:
+        return [NOT_YET]
+    header = ["method", "budget (%)", "experts", "MFLOPs", "bound (ms)", "ms", "loss", "BLEU"]
+    rows = [
+        [
+            point.method,
+            point.budget.replace("_", "."),
+            experts_of(point.architecture),
+            f"{point.cost.flops / 1e6:.1f}",
+            "" if point.upper_ms is None else f"{point.upper_ms:.2f}",
+            _ms(point.latency),
+            "" if point.loss is None else f"{point.loss:.4f}",
+            _estimate(point.bleu),
+        ]
+        for point in findings.front
+    ]
+    return [
+        "The winner of each search with the weights that it inherits. A budget is a share of the "
+        "predicted latency of the manual architecture; `parity` is below the dense winner.",
+        "",
+        *_table(header, rows),
+        "",
+        *_millisecond(findings.front),
+    ]
+
+
+def _millisecond(front: Iterable[FrontPoint]) -> Lines:
+    """Return what one more millisecond buys, from the fastest to the slowest winner."""
+    by_method: dict[str, list[tuple[float, float]]] = {}
+    for point in front:
+        if point.latency and point.bleu and point.budget != "parity":
+            by_method.setdefault(point.method, []).append((point.latency.ms, point.bleu.value))
+    rows = []
+    for method, points in by_method.items():
+        (fastest_ms, first), (slowest_ms, last) = min(points), max(points)
+        if slowest_ms > fastest_ms:
+            rows.append([method, f"{(last - first) / (slowest_ms - fastest_ms):.2f}"])
+    if not rows:
+        return [f"What a millisecond buys: {NOT_YET}."]
+    return _table(["method", "BLEU for one more millisecond"], rows)
+
+
+def _ranking(findings: Findings) -> Lines:
+    if not findings.ranking:
+        return [NOT_YET]
+    rows = []
+    for kind in (None, *KINDS):
+        ranked, value = findings.ranked(kind), findings.spearman(kind)
+        if not ranked:
+            continue
+        offset = mean(r["supernet_loss"] - r["alone_loss"] for r in ranked)
+        shown = f"{value.value:.2f} ({value.low:.2f} to {value.high:.2f})" if value else "too few"
+        rows.append([kind or "all", str(len(ranked)), shown, f"{offset:+.3f}"])
+    return [
+        "Subnets were trained alone, and their losses compared with those of the supernet's "
+        "weights. A kind whose offset is larger than another's is at a disadvantage in a search.",
+        "",
+        *_table(["kind", "subnets", "Spearman", "mean offset (nats)"], rows),
+    ]
+
+
+def _searches(findings: Findings) -> Lines:
+    if not findings.searches:
+        return [NOT_YET]
+    rows = []
+    for name, result in findings.searches.items():
+        if "infeasible" in result:
+            rows.append([name, "nothing fits", "", "", f"{result['cpu_s']:.0f}"])
+            continue
+        rows.append(
+            [
+                name,
+                str(result["n_evaluated"]),
+                f"{result['fitness']:.4f}",
+                f"{result['budget_ms']:.2f}",
+                f"{result['cpu_s']:.0f}",
+            ]
+        )
+    header = ["search", "evaluations", "loss of the winner", "budget (ms)", "seconds"]
+    return _table(header, rows)
+
+
+def _placement(findings: Findings) -> Lines:
+    winners = winners_experts(findings)
+    if not winners:
+        return [NOT_YET]
+    drawn = drawn_experts(findings)
+    rows = [
+        [f"{stack} {layer + 1}", f"{value:.2f}", f"{drawn[stack][layer]:.2f}"]
+        for stack in STACKS
+        for layer, value in winners[stack].items()
+    ]
+    wide = [
+        f"An expert of the {stack} is {own:.0f} wide in the mean, and {others:.0f} in random ones."
+        for stack, (own, others) in widths(findings).items()
+    ]
+    return [*_table(["layer", "experts of winners", "of random ones"], rows), "", *wide]
+
+
+def _routing(findings: Findings) -> Lines:
+    rows = []
+    for name, model in findings.models.items():
+        for result in list(model.trainings.values())[:1]:
+            for stack in STACKS:
+                for layer in result["routing"][stack]:
+                    total = max(sum(layer["tokens"]), 1)
+                    load = ", ".join(f"{100 * count / total:.0f}" for count in layer["tokens"])
+                    pieces = "; ".join(
+                        " ".join(_code(piece) for piece, _ in each[:4]) for each in layer["pieces"]
+                    )
+                    rows.append([name, f"{stack} {layer['layer'] + 1}", load, pieces])
+    if not rows:
+        return [NOT_YET]
+    return [
+        "The share of the tokens of the valid split that each expert serves, and the pieces that "
+        "go to it most exclusively, of the training with the first seed.",
+        "",
+        *_table(["model", "layer", "load (%)", "pieces of each expert"], rows),
+    ]
+
+
+def _inherited(findings: Findings) -> Lines:
+    rows = []
+    for name, model in findings.models.items():
+        if model.architecture is None:
+            continue
+        test = findings.inherited.get(model.architecture.id)
+        if test is not None:
+            rows.append([name, f"{test['test']['bleu']:.1f}", _estimate(model.bleu())])
+    if not rows:
+        return [NOT_YET]
+    return _table(["model", "BLEU with inherited weights", "BLEU after training"], rows)
+
+
+def _making(findings: Findings) -> Lines:
+    config = findings.config
+    machines = sorted(
+        {
+            f"{m['device']}, {m['cores']} cores, torch {m['torch']}, automoe {m['automoe']}"
+            for result in _everything(findings)
+            for m in [result["machine"]]
+        }
+    )
+    lines = [
+        "```bash",
+        "python benchmarks/paper_claim run --work FOLDER --text FOLDER",
+        "```",
+        "",
+        "The machine: " + ("; ".join(machines) or NOT_YET) + ".",
+        "",
+    ]
+    if text := findings.single.get("text"):
+        per_update = config.final.train.updates / text["batches_of_an_epoch"]
+        lines += [
+            f"The text has {text['train_pairs']} pairs to learn from, {text['valid_pairs']} to "
+            f"validate and {text['test_pairs']} to test; an epoch has "
+            f"{text['tokens_of_an_epoch']['target']} target tokens. A final training has "
+            f"{config.final.train.updates} updates, {per_update:.1f} epochs, and the same batches "
+            "for every model with the same seed.",
+            "",
+        ]
+    header = ["step", "planned (core hours)", "used (core hours)", "results"]
+    return [*lines, *_table(header, _hours(findings))]
+
+
+def _hours(findings: Findings) -> list[list[str]]:
+    planned = {}
+    if {"plan", "text"} <= findings.single.keys():
+        timed, text = (findings.single[name] for name in ("plan", "text"))
+        planned = planned_hours(findings.config, timed, text)
+    baselines = {
+        final.name for final in findings.config.final.models if final.of in ("manual", "switch")
+    }
+    trainings = findings.trainings.values()
+    steps = {
+        "profile": [findings.single["profile"]] if "profile" in findings.single else [],
+        "supernet": [findings.single["supernet"]] if "supernet" in findings.single else [],
+        "ranking": list(findings.ranking.values()),
+        "search": list(findings.searches.values()),
+        "inherited": list(findings.inherited.values()),
+        "measure": list(findings.sessions.values()),
+        "baselines": [r for r in trainings if r["asked"]["model"] in baselines],
+        "final": [r for r in trainings if r["asked"]["model"] not in baselines],
+    }
+    return [
+        [
+            name,
+            f"{planned[name]:.2f}" if name in planned else "",
+            f"{sum(result['wall_s'] for result in results) / _HOUR:.2f}",
+            str(len(results)),
+        ]
+        for name, results in steps.items()
+    ]
+
+
+def _everything(findings: Findings) -> list[dict[str, Any]]:
+    groups = (findings.ranking, findings.searches, findings.inherited, findings.trainings)
+    several = [result for group in groups for result in group.values()]
+    return [*findings.single.values(), *findings.sessions.values(), *several]
+
+
+def _remarks(experiment: Experiment) -> Lines:
+    path = experiment.results / REMARKS
+    return path.read_text(encoding="utf-8").rstrip().split("\n") if path.exists() else ["None yet."]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Lines:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines]
+
+
+def _code(piece: str) -> str:
+    return f"`{piece.replace('`', chr(39)).strip() or ' '}`"
+
+
+def _ms(latency: Latency | None) -> str:
+    if latency is None:
+        return NOT_YET
+    return f"{latency.ms:.2f} ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+
+
+def _estimate(value: Estimate | None, *, signed: bool = False) -> str:
+    if value is None:
+        return NOT_YET
+    form = "+.1f" if signed else ".1f"
+    return f"{value.value:{form}} ({value.low:{form}} to {value.high:{form}})"
+
+
+def _chrf(tests: Sequence[Mapping[str, Any]]) -> str:
+    """Return the mean chrF, and the mean half-width of a single training's interval."""
+    if not tests:
+        return NOT_YET
+    halves = [test["chrf_half_width"] for test in tests]
+    shown = f" ± {mean(halves):.1f}" if None not in halves else ""
+    return f"{mean(test['chrf'] for test in tests):.1f}{shown}"

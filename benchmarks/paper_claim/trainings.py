@@ -1,0 +1,253 @@
+"""This module makes the tasks that train: the supernet, subnets alone, and the final models."""
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from paper_claim.baselines import baseline
+from paper_claim.clock import Clock
+from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, Final
+from paper_claim.routing import routed
+from paper_claim.tasks import Task, read_result
+from paper_claim.translations import scored
+
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.sampling import draw_distinct
+from automoe.search import SupernetFitness
+from automoe.supernet import Transformer, TransformerConfig
+from automoe.text import ParallelText
+from automoe.training import (
+    ONNX,
+    SubnetsOfUpdate,
+    TrainingData,
+    TrainingResult,
+    TrainingSettings,
+    finetune,
+    sandwich,
+    train,
+    uniform,
+)
+from automoe.training.model_folder import VOCABULARY, WEIGHTS, TrainedModel
+from automoe.training.supernet_run import remember_corpus
+from automoe.translation import Translator
+
+_FREE = {"save_every", "validate_every"}  # a training does not depend on them
+
+
+def of_all_kinds(config: ClaimConfig) -> SubnetsOfUpdate:
+    """Return the subnets of an update: dense ones, standard ones and fractional ones in turn.
+
+    Uniform draws of the fractional space hold next to no dense architecture, and a search among
+    dense ones would rely on weights that were hardly trained for them.
+    """
+    draws = sandwich if config.train.sampling == "sandwich" else uniform
+    each = [draws(config.space_of(kind), config.train.seed) for kind in KINDS]
+    return lambda update: each[update % len(each)](update)
+
+
+def supernet_task(experiment: Experiment) -> Task:
+    """Return the task that trains the supernet, which serves all three kinds of experts."""
+    config = experiment.config
+    asked = {
+        "space": config.space.model_dump(mode="json"),
+        "settings": _asked(config.train),
+        "text": _text_digest(experiment),
+    }
+    return Task(experiment, "", "supernet", asked, _supernet, every=config.train.save_every)
+
+
+def _supernet(task: Task, clock: Clock) -> dict[str, Any]:
+    experiment, settings = task.experiment, task.experiment.config.train
+    space, folder = experiment.config.space, experiment.supernet
+    vocabulary, corpus = experiment.vocabulary, experiment.corpus
+    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
+    model = Transformer(
+        TransformerConfig.for_space(space, **settings.for_model()), seed=settings.seed
+    )
+    subnets = of_all_kinds(experiment.config)
+    result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=clock)
+    remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
+    TrainedModel(model, vocabulary, space).save(folder)
+    return {"history": _history(result), "weights_sha256": weights_digest(folder)}
+
+
+def alone_tasks(experiment: Experiment) -> list[Task]:
+    """Return the tasks that train subnets of each kind alone, to judge the supernet's losses."""
+    config = experiment.config
+    ranking = config.ranking
+    tasks = []
+    for kind in KINDS:
+        drawn = draw_distinct(
+            config.space_of(kind), ranking.of_each_kind, f"ranking {kind} {config.seed}"
+        )
+        for architecture in drawn:
+            asked = {
+                "kind": kind,
+                "architecture": architecture.to_dict(),
+                "settings": _asked(ranking.train),
+                "text": _text_digest(experiment),
+                "supernet": supernet_digest(experiment),
+            }
+            name = f"{kind}-{architecture.id}"
+            every = ranking.train.save_every
+            tasks.append(Task(experiment, "ranking", name, asked, _alone, every=every))
+    return tasks
+
+
+def _alone(task: Task, clock: Clock) -> dict[str, Any]:
+    experiment = task.experiment
+    settings, corpus = experiment.config.ranking.train, experiment.corpus
+    architecture = Architecture.from_dict(task.asked["architecture"])
+    require_supernet(experiment)
+    vocabulary = experiment.vocabulary
+    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
+    config = TransformerConfig.of(architecture, vocab_size=vocabulary.size, **settings.for_model())
+    model = Transformer(config, seed=settings.seed)
+    result = train(model, data, settings, folder=task.folder, on_progress=clock)
+    return {
+        "supernet_loss": SupernetFitness(experiment.supernet, corpus)(architecture),
+        "alone_loss": result.history[-1].valid_loss,
+    }
+
+
+def final_tasks(experiment: Experiment, *, of_baselines: bool) -> list[Task]:
+    """Return the tasks of the final trainings: those of the baselines, or those of winners."""
+    config = experiment.config.final
+    finals = [final for final in config.models if (final.of in BASELINES) == of_baselines]
+    tasks = []
+    for final in finals:
+        architecture = architecture_of(experiment, final.of)
+        if architecture is not None:  # a search may find nothing within its budget
+            seeds = final.seeds or config.seeds
+            tasks += [_final_task(experiment, final, architecture, seed) for seed in seeds]
+    # First one training of each model, then the others, and remedies last.
+    remedies = {final.name for final in finals if final.changes}
+    return sorted(tasks, key=lambda task: (task.asked["model"] in remedies, task.asked["seed"]))
+
+
+def _final_task(
+    experiment: Experiment, final: Final, architecture: Architecture, seed: int
+) -> Task:
+    settings = experiment.config.final.settings(final, seed)
+    evaluated = experiment.config.evaluate.model_dump(mode="json")
+    asked = {
+        "model": final.name,
+        "of": final.of,
+        "architecture": architecture.to_dict(),
+        "start": final.start,
+        "seed": seed,
+        "settings": _asked(settings),
+        "evaluate": evaluated,
+        "text": _text_digest(experiment),
+    }
+    if final.start == "supernet":
+        asked["supernet"] = supernet_digest(experiment)
+    name = f"{final.name}-{seed}"
+    return Task(experiment, "training", name, asked, _final, every=settings.save_every)
+
+
+def _final(task: Task, clock: Clock) -> dict[str, Any]:
+    experiment, asked = task.experiment, task.asked
+    config = experiment.config
+    final = next(final for final in config.final.models if final.name == asked["model"])
+    supernet = None
+    if final.start == "supernet":
+        require_supernet(experiment)
+        supernet = TrainedModel.load(experiment.supernet)
+    vocabulary = experiment.vocabulary
+    vocabulary.save(task.folder / VOCABULARY)  # the same one for every model
+    result = finetune(
+        Architecture.from_dict(asked["architecture"]),
+        experiment.corpus,
+        config.final.settings(final, asked["seed"]),
+        folder=task.folder,
+        supernet=supernet,
+        vocab_size=vocabulary.size,
+        on_progress=clock,
+    )
+    trained_s = clock.seconds()
+    return {
+        "history": _history(result),
+        "trained": trained_s,
+        "test": scored(translator(experiment, task.folder / ONNX), test_text(experiment)),
+        "routing": routed(task.folder, experiment.corpus),
+    }
+
+
+def architecture_of(experiment: Experiment, of: str) -> Architecture | None:
+    """Return a baseline, or the winner of a search; None when nothing fits the search's budget.
+
+    Raises:
+        FileNotFoundError: The search has no result yet.
+    """
+    if of in BASELINES:
+        return baseline(of, experiment.config.space)
+    search = experiment.config.search
+    method, _, budget = of.partition(":")
+    name = search_name(method, budget or budget_name(search.main), search.seeds[0])
+    result = read_result(experiment.results / "search" / f"{name}.json")
+    return None if "infeasible" in result else Architecture.from_dict(result["architecture"])
+
+
+def search_name(method: str, budget: str, seed: int) -> str:
+    """Return the name of a search's result."""
+    return f"{method}-{budget}-{seed}"
+
+
+def budget_name(share: float) -> str:
+    """Return the name of a budget in names of results: its share in percent."""
+    return f"{100 * share:g}".replace(".", "_")
+
+
+def translator(experiment: Experiment, bundle: Path) -> Translator:
+    """Return the translator of an exported model, with the decoding of the experiment."""
+    decoding = experiment.config.evaluate
+    return Translator.open(bundle, beam=decoding.beam, length_penalty=decoding.length_penalty)
+
+
+def test_text(experiment: Experiment) -> ParallelText:
+    """Return the sentences of the test split that are translated."""
+    text, n = experiment.corpus.split("test"), experiment.config.evaluate.sentences
+    return ParallelText(text.source[:n], text.target[:n])
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the digest of a model's weights."""
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def supernet_digest(experiment: Experiment) -> str:
+    """Return the digest of the supernet's weights, which its raw result holds."""
+    digest: str = read_result(experiment.results / "supernet.json")["weights_sha256"]
+    return digest
+
+
+def require_supernet(experiment: Experiment) -> None:
+    """Check that the work folder has the weights that the raw result names.
+
+    Raises:
+        FileNotFoundError: The weights are missing, or others.
+    """
+    folder = experiment.supernet
+    if (folder / WEIGHTS).exists() and weights_digest(folder) == supernet_digest(experiment):
+        return
+    raise FileNotFoundError(
+        f"'{folder}' lacks the weights that '{experiment.results / 'supernet.json'}' names. Give "
+        "the work folder that has them. If they are lost, move the results 'supernet.json', "
+        "'ranking', 'search' and 'inherited' away to compute them again."
+    )
+
+
+def _asked(settings: TrainingSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude=_FREE)
+
+
+def _text_digest(experiment: Experiment) -> str:
+    digest: str = read_result(experiment.results / "text.json")["vocabulary_sha256"]
+    return digest
+
+
+def _history(result: TrainingResult) -> list[dict[str, Any]]:
+    return [asdict(record) for record in result.history]

@@ -1,17 +1,16 @@
 """Dropout that follows the width, as in HAT: p times the subnet's width over the supernet's."""
 
-from collections.abc import Callable
 from random import Random
 
 import pytest
 import torch
 from support.models import tokens
 from torch import Tensor
-from torch.nn import functional as F
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 from automoe.supernet import Transformer, TransformerConfig
+from automoe.supernet.dropout import dropout
 
 
 def dropouts(
@@ -23,14 +22,14 @@ def dropouts(
     )
     model = Transformer(config).train()
     seen: set[tuple[int, float]] = set()
-    real: Callable[..., Tensor] = F.dropout
 
-    def watch(x: Tensor, p: float, training: bool) -> Tensor:
-        assert training
-        seen.add((x.shape[-1], round(p, 9)))
-        return real(x, p, training)
+    def watch(x: Tensor, share: float, *, is_training: bool) -> Tensor:
+        assert is_training
+        seen.add((x.shape[-1], round(share, 9)))
+        return dropout(x, share, is_training=is_training)
 
-    monkeypatch.setattr(F, "dropout", watch)
+    for module in ("layers", "transformer"):
+        monkeypatch.setattr(f"automoe.supernet.{module}.dropout", watch)
     rng = torch.Generator().manual_seed(0)
     model(tokens(rng, 2, 5), tokens(rng, 2, 4), subnet)
     assert model.encoder[0].attention.dropout == 0.2  # in attention it stays

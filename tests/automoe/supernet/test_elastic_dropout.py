@@ -9,7 +9,7 @@ from torch import Tensor
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.supernet import Transformer, TransformerConfig
+from automoe.supernet import Transformer, TransformerConfig, layers, transformer
 from automoe.supernet.dropout import dropout
 
 
@@ -23,13 +23,13 @@ def dropouts(
     model = Transformer(config).train()
     seen: set[tuple[int, float]] = set()
 
-    def watch(x: Tensor, share: float, *, is_training: bool) -> Tensor:
+    def watch(x: Tensor, p: float, *, is_training: bool) -> Tensor:
         assert is_training
-        seen.add((x.shape[-1], round(share, 9)))
-        return dropout(x, share, is_training=is_training)
+        seen.add((x.shape[-1], round(p, 9)))
+        return dropout(x, p, is_training=is_training)
 
-    for module in ("layers", "transformer"):
-        monkeypatch.setattr(f"automoe.supernet.{module}.dropout", watch)
+    for module in (layers, transformer):
+        monkeypatch.setattr(module, "dropout", watch)
     rng = torch.Generator().manual_seed(0)
     model(tokens(rng, 2, 5), tokens(rng, 2, 4), subnet)
     assert model.encoder[0].attention.dropout == 0.2  # in attention it stays

@@ -154,11 +154,11 @@ def command_line(size: str, n_updates: int, source: Path | None) -> dict[str, fl
     """Run `automoe train` in this process, and return the speed of its updates."""
     from automoe.cli import main, training
 
-    moments: list[float] = []
+    moments: list[tuple[float, float]] = []
 
     @contextmanager
     def recording(title: str) -> Iterator[Any]:
-        yield lambda done, total, note="": moments.append(time.perf_counter())
+        yield lambda *_, **__: moments.append((time.perf_counter(), time.process_time()))
 
     training.progress_bar = recording  # it is called after each update; torch is not loaded yet
     with tempfile.TemporaryDirectory() as name:
@@ -178,8 +178,11 @@ def command_line(size: str, n_updates: int, source: Path | None) -> dict[str, fl
     per_update = sum(len(pair.target) + 1 for pair in data.train) / batches_per_epoch(
         data.train, MAX_TOKENS
     )
-    seconds = moments[-1] - moments[WARM_UP - 1]
-    return {"tokens_per_s": per_update * n_updates / seconds, "s_per_update": seconds / n_updates}
+    seconds, cpu_s = (
+        (last - first) / n_updates
+        for first, last in zip(moments[WARM_UP - 1], moments[-1], strict=True)
+    )
+    return {"tokens_per_s": per_update / seconds, "s_per_update": seconds, "cpu_s": cpu_s}
 
 
 def against(python: str, arguments: argparse.Namespace, size: str) -> dict[str, Any]:

@@ -20,6 +20,6 @@ def dropout(x: Tensor, share: float, *, is_training: bool) -> Tensor:
     n_values = x.numel()
     drawn = torch.empty(n_values // (64 // _BITS) + 1, dtype=torch.int64).random_(-(2**63), None)
     levels = drawn.view(torch.int16)[:n_values].view(x.shape)
-    is_kept = levels >= round(share * 2**_BITS) - 2 ** (_BITS - 1)
+    is_kept = levels >= min(round(share * 2**_BITS), 2**_BITS - 1) - 2 ** (_BITS - 1)
     scale: Tensor = is_kept.to(x.dtype).mul_(1 / (1 - share))
     return x * scale

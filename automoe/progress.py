@@ -1,4 +1,4 @@
-"""This module defines how work that takes long reports its progress to the caller."""
+"""This module defines how work that takes long reports its progress and its time."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,3 +18,13 @@ StageReporter = Callable[[str], AbstractContextManager[OnProgress]]
 
 def no_progress(done: int, total: int, note: str = "") -> None:
     """Report nothing."""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in a unit that is easy to read, with two digits or more."""
+    value, unit = seconds, "s"
+    for size, name in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            value, unit = seconds / size, name
+            break
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.2g} {unit}"

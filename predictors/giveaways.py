@@ -112,10 +112,15 @@ def giveaways(
         )
     }
     left = {x.name: x.log for x in suspects if x.name not in reasons}
-    for suspect in suspects:  # a suspect that is none may be the work behind another one's rate
-        others = {name: log for name, log in left.items() if name != suspect.name}
-        if suspect.name in left and (reason := _makes_constant(suspect, y, others, times=False)):
-            reasons[suspect.name] = reason
+    for suspect in suspects:  # a suspect that is none may explain the latency beside another one
+        if suspect.name not in left:
+            continue
+        others = {x: log for x, log in left.items() if x not in (suspect.name, *reasons)}
+        beside = matrix[:, [name not in (suspect.name, *reasons) for name in owner]]
+        reason = _makes_constant(suspect, y, others, times=False)
+        if not reason and suspect.is_positive and _is_constant(y - suspect.log):  # as of a clock
+            reason = _cancels(suspect.at(once), y[once], beside[once])
+        reasons |= {suspect.name: reason} if reason else {}
     without = names | {rate.name for rate in rates}
     known = matrix[:, [name not in without for name in owner]][once]
     factors = _factors(matrix, owner, without)
@@ -294,7 +299,11 @@ def _cancels(
     least = min(_SHARE * latency, _SHARE * own, _CLOSE)
     if product < least:
         return "its product with the latency follows from the other columns"
-    if times and quotient < least and not suspect.is_whole and own > _EXPLAINED * latency:
+    if (
+        suspect.is_whole
+    ):  # as a number of FLOPs is, which explains the latency well, but not exactly
+        least *= _EXACT
+    if times and quotient < least and own > _EXPLAINED * latency:
         return "it follows the latency more closely than the other columns explain"
     return ""
 

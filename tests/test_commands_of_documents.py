@@ -189,6 +189,14 @@ def bring_for_remote(folder: Path) -> None:
     (folder / "run.yaml").write_text(there)
 
 
+def bring_for_training(folder: Path) -> None:
+    """Put a space, a corpus, short settings and a search's winner there."""
+    for name in ("space.yaml", "train.yaml"):
+        shutil.copy(EARLIER / name, folder / name)
+    shutil.copytree(EARLIER / "text", folder / "text")
+    shutil.copy(EARLIER / "certified.json", folder / "best.json")
+
+
 def bring_for_tensorrt(folder: Path) -> None:
     """Put a search's winner and its model there."""
     shutil.copy(EARLIER / "certified.json", folder / "best.json")
@@ -228,6 +236,7 @@ BRINGS: dict[str, Callable[[Path], None]] = {
     "docs/guides/predictors.md": bring_for_predictors,
     "docs/guides/remote.md": bring_for_remote,
     "docs/guides/tensorrt.md": bring_for_tensorrt,
+    "docs/guides/training.md": bring_for_training,
 }
 # It stands for a board's trtexec and fails unless it is told of a graph and all its shapes.
 _TRTEXEC = """#!/bin/sh

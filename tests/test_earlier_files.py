@@ -101,3 +101,21 @@ def test_a_model_translates_as_it_did(
 def test_a_report_is_drawn_of_an_earlier_run(folder: Path) -> None:
     assert main(["report", "run", "-o", "page.html"]) == 0
     assert "42196113626f" in (folder / "page.html").read_text()
+
+
+def test_a_supernet_has_the_losses_that_it_had(folder: Path) -> None:
+    path = folder / "supernet" / "fitness.jsonl"
+    expected = _losses(path)
+    for earlier in (path, folder / "predicted.json", folder / "predicted.json.state.jsonl"):
+        earlier.unlink()
+    assert main([*SEARCH, "-o", "predicted.json"]) == 0
+    now = _losses(path)
+    both = expected.keys() & now.keys()
+    assert len(both) >= 10  # the first generation at least
+    for architecture in both:
+        assert now[architecture] == pytest.approx(expected[architecture], rel=1e-5)
+
+
+def _losses(path: Path) -> dict[str, float]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {line["architecture"]: line["value"] for line in lines}

@@ -8,6 +8,7 @@ from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, argument
 from automoe.cli.share import share_of
+from devices.rounding import rounded_down, rounded_up
 
 if TYPE_CHECKING:
     from profilers import Comparison
@@ -58,7 +59,8 @@ def _print(both: "Comparison", a: Path, b: Path) -> None:
     n = len(both.points)
     print(
         f"{both.verdict}: {b} takes {both.ratio:.4f} times as long as {a} "
-        f"(95 % interval {both.low:.4f} to {both.high:.4f}, {n} point{'s' if n > 1 else ''}, "
+        f"(95 % interval {rounded_down(both.low, places=4)} to {rounded_up(both.high, places=4)}, "
+        f"{n} point{'s' if n > 1 else ''}, "
         f"margin {both.margin:.3g})"
     )
     if both.sentinel_ratio is not None:
@@ -74,7 +76,8 @@ def _print(both: "Comparison", a: Path, b: Path) -> None:
         [
             (
                 *(p.point_id, f"{p.a_ms:.4g}", f"{p.b_ms:.4g}"),
-                *(f"{p.ratio:.4f}", f"{p.low:.4f}", f"{p.high:.4f}"),
+                f"{p.ratio:.4f}",
+                *(rounded_down(p.low, places=4), rounded_up(p.high, places=4)),
             )
             for p in worst
         ],

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,9 +19,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from automoe.progress import OnProgress
+from automoe.progress import OnProgress, duration
 
 _PLAIN_SECONDS = 10.0  # between two lines when stderr is not a terminal
+_PACE_SECONDS = 60.0  # the pace of the last minute tells the time that is left
+_START_SECONDS = 1.0  # what is done by then was known before
 
 
 def print_json(content: object) -> None:
@@ -63,7 +66,8 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, speed_estimate_period=_PACE_SECONDS) as progress:
         task = progress.add_task(title, total=None, note="")
 
         def advance(done: int, total: int, note: str = "") -> None:
@@ -74,17 +78,38 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
 
 def _plain_lines(title: str) -> OnProgress:
     start = last = time.monotonic()
-    first_done: int | None = None
+    marks: deque[tuple[float, int]] = deque()  # times and what was done by then
 
     def advance(done: int, total: int, note: str = "") -> None:
-        nonlocal last, first_done
+        nonlocal last
         now = time.monotonic()
-        first_done = done if first_done is None else first_done
+        if not marks or now - start < _START_SECONDS:
+            marks.clear()
+            marks.append((now, done))
         if done < total and now - last < _PLAIN_SECONDS:
             return
         last = now
-        fresh = done - first_done
-        left = f"{(now - start) / fresh * (total - done):.0f} s left" if fresh else "starting"
+        left = _time_left(marks, now, done, total)
+        marks.append((now, done))
         say(f"{title}: {done} of {total}, {left}{'; ' if note else ''}{note}")
 
     return advance
+
+
+def _time_left(marks: deque[tuple[float, int]], now: float, done: int, total: int) -> str:
+    """Return the time that is left at the pace since the first mark that counts.
+
+    Args:
+        marks: Earlier times, and what was done by then. Those that are too old are removed.
+        now: The time now.
+        done: What is done now.
+        total: All that there is to do.
+    """
+    while len(marks) > 1 and marks[1][0] <= now - _PACE_SECONDS:
+        marks.popleft()
+    since, done_then = marks[0]
+    if done >= total:
+        return "finished"
+    if done == done_then:
+        return "starting"
+    return f"{duration((now - since) / (done - done_then) * (total - done))} left"

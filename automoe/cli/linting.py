@@ -31,15 +31,15 @@ def lint(
 ) -> ExitCode:
     """Check whether TensorRT accepts a graph, and say why not; exit 4 when a dialect refuses it."""
     from profilers.tensorrt.dialects import DIALECTS
-    from profilers.tensorrt.lint import lint_graph
+    from profilers.tensorrt.lint import lint_dialects
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
     from profilers.workload.from_onnx import load_onnx
     from profilers.workload.soundness import require_sound
 
-    require_sound(load_onnx(model), model)
-
+    graph = load_onnx(model)
+    require_sound(graph, model)
     asked = list(dict.fromkeys(options.dialect or DIALECTS))
-    findings_of = {name: lint_graph(model, name) for name in asked}
+    findings_of = lint_dialects(model, asked, graph)
     verdict = None
     if "rtx" in findings_of:
         if (reason := missing_parser()) is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.progress import duration
 
 if TYPE_CHECKING:
     from automoe.pipeline import StagePlan
@@ -97,13 +98,7 @@ def _state(stage: "StagePlan") -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    """Return seconds in a unit that is easy to read."""
-    if seconds is None:
-        return "?"
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    return "?" if seconds is None else duration(seconds)
 
 
 def _verdict(result: dict[str, Any]) -> list[str]:

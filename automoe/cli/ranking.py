@@ -13,6 +13,7 @@ from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_te
 from automoe.cli.training import SettingsOptions, training_settings
 from automoe.settings.search import MOST, Count
 from automoe.settings.training import TrainingSettings
+from devices.rounding import rounded_down, rounded_up
 
 if TYPE_CHECKING:
     from automoe.search.ranking_quality import Correlation
@@ -87,4 +88,5 @@ def ranking(
 
 
 def _interval(correlation: "Correlation") -> str:
-    return f"{correlation.value:.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
+    low, high = rounded_down(correlation.low, places=2), rounded_up(correlation.high, places=2)
+    return f"{correlation.value:.2f} ({low} to {high})"

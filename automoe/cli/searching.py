@@ -17,6 +17,7 @@ from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
 from devices import opening
+from devices.rounding import rounded_up
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class SearchOptions(TextOptions, JsonOptions):
         data: Corpus to validate on; default: the supernet's.
         objective: Quantity to minimise: loss, bleu (its negative) or MODULE:FUNCTION.
         routing: Trace of the predictor's log, trace:FILE, if it was measured with one.
-        jobs: Number of processes that evaluate.
+        jobs: Number of processes that evaluate; default: the usable cores.
         cluster: Cluster that evaluates: ray, ray://HOST:PORT or dask://HOST:PORT.
         as_json: Print the result.
     """
@@ -49,7 +50,7 @@ class SearchOptions(TextOptions, JsonOptions):
     objective: str = "loss"
     lock_clocks: LockClocks = False
     routing: str | None = None
-    jobs: Count = 1
+    jobs: Count | None = None
     cluster: str | None = None
 
 
@@ -90,7 +91,7 @@ def search(
     request = _request(options, settings, latency, space)
     info = None if target is None else target.info
     preflight = preflight_check(space, settings, latency, info=info, say=say)
-    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar)
+    _, result = run_search(request, preflight=preflight, target=target, stage=progress_bar, say=say)
     write_result(options.out, result)
     if options.as_json:
         print_json(result)
@@ -154,7 +155,7 @@ def _summary(result: Mapping[str, Any]) -> str:
     bounds = result["latency_ms"]
     return (
         f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
-        f"(at most {bounds['upper']:.4g}), {result['objective']} {result['fitness']:.4f}; "
+        f"(at most {rounded_up(bounds['upper'])}), {result['objective']} {result['fitness']:.4f}; "
         f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
     )
 

@@ -1,27 +1,38 @@
 """Carry out ``automoe train`` and ``automoe finetune``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.console import progress_bar, say
-from automoe.cli.options import Options, Out, SpaceOptions, argument
+from automoe.cli.options import Options, Out, SpaceOptions, argument, typed
+from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.search import MOST
 from automoe.settings.training import SettingsError, TrainingSettings
 from devices.yaml_json import FileContentError, read_yaml
 
+if TYPE_CHECKING:
+    from automoe.training import TrainingResult
+
 # These settings have an option. The others are given by --settings.
-Flags = Annotated[
+_COMMON = (
+    "flags|updates|max_tokens|learning_rate|warmup_updates|precision|seed|patience|final_weights"
+    "|average|track"
+)
+SupernetFlags = Annotated[
     TrainingSettings,
-    Parameter(
-        name="*",
-        group="Training settings",
-        parse="^(flags|updates|max_tokens|learning_rate|warmup_updates|precision|seed)$",
-    ),
+    Parameter(name="*", group="Training settings", parse=f"^({_COMMON}|sampling)$"),
 ]
+ModelFlags = Annotated[
+    TrainingSettings,
+    Parameter(name="*", group="Training settings", parse=f"^({_COMMON}|initial_weights)$"),
+]
+
+
+_INITIAL_WEIGHTS = Refusal(options=("--initial-weights",), without=("--supernet",))
 
 
 class SettingsOptions(Options):
@@ -57,7 +68,8 @@ class FinetuneOptions(TextOptions, SettingsOptions):
 
     Attributes:
         out: Folder of the model.
-        supernet: Folder of the supernet whose weights are inherited.
+        supernet: Folder of the supernet whose vocabulary, and weights unless they are from scratch,
+            are inherited.
         vocab_size: Pieces of the vocabulary, without --supernet.
     """
 
@@ -66,7 +78,7 @@ class FinetuneOptions(TextOptions, SettingsOptions):
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 8000
 
 
-def train(*, options: TrainOptions, flags: Flags = TrainingSettings()) -> None:
+def train(*, options: TrainOptions, flags: SupernetFlags = TrainingSettings()) -> None:
     """Train the supernet of a space; the same command resumes."""
     # torch takes seconds to import
     from automoe.text import open_corpus
@@ -80,7 +92,7 @@ def train(*, options: TrainOptions, flags: Flags = TrainingSettings()) -> None:
             folder=options.out,
             on_progress=on_progress,
         )
-    _conclude(options.out, result.resumed_at, result.history[-1].valid_loss)
+    _conclude(options.out, result)
 
 
 def finetune(
@@ -88,9 +100,10 @@ def finetune(
     /,
     *,
     options: FinetuneOptions,
-    flags: Flags = TrainingSettings(),
+    flags: ModelFlags = TrainingSettings(),
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
+    refuse([_INITIAL_WEIGHTS], typed(options, flags))
     # torch takes seconds to import
     from automoe.architecture.architecture_files import read_architecture
     from automoe.training import finetune as train_and_export
@@ -108,7 +121,7 @@ def finetune(
             vocab_size=options.vocab_size,
             on_progress=on_progress,
         )
-    _conclude(options.out, result.resumed_at, result.history[-1].valid_loss)
+    _conclude(options.out, result)
 
 
 def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSettings:
@@ -135,7 +148,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(str(error)) from None
 
 
-def _conclude(out: Path, resumed_at: int, valid_loss: float | None) -> None:
-    if resumed_at:
-        say(f"Continued from update {resumed_at}.")
-    print(f"{out}: validation loss {valid_loss:.4f} nats per token")
+def _conclude(out: Path, result: "TrainingResult") -> None:
+    if result.resumed_at:
+        say(f"Continued from update {result.resumed_at}.")
+    say(f"The weights of the model are {result.final}.")
+    print(f"{out}: validation loss {result.final.valid_loss:.4f} nats per token")

@@ -5,8 +5,9 @@ candidate is in `automoe.search.certify.verification`.
 """
 
 from collections.abc import Mapping
-from math import ceil, floor, log10
 from typing import NamedTuple
+
+from devices.rounding import rounded_up
 
 
 class InfeasibleBudgetError(Exception):
@@ -49,9 +50,9 @@ def none_fits(
     kept = " within the other limits" if is_limited else ""
     return InfeasibleBudgetError(
         f"No architecture of '{space_name}'{kept} fits 'budget_ms' {budget_ms:g}. "
-        f"The nearest feasible budget is {_feasible_ms(lowest_ms):g} ms (architecture "
-        f"{fastest_id}); random architectures take at most {median_ms:.3g} ms "
-        f"(median) to {highest_ms:.3g} ms."
+        f"The nearest feasible budget is {rounded_up(lowest_ms, 3)} ms (architecture "
+        f"{fastest_id}); random architectures take at most {rounded_up(median_ms, 3)} ms "
+        f"(median) to {rounded_up(highest_ms, 3)} ms."
     )
 
 
@@ -84,7 +85,7 @@ def none_keeps_all(
     return InfeasibleBudgetError(
         f"The search found no architecture of '{space_name}' that keeps 'budget_ms' "
         f"{budget_ms:g} and all limits together. The fastest seen that keeps the "
-        f"other limits, {fastest_id}, takes at most {lowest_ms:.4g} ms: raise one of them."
+        f"other limits, {fastest_id}, takes at most {rounded_up(lowest_ms)} ms: raise one of them."
     )
 
 
@@ -101,12 +102,8 @@ def none_left(space_name: str, fastest_ms: float | None) -> str:
     return reason
 
 
-def _feasible_ms(value_ms: float) -> float:
-    """Return the value rounded up to three significant digits."""
-    step = 10.0 ** (floor(log10(value_ms)) - 2)
-    return ceil(value_ms / step) * step
-
-
-def _feasible_limit(value: float) -> float:
+def _feasible_limit(value: float) -> str:
     """Round up: to a whole number from 1000 on, to a thousandth below it."""
-    return ceil(value) if value >= 1000 else ceil(value * 1000) / 1000
+    if value >= 1000:
+        return rounded_up(value, places=0)
+    return f"{float(rounded_up(value, places=3)):g}"

@@ -36,6 +36,7 @@ from profilers.workload.from_onnx import load_sound_onnx
 from profilers.workload.sweep import ShapeGrid, Sweep, SweepPoint, sweep_of
 
 _FEATURE = "feature_"
+_GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +199,12 @@ def _workload_text(sweep: Sweep, first: OnnxWorkload) -> str:
 
 
 def _from_costs(opened: OnnxWorkload, model: Path, device: Device) -> list[str]:
-    """Return what the costs tell a user: which values decide them, and whether they are whole."""
-    unknown = costs_of_opened(opened, model).unknown_nodes
-    names = deciding_inputs(opened, model)
+    """Return what the costs tell a user: which values decide them, and what they leave in doubt."""
+    from profilers.costs.shapes import OpenedGraph  # onnx is slow to import
+
+    graph = OpenedGraph(model, opened.model)
+    costs, info = costs_of_opened(opened, model, graph=graph), device.info()
+    names = deciding_inputs(opened, model, graph=graph)
     sentences = []
     if names:
         listed = ", ".join(f"'{name}'" for name in names)
@@ -208,9 +212,15 @@ def _from_costs(opened: OnnxWorkload, model: Path, device: Device) -> list[str]:
         sentences = [
             f"The value of {listed} {verb} what the graph computes: its FLOPs, or its branch."
         ]
-    if unknown and device.info().is_simulated:
+    if costs.unknown_nodes and info.is_simulated:
         sentences.append(
             f"The simulated times are lower bounds, because they come from the graph's costs. "
-            f"Unknown nodes: {len(unknown)}, the first is {unknown[0]}."
+            f"Unknown nodes: {len(costs.unknown_nodes)}, the first is {costs.unknown_nodes[0]}."
+        )
+    needed, present = costs.peak_memory_bytes / _GIB, info.memory_mb / 1024
+    if needed > present and not info.is_simulated:
+        sentences.append(
+            f"One run takes about {needed:.3g} GiB of memory, and the machine has {present:.3g} "
+            "GiB: the system may end the worker. Measure smaller shapes, or on a larger machine."
         )
     return sentences

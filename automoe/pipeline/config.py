@@ -24,14 +24,23 @@ from automoe.settings.search import (
     SearchSettings,
     Seed,
 )
+from automoe.settings.training import SINCE_0_1_0
 from automoe.text import Corpus, open_corpus
 from automoe.training import TrainingSettings
 from devices.files import write_json
 from devices.yaml_json import FileContentError, parse_json, read_yaml
 
 _WHERE = {"jobs", "cluster"}  # the result of a search does not depend on these fields
+_UNCLAIMED = {"track"}  # nor that of a training on this one
 # The fields that release 0.1.0 did not write, with the values that it used.
-_SINCE_0_1_0 = {"workload": {"src_len": None, "tgt_len": None, "batch": 1}}
+_NEW_IN_TRAININGS = TrainingSettings().model_dump(
+    mode="json", include=set(SINCE_0_1_0 - _UNCLAIMED)
+)
+_SINCE_0_1_0 = {
+    "workload": {"src_len": None, "tgt_len": None, "batch": 1},
+    "train": _NEW_IN_TRAININGS,
+    "finetune": _NEW_IN_TRAININGS,
+}
 
 
 class ConfigError(ValueError):
@@ -96,15 +105,16 @@ class SearchSection(LimitedSettings):
     Attributes:
         budget_ms: The budget in milliseconds.
         budget_share: The budget as a share of the latency of the largest dense architecture.
-        jobs: The number of processes that evaluate. It may change between two calls of one run,
-            and so may the cluster: the result does not depend on them.
+        jobs: The number of processes that evaluate; by default the usable cores. It may change
+            between two calls of one run, and so may the cluster: the result does not depend on
+            them.
         cluster: The address of a cluster that evaluates instead; see
             `automoe.search.workers.pool`.
     """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    jobs: Count = 1
+    jobs: Count | None = None
     cluster: str | None = None
 
     @model_validator(mode="after")
@@ -234,7 +244,13 @@ class RunConfig(_Section):
     def _claimed(self) -> dict[str, Any]:
         return self.model_dump(
             mode="json",
-            exclude={"output": True, "host": True, "search": _WHERE | VERIFICATION_FIELDS},
+            exclude={
+                "output": True,
+                "host": True,
+                "train": _UNCLAIMED,
+                "finetune": _UNCLAIMED,
+                "search": _WHERE | VERIFICATION_FIELDS,
+            },
         )
 
 

@@ -22,10 +22,12 @@ from automoe.pipeline.throughput import (
 )
 from automoe.progress import OnProgress, no_progress
 from automoe.search import WorkersUnavailableError
+from automoe.search.expected_time import ExpectedTime, default_jobs
 from automoe.search.workers.pool import require_cluster
 from automoe.supernet import TransformerConfig
 from automoe.text import CorpusError
-from automoe.training import full_shape, sandwich, uniform
+from automoe.training import SettingsError, full_shape, sampled
+from automoe.training.tracking import require_trackers
 from devices import Device, DeviceUnavailableError
 from devices.opening import opened_device
 from profilers import ProfilingError, Protocol
@@ -154,21 +156,24 @@ class _Estimates:
             if getattr(self.config, name).precision == "fp16" and not torch.cuda.is_available()
         ]
         _ = self._text  # adds a problem when the corpus is missing
-        cluster = []
+        refused = []
         try:
             require_cluster(self.config.search.cluster)
         except WorkersUnavailableError as error:
-            cluster = [str(error)]
-        return [*self.problems, *gpu, *cluster]
+            refused = [str(error)]
+        try:
+            require_trackers((*self.config.train.track, *self.config.finetune.track))
+        except SettingsError as error:
+            refused.append(str(error))
+        return [*self.problems, *gpu, *refused]
 
     def profile(self, left: int) -> tuple[float | None, str]:
         return self._measured(left, self._protocol)
 
     def supernet(self, left: int) -> tuple[float | None, str]:
-        sampling = sandwich if self.config.train.sampling == "sandwich" else uniform
         settings = self.config.train
         each_s = seconds_per_update(
-            self._supernet, settings, self.space, sampling(self.space, settings.seed)
+            self._supernet, settings, self.space, sampled(self.space, settings)
         )
         return left * each_s, self._trained(each_s, "random subnets")
 
@@ -177,12 +182,15 @@ class _Estimates:
         share = sum(2.0**-n * 4.0 ** (n - search.halvings) for n in range(search.halvings + 1))
         subnet = self.space.sample(Random("plan"))
         each_s = share * n_tokens * seconds_per_token(self._supernet, self.space, subnet)
-        where = "on a cluster less, by its workers" if search.cluster else f"{search.jobs} at once"
+        jobs = search.jobs or default_jobs(self.space, search)
+        time = ExpectedTime(left, each_s, 1 if search.cluster else jobs)
+        at_once = f"{time.n_processes} at once"
+        where = "on a cluster less, by its workers" if search.cluster else at_once
         basis = (
             f"{each_s:.3g} s for each: {MADE_UP_TOKENS} made-up tokens timed on one thread with "
             f"one random subnet, scaled to {n_tokens} tokens ({self._text.what}); {where}"
         )
-        return left * each_s / search.jobs, basis
+        return time.seconds, basis
 
     def verify(self, left: int) -> tuple[float | None, str]:
         search = self.config.search

@@ -6,7 +6,9 @@ from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SEARCH_STATE, SUPERNET
+from automoe.search.state import begun_generations
 from automoe.training import updates_done
+from automoe.training.supernet_run import FINAL_WEIGHTS
 from profilers import read_log
 
 MODELS = ("winner", "baseline")
@@ -18,22 +20,21 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     Raises:
         LogError, CheckpointError: A file of the run is damaged.
     """
-    folder, search = config.folder, config.search
-    later = search.mutants + search.crossovers
+    folder = config.folder
+    begun = begun_generations(folder / SEARCH_STATE)
+    search = config.search.suited(space.count, begun=begun)
     n_generations = min(_lines(folder / SEARCH_STATE) - 1, search.generations)
-    n_evaluated = search.population + (n_generations - 1) * later if n_generations > 0 else 0
-    n_evaluations = search.population + (search.generations - 1) * later
+    n_evaluated, n_evaluations = (
+        min(search.evaluations(n), space.count) for n in (n_generations, search.generations)
+    )
     is_verified = (folder / MODELS[0]).exists()
     return {
         "profile": n_profiled(config, space),
         "fit": (int((folder / PREDICTOR).exists()), 1),
-        "supernet": (updates_done(folder / SUPERNET), config.train.updates),
+        "supernet": _updates(folder / SUPERNET, config.train.updates),
         "search": (n_evaluations if is_verified else n_evaluated, n_evaluations),
         "verify": (int(is_verified), 1),
-        **{
-            f"finetune {name}": (updates_done(folder / name), config.finetune.updates)
-            for name in MODELS
-        },
+        **{f"finetune {name}": _updates(folder / name, config.finetune.updates) for name in MODELS},
         **{
             f"evaluate {name}": (int((folder / name / "evaluation.json").exists()), 1)
             for name in MODELS
@@ -52,6 +53,13 @@ def n_profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
     log = config.folder / LATENCY_LOG
     measured = {row["point_id"] for row in read_log(log)} if log.exists() else set()
     return len(wanted & measured), len(wanted)
+
+
+def _updates(folder: Path, n_updates: int) -> tuple[int, int]:
+    """Return the updates that are done and all of them, which are fewer after an early stop."""
+    done = updates_done(folder)
+    is_finished = done and (folder / FINAL_WEIGHTS).exists()
+    return done, done if is_finished else n_updates
 
 
 def _lines(path: Path) -> int:

@@ -41,6 +41,7 @@ from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
+from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from devices.files import held, write_json
 from devices.opening import opened_device
@@ -73,8 +74,8 @@ def run(
     Args:
         config: The configuration of the run.
         stage: Called with the title of each stage. It returns the progress report of the stage.
-        say: Called with the latencies of the space, and when the connection to the device is lost
-            or back.
+        say: Called with the latencies of the space, with the time that the search takes, and when
+            the connection to the device is lost or back.
 
     Raises:
         ConfigError: The folder belongs to a run with another configuration, or is in use.
@@ -105,6 +106,7 @@ class _Run:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         require_cluster(self.config.search.cluster)
+        require_trackers((*self.config.train.track, *self.config.finetune.track))
         self.folder.mkdir(parents=True, exist_ok=True)
         refusal = ConfigError(
             f"'{self.folder}' is being written by another run. Wait for it to end, or give this "
@@ -204,7 +206,9 @@ class _Run:
             also=(self.baseline,),
             seed=self.config.seed,
         )
-        searched, result = run_search(request, preflight=preflight, target=target, stage=self.stage)
+        searched, result = run_search(
+            request, preflight=preflight, target=target, stage=self.stage, say=self.say
+        )
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched, result
 

@@ -23,6 +23,7 @@ from automoe.text import Batch, Pair, evaluation_batches
 from automoe.text.special_tokens import EOS
 from automoe.training import SubnetsOfUpdate, TrainingSettings, validation_loss
 from automoe.training.loss import training_loss
+from automoe.training.optimiser import adam
 from devices import Device
 from profilers import Protocol, read_log
 
@@ -59,7 +60,7 @@ def seconds_per_update(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = Transformer(config, seed=0).to(device).train()
     batch = made_up_batch(space, min(settings.max_tokens, MADE_UP_TOKENS)).to(device)
-    optimiser = torch.optim.Adam(model.parameters())
+    optimiser = adam(model, learning_rate=settings.learning_rate)
     gradients_s: list[float] = []
     steps_s: list[float] = []
     for update in range(1 + N_UPDATES):

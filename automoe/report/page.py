@@ -1,7 +1,7 @@
 """This module puts figures and tables into the template of the page."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -16,8 +16,11 @@ from automoe.report.figures import (
     search_figure,
     training_figure,
 )
+from devices.rounding import rounded_down, rounded_up
 
 NONE = "\N{EN DASH}"
+# How a limit is rounded, by its name in a result.
+_LIMITS = {"ci_low": rounded_down, "ci_high": rounded_up, "upper": rounded_up}
 
 
 def render(contents: ReportContents) -> str:
@@ -59,11 +62,14 @@ def _figures(contents: ReportContents) -> dict[str, Markup]:
 
 def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
     """Return sentences about the returned architecture's latency."""
-    at = {name: _number(latency_ms.get(name), "ms") for name in ("measured", "predicted", "upper")}
-    low, high = (_number(latency_ms.get(name)) for name in ("ci_low", "ci_high"))
+    units = {"measured": "ms", "ci_low": "", "ci_high": "", "predicted": "ms", "upper": "ms"}
+    at = {
+        name: _number(latency_ms.get(name), unit, rounded=_LIMITS.get(name))
+        for name, unit in units.items()
+    }
     return (
-        f"Measured: {at['measured']} (95 % interval {low} to {high} ms). Predicted: "
-        f"{at['predicted']}, at most {at['upper']} with confidence {confidence}."
+        f"Measured: {at['measured']} (95 % interval {at['ci_low']} to {at['ci_high']} ms). "
+        f"Predicted: {at['predicted']}, at most {at['upper']} with confidence {confidence}."
     )
 
 
@@ -85,7 +91,9 @@ def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     ):
         winner, dense = _at(result, path), _at(baseline, path)
         ratio = f"{winner / dense:.2f}" if winner is not None and dense else NONE
-        rows.append((name, _number(winner, unit), _number(dense, unit), ratio))
+        rounded = _LIMITS.get(path[-1])
+        shown = [_number(value, unit, rounded=rounded) for value in (winner, dense)]
+        rows.append((name, shown[0], shown[1], ratio))
     return rows
 
 
@@ -96,10 +104,20 @@ def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
     return None if value is None else float(value)
 
 
-def _number(value: float | None, unit: str = "") -> str:
-    """Return a number with four digits and separated thousands, or a dash for None."""
+def _number(
+    value: float | None, unit: str = "", *, rounded: Callable[[float], str] | None = None
+) -> str:
+    """Return a number with four digits and separated thousands, or a dash for None.
+
+    Args:
+        value: The number.
+        unit: Its unit.
+        rounded: The function that rounds it when it is a limit; None for the nearest number.
+    """
     if value is None:
         return NONE
+    if rounded is not None:
+        value = float(rounded(value))
     text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
     return f"{text} {unit}".strip()
 

@@ -6,28 +6,33 @@ folders of their files.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 from automoe.latency.model import LatencyModel
-from automoe.progress import StageReporter, no_progress
+from automoe.progress import StageReporter, duration, no_progress
 from automoe.search.budget_search import search
 from automoe.search.certify.measuring import Bench
 from automoe.search.certify.search_rounds import VerifiedSearch, verified_search
 from automoe.search.certify.verification import Verification
+from automoe.search.expected_time import START_S, ExpectedTime, default_jobs
 from automoe.search.fingerprint import search_fingerprint
 from automoe.search.fitness.cache import FitnessCache
 from automoe.search.fitness.evaluator import Evaluator
+from automoe.search.fitness.objective import OF_TEXT
 from automoe.search.fitness.validation import Fitness
 from automoe.search.preflight import Preflight
 from automoe.search.result import front_of, result_of
-from automoe.search.state import RoundKind, SearchState
-from automoe.search.workers.pool import workers
+from automoe.search.state import RoundKind, SearchState, begun_generations
+from automoe.search.workers.pool import Workers, workers
 from automoe.settings.search import SearchSettings
 from devices import Device, DeviceInfo
+from devices.remote.host import say_nothing
+from devices.remote.session import Say
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 from profilers import Protocol
 
@@ -65,14 +70,16 @@ class SearchRequest:
 
     Attributes:
         space: The search space.
-        settings: The settings of the search.
+        settings: The settings of the search. When they do not say how many generations there are,
+            the space does.
         latency: The model that predicts milliseconds. Candidates are measured with its workload.
         objective: The name of the objective, which is minimised.
         fitness: The functions of `objective_fitness`, one for each stage of halving.
         predictor: The file of the predictor.
         supernet: The folder of the supernet.
         files: The files of the search.
-        jobs: The number of processes that evaluate.
+        jobs: The number of processes that evaluate; None for one on each usable core. A function
+            of the user is evaluated in this process then.
         cluster: The address of a cluster that evaluates instead, see `workers`.
     """
 
@@ -84,8 +91,13 @@ class SearchRequest:
     predictor: Path
     supernet: Path
     files: SearchFiles
-    jobs: int = 1
+    jobs: int | None = None
     cluster: str | None = None
+
+    @property
+    def is_of_text(self) -> bool:
+        """Whether the objective is one of the toolkit, which any process evaluates alike."""
+        return self.objective in OF_TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +124,7 @@ def run_search(
     preflight: Preflight,
     target: TargetDevice | None = None,
     stage: StageReporter | None = None,
+    say: Say = say_nothing,
 ) -> tuple[VerifiedSearch, dict[str, Any]]:
     """Search, measure the best candidates, and return the search and the content of its result.
 
@@ -121,6 +134,7 @@ def run_search(
         target: The device that measures the best candidates. None measures nothing: the winner
             is the best candidate that is predicted to fit.
         stage: Called with the title of each step. It returns the progress report of the step.
+        say: Called with the time that the evaluations are expected to take.
 
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit.
@@ -130,10 +144,20 @@ def run_search(
         ValueError: A fitness is not a finite number.
     """
     stage = stage or (lambda title: nullcontext(no_progress))
-    with workers(request.jobs, request.cluster) as pool:
-        cache = FitnessCache(request.files.fitness)
-        evaluator = Evaluator(*request.fitness, cache=cache, workers=pool)
-        searched = _searched(request, evaluator, preflight, target, stage)
+    state, settings = _begun(request)
+    request = replace(request, settings=settings)
+    with _workers(request) as pool:
+        is_timed = request.is_of_text or pool.n_workers == 1
+        told = partial(_tell_time, request=request, state=state, pool=pool, target=target, say=say)
+        evaluator = Evaluator(
+            *request.fitness,
+            cache=FitnessCache(request.files.fitness),
+            workers=pool,
+            on_timed=told if is_timed else None,
+        )
+        searched = _searched(
+            request, preflight, target, evaluator=evaluator, state=state, stage=stage
+        )
         return searched, _result(request, evaluator, preflight, searched, target)
 
 
@@ -147,20 +171,62 @@ def runtime_of(latency: LatencyModel) -> str:
     return name if name in RUNTIMES else ONNXRUNTIME
 
 
+def _begun(request: SearchRequest) -> tuple[SearchState, SearchSettings]:
+    """Return the state of a search, and its settings with the number of generations."""
+    path = request.files.state
+    settings = request.settings.suited(request.space.count, begun=begun_generations(path))
+    is_given = "generations" in request.settings.model_fields_set
+    digest = search_fingerprint(
+        settings, request.fitness, predictor=request.predictor, supernet=request.supernet
+    )
+    chosen = None if is_given else settings.generations
+    return SearchState(path, digest, generations=chosen), settings
+
+
+def _workers(request: SearchRequest) -> AbstractContextManager[Workers]:
+    """Start the evaluation workers. Those of this machine start when the search is not short."""
+    if request.cluster is not None or not request.is_of_text:
+        return workers(request.jobs or 1, request.cluster)
+    jobs = request.jobs or default_jobs(request.space, request.settings)
+    return workers(jobs, patience_s=START_S)
+
+
+def _tell_time(
+    each_s: float,
+    *,
+    request: SearchRequest,
+    state: SearchState,
+    pool: Workers,
+    target: TargetDevice | None,
+    say: Say,
+) -> None:
+    """Tell the user how long the first search takes, when it is known what one evaluation takes."""
+    settings = request.settings
+    done, total = (
+        min(settings.evaluations(n), request.space.count)
+        for n in (len(state.load()), settings.generations)
+    )
+    if done >= total:
+        return
+    line = str(ExpectedTime(total - done, each_s, pool.n_workers))
+    if target is not None:
+        line += f" Measuring follows: at most {duration(60 * settings.device_minutes)}."
+    say(line)
+
+
 def _searched(
     request: SearchRequest,
-    evaluator: Evaluator,
     preflight: Preflight,
     target: TargetDevice | None,
+    *,
+    evaluator: Evaluator,
+    state: SearchState,
     stage: StageReporter,
 ) -> VerifiedSearch:
-    digest = search_fingerprint(
-        request.settings, request.fitness, predictor=request.predictor, supernet=request.supernet
-    )
     given: dict[str, Any] = {
         "latency": request.latency,
         "evaluator": evaluator,
-        "state": SearchState(request.files.state, digest),
+        "state": state,
         "feasibility": preflight.feasibility,
     }
     if target is not None:

@@ -125,7 +125,9 @@ def search(
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
     )
     with state.held():
-        generations = _evolved(evolution, feasible_known, settings, evaluator, state, on_progress)
+        generations = _evolved(
+            evolution, feasible_known, settings, evaluator, state, on_progress, most=space.count
+        )
     if not any(generations):
         raise none_keeps_all(
             space.name,
@@ -144,6 +146,8 @@ def _evolved(
     evaluator: Evaluator,
     state: SearchState,
     on_progress: OnProgress,
+    *,
+    most: int,
 ) -> list[Generation]:
     """Resume from the generations on disk, and return all generations of the search."""
     generations: list[Generation] = [*state.load()]
@@ -153,7 +157,7 @@ def _evolved(
     for generation in generations:
         evolution.tell(generation)
     n_kept = len(generations)
-    progress = _Progress(settings, generations, on_progress)
+    progress = _Progress(settings, generations, on_progress, most)
     while not evolution.is_finished:
         evaluated = _evaluated(evolution.ask(), known, evaluator, progress)
         evolution.tell(evaluated)
@@ -221,11 +225,15 @@ class _Progress:
     """The progress of a search, in evaluations."""
 
     def __init__(
-        self, settings: SearchSettings, generations: Sequence[Generation], on_progress: OnProgress
+        self,
+        settings: SearchSettings,
+        generations: Sequence[Generation],
+        on_progress: OnProgress,
+        most: int,
     ) -> None:
-        later = (settings.generations - 1) * (settings.mutants + settings.crossovers)
         first = len(generations[0]) if generations else settings.population
-        self._total = first + later
+        later = settings.evaluations(settings.generations) - settings.population
+        self._total = min(first + later, most)
         self._done = sum(map(len, generations))
         known = (loss for each in generations for loss in each.values() if loss is not None)
         self._best = min(known, default=float("inf"))

@@ -14,6 +14,7 @@ from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
+from devices.rounding import rounded_down, rounded_up
 
 _DRAWS = 200  # many of them lie outside a small log, even one of the same space
 
@@ -173,7 +174,8 @@ def preflight_line(
         is_slack: Whether the budget excludes no architecture that was looked at.
     """
     ranges = ", ".join(
-        f"{name} {row['predicted_ms']:.4g} ms ({row['lower_ms']:.4g} to {row['upper_ms']:.4g})"
+        f"{name} {row['predicted_ms']:.4g} ms "
+        f"({rounded_down(row['lower_ms'])} to {rounded_up(row['upper_ms'])})"
         for name, row in shown.items()
     )
     line = f"Predicted latencies of '{space.name}': {ranges}."
@@ -182,6 +184,6 @@ def preflight_line(
         line += (
             f" The budget of {settings.budget_ms:g} ms excludes no architecture that was looked "
             f"at: the winner is the best one {among}, at most "
-            f"{shown['largest']['upper_ms']:.4g} ms."
+            f"{rounded_up(shown['largest']['upper_ms'])} ms."
         )
     return line

@@ -105,7 +105,8 @@ class AloneFitness:
     @property
     def digest(self) -> str:
         """A digest of everything besides the architecture that the losses depend on."""
-        settings = self.settings.model_dump_json(exclude={"save_every", "validate_every", "norm"})
+        left_out = self.settings.outside_fingerprint() | {"norm"}
+        settings = self.settings.model_dump_json(exclude=left_out)
         digest = hashlib.sha256(settings.encode())
         digest.update(self.corpus.split("train").digest.encode())
         return f"alone/{digest.hexdigest()}/{SupernetFitness(self.supernet, self.corpus).digest}"
@@ -119,13 +120,8 @@ class AloneFitness:
             CheckpointError: A checkpoint is damaged or of another training.
         """
         trained, settings = TrainedModel.load(self.supernet), self.settings
-        config = replace(
-            trained.model.config,
-            architecture=architecture,
-            dropout=settings.dropout,
-            attention_dropout=settings.attention_dropout,
-            router_jitter=settings.router_jitter,
-        )
+        own = {**settings.for_model(), "pre_norm": trained.model.config.pre_norm}
+        config = replace(trained.model.config, architecture=architecture, **own)
         model = Transformer(config, seed=settings.seed)
         data = TrainingData.prepare(
             self.corpus, trained.vocabulary, max_sentence=settings.max_sentence

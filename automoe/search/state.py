@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
+from automoe.settings.search import EvolutionSettings
 from devices.files import append_line, held
 from devices.yaml_json import parse_json
 
@@ -40,11 +41,14 @@ class SearchState:
         path: The file, JSON lines. The first one tells who wrote it, the others are generations.
         fingerprint: A digest of settings, objective, text, supernet and predictor.
         kind: The kind of the round of these generations, written in the first line.
+        generations: The number of generations that the search chose by itself, written in the
+            first line; None when the user gave it.
     """
 
     path: Path
     fingerprint: str
     kind: RoundKind = RoundKind.FIRST
+    generations: int | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -72,7 +76,8 @@ class SearchState:
     def begin(self, kind: RoundKind) -> None:
         """Write the first line of a new file, with the kind of its round."""
         header = {"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint, "round": kind}
-        append_line(self.path, header)
+        chosen = {} if self.generations is None else {"generations": self.generations}
+        append_line(self.path, header | chosen)
 
     def begun(self) -> RoundKind | None:
         """Return the kind of the round that wrote the file; None when there is no file.
@@ -156,6 +161,19 @@ class SearchState:
             "Choose another output; or, to search again, delete it and the files of the "
             "verification beside it."
         )
+
+
+def begun_generations(path: Path) -> int | None:
+    """Return how many generations the search of a state chose; None when it has not begun.
+
+    Earlier releases chose the default of `EvolutionSettings` for every space and did not write it.
+    """
+    try:
+        with path.open("rb") as file:
+            header = parse_json(file.readline())
+        return int(header.get("generations", EvolutionSettings().generations))
+    except (OSError, AttributeError, TypeError, ValueError):  # loading refuses a damaged file
+        return None
 
 
 def _evaluated(entry: Mapping[str, Any]) -> tuple[Architecture, float | None]:

@@ -1,6 +1,7 @@
 """The settings of a search; the defaults are the paper's."""
 
-from typing import Annotated
+from math import log10
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +15,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
+_LEAST_GENERATIONS = 7
+
 
 class EvolutionSettings(BaseModel):
     """The evolutionary algorithm of AutoMoE (arXiv 2210.07535, section 3.3) and HAT.
@@ -25,7 +28,8 @@ class EvolutionSettings(BaseModel):
         crossovers: Children of each generation that mix two parents. Mutants replace them when
             the parents have no more new ones.
         mutation_probability: Probability that a mutant draws a choice anew.
-        generations: Number of generations, with the first, random one.
+        generations: Number of generations, with the first, random one. Unless it is given, a
+            smaller space has fewer.
         random: Draw every generation at random, to compare with evolution.
         seed: Seed of every random draw.
     """
@@ -48,6 +52,26 @@ class EvolutionSettings(BaseModel):
                 f"parents must be at most population={self.population}. Got {self.parents}"
             )
         return self
+
+    def suited(self, n_architectures: int, *, begun: int | None = None) -> Self:
+        """Return these settings with the generations that suit a space, unless they were given.
+
+        A space of ten times ten times as many architectures has one generation more, up to those of
+        the paper (docs/adr/0025-as-many-evaluations-as-the-space-needs.md).
+
+        Args:
+            n_architectures: The number of architectures of the space.
+            begun: The number of generations that the search began with; None when it did not begin.
+        """
+        if "generations" in self.model_fields_set:
+            return self
+        suiting = _LEAST_GENERATIONS + round(log10(n_architectures) / 2)
+        return self.model_copy(update={"generations": begun or min(self.generations, suiting)})
+
+    def evaluations(self, n_generations: int) -> int:
+        """Return the most architectures that the first ``n_generations`` evaluate."""
+        later = self.mutants + self.crossovers
+        return self.population + (n_generations - 1) * later if n_generations > 0 else 0
 
 
 class LimitedSettings(EvolutionSettings):

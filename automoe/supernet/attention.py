@@ -3,11 +3,14 @@
 Legend: B batch, T queries, S keys, D query width, E key width, H heads, Q = qkv_dim.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automoe.supernet.elastic import ElasticLinear
+from automoe.supernet.dropout import dropout
+from automoe.supernet.elastic import ElasticLinear, linear_of_all
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -28,26 +31,61 @@ class ElasticAttention(nn.Module):
 
     def keys_values(self, memory_BSE: Tensor) -> KeysValues:
         """Return keys and values of what is attended to, each ``[B, S, Q]``."""
-        return self.key(memory_BSE), self.value(memory_BSE)
+        key_BSQ, value_BSQ = linear_of_all(memory_BSE, self.key, self.value)
+        return key_BSQ, value_BSQ
+
+    def queries_keys_values(self, x_BTD: Tensor) -> tuple[Tensor, KeysValues]:
+        """Return queries, and keys and values, of what attends to itself, each ``[B, T, Q]``."""
+        query_BTQ, key_BTQ, value_BTQ = linear_of_all(x_BTD, self.query, self.key, self.value)
+        return query_BTQ, (key_BTQ, value_BTQ)
 
     def forward(
-        self, x_BTD: Tensor, keys_values: KeysValues, heads: int, mask_BHTS: Tensor | None
+        self,
+        query_BTQ: Tensor,
+        keys_values: KeysValues,
+        *,
+        heads: int,
+        dim: int,
+        mask_BHTS: Tensor | None,
+        is_causal: bool = False,
     ) -> Tensor:
-        """Return the attention of ``x_BTD``, ``[B, T, D]``.
+        """Return what the queries attend to, ``[B, T, dim]``.
 
-        ``mask_BHTS`` is broadcast. It is true where a query may attend to a key.
+        ``mask_BHTS`` is broadcast. It is true where a query may attend to a key; None lets all
+        attend to all, or to themselves and what is before them if ``is_causal``.
         """
-        query_BHTQ = _split(self.query(x_BTD), heads)
         key_BHSQ, value_BHSQ = (_split(part, heads) for part in keys_values)
-        mixed_BHTQ = F.scaled_dot_product_attention(
-            query_BHTQ,
-            key_BHSQ,
-            value_BHSQ,
-            attn_mask=mask_BHTS,
-            dropout_p=self.dropout if self.training else 0.0,
+        query_BHTQ = _split(query_BTQ, heads)
+        if self.training and self.dropout and query_BTQ.device.type == "cpu":
+            attend = partial(_attended, dropout_p=self.dropout)
+        else:
+            attend = partial(
+                F.scaled_dot_product_attention, dropout_p=self.dropout if self.training else 0.0
+            )
+        mixed_BHTQ = attend(
+            query_BHTQ, key_BHSQ, value_BHSQ, attn_mask=mask_BHTS, is_causal=is_causal
         )
-        mixed: Tensor = self.out(mixed_BHTQ.transpose(1, 2).flatten(2), x_BTD.shape[-1])
+        mixed: Tensor = self.out(mixed_BHTQ.transpose(1, 2).flatten(2), dim)
         return mixed
+
+
+def _attended(
+    query_BHTQ: Tensor,
+    key_BHSQ: Tensor,
+    value_BHSQ: Tensor,
+    *,
+    attn_mask: Tensor | None,
+    is_causal: bool,
+    dropout_p: float,
+) -> Tensor:
+    """Return what PyTorch's function computes, which has no fast way of dropping on a processor."""
+    score_BHTS = (query_BHTQ * query_BHTQ.shape[-1] ** -0.5) @ key_BHSQ.transpose(-1, -2)
+    if is_causal:
+        attn_mask = causal_mask(*score_BHTS.shape[-2:])
+    if attn_mask is not None:
+        barred = torch.zeros(attn_mask.shape, dtype=score_BHTS.dtype)
+        score_BHTS += barred.masked_fill_(~attn_mask, -torch.inf)
+    return dropout(score_BHTS.softmax(dim=-1), dropout_p, is_training=True) @ value_BHSQ
 
 
 def _split(x_BTQ: Tensor, heads: int) -> Tensor:

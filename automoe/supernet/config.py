@@ -6,6 +6,8 @@ from typing import Any
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
 
+_SINCE_0_1_0 = {"elastic_dropout", "expert_dropout"}
+
 
 @dataclass(frozen=True, slots=True)
 class TransformerConfig:
@@ -19,6 +21,9 @@ class TransformerConfig:
         shared_embeddings: Whether source and target use one table.
         dropout: The probability of dropout in embeddings and in each sublayer's output.
         attention_dropout: The probability of dropout in attention weights.
+        elastic_dropout: Whether a subnet's dropout is scaled by its width over the full one, as in
+            HAT. The dropout of attention weights is not.
+        expert_dropout: The probability of dropout in the hidden units of experts of sparse layers.
         pre_norm: Whether a layer norm comes before each sublayer instead of after it.
         top_k: The number of experts that serve each token, or all of a layer that has fewer.
         router_jitter: The largest share by which training scales the router's input at random.
@@ -36,9 +41,11 @@ class TransformerConfig:
     pre_norm: bool = False
     top_k: int = 1
     router_jitter: float = 0.0
+    elastic_dropout: bool = False
+    expert_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("dropout", "attention_dropout", "router_jitter"):
+        for name in ("dropout", "attention_dropout", "expert_dropout", "router_jitter"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"'{name}' must be in [0, 1). Got {getattr(self, name)}.")
         if self.top_k < 1:
@@ -59,9 +66,18 @@ class TransformerConfig:
         sizes = {"vocab_size": space.vocab_size, "shared_embeddings": space.shared_embeddings}
         return cls.of(space.largest(), **{**sizes, **changes})
 
+    def dropout_at(self, dim: int, full_dim: int) -> float:
+        """Return the dropout of a stack that runs at width ``dim`` of its ``full_dim``."""
+        return self.dropout * dim / full_dim if self.elastic_dropout else self.dropout
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the content as JSON types."""
-        return {**asdict(self), "architecture": self.architecture.to_dict()}
+        """Return the content as JSON types.
+
+        What 0.1.0 did not have is left out while it is off: the fingerprint of a run has this
+        content.
+        """
+        content = {**asdict(self), "architecture": self.architecture.to_dict()}
+        return {name: value for name, value in content.items() if value or name not in _SINCE_0_1_0}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "TransformerConfig":

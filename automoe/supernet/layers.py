@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from automoe.architecture.architecture import DecoderLayer, EncoderLayer
 from automoe.supernet.attention import ElasticAttention, KeysValues
 from automoe.supernet.config import TransformerConfig
+from automoe.supernet.dropout import dropout
 from automoe.supernet.elastic import ElasticLayerNorm
 from automoe.supernet.feed_forward import ExpertLayer
 from automoe.supernet.routing import Routing
@@ -23,11 +23,11 @@ class LayerCache:
     """The keys and values of one decoder layer.
 
     Attributes:
-        own: The keys and values of the positions decoded so far.
+        own: The keys and values of the positions decoded so far, or None before the first one.
         cross: The keys and values of the encoder's outputs.
     """
 
-    own: KeysValues
+    own: KeysValues | None
     cross: KeysValues
 
 
@@ -37,15 +37,19 @@ class _Residual(nn.Module):
     def __init__(self, dim: int, config: TransformerConfig) -> None:
         super().__init__()
         self.norm = ElasticLayerNorm(dim)
-        self.dropout = config.dropout
+        self.config = config
         self.pre_norm = config.pre_norm
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Return ``x`` plus the sublayer of it, normalised; both are ``[B, T, D]``."""
         if self.pre_norm:
-            return x + F.dropout(sublayer(self.norm(x)), self.dropout, self.training)
-        out: Tensor = self.norm(x + F.dropout(sublayer(x), self.dropout, self.training))
+            return x + self._dropped(sublayer(self.norm(x)))
+        out: Tensor = self.norm(x + self._dropped(sublayer(x)))
         return out
+
+    def _dropped(self, y: Tensor) -> Tensor:
+        share = self.config.dropout_at(y.shape[-1], self.norm.normalized_shape[0])
+        return dropout(y, share, is_training=self.training)
 
 
 class ElasticEncoderLayer(nn.Module):
@@ -57,19 +61,28 @@ class ElasticEncoderLayer(nn.Module):
         self.attention = ElasticAttention(dim, dim, qkv_dim, dropout=dropout)
         self.attention_residual = _Residual(dim, config)
         self.feed_forward = ExpertLayer(
-            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+            dim,
+            shape.experts,
+            top_k=config.top_k,
+            jitter=config.router_jitter,
+            dropout=config.expert_dropout,
         )
         self.feed_forward_residual = _Residual(dim, config)
 
     def forward(
-        self, x_BSE: Tensor, layer: EncoderLayer, present_BS: Tensor
+        self, x_BSE: Tensor, layer: EncoderLayer, present_BS: Tensor, mask_BHTS: Tensor | None
     ) -> tuple[Tensor, Routing | None]:
-        """Run the slice that ``layer`` describes; ``present_BS`` is false for padding."""
-        mask_BHTS = present_BS[:, None, None, :]
+        """Run the slice that ``layer`` describes.
+
+        ``present_BS`` is false for padding. ``mask_BHTS`` is true where a position may be attended
+        to, or None where all may.
+        """
 
         def attend(y_BSE: Tensor) -> Tensor:
-            keys_values = self.attention.keys_values(y_BSE)
-            out: Tensor = self.attention(y_BSE, keys_values, layer.heads, mask_BHTS)
+            query_BSQ, keys_values = self.attention.queries_keys_values(y_BSE)
+            out: Tensor = self.attention(
+                query_BSQ, keys_values, heads=layer.heads, dim=y_BSE.shape[-1], mask_BHTS=mask_BHTS
+            )
             return out
 
         x_BSE = self.attention_residual(x_BSE, attend)
@@ -88,7 +101,11 @@ class ElasticDecoderLayer(nn.Module):
         self.cross = ElasticAttention(dim, memory_dim, qkv_dim, dropout=dropout)
         self.cross_residual = _Residual(dim, config)
         self.feed_forward = ExpertLayer(
-            dim, shape.experts, top_k=config.top_k, jitter=config.router_jitter
+            dim,
+            shape.experts,
+            top_k=config.top_k,
+            jitter=config.router_jitter,
+            dropout=config.expert_dropout,
         )
         self.feed_forward_residual = _Residual(dim, config)
 
@@ -98,25 +115,37 @@ class ElasticDecoderLayer(nn.Module):
         layer: DecoderLayer,
         cache: LayerCache,
         *,
-        masks: tuple[Tensor, Tensor],
+        masks: tuple[Tensor | None, Tensor | None],
         present_BT: Tensor,
     ) -> tuple[Tensor, LayerCache, Routing | None]:
         """Run the slice that ``layer`` describes for the positions after those in ``cache``.
 
-        The two masks are true where own positions and the encoder's may be attended to.
+        The two masks are true where own positions and the encoder's may be attended to. They are
+        None where all may. Without a cache a position attends to itself and those before it.
         """
         own_mask, cross_mask = masks
-        grown = cache.own
+        past, dim = cache.own, x_BTD.shape[-1]
+        grown = past
 
         def attend(y_BTD: Tensor) -> Tensor:
             nonlocal grown
-            fresh = self.attention.keys_values(y_BTD)
-            grown = _appended(cache.own, fresh)
-            out: Tensor = self.attention(y_BTD, grown, layer.heads, own_mask)
+            query_BTQ, fresh = self.attention.queries_keys_values(y_BTD)
+            grown = fresh if past is None else _appended(past, fresh)
+            out: Tensor = self.attention(
+                query_BTQ,
+                grown,
+                heads=layer.heads,
+                dim=dim,
+                mask_BHTS=own_mask,
+                is_causal=past is None,
+            )
             return out
 
         def attend_to_encoder(y_BTD: Tensor) -> Tensor:
-            out: Tensor = self.cross(y_BTD, cache.cross, layer.cross_heads, cross_mask)
+            query_BTQ, heads = self.cross.query(y_BTD), layer.cross_heads
+            out: Tensor = self.cross(
+                query_BTQ, cache.cross, heads=heads, dim=dim, mask_BHTS=cross_mask
+            )
             return out
 
         x_BTD = self.attention_residual(x_BTD, attend)

@@ -16,12 +16,14 @@ from torch.nn import functional as F
 from automoe.architecture.architecture import Architecture
 from automoe.supernet.attention import causal_mask
 from automoe.supernet.config import TransformerConfig
-from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear, embed, positions
+from automoe.supernet.dropout import dropout
+from automoe.supernet.elastic import ElasticLayerNorm, ElasticLinear, embed, front, positions
 from automoe.supernet.layers import ElasticDecoderLayer, ElasticEncoderLayer, LayerCache
 from automoe.supernet.routing import Routing
 from automoe.text.special_tokens import PAD
 
 WIDEST_SPAN = 3
+_USUAL_LENGTH = 256  # at least so many positions are computed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ class Memory:
 
     Attributes:
         layers: The outputs of the last encoder layers, the last one first, each ``[B, S, E]``.
-        present_BS: A mask that is false for padding.
+        present_BS: A mask that is false for padding, or None when there is none.
         routing: The decisions of the encoder's sparse layers.
     """
 
     layers: tuple[Tensor, ...]
-    present_BS: Tensor
+    present_BS: Tensor | None
     routing: tuple[Routing, ...]
 
 
@@ -45,12 +47,12 @@ class Cache:
 
     Attributes:
         layers: The keys and values of each decoder layer.
-        present_BS: A mask that is false where the encoder read padding.
+        present_BS: A mask that is false where the encoder read padding, or None when it read none.
         length: The number of positions decoded so far.
     """
 
     layers: tuple[LayerCache, ...]
-    present_BS: Tensor
+    present_BS: Tensor | None
     length: int
 
 
@@ -102,6 +104,8 @@ class Transformer(nn.Module):
         )
         self.encoder_norm = ElasticLayerNorm(encoder.embed_dim) if config.pre_norm else None
         self.decoder_norm = ElasticLayerNorm(decoder.embed_dim) if config.pre_norm else None
+        # It is no buffer: processes that train together would send it to each other every time.
+        self._sinusoids_TD = torch.empty(0, config.position_dim)
         self._initialise(torch.Generator().manual_seed(seed))
 
     def _initialise(self, rng: torch.Generator) -> None:
@@ -136,16 +140,20 @@ class Transformer(nn.Module):
         encoder = self.fitting(architecture).encoder
         table = self.target_embedding if self.source_embedding is None else self.source_embedding
         present_BS = source_BS != PAD
-        x_BSE = self._embedded(source_BS, table, encoder.embed_dim, start=0)
+        # Attention without a mask is faster, and most batches hold sentences of one length.
+        mask_BS = None if bool(present_BS.all()) else present_BS
+        mask_BHTS = _broadcast(mask_BS)
+        full_dim = self.config.architecture.encoder.embed_dim
+        x_BSE = self._embedded(source_BS, table, encoder.embed_dim, full_dim=full_dim, start=0)
         outputs, routing = [], []
         for module, layer in zip(self.encoder, encoder.layers, strict=False):
-            x_BSE, decisions = module(x_BSE, layer, present_BS)
+            x_BSE, decisions = module(x_BSE, layer, present_BS, mask_BHTS)
             outputs.append(x_BSE)
             routing += [decisions] if decisions else []
         last = outputs[: -WIDEST_SPAN - 1 : -1]
         if self.encoder_norm is not None:
             last = [self.encoder_norm(x) for x in last]
-        return Memory(tuple(last), present_BS, tuple(routing))
+        return Memory(tuple(last), mask_BS, tuple(routing))
 
     def start(self, memory: Memory, architecture: Architecture | None = None) -> Cache:
         """Return the state before the first token, with the encoder's keys and values.
@@ -158,8 +166,7 @@ class Transformer(nn.Module):
         for module, layer in zip(self.decoder, layers, strict=False):
             span_BSE = torch.cat(memory.layers[: layer.cross_span], dim=1)
             cross = cast(ElasticDecoderLayer, module).cross.keys_values(span_BSE)
-            nothing = cross[0][:, :0]
-            caches.append(LayerCache((nothing, nothing), cross))
+            caches.append(LayerCache(None, cross))
         return Cache(tuple(caches), memory.present_BS, 0)
 
     def decode(
@@ -172,13 +179,19 @@ class Transformer(nn.Module):
         decoder = self.fitting(architecture).decoder
         n_tokens = target_BT.shape[1]
         x_BTD = self._embedded(
-            target_BT, self.target_embedding, decoder.embed_dim, start=cache.length
+            target_BT,
+            self.target_embedding,
+            decoder.embed_dim,
+            full_dim=self.config.architecture.decoder.embed_dim,
+            start=cache.length,
         )
-        own_mask = causal_mask(n_tokens, cache.length + n_tokens).to(x_BTD.device)
+        own_mask = None
+        if cache.length and n_tokens > 1:
+            own_mask = causal_mask(n_tokens, cache.length + n_tokens).to(x_BTD.device)
         present_BT = target_BT != PAD
         caches, routing = [], []
         for module, layer, past in zip(self.decoder, decoder.layers, cache.layers, strict=False):
-            cross_mask = cache.present_BS.repeat(1, layer.cross_span)[:, None, None, :]
+            cross_mask = _broadcast(cache.present_BS, layer.cross_span)
             x_BTD, grown, decisions = module(
                 x_BTD, layer, past, masks=(own_mask, cross_mask), present_BT=present_BT
             )
@@ -186,14 +199,28 @@ class Transformer(nn.Module):
             routing += [decisions] if decisions else []
         if self.decoder_norm is not None:
             x_BTD = self.decoder_norm(x_BTD)
-        logits_BTV = F.linear(x_BTD, self.target_embedding[:, : decoder.embed_dim])
+        table_VD = front(self.target_embedding, self.config.vocab_size, decoder.embed_dim)
+        logits_BTV = F.linear(x_BTD, table_VD)
         grown_cache = Cache(tuple(caches), cache.present_BS, cache.length + n_tokens)
         return Output(logits_BTV, tuple(routing)), grown_cache
 
-    def _embedded(self, tokens: Tensor, table_VD: Tensor, dim: int, *, start: int) -> Tensor:
+    def _embedded(
+        self, tokens: Tensor, table_VD: Tensor, dim: int, *, full_dim: int, start: int
+    ) -> Tensor:
         x = embed(table_VD, tokens, dim, padding=PAD)
-        where = positions(start, tokens.shape[1], full_dim=self.config.position_dim, dim=dim)
-        return F.dropout(x + where.to(x), self.config.dropout, self.training)
+        where_TD = self._positions(start + tokens.shape[1], x)[start:, :dim]
+        return dropout(
+            x + where_TD, self.config.dropout_at(dim, full_dim), is_training=self.training
+        )
+
+    def _positions(self, length: int, like: Tensor) -> Tensor:
+        """Return the sinusoids of the first positions. They are kept for the next batches."""
+        kept_TD = self._sinusoids_TD
+        if len(kept_TD) < length or kept_TD.device != like.device or kept_TD.dtype != like.dtype:
+            width = self.config.position_dim
+            kept_TD = positions(0, max(length, _USUAL_LENGTH), full_dim=width, dim=width).to(like)
+            self._sinusoids_TD = kept_TD
+        return kept_TD[:length]
 
     def fitting(self, architecture: Architecture | None) -> Architecture:
         """Return the given architecture, or the full shape for None.
@@ -211,6 +238,11 @@ class Transformer(nn.Module):
                 "check it against the space that the supernet was trained for."
             )
         return architecture
+
+
+def _broadcast(mask_BS: Tensor | None, n_spans: int = 1) -> Tensor | None:
+    """Return a mask of keys as attention takes it, for the keys of so many encoder layers."""
+    return None if mask_BS is None else mask_BS.repeat(1, n_spans)[:, None, None, :]
 
 
 def _fits(small: Architecture, large: Architecture) -> bool:

@@ -15,7 +15,7 @@ from automoe.text.corpus import (
     default_corpus_folder,
     open_corpus,
 )
-from automoe.text.pairs import EncodedPairs, Pair, encode_pairs
+from automoe.text.pairs import EncodedPairs, Pair, Pairs, encode_pairs
 from automoe.text.vocabulary import Vocabulary, VocabularyError
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "CorpusError",
     "EncodedPairs",
     "Pair",
+    "Pairs",
     "ParallelText",
     "Split",
     "Vocabulary",

@@ -1,19 +1,27 @@
 """This module puts sentence pairs into batches of at most so many tokens.
 
-Shape suffixes: B sentence pairs of a batch, S source tokens, T target tokens.
+Pairs are sorted so that those of a batch have nearly the same lengths on both sides, because the
+model computes padding too. Padding is the share of PAD among the numbers of `source_BS` and
+`target_in_BT`, over all batches of an epoch.
+
+Shape suffixes: N pairs of a text, B pairs of a batch, S source tokens, T target tokens.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from automoe.text.pairs import Pair
-from automoe.text.special_tokens import BOS, EOS, PAD
+from automoe.text.pairs import Pair, Pairs
+from automoe.text.special_tokens import PAD
 
-_Rows = list[int]  # positions of the pairs of one batch
+_Rows = NDArray[np.int64]  # positions of the pairs of one batch
+_PARTS = 32  # at most so many parts of a full batch, where it may be cut
+_COST_OF_BATCH = 0.1  # the padding that is worth one more batch, as a share of `max_tokens`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +61,7 @@ def batches_per_epoch(pairs: Sequence[Pair], max_tokens: int) -> int:
     Raises:
         ValueError: There are no pairs, or one is longer than `max_tokens`.
     """
-    return len(_cuts(_lengths(pairs, max_tokens), max_tokens))
+    return len(_Plan.of(pairs, max_tokens).cuts)
 
 
 def token_batches(
@@ -74,9 +82,7 @@ def token_batches(
     """
     _require_nonnegative("seed", seed)
     _require_nonnegative("epoch", epoch)
-    lengths = _lengths(pairs, max_tokens)
-    plan = _shuffled_plan(lengths, _cuts(lengths, max_tokens), np.random.default_rng([seed, epoch]))
-    return (_batch(pairs, rows) for rows in plan)
+    return _Plan.of(pairs, max_tokens).shuffled(seed, epoch)
 
 
 def training_batches(
@@ -99,8 +105,7 @@ def training_batches(
     """
     _require_nonnegative("seed", seed)
     _require_nonnegative("start_step", start_step)
-    lengths = _lengths(pairs, max_tokens)
-    return _endless(pairs, lengths, _cuts(lengths, max_tokens), seed=seed, start_step=start_step)
+    return _endless(_Plan.of(pairs, max_tokens), seed=seed, start_step=start_step)
 
 
 def evaluation_batches(pairs: Sequence[Pair], *, max_tokens: int) -> Iterator[Batch]:
@@ -117,10 +122,7 @@ def evaluation_batches(pairs: Sequence[Pair], *, max_tokens: int) -> Iterator[Ba
         ValueError: There are no pairs, or one is longer than `max_tokens`. The call raises it, not
             the first batch.
     """
-    lengths = _lengths(pairs, max_tokens)
-    order = np.argsort(lengths, kind="stable")
-    plan = _cut(order, _cuts(lengths, max_tokens))
-    return (_batch(pairs, rows) for rows in plan)
+    return _Plan.of(pairs, max_tokens).in_order()
 
 
 def _require_nonnegative(name: str, value: int) -> None:
@@ -128,63 +130,128 @@ def _require_nonnegative(name: str, value: int) -> None:
         raise ValueError(f"{name!r} must be at least 0. Got {value}.")
 
 
-def _lengths(pairs: Sequence[Pair], max_tokens: int) -> np.ndarray:
-    if not pairs:
-        raise ValueError("'pairs' must hold at least one pair. Got none; add text.")
-    lengths = np.array([pair.length for pair in pairs])
-    longest = int(lengths.argmax())
-    if lengths[longest] > max_tokens:
-        raise ValueError(
-            f"'max_tokens' must be at least {lengths[longest]}, the length of pair {longest}. "
-            f"Got {max_tokens}; raise it, or encode with a smaller 'max_tokens'."
-        )
-    return lengths
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Pairs, the keys that sort them, and where the sorted pairs are cut into batches.
 
-
-def _cuts(lengths: np.ndarray, max_tokens: int) -> _Rows:
-    """Return the position of the first pair of each batch when pairs are sorted by length.
-
-    The positions depend on the sorted lengths alone, so every epoch has the same number of
-    batches. Therefore a run resumes from the number of a step.
+    Attributes:
+        pairs: The pairs, in any order.
+        keys_N: A number of each pair. Sorting by it puts pairs of one shape side by side.
+        cuts: The sorted position of the first pair of each batch.
     """
-    cuts = [0]
-    for position, length in enumerate(np.sort(lengths).tolist()):
-        if (position + 1 - cuts[-1]) * length > max_tokens:
-            cuts.append(position)
+
+    pairs: Pairs
+    keys_N: NDArray[np.int64]
+    cuts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], max_tokens: int) -> Self:
+        """Check the lengths and plan the batches.
+
+        Raises:
+            ValueError: There are no pairs, or one is longer than `max_tokens`.
+        """
+        if not pairs:
+            raise ValueError("'pairs' must hold at least one pair. Got none; add text.")
+        kept = pairs if isinstance(pairs, Pairs) else Pairs.of(pairs)
+        lengths_N = kept.lengths
+        longest = int(lengths_N.argmax())
+        if lengths_N[longest] > max_tokens:
+            raise ValueError(
+                f"'max_tokens' must be at least {lengths_N[longest]}, the length of pair "
+                f"{longest}. Got {max_tokens}; raise it, or encode with a smaller 'max_tokens'."
+            )
+        keys_N = _keys(kept)
+        order_N = np.argsort(keys_N, kind="stable")
+        lengths = kept.source_lengths[order_N], kept.target_lengths[order_N]
+        return cls(kept, keys_N, _cuts(*lengths, max_tokens))
+
+    def in_order(self) -> Iterator[Batch]:
+        """Return the batches from the shortest to the longest."""
+        return self._batches(np.split(np.argsort(self.keys_N, kind="stable"), self.cuts[1:]))
+
+    def shuffled(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Return the batches of an epoch in random order, without the `first` ones."""
+        rng = np.random.default_rng([seed, epoch])
+        shuffled = rng.permutation(len(self.pairs))
+        order = shuffled[np.argsort(self.keys_N[shuffled], kind="stable")]
+        batches = np.split(order, self.cuts[1:])
+        return self._batches([batches[index] for index in rng.permutation(len(batches))[first:]])
+
+    def _batches(self, plan: list[_Rows]) -> Iterator[Batch]:
+        return (_batch(self.pairs, rows) for rows in plan)
+
+
+def _keys(pairs: Pairs) -> NDArray[np.int64]:
+    """Return numbers that sort pairs by length, then by target length minus source length.
+
+    The second key rises in every other length and falls in between, so that a batch with pairs of
+    two lengths has neighbours in both.
+    """
+    lengths_N = pairs.lengths
+    differences_N = pairs.target_lengths - pairs.source_lengths
+    turned_N = np.where(lengths_N % 2, differences_N, -differences_N)
+    return lengths_N * (2 * lengths_N.max()) + turned_N
+
+
+def _cuts(
+    source_N: NDArray[np.int64], target_N: NDArray[np.int64], max_tokens: int
+) -> NDArray[np.int64]:
+    """Return the position of the first pair of each batch, for the lengths of sorted pairs.
+
+    The cuts are those with the least padding, where one more batch costs as much as some padding.
+    Dynamic programming finds them: the best batches of the first pairs end with one batch after
+    the best batches of fewer pairs. The cuts depend on the sorted lengths alone, so every epoch
+    has the same number of batches. Therefore a run resumes from the number of a step.
+
+    Batches end at the ends of small parts, which are pairs of one length, so that the time grows
+    with the number of pairs alone.
+    """
+    lengths_N = np.maximum(source_N, target_N)
+    parts_N = np.cumsum(np.minimum(_PARTS * lengths_N / max_tokens, 1)).astype(np.int64)
+    firsts = np.flatnonzero(np.diff(parts_N, prepend=-1) | np.diff(lengths_N, prepend=-1))
+    stops = np.append(firsts[1:], len(lengths_N))
+    source, target = (np.maximum.reduceat(side_N, firsts) for side_N in (source_N, target_N))
+    earliest = np.searchsorted(firsts, stops - max_tokens // lengths_N[firsts])
+    costs, begins = np.zeros(len(firsts) + 1), np.zeros(len(firsts) + 1, np.int64)
+    for part in range(len(firsts)):
+        # Entry k is of the batch from part `earliest[part] + k` to this part.
+        those = slice(earliest[part], part + 1)
+        widths = sum(np.maximum.accumulate(side[those][::-1])[::-1] for side in (source, target))
+        cost = costs[those] + (stops[part] - firsts[those]) * widths
+        best = int(cost.argmin())
+        costs[part + 1] = cost[best] + _COST_OF_BATCH * max_tokens
+        begins[part + 1] = earliest[part] + best
+    chosen = [begins[-1]]
+    while chosen[-1]:
+        chosen.append(begins[chosen[-1]])
+    cuts: NDArray[np.int64] = firsts[chosen[::-1]]
     return cuts
 
 
-def _cut(order: np.ndarray, cuts: _Rows) -> list[_Rows]:
-    return [rows.tolist() for rows in np.split(order, cuts[1:])]
-
-
-def _shuffled_plan(lengths: np.ndarray, cuts: _Rows, rng: np.random.Generator) -> list[_Rows]:
-    shuffled = rng.permutation(len(lengths))
-    by_length = shuffled[np.argsort(lengths[shuffled], kind="stable")]
-    batches = _cut(by_length, cuts)
-    return [batches[index] for index in rng.permutation(len(batches))]
-
-
-def _endless(
-    pairs: Sequence[Pair], lengths: np.ndarray, cuts: _Rows, *, seed: int, start_step: int
-) -> Iterator[Batch]:
-    epoch, first = divmod(start_step, len(cuts))
+def _endless(plan: _Plan, *, seed: int, start_step: int) -> Iterator[Batch]:
+    epoch, first = divmod(start_step, len(plan.cuts))
     while True:
-        plan = _shuffled_plan(lengths, cuts, np.random.default_rng([seed, epoch]))
-        yield from (_batch(pairs, rows) for rows in plan[first:])
+        yield from plan.shuffled(seed, epoch, first)
         epoch, first = epoch + 1, 0
 
 
-def _batch(pairs: Sequence[Pair], rows: _Rows) -> Batch:
-    chosen = [pairs[row] for row in rows]
+def _batch(pairs: Pairs, rows: _Rows) -> Batch:
+    first, middle, last = (pairs.edges[2 * rows + n] for n in range(3))
     return Batch(
-        source_BS=_padded([pair.source for pair in chosen]),
-        target_in_BT=_padded([(BOS, *pair.target) for pair in chosen]),
-        target_out_BT=_padded([(*pair.target, EOS) for pair in chosen]),
-        rows=tuple(rows),
+        source_BS=_padded(pairs.ids, first, middle),
+        target_in_BT=_padded(pairs.ids, middle, last - 1),
+        target_out_BT=_padded(pairs.ids, middle + 1, last),
+        rows=tuple(rows.tolist()),
     )
 
 
-def _padded(sentences: list[tuple[int, ...]]) -> Tensor:
-    width = max(len(tokens) for tokens in sentences)
-    return torch.tensor([[*tokens, *[PAD] * (width - len(tokens))] for tokens in sentences])
+def _padded(
+    ids: NDArray[np.unsignedinteger], starts_B: NDArray[np.int64], ends_B: NDArray[np.int64]
+) -> Tensor:
+    """Return the ids from each start to its end, with PAD behind the shorter ones."""
+    places = starts_B[:, None] + np.arange((ends_B - starts_B).max())
+    present = places < ends_B[:, None]
+    padded = np.full(places.shape, PAD, np.int64)
+    padded[present] = ids[places[present]]
+    return torch.from_numpy(padded)

@@ -3,11 +3,12 @@
 from automoe.settings.training import SettingsError, TrainingSettings
 from automoe.training.checkpoint import CheckpointError, Record, updates_done
 from automoe.training.data import TrainingData, vocabulary_for
+from automoe.training.divergence import DivergedError
 from automoe.training.finetuning import ONNX, finetune
 from automoe.training.loss import validation_loss
-from automoe.training.subnets import SubnetsOfUpdate, full_shape, sandwich, uniform
+from automoe.training.subnets import SubnetsOfUpdate, full_shape, sampled, sandwich, uniform
 from automoe.training.supernet_run import remembered_corpus, train_supernet
-from automoe.training.trainer import DivergedError, TrainingResult, train
+from automoe.training.trainer import TrainingResult, train
 
 __all__ = [
     "ONNX",
@@ -22,6 +23,7 @@ __all__ = [
     "finetune",
     "full_shape",
     "remembered_corpus",
+    "sampled",
     "sandwich",
     "train",
     "train_supernet",

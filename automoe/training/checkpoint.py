@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -33,11 +34,28 @@ class Record:
             and the routers' losses.
         valid_loss: The validation loss of the full shape in nats per token, or None when it was
             not computed.
+        subnet_losses: The validation losses of the other validated subnets, by name. A model that
+            stands alone has none.
     """
 
     update: int
     train_loss: float
     valid_loss: float | None
+    subnet_losses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def mean_loss(self) -> float | None:
+        """The mean validation loss of the full shape and the validated subnets, or None."""
+        if self.valid_loss is None:
+            return None
+        return fmean([self.valid_loss, *self.subnet_losses.values()])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content as JSON types, as 0.1.0 wrote it when no subnet was validated."""
+        content = asdict(self)
+        if not self.subnet_losses:
+            del content["subnet_losses"]
+        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ class Checkpoint:
         metadata = {
             "update": str(self.update),
             "fingerprint": self.digest,
-            "history": json.dumps([asdict(record) for record in self.history]),
+            "history": json.dumps([record.to_dict() for record in self.history]),
             "n_processes": json.dumps(self.n_processes),
             "scaler": json.dumps(self.scaler),
         }
@@ -148,14 +166,16 @@ def optimiser_state(optimiser: torch.optim.Optimizer, names: dict[int, str]) -> 
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, state: dict[str, Tensor], names: dict[int, str]
 ) -> None:
-    """Restore the result of ``optimiser_state``. A parameter that had no gradient has no state."""
+    """Restore the result of ``optimiser_state``. A parameter that had no gradient has no state.
+
+    All of the state is put on the device of the parameter, as the fused Adam needs it.
+    """
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             prefix = f"{names[id(parameter)]}."
             if own := _under(prefix, state):
                 optimiser.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device)
-                    for key, value in own.items()
+                    key: value.to(parameter.device) for key, value in own.items()
                 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from automoe.text import (
     Batch,
     Corpus,
-    Pair,
+    Pairs,
     Vocabulary,
     VocabularyError,
     encode_pairs,
@@ -27,8 +27,8 @@ class TrainingData:
     """
 
     vocabulary: Vocabulary
-    train: tuple[Pair, ...]
-    valid: tuple[Pair, ...]
+    train: Pairs
+    valid: Pairs
     n_left_out: int
 
     @classmethod

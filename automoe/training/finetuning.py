@@ -12,7 +12,8 @@ from automoe.text import Corpus
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
 from automoe.training.processes import processes
-from automoe.training.supernet_run import remember_corpus
+from automoe.training.supernet_run import remember_corpus, remember_training
+from automoe.training.tracking import require_trackers
 from automoe.training.trainer import TrainingResult, train
 
 ONNX = "onnx"
@@ -36,8 +37,9 @@ def finetune(
         settings: The settings of the run.
         folder: The folder of the model, the checkpoint and the export. A killed run resumes from
             it.
-        supernet: The supernet that gives the first weights and the vocabulary, or None to train
-            from scratch.
+        supernet: The supernet that gives the vocabulary and, unless ``initial_weights`` is
+            ``scratch``, the first weights; or None to train a vocabulary and weights from
+            scratch.
         vocab_size: The number of pieces of the vocabulary that is trained without a supernet.
         on_progress: A function that is called after every update.
 
@@ -46,7 +48,9 @@ def finetune(
         SpaceError: The architecture is not one of the supernet's space.
         CheckpointError: The folder holds another run.
         ExportError: The exported graphs do not compute what the model computes.
+        SettingsError: A tracker is not installed.
     """
+    require_trackers(settings.track)
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
         vocabulary = vocabulary_for(
@@ -57,11 +61,12 @@ def finetune(
         )
         model = Transformer(config, seed=settings.seed)
     else:
-        vocabulary, model = supernet.vocabulary, _inherited(architecture, settings, supernet)
+        vocabulary, model = supernet.vocabulary, _of_supernet(architecture, settings, supernet)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     result = train(model, data, settings, folder=folder, on_progress=on_progress)
     if processes().is_main_process:
         remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
+        remember_training(folder, result)
         finished = model.cpu().eval()
         TrainedModel(finished, vocabulary).save(folder)
         bundle = export_model(finished, folder / ONNX)
@@ -70,14 +75,18 @@ def finetune(
     return result
 
 
-def _inherited(
+def _of_supernet(
     architecture: Architecture, settings: TrainingSettings, supernet: TrainedModel
 ) -> Transformer:
+    """Return a model of a supernet's space, with its weights or with new ones."""
     if supernet.space is not None:
         supernet.space.check(architecture)
-    subnet = extract(supernet.model, architecture)
-    kept = {"pre_norm": subnet.config.pre_norm}  # the weights were trained with it
-    config = replace(subnet.config, **{**settings.for_model(), **kept})
+    inherits = settings.initial_weights == "supernet"
+    # The weights of the supernet were trained with its place of the norm.
+    kept = {"pre_norm": supernet.model.config.pre_norm} if inherits else {}
+    changes = {**settings.for_model(), **kept}
+    config = replace(supernet.model.config, architecture=architecture, **changes)
     model = Transformer(config, seed=settings.seed)
-    model.load_state_dict(subnet.state_dict())
+    if inherits:
+        model.load_state_dict(extract(supernet.model, architecture).state_dict())
     return model

@@ -3,7 +3,7 @@
 Legend: B sentence pairs, T target positions, V vocabulary.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -46,7 +46,44 @@ def distillation_loss(output: Output, teacher_BTV: Tensor, target_BT: Tensor) ->
     return -(teacher_BTV[present_BT].float().softmax(dim=-1) * log_probability).sum()
 
 
+def ignored(output: Output) -> None:
+    """Do nothing with the output of a batch."""
+
+
 @torch.no_grad()
+def summed_loss(
+    model: Transformer,
+    batches: Iterable[Batch],
+    architecture: Architecture | None = None,
+    *,
+    on_output: Callable[[Output], None] = ignored,
+) -> float:
+    """Return the cross-entropy of all target tokens in nats, without smoothing.
+
+    Args:
+        model: A supernet or a stand-alone model, in any mode. It is in the same mode afterwards.
+        batches: The batches, on the model's device.
+        architecture: The subnet to run; None runs the full shape.
+        on_output: A function that is called with the output of each batch.
+    """
+    was_training, total = model.training, 0.0
+    model.eval()
+    for batch in batches:
+        output = model(batch.source_BS, batch.target_in_BT, architecture)
+        target_BT = batch.target_out_BT
+        total += float(
+            F.cross_entropy(
+                output.logits_BTV.flatten(0, 1),
+                target_BT.flatten(),
+                ignore_index=PAD,
+                reduction="sum",
+            )
+        )
+        on_output(output)
+    model.train(was_training)
+    return total
+
+
 def validation_loss(
     model: Transformer, batches: Iterable[Batch], architecture: Architecture | None = None
 ) -> float:
@@ -60,18 +97,7 @@ def validation_loss(
     Raises:
         ValueError: There is no batch.
     """
-    was_training, total, n_tokens = model.training, 0.0, 0
-    model.eval()
-    for batch in batches:
-        logits_BTV = model(batch.source_BS, batch.target_in_BT, architecture).logits_BTV
-        target_BT = batch.target_out_BT
-        total += float(
-            F.cross_entropy(
-                logits_BTV.flatten(0, 1), target_BT.flatten(), ignore_index=PAD, reduction="sum"
-            )
-        )
-        n_tokens += batch.n_tokens
-    model.train(was_training)
-    if not n_tokens:
+    every = list(batches)
+    if not every:
         raise ValueError("'batches' must hold at least one batch. Got none.")
-    return total / n_tokens
+    return summed_loss(model, every, architecture) / sum(batch.n_tokens for batch in every)

@@ -1,6 +1,7 @@
-"""This module tells which processes train together."""
+"""This module tells which processes train together, and adds up over them."""
 
-from accelerate import PartialState
+import torch
+from accelerate import Accelerator, PartialState
 from accelerate.utils import parse_flag_from_env
 
 
@@ -11,3 +12,11 @@ def processes() -> PartialState:
     variable with which launchers ask for processes on the CPU, so it is read here.
     """
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+
+
+def over_processes(accelerator: Accelerator, value: float) -> float:
+    """Return the sum of every process's value; all of them must call it."""
+    if accelerator.num_processes == 1:
+        return value
+    own = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
+    return float(accelerator.reduce(own, reduction="sum"))

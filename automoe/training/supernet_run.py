@@ -12,13 +12,15 @@ from automoe.text.corpus import default_corpus_folder
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
 from automoe.training.processes import processes
-from automoe.training.subnets import sandwich, uniform
+from automoe.training.subnets import sampled, validated
+from automoe.training.tracking import require_trackers
 from automoe.training.trainer import TrainingResult, train
 from devices.files import write_json
 from devices.yaml_json import parse_json
 
 CORPUS = "corpus.json"
 HISTORY = "history.json"
+FINAL_WEIGHTS = "final_weights.json"
 _MAX_SENTENCE = TrainingSettings().max_sentence
 
 
@@ -35,21 +37,35 @@ def train_supernet(
     Raises:
         CorpusError, VocabularyError: The corpus cannot be used.
         CheckpointError: The folder holds another run.
+        SettingsError: A tracker is not installed.
     """
+    require_trackers(settings.track)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / VOCABULARY
     vocabulary = vocabulary_for(corpus, path, size=space.vocab_size, seed=settings.seed)
     data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
     config = TransformerConfig.for_space(space, **settings.for_model())
     model = Transformer(config, seed=settings.seed)
-    subnets = (sandwich if settings.sampling == "sandwich" else uniform)(space, settings.seed)
-    result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=on_progress)
+    result = train(
+        model,
+        data,
+        settings,
+        folder=folder,
+        subnets=sampled(space, settings),
+        validated=validated(space, settings),
+        on_progress=on_progress,
+    )
     if processes().is_main_process:
         remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
-        history = [asdict(record) for record in result.history]
-        write_json(folder / HISTORY, history)
+        remember_training(folder, result)
         TrainedModel(model, vocabulary, space).save(folder)
     return result
+
+
+def remember_training(folder: Path, result: TrainingResult) -> None:
+    """Write the history of a training, and which of its weights a model has."""
+    write_json(folder / HISTORY, [record.to_dict() for record in result.history])
+    write_json(folder / FINAL_WEIGHTS, {**asdict(result.final), "description": str(result.final)})
 
 
 def remember_corpus(folder: Path, corpus: Corpus, *, max_sentence: int = _MAX_SENTENCE) -> None:

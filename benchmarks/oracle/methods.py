@@ -4,16 +4,16 @@ An architecture that is proposed again does not count as an evaluation. The numb
 other libraries is bounded, because a search that has converged would never end otherwise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import optuna
-import pandas as pd
 from oracle.genes import Genome
 from oracle.problem import Problem
+from oracle.table import TableLatency
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.core.duplicate import DuplicateElimination
@@ -26,7 +26,6 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.search import Evaluator, SearchSettings, search
 from automoe.search.state import SearchState
 
@@ -49,27 +48,10 @@ def automoe(problem: Problem, seed: int, **settings: bool) -> None:
         search(
             problem.oracle.space,
             SearchSettings(budget_ms=problem.budget_ms, **given),
-            latency=_TableLatency(problem),
+            latency=TableLatency(problem.oracle),
             evaluator=Evaluator(loss),
             state=SearchState(Path(folder) / "state.json", ""),
         )
-
-
-class _TableLatency:
-    """The oracle's latencies in place of a `LatencyModel`. Its bounds are the latencies."""
-
-    def __init__(self, problem: Problem) -> None:
-        self._oracle = problem.oracle
-        self.workload = TranslationWorkload.of(problem.oracle.space)
-
-    def upper_ms(self, architectures: Sequence[Architecture], *, confidence: float) -> np.ndarray:
-        return self._oracle.latency_ms_N[[self._oracle.rows[a] for a in architectures]]
-
-    def predict(
-        self, architectures: Sequence[Architecture], *, confidence: float, searched: bool
-    ) -> pd.DataFrame:
-        latency_ms = self.upper_ms(architectures, confidence=confidence)
-        return pd.DataFrame(dict.fromkeys(("predicted_ms", "lower_ms", "upper_ms"), latency_ms))
 
 
 def pymoo(problem: Problem, seed: int) -> None:

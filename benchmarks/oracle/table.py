@@ -7,7 +7,7 @@ The table has a row for each architecture, in the order of ``every_architecture`
     latency_ms     the prediction of a predictor that was fitted to ``latency.csv``
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -26,6 +26,7 @@ from automoe.architecture.architecture import (
 )
 from automoe.architecture.choices import DecoderSpace, EncoderSpace
 from automoe.architecture.space import SearchSpace
+from automoe.architecture.translation_workload import TranslationWorkload
 
 L = TypeVar("L", bound=EncoderLayer)
 
@@ -104,3 +105,24 @@ def _decoder_layers(space: SearchSpace) -> Iterator[DecoderLayer]:
         part.cross_span,
     ):
         yield DecoderLayer(layer.heads, layer.experts, cross_heads, span)
+
+
+class TableLatency:
+    """The oracle's latencies in place of a `LatencyModel`. Its bounds are the latencies."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self._oracle = oracle
+        self.workload = TranslationWorkload.of(oracle.space)
+
+    def upper_ms(
+        self, architectures: Sequence[Architecture], *, confidence: float
+    ) -> NDArray[np.float64]:
+        """Return the latencies of architectures in milliseconds."""
+        return self._oracle.latency_ms_N[[self._oracle.rows[a] for a in architectures]]
+
+    def predict(
+        self, architectures: Sequence[Architecture], *, confidence: float, searched: bool
+    ) -> pd.DataFrame:
+        """Return a table with the latency of each architecture and its bounds."""
+        latency_ms = self.upper_ms(architectures, confidence=confidence)
+        return pd.DataFrame(dict.fromkeys(("predicted_ms", "lower_ms", "upper_ms"), latency_ms))

@@ -84,7 +84,13 @@ class RooflineRidge(Roofline):
 
     The prices and the ridge regression of the log residual are fitted in turn. So a feature that
     doubles the time of some rows does not raise the prices for all rows.
+
+    Args:
+        columns: The matrix columns that are work; None takes all. Nothing overlaps.
     """
+
+    def __init__(self, columns: Sequence[int] | None = None) -> None:
+        super().__init__(columns)
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the attributes of a fitted model, also of one of 0.1.0."""
@@ -94,7 +100,7 @@ class RooflineRidge(Roofline):
         super()._fit(X, y)
         for _ in range(3):
             self._fit_factor(X, y)
-            self.price_ = _prices(self._work(X), y / self._factor(X), overlap=self._places())
+            self.price_ = _prices(self._work(X), y / self._factor(X))
         self._fit_factor(X, y)
 
     def _fit_factor(self, X: Matrix, y: Vector) -> None:

@@ -35,7 +35,7 @@ class Audit:
             explain.
         problems: The problems from which a fit would suffer; empty when the log is sound.
         conversions: A sentence for each target that was converted to milliseconds, and for each
-            change of what the file holds.
+            change of what the file holds, and for a drift that is taken out of the latencies.
     """
 
     rows: int
@@ -136,15 +136,18 @@ def audit_log(
         *row_checks.doubtful(log.rows),
     ]
     rows = _in_order(log, names)
+    note = ""
     if log.is_ours:
         problems += row_checks.inconsistent(rows)
-        problems += trend_checks.wandering_sentinel(rows)
+        of_sentinel, note = trend_checks.wandering_sentinel(rows)
+        problems += of_sentinel
     units = {name: log.unit_of(name, unit) for name in names}
     in_ms = {name: units[name].in_ms for name in names}
     with threadpool_limits(1):  # the systems are small: more threads only wait for each other
         problems += _unexplained(rows, in_ms, features)
     said = [text for name in names if (text := units[name].conversion(name))]
-    return Audit(len(log.rows), names, features, tuple(problems), (*log.remarks, *said))
+    notes = (*log.remarks, *said, *filter(None, [note]))
+    return Audit(len(log.rows), names, features, tuple(problems), notes)
 
 
 def check(path: Path, *, targets: Sequence[str] = ()) -> tuple[Problem, ...]:

@@ -15,6 +15,7 @@ from profilers.measuring.intervals import lag1_correlation
 
 _MAX_SENTINEL_SPREAD = 0.05
 _MIN_ROWS_FOR_SENTINEL = 8
+_LEAST_TAKEN_OUT = 0.5  # of a drift, for it to be corrected
 # A span that is further off is a problem. Points are measured to 2 %, and the error of good
 # predictors is about as large. A fit would take a larger offset for a property of architectures.
 MAX_OFFSET = 0.03
@@ -31,29 +32,49 @@ _FACTORS = {
 }
 
 
-def wandering_sentinel(rows: Sequence[Row]) -> list[Problem]:
-    """Return a problem when the sentinel drifts: when neighbouring readings resemble each other.
+def wandering_sentinel(rows: Sequence[Row]) -> tuple[list[Problem], str]:
+    """Return what it means that the sentinel drifts: neighbouring readings resemble each other.
+
+    It is a problem when the latencies keep the drift. When most of it is taken out of them, it is
+    a note, because what remains is seen in their order, see `drift_in_order`.
 
     Args:
         rows: The rows of a log of `automoe profile`, in the order in which they were measured.
+
+    Returns:
+        The problem, if there is one, and the note, which is empty when there is none.
     """
     rows = [row for row in rows if row.number("sentinel_ms") > 0]
     sentinel_ms = [row.number("sentinel_ms") for row in rows]
     if len(sentinel_ms) < _MIN_ROWS_FOR_SENTINEL:
-        return []
+        return [], ""
     spread = max(sentinel_ms) / min(sentinel_ms) - 1
     correlation = lag1_correlation(sentinel_ms)
     if spread <= _MAX_SENTINEL_SPREAD or correlation <= 2 / sqrt(len(sentinel_ms)):
-        return []
+        return [], ""
+    message = (
+        f"the sentinel drifted by {spread:.0%} over the session (lag-1 correlation "
+        f"{correlation:.2f})"
+    )
+    share = _share_taken_out(rows)
+    if share >= _LEAST_TAKEN_OUT:
+        return [], f"{message}; {min(share, 1):.0%} of that is taken out of the latencies"
     usual = median(sentinel_ms)
     limit = _MAX_SENTINEL_SPREAD / 2
     off = [row.line for row in rows if abs(row.number("sentinel_ms") / usual - 1) > limit]
-    message = (
-        f"the sentinel drifted by {spread:.0%} over the session (lag-1 correlation "
-        f"{correlation:.2f}); more than {limit:.1%} off its median"
-    )
+    message += f"; more than {limit:.1%} off its median"
     remedy = "find what changed (`automoe doctor`), then measure again into another log"
-    return Problem.at(off, "drift", "problem", message=message, remedy=remedy)
+    return Problem.at(off, "drift", "problem", message=message, remedy=remedy), ""
+
+
+def _share_taken_out(rows: Sequence[Row]) -> float:
+    """Return the share of the sentinel's movement by which the latencies are corrected."""
+    columns = ("sentinel_ms", "raw_latency_ms", "latency_ms")
+    values = np.array([[row.number(name) for name in columns] for row in rows])
+    sentinel, raw, latency = np.log(values[(values > 0).all(axis=1)]).T
+    moved = sentinel - sentinel.mean() if len(sentinel) else sentinel
+    power = float(moved @ moved)
+    return float(moved @ (raw - latency)) / power if power > 0 else 0.0
 
 
 def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Problem]:

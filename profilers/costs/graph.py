@@ -89,11 +89,13 @@ def costs_of_opened(
     path: Path,
     *,
     tokens_per_segment: Sequence[Sequence[int]] | None = None,
+    graph: "OpenedGraph | None" = None,
 ) -> GraphCosts:
-    """Return the costs of one run of a graph whose inputs are decided, see `costs_of_graph`."""
-    from profilers.costs.shapes import OpenedGraph
+    """Return the costs of one run of a graph whose inputs are decided, see `costs_of_graph`.
 
-    graph, inputs = OpenedGraph(path, opened.model), _values_of(opened)
+    A caller that asks for more than one figure gives the opened `graph`, which keeps its shapes.
+    """
+    graph, inputs = graph or _graph_of(opened, path), _values_of(opened)
     given = None if tokens_per_segment is None else _GivenRows(tokens_per_segment, path)
     costs = costs_of_nodes(graph, graph.shaped_nodes(inputs, given or even_rows), inputs)
     if given:
@@ -101,19 +103,20 @@ def costs_of_opened(
     return costs
 
 
-def deciding_inputs(opened: OnnxWorkload, path: Path) -> tuple[str, ...]:
+def deciding_inputs(
+    opened: OnnxWorkload, path: Path, *, graph: "OpenedGraph | None" = None
+) -> tuple[str, ...]:
     """Return the inputs whose values decide what a graph computes: its FLOPs or its branch.
 
-    Without such a value, the FLOPs are others or unknown.
+    Without such a value, the FLOPs are others or unknown. See `costs_of_opened` for `graph`.
     """
     from profilers.costs.control_flow import runs_of
-    from profilers.costs.shapes import OpenedGraph
     from profilers.costs.values import Value
 
-    graph, inputs = OpenedGraph(path, opened.model), _values_of(opened)
+    opened_graph, inputs = graph or _graph_of(opened, path), _values_of(opened)
 
     def counted(values: "Mapping[str, Value]") -> tuple[object, ...]:
-        flops, unknown = _count(nodes := graph.shaped_nodes(values, even_rows))
+        flops, unknown = _count(nodes := opened_graph.shaped_nodes(values, even_rows))
         return flops, len(unknown), [(node.op, times) for node, times in runs_of(nodes)]
 
     valued = [name for name, value in inputs.items() if value.content is not None]
@@ -125,6 +128,12 @@ def deciding_inputs(opened: OnnxWorkload, path: Path) -> tuple[str, ...]:
         for name in valued
         if known != counted({**inputs, name: Value(inputs[name].elem_type, inputs[name].shape)})
     )
+
+
+def _graph_of(opened: OnnxWorkload, path: Path) -> "OpenedGraph":
+    from profilers.costs.shapes import OpenedGraph
+
+    return OpenedGraph(path, opened.model)
 
 
 def _values_of(opened: OnnxWorkload) -> "dict[str, Value]":

@@ -25,7 +25,8 @@ class Weights:
 
     Args:
         graph: The graph.
-        nodes: The nodes of the graph. Constants among them are weights too.
+        nodes: The nodes of the graph. Constants among them, and in bodies that run, are weights
+            too.
 
     Attributes:
         n_bytes: The size of every weight in bytes, by its place.
@@ -38,7 +39,7 @@ class Weights:
         self._places: dict[str, Place] = {}
         for tensor in initialisers(graph.graph):
             self._add(tensor.name, _place(tensor, graph.path), _tensor_bytes(tensor))
-        for node in filter(is_constant, nodes):
+        for node in (node for node, _ in runs_of(nodes) if is_constant(node)):
             name = node.proto.output[0]
             self._add(name, (str(graph.path), name), node.outputs[0].n_bytes)
 

@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from profilers.costs.trial import tried
+from profilers.costs.trial import (
+    Description,
+    Descriptions,
+    described,
+    descriptions_of,
+    tried,
+)
 from profilers.costs.values import (
     UNKNOWN,
     ContradictionError,
@@ -22,19 +28,24 @@ from profilers.costs.values import (
     named_inputs,
 )
 from profilers.workload.runtime import opened_session
-from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, has_bodies
 from profilers.workload.workload import DTYPES
 
 _RANK = "rank of "  # the prefix of an output that tells a scalar from a tensor of unknown rank
 _MOST_TRIED_BYTES = 1 << 31  # of all inputs and outputs of a node
 # Words of a kernel that fails for another reason than its inputs.
-_NOT_OF_INPUTS = ("support", "implement", "allocate")
+_NOT_OF_INPUTS = ("support", "implement")
+_OF_MEMORY = ("llocate", "bad_alloc")
+_TOO_LARGE = "its tensors are too large to be tried"
 
 
 def described_outputs(
     node: NodeProto, taken: Mapping[str, Value], header: ModelProto
 ) -> list[Value]:
     """Return the types and shapes of a node's outputs, without running the node.
+
+    Where a branch, a loop or constants leave a shape unknown, what is constant is computed, in a
+    process of its own.
 
     Args:
         node: The node.
@@ -50,10 +61,22 @@ def described_outputs(
     names = [name for name in node.output if name]
     ranks = [helper.make_node("Shape", [name], [_RANK + name]) for name in names]
     outputs = [*names, *(_RANK + name for name in names)]
-    session = _opened(_model([node, *ranks], taken, outputs, header), optimises=True)
-    described = {output.name: output for output in session.get_outputs()}
+    model = _model([node, *ranks], taken, outputs, header)
+    values = _described_values(node, descriptions_of(_opened(model)))
+    named = zip(node.output, values, strict=True)
+    is_whole = all(value.shape is not None for name, value in named if name)
+    is_constant = all(value.content is not None for value in taken.values())
+    if is_whole or not (has_bodies(node) or is_constant):
+        return values
+    try:
+        return _described_values(node, described(model))
+    except UnknownCostError:
+        return values
+
+
+def _described_values(node: NodeProto, outputs: Descriptions) -> list[Value]:
     return [
-        _described(described[name], described[_RANK + name]) if name else UNKNOWN
+        _described(outputs[name], outputs[_RANK + name]) if name else UNKNOWN
         for name in node.output
     ]
 
@@ -81,11 +104,12 @@ def computed_outputs(
 
 
 def tried_outputs(node: ShapedNode, header: ModelProto) -> list[Value]:
-    """Run a node whose inputs may not fit each other, and return the shapes of its outputs.
+    """Run a node in a process of its own, and return what is known of its outputs then.
 
-    ONNX Runtime is the judge, because some of its kernels take more than ONNX describes. Contents
-    that are not known are ones, because a kernel may divide by them. Large numbers of floating
-    point are zeros: memory of zeros is not really used before somebody writes to it.
+    This is for inputs that may not fit each other, and for outputs of unknown size. ONNX Runtime is
+    the judge, because some of its kernels take more than ONNX describes. Contents that are not
+    known are ones, because a kernel may divide by them. Large numbers of floating point are zeros:
+    memory of zeros is not really used before somebody writes to it.
 
     Args:
         node: The node, with its outputs as far as they are known.
@@ -94,21 +118,31 @@ def tried_outputs(node: ShapedNode, header: ModelProto) -> list[Value]:
     Raises:
         ContradictionError: ONNX Runtime refuses the inputs.
         UnknownCostError: It cannot be asked: it has no kernel, or the tensors are too large or of
-            a type that cannot be fed.
+            a type that cannot be fed, or it takes too long.
     """
     taken = named_inputs(node)
     given = [value.n_bytes for value in taken.values()]
     made = [value.n_bytes for value in node.outputs]
     if None in given or sum(filter(None, (*given, *made))) > _MOST_TRIED_BYTES:
-        raise UnknownCostError("its tensors are too large to be tried")
+        raise UnknownCostError(_TOO_LARGE)
     shapeless = {name: Value(value.elem_type, None) for name, value in taken.items()}
     names = node.proto.output
     model = _model([node.proto], shapeless, filter(None, names), header)
     answer = tried(model, {name: _feed(value) for name, value in taken.items()})
     if "error" in answer:
         raise _refusal(answer["error"])
-    outputs = iter([Value.of_type(dtype, tuple(shape)) for dtype, shape in answer["outputs"]])
+    is_known = all(value.content is not None for value in taken.values())
+    outputs = (_answered(*output, is_known=is_known) for output in answer["outputs"])
     return [next(outputs) if name else UNKNOWN for name in names]
+
+
+def _answered(
+    dtype: str, shape: Sequence[int], elements: Sequence[float] | None, *, is_known: bool
+) -> Value:
+    """Return an output, with its elements where all inputs were known."""
+    if elements is None or not is_known:
+        return Value.of_type(dtype, tuple(shape))
+    return Value.of(np.asarray(elements, dtype).reshape(shape))
 
 
 def _feed(value: Value) -> tuple[str, tuple[int, ...], list[Any]]:
@@ -124,6 +158,8 @@ def _feed(value: Value) -> tuple[str, tuple[int, ...], list[Any]]:
 
 def _refusal(text: str) -> UnknownCostError:
     """Return what it means that ONNX Runtime refuses to run a node with this text."""
+    if any(x in text for x in _OF_MEMORY):
+        return UnknownCostError(_TOO_LARGE)
     _, is_of_node, reason = " ".join(text.split()).rpartition("Status Message: ")
     if not is_of_node or any(x in reason for x in _NOT_OF_INPUTS):
         return UnknownCostError("ONNX Runtime cannot run it")
@@ -153,9 +189,9 @@ def _model(
     return model
 
 
-def _opened(model: ModelProto, *, optimises: bool = False) -> Any:
+def _opened(model: ModelProto) -> Any:
     try:
-        return opened_session(model, optimises=optimises)
+        return opened_session(model, optimises=False)
     except Exception as error:  # each kind of refusal has its own private class
         _, refused, reason = str(error).strip().rpartition("[ShapeInferenceError] ")
         if refused:
@@ -163,12 +199,13 @@ def _opened(model: ModelProto, *, optimises: bool = False) -> Any:
         raise UnknownCostError("this operator has no rule for its shapes") from None
 
 
-def _described(output: Any, rank: Any) -> Value:
+def _described(output: Description, rank: Description) -> Value:
     """Return ONNX Runtime's description of an output as a value.
 
     A scalar and a tensor of unknown rank have the same description. The rank tells them apart.
     """
-    elem_type = TensorProto.DataType.Value(output.type[len("tensor(") : -1].upper())
-    shape = tuple(size for size in output.shape if isinstance(size, int))
-    is_known = len(shape) == len(output.shape) and rank.shape == [len(shape)]
+    kind, sizes = output
+    elem_type = TensorProto.DataType.Value(kind[len("tensor(") : -1].upper())
+    shape = tuple(size for size in sizes if isinstance(size, int))
+    is_known = len(shape) == len(sizes) and rank[1] == [len(shape)]
     return Value(elem_type, shape if is_known else None)

@@ -259,7 +259,9 @@ class OpenedGraph:
         inferred = self._inferred(node, schema)
         if _is_computable(node, inferred):
             try:
-                return computed_outputs(node.proto, taken, self._header)
+                if _is_bounded(node, inferred):
+                    return computed_outputs(node.proto, taken, self._header)
+                return tried_outputs(replace(node, outputs=tuple(inferred)), self._header)
             except ContradictionError:
                 raise
             except UnknownCostError:
@@ -309,6 +311,8 @@ class OpenedGraph:
         ]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
             outputs[1] = outputs[0]  # before opset 12 ONNX infers nothing about the mask
+        if node.op == "MaxUnpool" and node.has_input(2):
+            outputs[0] = _with_shape_of(node.inputs[2], outputs[0])  # ONNX does not look at it
         return outputs
 
 
@@ -326,6 +330,13 @@ def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
     """Return whether all inputs are known, the outputs are small, and nothing is random."""
     known = all(value.content is not None for value in named_inputs(node).values())
     return known and node.op not in _RANDOM and not any(map(_is_large, inferred))
+
+
+def _is_bounded(node: ShapedNode, inferred: list[Value]) -> bool:
+    """Return whether the outputs cannot be large: their size is known, or that of the inputs."""
+    named = zip(node.proto.output, inferred, strict=True)
+    is_sized = all(value.shape is not None for name, value in named if name)
+    return is_sized or node.op in _DECIDED_BY_DATA
 
 
 def is_computed_split(node: ShapedNode) -> bool:
@@ -376,6 +387,14 @@ def _as_declared(
     known = tuple(size for size in shape if size is not None)
     is_known = declared.HasField("shape") and len(known) == len(shape)
     return Value(declared.elem_type, known if is_known else None, is_assumed=not is_inferred)
+
+
+def _with_shape_of(size: Value | None, value: Value) -> Value:
+    """Return a value with the shape that another value holds, if that is known."""
+    if size is None or size.content is None or value.elem_type == TensorProto.UNDEFINED:
+        return value
+    shape = tuple(size.content.ravel().tolist())
+    return Value(value.elem_type, shape) if min(shape, default=0) >= 0 else value
 
 
 def _measured(node: ShapedNode) -> NDArray[Any]:

@@ -1,6 +1,7 @@
-"""This module runs one node in a process of its own, because a kernel may end its process.
+"""This module asks ONNX Runtime in a process of its own, because an answer may end its process.
 
-ONNX Runtime does not check all shapes before it computes: a ReverseSequence of a vector aborts.
+ONNX Runtime does not check all shapes before it computes: a ReverseSequence of a vector aborts. A
+few elements may tell the size of a tensor, and one that is larger than the memory is asked for.
 """
 
 import json
@@ -14,22 +15,49 @@ from onnx import ModelProto
 
 from profilers.costs.values import UnknownCostError
 from profilers.workload.runtime import opened_session
+from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 
 _SECONDS = 60.0
+_MOST_BYTES = 4 << 30  # of addresses; ONNX Runtime takes one gigabyte before it runs anything
 
 # The name of an input, with its NumPy type, its shape, and its elements: all, or one for all.
 Feeds = Mapping[str, tuple[str, Sequence[int], Sequence[float]]]
+# The type of an output as ONNX Runtime names it, and its sizes, where unknown ones are no numbers.
+Description = tuple[str, list[Any]]
+Descriptions = Mapping[str, Description]
 
 
 def tried(model: ModelProto, feeds: Feeds) -> dict[str, Any]:
-    """Run a model, and return the types and shapes of its outputs, or the words of the refusal.
+    """Run a model, and return what its outputs are, or the words of the refusal.
 
     Returns:
-        "outputs" with pairs of a NumPy type and a shape, or "error" with a text.
+        "outputs" with a NumPy type, a shape and the elements of each, or "error" with a text. The
+        elements are None when they are many or no numbers.
 
     Raises:
         UnknownCostError: The process ended by itself, or did not end in time.
     """
+    return _asked(model, feeds)
+
+
+def described(model: ModelProto) -> Descriptions:
+    """Return the descriptions of a model's outputs after everything constant was computed.
+
+    Raises:
+        UnknownCostError: ONNX Runtime refuses the model, ended by itself, or did not end in time.
+    """
+    answer = _asked(model, None)
+    if "error" in answer:
+        raise UnknownCostError("ONNX Runtime gives no answer")
+    return {name: (kind, sizes) for name, (kind, sizes) in answer["descriptions"].items()}
+
+
+def descriptions_of(session: Any) -> Descriptions:
+    """Return the descriptions of the outputs of a session."""
+    return {output.name: (output.type, list(output.shape)) for output in session.get_outputs()}
+
+
+def _asked(model: ModelProto, feeds: Feeds | None) -> dict[str, Any]:
     task = json.dumps({"model": model.SerializeToString().hex(), "feeds": feeds})
     argv = [sys.executable, "-P", "-m", "profilers.costs.trial"]
     try:
@@ -44,12 +72,19 @@ def tried(model: ModelProto, feeds: Feeds) -> dict[str, Any]:
 def _answer(task: Mapping[str, Any]) -> dict[str, Any]:
     model = ModelProto.FromString(bytes.fromhex(task["model"]))
     try:
+        if task["feeds"] is None:
+            return {"descriptions": descriptions_of(opened_session(model, optimises=True))}
         session = opened_session(model, optimises=False)
         feeds = {name: _array(*feed) for name, feed in task["feeds"].items()}
         outputs = session.run(None, feeds)
     except Exception as error:  # each kind of failure has its own private class
         return {"error": str(error)}
-    return {"outputs": [(str(np.asarray(x).dtype), np.shape(x)) for x in outputs]}
+    return {"outputs": [_output(np.asarray(x)) for x in outputs]}
+
+
+def _output(output: Any) -> tuple[str, Sequence[int], list[float] | None]:
+    is_kept = output.size <= MAX_KNOWN_ELEMENTS and output.dtype.kind in "biuf"
+    return str(output.dtype), output.shape, output.ravel().tolist() if is_kept else None
 
 
 def _array(dtype: str, shape: Sequence[int], elements: Sequence[float]) -> Any:
@@ -59,5 +94,17 @@ def _array(dtype: str, shape: Sequence[int], elements: Sequence[float]) -> Any:
     return np.full(shape, elements[0], dtype) if elements[0] else np.zeros(shape, dtype)
 
 
+def _limit_memory() -> None:
+    """Make a request for more memory fail, rather than take the memory of other programs."""
+    try:
+        import resource
+    except ImportError:  # not on Unix
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _MOST_BYTES if most == resource.RLIM_INFINITY else min(_MOST_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
 if __name__ == "__main__":
+    _limit_memory()
     print(json.dumps(_answer(json.load(sys.stdin))))

@@ -11,9 +11,11 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Final
 
+from profilers.log.commands import with_arguments
 from profilers.log.decoding import Decoded
 from profilers.log.google_benchmark import with_sizes
 from profilers.log.rows import LogError
+from profilers.log.spreads import without_spreads
 from profilers.log.table_forms import content_of, delimiter_of, without_named_delimiter
 from profilers.log.unit_column import units_of_rows
 from profilers.log.units import Unit, unit_of
@@ -286,7 +288,9 @@ def _with_numbers(
         columns, sized, remarks = with_sizes(columns, rows)
         kept = [(x, y) for x, y in zip(whole, sized, strict=True) if y is not None]
         whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
-        rows = without_groups(rows, content)
+        columns, rows, of_commands = with_arguments(columns, rows)
+        rows, of_spreads = without_spreads(columns, without_groups(rows, content), content)
+        remarks += of_commands + of_spreads
         units = units_of_rows(columns, rows, path) | units_in_cells(columns, rows)
         rows = units.without_units(rows)
     if delimiter != "," or '"' in content:

@@ -8,19 +8,29 @@ than letters and digits of any script, and before a capital letter.
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from profilers.log.conditions import NEVER_FEATURES
 
 NameKind = Literal["input", "unclear", "result", "bookkeeping", "condition"]
 
-_TIME = frozenset({"time", "times", "milliseconds", "microseconds", "nanoseconds", "seconds"})
-_SECONDS = frozenset({"s", "sec", "secs"})
+# The unit that a word for a unit of time names.
+UNIT_WORDS: Final = {
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("us", "µs", "usec", "usecs", "micros", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("minutes", "mins"), "min"),
+}
+_LONG = frozenset(word for word in UNIT_WORDS if "second" in word or word.startswith("min"))
+_SECONDS = frozenset(word for word, unit in UNIT_WORDS.items() if unit == "s") - _LONG
+_TIME = frozenset({"time", "times", *(word for word in _LONG if word.endswith("seconds"))})
 _AFTER_TIME = frozenset({"per", "to", "between", "of"})  # time_per_token, time_to_first_token
 
 _DURATION = frozenset(
     {"latency", "latencies", "lat", "duration", "durations", "elapsed", "walltime", "cputime"}
-    | {"ms", "us", "µs", "ns", "msec", "usec", "nsec", "millis", "micros", "nanos", "makespan"}
+    | (UNIT_WORDS.keys() - _LONG - _SECONDS)
+    | {"makespan"}
     | {"ttft", "tpot", "itl", "e2el", "e2e", "tbt", "ttlt", "ttst"}
 )
 _SPREAD = frozenset(
@@ -93,8 +103,9 @@ _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
-_RATE = re.compile(r"(/|\bper|_per)[ _]?(s|sec|secs|second|seconds)(?![a-z])")
-_TIME_PER = re.compile(r"(s|sec|secs|seconds?|ms|us|µs|ns)\s*(/|[ _]per[ _])\s*[a-z]")
+_SECOND = "|".join(word for word, unit in UNIT_WORDS.items() if unit == "s")
+_RATE = re.compile(rf"(/|\bper|_per)[ _]?({_SECOND})(?![a-z])")
+_TIME_PER = re.compile(rf"({'|'.join(UNIT_WORDS)})\s*(/|[ _]per[ _])\s*[a-z]")
 
 
 def words(name: str) -> tuple[str, ...]:

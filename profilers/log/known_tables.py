@@ -61,15 +61,28 @@ class KnownTable:
         return not re.fullmatch(f"{self.times}|{self.others}", column.lower())
 
 
+HYPERFINE: Final = "hyperfine"
 KNOWN_TABLES: Final = (
     KnownTable(
-        "hyperfine",
+        HYPERFINE,
         frozenset({"command", "mean", "stddev", "user", "system", "min", "max"}),
         targets=("median", "mean"),
         unit="s",
         times="mean|stddev|median|user|system|min|max",
         others="times|exit_codes?|memory_usage_byte",
         inputs="parameter_.*",
+    ),
+    *(
+        KnownTable(  # its export to Markdown
+            HYPERFINE,
+            frozenset({"command", "relative", *(f"{x} [{unit}]" for x in ("mean", "min", "max"))}),
+            targets=(f"mean [{unit}]",),
+            unit=unit.replace("µ", "u"),
+            times=r"(mean|min|max) \[.*\]",
+            others="relative",
+            inputs="parameter_.*",
+        )
+        for unit in ("µs", "ms", "s")
     ),
     KnownTable(
         "pytest-benchmark",

@@ -15,10 +15,12 @@ from profilers.log.google_benchmark import without_context
 from profilers.log.json_tables import table_of_json
 from profilers.log.known_tables import NNLQP_COLUMNS, NNLQP_LINE
 from profilers.log.rows import LogError
+from profilers.log.written_numbers import is_number
 
 DELIMITERS = (",", ";", "\t")
 
 _NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")  # the first line of some files of Excel
+_BORDER = re.compile(r"(?<!\\)\|")
 _SQL_ROW = re.compile(r"INSERT INTO \w+ \(([^)]*)\)\s*VALUES\s*\((.*)\);?\s*", re.I)
 
 
@@ -37,6 +39,8 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
     """
     decoded = text_of(path, n_lines)
     content, remarks = without_context(decoded.text), decoded.remarks
+    if content.lstrip().startswith("#"):
+        content = _without_comments(content)
     rows: Sequence[Sequence[object]] | None = None
     n_added = 1
     start = content.lstrip()[:12]
@@ -75,11 +79,36 @@ def _first_cells(content: str, delimiter: str) -> list[str]:
         return []
 
 
+def _without_comments(content: str) -> str:
+    """Return the text with blank lines for the comments above its header.
+
+    The last comment is the header itself where a row of as many numbers follows. `numpy.savetxt`
+    writes it so.
+    """
+    lines = content.split("\n")
+    n_comments = next((i for i, x in enumerate(lines) if x.strip() and x[0] != "#"), 0)
+    if not n_comments:
+        return content
+    first, last = lines[n_comments], max(i for i in range(n_comments) if lines[i].strip())
+    pairs = [[_first_cells(x, mark) for x in (lines[last], first)] for mark in DELIMITERS]
+    names, cells = max(pairs, key=lambda pair: min(map(len, pair)))
+    is_row = len(cells) == len(names) > 1 and any(is_number(x.strip()) for x in cells if x)
+    header = lines[last] if re.match("#\\s*of\\b", lines[last]) else lines[last].lstrip("# ")
+    above = [header if is_row and i == last else "" for i in range(n_comments)]
+    return "\n".join([*above, *lines[n_comments:]])
+
+
 def _rows_of_markdown(content: str) -> list[list[str]]:
     """Return the cells of each line of a table in Markdown; none for the lines beside it."""
     lines = [line.strip() for line in content.split("\n")]
-    rows = [line.strip("|").split("|") if line.startswith("|") else [] for line in lines]
-    return [row if any(set(cell) - set(" :-") for cell in row) else [] for row in rows]
+    rows = [_cells_of_markdown(line) if line.startswith("|") else [] for line in lines]
+    return [row if any(set(cell) - set(" :-+") for cell in row) else [] for row in rows]
+
+
+def _cells_of_markdown(line: str) -> list[str]:
+    """Return the cells of a line, without the marks of code. A bar behind a backslash is text."""
+    cells = _BORDER.split(line.removeprefix("|").removesuffix("|"))
+    return [cell.strip().strip("`").replace("\\|", "|") for cell in cells]
 
 
 def _rows_of_sql(content: str, path: Path) -> list[list[str]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from profilers.log.column_names import is_rate, is_time_per, words
+from profilers.log.column_names import UNIT_WORDS, is_rate, is_time_per, words
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
 
@@ -18,13 +18,6 @@ _LONG: Final = {
     "min": "minutes",
 }
 GIVEN: Final = ("us", "ms", "s")
-_WORDS: Final = {
-    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
-    **dict.fromkeys(("us", "µs", "usec", "usecs", "micros", "microsecond", "microseconds"), "us"),
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
-    **dict.fromkeys(("minutes", "mins"), "min"),
-}
 _BESIDE_NUMBERS: Final = {"min": MILLISECONDS["min"], **dict.fromkeys(("h", "hr", "hours"), 3.6e6)}
 
 
@@ -109,7 +102,7 @@ def milliseconds_in(word: str) -> float | None:
 
     The word stands beside a number. In a name, `min` would be a minimum and `h` a size.
     """
-    unit = _WORDS.get(word.replace("\u03bc", "\u00b5"))  # two characters for the same prefix
+    unit = UNIT_WORDS.get(word.replace("\u03bc", "\u00b5"))  # two characters for the same prefix
     return _BESIDE_NUMBERS.get(word) if unit is None else MILLISECONDS[unit]
 
 
@@ -118,8 +111,8 @@ def unit_in(name: str) -> str | None:
     if is_rate(name):
         return None
     own = [word.rstrip("0123456789") or word for word in words(name)]
-    units = [_WORDS[word] for word in own[1:] if word in _WORDS]
+    units = [UNIT_WORDS[word] for word in own[1:] if word in UNIT_WORDS]
     # An `s` at the beginning may be the length of a sequence.
-    if own and own[0] in _WORDS and (own[0] != "s" or is_time_per(name)):
-        units.append(_WORDS[own[0]])
+    if own and own[0] in UNIT_WORDS and (own[0] != "s" or is_time_per(name)):
+        units.append(UNIT_WORDS[own[0]])
     return units[-1] if units else None

@@ -18,13 +18,27 @@ _WRITTEN: Final = re.compile(
     r"([+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(%|[^\W\d_]{1,12}(?:/[^\W\d_]{1,12})?)?"
 )
 _NO_NUMBER: Final = MISSING | {"inf", "infinity"}
-_THOUSANDS: Final = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_BILLION: Final = 1e9
+_THOUSANDS: Final = {
+    **{"k": 1e3, "m": 1e6, "g": 1e9, "b": _BILLION},
+    **{"ki": 2**10, "mi": 2**20, "gi": 2**30},
+}
 _MEGABYTES: Final = {
     **{"b": 1e-6, "byte": 1e-6, "bytes": 1e-6},
     **{"kb": 1e-3, "mb": 1.0, "gb": 1e3, "tb": 1e6},
     **{"kib": 2**10 / 1e6, "mib": 2**20 / 1e6, "gib": 2**30 / 1e6, "tib": 2**40 / 1e6},
 }
-_OF_BYTES: Final = frozenset({"byte", "bytes", "memory", "mem", "buffer", "message", "msg"})
+_OF_BYTES: Final = frozenset(
+    {"byte", "bytes", "nbytes", "memory", "mem", "ram", "vram", "buffer", "payload", "footprint"}
+    | {"message", "messages", "msg", "packet", "packets", "transfer", "transfers"}
+)
+# Words of what is counted in billions.
+_OF_BILLIONS: Final = frozenset(
+    {"model", "models", "param", "params", "parameter", "parameters", "llm", "active"}
+    | {"flop", "flops", "mac", "macs"}
+)
+_BESIDE_BYTES: Final = frozenset({"k", "ki", "mi", "g", "gi"})
+_MOST_BILLIONS: Final = 1000
 _OF_QUANTITIES: Final = ("%", "hz", "flop", "flops")  # ends of units
 _ENDS_OF_NUMBERS: Final = frozenset("0123456789.") | {""}
 _SHOWN: Final = 4
@@ -137,18 +151,14 @@ def _column(name: str, cells: Sequence[str]) -> _Column | str:
     example = next((cell for cell, unit in units.items() if unit), "")
     if not example:
         return ""
-    factors, into = _factors(set(units.values()), name)
-    if factors is None:
-        if not _are_quantities(set(units.values())):
-            return ""
-        other = next(cell for cell, unit in units.items() if unit != units[example])
-        return (
-            f"column {name!r} has numbers with several units or without one ({example!r}, "
-            f"{other!r}), so it is text; write all of them alike to have numbers"
-        )
     texts = {x: match[1] for x, match in written.items()}
     if not all(NUMBERS["."].fullmatch(text) for text in texts.values()):  # decimal commas
         texts = {x: text.replace(".", "").replace(",", ".") for x, text in texts.items()}
+    kinds = set(units.values())
+    of_b = _meaning_of_b([(texts[x], unit) for x, unit in units.items()], name)
+    factors, into = _factors(kinds, name, of_b)
+    if factors is None:
+        return _left_as_text(name, units, example, is_b_unclear=of_b is None)
     read = _product(texts[example], factors[units[example]])
     return _Column(
         [texts.get(cell, cell) for cell in cells],
@@ -158,13 +168,65 @@ def _column(name: str, cells: Sequence[str]) -> _Column | str:
     )
 
 
+def _left_as_text(name: str, units: Mapping[str, str], example: str, *, is_b_unclear: bool) -> str:
+    """Return a remark about a column that stays text; empty when its cells are labels.
+
+    Args:
+        name: The name of the column.
+        units: The unit of each cell, in lower case.
+        example: A cell with a unit.
+        is_b_unclear: Whether a `B` in it may stand for a byte and for a billion.
+    """
+    kinds = set(units.values())
+    if is_b_unclear and kinds <= {"", "b", "m"} and kinds != {"", "b"}:
+        return (
+            f"column {name!r} may hold bytes or billions ({example!r}), so it is text; write "
+            "'bytes' or 'params' in its name, or numbers without B, to have numbers"
+        )
+    if not _are_quantities(kinds):
+        return ""
+    other = next(cell for cell, unit in units.items() if unit != units[example])
+    return (
+        f"column {name!r} has numbers with several units or without one ({example!r}, "
+        f"{other!r}), so it is text; write all of them alike to have numbers"
+    )
+
+
+def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None:
+    """Return what a `B` behind numbers stands for: 1 for a byte or 1e9; None when nothing tells it.
+
+    The name tells it, or the other units: no billions stand beside thousands, and `G` would be the
+    same as them. A byte has no fraction, and sizes in bytes are powers of two.
+
+    Args:
+        written: The text of each number, with its unit in lower case.
+        name: The name of the column.
+    """
+    own, kinds = words(name), {unit for _, unit in written}
+    if not _OF_BYTES.isdisjoint(own):
+        return 1.0
+    if not _OF_BILLIONS.isdisjoint(own):
+        return _BILLION
+    numbers = [(float(x.replace(",", "")), unit) for x, unit in written if unit in ("b", "m")]
+    is_large = any(x > _MOST_BILLIONS for x, unit in numbers if unit == "b")
+    if is_large or not kinds.isdisjoint(_BESIDE_BYTES):
+        return 1.0
+    return None if all(_is_power_of_two(x) for x, _ in numbers) else _BILLION
+
+
+def _is_power_of_two(value: float) -> bool:
+    return value.is_integer() and int(value) & (int(value) - 1) == 0
+
+
 def _written(cell: str) -> re.Match[str] | None:
     """Return the number and the unit in a cell; None when it holds something else."""
     match = _WRITTEN.fullmatch(cell)
     return match if match is not None and is_number(match[1]) else None
 
 
-def _factors(kinds: set[str], name: str) -> tuple[Mapping[str, float] | None, str]:
+def _factors(
+    kinds: set[str], name: str, of_b: float | None
+) -> tuple[Mapping[str, float] | None, str]:
     """Return what a number is multiplied by, by its unit, and the unit that it then has.
 
     Return None when the units do not tell numbers: labels such as `1a` and `2b`. As far as can be,
@@ -181,10 +243,14 @@ def _factors(kinds: set[str], name: str) -> tuple[Mapping[str, float] | None, st
         return {kind: _MEGABYTES[kind] / unit for kind in kinds}, f" {into}"
     if len(kinds) == 1 and kinds.isdisjoint(_THOUSANDS):
         return dict.fromkeys(kinds, 1.0), ""
-    has_bytes = not _OF_BYTES.isdisjoint(own)
-    thousands = {"": 1.0, **_THOUSANDS, **({"b": 1.0} if has_bytes else {})}
-    are_numbers = kinds <= thousands.keys() and (has_bytes or kinds != {"", "b"})
-    return (thousands, "") if are_numbers else (None, "")
+    if "b" not in kinds:
+        thousands = {"": 1.0, **_THOUSANDS}
+        return (thousands, "") if kinds <= thousands.keys() else (None, "")
+    thousands = {"": 1.0, **_THOUSANDS, "b": of_b or 1.0}
+    is_label = kinds == {"", "b"} and of_b != 1
+    if of_b is None or is_label or not kinds <= thousands.keys():
+        return None, ""
+    return thousands, " bytes" if of_b == 1 else ""
 
 
 def _are_quantities(kinds: set[str]) -> bool:

@@ -181,7 +181,8 @@ def measurement_of(
     `sentinel` is the sentinel's name.
     """
     kept = [block.kept for block in blocks]
-    interval = interval_of(blocks, track, protocol)
+    corrected = [_corrections(block, track) for block in blocks]
+    interval = _interval(corrected, protocol)
     walls_ms = [sample.wall_ms for block in kept for sample in block.samples]
     flags = _flags(blocks, protocol, interval, track.reference_ms)
     return Measurement(
@@ -191,7 +192,7 @@ def measurement_of(
         ci_high_ms=interval.high,
         raw_latency_ms=center_of(block.median_ms for block in kept),
         cpu_ms=median(block.mean_cpu_ms for block in kept),
-        call_ms=_call_ms([_corrections(block, track) for block in blocks]),
+        call_ms=_call_ms(corrected),
         min_ms=min(walls_ms),
         mad_ms=median_absolute_deviation(walls_ms),
         tails_ms={percent: tail_ms(walls_ms, percent) for percent in SAMPLES_FOR_TAIL},
@@ -223,7 +224,11 @@ def measurement_of(
 
 def interval_of(blocks: Sequence[PointBlock], track: SentinelTrack, protocol: Protocol) -> Interval:
     """Return the 95 % interval of the latency, corrected for the machine's drift."""
-    blocks_ms = [[x.wall_ms * factor for x, factor in _corrections(b, track)] for b in blocks]
+    return _interval([_corrections(block, track) for block in blocks], protocol)
+
+
+def _interval(blocks: Sequence[Sequence[tuple[Sample, float]]], protocol: Protocol) -> Interval:
+    blocks_ms = [[sample.wall_ms * factor for sample, factor in block] for block in blocks]
     return median_interval(
         list(map(median, blocks_ms)),
         looks=protocol.looks,

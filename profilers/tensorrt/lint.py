@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from profilers.tensorrt.dialects import DIALECTS, Dialect
+from profilers.tensorrt.dialects import DIALECTS, Dialect, Version
 from profilers.tensorrt.element_types import (
     DOUBLE,
     INT64,
@@ -16,7 +16,12 @@ from profilers.tensorrt.element_types import (
 )
 from profilers.tensorrt.operator_restrictions import restriction
 from profilers.tensorrt.supported_operators import STANDARD_DOMAINS, operator_refusal
-from profilers.tensorrt.tensor_facts import SHAPED_BY_DATA, NodeFacts, TensorFacts
+from profilers.tensorrt.tensor_facts import (
+    SHAPED_BY_DATA,
+    NodeFacts,
+    TensorFacts,
+    types_and_ranks,
+)
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import bodies
 
@@ -54,19 +59,50 @@ def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
         ValueError: There is no such dialect.
         OSError: The file cannot be read.
     """
-    if dialect not in DIALECTS:
-        raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
-    rules = DIALECTS[dialect]
-    return tuple(_Lint(load_onnx(path, inlines=rules.has_functions), rules).findings())
+    return lint_dialects(path, (dialect,))[dialect]
+
+
+def lint_dialects(
+    path: Path, dialects: Iterable[str], model: "ModelProto | None" = None
+) -> dict[str, tuple[LintFinding, ...]]:
+    """Return the findings of each dialect, see `lint_graph`. The file is read at most twice.
+
+    Args:
+        path: The ONNX file.
+        dialects: Some of ``DIALECTS``.
+        model: What `load_onnx` returned for it; None opens the file.
+    """
+    known: dict[bool, _Described] = {} if model is None else {True: _Described(model)}
+    findings = {}
+    for dialect in dialects:
+        if dialect not in DIALECTS:
+            raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
+        rules = DIALECTS[dialect]
+        if rules.has_functions not in known:  # otherwise the calls of functions are operators
+            known[rules.has_functions] = _Described(load_onnx(path, inlines=rules.has_functions))
+        findings[dialect] = tuple(_Lint(known[rules.has_functions], rules).findings())
+    return findings
+
+
+class _Described:
+    """A model, and the types and numbers of dimensions of its tensors."""
+
+    def __init__(self, model: "ModelProto") -> None:
+        self.model = model
+        self.types, self.ranks = types_and_ranks(model)
+
+    def facts(self, version: Version) -> TensorFacts:
+        """Return what a release of TensorRT knows of the tensors before it visits a node."""
+        return TensorFacts(self.model, version, self.types, self.ranks)
 
 
 class _Lint:
     """The findings of one graph in one dialect."""
 
-    def __init__(self, model: "ModelProto", dialect: Dialect) -> None:
-        self._model = model
+    def __init__(self, described: _Described, dialect: Dialect) -> None:
+        self._model = model = described.model
         self._dialect = dialect
-        self._tensors = TensorFacts(model, dialect.version)
+        self._tensors = described.facts(dialect.version)
         self._ends = {x.name for x in (*model.graph.input, *model.graph.output)}
         self._told: set[str] = set()  # tensors that no operator takes
 

@@ -39,6 +39,8 @@ class TensorFacts:
     Args:
         model: The model that holds the graph.
         version: The release of TensorRT that judges it.
+        types: What `types_and_ranks` returned first for the model.
+        ranks: What it returned second.
 
     Attributes:
         types: The number of the element type of each tensor that ONNX can infer.
@@ -50,9 +52,15 @@ class TensorFacts:
         from_sizes: The names of the tensors that are computed from inputs that may be shapes.
     """
 
-    def __init__(self, model: "ModelProto", version: Version) -> None:
+    def __init__(
+        self,
+        model: "ModelProto",
+        version: Version,
+        types: Mapping[str, int],
+        ranks: Mapping[str, int],
+    ) -> None:
         self._version = version
-        self.types, self.ranks = _types_and_ranks(model)
+        self.types, self.ranks = dict(types), dict(ranks)
         self.stored: dict[str, TensorProto] = {}
         self.constants: set[str] = set()
         self.given = {value.name for value in model.graph.input}
@@ -181,7 +189,7 @@ def _constant(node: "NodeProto") -> "TensorProto":
     return tensor
 
 
-def _types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int]]:
+def types_and_ranks(model: "ModelProto") -> tuple[dict[str, int], dict[str, int]]:
     """Return the type and the number of dimensions of every tensor that ONNX can infer."""
     import onnx.shape_inference
 

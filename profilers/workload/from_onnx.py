@@ -185,7 +185,8 @@ def load_sound_onnx(path: Path) -> "ModelProto":
 def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 
-    Its nodes are put in order where they are not, as runtimes do.
+    Its nodes are put in order where they are not, as runtimes do. Values of branches and loops get
+    names of their own.
 
     Args:
         path: The ONNX file.
@@ -198,7 +199,7 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     import onnx
     from onnx.inliner import inline_local_functions
 
-    from profilers.workload.subgraphs import sort_nodes
+    from profilers.workload.subgraphs import make_names_unique, sort_nodes
 
     try:
         model = onnx.load(path, load_external_data=False)
@@ -213,12 +214,13 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
             f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
         )
     sort_nodes(model.graph)
-    if not inlines or not model.functions:
-        return model
-    try:
-        return inline_local_functions(model)
-    except Exception as error:  # onnx's, which has no types to import
-        raise WorkloadError(f"{path}: its functions are not valid: {_line(error)}.") from None
+    if inlines and model.functions:
+        try:
+            model = inline_local_functions(model)
+        except Exception as error:  # onnx's, which has no types to import
+            raise WorkloadError(f"{path}: its functions are not valid: {_line(error)}.") from None
+    make_names_unique(model.graph)
+    return model
 
 
 def _line(error: Exception) -> str:

@@ -8,10 +8,24 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from onnx import ModelProto, TensorProto, defs, helper, numpy_helper, shape_inference
+from onnx import (
+    ModelProto,
+    SparseTensorProto,
+    TensorProto,
+    defs,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
 from profilers.workload.fields import WorkloadError
-from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, all_nodes, initialisers, name_of
+from profilers.workload.subgraphs import (
+    MAX_KNOWN_ELEMENTS,
+    all_nodes,
+    initialisers,
+    name_of,
+    sparse_tensors,
+)
 
 # What ONNX Runtime says of a graph that no release of it can run.
 _INVALID = ("This is an invalid model", "Type Error", "InferenceError]", "Duplicate definition")
@@ -67,12 +81,14 @@ def newest_opset() -> int:
 def require_loadable(model: ModelProto, path: Path) -> None:
     """Check that ONNX Runtime does not refuse the graph as invalid when it loads it.
 
-    A model that it cannot judge passes: a newer one, one with operators that it does not know, or
-    one whose branches or loops have weights in other files.
+    A model that it cannot judge passes: a newer one, one with operators that it does not know, one
+    whose branches or loops have weights in other files, or one with large sparse tensors, which it
+    would store whole.
     """
     judged = _without_weights(model)
     in_files = any(x.data_location == TensorProto.EXTERNAL for x in initialisers(judged.graph))
-    if judged.ByteSize() > _MOST_JUDGED_BYTES or in_files:  # files of weights of a body
+    is_large = judged.ByteSize() > _MOST_JUDGED_BYTES or any(map(_is_large, sparse_tensors(judged)))
+    if is_large or in_files:  # files of weights of a body
         return
     try:
         opened_session(judged, optimises=False)
@@ -159,6 +175,10 @@ def _without_weights(model: ModelProto) -> ModelProto:
     bare.ir_version = model.ir_version
     bare.opset_import.extend(model.opset_import)
     return bare
+
+
+def _is_large(sparse: SparseTensorProto) -> bool:
+    return int(prod(sparse.dims)) > MAX_KNOWN_ELEMENTS
 
 
 def _is_small(weight: TensorProto) -> bool:

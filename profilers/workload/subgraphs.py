@@ -1,9 +1,17 @@
 """This module visits the graphs within a graph, and the tensors that all of them store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import count
 from math import prod
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+)
 
 # The content of a tensor is kept up to this number of elements. Shapes, axes and sizes have fewer.
 MAX_KNOWN_ELEMENTS = 1024
@@ -63,6 +71,16 @@ def constants(graph: GraphProto) -> Iterator[TensorProto]:
             yield from attribute.tensors
 
 
+def sparse_tensors(model: ModelProto) -> Iterator[SparseTensorProto]:
+    """Yield the sparse weights and the sparse constants of a model and of all its bodies."""
+    for each in all_graphs(model.graph):
+        yield from each.sparse_initializer
+    for node in all_nodes(model.graph):
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.SPARSE_TENSOR:
+                yield attribute.sparse_tensor
+
+
 def sort_nodes(graph: GraphProto) -> None:
     """Put the nodes of a graph in an order in which each comes after those that it takes from.
 
@@ -90,6 +108,55 @@ def sort_nodes(graph: GraphProto) -> None:
     nodes = [NodeProto.FromString(graph.node[i].SerializeToString()) for i in (*ready, *left)]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def make_names_unique(graph: GraphProto) -> None:
+    """Give the values of bodies names that no other value has.
+
+    Two branches of ONNX may use the same names for values of other types and shapes.
+    """
+    _rename_in_bodies(graph, {}, set(_names_made(graph)))
+
+
+def _rename_in_bodies(graph: GraphProto, outer: Mapping[str, str], taken: set[str]) -> None:
+    """Rename what the bodies in a graph make, and what they take.
+
+    Args:
+        graph: The graph.
+        outer: The new name of each value that was renamed around it.
+        taken: The names that are in use. New ones are added.
+    """
+    for node in graph.node:
+        for body in bodies(node):
+            own: dict[str, str] = {}
+            for name in dict.fromkeys(_names_made(body)):
+                numbered = (f"{name}.{number}" for number in count(2))
+                own[name] = (
+                    name if name not in taken else next(x for x in numbered if x not in taken)
+                )
+                taken.add(own[name])
+            names = {**outer, **own}
+            _rename(body, {old: new for old, new in names.items() if old != new})
+            _rename_in_bodies(body, names, taken)
+
+
+def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
+    if not names:
+        return
+    for node in graph.node:
+        for listed in (node.input, node.output):
+            listed[:] = [names.get(name, name) for name in listed]
+    named = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+    for each in (*named, *(sparse.values for sparse in graph.sparse_initializer)):
+        each.name = names.get(each.name, each.name)
+
+
+def _names_made(graph: GraphProto) -> Iterator[str]:
+    yield from (value.name for value in graph.input)
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (sparse.values.name for sparse in graph.sparse_initializer)
+    for node in graph.node:
+        yield from filter(None, node.output)
 
 
 def without_large_weights(model: ModelProto) -> ModelProto:

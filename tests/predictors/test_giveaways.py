@@ -37,6 +37,18 @@ def test_a_result_with_a_silent_name_is_left_out(name: str, result: object) -> N
     assert [feature.name for feature in ready.schema.features] == ["batch", "dim"]
 
 
+@pytest.mark.parametrize("digits", [0, 3])
+def test_a_count_of_a_clock_is_found_beside_inputs_with_silent_names(digits: int) -> None:
+    """Any of the columns might be the result by its name, so each is judged beside the others."""
+    rng = np.random.default_rng(4)
+    alpha, beta = rng.uniform(1, 40, (2, N)).round(3)
+    ms = (2 + alpha * beta / 50) * rng.lognormal(0, 0.02, N)
+    log = pd.DataFrame({"alpha": alpha, "beta": beta, "latency_ms": ms})
+    ready = prepare(log.assign(gamma=(2.4192e6 * ms / 10**digits).round(digits)))
+    assert list(ready.left_out) == ["gamma"]
+    assert prepare(log).left_out == {}
+
+
 def test_a_named_feature_is_kept() -> None:
     log = table().assign(outcome=lambda log: log["batch"] / log["latency_ms"])
     ready = prepare(log, features=["batch", "outcome"])

@@ -16,6 +16,7 @@ from automoe.latency.architecture_profiling import conditions_of, profile_archit
 from automoe.progress import OnProgress
 from devices import Device, DeviceInfo, DeviceUnavailableError
 from devices.files import append_line, read_lines
+from devices.rounding import rounded_down, rounded_up
 from devices.runtimes import ONNXRUNTIME
 from profilers import (
     FailedPoint,
@@ -200,7 +201,7 @@ class Bench:
         ):
             raise LogError(
                 f"'{log}' was measured for another budget, which decided {row['point_id']} at "
-                f"{low_ms:.4g} to {high_ms:.4g} ms. {self._remedy}"
+                f"{rounded_down(low_ms)} to {rounded_up(high_ms)} ms. {self._remedy}"
             )
         flags = tuple(flag for flag in row["flags"].split(";") if flag)
         return Measured(latency_ms, low_ms, high_ms, raw_ms, flags)

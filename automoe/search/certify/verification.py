@@ -8,6 +8,7 @@ from automoe.progress import OnProgress, no_progress
 from automoe.search.budget_search import Candidate
 from automoe.search.certify.measuring import Bench, Measured
 from automoe.settings.search import SearchSettings
+from devices.rounding import rounded_down, rounded_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def _chosen(
 
 def _why_certified(first: Measured, again: Measured, settings: SearchSettings) -> str:
     return (
-        f"measured {again.latency_ms:.4g} ms, 95 % interval {again.ci_low_ms:.4g} to "
-        f"{again.ci_high_ms:.4g} ms, within {settings.budget_ms:g} ms; "
+        f"measured {again.latency_ms:.4g} ms, 95 % interval {rounded_down(again.ci_low_ms)} to "
+        f"{rounded_up(again.ci_high_ms)} ms, within {settings.budget_ms:g} ms; "
         f"{first.latency_ms:.4g} ms when it was chosen"
     )
 

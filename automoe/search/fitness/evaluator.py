@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from statistics import fmean
+from time import monotonic
 
 from automoe.architecture.architecture import Architecture
 from automoe.search.fitness.cache import FitnessCache
@@ -17,6 +19,10 @@ from automoe.search.fitness.validation import Fitness, SupernetFitness
 from automoe.search.workers.pool import HERE, Workers
 
 OnEvaluated = Callable[[float | None], None]
+OnTimed = Callable[[float], None]
+
+_N_TIMED = 3  # besides the first one, which reads the files
+_TIMED_S = 2.0  # after which no more are timed
 
 
 def ignore(_loss: float | None) -> None:
@@ -36,10 +42,17 @@ class Evaluator:
             Values of a fitness without it are kept only as long as this evaluator.
         cache: The values that are known of fitnesses with a digest.
         workers: The evaluation workers. The values do not depend on them.
+        on_timed: Called once, before most of the first architectures are evaluated, with the
+            seconds that one takes in all stages of halving, on average. A few are evaluated in
+            this process to know it, and not again.
     """
 
     def __init__(
-        self, *fitness: Fitness, cache: FitnessCache | None = None, workers: Workers = HERE
+        self,
+        *fitness: Fitness,
+        cache: FitnessCache | None = None,
+        workers: Workers = HERE,
+        on_timed: OnTimed | None = None,
     ) -> None:
         if not fitness:
             raise ValueError("'fitness' must be given at least once. Got none.")
@@ -49,6 +62,7 @@ class Evaluator:
         self._cache = cache or FitnessCache()
         self._volatile = FitnessCache()
         self._workers = workers
+        self._on_timed = on_timed
 
     def __call__(
         self, architectures: Sequence[Architecture], on_evaluated: OnEvaluated = ignore
@@ -65,6 +79,8 @@ class Evaluator:
             WorkersUnavailableError: Workers keep dying. The values of a fitness with a digest
                 are in the cache.
         """
+        if self._on_timed is not None:
+            self._time(architectures, self._on_timed)
         left = list(architectures)
         result: dict[Architecture, float | None] = dict.fromkeys(architectures)
         for fitness in self._fitness[:-1]:
@@ -77,15 +93,45 @@ class Evaluator:
         result |= self._evaluated(self._fitness[-1], left, on_evaluated)
         return result
 
+    def _time(self, architectures: Sequence[Architecture], on_timed: OnTimed) -> None:
+        """Evaluate a few unknown architectures here, and tell the time that one takes."""
+        cache, name = self._kept(self._fitness[0])
+        fresh = [a for a in architectures if cache.get(name, a.id) is None]
+        if len(fresh) <= _N_TIMED:
+            return
+        # The first ones of a search are small, so these are taken from all.
+        first, *others = fresh[:: len(fresh) // (_N_TIMED + 1)][: _N_TIMED + 1]
+        self._seconds(first)
+        seconds: list[float] = []
+        while others and sum(seconds) < _TIMED_S:
+            seconds.append(self._seconds(others.pop()))
+        self._on_timed = None
+        on_timed(fmean(seconds))
+
+    def _seconds(self, architecture: Architecture) -> float:
+        """Return the seconds of one; a stage counts for the share that reaches it."""
+        seconds = 0.0
+        for stage, fitness in enumerate(self._fitness):
+            start = monotonic()
+            self._evaluated(fitness, [architecture], workers=HERE)
+            seconds += (monotonic() - start) / 2**stage
+        return seconds
+
+    def _kept(self, fitness: Fitness) -> tuple[FitnessCache, str]:
+        """Return the cache of a fitness, and the name of the fitness there."""
+        digest = self._digests[id(fitness)]
+        return (self._volatile, str(id(fitness))) if digest is None else (self._cache, digest)
+
     def _evaluated(
         self,
         fitness: Fitness,
         architectures: Sequence[Architecture],
         on_evaluated: OnEvaluated = ignore,
+        *,
+        workers: Workers | None = None,
     ) -> dict[Architecture, float]:
+        cache, name = self._kept(fitness)
         digest = self._digests[id(fitness)]
-        cache = self._volatile if digest is None else self._cache
-        name = str(id(fitness)) if digest is None else digest
         losses: dict[Architecture, float] = {}
         missing: list[tuple[str, Architecture]] = []
         for architecture in architectures:
@@ -96,7 +142,8 @@ class Evaluator:
                 losses[architecture] = known
                 on_evaluated(known)
         called = fitness if digest is None else _CheckedFitness(fitness, digest)
-        with closing(self._workers.run_all(called, [a for _, a in missing])) as outcomes:
+        run_all = (workers or self._workers).run_all
+        with closing(run_all(called, [a for _, a in missing])) as outcomes:
             for place, value in outcomes:
                 architecture_id, architecture = missing[place]
                 losses[architecture] = _finite(value, architecture, fitness)

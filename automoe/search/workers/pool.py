@@ -3,10 +3,11 @@
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from itertools import islice
+from time import monotonic
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -32,15 +33,33 @@ _NEEDED = {
 }
 
 
+@dataclass(slots=True)
+class Patience:
+    """The time for which this process evaluates alone, because workers take seconds to start.
+
+    Attributes:
+        left_s: The seconds that are left.
+    """
+
+    left_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Workers:
     """The evaluation workers, which call a function with many arguments.
 
     Attributes:
         cluster: The workers that run the calls; None runs them in this process.
+        patience: The time for which this process runs the calls before the workers do.
     """
 
     cluster: Cluster | None = None
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def n_workers(self) -> int:
+        """The number of calls that run at the same time."""
+        return 1 if self.cluster is None else self.cluster.n_workers
 
     def run_all(
         self, function: Callable[[Argument], Value], arguments: Sequence[Argument]
@@ -62,6 +81,11 @@ class Workers:
             WorkersUnavailableError: Workers died in three attempts in a row.
         """
         left = dict(enumerate(arguments))
+        while left and self.patience.left_s > 0:
+            place, start = next(iter(left)), monotonic()
+            value = function(left.pop(place))
+            self.patience.left_s -= monotonic() - start
+            yield place, value
         n_failed_attempts = 0
         while left:
             n_before = len(left)
@@ -79,8 +103,7 @@ class Workers:
                         f"{len(left)} evaluations was finished: {one_line(error)} Use fewer "
                         "workers, or give them more memory."
                     ) from None
-                n_workers = 1 if self.cluster is None else self.cluster.n_workers
-                left = _started_ones_last(left, min(n_workers, len(now)))
+                left = _started_ones_last(left, min(self.n_workers, len(now)))
 
     def _run_once(
         self, function: Callable[[Argument], Value], arguments: Mapping[int, Argument]
@@ -98,7 +121,9 @@ HERE = Workers()
 
 
 @contextmanager
-def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
+def workers(
+    jobs: int = 1, cluster: str | None = None, *, patience_s: float = 0.0
+) -> Generator[Workers]:
     """Start processes or connect to a cluster for as long as the `with` block lasts.
 
     Args:
@@ -106,6 +131,7 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
         cluster: The address of a cluster: ``ray`` for the Ray cluster of this machine or a new
             one, ``ray://HOST:PORT``, or ``dask://HOST:PORT`` or ``tcp://HOST:PORT`` for a Dask
             scheduler.
+        patience_s: The seconds for which this process evaluates before it uses any worker.
 
     Raises:
         ValueError: Both are given, or one of them is out of range.
@@ -121,7 +147,7 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Generator[Workers]:
         yield HERE
         return
     with processes(jobs) if cluster is None else _connected(cluster) as connected:
-        yield Workers(connected)
+        yield Workers(connected, Patience(patience_s))
 
 
 def _started_ones_last(left: dict[int, Argument], n_started: int) -> dict[int, Argument]:

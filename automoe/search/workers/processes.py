@@ -12,8 +12,11 @@ from automoe.search.workers.cluster import Cluster
 
 _IDLE_S = 300.0  # seconds that a process keeps its model in memory without work
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "BLIS", "NUMEXPR", "NUMBA")
-# One thread for each process: together the processes use all cores.
-_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}
+# One thread for each process: together the processes use all cores, and none waits for work busily.
+_ENVIRONMENT = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def processes(jobs: int) -> Generator[Cluster]:
     def submit(call: Callable[[], Any]) -> "Future[Any]":
         nonlocal executor
         # The executor is replaced when a process dies; its other processes are stopped then.
-        executor = get_reusable_executor(max_workers=jobs, timeout=_IDLE_S, env=_ONE_THREAD)
+        executor = get_reusable_executor(max_workers=jobs, timeout=_IDLE_S, env=_ENVIRONMENT)
         future: Future[Any] = executor.submit(call)
         return future
 

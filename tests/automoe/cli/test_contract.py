@@ -34,19 +34,20 @@ CONTRACT = {
     "train": """
         --space* --out/-o* --data --source=en --target=de --max-experts --fractional/--standard
         --settings --updates=40000 --max-tokens=4096 --learning-rate=0.001 --warmup-updates
-        --precision=no --seed=0
+        --precision=no --sampling=uniform --patience=0 --final-weights=best --average=1 --track
+        --seed=0
     """,
     "finetune": """
         ARCHITECTURE --out/-o* --data --source --target --supernet --vocab-size=8000 --settings
         --updates=40000 --max-tokens=4096 --learning-rate=0.001 --warmup-updates --precision=no
-        --seed=0
+        --patience=0 --initial-weights=supernet --final-weights=best --average=1 --track --seed=0
     """,
     "search": """
         --supernet* --predictor* --budget-ms* --out/-o* --confidence=0.95 --device --host --data
         --source --target --generations=30 --population=125 --parents=25 --mutants=50
         --crossovers=50 --mutation-probability=0.3 --random --max-flops --max-params
         --max-active-params --max-memory-mb --pareto --halvings=0 --objective=loss
-        --verify-top=5 --verify-most=20 --device-minutes=30.0 --lock-clocks --routing --jobs=1
+        --verify-top=5 --verify-most=20 --device-minutes=30.0 --lock-clocks --routing --jobs
         --cluster --seed=0 --json
     """,
     "ranking": """

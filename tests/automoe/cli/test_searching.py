@@ -1,7 +1,10 @@
 import json
 import math
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -17,7 +20,7 @@ from automoe.cli.main import main
 from automoe.cli.search_inputs import require_same_vocabulary, with_trace
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
-from automoe.search import objective_fitness
+from automoe.search import Workers, assembly, expected_time, objective_fitness
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import open_corpus
 from automoe.training import vocabulary_for
@@ -378,3 +381,91 @@ def test_paths_of_a_supernet_and_its_text_are_good_in_any_folder(
     (fitness,) = objective_fitness(objective, Path("supernet"), open_corpus(Path("text")))
     monkeypatch.chdir(tmp_path)  # as a worker of a cluster
     assert math.isfinite(fitness(SPACE.smallest()))
+
+
+def without_generations(search: list[str]) -> list[str]:
+    """The same search, in which the space says how many generations there are."""
+    place = search.index("--generations")
+    return [*search[:place], *search[place + 2 :], "--objective", f"{__name__}:n_experts"]
+
+
+def test_without_a_number_of_generations_they_suit_the_space(
+    search: list[str], tmp_path: Path
+) -> None:
+    chosen = [*without_generations(search), "--budget-ms", "12"]
+    assert main(chosen) == 0
+    state = tmp_path / "best.json.state.jsonl"
+    lines = state.read_text().splitlines()
+    assert SPACE.count == pytest.approx(4.0e7, rel=0.01)
+    assert len(lines) == 1 + 11
+    assert json.loads(lines[0])["generations"] == 11
+    state.write_text("".join(f"{line}\n" for line in lines[:4]))
+    assert main(chosen) == 0
+    assert state.read_text().splitlines() == lines
+
+
+def test_a_search_of_an_earlier_release_keeps_the_generations_of_the_paper(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    chosen = [*without_generations(search), "--budget-ms", "12"]
+    assert main([*chosen, "--generations", "30"]) == 0  # which is what it began with
+    state = tmp_path / "best.json.state.jsonl"
+    lines = state.read_text().splitlines()
+    assert "generations" not in json.loads(lines[0])
+    state.write_text("".join(f"{line}\n" for line in lines[:4]))
+    assert main(chosen) == 0
+    assert state.read_text().splitlines() == lines
+    assert main([*chosen, "--generations", "11"]) == 2
+    assert "belongs to a search with other settings" in capsys.readouterr().err
+
+
+def test_the_time_is_told_before_the_search_goes_on(search: list[str], capsys: Capture) -> None:
+    own = [*search, "--budget-ms", "12", "--objective", f"{__name__}:n_experts"]
+    assert main(own) == 0
+    told = capsys.readouterr().err
+    pattern = r"Up to 32 evaluations of about [\d.e-]+ s on 1 job: about [\d.e-]+ s\.\n"
+    assert len(re.findall(pattern, told)) == 1
+    assert told.index("Predicted latencies") < told.index("Up to 32") < told.index("Search: 32")
+    assert main(own) == 0
+    assert "Up to" not in capsys.readouterr().err  # it is finished
+
+
+def test_the_time_of_a_search_that_goes_on_is_that_of_what_is_left(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    own = [*search, "--budget-ms", "12", "--objective", f"{__name__}:n_experts"]
+    assert main(own) == 0
+    state = tmp_path / "best.json.state.jsonl"
+    state.write_text("".join(f"{line}\n" for line in state.read_text().splitlines()[:2]))
+    capsys.readouterr()
+    assert main(own) == 0
+    assert "Up to 20 evaluations of about" in capsys.readouterr().err
+
+
+def test_the_time_of_measuring_is_told_apart(simulated: list[str], capsys: Capture) -> None:
+    more = ["--population", "12", "--objective", f"{__name__}:n_experts"]
+    assert main([*simulated, *more, "--device-minutes", "9"]) == 0
+    told = capsys.readouterr().err
+    assert re.search(r"Up to 12 evaluations .* Measuring follows: at most 9 min\.\n", told)
+
+
+@pytest.mark.parametrize(
+    ("given", "n_processes"), [([], 3), (["--jobs", "1"], 1), (["--jobs", "2"], 2)]
+)
+def test_as_many_processes_evaluate_as_there_are_usable_cores(
+    given: list[str], n_processes: int, search: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    @contextmanager
+    def recorded(jobs: int, cluster: str | None = None, **_: float) -> Iterator[Workers]:
+        started.append(jobs)
+        yield Workers()
+
+    monkeypatch.setattr(assembly, "workers", recorded)
+    monkeypatch.setattr(expected_time, "usable_cores", lambda host: 3)
+    assert main([*search, "--budget-ms", "12", *given]) == 0
+    own = ["--objective", f"{__name__}:n_experts", "-o", f"{search[6]}.own"]
+    assert main([*search, "--budget-ms", "12", *given, *own]) == 0
+    # A function of the user may not be one that several processes can call.
+    assert started == [n_processes, n_processes if given else 1]

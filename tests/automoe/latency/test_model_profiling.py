@@ -1,6 +1,7 @@
 """Models of others, and sweeps over the sizes of their inputs, on the simulated device."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,16 @@ import pytest
 from support.graphs import LAYER, write_graph
 
 from automoe.cli.main import main
-from automoe.latency.model_profiling import ModelInputs, profile_model
+from automoe.latency.model_profiling import ModelInputs, _from_costs, profile_model
 from devices import get_device
-from profilers import GivenValues, LogError, Protocol, WorkloadError, read_log
+from profilers import (
+    GivenValues,
+    LogError,
+    Protocol,
+    WorkloadError,
+    open_onnx_workload,
+    read_log,
+)
 
 # A length decides how many rows are multiplied.
 CUT = """cut (float[b, T, 4] x, int64[1] len) => (float[b, U, 4] y)
@@ -146,3 +154,16 @@ def test_shapes_that_do_not_fit_are_refused_before_a_session(tmp_path: Path) -> 
     with pytest.raises(WorkloadError, match="6 elements cannot have the shape"):
         profile(path, shapes={"x": (2, 3)})
     assert not path.with_name("lat.csv").exists()
+
+
+def test_it_is_said_that_a_run_takes_more_memory_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """g (float[n] x) => (float y) <int64[2] size = {65536, 65536}>
+        { big = Expand(x, size) y = ReduceSum(big) }"""
+    path = write_graph(tmp_path / "m.onnx", text)
+    device = get_device("cpu")
+    small = replace(device.info(), memory_mb=4096)
+    monkeypatch.setattr(device, "info", lambda: small)
+    (sentence,) = _from_costs(open_onnx_workload(path), path, device)
+    assert sentence.startswith("One run takes about 16 GiB of memory, and the machine has 4 GiB")

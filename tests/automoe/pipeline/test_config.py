@@ -217,3 +217,30 @@ def test_a_run_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds a run with another 'workload.batch': 1"):
         load(tmp_path, output=output, workload={"batch": 2}).claim()
     load(tmp_path, output=output).claim()
+
+
+def test_trainings_of_an_earlier_release_go_on(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output, train={"updates": 5}).claim()
+    claim = tmp_path / "run" / "config.json"
+    content = json.loads(claim.read_text())
+    for section in ("train", "finetune"):
+        for name in ("initial_weights", "final_weights", "average", "patience"):
+            del content[section][name]
+        for name in ("validate_subnets", "elastic_dropout", "expert_dropout"):
+            del content[section][name]
+    claim.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="another 'finetune.initial_weights': supernet"):
+        load(
+            tmp_path,
+            output=output,
+            train={"updates": 5},
+            finetune={"initial_weights": "scratch"},
+        ).claim()
+    load(tmp_path, output=output, train={"updates": 5}).claim()
+
+
+def test_trackers_may_change_between_two_calls(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    load(tmp_path, output=output, train={"track": ["tensorboard"]}).claim()
+    load(tmp_path, output=output).claim()

@@ -9,7 +9,7 @@ from support.small_text import small_space, write_corpus
 from automoe.cli.main import main
 from automoe.pipeline import ConfigError, RunConfig
 from automoe.pipeline import dry_run as plan_module
-from automoe.pipeline.dry_run import plan_run
+from automoe.pipeline.dry_run import StagePlan, plan_run
 from automoe.pipeline.throughput import Profiled
 from automoe.training import train_supernet
 
@@ -57,6 +57,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "profiled", lambda *_, **__: found)
     monkeypatch.setattr(plan_module, "seconds_per_update", lambda *_: 2.0)
     monkeypatch.setattr(plan_module, "seconds_per_token", lambda *_: 0.01)
+    monkeypatch.setattr(plan_module, "default_jobs", lambda *_: 2)
 
 
 def changed(config: Path, **changes: Any) -> RunConfig:
@@ -67,8 +68,12 @@ def changed(config: Path, **changes: Any) -> RunConfig:
     return RunConfig.load(config)
 
 
+def stages_of(config: RunConfig) -> dict[str, StagePlan]:
+    return {stage.stage: stage for stage in plan_run(config).stages}
+
+
 def estimates(config: RunConfig) -> dict[str, float | None]:
-    return {stage.stage: stage.estimate_s for stage in plan_run(config).stages}
+    return {name: stage.estimate_s for name, stage in stages_of(config).items()}
 
 
 def test_estimates_are_what_is_left_times_what_each_takes(config: Path, timed: None) -> None:
@@ -80,7 +85,7 @@ def test_estimates_are_what_is_left_times_what_each_takes(config: Path, timed: N
     # A token for four characters, and an EOS for each sentence.
     target = (config.parent / "text" / "valid.de").read_text().splitlines()
     n_tokens = sum(map(len, target)) // 4 + 20
-    assert found["search"] == pytest.approx((10 + 3 * 100) * n_tokens * 0.01)
+    assert found["search"] == pytest.approx((10 + 3 * 100) * n_tokens * 0.01 / 2)
     assert found["verify"] == 6 * 3 * 3.0  # the best five and the baseline
     assert found["evaluate winner"] == pytest.approx(20 * 3 * 0.050)
     assert (found["fit"], found["report"]) == (None, None)
@@ -90,11 +95,37 @@ def test_estimates_are_what_is_left_times_what_each_takes(config: Path, timed: N
 
 
 def test_processes_and_halvings_shorten_the_search(config: Path, timed: None) -> None:
-    alone = estimates(RunConfig.load(config))["search"]
+    alone = estimates(changed(config, search={"jobs": 1}))["search"]
     assert alone is not None
     halved = estimates(changed(config, search={"jobs": 4, "halvings": 1}))["search"]
     # A quarter of the text for all, all of it for half: 1/4 + 1/2.
     assert halved == pytest.approx(alone * 0.75 / 4)
+
+
+def test_a_search_of_a_moment_is_shared_by_no_processes(
+    config: Path, timed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "seconds_per_token", lambda *_: 1e-6)
+    alone = estimates(changed(config, search={"jobs": 1}))["search"]
+    assert estimates(changed(config, search={"jobs": 4}))["search"] == alone
+
+
+def test_without_a_number_of_generations_those_are_planned_that_the_search_will_have(
+    config: Path, timed: None
+) -> None:
+    content = yaml.safe_load(config.read_text())
+    del content["search"]["generations"]
+    config.write_text(yaml.safe_dump(content))
+    loaded = RunConfig.load(config)
+    # The space has 4.0e7 architectures.
+    assert stages_of(loaded)["search"].total == 10 + 10 * 100
+    loaded.folder.mkdir()
+    state = loaded.folder / "search.jsonl"
+    state.write_text('{"fingerprint": "", "generations": 3}\n[]\n')
+    search = stages_of(loaded)["search"]
+    assert (search.done, search.total) == (10, 10 + 2 * 100)
+    state.write_text('{"fingerprint": ""}\n[]\n')  # of an earlier release
+    assert stages_of(loaded)["search"].total == 10 + 29 * 100
 
 
 def test_verification_takes_no_longer_than_it_may(config: Path, timed: None) -> None:
@@ -115,7 +146,7 @@ def test_what_is_done_is_told_and_not_timed(
     asked: list[object] = []
     monkeypatch.setattr(plan_module, "seconds_per_update", lambda *given: asked.append(given) or 2)
     before = {p: p.read_bytes() for p in config.parent.rglob("*") if p.is_file()}
-    stages = {stage.stage: stage for stage in plan_run(loaded).stages}
+    stages = stages_of(loaded)
     assert (stages["supernet"].done, stages["supernet"].estimate_s) == (6, 0)
     assert stages["fit"].is_done
     assert (stages["search"].done, stages["search"].total) == (10 + 100, 10 + 3 * 100)
@@ -158,3 +189,18 @@ def test_a_plan_is_really_timed(config: Path, capsys: pytest.CaptureFixture[str]
     unknown = [line[:18].strip() for line in lines if line[18:30].strip() == "?"]
     assert unknown == ["fit", "report"]
     assert "to do" in lines[0]
+
+
+def test_a_training_that_stopped_early_is_finished(config: Path, timed: None) -> None:
+    chosen = changed(config, train={"patience": 1, "validate_every": 1, "learning_rate": 1e-30})
+    settings = chosen.train
+    train_supernet(
+        chosen.space.open(), chosen.data.open(), settings, folder=chosen.folder / "supernet"
+    )
+    stage = next(stage for stage in plan_run(chosen).stages if stage.stage == "supernet")
+    assert (stage.done, stage.total, stage.is_done) == (2, 2, True)
+
+
+def test_a_tracker_that_is_not_installed_is_missing(config: Path, timed: None) -> None:
+    plan = plan_run(changed(config, finetune={"track": ["nothing"]}))
+    assert any("'track' must be one of" in line for line in plan.missing)

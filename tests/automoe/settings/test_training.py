@@ -59,3 +59,30 @@ def test_cosine_ends_just_above_its_floor() -> None:
 def test_a_warm_up_longer_than_the_run_never_reaches_the_peak() -> None:
     settings = TrainingSettings.of(updates=5, warmup_updates=10)
     assert [rate_factor(update, settings) for update in range(5)] == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+FIELDS_OF_0_1_0 = {
+    *("updates", "max_tokens", "accumulate", "learning_rate", "warmup_updates", "schedule"),
+    *("label_smoothing", "dropout", "attention_dropout", "norm", "balance_weight", "z_weight"),
+    *("router_jitter", "clip_norm", "precision", "sampling", "max_sentence", "seed"),
+}
+
+
+def test_the_fingerprint_of_a_run_of_0_1_0_has_the_fields_of_0_1_0() -> None:
+    def fingerprinted(**given: object) -> set[str]:
+        settings = TrainingSettings.of(**given)
+        return TrainingSettings.model_fields.keys() - settings.outside_fingerprint()
+
+    assert fingerprinted() == FIELDS_OF_0_1_0
+    assert fingerprinted(save_every=1, validate_every=1, track=["x"]) == FIELDS_OF_0_1_0
+    assert fingerprinted(average=1, final_weights="best") == FIELDS_OF_0_1_0
+    for name, value in {
+        "initial_weights": "scratch",
+        "final_weights": "last",
+        "average": 2,
+        "patience": 3,
+        "validate_subnets": 0,
+        "elastic_dropout": True,
+        "expert_dropout": 0.1,
+    }.items():
+        assert fingerprinted(**{name: value}) == FIELDS_OF_0_1_0 | {name}

@@ -57,6 +57,37 @@ def test_decoding_with_a_cache_equals_full_decoding(
                 assert (step.logits_BTV[:, 0] - full[:, t]).abs().max() < 1e-5
 
 
+def test_several_tokens_after_a_cache_see_only_earlier_ones(
+    supernet: Transformer, subnet: Architecture, torch_rng: torch.Generator
+) -> None:
+    supernet.eval()
+    source, target = tokens(torch_rng, 9, 5), tokens(torch_rng, 8, 8)
+    with torch.no_grad():
+        full = supernet(source, target, subnet).logits_BTV
+        cache = supernet.start(supernet.encode(source, subnet), subnet)
+        parts = []
+        for some in (target[:, :3], target[:, 3:7], target[:, 7:]):
+            output, cache = supernet.decode(some, cache, subnet)
+            parts.append(output.logits_BTV)
+    assert (torch.cat(parts, dim=1) - full).abs().max() < 1e-5
+
+
+def test_positions_go_on_after_those_that_are_kept(
+    supernet: Transformer, torch_rng: torch.Generator
+) -> None:
+    # Sentences longer than the kept sinusoids, before and after short ones.
+    supernet.eval()
+    short, long = tokens(torch_rng, 6), tokens(torch_rng, 300)
+    with torch.no_grad():
+        before = supernet(short, short).logits_BTV
+        whole = supernet(short, long).logits_BTV
+        after = supernet(short, short).logits_BTV
+        fresh = Transformer(supernet.config, seed=9).eval()
+        fresh.load_state_dict(supernet.state_dict())
+        assert torch.equal(fresh(short, long).logits_BTV, whole)
+    assert torch.equal(before, after)
+
+
 def test_padding_changes_nothing(
     supernet: Transformer, subnet: Architecture, torch_rng: torch.Generator
 ) -> None:
@@ -116,7 +147,7 @@ def test_dense_layer_is_the_textbook_encoder_layer(torch_rng: torch.Generator) -
         theirs.linear2.load_state_dict(ours.feed_forward.experts[0].contract.state_dict())
         x = torch.randn(2, 5, 16, generator=torch_rng)
         present = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-        out, _ = ours(x, shape.encoder.layers[0], present)
+        out, _ = ours(x, shape.encoder.layers[0], present, present[:, None, None, :])
         expected = theirs(x, src_key_padding_mask=~present)
     assert (out - expected)[present].abs().max() < 1e-5
 

@@ -1,16 +1,22 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from random import Random
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import automoe.text.batches
 from automoe.text import (
     Batch,
+    Corpus,
     Pair,
+    Pairs,
+    Vocabulary,
     batches_per_epoch,
+    encode_pairs,
     evaluation_batches,
     token_batches,
     training_batches,
@@ -58,12 +64,12 @@ def same(left: Batch, right: Batch) -> bool:
 
 
 def test_pads_both_sides_and_shifts_the_target() -> None:
-    pairs = [Pair((7, EOS), (5, 6)), Pair((8, 9, EOS), (4,))]
-    (batch,) = evaluation_batches(pairs, max_tokens=6)
+    pairs = [Pair((8, 9, EOS), (4,)), Pair((7, EOS), (5, 6))]
+    (batch,) = evaluation_batches(pairs, max_tokens=30)
     assert batch.rows == (0, 1)
-    assert batch.source_BS.tolist() == [[7, EOS, PAD], [8, 9, EOS]]
-    assert batch.target_in_BT.tolist() == [[BOS, 5, 6], [BOS, 4, PAD]]
-    assert batch.target_out_BT.tolist() == [[5, 6, EOS], [4, EOS, PAD]]
+    assert batch.source_BS.tolist() == [[8, 9, EOS], [7, EOS, PAD]]
+    assert batch.target_in_BT.tolist() == [[BOS, 4, PAD], [BOS, 5, 6]]
+    assert batch.target_out_BT.tolist() == [[4, EOS, PAD], [5, 6, EOS]]
     assert batch.target_in_BT.dtype == batch.source_BS.dtype == torch.int64
     assert batch.n_tokens == 5
 
@@ -103,17 +109,67 @@ def test_training_goes_through_the_epochs(pairs: list[Pair]) -> None:
     assert rows(trained) == rows(chain(*epochs))
 
 
-def test_resuming_builds_no_earlier_batch(pairs: list[Pair]) -> None:
-    class Counted(list[Pair]):
-        built = 0
+def test_resuming_builds_no_earlier_batch(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Batch] = []
 
-        def __getitem__(self, index: int) -> Pair:  # type: ignore[override]
-            self.built += 1
-            return super().__getitem__(index)
+    def batch(*given: Any) -> Batch:
+        built.append(make(*given))
+        return built[-1]
 
-    counted = Counted(pairs)
-    batch = next(training_batches(counted, max_tokens=40, seed=2, start_step=10_000))
-    assert counted.built == len(batch.rows)
+    make = automoe.text.batches._batch
+    monkeypatch.setattr(automoe.text.batches, "_batch", batch)
+    resumed = next(training_batches(pairs, max_tokens=40, seed=2, start_step=10_000))
+    assert built == [resumed]
+
+
+def test_arrays_and_objects_give_the_same_batches(pairs: list[Pair]) -> None:
+    of_objects = token_batches(pairs, max_tokens=40, seed=1, epoch=0)
+    of_arrays = token_batches(Pairs.of(pairs), max_tokens=40, seed=1, epoch=0)
+    assert all(same(left, right) for left, right in zip(of_objects, of_arrays, strict=True))
+
+
+def shaped(n_source: int, n_target: int) -> Pair:
+    """A pair whose tensors have these lengths: the target counts with its BOS or EOS."""
+    return Pair((*[5] * (n_source - 1), EOS), (9,) * (n_target - 1))
+
+
+def n_padding(batch: Batch) -> int:
+    """The number of PAD in the source and in the target."""
+    return sum(int((tensor == PAD).sum()) for tensor in (batch.source_BS, batch.target_in_BT))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_pairs_of_one_shape_share_a_batch(seed: int) -> None:
+    mixed = [shaped(6, 2), shaped(6, 6), shaped(2, 6), shaped(6, 4)] * 4
+    epoch = list(token_batches(mixed, max_tokens=24, seed=seed, epoch=0))
+    assert [len(batch.rows) for batch in epoch] == [4] * 4
+    assert sum(map(n_padding, epoch)) == 0
+
+
+def test_a_batch_of_two_lengths_has_neighbours_in_both() -> None:
+    mixed = [shaped(5, 10), shaped(10, 4), shaped(11, 4), shaped(5, 11)]
+    epoch = evaluation_batches(mixed, max_tokens=22)
+    # By hand: the pairs of length 10 end with a long source, and those of length 11 begin with one.
+    assert [batch.rows for batch in epoch] == [(0,), (1, 2), (3,)]
+
+
+@pytest.mark.parametrize(("n_target", "sizes"), [(2, [3, 2]), (19, [5])])
+def test_a_batch_ends_early_where_it_saves_much_padding(n_target: int, sizes: list[int]) -> None:
+    mixed = [shaped(20, 20)] * 3 + [shaped(20, n_target)] * 2
+    # By hand: all five fit. Two targets are padded by 36 or 2; one more batch counts as 10.
+    epoch = evaluation_batches(mixed, max_tokens=100)
+    assert [len(batch.rows) for batch in epoch] == sizes
+
+
+def test_little_of_a_text_is_padding(shipped: Corpus, vocabulary: Vocabulary) -> None:
+    encoded = encode_pairs(shipped.split("train"), vocabulary, max_tokens=250).pairs
+    epoch = list(token_batches(encoded, max_tokens=1024, seed=0, epoch=0))
+    n_cells = sum(batch.source_BS.numel() + batch.target_in_BT.numel() for batch in epoch)
+    n_tokens = sum(len(pair.source) + len(pair.target) + 1 for pair in encoded)
+    assert sum(map(n_padding, epoch)) == n_cells - n_tokens
+    assert 1 - n_tokens / n_cells < 0.05  # sorted by length alone: 0.09
 
 
 def test_rows_name_the_pairs(pairs: list[Pair]) -> None:

@@ -33,6 +33,7 @@ def test_reads_a_split_only_when_asked(folder: Path) -> None:
         pytest.param("Café\nb", id="no newline at the end"),
         pytest.param("Café\r\nb\r\n", id="line ends of Windows"),
         pytest.param("\ufeffCafé\nb\n", id="byte order mark"),
+        pytest.param("\ufeffCafé\r\nb", id="both, and no newline at the end"),
     ],
 )
 def test_reads_files_of_other_systems(folder: Path, written: str) -> None:

@@ -19,6 +19,15 @@ def test_gives_back_what_it_encoded(vocabulary: Vocabulary, shipped: Corpus) -> 
         assert vocabulary.decode(vocabulary.encode(text)) == " ".join(text.split(" "))
 
 
+def test_encodes_many_texts_as_one(
+    vocabulary: Vocabulary, shipped: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = shipped.split("valid").target
+    monkeypatch.setattr(automoe.text.vocabulary, "_CHUNK", 7)
+    assert list(vocabulary.encode_all(texts)) == [vocabulary.encode(text) for text in texts]
+    assert list(vocabulary.encode_all(())) == []
+
+
 def test_adds_no_special_tokens(vocabulary: Vocabulary) -> None:
     ids = vocabulary.encode("could not read the file")
     assert ids
@@ -131,11 +140,24 @@ def test_samples_a_large_text_by_seed(tmp_path: Path, monkeypatch: pytest.Monkey
     text = [f"{letter}{letter} {letter}" for letter in "abcdefghijklmnop"]
 
     def letters(seed: int) -> bytes:
-        # 4 special tokens, the mark of a blank, 3 letters
-        return Vocabulary.train(text, size=8, model_path=tmp_path / "v", seed=seed).model
+        # 4 special tokens, the mark of a blank, 16 letters, and 3 of them behind a blank
+        return Vocabulary.train(text, size=24, model_path=tmp_path / "v", seed=seed).model
 
     assert letters(1) == letters(1)
     assert letters(1) != letters(2)
+
+
+def test_knows_the_characters_of_sentences_that_were_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(automoe.text.vocabulary, "_MAX_SENTENCES", 20)
+    rare = ["\0", "\u2581", "\u2585", "漢", "é"]  # the first three are SentencePiece's own
+    for seed in range(3):
+        text = [*SENTENCES, *rare]
+        vocabulary = Vocabulary.train(text, size=30, model_path=tmp_path / "v", seed=seed)
+        assert UNK not in vocabulary.encode("漢é")
+    lower = Vocabulary.train(text, size=26, model_path=tmp_path / "v", character_coverage=0.98)
+    assert UNK in lower.encode("漢é")
 
 
 @pytest.mark.parametrize("token", [-1, 400])

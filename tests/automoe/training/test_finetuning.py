@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +7,7 @@ import torch
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace, SpaceError
-from automoe.supernet import extract
+from automoe.supernet import Transformer, extract
 from automoe.text import Corpus, VocabularyError
 from automoe.training import (
     ONNX,
@@ -17,7 +19,7 @@ from automoe.training import (
     validation_loss,
     vocabulary_for,
 )
-from automoe.training.finetuning import _inherited
+from automoe.training.finetuning import _of_supernet
 from automoe.training.model_folder import ModelFolderError, TrainedModel
 from automoe.translation import Translator
 
@@ -40,7 +42,7 @@ def test_a_supernet_remembers_its_space_and_text(
 def test_inherited_weights_are_the_extracted_ones(
     trained: TrainedModel, space: SearchSpace, settings: TrainingSettings
 ) -> None:
-    model = _inherited(space.smallest(), settings, trained)
+    model = _of_supernet(space.smallest(), settings, trained)
     subnet = extract(trained.model, space.smallest())
     for name, weight in subnet.state_dict().items():
         assert torch.equal(weight, model.state_dict()[name])
@@ -112,3 +114,33 @@ def test_a_vocabulary_of_another_size_is_refused(corpus: Corpus, tmp_path: Path)
     vocabulary_for(corpus, path, size=40)
     with pytest.raises(VocabularyError, match="must hold 35 pieces. Got 40"):
         vocabulary_for(corpus, path, size=35)
+
+
+def test_a_model_from_scratch_takes_the_vocabulary_alone(
+    trained: TrainedModel,
+    space: SearchSpace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+) -> None:
+    # A rate this small moves no weight: what is saved is what it began with.
+    still = settings.model_copy(
+        update={"updates": 1, "learning_rate": 1e-30, "initial_weights": "scratch", "norm": "pre"}
+    )
+    result = finetune(space.smallest(), corpus, still, folder=tmp_path / "m", supernet=trained)
+    model = TrainedModel.load(tmp_path / "m")
+    assert model.vocabulary.sha256 == trained.vocabulary.sha256
+    assert model.model.config.pre_norm  # not the place that the supernet has
+    config = replace(trained.model.config, architecture=space.smallest(), pre_norm=True)
+    fresh, subnet = (
+        Transformer(config, seed=settings.seed),
+        extract(trained.model, space.smallest()),
+    )
+    name = "encoder.0.attention.query.weight"
+    weight = model.model.state_dict()[name]
+    assert torch.equal(weight, fresh.state_dict()[name])
+    assert not torch.equal(weight, subnet.state_dict()[name])
+    final = json.loads((tmp_path / "m" / "final_weights.json").read_text())
+    assert final["updates"] == [1]
+    assert final["valid_loss"] == result.final.valid_loss
+    assert final["description"] == "those of update 1, the best by the loss of 1 validation"

@@ -1,9 +1,11 @@
-"""Two real processes train like one that accumulates two batches."""
+"""Two real processes train like one that accumulates twice as many batches."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,22 +21,34 @@ SETTINGS = {
     "warmup_updates": 2,
     "dropout": 0.0,
     "attention_dropout": 0.0,
-    "balance_weight": 0.0,
     "max_sentence": 40,
+    "validate_every": 2,
 }
 
 
 @pytest.mark.slow
-def test_two_processes_equal_accumulation(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "accumulate"),
+    [
+        ({}, 1),
+        # Several batches of each process, of which the first ones are not added up at once.
+        ({"sampling": "sandwich", "clip_norm": 1.0, "average": 2}, 2),
+    ],
+    ids=["uniform", "sandwich"],
+)
+def test_two_processes_equal_one_with_twice_the_batches(
+    more: dict[str, Any], accumulate: int, tmp_path: Path
+) -> None:
     corpus = write_corpus(tmp_path / "text")
     space = tmp_path / "space.yaml"
     space.write_text(yaml.safe_dump(small_space().model_dump(mode="json")))
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     alone = [sys.executable]
-    models = {}
-    for name, start, accumulate in (("two", launch, 1), ("one", alone, 2)):
+    models, histories = {}, {}
+    for name, start, factor in (("two", launch, 1), ("one", alone, 2)):
         settings = tmp_path / f"{name}.yaml"
-        settings.write_text(yaml.safe_dump({**SETTINGS, "accumulate": accumulate}))
+        content = {**SETTINGS, **more, "accumulate": factor * accumulate}
+        settings.write_text(yaml.safe_dump(content))
         arguments = ["train", "--space", space, "--data", corpus.folder, "--settings", settings]
         subprocess.run(
             [*start, "-m", "automoe", *map(str, arguments), "-o", str(tmp_path / name)],
@@ -43,7 +57,12 @@ def test_two_processes_equal_accumulation(tmp_path: Path) -> None:
             timeout=300,
         )
         models[name] = TrainedModel.load(tmp_path / name).model.state_dict()
+        histories[name] = json.loads((tmp_path / name / "history.json").read_text())
     for name, weight in models["one"].items():
         if name.endswith("key.bias"):
             continue  # its gradient is rounding, which Adam amplifies
         torch.testing.assert_close(weight, models["two"][name], rtol=1e-3, atol=1e-4)
+    for one, two in zip(histories["one"], histories["two"], strict=True):
+        assert one["subnet_losses"] == pytest.approx(two["subnet_losses"], rel=1e-4)
+        for key in ("update", "train_loss", "valid_loss"):
+            assert one[key] == pytest.approx(two[key], rel=1e-4)

@@ -34,6 +34,19 @@ def test_a_sentinel_that_wanders_is_a_problem(path: Path) -> None:
     )  # the median is 1.045; 1.00, 1.01, 1.08 and 1.09 are further off than 0.026
 
 
+def test_a_drift_that_is_taken_out_is_a_note(path: Path) -> None:
+    rows = [
+        {"sentinel_ms": level, "raw_latency_ms": 10.0 * level, "latency_ms": 10.0 + step / 1e4}
+        for step, level in enumerate(1 + step / 100 for step in range(10))
+    ]
+    audit = audit_log(write_log(path, *rows))
+    assert audit.problems == ()
+    assert audit.conversions == (
+        "the sentinel drifted by 9% over the session (lag-1 correlation 0.70); 100% of that is "
+        "taken out of the latencies",
+    )
+
+
 def test_drift_is_judged_in_the_order_of_time_and_not_of_rows(path: Path) -> None:
     shuffled = [3, 0, 8, 5, 1, 9, 2, 7, 4, 6]
     rows = [{"sentinel_ms": 1 + step / 100, "measured_at": at(step)} for step in shuffled]

@@ -74,3 +74,35 @@ def test_an_input_decides_when_its_value_changes_what_is_counted(tmp_path: Path)
         { m = Cast<to = 1>(mask) y = Mul(x, m) }"""
     path = write_graph(tmp_path / "h.onnx", text)
     assert deciding_inputs(open_onnx_workload(path), path) == ()
+
+
+def ones(n: int) -> str:
+    return ", ".join(["1"] * n)
+
+
+# Both branches call their weight `w`, their product `p` and their constant `k`.
+SAME_NAMES = f"""same (bool c, float[3, 4] x) => (float y)
+{{
+    y = If<then_branch = t () => (float[3, 5] a) <float[4, 5] w = {{{ones(20)}}}>
+               {{ k = Constant<value = float[5] {{1, 1, 1, 1, 1}}>()
+                  p = MatMul(x, w) a = Add(p, k) }},
+           else_branch = e () => (float[3, 7] b) <double[4, 7] w = {{{ones(28)}}}>
+               {{ k = Cast<to = 11>(x) p = MatMul(k, w) b = Cast<to = 1>(p) }}>(c)
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "width", "read", "made"),
+    [("1", 5, 20 * 4 + 5 * 4, 2 * 15 * 4), ("0", 7, 28 * 8, (12 + 21) * 8 + 21 * 4)],
+)
+def test_branches_may_call_different_values_by_the_same_names(
+    tmp_path: Path, *, chosen: str, width: int, read: int, made: int
+) -> None:
+    path = write_graph(tmp_path / "g.onnx", SAME_NAMES)
+    costs = costs_of_graph(path, values=given(c=chosen))
+    assert costs.unknown_nodes == ()
+    assert costs.flops == 2 * 3 * 4 * width
+    assert costs.touched_weight_bytes == read
+    assert costs.weight_bytes == 20 * 4 + 28 * 8 + (5 * 4 if chosen == "1" else 0)
+    output = 3 * width * 4  # of the If itself
+    assert costs.activation_bytes == made + output

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from support.graphs import write_graph
 from support.onnx_runs import observed_shapes
 
 from profilers import GivenValues, WorkloadError, costs_of_graph
+from profilers.workload.runtime import newest_opset
 
 Shape = tuple[int, ...]
 
@@ -47,7 +49,7 @@ CASES: Mapping[str, tuple[str, Mapping[str, Shape], str | None]] = {
     "gemm": (
         graph(matrix("w", 4, 5), "y = Gemm(x, w)", X),
         {"x": (2, 3)},
-        "Dimension mismatch in unification between 4 and 3",
+        "(Dimension mismatch in unification between 4 and 3|the inner sizes are 3 and 4)",
     ),
     "gemm-turned": (graph(matrix("w", 5, 4), "y = Gemm<transB = 1>(x, w)", X), {"x": (2, 4)}, None),
     "gemm-bias": (
@@ -209,6 +211,9 @@ CASES: Mapping[str, tuple[str, Mapping[str, Shape], str | None]] = {
     "squeeze": (graph("int64[1] i = {0}", "y = Squeeze(x, i)", X), {"x": (2, 3)}, ""),
 }
 
+RELEASE = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+RUN_BY_OLD_RELEASES = ("bias", "lstm")
+
 
 def written(path: Path, text: str, opset: int = 17) -> Path:
     """The graph, whose output may have any shape."""
@@ -225,6 +230,10 @@ def test_the_runtime_decides_what_fits(tmp_path: Path, case: str) -> None:
     text, shapes, reason = CASES[case]
     path = written(tmp_path / "g.onnx", text)
     feeds = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    if case in RUN_BY_OLD_RELEASES and RELEASE < (1, 30):
+        observed_shapes(path, feeds)
+        assert costs_of_graph(path, shapes=shapes).unknown_nodes == ()
+        return
     if reason is None:
         shape = observed_shapes(path, feeds)["y"]
         assert costs_of_graph(path, shapes=shapes).activation_bytes == 4 * np.prod(shape)
@@ -260,6 +269,7 @@ def test_what_the_graph_declares_is_no_reason_to_refuse(tmp_path: Path) -> None:
     assert any("MatMul 'y': Incompatible dimensions" in node for node in unknown)
 
 
+@pytest.mark.skipif(newest_opset() < 23, reason="ONNX Runtime does not know Attention")
 def test_attention_without_heads_is_refused(tmp_path: Path) -> None:
     text = graph(matrix("w", 1), "y = Attention(x, z, z)", IMAGE, "float[e, f, g, i] z")
     path = written(tmp_path / "g.onnx", text, 23)
@@ -281,8 +291,8 @@ def test_a_region_of_a_picture_is_no_scale(tmp_path: Path) -> None:
 def test_a_lack_of_memory_is_no_refusal(tmp_path: Path) -> None:
     text = f"""g (float[n] x) => (float y) <{matrix("v", 1, 1, 1, 1)}, int64[1, 1, 1, 1] i = {{0}},
     int64[4] s = {{1, 1, {2**22}, {2**22}}}> {{ y = MaxUnpool<kernel_shape = [1, 1]>(v, i, s) }}"""
-    (unknown,) = costs_of_graph(written(tmp_path / "g.onnx", text)).unknown_nodes
-    assert "the shape of its output 'y' is unknown" in unknown
+    costs = costs_of_graph(written(tmp_path / "g.onnx", text))
+    assert (costs.unknown_nodes, costs.activation_bytes) == ((), 4 * 2**44)
 
 
 def test_a_product_with_very_many_rows_is_not_tried(tmp_path: Path) -> None:

@@ -93,3 +93,23 @@ def test_rows_below_a_header_that_is_not_in_the_file_keep_their_lines(
     path = tmp_path / "any.txt"
     path.write_text(content)
     assert [row.line for row in read_any_log(path).rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# measured at night, box 7\n#\n\nbatch,ms\n1,2.5\n2,3.25\n",
+        "# batch,ms\n1,2.5\n2,3.25\n",  # as numpy.savetxt writes it
+        "# measured at night\n#batch;ms\n1;2,5\n2;3,25\n",
+    ],
+)
+def test_comments_above_the_header_are_left_out(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path, content) == (("batch", "ms"), ROWS)
+    (row, _) = read_any_log(tmp_path / "any.csv").rows
+    assert (
+        row.line == content.count("\n", 0, content.index("1,2" if "1,2" in content else "1;2")) + 1
+    )
+
+
+def test_a_name_that_begins_with_the_mark_of_comments_stays(tmp_path: Path) -> None:
+    assert read(tmp_path, "# of calls,ms\n1,2.5\n2,3.25\n") == (("# of calls", "ms"), ROWS)

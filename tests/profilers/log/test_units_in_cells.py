@@ -21,6 +21,16 @@ def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog
         ("params", ("500M", "7B", "1.5B"), ["500000000", "7000000000", "1500000000"]),
         ("model", ("7b", "13b"), ["7000000000", "13000000000"]),
         ("buffer", ("512B", "4K"), ["512", "4000"]),
+        ("size", ("8B", "16B", "1K"), ["8", "16", "1000"]),
+        ("size", ("8B", "1G"), ["8", "1000000000"]),
+        ("size", ("8", "16", "1K"), ["8", "16", "1000"]),
+        ("size", ("1500B", "9000B"), ["1500", "9000"]),
+        ("size", ("8B", "1KB"), ["8e-06", "0.001"]),
+        ("size", ("7B", "13B"), ["7000000000", "13000000000"]),
+        ("size", ("350M", "1B", "8B"), ["350000000", "1000000000", "8000000000"]),
+        ("size", ("1.1B", "8B"), ["1100000000", "8000000000"]),
+        ("llm", ("1B", "8B"), ["1000000000", "8000000000"]),
+        ("msg", ("8B", "1M"), ["8", "1000000"]),
         ("memory_gb", ("16 GB", "512 MB"), ["16", "0.512"]),
         ("took", ("2 min", "0.5 h"), ["120000", "1800000"]),
         ("memory", ("16 GB", "512 MB"), ["16000", "512"]),
@@ -83,6 +93,21 @@ def test_a_column_of_several_units_is_text_and_that_is_said(
     (remark,) = log.remarks
     said = f"has numbers with several units or without one ({cells[0]!r}, {cells[1]!r}), so it is"
     assert said in remark
+
+
+@pytest.mark.parametrize("cells", [("8B", "16B"), ("8B", "1M", "4M"), ("512M", "1B", "2B")])
+def test_a_letter_that_may_mean_bytes_or_billions_is_asked_about(
+    tmp_path: Path, cells: tuple[str, ...]
+) -> None:
+    log = read(tmp_path, "size", *cells)
+    assert [row.cells["size"] for row in log.rows] == list(cells)
+    (remark,) = log.remarks
+    assert "column 'size' may hold bytes or billions" in remark
+
+
+def test_it_is_said_that_a_letter_means_bytes(tmp_path: Path) -> None:
+    (remark,) = read(tmp_path, "size", "8B", "1K").remarks
+    assert remark == "units are read: '8B' as 8 bytes in 'size'"
 
 
 def test_a_unit_means_the_same_in_every_file_of_a_column(tmp_path: Path) -> None:

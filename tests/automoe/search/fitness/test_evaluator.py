@@ -1,13 +1,16 @@
 import socket
 from pathlib import Path
 from random import Random
+from typing import Never
 
 import pytest
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
-from automoe.search import Evaluator, FitnessCache
+from automoe.search import Evaluator, FitnessCache, Workers
+from automoe.search.fitness import evaluator as evaluator_module
 from automoe.search.fitness.evaluator import OtherFilesError
+from automoe.search.workers.cluster import Cluster
 from automoe.text import CorpusError
 
 
@@ -152,3 +155,61 @@ def test_what_halving_drops_is_told_without_its_loss_on_less_text(
     Evaluator(Counted(some, "half"), Counted(some, "all"))(some, seen.append)
     n_kept = -(-len(some) // 2)
     assert seen == [*[None] * (len(some) - n_kept), *map(float, range(n_kept))]
+
+
+def test_the_time_of_one_is_told_before_most_are_evaluated(
+    space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = Random(2)
+    many = list(dict.fromkeys(space.sample(rng) for _ in range(40)))
+    clock = iter(range(10_000))
+    monkeypatch.setattr(evaluator_module, "monotonic", lambda: 0.25 * next(clock))
+    half, whole = Counted(many, "half"), Counted(many, "whole")
+    told: list[tuple[float, int]] = []
+    evaluator = Evaluator(half, whole, on_timed=lambda each_s: told.append((each_s, half.asked)))
+    evaluated = evaluator(many)
+    # Each stage takes a quarter of a second, and every second architecture reaches the last one.
+    assert told == [(0.25 + 0.125, 4)]
+    assert half.asked == len(many)
+    assert evaluated == Evaluator(Counted(many, "half"), Counted(many, "whole"))(many)
+    assert evaluator(many) == evaluated
+    assert len(told) == 1
+
+
+def test_slow_evaluations_are_timed_only_once(
+    space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = Random(2)
+    many = list(dict.fromkeys(space.sample(rng) for _ in range(40)))
+    clock = iter(range(10_000))
+    monkeypatch.setattr(evaluator_module, "monotonic", lambda: 60.0 * next(clock))
+    fitness = Counted(many, "slow")
+    told: list[tuple[float, int]] = []
+    Evaluator(fitness, on_timed=lambda each_s: told.append((each_s, fitness.asked)))(many)
+    assert told == [(60.0, 2)]  # the first one reads the files, and its time does not count
+
+
+def test_what_is_known_is_not_timed(some: list[Architecture]) -> None:
+    cache = FitnessCache()
+    Evaluator(Counted(some, "a"), cache=cache)(some[:-3])
+    told: list[float] = []
+    again = Counted(some, "a")
+    Evaluator(again, cache=cache, on_timed=told.append)(some)
+    assert again.asked == 3
+    assert told == []
+
+
+def test_timing_needs_no_worker(space: SearchSpace) -> None:
+    class Refused:
+        def __call__(self, call: object) -> Never:
+            raise AssertionError("a worker was asked")
+
+    rng = Random(2)
+    many = list(dict.fromkeys(space.sample(rng) for _ in range(40)))
+    elsewhere = Workers(Cluster(Refused(), 3, ()))
+
+    def stop(each_s: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Evaluator(Counted(many, "a"), workers=elsewhere, on_timed=stop)(many)

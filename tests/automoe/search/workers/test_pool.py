@@ -29,8 +29,9 @@ from automoe.search import (
 )
 from automoe.search.fitness.evaluator import OtherFilesError
 from automoe.search.state import SearchState
+from automoe.search.workers import pool
 from automoe.search.workers.cluster import Cluster, WorkerLostError, outcome_of
-from automoe.search.workers.pool import HERE
+from automoe.search.workers.pool import HERE, Patience
 from automoe.training import TrainingSettings, train_supernet
 
 
@@ -176,13 +177,13 @@ class Scripted:
     """A cluster in this process, some of whose workers die."""
 
     def __init__(self, *dies_at: int) -> None:
-        self._dies_at, self._n_calls = dies_at, 0
+        self._dies_at, self.n_calls = dies_at, 0
         self.cancelled = 0
 
     def submit(self, function: Any) -> Any:
         future: Any = Future()
-        self._n_calls += 1
-        if self._n_calls in self._dies_at:
+        self.n_calls += 1
+        if self.n_calls in self._dies_at:
             future.set_exception(ConnectionResetError("the node is gone"))
             return future
         try:
@@ -350,3 +351,30 @@ def test_an_address_of_ipv6_keeps_its_brackets(monkeypatch: pytest.MonkeyPatch) 
     ):
         pass
     assert asked == ["tcp://[::1]:8786"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which every call takes two seconds."""
+    seconds = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(pool, "monotonic", lambda: float(next(seconds)))
+
+
+def test_workers_start_when_this_process_has_evaluated_for_a_while(clock: None) -> None:
+    scripted = Scripted()
+    patient = Workers(scripted.cluster(n_workers=2), Patience(5.0))
+    assert list(patient.run_all(doubled, [3, 1])) == [(0, 6), (1, 2)]
+    assert scripted.n_calls == 0
+    # The third call ends after six seconds.
+    assert sorted(patient.run_all(doubled, [5, 6, 7])) == [(0, 10), (1, 12), (2, 14)]
+    assert scripted.n_calls == 2
+    assert sorted(patient.run_all(doubled, [8, 9])) == [(0, 16), (1, 18)]
+    assert scripted.n_calls == 4
+
+
+@pytest.mark.slow
+def test_processes_use_one_thread_each_and_do_not_wait_busily(tmp_path: Path) -> None:
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY"]
+    with workers(2) as started:
+        values = dict(started.run_all(os.getenv, names))
+    assert values == {0: "1", 1: "1", 2: "1", 3: "PASSIVE"}

@@ -1,0 +1,38 @@
+"""This module writes limits so that they hold as they are printed.
+
+A lower limit is rounded down and an upper limit is rounded up: an interval then contains what it
+contained before, and a budget that is named is feasible. All four packages print limits, and each
+package imports only what stands below it. So this module is in the lowest package.
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from math import isfinite
+
+_DIGITS = 4
+_EXACT = 1000  # digits, more than any number of double precision has
+
+
+def rounded_down(value: float, digits: int = _DIGITS, *, places: int | None = None) -> str:
+    """Return a lower limit as a text that is not above it.
+
+    Args:
+        value: The limit.
+        digits: The number of significant digits, at most 6.
+        places: The number of digits behind the decimal point, in place of `digits`.
+    """
+    return _rounded(value, ROUND_FLOOR, digits, places)
+
+
+def rounded_up(value: float, digits: int = _DIGITS, *, places: int | None = None) -> str:
+    """Return an upper limit as a text that is not below it, see `rounded_down`."""
+    return _rounded(value, ROUND_CEILING, digits, places)
+
+
+def _rounded(value: float, rounding: str, digits: int, places: int | None) -> str:
+    if not isfinite(value):
+        return f"{value:g}"
+    exact = Decimal(repr(float(value)))  # the shortest text of this number, not its binary digits
+    if places is None:
+        return f"{float(Context(prec=digits, rounding=rounding).create_decimal(exact)):g}"
+    step = Decimal(1).scaleb(-places)
+    return f"{exact.quantize(step, rounding=rounding, context=Context(prec=_EXACT)):f}"

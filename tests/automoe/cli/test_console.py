@@ -1,0 +1,60 @@
+"""Progress as lines, with the time that is left, when stderr is not a terminal."""
+
+import pytest
+
+from automoe.cli import console
+from automoe.cli.console import progress_bar
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Clock:
+    """A clock that tests set."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(console, "time", clock)
+    return clock
+
+
+def test_the_time_left_is_that_of_the_pace_so_far(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Search") as advance:
+        for n in range(1, 101):
+            clock.now = 2.0 * n
+            advance(n, 1000, "best 3.2")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Search: 5 of 1000, 33 min left; best 3.2"  # 995 times two seconds
+    assert lines[-1] == "Search: 100 of 1000, 30 min left; best 3.2"
+
+
+def test_what_was_known_takes_no_time_and_shortens_none(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Search") as advance:
+        for n in range(1, 501):  # at once
+            advance(n, 1000)
+        for n in range(501, 506):
+            clock.now += 2.0
+            advance(n, 1000)
+    assert capsys.readouterr().err == "Search: 505 of 1000, 16 min left\n"  # 495 times two seconds
+
+
+def test_the_pace_is_that_of_the_last_minutes(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Search") as advance:
+        for n in range(1, 1001):
+            clock.now += 0.1 if n <= 500 else 10.0  # other programs begin to use the cores
+            advance(n, 1000)
+            if n == 520:
+                break
+    assert capsys.readouterr().err.splitlines()[-1] == "Search: 520 of 1000, 80 min left"
+
+
+def test_the_end_is_told_whenever_it_comes(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Fit") as advance:
+        advance(1, 1)
+    assert capsys.readouterr().err == "Fit: 1 of 1, finished\n"

@@ -5,9 +5,11 @@ few elements may tell the size of a tensor, and one that is larger than the memo
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from profilers.workload.runtime import opened_session
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 
 _SECONDS = 60.0
-_MOST_BYTES = 4 << 30  # of addresses; ONNX Runtime takes one gigabyte before it runs anything
+_MOST_BYTES = 4 << 30  # of addresses, and fewer on a machine with little memory
+_OWN_BYTES = 1 << 30  # of addresses that ONNX Runtime takes before it runs anything
 
 # The name of an input, with its NumPy type, its shape, and its elements: all, or one for all.
 Feeds = Mapping[str, tuple[str, Sequence[int], Sequence[float]]]
@@ -62,7 +65,12 @@ def _asked(model: ModelProto, feeds: Feeds | None) -> dict[str, Any]:
     argv = [sys.executable, "-P", "-m", "profilers.costs.trial"]
     try:
         run = subprocess.run(
-            argv, input=task.encode(), capture_output=True, timeout=_SECONDS, check=True
+            argv,
+            input=task.encode(),
+            capture_output=True,
+            timeout=_SECONDS,
+            check=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # each thread takes addresses
         )
         return dict(json.loads(run.stdout))
     except (OSError, subprocess.SubprocessError, ValueError):
@@ -95,14 +103,22 @@ def _array(dtype: str, shape: Sequence[int], elements: Sequence[float]) -> Any:
 
 
 def _limit_memory() -> None:
-    """Make a request for more memory fail, rather than take the memory of other programs."""
-    try:
+    """Make a request for more memory fail, rather than take the memory of other programs.
+
+    Where the system knows no such limit, as Windows and macOS do not, there is none.
+    """
+    with suppress(ImportError, AttributeError, ValueError, OSError):
         import resource
-    except ImportError:  # not on Unix
-        return
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _MOST_BYTES if most == resource.RLIM_INFINITY else min(_MOST_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = _most_bytes(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def _most_bytes(memory: int) -> int:
+    """Return the limit on a machine with this many bytes of memory: half of it may be used."""
+    return min(_MOST_BYTES, _OWN_BYTES + memory // 2)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, save
 from support.graphs import write_graph
 
 from profilers import costs_of_graph
-from profilers.costs.trial import described, tried
+from profilers.costs.trial import _limit_memory, _most_bytes, described, tried
 from profilers.costs.values import UnknownCostError
 
 SIDE = 65536
@@ -95,3 +95,20 @@ def test_a_trial_answers_with_few_elements() -> None:
     for n, elements in ((3, [0, 0, 0]), (5000, None)):
         (output,) = tried(model, {"size": ("int64", (1,), [n])})["outputs"]
         assert output == ["float32", [n], elements]
+
+
+@pytest.mark.parametrize(("memory_gib", "limit_gib"), [(1, 1.5), (4, 3), (64, 4)])
+def test_a_trial_takes_at_most_half_of_a_small_memory(memory_gib: int, limit_gib: float) -> None:
+    assert _most_bytes(memory_gib << 30) == limit_gib * (1 << 30)
+
+
+def test_a_system_without_such_a_limit_asks_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+
+    def refuses(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")  # as macOS does
+
+    monkeypatch.setattr(resource, "setrlimit", refuses)
+    _limit_memory()
+    monkeypatch.delattr(resource, "RLIMIT_AS")  # OpenBSD has none
+    _limit_memory()

@@ -299,9 +299,7 @@ def _cancels(
     least = min(_SHARE * latency, _SHARE * own, _CLOSE)
     if product < least:
         return "its product with the latency follows from the other columns"
-    if (
-        suspect.is_whole
-    ):  # as a number of FLOPs is, which explains the latency well, but not exactly
+    if suspect.is_whole:  # a number of FLOPs explains the latency well, but not exactly
         least *= _EXACT
     if times and quotient < least and own > _EXPLAINED * latency:
         return "it follows the latency more closely than the other columns explain"

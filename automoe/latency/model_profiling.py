@@ -218,7 +218,7 @@ def _from_costs(opened: OnnxWorkload, model: Path, device: Device) -> list[str]:
             f"Unknown nodes: {len(costs.unknown_nodes)}, the first is {costs.unknown_nodes[0]}."
         )
     needed, present = costs.peak_memory_bytes / _GIB, info.memory_mb / 1024
-    if needed > present and not info.is_simulated:
+    if 0 < present < needed and not info.is_simulated:  # 0 is unknown
         sentences.append(
             f"One run takes about {needed:.3g} GiB of memory, and the machine has {present:.3g} "
             "GiB: the system may end the worker. Measure smaller shapes, or on a larger machine."

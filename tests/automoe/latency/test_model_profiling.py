@@ -163,7 +163,9 @@ def test_it_is_said_that_a_run_takes_more_memory_than_there_is(
         { big = Expand(x, size) y = ReduceSum(big) }"""
     path = write_graph(tmp_path / "m.onnx", text)
     device = get_device("cpu")
-    small = replace(device.info(), memory_mb=4096)
-    monkeypatch.setattr(device, "info", lambda: small)
-    (sentence,) = _from_costs(open_onnx_workload(path), path, device)
+    opened, info = open_onnx_workload(path), device.info()
+    monkeypatch.setattr(device, "info", lambda: replace(info, memory_mb=0))  # it is unknown
+    assert _from_costs(opened, path, device) == []
+    monkeypatch.setattr(device, "info", lambda: replace(info, memory_mb=4096))
+    (sentence,) = _from_costs(opened, path, device)
     assert sentence.startswith("One run takes about 16 GiB of memory, and the machine has 4 GiB")

@@ -20,19 +20,33 @@ def rounded_down(value: float, digits: int = _DIGITS, *, places: int | None = No
         digits: The number of significant digits, at most 6.
         places: The number of digits behind the decimal point, in place of `digits`.
     """
-    return _rounded(value, ROUND_FLOOR, digits, places)
+    return _rounded(_exact(value), ROUND_FLOOR, digits, places)
 
 
 def rounded_up(value: float, digits: int = _DIGITS, *, places: int | None = None) -> str:
     """Return an upper limit as a text that is not below it, see `rounded_down`."""
-    return _rounded(value, ROUND_CEILING, digits, places)
+    return _rounded(_exact(value), ROUND_CEILING, digits, places)
 
 
-def _rounded(value: float, rounding: str, digits: int, places: int | None) -> str:
-    if not isfinite(value):
-        return f"{value:g}"
-    exact = Decimal(repr(float(value)))  # the shortest text of this number, not its binary digits
+def percent_down(share: float, places: int = 1) -> str:
+    """Return a share that is a lower limit in percent, with the sign: `91.8 %`."""
+    return f"{_rounded(_exact(share).scaleb(2), ROUND_FLOOR, _DIGITS, places)} %"
+
+
+def percent_up(share: float, places: int = 1) -> str:
+    """Return a share that is an upper limit in percent, see `percent_down`."""
+    return f"{_rounded(_exact(share).scaleb(2), ROUND_CEILING, _DIGITS, places)} %"
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(float(value)))  # the shortest text of this number, not its binary digits
+
+
+def _rounded(exact: Decimal, rounding: str, digits: int, places: int | None) -> str:
+    if not isfinite(exact):
+        return f"{float(exact):g}"
     if places is None:
         return f"{float(Context(prec=digits, rounding=rounding).create_decimal(exact)):g}"
     step = Decimal(1).scaleb(-places)
-    return f"{exact.quantize(step, rounding=rounding, context=Context(prec=_EXACT)):f}"
+    rounded = exact.quantize(step, rounding=rounding, context=Context(prec=_EXACT))
+    return f"{rounded if rounded else abs(rounded):f}"  # no -0.00

@@ -13,7 +13,7 @@ from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, Natural, Options, Out, argument
 from automoe.cli.outputs import require_writable
 from automoe.cli.share import parse_share
-from devices.rounding import rounded_down
+from devices.rounding import percent_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,8 +242,8 @@ def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> 
     )
     for coverage in report.coverage:
         unseen = "rows of unseen groups" if report.n_groups else "rows"
-        share = rounded_down(100 * coverage.share, places=1)
-        print(f"bound at {coverage.confidence:g}: held on {share} % of {unseen}")
+        share = percent_down(coverage.share)
+        print(f"bound at {coverage.confidence:g}: held on {share} of {unseen}")
     if report.noise_floor is not None:
         print(f"half-width of the rows' 95 % intervals, median: {report.noise_floor:.1%}")
     if report.quality:

@@ -23,6 +23,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.architecture_profiling import ProfileSummary
 from automoe.latency.features import feature_table
+from devices.rounding import percent_up
 from predictors import FitReport, Predictor, fit_log, read_table
 from predictors.next_rows import most_informative
 from predictors.preparation import MIN_ROWS
@@ -91,7 +92,7 @@ class Confirmation:
     def __str__(self) -> str:
         return (
             f"{self.n_rows} fresh rows were predicted with a mean error of {self.mape:.1%}, "
-            f"which is at most {self.bound:.1%} for new architectures"
+            f"which is at most {percent_up(self.bound)} for new architectures"
         )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.rounding import rounded_down, rounded_up
+from devices.rounding import percent_down, percent_up, rounded_down, rounded_up
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
 
@@ -44,3 +44,21 @@ def test_a_limit_that_needs_no_rounding_stays(number: int, exponent: int) -> Non
 )
 def test_the_texts_of_some_limits(value: float, digits: int, low: str, high: str) -> None:
     assert (rounded_down(value, digits), rounded_up(value, digits)) == (low, high)
+
+
+def test_a_limit_just_below_zero_is_zero() -> None:
+    assert rounded_up(-0.001, places=2) == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("share", "low", "high"),
+    [
+        (0.57, "57.0 %", "57.0 %"),  # 100 times that is 56.99999999999999
+        (0.07, "7.0 %", "7.0 %"),  # 7.000000000000001
+        (0.91789, "91.7 %", "91.8 %"),
+        (0.99999, "99.9 %", "100.0 %"),
+        (math.inf, "inf %", "inf %"),
+    ],
+)
+def test_a_share_in_percent_holds_as_it_is_printed(share: float, low: str, high: str) -> None:
+    assert (percent_down(share), percent_up(share)) == (low, high)

@@ -10,7 +10,7 @@ from support.small_text import small_space
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.translation_workload import TranslationWorkload
-from automoe.latency.active_profiling import Goal, profile_until, upper_bound
+from automoe.latency.active_profiling import Confirmation, Goal, profile_until, upper_bound
 from automoe.latency.architecture_profiling import ProfileSummary
 from automoe.latency.features import features
 from profilers import FailedPoint, LatencyLog, LogError, read_log
@@ -192,3 +192,9 @@ def test_the_same_seed_measures_the_same(tmp_path: Path, seed: int) -> None:
         profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench, seed=seed)
         ids.append([row["point_id"] for row in read_log(bench.log.path)])
     assert ids[0] == ids[1]
+
+
+def test_the_bound_of_a_confirmation_is_rounded_up() -> None:
+    assert str(Confirmation(n_rows=16, mape=0.02, bound=0.0301)).endswith(
+        "at most 3.1 % for new architectures"
+    )

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers.log.any_log import LARGEST, AnyLog, Row, number
-from profilers.log.column_names import is_duration, is_known_before_measuring, words
+from profilers.log.column_names import (
+    is_duration,
+    is_known_before_measuring,
+    is_time_for_one,
+    words,
+)
 from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
 from profilers.log.known_tables import known_table
 from profilers.log.lists import parse_list
@@ -30,8 +35,9 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     that another program is known to write. In any other log these are all columns whose name
     contains a word for a latency, and no word for a spread, a minimum or a percentile. A column
     that is constant or 0 does not count beside others, and neither do the times to the tokens of a
-    request beside that of the whole request. When some of these are totals, only the
-    totals count; otherwise only the means, if there are any.
+    request beside that of the whole request, nor the time for one of something beside the whole
+    time. When some of these are totals, only the totals count; otherwise only the means, if there
+    are any.
 
     Raises:
         LogError: A named column is absent, or no column looks like a latency.
@@ -54,6 +60,7 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     candidates = [name for name in possible if "latency" in words(name)] or possible
     if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
         candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
+    candidates = [name for name in candidates if not is_time_for_one(name)] or candidates
     for kind in _MEANS:
         candidates = [name for name in candidates if kind in words(name)] or candidates
     if not candidates:

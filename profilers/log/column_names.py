@@ -64,7 +64,8 @@ _RESULT = (
     | {"mfu", "hfu", "mbu", "util", "utils", "utilization", "utilisation", "occupancy"}
     | {"efficiency", "acceptance", "completed"}
     | {"drift", "sentinel", "samples", "processes", "wall", "quality", "stop", "reason"}
-    | {"mape", "loss", "bleu", "accuracy", "perplexity", "ppl"}
+    | {"mape", "loss", "bleu", "accuracy", "perplexity", "ppl", "wer", "cer", "rmse", "mse"}
+    | {"psnr", "ssim", "miou", "auc", "rouge", "chrf", "maxrss"}
 )
 _BOOKKEEPING = frozenset(
     {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}
@@ -106,7 +107,9 @@ _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
 _END_TO_END = re.compile(r"E2EL?(?![a-z])")  # one word, although a capital follows a digit
 _SECOND = "|".join(word for word, unit in UNIT_WORDS.items() if unit == "s")
 _RATE = re.compile(rf"(/|\bper|_per)[ _]?({_SECOND})(?![a-z])")
-_TIME_PER = re.compile(rf"({'|'.join(UNIT_WORDS)})\s*(/|[ _]per[ _])\s*[a-z]")
+_FOR_ONE = r"\s*(/|[ _]per[ _-])\s*[a-z]"
+_TIME_PER = re.compile(rf"({'|'.join(UNIT_WORDS)}){_FOR_ONE}")
+_TIME_FOR_ONE = re.compile(rf"(?<![a-z])({'|'.join(UNIT_WORDS)}|latency|time|duration){_FOR_ONE}")
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -136,6 +139,14 @@ def is_duration(name: str) -> bool:
 def is_time_per(name: str) -> bool:
     """Return whether a name is a time for one of something: `s/iter`, `ms_per_token`."""
     return _TIME_PER.match(name.lower()) is not None
+
+
+def is_time_for_one(name: str) -> bool:
+    """Return whether a name says anywhere that it is a time for one of something.
+
+    `latency (ms/img)` and `latency per token` do.
+    """
+    return _TIME_FOR_ONE.search(name.lower()) is not None
 
 
 def is_rate(name: str) -> bool:

@@ -40,6 +40,9 @@ def with_columns(path: Path, *names: str) -> AnyLog:
             ("Input len", "Mean TTFT (ms)", "Mean TPOT (ms)", "Mean E2EL (ms)"),
             ("Mean E2EL (ms)",),
         ),
+        (("batch", "latency (ms/img)", "latency (ms)"), ("latency (ms)",)),
+        (("latency_per_token_ms", "latency_total"), ("latency_total",)),
+        (("batch", "latency per image (ms)"), ("latency per image (ms)",)),
         (("isl", "ttft_ms", "e2e_latency_ms", "P99 E2E Latency"), ("e2e_latency_ms",)),
     ],
 )

@@ -87,7 +87,12 @@ def test_a_rate_is_no_duration() -> None:
     ("name", "kind"),
     [
         *(("\u6279\u91cf", "unclear"), ("\u0440\u0430\u0437\u043c\u0435\u0440", "unclear")),
-        *(("opsPerSec", "result"), ("\u5ef6\u8fdfms", "result"), ("cov", "result")),
+        *(
+            ("opsPerSec", "result"),
+            ("wer", "result"),
+            ("\u5ef6\u8fdfms", "result"),
+            ("cov", "result"),
+        ),
     ],
 )
 def test_words_of_any_script_are_read(name: str, kind: str) -> None:

@@ -11,7 +11,10 @@ from typing import Final
 from profilers.log.known_tables import HYPERFINE, known_table
 
 _APART: Final = re.compile(r"[\s=]+")
+_OPTION: Final = re.compile(r"--?[^\W\d].*")  # -1 is a number
 _PREFIX: Final = "parameter_"
+_GIVEN: Final = "yes"
+_NOT_GIVEN: Final = "no"
 
 Cells = tuple[str, ...]
 
@@ -32,19 +35,42 @@ def with_arguments(
     has_own = any(name.startswith(_PREFIX) for name in columns)
     if table is None or table.program != HYPERFINE or place is None or has_own or not rows:
         return columns, list(rows), ()
-    commands = [_APART.split(cells[place].strip()) for cells in rows]
-    if len({len(words) for words in commands}) > 1:
-        return columns, list(rows), ()
+    commands = [_arguments(cells[place]) for cells in rows]
     arguments: dict[str, Sequence[str]] = {}
-    for number, words in enumerate(zip(*commands, strict=True)):
-        if len(set(words)) > 1:
-            before = commands[0][number - 1] if number else ""
-            option = before.lstrip("-") if before.startswith("-") else ""
-            name = f"{_PREFIX}{option or number}"
-            arguments[name if name not in arguments else f"{_PREFIX}{number}"] = words
+    for name in dict.fromkeys(name for command in commands for name in command):
+        own = [command.get(name) for command in commands]
+        if None in own and set(own) != {_GIVEN, None}:
+            return columns, list(rows), ()
+        values = [_NOT_GIVEN if value is None else value for value in own]
+        if len(set(values)) > 1:
+            arguments[f"{_PREFIX}{name}"] = values
     if not arguments:
         return columns, list(rows), ()
     remark = f"what differs between the commands became columns: {', '.join(arguments)}"
     added = zip(*arguments.values(), strict=True)
     wider = [(*cells, *more) for cells, more in zip(rows, added, strict=True)]
     return (*columns, *arguments), wider, (remark,)
+
+
+def _arguments(command: str) -> dict[str, str]:
+    """Return the value of each option by its name, and of each other word by its number from 0.
+
+    Options may stand in any order. An option without a value is `yes`. The second value of an
+    option that is given twice is that of `NAME_2`.
+    """
+    values: dict[str, str] = {}
+    n_others, option = 0, ""
+    for word in _APART.split(command.strip()):
+        if _OPTION.fullmatch(word):
+            option = name = word.lstrip("-")
+            n_given = 1
+            while option in values:
+                n_given += 1
+                option = f"{name}_{n_given}"
+            values[option] = _GIVEN
+        elif option:
+            values[option], option = word, ""
+        else:
+            values[f"{n_others}"] = word
+            n_others += 1
+    return values

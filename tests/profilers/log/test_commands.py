@@ -46,6 +46,37 @@ def test_what_differs_between_commands_becomes_columns(tmp_path: Path) -> None:
     assert log.remarks[0].endswith("became columns: parameter_0, parameter_n")
 
 
+def arguments_of(path: Path, *commands: str) -> dict[str, list[str]]:
+    header = "command,mean,stddev,median,user,system,min,max"
+    path.write_text("\n".join([header, *(f"{x},1,0,1,1,1,1,1" for x in commands)]) + "\n")
+    log = read_any_log(path)
+    return {name: [row.cells[name] for row in log.rows] for name in log.columns[8:]}
+
+
+def test_options_may_stand_in_any_order(tmp_path: Path) -> None:
+    read = arguments_of(tmp_path / "any.csv", "run -t 1 --size=64 x", "run --size 128 -t 2 y")
+    assert read == {
+        "parameter_t": ["1", "2"],
+        "parameter_size": ["64", "128"],
+        "parameter_1": ["x", "y"],
+    }
+
+
+def test_an_option_without_a_value_is_given_or_not(tmp_path: Path) -> None:
+    read = arguments_of(tmp_path / "any.csv", "run --n -1", "run --n 2 --fast", "run --fast --n 3")
+    assert read == {"parameter_n": ["-1", "2", "3"], "parameter_fast": ["no", "yes", "yes"]}
+
+
+def test_no_is_a_value_too(tmp_path: Path) -> None:
+    read = arguments_of(tmp_path / "any.csv", "run --cache no", "run --cache always")
+    assert read == {"parameter_cache": ["no", "always"]}
+
+
+def test_an_option_that_is_given_twice_keeps_both_values(tmp_path: Path) -> None:
+    read = arguments_of(tmp_path / "any.csv", "run -D a=1 -D b=1", "run -D a=1 -D b=2")
+    assert list(read.values()) == [["1", "2"]]
+
+
 @pytest.mark.parametrize(
     ("column", "cells"), [("parameter_n", ("run 1", "run 2")), ("memory", ("run 1", "run 2 x"))]
 )

@@ -191,7 +191,8 @@ def _keys(pairs: Pairs) -> NDArray[np.int64]:
     lengths_N = pairs.lengths
     differences_N = pairs.target_lengths - pairs.source_lengths
     turned_N = np.where(lengths_N % 2, differences_N, -differences_N)
-    return lengths_N * (2 * lengths_N.max()) + turned_N
+    keys_N: NDArray[np.int64] = lengths_N * (2 * lengths_N.max()) + turned_N
+    return keys_N
 
 
 def _cuts(

@@ -103,7 +103,8 @@ class Corpus:
 
         Raises:
             CorpusError: There is no such split; or a file cannot be read, is empty, is not UTF-8,
-                has a blank line, or has fewer or more lines than its translation.
+                has a blank line or other line ends, or differs from its translation in the number
+                of lines.
         """
         if name not in get_args(Split):
             raise CorpusError(f"'split' must be one of train, valid, test. Got {name!r}.")
@@ -153,6 +154,10 @@ def _read_lines(path: Path) -> tuple[str, ...]:
         raise CorpusError(f"'{path}' cannot be read: {error.strerror}. Check the file.") from None
     if not content:
         raise CorpusError(f"'{path}' is empty. Put one sentence on each line.")
+    if b"\n" not in content and b"\r" in content.rstrip(b"\r"):
+        raise CorpusError(
+            f"'{path}' must end its lines with \\n. Got \\r only; convert the line ends."
+        )
     # Only \n ends a line. str.splitlines also cuts at U+2028, after which lines would not match.
     lines = content.removesuffix(b"\n").split(b"\n")
     return tuple(_decode(line, path, number) for number, line in enumerate(lines, start=1))
@@ -166,6 +171,11 @@ def _decode(line: bytes, path: Path, number: int) -> str:
             f"'{path}', line {number}: must be UTF-8. "
             f"Got byte 0x{line[error.start]:02x} at {error.start}; convert the file to UTF-8."
         ) from None
+    if "\0" in text:
+        raise CorpusError(
+            f"'{path}', line {number}: must be text. Got a character 0, as in files in "
+            "UTF-16; convert the file to UTF-8."
+        )
     if not text.strip():
         raise CorpusError(
             f"'{path}', line {number}: must hold a sentence. "

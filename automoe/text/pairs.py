@@ -41,7 +41,7 @@ class Pair:
 
 
 class Pairs(Sequence[Pair]):
-    """Sentence pairs in two arrays, which need a twentieth of the memory of `Pair` objects.
+    """Sentence pairs in two arrays, which need a tenth of the memory of `Pair` objects.
 
     Attributes:
         ids: The ids of all pairs, one after the other: the source with EOS, BOS, the target and

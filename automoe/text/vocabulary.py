@@ -15,7 +15,7 @@ from automoe.text.corpus import Corpus
 from automoe.text.special_tokens import BOS, EOS, PAD, UNK
 from devices.files import replacing
 
-_MAX_SENTENCES = 200_000  # 547 000 take three times as long and make texts 0.05 % shorter
+_MAX_SENTENCES = 200_000  # 547 000 take three times as long and make texts 0.1 % shorter
 _SEEDS = 12, 100_000, 1_000_000  # the candidates for one piece, the fewest and the most in all
 _N_THREADS = 16  # on any machine, because sums in another order would give other bytes
 _RESERVED = frozenset("\0 \u2581\u2585")  # SentencePiece uses these characters itself
@@ -216,6 +216,11 @@ def _explain(message: str, options: Mapping[str, Any]) -> str:
         return (
             f"'size' must be at least {smallest[1]}, one for each character of this text. {got}; "
             f"raise it or lower 'character_coverage' ({options['character_coverage']})."
+        )
+    if "!sentences_.empty()" in message:
+        return (
+            f"'text' must hold a sentence of at most {_MAX_SENTENCE_BYTES} bytes. "
+            "Got longer ones only; put one sentence on each line."
         )
     reason = " ".join(message.split())
     return f"SentencePiece could not train with {options}: {reason} Change these or the text."

@@ -21,6 +21,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 BASELINES = ("manual", "switch")
 
 
+def asked_fields(section: BaseModel) -> dict[str, Any]:
+    """Return the fields of a section that a configuration sets, as JSON types.
+
+    A later release may have more of them. Results of before stay valid under their defaults.
+    """
+    return section.model_dump(mode="json", exclude_unset=True)
+
+
 class Section(BaseModel):
     """A part of the configuration."""
 
@@ -173,7 +181,7 @@ class FinalSection(Section):
         Raises:
             SettingsError: A change is no setting, or out of range.
         """
-        return TrainingSettings.of(**self.train.model_dump() | final.changes | {"seed": seed})
+        return TrainingSettings.of(**asked_fields(self.train) | final.changes | {"seed": seed})
 
 
 class EvaluateSection(Section, DecodingSettings):
@@ -229,7 +237,7 @@ class ClaimConfig(Section):
         """
         content = read_yaml(path)
         if isinstance(file := content.get("space"), str):
-            content["space"] = SearchSpace.load(str(path.parent / file)).model_dump()
+            content["space"] = asked_fields(SearchSpace.load(str(path.parent / file)))
         return validated(cls, content)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import BASELINES, KINDS, Experiment
+from paper_claim.config import BASELINES, KINDS, Experiment, asked_fields
 from paper_claim.searches import chosen
 from paper_claim.tasks import Task
 
@@ -25,11 +25,11 @@ def profile_task(experiment: Experiment) -> Task:
     """Return the task that measures the log for the predictor."""
     config = experiment.config
     asked = {
-        "space": config.space.model_dump(mode="json"),
+        "space": asked_fields(config.space),
         "workload": str(config.workload),
         "device": config.device,
         "seed": config.seed,
-        **config.profile.model_dump(mode="json"),
+        **asked_fields(config.profile),
     }
     return Task(experiment, "", "profile", asked, _profiled)
 

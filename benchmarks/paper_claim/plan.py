@@ -8,7 +8,7 @@ from typing import Any
 
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment
+from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, asked_fields
 from paper_claim.tasks import Task
 from paper_claim.trainings import of_all_kinds
 
@@ -26,7 +26,7 @@ def plan_task(experiment: Experiment) -> Task:
     """Return the task that times updates of this machine, one thread each."""
     config = experiment.config
     asked = {
-        "space": config.space.model_dump(mode="json"),
+        "space": asked_fields(config.space),
         "max_tokens": {"train": config.train.max_tokens, "final": config.final.train.max_tokens},
     }
     return Task(experiment, "", "plan", asked, _timed)

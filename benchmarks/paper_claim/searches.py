@@ -8,7 +8,7 @@ from typing import Any
 
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import BASELINES, Experiment, Method
+from paper_claim.config import BASELINES, Experiment, Method, asked_fields
 from paper_claim.tasks import Task, read_result
 from paper_claim.trainings import (
     budget_name,
@@ -119,9 +119,9 @@ def parity_tasks(experiment: Experiment) -> list[Task]:
 def _search_task(
     experiment: Experiment, name: str, method: Method, limits: dict[str, float], seed: int
 ) -> Task:
-    evolution = experiment.config.search.evolution.model_dump(mode="json")
+    evolution = asked_fields(experiment.config.search.evolution)
     asked = {
-        "method": method.model_dump(mode="json"),
+        "method": asked_fields(method),
         "settings": {**evolution, **limits, "random": method.random, "seed": seed},
         "supernet": supernet_digest(experiment),
     }
@@ -166,7 +166,7 @@ def inherited_tasks(experiment: Experiment) -> list[Task]:
         asked = {
             "architecture": architecture.to_dict(),
             "supernet": supernet_digest(experiment),
-            "evaluate": experiment.config.evaluate.model_dump(mode="json"),
+            "evaluate": asked_fields(experiment.config.evaluate),
         }
         tasks.append(Task(experiment, "inherited", architecture.id, asked, _inherited))
     return tasks

@@ -7,7 +7,7 @@ from typing import Any
 
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, Final
+from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, Final, asked_fields
 from paper_claim.routing import routed
 from paper_claim.tasks import Task, read_result
 from paper_claim.translations import scored
@@ -24,15 +24,13 @@ from automoe.training import (
     TrainingResult,
     TrainingSettings,
     finetune,
-    sandwich,
+    sampled,
     train,
-    uniform,
 )
 from automoe.training.model_folder import VOCABULARY, WEIGHTS, TrainedModel
-from automoe.training.supernet_run import remember_corpus
+from automoe.training.subnets import validated
+from automoe.training.supernet_run import remember_corpus, remember_training
 from automoe.translation import Translator
-
-_FREE = {"save_every", "validate_every"}  # a training does not depend on them
 
 
 def of_all_kinds(config: ClaimConfig) -> SubnetsOfUpdate:
@@ -41,8 +39,7 @@ def of_all_kinds(config: ClaimConfig) -> SubnetsOfUpdate:
     Uniform draws of the fractional space hold next to no dense architecture, and a search among
     dense ones would rely on weights that were hardly trained for them.
     """
-    draws = sandwich if config.train.sampling == "sandwich" else uniform
-    each = [draws(config.space_of(kind), config.train.seed) for kind in KINDS]
+    each = [sampled(config.space_of(kind), config.train) for kind in KINDS]
     return lambda update: each[update % len(each)](update)
 
 
@@ -50,7 +47,7 @@ def supernet_task(experiment: Experiment) -> Task:
     """Return the task that trains the supernet, which serves all three kinds of experts."""
     config = experiment.config
     asked = {
-        "space": config.space.model_dump(mode="json"),
+        "space": asked_fields(config.space),
         "settings": _asked(config.train),
         "text": _text_digest(experiment),
     }
@@ -65,11 +62,19 @@ def _supernet(task: Task, clock: Clock) -> dict[str, Any]:
     model = Transformer(
         TransformerConfig.for_space(space, **settings.for_model()), seed=settings.seed
     )
-    subnets = of_all_kinds(experiment.config)
-    result = train(model, data, settings, folder=folder, subnets=subnets, on_progress=clock)
+    result = train(
+        model,
+        data,
+        settings,
+        folder=folder,
+        subnets=of_all_kinds(experiment.config),
+        validated=validated(space, settings),
+        on_progress=clock,
+    )
     remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
+    remember_training(folder, result)
     TrainedModel(model, vocabulary, space).save(folder)
-    return {"history": _history(result), "weights_sha256": weights_digest(folder)}
+    return {**_history(result), "weights_sha256": weights_digest(folder)}
 
 
 def alone_tasks(experiment: Experiment) -> list[Task]:
@@ -107,7 +112,7 @@ def _alone(task: Task, clock: Clock) -> dict[str, Any]:
     result = train(model, data, settings, folder=task.folder, on_progress=clock)
     return {
         "supernet_loss": SupernetFitness(experiment.supernet, corpus)(architecture),
-        "alone_loss": result.history[-1].valid_loss,
+        "alone_loss": result.final.valid_loss,
     }
 
 
@@ -130,7 +135,7 @@ def _final_task(
     experiment: Experiment, final: Final, architecture: Architecture, seed: int
 ) -> Task:
     settings = experiment.config.final.settings(final, seed)
-    evaluated = experiment.config.evaluate.model_dump(mode="json")
+    evaluated = asked_fields(experiment.config.evaluate)
     asked = {
         "model": final.name,
         "of": final.of,
@@ -168,7 +173,7 @@ def _final(task: Task, clock: Clock) -> dict[str, Any]:
     )
     trained_s = clock.seconds()
     return {
-        "history": _history(result),
+        **_history(result),
         "trained": trained_s,
         "test": scored(translator(experiment, task.folder / ONNX), test_text(experiment)),
         "routing": routed(task.folder, experiment.corpus),
@@ -241,7 +246,7 @@ def require_supernet(experiment: Experiment) -> None:
 
 
 def _asked(settings: TrainingSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude=_FREE)
+    return {key: value for key, value in asked_fields(settings).items() if key != "save_every"}
 
 
 def _text_digest(experiment: Experiment) -> str:
@@ -249,5 +254,8 @@ def _text_digest(experiment: Experiment) -> str:
     return digest
 
 
-def _history(result: TrainingResult) -> list[dict[str, Any]]:
-    return [asdict(record) for record in result.history]
+def _history(result: TrainingResult) -> dict[str, Any]:
+    """Return the losses, and which weights went on."""
+    final = asdict(result.final)
+    final["updates"] = list(final["updates"])
+    return {"history": [record.to_dict() for record in result.history], "weights": final}

@@ -90,7 +90,7 @@ class RooflineRidge(Roofline):
     """
 
     def __init__(self, columns: Sequence[int] | None = None) -> None:
-        super().__init__(columns)
+        self.columns = columns
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the attributes of a fitted model, also of one of 0.1.0."""

@@ -16,6 +16,7 @@ from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
+_WHOLE_REQUEST = frozenset({"e2e", "e2el"})  # contains the times to its tokens: ttft, tpot, itl
 _NO_MEAN = {
     *("std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"),
     *("min", "max", "p50", "p90", "p95", "p99", "raw", "cpu", "load", "sentinel"),
@@ -28,7 +29,8 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     Without names it is the column `latency_ms`. When a log lacks it, it is the latency of a table
     that another program is known to write. In any other log these are all columns whose name
     contains a word for a latency, and no word for a spread, a minimum or a percentile. A column
-    that is constant or 0 does not count beside others. When some of these are totals, only the
+    that is constant or 0 does not count beside others, and neither do the times to the tokens of a
+    request beside that of the whole request. When some of these are totals, only the
     totals count; otherwise only the means, if there are any.
 
     Raises:
@@ -47,8 +49,11 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
         return (own,)
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
     named_so = [name for name in typical if "latency" in words(name) or is_duration(name)]
+    named_so = named_so or [name for name in typical if name in log.in_ms]
     possible = [name for name in named_so if log.may_be_latency(name)] or named_so
     candidates = [name for name in possible if "latency" in words(name)] or possible
+    if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
+        candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
     for kind in _MEANS:
         candidates = [name for name in candidates if kind in words(name)] or candidates
     if not candidates:

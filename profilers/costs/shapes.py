@@ -59,6 +59,7 @@ _RANDOM = frozenset(_RANDOM_NAMES.split())
 _DECIDED_BY_DATA = frozenset(("Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"))
 _BY_DATA = "computed from data"
 _KNOWN_IR_VERSION = 8  # that of every release of ONNX Runtime
+_MOST_FOLLOWED = 2048  # bodies in one run of a graph; loops within loops multiply
 # ONNX raises these when an operator cannot take the shapes, the number or the types of its inputs.
 _REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
 
@@ -84,6 +85,7 @@ class OpenedGraph:
         }
         self._header = _header(self._versions, model.ir_version)
         self._bodies: dict[int, OpenedGraph] = {}
+        self._followed_bodies = [0]  # all bodies share it
         self._take(model.graph)
 
     def _take(self, graph: GraphProto) -> None:
@@ -120,6 +122,10 @@ class OpenedGraph:
             segment_rows: A function that gives the rows of each Split whose sizes the graph
                 computes from data.
         """
+        self._followed_bodies[0] = 0
+        return self._shaped(inputs, segment_rows)
+
+    def _shaped(self, inputs: Mapping[str, Value], segment_rows: SegmentRows) -> list[ShapedNode]:
         known: dict[str, Value] = {**self.weights, **inputs}
         sizes = self._symbols(inputs)
         nodes = []
@@ -150,9 +156,12 @@ class OpenedGraph:
         def follow(
             body: GraphProto, inputs: Mapping[str, Value]
         ) -> tuple[tuple[ShapedNode, ...], tuple[Value, ...]]:
+            self._followed_bodies[0] += 1
+            if self._followed_bodies[0] > _MOST_FOLLOWED:
+                raise UnknownCostError("loops within loops repeat too often to be followed")
             opened = self._body(body)
             known = {**captured, **inputs}
-            nodes = tuple(opened.shaped_nodes(known, segment_rows))
+            nodes = tuple(opened._shaped(known, segment_rows))
             values = {**known, **opened.weights}
             for inner in nodes:
                 values |= dict(zip(inner.proto.output, inner.outputs, strict=True))

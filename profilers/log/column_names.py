@@ -103,6 +103,7 @@ _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
+_END_TO_END = re.compile(r"E2EL?(?![a-z])")  # one word, although a capital follows a digit
 _SECOND = "|".join(word for word, unit in UNIT_WORDS.items() if unit == "s")
 _RATE = re.compile(rf"(/|\bper|_per)[ _]?({_SECOND})(?![a-z])")
 _TIME_PER = re.compile(rf"({'|'.join(UNIT_WORDS)})\s*(/|[ _]per[ _])\s*[a-z]")
@@ -110,7 +111,8 @@ _TIME_PER = re.compile(rf"({'|'.join(UNIT_WORDS)})\s*(/|[ _]per[ _])\s*[a-z]")
 
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
-    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    whole = _END_TO_END.sub(lambda match: f"_{match[0].lower()}", name)
+    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", whole)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z]{2,})", r"\1_\2", apart).lower()
     apart = _SCRIPTS_MEET.sub("_", apart.replace(_GREEK_MU, _MICRO))
     return tuple(word for word in re.split(rf"[^\w{_UNREADABLE}]|_", apart) if word)

@@ -28,10 +28,11 @@ def test_the_verdict_comes_first_and_the_points_after_it(capsys: Capture, tmp_pa
     a, b = logs(tmp_path, 1.1)
     assert main(["compare", a, b]) == 0
     out = capsys.readouterr().out.splitlines()
-    # 1.1 times exp(+-sqrt(2) * 0.01 / sqrt(8)), as the intervals are about 1 % wide
+    # 1.1 times exp(+-sqrt(2) * 0.01 / sqrt(8)), as the intervals are about 1 % wide: 1.09451 and
+    # 1.10551, which are rounded outward
     assert out[0] == (
         f"SLOWER: {b} takes 1.1000 times as long as {a} "
-        "(95 % interval 1.0945 to 1.1055, 8 points, margin 0.02)"
+        "(95 % interval 1.0945 to 1.1056, 8 points, margin 0.02)"
     )
     assert "the 5 points that differ most:" in out
     assert len(out) == 3 + 1 + 5

@@ -116,6 +116,29 @@ def test_names_the_line_that_is_not_utf8(folder: Path) -> None:
         Corpus.open(folder).split("train")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_names_a_file_in_utf16(folder: Path, encoding: str) -> None:
+    (folder / "train.de").write_bytes("Ein Haus.\nEin Baum.\n".encode(encoding))
+    with pytest.raises(
+        CorpusError, match=r"train.de', line 1: must be .*; convert the file to UTF-8"
+    ):
+        Corpus.open(folder).split("train")
+
+
+def test_names_a_file_without_line_ends(folder: Path) -> None:
+    (folder / "train.de").write_bytes(b"Ein Haus.\rEin Baum.\r")
+    with pytest.raises(
+        CorpusError, match=r"train.de' must end its lines with \\n. Got \\r only; con"
+    ):
+        Corpus.open(folder).split("train")
+
+
+def test_a_line_may_be_long_and_hold_a_carriage_return(folder: Path) -> None:
+    long = "word " * 100_000 + "\r end"
+    (folder / "test.en").write_bytes(f"{long}\nA tree.\n".encode())
+    assert Corpus.open(folder).split("test").source == (long, "A tree.")
+
+
 @pytest.mark.parametrize("content", [b"Ein Haus.\n \t\n", b"Ein Haus.\n\nEin Baum.\n"])
 def test_names_a_blank_line(folder: Path, content: bytes) -> None:
     (folder / "train.de").write_bytes(content)

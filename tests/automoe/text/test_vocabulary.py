@@ -1,5 +1,6 @@
 import hashlib
 import io
+import os
 import re
 from pathlib import Path
 
@@ -69,6 +70,19 @@ def test_same_arguments_give_the_same_bytes(
     assert again == vocabulary
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are chosen on Linux only")
+def test_one_core_gives_the_same_bytes(
+    tmp_path: Path, shipped: Corpus, vocabulary: Vocabulary
+) -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        again = Vocabulary.train(shipped, size=400, model_path=tmp_path / "v.model")
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert again.model == vocabulary.model
+
+
 def test_reads_what_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "new" / "v.model"
     trained = Vocabulary.train(SENTENCES, size=26, model_path=path)
@@ -127,6 +141,13 @@ def test_explains_other_failures_on_one_line(tmp_path: Path) -> None:
     match = "^SentencePiece could not train with .*'vocab_size': 0.*Change these or the text.$"
     with pytest.raises(VocabularyError, match=match):
         Vocabulary.train(SENTENCES, size=0, model_path=tmp_path / "v.model")
+
+
+def test_refuses_sentences_that_are_all_too_long(tmp_path: Path) -> None:
+    with pytest.raises(
+        VocabularyError, match=r"at most 65536 bytes. Got longer ones only; put one"
+    ):
+        Vocabulary.train(["word " * 20_000] * 3, size=26, model_path=tmp_path / "v.model")
 
 
 @pytest.mark.parametrize("text", [[], ["", "  "]])

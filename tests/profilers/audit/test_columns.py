@@ -36,6 +36,11 @@ def with_columns(path: Path, *names: str) -> AnyLog:
         (("enc_latency_ms", "total_latency_ms", "dec_latency_ms"), ("total_latency_ms",)),
         (("median_latency_ms", "mean_latency_ms"), ("mean_latency_ms",)),
         (("size", "time_ms", "min_ms", "p90_ms"), ("time_ms",)),
+        (
+            ("Input len", "Mean TTFT (ms)", "Mean TPOT (ms)", "Mean E2EL (ms)"),
+            ("Mean E2EL (ms)",),
+        ),
+        (("isl", "ttft_ms", "e2e_latency_ms", "P99 E2E Latency"), ("e2e_latency_ms",)),
     ],
 )
 def test_latencies_are_found_by_name(

@@ -106,3 +106,18 @@ def test_branches_may_call_different_values_by_the_same_names(
     assert costs.weight_bytes == 20 * 4 + 28 * 8 + (5 * 4 if chosen == "1" else 0)
     output = 3 * width * 4  # of the If itself
     assert costs.activation_bytes == made + output
+
+
+def test_loops_within_loops_are_followed_for_a_while_only(tmp_path: Path) -> None:
+    text = f"""nest (float[2, 4] x) => (float y) <float[4, 4] w = {{{ones(16)}}}, int64 n = {{200}}>
+    {{
+        go = Constant<value = bool {{1}}>()
+        y = Loop<body = outer (int64 i, bool a, float[k, 4] v) => (bool b, float[k2, 4] o)
+        {{
+            b = Identity(a)
+            o = Loop<body = inner (int64 j, bool c, float[q, 4] u) => (bool d, float[q2, 4] p)
+                {{ d = Identity(c) r = Concat<axis = 0>(u, x) p = MatMul(r, w) }}>(n, a, v)
+        }}>(n, go, x)
+    }}"""
+    costs = costs_of_graph(write_graph(tmp_path / "g.onnx", text))
+    assert "loops within loops repeat too often to be followed" in costs.unknown_nodes[0]

@@ -66,7 +66,7 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     if not candidates:
         raise LogError(
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
-            f"Name it with --target."
+            f"Name it with --target." + "".join(f" {remark}." for remark in log.remarks)
         )
     return tuple(candidates)
 

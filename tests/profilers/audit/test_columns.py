@@ -128,3 +128,9 @@ def test_lists_with_underscores_are_no_numbers(path: Path) -> None:
     columns = encode(log.rows, find_features(log, ["latency_ms"]))
     assert columns["widths"].tolist() == [102, 13, 10]
     assert columns["number of widths"].tolist() == [2, 3, 2]
+
+
+def test_a_guessed_encoding_is_said_when_no_latency_is_seen(path: Path) -> None:
+    path.write_bytes("延迟,size\n1.5,3\n".encode("gb18030"))
+    with pytest.raises(LogError, match=r"no column that looks like a latency\. .*Windows-1252"):
+        find_targets(read_any_log(path))

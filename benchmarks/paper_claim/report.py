@@ -324,13 +324,16 @@ def _hours(findings: Findings) -> list[list[str]]:
         final.name for final in findings.config.final.models if final.of in ("manual", "switch")
     }
     trainings = findings.trainings.values()
-    steps = {
+    # A session leaves the work to other processes and has the machine for itself.
+    sessions = {
         "profile": [findings.single["profile"]] if "profile" in findings.single else [],
+        "measure": list(findings.sessions.values()),
+    }
+    steps = {
         "supernet": [findings.single["supernet"]] if "supernet" in findings.single else [],
         "ranking": list(findings.ranking.values()),
         "search": list(findings.searches.values()),
         "inherited": list(findings.inherited.values()),
-        "measure": list(findings.sessions.values()),
         "baselines": [r for r in trainings if r["asked"]["model"] in baselines],
         "final": [r for r in trainings if r["asked"]["model"] not in baselines],
     }
@@ -338,10 +341,11 @@ def _hours(findings: Findings) -> list[list[str]]:
         [
             name,
             f"{planned[name]:.2f}" if name in planned else "",
-            f"{sum(result['wall_s'] for result in results) / _HOUR:.2f}",
+            f"{sum(result[seconds] for result in results) / _HOUR:.2f}",
             str(len(results)),
         ]
-        for name, results in steps.items()
+        for seconds, group in (("wall_s", sessions), ("cpu_s", steps))
+        for name, results in group.items()
     ]
 
 

@@ -135,15 +135,16 @@ def _model_row(findings: Findings, model: Model) -> list[str]:
 def _differences(findings: Findings) -> Lines:
     rows = []
     for name in findings.models:
-        for other in ("manual", "dense", "random"):
-            if name != other and other in findings.models:
+        for other in ("manual", "dense", "random", findings.unchanged(name)):
+            if other is not None and name != other:
                 more = findings.compared(name, other)
                 if more is not None:
                     rows.append([name, other, _estimate(more, signed=True)])
     if not rows:
         return [NOT_YET]
     return [
-        "BLEU of a model less that of another, both with all their seeds, on the same sentences.",
+        "BLEU of a model less that of another, with the seeds that both have, on the same "
+        "sentences. Of a single seed the interval is over sentences alone.",
         "",
         *_table(["model", "less", "difference"], rows),
     ]

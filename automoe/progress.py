@@ -22,7 +22,7 @@ def no_progress(done: int, total: int, note: str = "") -> None:
 
 def duration(seconds: float) -> str:
     """Return seconds in a unit that is easy to read, with two digits or more."""
-    value, unit = seconds, "s"
+    value, unit = (seconds, "s") if seconds >= 0.01 or not seconds else (1000 * seconds, "ms")
     for size, name in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             value, unit = seconds / size, name

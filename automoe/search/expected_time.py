@@ -10,7 +10,7 @@ from devices.host import Host, LocalHost
 from devices.linux.cores import usable_cores
 from devices.linux.memory import available_memory_mb
 
-# Processes take a few seconds to start. For so long this process evaluates alone.
+# Processes take about so many seconds to start. For so long this process evaluates alone before.
 START_S = 5.0
 _TORCH_MB = 400
 _BATCH_TOKENS = 4096
@@ -37,8 +37,11 @@ class ExpectedTime:
 
     @property
     def seconds(self) -> float:
-        """The seconds of all evaluations."""
-        return self.n_evaluations * self.each_s / self.n_processes
+        """The seconds of all evaluations, and of starting the processes."""
+        alone_s = self.n_evaluations * self.each_s
+        if self.n_processes == 1:
+            return alone_s
+        return 2 * START_S + (alone_s - START_S) / self.n_processes
 
     def __str__(self) -> str:
         """Return one sentence for the user."""

@@ -58,13 +58,26 @@ class Model:
     seeds: tuple[int, ...]
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is trained from scratch with the settings of all final trainings."""
+        return self.final.start == "scratch" and not self.final.changes
+
+    @property
     def is_complete(self) -> bool:
         """Whether every training is done."""
         return self.architecture is not None and set(self.seeds) <= self.trainings.keys()
 
-    def statistics(self, first: int | None = None) -> list[Statistics]:
-        """Return the sentence statistics of the trainings, of the first sentences or of all."""
-        return [_statistics(result["test"], first) for result in self.trainings.values()]
+    def statistics(
+        self, first: int | None = None, *, seeds: Sequence[int] | None = None
+    ) -> list[Statistics]:
+        """Return the sentence statistics of trainings.
+
+        Args:
+            first: The number of the first sentences that count; None for all.
+            seeds: The seeds of the trainings; None for all that are done.
+        """
+        chosen = self.trainings if seeds is None else seeds
+        return [_statistics(self.trainings[seed]["test"], first) for seed in chosen]
 
     def bleu(self, first: int | None = None) -> Estimate | None:
         """Return the mean BLEU over the trainings that are done; None without one."""
@@ -231,11 +244,21 @@ class Findings:
         return [r for r in self.ranking.values() if kind in (None, r["asked"]["kind"])]
 
     def compared(self, first: str, second: str) -> Estimate | None:
-        """Return the BLEU of one model less that of another; None before both are complete."""
-        models = [self.models.get(name) for name in (first, second)]
-        if not all(model is not None and model.is_complete for model in models):
+        """Return the BLEU of one model less that of another; None before both are complete.
+
+        Trainings with the seeds that both have are compared, or all when there are none.
+        """
+        a, b = (self.models.get(name) for name in (first, second))
+        if a is None or b is None or not (a.is_complete and b.is_complete):
             return None
-        return difference(*(model.statistics() for model in models if model is not None))
+        seeds = [seed for seed in a.seeds if seed in b.seeds] or None
+        return difference(a.statistics(seeds=seeds), b.statistics(seeds=seeds))
+
+    def unchanged(self, name: str) -> str | None:
+        """Return the model that a remedy changes: of one architecture, trained as all others."""
+        of = self.models[name].final.of
+        plain = [m.final.name for m in self.models.values() if m.final.of == of and m.is_plain]
+        return plain[0] if plain and not self.models[name].is_plain else None
 
 
 def _statistics(test: Mapping[str, Any], first: int | None = None) -> Statistics:

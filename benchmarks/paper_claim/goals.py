@@ -155,9 +155,7 @@ def _sparse(findings: Findings) -> list[Model]:
     return [
         model
         for model in findings.models.values()
-        if model.final.of.partition(":")[0] in methods
-        and model.final.start == "scratch"
-        and not model.final.changes
+        if model.final.of.partition(":")[0] in methods and model.is_plain
     ]
 
 

@@ -135,15 +135,16 @@ def _model_row(findings: Findings, model: Model) -> list[str]:
 def _differences(findings: Findings) -> Lines:
     rows = []
     for name in findings.models:
-        for other in ("manual", "dense", "random"):
-            if name != other and other in findings.models:
+        for other in ("manual", "dense", "random", findings.unchanged(name)):
+            if other is not None and name != other:
                 more = findings.compared(name, other)
                 if more is not None:
                     rows.append([name, other, _estimate(more, signed=True)])
     if not rows:
         return [NOT_YET]
     return [
-        "BLEU of a model less that of another, both with all their seeds, on the same sentences.",
+        "BLEU of a model less that of another, with the seeds that both have, on the same "
+        "sentences. Of a single seed the interval is over sentences alone.",
         "",
         *_table(["model", "less", "difference"], rows),
     ]
@@ -324,13 +325,16 @@ def _hours(findings: Findings) -> list[list[str]]:
         final.name for final in findings.config.final.models if final.of in ("manual", "switch")
     }
     trainings = findings.trainings.values()
-    steps = {
+    # A session leaves the work to other processes and has the machine for itself.
+    sessions = {
         "profile": [findings.single["profile"]] if "profile" in findings.single else [],
+        "measure": list(findings.sessions.values()),
+    }
+    steps = {
         "supernet": [findings.single["supernet"]] if "supernet" in findings.single else [],
         "ranking": list(findings.ranking.values()),
         "search": list(findings.searches.values()),
         "inherited": list(findings.inherited.values()),
-        "measure": list(findings.sessions.values()),
         "baselines": [r for r in trainings if r["asked"]["model"] in baselines],
         "final": [r for r in trainings if r["asked"]["model"] not in baselines],
     }
@@ -338,10 +342,11 @@ def _hours(findings: Findings) -> list[list[str]]:
         [
             name,
             f"{planned[name]:.2f}" if name in planned else "",
-            f"{sum(result['wall_s'] for result in results) / _HOUR:.2f}",
+            f"{sum(result[seconds] for result in results) / _HOUR:.2f}",
             str(len(results)),
         ]
-        for name, results in steps.items()
+        for seconds, group in (("wall_s", sessions), ("cpu_s", steps))
+        for name, results in group.items()
     ]
 
 

@@ -144,6 +144,7 @@ def _searched(task: Task, clock: Clock) -> dict[str, Any]:
         files=SearchFiles.beside(
             task.folder / "result.json", fitness=experiment.work / "fitness.jsonl"
         ),
+        jobs=1,  # several searches run side by side, and seconds are those of one process
     )
     try:
         preflight = preflight_check(space, settings, request.latency, say=say_nothing)

@@ -6,7 +6,9 @@ from automoe.progress import duration
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.00312, "0.0031 s"),
+        (0, "0 s"),
+        (5.1e-05, "0.051 ms"),
+        (0.00312, "3.1 ms"),
         (0.47, "0.47 s"),
         (9.96, "10 s"),
         (119.4, "119 s"),

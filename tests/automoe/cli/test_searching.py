@@ -423,7 +423,7 @@ def test_the_time_is_told_before_the_search_goes_on(search: list[str], capsys: C
     own = [*search, "--budget-ms", "12", "--objective", f"{__name__}:n_experts"]
     assert main(own) == 0
     told = capsys.readouterr().err
-    pattern = r"Up to 32 evaluations of about [\d.e-]+ s on 1 job: about [\d.e-]+ s\.\n"
+    pattern = r"Up to 32 evaluations of about [\d.]+ m?s on 1 job: about [\d.]+ m?s\.\n"
     assert len(re.findall(pattern, told)) == 1
     assert told.index("Predicted latencies") < told.index("Up to 32") < told.index("Search: 32")
     assert main(own) == 0

@@ -28,8 +28,13 @@ def machine(
 
 def test_the_time_is_that_of_the_evaluations_shared_by_the_processes() -> None:
     expected = ExpectedTime(n_evaluations=1525, each_s=0.47, jobs=2)
-    assert expected.seconds == pytest.approx(1525 * 0.47 / 2)
-    assert str(expected) == "Up to 1525 evaluations of about 0.47 s on 2 jobs: about 6 min."
+    # This process evaluates for 5 seconds, and then the others start for as long.
+    assert expected.seconds == pytest.approx(5 + 5 + (1525 * 0.47 - 5) / 2)
+    assert str(expected) == "Up to 1525 evaluations of about 0.47 s on 2 jobs: about 6.1 min."
+
+
+def test_work_that_is_hardly_longer_gains_nothing_from_more_processes() -> None:
+    assert ExpectedTime(n_evaluations=150, each_s=0.04, jobs=8).seconds >= 10
 
 
 def test_work_of_moments_is_done_in_one_process() -> None:

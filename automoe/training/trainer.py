@@ -14,6 +14,7 @@ from random import Random
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
@@ -130,6 +131,8 @@ class _Run:
     ) -> None:
         # Most weights of a supernet have no gradient when a subnet is trained.
         parallel = DistributedDataParallelKwargs(find_unused_parameters=True)
+        # Accelerate keeps the precision of a process's first training and refuses another one.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             mixed_precision=settings.precision,
             kwargs_handlers=[parallel],

@@ -174,6 +174,21 @@ def test_the_scaler_of_fp16_goes_on_as_it_was(
         assert torch.equal(weight, fresh.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("precisions", [("bf16", "no"), ("no", "bf16")])
+def test_trainings_of_one_process_may_have_other_precisions(
+    precisions: tuple[str, str],
+    space: SearchSpace,
+    data: TrainingData,
+    settings: TrainingSettings,
+    tmp_path: Path,
+) -> None:
+    """A run trains its supernet and its final models in one process."""
+    for precision in precisions:
+        each = changed(settings, updates=1, precision=precision)
+        result = train(supernet(space, each), data, each, folder=tmp_path / precision)
+        assert result.history[-1].update == 1
+
+
 def test_training_learns(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:

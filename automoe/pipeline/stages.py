@@ -41,6 +41,7 @@ from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
+from automoe.training.processes import require_precision
 from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from devices.files import held, write_json
@@ -106,7 +107,9 @@ class _Run:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         require_cluster(self.config.search.cluster)
-        require_trackers((*self.config.train.track, *self.config.finetune.track))
+        for settings in (self.config.train, self.config.finetune):
+            require_trackers(settings.track)
+            require_precision(settings)
         self.folder.mkdir(parents=True, exist_ok=True)
         refusal = ConfigError(
             f"'{self.folder}' is being written by another run. Wait for it to end, or give this "

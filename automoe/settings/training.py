@@ -23,7 +23,7 @@ SINCE_0_1_0 = frozenset(
         "track",
     }
 )
-_MAY_DIFFER = frozenset({"save_every", "validate_every", "track"})  # when a run is resumed
+MAY_DIFFER = frozenset({"save_every", "validate_every", "track"})  # when a run is resumed
 
 _UPDATES = 40_000
 
@@ -129,7 +129,7 @@ class TrainingSettings(BaseModel):
         """
         fields = type(self).model_fields
         new = {name for name in SINCE_0_1_0 if getattr(self, name) == fields[name].default}
-        return new | _MAY_DIFFER
+        return new | MAY_DIFFER
 
     @classmethod
     def of(cls, /, **given: Any) -> "TrainingSettings":

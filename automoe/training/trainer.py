@@ -20,7 +20,7 @@ from torch import Tensor
 
 from automoe.architecture.architecture import Architecture
 from automoe.progress import OnProgress, no_progress
-from automoe.settings.training import TrainingSettings
+from automoe.settings.training import MAY_DIFFER, TrainingSettings
 from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
 from automoe.training.checkpoint import (
@@ -144,6 +144,7 @@ class _Run:
         self.folder = folder
         self.subnets = subnets
         self.digest = fingerprint(model, data, settings, subnets)
+        self.shared = settings.model_dump(mode="json", exclude=set(MAY_DIFFER))
         optimiser = adam(model, learning_rate=settings.learning_rate)
         self.bare = model
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
@@ -194,7 +195,7 @@ class _Run:
                 self._save(done)
 
     def _resume(self) -> int:
-        checkpoint = Checkpoint.load(self.folder, digest=self.digest)
+        checkpoint = Checkpoint.load(self.folder, digest=self.digest, settings=self.shared)
         if checkpoint is None:
             self.history.resume([])
             return 0
@@ -289,6 +290,7 @@ class _Run:
                 digest=self.digest,
                 n_processes=self.accelerator.num_processes,
                 scaler={} if scaler is None else scaler.state_dict(),
+                settings=self.shared,
             ).save(self.folder)
             self.history.forget()
         self.accelerator.wait_for_everyone()

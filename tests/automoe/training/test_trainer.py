@@ -245,8 +245,11 @@ def test_other_settings_are_refused(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     train(supernet(space, settings), data, settings, folder=tmp_path / "run")
-    other = changed(settings, learning_rate=0.02)
-    with pytest.raises(CheckpointError, match="written by a run with other settings"):
+    other = changed(settings, learning_rate=0.02, save_every=1)
+    message = (
+        r"by a run with other settings, .* \('learning_rate' was 0\.01 and is 0\.02\)\. Choose"
+    )
+    with pytest.raises(CheckpointError, match=message):
         train(supernet(space, other), data, other, folder=tmp_path / "run")
 
 

@@ -89,7 +89,7 @@ class ExpertLayer(nn.Module):
         """Sort the rows by their experts, so that each expert reads one block of them."""
         expert_MK = routing.expert_TK
         expert_R, top_k = expert_MK.flatten(), expert_MK.shape[1]
-        order_R = expert_R.argsort(stable=True)
+        order_R = expert_R.argsort()
         place_R = torch.empty_like(order_R)
         place_R[order_R] = torch.arange(len(order_R), device=order_R.device)
         sizes = torch.bincount(expert_R, minlength=len(widths)).tolist()

@@ -75,8 +75,8 @@ def run(
     Args:
         config: The configuration of the run.
         stage: Called with the title of each stage. It returns the progress report of the stage.
-        say: Called with the latencies of the space, with the time that the search takes, and when
-            the connection to the device is lost or back.
+        say: Called with the latencies of the space, with the time that the search takes, with which
+            weights of a training go on, and when the connection to the device is lost or back.
 
     Raises:
         ConfigError: The folder belongs to a run with another configuration, or is in use.
@@ -167,13 +167,14 @@ class _Run:
 
     def _train(self) -> None:
         with self.stage("Supernet") as on_progress:
-            train_supernet(
+            result = train_supernet(
                 self.space,
                 self.corpus,
                 self.config.train,
                 folder=self._supernet,
                 on_progress=on_progress,
             )
+        self.say(f"The weights of the supernet are {result.final}.")
 
     def _request(self, latency: LatencyModel) -> SearchRequest:
         """Return the request of the search. The predictor gives a budget that is a share."""
@@ -217,7 +218,7 @@ class _Run:
 
     def _finetune(self, name: str, architecture: Architecture) -> None:
         with self.stage(f"Finetune {name}") as on_progress:
-            finetune(
+            result = finetune(
                 architecture,
                 self.corpus,
                 self.config.finetune,
@@ -225,6 +226,7 @@ class _Run:
                 supernet=TrainedModel.load(self._supernet),
                 on_progress=on_progress,
             )
+        self.say(f"The weights of the {name} are {result.final}.")
 
     def _evaluate(self, name: str, architecture: Architecture) -> dict[str, Any]:
         path = self.folder / name / "evaluation.json"

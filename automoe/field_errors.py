@@ -77,6 +77,8 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the key '{where}' is missing. Add it."
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "tuple_type":  # a file has lists
+        message = "Input should be a list, such as [a, b]"
     if not where:
         return f"{message}."
     return f"'{where}': {message}. Got {first['input']!r:.80}."

@@ -41,6 +41,7 @@ from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
+from automoe.training.processes import require_precision
 from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from devices.files import held, write_json
@@ -74,8 +75,8 @@ def run(
     Args:
         config: The configuration of the run.
         stage: Called with the title of each stage. It returns the progress report of the stage.
-        say: Called with the latencies of the space, with the time that the search takes, and when
-            the connection to the device is lost or back.
+        say: Called with the latencies of the space, with the time that the search takes, with which
+            weights of a training go on, and when the connection to the device is lost or back.
 
     Raises:
         ConfigError: The folder belongs to a run with another configuration, or is in use.
@@ -106,7 +107,9 @@ class _Run:
         with self.opened(is_measured=False) as device:
             self.device_info = device.info()
         require_cluster(self.config.search.cluster)
-        require_trackers((*self.config.train.track, *self.config.finetune.track))
+        for settings in (self.config.train, self.config.finetune):
+            require_trackers(settings.track)
+            require_precision(settings)
         self.folder.mkdir(parents=True, exist_ok=True)
         refusal = ConfigError(
             f"'{self.folder}' is being written by another run. Wait for it to end, or give this "
@@ -164,13 +167,14 @@ class _Run:
 
     def _train(self) -> None:
         with self.stage("Supernet") as on_progress:
-            train_supernet(
+            result = train_supernet(
                 self.space,
                 self.corpus,
                 self.config.train,
                 folder=self._supernet,
                 on_progress=on_progress,
             )
+        self.say(f"The weights of the supernet are {result.final}.")
 
     def _request(self, latency: LatencyModel) -> SearchRequest:
         """Return the request of the search. The predictor gives a budget that is a share."""
@@ -214,7 +218,7 @@ class _Run:
 
     def _finetune(self, name: str, architecture: Architecture) -> None:
         with self.stage(f"Finetune {name}") as on_progress:
-            finetune(
+            result = finetune(
                 architecture,
                 self.corpus,
                 self.config.finetune,
@@ -222,6 +226,7 @@ class _Run:
                 supernet=TrainedModel.load(self._supernet),
                 on_progress=on_progress,
             )
+        self.say(f"The weights of the {name} are {result.final}.")
 
     def _evaluate(self, name: str, architecture: Architecture) -> dict[str, Any]:
         path = self.folder / name / "evaluation.json"

@@ -23,7 +23,7 @@ SINCE_0_1_0 = frozenset(
         "track",
     }
 )
-_MAY_DIFFER = frozenset({"save_every", "validate_every", "track"})  # when a run is resumed
+MAY_DIFFER = frozenset({"save_every", "validate_every", "track"})  # when a run is resumed
 
 _UPDATES = 40_000
 
@@ -55,7 +55,8 @@ class TrainingSettings(BaseModel):
         z_weight: Weight of the router's z-loss.
         router_jitter: Largest share by which training scales the router's input at random.
         clip_norm: Largest norm of the gradient; 0 for no limit.
-        precision: Number format of the computation; weights and optimiser stay in float32.
+        precision: Number format of the computation, fp16 on a GPU only; weights and optimiser stay
+            in float32.
         sampling: Subnets of an update: one random subnet as in the paper (uniform), one of which
             the FLOPs or the parameters are uniform (flops, params), or the sandwich rule: the
             largest, the smallest and two random ones, where the largest one teaches the others
@@ -129,7 +130,7 @@ class TrainingSettings(BaseModel):
         """
         fields = type(self).model_fields
         new = {name for name in SINCE_0_1_0 if getattr(self, name) == fields[name].default}
-        return new | _MAY_DIFFER
+        return new | MAY_DIFFER
 
     @classmethod
     def of(cls, /, **given: Any) -> "TrainingSettings":

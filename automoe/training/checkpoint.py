@@ -1,7 +1,7 @@
 """This module keeps a training run on disk, in one safetensors file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -70,6 +70,8 @@ class Checkpoint:
         digest: The digest of settings and data. A run resumes only from its own checkpoint.
         n_processes: The number of processes that train together; None in a file of 0.1.0.
         scaler: The state of the gradient scaler of fp16; empty in the other precisions.
+        settings: The settings that a resumed run must share, as JSON types; empty in a file of
+            0.1.0.
     """
 
     update: int
@@ -79,6 +81,7 @@ class Checkpoint:
     digest: str
     n_processes: int | None = None
     scaler: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; it replaces the previous one completely or not at all."""
@@ -90,13 +93,21 @@ class Checkpoint:
             "history": json.dumps([record.to_dict() for record in self.history]),
             "n_processes": json.dumps(self.n_processes),
             "scaler": json.dumps(self.scaler),
+            "settings": json.dumps(self.settings),
         }
         with replacing(folder / FILE) as complete:
             save_file({k: v.contiguous() for k, v in tensors.items()}, complete, metadata)
 
     @classmethod
-    def load(cls, folder: Path, *, digest: str) -> "Checkpoint | None":
+    def load(
+        cls, folder: Path, *, digest: str, settings: Mapping[str, Any] | None = None
+    ) -> "Checkpoint | None":
         """Return the checkpoint in ``folder``, or None when there is none.
+
+        Args:
+            folder: The folder of the run.
+            digest: The digest of this run.
+            settings: The settings of this run, with which an error names one that differs.
 
         Raises:
             CheckpointError: The checkpoint is damaged, or another run wrote it.
@@ -113,9 +124,11 @@ class Checkpoint:
             update, written_by = int(metadata["update"]), metadata["fingerprint"]
             n_processes = parse_json(metadata.get("n_processes", "null"))
             scaler = parse_json(metadata.get("scaler", "{}"))
+            before = parse_json(metadata.get("settings", "{}"))
         if written_by != digest:
             raise CheckpointError(
-                f"'{path}' was written by a run with other settings, space or text. "
+                f"'{path}' was written by a run with other settings, space or text"
+                f"{_difference(before, settings or {})}. "
                 "Choose another folder, or delete this one to start again."
             )
         return cls(
@@ -126,6 +139,7 @@ class Checkpoint:
             digest=written_by,
             n_processes=n_processes,
             scaler=scaler,
+            settings=before,
         )
 
 
@@ -177,6 +191,12 @@ def restore_optimiser(
                 optimiser.state[parameter] = {
                     key: value.to(parameter.device) for key, value in own.items()
                 }
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return in brackets the first setting that differs, or nothing."""
+    differing = (x for x in now if x in before and before[x] != now[x])
+    return next((f" ('{x}' was {before[x]} and is {now[x]})" for x in differing), "")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from automoe.supernet import Transformer, TransformerConfig, extract
 from automoe.text import Corpus
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
-from automoe.training.processes import processes
+from automoe.training.processes import processes, require_precision
 from automoe.training.supernet_run import remember_corpus, remember_training
 from automoe.training.tracking import require_trackers
 from automoe.training.trainer import TrainingResult, train
@@ -48,9 +48,10 @@ def finetune(
         SpaceError: The architecture is not one of the supernet's space.
         CheckpointError: The folder holds another run.
         ExportError: The exported graphs do not compute what the model computes.
-        SettingsError: A tracker is not installed.
+        SettingsError: A tracker is not installed, or fp16 is asked for without a GPU.
     """
     require_trackers(settings.track)
+    require_precision(settings)
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
         vocabulary = vocabulary_for(

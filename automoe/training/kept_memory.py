@@ -1,6 +1,7 @@
 """This module lets a process keep the memory that it freed."""
 
 import ctypes
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,12 +17,12 @@ def memory_is_kept() -> Iterator[None]:
 
     An update frees what the next one allocates again. The C library of Linux gives it back to the
     kernel in between, which has to clear every page: a tenth of an update on a processor. Other C
-    libraries are left alone. After the block, what is free is given back.
+    libraries than glibc are left alone. After the block, what is free is given back.
     """
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
+    if platform.libc_ver()[0] != "glibc":
         yield
         return
+    library = ctypes.CDLL(None)
     library.mallopt(_MMAP_MAX, 0)
     library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     try:

@@ -4,6 +4,8 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import parse_flag_from_env
 
+from automoe.settings.training import SettingsError, TrainingSettings
+
 
 def processes() -> PartialState:
     """Return the processes that train together: those of a launcher, or this one alone.
@@ -12,6 +14,20 @@ def processes() -> PartialState:
     variable with which launchers ask for processes on the CPU, so it is read here.
     """
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+
+
+def require_precision(settings: TrainingSettings) -> None:
+    """Check that this machine computes in the precision of the settings.
+
+    Raises:
+        SettingsError: The precision is fp16 and there is no GPU. Accelerate would say nothing and
+            compute in float32.
+    """
+    if settings.precision == "fp16" and processes().device.type == "cpu":
+        raise SettingsError(
+            "'precision' may be fp16 on a GPU only, and PyTorch sees none here. Got 'fp16'; choose "
+            "'bf16' or 'no'."
+        )
 
 
 def over_processes(accelerator: Accelerator, value: float) -> float:

@@ -11,7 +11,7 @@ from automoe.text import Corpus, CorpusError, open_corpus
 from automoe.text.corpus import default_corpus_folder
 from automoe.training.data import TrainingData, vocabulary_for
 from automoe.training.model_folder import VOCABULARY, TrainedModel
-from automoe.training.processes import processes
+from automoe.training.processes import processes, require_precision
 from automoe.training.subnets import sampled, validated
 from automoe.training.tracking import require_trackers
 from automoe.training.trainer import TrainingResult, train
@@ -37,9 +37,10 @@ def train_supernet(
     Raises:
         CorpusError, VocabularyError: The corpus cannot be used.
         CheckpointError: The folder holds another run.
-        SettingsError: A tracker is not installed.
+        SettingsError: A tracker is not installed, or fp16 is asked for without a GPU.
     """
     require_trackers(settings.track)
+    require_precision(settings)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / VOCABULARY
     vocabulary = vocabulary_for(corpus, path, size=space.vocab_size, seed=settings.seed)

@@ -14,12 +14,13 @@ from random import Random
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
 from automoe.architecture.architecture import Architecture
 from automoe.progress import OnProgress, no_progress
-from automoe.settings.training import TrainingSettings
+from automoe.settings.training import MAY_DIFFER, TrainingSettings
 from automoe.supernet import Transformer
 from automoe.text import Batch, training_batches
 from automoe.training.checkpoint import (
@@ -130,6 +131,8 @@ class _Run:
     ) -> None:
         # Most weights of a supernet have no gradient when a subnet is trained.
         parallel = DistributedDataParallelKwargs(find_unused_parameters=True)
+        # Accelerate keeps the precision of a process's first training and refuses another one.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             mixed_precision=settings.precision,
             kwargs_handlers=[parallel],
@@ -141,6 +144,7 @@ class _Run:
         self.folder = folder
         self.subnets = subnets
         self.digest = fingerprint(model, data, settings, subnets)
+        self.shared = settings.model_dump(mode="json", exclude=set(MAY_DIFFER))
         optimiser = adam(model, learning_rate=settings.learning_rate)
         self.bare = model
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
@@ -191,7 +195,7 @@ class _Run:
                 self._save(done)
 
     def _resume(self) -> int:
-        checkpoint = Checkpoint.load(self.folder, digest=self.digest)
+        checkpoint = Checkpoint.load(self.folder, digest=self.digest, settings=self.shared)
         if checkpoint is None:
             self.history.resume([])
             return 0
@@ -286,6 +290,7 @@ class _Run:
                 digest=self.digest,
                 n_processes=self.accelerator.num_processes,
                 scaler={} if scaler is None else scaler.state_dict(),
+                settings=self.shared,
             ).save(self.folder)
             self.history.forget()
         self.accelerator.wait_for_everyone()

@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from automoe.field_errors import NumberError, require_numbers
+from automoe.field_errors import FieldError, NumberError, require_numbers, validated
 
 
 class Inner(BaseModel):
@@ -37,3 +37,10 @@ def test_everything_else_is_left_to_the_model() -> None:
     content = {"share": 1, "is_on": "yes", "name": "10", "precision": "no", "either": "10"}
     require_numbers(Outer, {**content, "sizes": "1", "inner": None, "unknown": True})
     require_numbers(Outer, {"is_on": True, "share": None, "inner": {"n": 3}})
+
+
+def test_a_text_instead_of_a_list_is_explained_in_the_words_of_a_file() -> None:
+    with pytest.raises(
+        FieldError, match=r"^'sizes': Input should be a list, such as .* Got 'x'\.$"
+    ):
+        validated(Outer, {"sizes": "x"})

@@ -75,6 +75,8 @@ def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(
     result = json.loads((folder / "result.json").read_text())
     assert result["certified"] is True
     assert printed.out.startswith("Certified: measured")
+    for what in ("supernet", "winner", "baseline"):
+        assert f"The weights of the {what} are those of update" in printed.err
     for entry in (result, result["baseline"]):
         latency = entry["latency_ms"]
         assert 0 < latency["ci_low"] <= latency["ci_high"]

@@ -1,6 +1,9 @@
+import ctypes
+import platform
 import resource
 from pathlib import Path
 
+import pytest
 import torch
 
 from automoe.training.kept_memory import memory_is_kept
@@ -32,3 +35,14 @@ def test_the_memory_is_given_back_at_the_end() -> None:
         torch.ones(SIZE)
         within = resident_pages()
     assert resident_pages() < within - 0.5 * PAGES
+
+
+@pytest.mark.parametrize("library", ["", "musl"], ids=["Windows or macOS", "musl"])
+def test_other_c_libraries_are_left_alone(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str | None) -> None:
+        raise TypeError("'NoneType' is no name of a library")  # as on Windows
+
+    monkeypatch.setattr(platform, "libc_ver", lambda: (library, ""))
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    with memory_is_kept():
+        assert float(torch.ones(3).sum()) == 3

@@ -12,7 +12,9 @@ import torch
 import yaml
 from support.small_text import small_space, write_corpus
 
+from automoe.training import SettingsError, TrainingSettings
 from automoe.training.model_folder import TrainedModel
+from automoe.training.processes import processes, require_precision
 
 SETTINGS = {
     "updates": 4,
@@ -24,6 +26,14 @@ SETTINGS = {
     "max_sentence": 40,
     "validate_every": 2,
 }
+
+
+@pytest.mark.skipif(processes().device.type != "cpu", reason="this machine has a GPU")
+def test_fp16_is_refused_without_a_gpu() -> None:
+    require_precision(TrainingSettings(precision="bf16"))
+    message = "'precision' may be fp16 on a GPU only.* Got 'fp16'; choose 'bf16' or 'no'"
+    with pytest.raises(SettingsError, match=message):
+        require_precision(TrainingSettings(precision="fp16"))
 
 
 @pytest.mark.slow

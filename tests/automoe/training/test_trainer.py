@@ -174,6 +174,21 @@ def test_the_scaler_of_fp16_goes_on_as_it_was(
         assert torch.equal(weight, fresh.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("precisions", [("bf16", "no"), ("no", "bf16")])
+def test_trainings_of_one_process_may_have_other_precisions(
+    precisions: tuple[str, str],
+    space: SearchSpace,
+    data: TrainingData,
+    settings: TrainingSettings,
+    tmp_path: Path,
+) -> None:
+    """A run trains its supernet and its final models in one process."""
+    for precision in precisions:
+        each = changed(settings, updates=1, precision=precision)
+        result = train(supernet(space, each), data, each, folder=tmp_path / precision)
+        assert result.history[-1].update == 1
+
+
 def test_training_learns(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
@@ -230,8 +245,11 @@ def test_other_settings_are_refused(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     train(supernet(space, settings), data, settings, folder=tmp_path / "run")
-    other = changed(settings, learning_rate=0.02)
-    with pytest.raises(CheckpointError, match="written by a run with other settings"):
+    other = changed(settings, learning_rate=0.02, save_every=1)
+    message = (
+        r"by a run with other settings, .* \('learning_rate' was 0\.01 and is 0\.02\)\. Choose"
+    )
+    with pytest.raises(CheckpointError, match=message):
         train(supernet(space, other), data, other, folder=tmp_path / "run")
 
 

@@ -6,7 +6,7 @@ that the graph computes from data, such as the tokens of each expert, the caller
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from itertools import zip_longest
@@ -29,6 +29,7 @@ from onnx import (
     shape_inference,
 )
 
+from profilers.costs.computed_splits import SegmentRows, is_computed_split, split_by
 from profilers.costs.contributed_operators import described_by_rule
 from profilers.costs.control_flow import followed
 from profilers.costs.misfits import misfit_of, misfit_text
@@ -46,10 +47,6 @@ from profilers.costs.values import (
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.runtime import newest_opset
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, captured_names, has_bodies
-
-# A function that takes a Split, the number of its outputs and the number of all rows, and returns
-# the rows of each output.
-SegmentRows = Callable[[NodeProto, int, int], tuple[int, ...]]
 
 _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
@@ -133,7 +130,7 @@ class OpenedGraph:
             taken = tuple(known.get(name, UNKNOWN) if name else None for name in proto.input)
             bare = ShapedNode(proto, taken, ())
             if is_computed_split(bare):
-                node = _split(bare, segment_rows)
+                node = split_by(bare, segment_rows)
             else:
                 captured = {x: known[x] for x in captured_names(proto) if x in known}
                 values = (*taken, *captured.values())
@@ -348,15 +345,6 @@ def _is_bounded(node: ShapedNode, inferred: list[Value]) -> bool:
     return is_sized or node.op in _DECIDED_BY_DATA
 
 
-def is_computed_split(node: ShapedNode) -> bool:
-    """Return whether this is a Split whose sizes depend on data."""
-    if node.op != "Split" or len(node.inputs) < 2:
-        return False
-    rows, sizes = node.inputs[:2]
-    is_cut = rows is not None and rows.shape is not None
-    return is_cut and sizes is not None and sizes.content is None
-
-
 def _weight(weight: TensorProto) -> Value:
     shape = tuple(weight.dims)
     value = Value(weight.data_type, shape)
@@ -366,17 +354,6 @@ def _weight(weight: TensorProto) -> Value:
         return Value(weight.data_type, shape, numpy_helper.to_array(weight))
     except ValueError:  # it has less data than its shape says
         return value
-
-
-def _split(node: ShapedNode, segment_rows: SegmentRows) -> ShapedNode:
-    shape = node.in_shape(0)
-    axis = int(node.attribute("axis", 0)) % len(shape)
-    rows = segment_rows(node.proto, len(node.proto.output), shape[axis])
-    elem_type = node.inputs[0].elem_type if node.inputs[0] else 0
-    outputs = [
-        Value(elem_type, (*shape[:axis], n, *shape[axis + 1 :]), is_assumed=True) for n in rows
-    ]
-    return ShapedNode(node.proto, node.inputs, tuple(outputs))
 
 
 def _as_declared(

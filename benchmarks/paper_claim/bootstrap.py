@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 
+from devices.rounding import rounded_down, rounded_up
+
 Statistics = NDArray[np.int64]  # [N, 10], see `translations.sentence_statistics`
 CONFIDENCE = 0.95
 _RESAMPLES = 1000
@@ -28,6 +30,21 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def shown(self, places: int, *, signed: bool = False) -> str:
+        """Return the value and its interval as text, with the ends rounded outward.
+
+        Args:
+            places: The number of digits behind the decimal point.
+            signed: Whether a number that is not negative has a plus sign, as in a difference.
+        """
+        value = f"{self.value:.{places}f}"
+        low, high = rounded_down(self.low, places=places), rounded_up(self.high, places=places)
+        if signed:
+            value, low, high = (
+                text if text.startswith("-") else f"+{text}" for text in (value, low, high)
+            )
+        return f"{value} ({low} to {high})"
 
 
 def bleu(statistics: Statistics) -> float:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from paper_claim.findings import NOT_YET, Findings, Model
 from paper_claim.trainings import budget_name, search_name
 
+from devices.rounding import rounded_down
+
 _BLEU_OF_DENSE = 20.0
 _LESS_THAN_MANUAL = {"flops": 4.0, "latency": 2.5}
 _LESS_THAN_DENSE = {"flops": 0.77, "latency": 0.9}
@@ -40,8 +42,7 @@ def _dense_is_good(findings: Findings) -> Goal:
         return Goal(text, NOT_YET, "")
     bleu = manual.bleu()
     assert bleu is not None
-    figures = f"{bleu.value:.1f} ({bleu.low:.1f} to {bleu.high:.1f})"
-    return Goal(text, _answer(bleu.value >= _BLEU_OF_DENSE), figures)
+    return Goal(text, _answer(bleu.value >= _BLEU_OF_DENSE), bleu.shown(1))
 
 
 def _less_than_manual(findings: Findings) -> Goal:
@@ -67,7 +68,8 @@ def _less_than_manual(findings: Findings) -> Goal:
             and latency >= _LESS_THAN_MANUAL["latency"]
         )
         lines.append(
-            f"{model.final.name}: {bleu.value:.1f} BLEU (manual from {interval.low:.1f}), "
+            f"{model.final.name}: {bleu.value:.1f} BLEU (manual from "
+            f"{rounded_down(interval.low, places=1)}), "
             f"{flops:.2f} times fewer FLOPs, {latency:.2f} times less latency"
         )
     return Goal(text, _answer(is_reached), "; ".join(lines))
@@ -94,7 +96,7 @@ def _less_than_dense_search(findings: Findings) -> Goal:
             and latency <= _LESS_THAN_DENSE["latency"]
         )
         lines.append(
-            f"{model.final.name}: {more.value:+.1f} BLEU ({more.low:+.1f} to {more.high:+.1f}), "
+            f"{model.final.name}: {more.shown(1, signed=True)} BLEU, "
             f"{100 * flops - 100:+.0f} % FLOPs, {100 * latency - 100:+.0f} % latency"
         )
     return Goal(text, _answer(is_reached), "; ".join(lines))
@@ -141,7 +143,7 @@ def _ranking(findings: Findings) -> Goal:
     value, n = findings.spearman(), len(findings.ranking)
     if value is None or n < 3 * ranking.of_each_kind:
         return Goal(text, NOT_YET, "")
-    figures = f"{value.value:.2f} ({value.low:.2f} to {value.high:.2f}) over {n} subnets"
+    figures = f"{value.shown(2)} over {n} subnets"
     return Goal(text, _answer(value.value >= _SPEARMAN), figures)
 
 

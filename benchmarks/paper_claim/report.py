@@ -14,6 +14,7 @@ from paper_claim.placement import STACKS, drawn_experts, widths, winners_experts
 from paper_claim.plan import planned_hours
 
 from devices.files import replacing
+from devices.rounding import rounded_up
 
 REMARKS = "remarks.md"
 _HOUR = 3600
@@ -160,7 +161,7 @@ def _front(findings: Findings) -> Lines:
             point.budget.replace("_", "."),
             experts_of(point.architecture),
             f"{point.cost.flops / 1e6:.1f}",
-            "" if point.upper_ms is None else f"{point.upper_ms:.2f}",
+            "" if point.upper_ms is None else rounded_up(point.upper_ms, places=2),
             _ms(point.latency),
             "" if point.loss is None else f"{point.loss:.4f}",
             _estimate(point.bleu),
@@ -202,7 +203,7 @@ def _ranking(findings: Findings) -> Lines:
         if not ranked:
             continue
         offset = mean(r["supernet_loss"] - r["alone_loss"] for r in ranked)
-        shown = f"{value.value:.2f} ({value.low:.2f} to {value.high:.2f})" if value else "too few"
+        shown = value.shown(2) if value else "too few"
         rows.append([kind or "all", str(len(ranked)), shown, f"{offset:+.3f}"])
     return [
         "Subnets were trained alone, and their losses compared with those of the supernet's "
@@ -373,14 +374,13 @@ def _code(piece: str) -> str:
 def _ms(latency: Latency | None) -> str:
     if latency is None:
         return NOT_YET
-    return f"{latency.ms:.2f} ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+    return Estimate(latency.ms, latency.low_ms, latency.high_ms).shown(2)
 
 
 def _estimate(value: Estimate | None, *, signed: bool = False) -> str:
     if value is None:
         return NOT_YET
-    form = "+.1f" if signed else ".1f"
-    return f"{value.value:{form}} ({value.low:{form}} to {value.high:{form}})"
+    return value.shown(1, signed=signed)
 
 
 def _chrf(tests: Sequence[Mapping[str, Any]]) -> str:
@@ -388,5 +388,5 @@ def _chrf(tests: Sequence[Mapping[str, Any]]) -> str:
     if not tests:
         return NOT_YET
     halves = [test["chrf_half_width"] for test in tests]
-    shown = f" ± {mean(halves):.1f}" if None not in halves else ""
+    shown = f" ± {rounded_up(mean(halves), places=1)}" if None not in halves else ""
     return f"{mean(test['chrf'] for test in tests):.1f}{shown}"

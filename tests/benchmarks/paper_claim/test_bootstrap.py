@@ -3,7 +3,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from paper_claim.bootstrap import Statistics, bleu, difference, mean_bleu
+from paper_claim.bootstrap import Estimate, Statistics, bleu, difference, mean_bleu
 from paper_claim.translations import sentence_statistics
 from sacrebleu.metrics.bleu import BLEU
 
@@ -82,3 +82,10 @@ def test_the_interval_holds_the_mean_of_all_trainings() -> None:
         estimate = mean_bleu([population[n] for n in chosen], seed=repetition)
         held += estimate.low <= truth <= estimate.high
     assert held >= 33
+
+
+def test_ends_of_a_printed_interval_are_rounded_outward() -> None:
+    assert Estimate(20.04, 19.89, 20.11).shown(1) == "20.0 (19.8 to 20.2)"
+    assert Estimate(0.5, -0.21, 1.19).shown(1, signed=True) == "+0.5 (-0.3 to +1.2)"
+    assert Estimate(-0.62, -1.28, -0.07).shown(1, signed=True) == "-0.6 (-1.3 to +0.0)"
+    assert Estimate(0.9, 0.8, 0.95).shown(2) == "0.90 (0.80 to 0.95)"

@@ -51,7 +51,7 @@ def lint_graph(path: Path, dialect: str) -> tuple[LintFinding, ...]:
     """Return the findings of a dialect. Without a "refusal" TensorRT can parse the graph.
 
     Args:
-        path: The ONNX file. Its weights are not read.
+        path: The ONNX file. Its weights are not read, but they must be there.
         dialect: One of ``DIALECTS``.
 
     Raises:
@@ -72,6 +72,8 @@ def lint_dialects(
         dialects: Some of ``DIALECTS``.
         model: What `load_onnx` returned for it; None opens the file.
     """
+    from profilers.workload.soundness import missing_weight
+
     known: dict[bool, _Described] = {} if model is None else {True: _Described(model)}
     findings = {}
     for dialect in dialects:
@@ -80,7 +82,10 @@ def lint_dialects(
         rules = DIALECTS[dialect]
         if rules.has_functions not in known:  # otherwise the calls of functions are operators
             known[rules.has_functions] = _Described(load_onnx(path, inlines=rules.has_functions))
-        findings[dialect] = tuple(_Lint(known[rules.has_functions], rules).findings())
+        described = known[rules.has_functions]
+        reason = missing_weight(described.model, path)
+        missing = [LintFinding("refusal", "", "", reason)] if reason else []
+        findings[dialect] = (*missing, *_Lint(described, rules).findings())
     return findings
 
 

@@ -70,17 +70,28 @@ def require_weights(model: ModelProto, path: Path) -> None:
     Raises:
         WorkloadError: The message names the first weight whose data is missing.
     """
-    for weight in initialisers(model.graph):
-        if weight.data_location == TensorProto.EXTERNAL:
-            _require_file(weight, path)
-            continue
-        n_held, n_needed = _elements_held(weight), prod(weight.dims)
-        if n_held is not None and n_held < n_needed:
-            raise WorkloadError(
-                f"{path}: weight '{weight.name}' holds {n_held} of {n_needed} elements: the file "
-                f"has shapes without data. `automoe cost` counts it; to measure it, export it "
-                f"with its weights."
-            )
+    reason = missing_weight(model, path)
+    if reason:
+        raise WorkloadError(
+            f"{path}: {reason}. `automoe cost` counts the graph without it; to measure it, save "
+            f"the model with all of its weights, in files beside it if not within it."
+        )
+
+
+def missing_weight(model: ModelProto, path: Path) -> str:
+    """Return which weight lacks its data, and where; empty when a runtime finds that of all.
+
+    Args:
+        model: The model.
+        path: Its file. Other files of weights lie in the same folder.
+    """
+    reasons = (
+        _missing_in_file(weight, path)
+        if weight.data_location == TensorProto.EXTERNAL
+        else _missing_in_graph(weight)
+        for weight in initialisers(model.graph)
+    )
+    return next(filter(None, reasons), "")
 
 
 def _require_sound_nodes(model: ModelProto, versions: dict[str, int], path: Path) -> None:
@@ -192,31 +203,45 @@ def _refused(name: str, operator: str, reason: str, path: Path) -> WorkloadError
     return WorkloadError(f"{path}: node '{name}' ({operator}) is not valid: {reason}.")
 
 
+def _missing_in_graph(weight: TensorProto) -> str:
+    n_held, n_needed = _elements_held(weight), prod(weight.dims)
+    if n_held is None or n_held >= n_needed:
+        return ""
+    return f"weight '{weight.name}' holds {n_held} of {n_needed} elements"
+
+
 def _elements_held(weight: TensorProto) -> int | None:
     """Return how many elements a weight has data for; None when its type does not tell it."""
     if weight.data_type not in _WHOLE_ELEMENTS:
         return None
     if weight.HasField("raw_data"):
-        itemsize = helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
-        return len(weight.raw_data) // itemsize
+        return len(weight.raw_data) // _itemsize(weight)
     return len(getattr(weight, helper.tensor_dtype_to_field(weight.data_type)))
 
 
-def _require_file(weight: TensorProto, path: Path) -> None:
+def _missing_in_file(weight: TensorProto, path: Path) -> str:
     where = {entry.key: entry.value for entry in weight.external_data}
     file = (path.parent / where.get("location", "")).resolve()
     if not file.is_relative_to(path.parent.resolve()):
-        raise WorkloadError(
-            f"{path}: weight '{weight.name}' lies outside of the folder of the graph, in "
-            f"{where.get('location')!r}. Save the model again with its data beside it."
+        return (
+            f"weight '{weight.name}' lies outside of the folder of the graph, in "
+            f"{where.get('location')!r}"
         )
-    n_needed = int(where.get("offset", 0)) + int(where.get("length", 0))
-    if not file.is_file() or file.stat().st_size < n_needed:
-        state = "is missing" if not file.is_file() else "is too short"
-        raise WorkloadError(
-            f"{path}: {file.name!r} {state}, which holds weight '{weight.name}'. `automoe cost` "
-            f"counts the graph without it; to measure it, put the file beside it."
-        )
+    if not file.is_file():
+        return f"{file.name!r} is missing, which holds weight '{weight.name}'"
+    n_given = int(where.get("length", 0))
+    is_known = weight.data_type in _WHOLE_ELEMENTS
+    n_needed = prod(weight.dims) * _itemsize(weight) if is_known else n_given
+    if n_given and n_given < n_needed:
+        return f"weight '{weight.name}' has {n_given} of {n_needed} bytes in {file.name!r}"
+    if file.stat().st_size < int(where.get("offset", 0)) + max(n_given, n_needed):
+        return f"{file.name!r} is too short, which holds weight '{weight.name}'"
+    return ""
+
+
+def _itemsize(weight: TensorProto) -> int:
+    """Return the bytes of one element, of a type of which each element is stored by itself."""
+    return int(helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize)
 
 
 def _line(text: str) -> str:

@@ -36,6 +36,25 @@ def test_a_file_that_was_cut_off_is_named(path: Path) -> None:
         require_weights(load_onnx(path), path)
 
 
+@pytest.mark.parametrize("given", [None, "20", "99999"])
+def test_a_file_is_too_short_for_the_shape_of_a_weight(path: Path, given: str | None) -> None:
+    # A graph need not say how many bytes of the file are a weight's: its shape does.
+    model = load_onnx(path)
+    for weight in model.graph.initializer:
+        pairs = {x.key: x.value for x in weight.external_data if x.key != "length"}
+        pairs |= {} if given is None else {"length": given}
+        del weight.external_data[:]
+        for key, value in pairs.items():
+            weight.external_data.add(key=key, value=value)
+    weights = path.with_name("w.bin")
+    if given is None:
+        require_weights(model, path)
+        weights.write_bytes(weights.read_bytes()[:20])
+    reason = r"'weight' has 20 of \d+ bytes in" if given == "20" else "'w.bin' is too short"
+    with pytest.raises(WorkloadError, match=reason):
+        require_weights(model, path)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.int8, np.bool_, np.float64, np.uint16])
 def test_weights_of_every_width_are_whole(tmp_path: Path, dtype: type) -> None:
     path = write_graph(tmp_path / "m.onnx", "g (float[1] x) => (float[1] y) { y = Identity(x) }")

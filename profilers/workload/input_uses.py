@@ -9,11 +9,11 @@ from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
 
 from profilers.workload.subgraphs import all_nodes
 
-# Operators that pass the elements of their first input on.
+# Operators that pass the elements of their first input on, or some of them.
 _PASS_ON = frozenset(
     (
         *("Cast", "CastLike", "Expand", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"),
-        "Unsqueeze",
+        *("Unsqueeze", "Gather", "ReduceMax", "ReduceMin", "Slice", "Split"),
     )
 )
 

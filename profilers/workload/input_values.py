@@ -24,6 +24,7 @@ Number = int | float | bool
 _LENGTHS = frozenset(
     {"len", "lens", "length", "lengths", "seqlen", "seqlens", "lenghts", "frames", "ilens", "olens"}
 )
+_GLUED = re.compile(r"(\w+?)(lens?|lengths?|masks?)")  # of xlens, textlengths, srcmask
 _COUNTS = frozenset({"num", "n", "number", "count"})
 _MASKS = frozenset({"mask", "masks", "msk"})
 _POSITIONS = frozenset({"position", "positions", "pos", "posids"})
@@ -228,4 +229,6 @@ def _time_axis(declared: DeclaredInput, shape: tuple[int, ...], *, is_past: bool
 def _words(name: str) -> frozenset[str]:
     """Return the words of a name, in lower case."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return frozenset(re.findall(r"[a-z]+", spaced.lower()))
+    words = re.findall(r"[a-z]+", spaced.lower())
+    parts = [part for word in words if (glued := _GLUED.fullmatch(word)) for part in glued.groups()]
+    return frozenset([*words, *parts])

@@ -62,6 +62,26 @@ def chosen(path: Path, text: str, **shapes: tuple[int, ...]) -> dict[str, tuple[
             {"x": (1, 50, 8)},
             {"n0": (50,)},
         ),
+        # The words of a name may be written without a space between them.
+        (
+            """(float[b, T, 80] feats, int64[b] xlens) => (int64[b] y) { y = Identity(xlens) }""",
+            {"feats": (2, 300, 80)},
+            {"xlens": (300,)},
+        ),
+        (
+            """(float[1, s, 4] src, float[1, t, 4] phones, int64[1] phoneslength, int64[1, s] srcmask)
+            => (int64[1, s] y) { y = Add(srcmask, phoneslength) }""",
+            {"src": (1, 9, 4), "phones": (1, 7, 4)},
+            {"phoneslength": (7,), "srcmask": (1,)},
+        ),
+        # The longest of a batch decides, so the graph takes the greatest length.
+        (
+            """(float[b, T, 8] x, int64[b] n0) => (float[b, u, 8] y)
+            <int64[1] zero = {0}, int64[1] one = {1}>
+            { most = ReduceMax<keepdims = 1>(n0) y = Slice(x, zero, most, one) }""",
+            {"x": (2, 50, 8)},
+            {"n0": (50,)},
+        ),
         (
             "(int64[b, s] attention_mask) => (int64[b, s] y) { y = Identity(attention_mask) }",
             {"attention_mask": (1, 3)},

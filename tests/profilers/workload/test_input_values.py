@@ -69,8 +69,8 @@ def chosen(path: Path, text: str, **shapes: tuple[int, ...]) -> dict[str, tuple[
             {"xlens": (300,)},
         ),
         (
-            """(float[1, s, 4] src, float[1, t, 4] phones, int64[1] phoneslength, int64[1, s] srcmask)
-            => (int64[1, s] y) { y = Add(srcmask, phoneslength) }""",
+            """(float[1, s, 4] src, float[1, t, 4] phones, int64[1] phoneslength,
+            int64[1, s] srcmask) => (int64[1, s] y) { y = Add(srcmask, phoneslength) }""",
             {"src": (1, 9, 4), "phones": (1, 7, 4)},
             {"phoneslength": (7,), "srcmask": (1,)},
         ),

@@ -67,6 +67,7 @@ def _fields(content: Mapping[str, Any], name: str) -> dict[str, Any]:
         stack: {field: _value(content, key) for field, key in keys.items()}
         for stack, keys in _STACKS.items()
     }
+    _require_known_choices(content)
     stacks["decoder"]["cross_span"] = [_span(value) for value in _list(content, _SPAN_KEY)]
     most = {stack: _most_experts(content, stack) for stack in stacks}
     for stack, experts in most.items():
@@ -86,6 +87,14 @@ def _fields(content: Mapping[str, Any], name: str) -> dict[str, Any]:
         "fractional": _is_fractional(content, [x for x in stacks if most[x] > 1] or ["encoder"]),
         **stacks,
     }
+
+
+def _require_known_choices(content: Mapping[str, Any]) -> None:
+    """Check that no dimension of the space is left out, as it would be with a misspelled key."""
+    known = {_SPAN_KEY, *(key for keys in _STACKS.values() for key in keys.values())}
+    for key in content:
+        if key.endswith("-choice") and key not in known:
+            raise FileContentError(f"unknown key '{key}'. Remove it or correct its spelling.")
 
 
 def _most_experts(content: Mapping[str, Any], stack: str) -> int:

@@ -99,6 +99,7 @@ def test_a_space_and_an_architecture_are_told_apart(tmp_path: Path) -> None:
     [
         ("encoder-n-experts: [1, 4]", "'encoder-n-experts' must hold every number from 1 on"),
         ("encoder-n-experts: 2", "'encoder-n-experts' must be a list. Got 2"),
+        ("encoder-ffn-choice: [64]", "unknown key 'encoder-ffn-choice'. Remove it or correct"),
         ("decoder-num-experts-to-route: [1, 2]", "only top-1 routing can be read"),
         ("encoder-embed-choice: [640]", "space0.yml, line 18: the key .* twice, first in line 8"),
     ],

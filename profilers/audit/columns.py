@@ -21,6 +21,10 @@ from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
+_OF_TOKENS = ("ttft", "tpot", "itl", "tbt")  # no sum of them is a latency
+_LEAST_PARTS = 2
+_ALL_PARTS = 0.95  # of a duration that the others add up to, as they are rounded
+_NEARLY_EVERY_ROW = 0.95
 _WHOLE_REQUEST = frozenset({"e2e", "e2el"})  # contains the times to its tokens: ttft, tpot, itl
 _NO_MEAN = {
     *("std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"),
@@ -36,8 +40,9 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     contains a word for a latency, and no word for a spread, a minimum or a percentile. A column
     that is constant or 0 does not count beside others, and neither do the times to the tokens of a
     request beside that of the whole request, nor the time for one of something beside the whole
-    time. When some of these are totals, only the totals count; otherwise only the means, if there
-    are any.
+    time, nor parts beside a column that contains all of them. Of times to tokens alone, those to
+    the first one count. When some of these are totals, only the totals count; otherwise only the
+    means, if there are any.
 
     Raises:
         LogError: A named column is absent, or no column looks like a latency.
@@ -56,19 +61,33 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
     named_so = [name for name in typical if "latency" in words(name) or is_duration(name)]
     named_so = named_so or [name for name in typical if name in log.in_ms]
+    named_so = named_so or [x for x in typical if "runtime" in words(x)][:1]
     possible = [name for name in named_so if log.may_be_latency(name)] or named_so
     candidates = [name for name in possible if "latency" in words(name)] or possible
     if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
         candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
     candidates = [name for name in candidates if not is_time_for_one(name)] or candidates
+    first = next((word for word in _OF_TOKENS if any(word in words(x) for x in candidates)), None)
+    candidates = [name for name in candidates if first is None or first in words(name)]
     for kind in _MEANS:
         candidates = [name for name in candidates if kind in words(name)] or candidates
+    candidates = _whole(log, candidates)
     if not candidates:
         raise LogError(
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
             f"Name it with --target." + "".join(f" {remark}." for remark in log.remarks)
         )
     return tuple(candidates)
+
+
+def _whole(log: AnyLog, candidates: list[str]) -> list[str]:
+    """Return the one of several durations that contains all others; else all of them."""
+    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
+    if len(candidates) < _LEAST_PARTS + 1 or not len(values):
+        return candidates
+    others = values.sum(axis=1, keepdims=True) - values
+    is_whole = np.mean(values > _ALL_PARTS * others, axis=0) > _NEARLY_EVERY_ROW
+    return [name for name, is_one in zip(candidates, is_whole, strict=True) if is_one] or candidates
 
 
 def find_conditions(log: AnyLog) -> tuple[str, ...]:

@@ -25,12 +25,19 @@ UNIT_WORDS: Final = {
 _LONG = frozenset(word for word in UNIT_WORDS if "second" in word or word.startswith("min"))
 _SECONDS = frozenset(word for word, unit in UNIT_WORDS.items() if unit == "s") - _LONG
 _TIME = frozenset({"time", "times", *(word for word in _LONG if word.endswith("seconds"))})
-_AFTER_TIME = frozenset({"per", "to", "between", "of"})  # time_per_token, time_to_first_token
+_AFTER_TIME = frozenset(  # time_per_token, time_to_first_token, time_taken
+    {"per", "to", "between", "of", "taken", "spent", "cost", "consumed"}
+)
+# `total_s` is a time, while `n_s` may be a number.
+_BEFORE_SECONDS = frozenset(
+    {"total", "wall", "clock", "cpu", "mean", "median", "avg", "average", "exec", "prefill"}
+    | {"decode", "forward", "backward"}
+)
 
 _DURATION = frozenset(
     {"latency", "latencies", "lat", "duration", "durations", "elapsed", "walltime", "cputime"}
     | (UNIT_WORDS.keys() - _LONG - _SECONDS)
-    | {"makespan"}
+    | {"makespan", "took", *(word for word in _SECONDS if word != "s")}
     | {"ttft", "tpot", "itl", "e2el", "e2e", "tbt", "ttlt", "ttst"}
 )
 _SPREAD = frozenset(
@@ -60,7 +67,18 @@ _RESULT = (
     | _SPREAD
     | _RATES
     | {"energy", "mj", "joule", "joules", "power", "watt", "watts", "wh", "mwh", "kwh"}
-    | {"temperature", "celsius", "mhz", "cycles", "ticks", "jitter", "misses", "faults", "rss"}
+    | {
+        "temperature",
+        "temp",
+        "celsius",
+        "mhz",
+        "cycles",
+        "ticks",
+        "jitter",
+        "misses",
+        "faults",
+        "rss",
+    }
     | {"mfu", "hfu", "mbu", "util", "utils", "utilization", "utilisation", "occupancy"}
     | {"efficiency", "acceptance", "completed"}
     | {"drift", "sentinel", "samples", "processes", "wall", "quality", "stop", "reason"}
@@ -68,7 +86,8 @@ _RESULT = (
     | {"psnr", "ssim", "miou", "auc", "rouge", "chrf", "maxrss"}
     | {"instructions", "insn", "ipc", "cpi", "dcache", "icache", "dtlb", "itlb", "switches"}
     | {"migrations", "stalled", "exitcode", "returncode", "retries", "oom", "converged"}
-    | {"success", "passed", "failed", "failure", "failures", "crashed"}
+    | {"success", "passed", "failed", "failure", "failures", "crashed", "allocated", "reserved"}
+    | {"edp", "carbon", "price", "usd", "delta", "diff", "overhead", "improvement", "normalized"}
 )
 # Words of results that are also used in names of inputs: `map`, but not `feature_map`.
 _SCORES = frozenset(
@@ -78,6 +97,7 @@ _SCORES = frozenset(
 )
 _RESULT_PAIRS = frozenset(
     {("grad", "norm"), ("gradient", "norm"), ("exact", "match"), ("pass", "1"), ("top", "1")}
+    | {("cpu", "percent"), ("gpu", "percent"), ("memory", "percent"), ("peak", "mem")}
     | {("top", "5"), ("exit", "code"), ("return", "code"), ("response", "code")}
     | {("task", "clock"), ("cpu", "clock"), ("cache", "references")}
 )
@@ -89,7 +109,7 @@ _BOOKKEEPING = frozenset(
 )
 # These words are bookkeeping as a whole name only: `trial`, but not `trial_length`.
 _COUNTERS = frozenset(
-    {"run", "trial", "rep", "repeat", "repetition", "replicate", "row", "nr", "no"}
+    {"run", "trial", "rep", "repeat", "repetition", "replicate", "row", "nr", "no", "state"}
 )
 # When something happened: `start`, `end_time`, `finished_at`. It is no duration.
 _MOMENTS = frozenset(
@@ -129,6 +149,7 @@ _EAST_ASIAN = "\u2e80-\u9fff\uac00-\ud7af"
 _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[{_EAST_ASIAN}])")
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
+_IN_SECONDS = re.compile(r"[(\[]s[)\]]$")  # wall clock (s)
 _PERCENT = re.compile(r"\d+(\.\d+)?\s*%")  # the name of a percentile, as locust writes it
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
 _ONE_WORD = re.compile(r"(E2EL?|mAP|mIoU)(?![a-z])")  # although a capital stands within it
@@ -156,6 +177,9 @@ def is_duration(name: str) -> bool:
     if not _DURATION.isdisjoint(own) or is_time_per(name):
         return True
     if any(a in _TIME and b in _AFTER_TIME for a, b in pairwise(own)):
+        return True
+    is_named = own[-1:] == ("s",) and own[-2:-1] and own[-2] in _BEFORE_SECONDS
+    if is_named or _IN_SECONDS.search(name):
         return True
     quantity = list(own)
     while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):

@@ -19,16 +19,18 @@ _PARTS: Final = re.compile(rf"(?:{_PART}\s*){{2,}}|p(?:\d+d)?t(?:{_PART}){{1,3}}
 _EACH: Final = re.compile(_PART, re.ASCII)
 
 
-def milliseconds_of(cell: str, *, may_lack_hours: bool) -> float | None:
+def milliseconds_of(cell: str, *, is_time: bool) -> float | None:
     """Return the milliseconds of a duration in parts; None for any other cell.
 
     Args:
         cell: The text of a cell.
-        may_lack_hours: Whether `1:02` may be minutes and seconds. Elsewhere it may be a ratio.
+        is_time: Whether its column is one of durations. Elsewhere `1:02` may be a ratio, and
+            `12:30:15` a time of the day.
     """
     if clock := _CLOCK.fullmatch(cell):
         days, hours, minutes, seconds = clock.groups()
-        if hours is None and (days or not may_lack_hours):
+        is_whole = hours is not None and (days or not seconds.isdigit())
+        if not is_whole and (days or not is_time):
             return None
         whole = 24 * int(days or 0) + int(hours or 0)
         return 1e3 * (3600 * whole + 60 * int(minutes) + _number(seconds))

@@ -106,7 +106,7 @@ KNOWN_TABLES: Final = (
         targets=("avg_ns",),
         unit="ns",
         times="avg_ns|stddev_ns",
-        others="avg_ts|stddev_ts|test_time|build_.*|samples_.*|model_filename|cpu_mask",
+        others="avg_ts|stddev_ts|test|test_time|build_.*|samples_.*|model_filename|cpu_mask",
     ),
     KnownTable(
         "trtexec",
@@ -233,6 +233,14 @@ KNOWN_TABLES: Final = (
         unit="ms",
         times="elapsed|latency|connect|idletime",
         others="timestamp|response.*|failuremessage|success|(sent)?bytes|threadname|url",
+    ),
+    KnownTable(
+        "hey",
+        frozenset({"response-time", "dns+dialup", "response-delay"}),
+        targets=("response-time",),
+        unit="s",
+        times="response-.*|dns.*|request-write",
+        others="status-code|offset",
     ),
     KnownTable(
         "Locust",

@@ -30,6 +30,7 @@ _ONE_A_RUN: Final = "Write a table with a row for each run: its settings and its
 _NO_TABLES: Final = (
     (r".*=== Performance summary ===", "trtexec", "Export them with --exportTimes=FILE.json."),
     (r"\s*Time \(mean ± .\):", "hyperfine", "Export them with --export-csv FILE."),
+    (r"Benchmark\S+\s+\d+\s+[\d.]+ ns/op", "go test -bench", _ONE_A_RUN),
     (r"\s*Performance counter stats for ", "perf stat", _ONE_A_RUN),
     (
         r"[^,]*,\w*,(task-clock|cycles|instructions|context-switches|duration_time)\b",
@@ -37,6 +38,12 @@ _NO_TABLES: Final = (
         _ONE_A_RUN,
     ),
 )
+# Columns of llama-bench in Markdown, as its CSV names them.
+_OF_LLAMA: Final = {
+    **{"model": "model_type", "params": "model_n_params", "backend": "backends", "t/s": "avg_ts"},
+    **{"threads": "n_threads", "ngl": "n_gpu_layers", "fa": "flash_attn"},
+}
+_NS: Final = "avg_ns"
 
 Rows = list[list[str]]
 
@@ -133,25 +140,24 @@ def _rows_of_google(lines: Sequence[str], start: int) -> Rows:
 
 
 def with_times_of_llama(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
-    """Return llama-bench's table in Markdown with times and sizes, and a remark.
+    """Return llama-bench's table in Markdown with the columns of its CSV, and a remark.
 
     It has tokens a second of tests such as `pp512`, `tg128` and `pp512+tg128 @ d4096`. Any other
     table is returned as it is.
     """
     header = next((row for row in rows if row), [])
-    if not {"test", "t/s"} <= set(header):
+    if not {"test", "t/s", "params"} <= set(header):
         return rows, ()
     test, rate = header.index("test"), header.index("t/s")
     wider: Rows = []
     for row in rows:
         match = _LLAMA_TEST.fullmatch(row[test]) if len(row) == len(header) else None
-        kept = [cell for i, cell in enumerate(row) if i != test]
         if row is header:
-            wider.append([*kept, "n_prompt", "n_gen", "n_depth", "latency_ms"])
+            wider.append([*(_OF_LLAMA.get(x, x) for x in row), "n_prompt", "n_gen", "n_depth", _NS])
         elif match is None or not is_number(speed := row[rate].partition(" ")[0]):
             wider.append(row)
         else:
-            prompt, generated, depth = (int(x or 0) for x in match.groups())
-            time = 1e3 * (prompt + generated) / float(speed)
-            wider.append([*kept, f"{prompt}", f"{generated}", f"{depth}", f"{time:.12g}"])
+            sizes = [int(x or 0) for x in match.groups()]
+            time = 1e9 * (sizes[0] + sizes[1]) / float(speed)
+            wider.append([*row, *map(str, sizes), f"{time:.0f}"])
     return wider, ("the latency is the tokens of a test, such as pp512, over t/s",)

@@ -19,7 +19,7 @@ from profilers.log.printed_tables import require_table, rows_of_printed, with_ti
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import is_number
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 
 _NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")  # the first line of some files of Excel
 _BORDER = re.compile(r"(?<!\\)\|")

@@ -251,7 +251,7 @@ def _written(cell: str, name: str) -> tuple[str, str] | None:
     kind = kind_of_name(name)
     if kind == "input" or is_moment(name):
         return None
-    duration = milliseconds_of(cell, may_lack_hours=kind == "result")
+    duration = milliseconds_of(cell, is_time=kind == "result")
     return None if duration is None else (f"{duration:.12g}", "ms")
 
 

@@ -47,6 +47,13 @@ def with_columns(path: Path, *names: str) -> AnyLog:
         (("rate", "mean_itl_ms", "mean_ttft_ms", "mean_tpot_ms"), ("mean_ttft_ms",)),
         (("start_time", "end_time", "Duration", "Elapsed Cycles"), ("Duration",)),
         (("Name", "Runtime", "_runtime"), ("Runtime",)),
+        (("batch", "p99_latency", "p999_latency", "p50_latency"), ("p50_latency",)),
+        (("batch", "cpu_time_s", "std_time_s"), ("cpu_time_s",)),
+        (("gen_len", "ttft", "total_s"), ("total_s",)),
+        (("abs_latency", "compilation_latency"), ("abs_latency",)),
+        (("batch", "TimeTaken"), ("TimeTaken",)),
+        (("batch", "wall clock (s)"), ("wall clock (s)",)),
+        (("batch", "secs"), ("secs",)),
     ],
 )
 def test_latencies_are_found_by_name(

@@ -18,13 +18,15 @@ from profilers.log.durations import milliseconds_of
     ],
 )
 def test_a_duration_in_parts_is_read(cell: str, expected: float) -> None:
-    assert milliseconds_of(cell, may_lack_hours=False) == pytest.approx(expected)
+    assert milliseconds_of(cell, is_time=True) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("cell", ["16:09", "1:75:00", "1a2b", "PT", "348 ms", "12", "", "1:2:3:4"])
+@pytest.mark.parametrize(
+    "cell", ["16:09", "12:30:15", "1:75:00", "1a2b", "PT", "348 ms", "12", "", "1:2:3:4"]
+)
 def test_other_cells_are_none(cell: str) -> None:
-    assert milliseconds_of(cell, may_lack_hours=False) is None
+    assert milliseconds_of(cell, is_time=False) is None
 
 
-def test_hours_may_lack_where_the_column_is_one_of_times() -> None:
-    assert milliseconds_of("1:02.5", may_lack_hours=True) == 62_500
+def test_hours_may_lack_in_a_column_of_durations() -> None:
+    assert milliseconds_of("1:02.5", is_time=True) == 62_500

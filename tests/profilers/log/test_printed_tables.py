@@ -74,12 +74,13 @@ def test_the_speeds_of_llama_bench_become_times(tmp_path: Path) -> None:
     path = tmp_path / "out.md"
     path.write_text(LLAMA, encoding="utf-8")
     log = read_any_log(path)
-    names = ("n_prompt", "n_gen", "n_depth", "latency_ms", "t/s")
+    names = ("n_prompt", "n_gen", "n_depth", "avg_ns", "avg_ts")
     assert [tuple(row.cells[x] for x in names) for row in log.rows] == [
-        ("512", "0", "0", "2000", "256.00"),  # 512 tokens at 256 a second
-        ("0", "128", "0", "8000", "16.00"),
-        ("512", "128", "4096", "10000", "64.00"),
+        ("512", "0", "0", "2000000000", "256.00"),  # 512 tokens at 256 a second
+        ("0", "128", "0", "8000000000", "16.00"),
+        ("512", "128", "4096", "10000000000", "64.00"),
     ]
+    assert find_targets(log) == ("avg_ns",)
     assert any("the latency is the tokens of a test" in remark for remark in log.remarks)
 
 

@@ -87,7 +87,7 @@ _RESULT = (
     | {"instructions", "insn", "ipc", "cpi", "dcache", "icache", "dtlb", "itlb", "switches"}
     | {"migrations", "stalled", "exitcode", "returncode", "retries", "oom", "converged"}
     | {"success", "passed", "failed", "failure", "failures", "crashed", "allocated", "reserved"}
-    | {"edp", "carbon", "price", "usd", "delta", "diff", "overhead", "improvement", "normalized"}
+    | {"edp", "carbon", "price", "usd", "diff", "overhead", "improvement", "normalized"}
 )
 # Words of results that are also used in names of inputs: `map`, but not `feature_map`.
 _SCORES = frozenset(

@@ -73,7 +73,7 @@ def learning_curve(
         groups: The group of every row. Rows are added group after group, and tested are rows of
             groups that were not fitted.
         unseen: The MAPE of the model on unseen rows, in a cross-validation with all rows. When the
-            law says that more than this remains, a law is fitted that passes through it.
+            law says that more than this remains or falls, a law is fitted that passes through it.
         seed: The seed of the random choices of rows.
     """
     from sklearn.base import clone  # takes a second to import
@@ -96,7 +96,7 @@ def learning_curve(
         return None
     means = [float(np.mean(mapes)) for mapes in complete.values()]
     floor, slope = _law(list(complete), means)
-    if unseen is not None and floor > unseen:
+    if unseen is not None and max(floor, slope / len(y)) > unseen:
         floor, slope = _law([*complete, len(y)], [*means, unseen], last=_REACHED)
     return LearningCurve(tuple(complete), tuple(means), floor, slope)
 

@@ -41,7 +41,7 @@ def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple
     for target in targets:
         if target not in frame:
             raise TableError(absence(frame, [target]))
-        if is_rate(target):
+        if is_rate(target) and target not in frame.attrs.get("in_ms", ()):
             raise TableError(
                 f"{source(frame)}: '{target}' is a rate, by its name: the more, the faster. Name a "
                 "column of times."

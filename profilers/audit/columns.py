@@ -1,5 +1,6 @@
 """This module finds the latency, the features and the conditions among the columns of any log."""
 
+import re
 from collections.abc import Collection, Sequence
 from math import isfinite
 
@@ -21,11 +22,17 @@ from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
+_OF_TOKENS = frozenset({"ttft", "tpot", "itl", "tbt"})  # no sum of them is a latency
+_LEAST_PARTS = 2
+_ALL_PARTS = 0.95  # of a duration that the others add up to, as they are rounded
+_NEARLY_EVERY_ROW = 0.95
 _WHOLE_REQUEST = frozenset({"e2e", "e2el"})  # contains the times to its tokens: ttft, tpot, itl
-_NO_MEAN = {
-    *("std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"),
-    *("min", "max", "p50", "p90", "p95", "p99", "raw", "cpu", "load", "sentinel"),
+_SPREAD = {"std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"}
+_NO_MEAN = _SPREAD | {
+    *("min", "max", "raw", "cpu", "load", "sentinel", "compilation", "compile", "build", "init"),
+    *("startup", "baseline"),
 }
+_PERCENTILE = re.compile(r"p\d+|\d+th")
 
 
 def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
@@ -33,11 +40,13 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
 
     Without names it is the column `latency_ms`. When a log lacks it, it is the latency of a table
     that another program is known to write. In any other log these are all columns whose name
-    contains a word for a latency, and no word for a spread, a minimum or a percentile. A column
+    contains a word for a latency, and no word for a spread, a minimum or a percentile. When there
+    are none, the median counts, or else a minimum or a time of the processor. A column
     that is constant or 0 does not count beside others, and neither do the times to the tokens of a
     request beside that of the whole request, nor the time for one of something beside the whole
-    time. When some of these are totals, only the totals count; otherwise only the means, if there
-    are any.
+    time, nor parts beside a column that contains all of them. Of times to tokens alone, those to
+    the first one count. When some of these are totals, only the totals count; otherwise only the
+    means, if there are any.
 
     Raises:
         LogError: A named column is absent, or no column looks like a latency.
@@ -53,22 +62,46 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     own = table.target_in(log.columns, log.may_be_latency) if table is not None else None
     if own is not None:
         return (own,)
-    typical = [name for name in log.columns if _NO_MEAN.isdisjoint(words(name))]
-    named_so = [name for name in typical if "latency" in words(name) or is_duration(name)]
-    named_so = named_so or [name for name in typical if name in log.in_ms]
+    own_words = {name: set(words(name)) for name in log.columns}
+    centres = [name for name, own in own_words.items() if not any(map(_PERCENTILE.fullmatch, own))]
+    typical = [name for name in centres if _NO_MEAN.isdisjoint(own_words[name])]
+    p50 = [name for name, own in own_words.items() if "p50" in own]
+    others = [name for name in centres if _SPREAD.isdisjoint(own_words[name])]
+    named_so = _durations(log, typical) or _durations(log, p50) or _durations(log, others)
     possible = [name for name in named_so if log.may_be_latency(name)] or named_so
     candidates = [name for name in possible if "latency" in words(name)] or possible
     if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
         candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
     candidates = [name for name in candidates if not is_time_for_one(name)] or candidates
+    whole = [name for name in candidates if not _OF_TOKENS.intersection(words(name))]
+    of_first = [name for name in candidates if "ttft" in words(name)]
+    candidates = whole or of_first or candidates[:1]
     for kind in _MEANS:
         candidates = [name for name in candidates if kind in words(name)] or candidates
+    candidates = _whole(log, candidates)
     if not candidates:
         raise LogError(
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
             f"Name it with --target." + "".join(f" {remark}." for remark in log.remarks)
         )
     return tuple(candidates)
+
+
+def _durations(log: AnyLog, names: list[str]) -> list[str]:
+    """Return the columns that are durations by their names, or else by the units in their cells."""
+    named_so = [name for name in names if "latency" in words(name) or is_duration(name)]
+    named_so = named_so or [name for name in names if name in log.in_ms]
+    return named_so or [name for name in names if "runtime" in words(name)][:1]
+
+
+def _whole(log: AnyLog, candidates: list[str]) -> list[str]:
+    """Return the one of several durations that contains all others; else all of them."""
+    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
+    if len(candidates) < _LEAST_PARTS + 1 or not len(values):
+        return candidates
+    others = values.sum(axis=1, keepdims=True) - values
+    is_whole = np.mean(values > _ALL_PARTS * others, axis=0) > _NEARLY_EVERY_ROW
+    return [name for name, is_one in zip(candidates, is_whole, strict=True) if is_one] or candidates
 
 
 def find_conditions(log: AnyLog) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ def units(log: AnyLog, targets: Sequence[str], given: str | None = None) -> list
             + (", or name the unit with --unit" if name in targets else ""),
         )
         for name in bare
-        if name in silent or name not in targets
+        if name in silent or (log.is_ours and name not in targets)
     ]
     if silent := [name for name in silent if name not in bare]:
         message = f"the unit of {', '.join(map(repr, silent))} is not named; taken as milliseconds"

@@ -11,6 +11,7 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Final
 
+from profilers.log.absent_sizes import with_absent_sizes
 from profilers.log.commands import with_arguments
 from profilers.log.decoding import Decoded
 from profilers.log.google_benchmark import with_sizes
@@ -289,8 +290,10 @@ def _with_numbers(
         kept = [(x, y) for x, y in zip(whole, sized, strict=True) if y is not None]
         whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
         columns, rows, of_commands = with_arguments(columns, rows)
+        sizes = {name for name in columns if name.startswith("param:")}  # of pytest-benchmark
+        rows, of_sizes = with_absent_sizes(columns, rows, sizes)
         rows, of_spreads = without_spreads(columns, without_groups(rows, content), content)
-        remarks += of_commands + of_spreads
+        remarks += of_commands + of_sizes + of_spreads
         units = units_of_rows(columns, rows, path) | units_in_cells(columns, rows)
         rows = units.without_units(rows)
     if delimiter != "," or '"' in content:

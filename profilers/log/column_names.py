@@ -25,12 +25,19 @@ UNIT_WORDS: Final = {
 _LONG = frozenset(word for word in UNIT_WORDS if "second" in word or word.startswith("min"))
 _SECONDS = frozenset(word for word, unit in UNIT_WORDS.items() if unit == "s") - _LONG
 _TIME = frozenset({"time", "times", *(word for word in _LONG if word.endswith("seconds"))})
-_AFTER_TIME = frozenset({"per", "to", "between", "of"})  # time_per_token, time_to_first_token
+_AFTER_TIME = frozenset(  # time_per_token, time_to_first_token, time_taken
+    {"per", "to", "between", "of", "taken", "spent", "cost", "consumed"}
+)
+# `total_s` is a time, while `n_s` may be a number.
+_BEFORE_SECONDS = frozenset(
+    {"total", "wall", "clock", "cpu", "mean", "median", "avg", "average", "exec", "prefill"}
+    | {"decode", "forward", "backward"}
+)
 
 _DURATION = frozenset(
     {"latency", "latencies", "lat", "duration", "durations", "elapsed", "walltime", "cputime"}
     | (UNIT_WORDS.keys() - _LONG - _SECONDS)
-    | {"makespan"}
+    | {"makespan", "took", *(word for word in _SECONDS if word != "s")}
     | {"ttft", "tpot", "itl", "e2el", "e2e", "tbt", "ttlt", "ttst"}
 )
 _SPREAD = frozenset(
@@ -60,13 +67,41 @@ _RESULT = (
     | _SPREAD
     | _RATES
     | {"energy", "mj", "joule", "joules", "power", "watt", "watts", "wh", "mwh", "kwh"}
-    | {"temperature", "celsius", "mhz", "cycles", "ticks", "jitter", "misses", "faults", "rss"}
+    | {
+        "temperature",
+        "temp",
+        "celsius",
+        "mhz",
+        "cycles",
+        "ticks",
+        "jitter",
+        "misses",
+        "faults",
+        "rss",
+    }
     | {"mfu", "hfu", "mbu", "util", "utils", "utilization", "utilisation", "occupancy"}
     | {"efficiency", "acceptance", "completed"}
     | {"drift", "sentinel", "samples", "processes", "wall", "quality", "stop", "reason"}
     | {"mape", "loss", "bleu", "accuracy", "perplexity", "ppl", "wer", "cer", "rmse", "mse"}
     | {"psnr", "ssim", "miou", "auc", "rouge", "chrf", "maxrss"}
+    | {"instructions", "insn", "ipc", "cpi", "dcache", "icache", "dtlb", "itlb", "switches"}
+    | {"migrations", "stalled", "exitcode", "returncode", "retries", "oom", "converged"}
+    | {"success", "passed", "failed", "failure", "failures", "crashed", "allocated", "reserved"}
+    | {"edp", "carbon", "price", "usd", "diff", "overhead", "improvement", "normalized"}
 )
+# Words of results that are also used in names of inputs: `map`, but not `feature_map`.
+_SCORES = frozenset(
+    {"acc", "f1", "recall", "score", "scores", "map", "r2", "mae", "auroc", "auprc", "ndcg"}
+    | {"iou", "dice", "meteor", "em", "mrr", "top1", "top5", "acc1", "acc5", "map50", "map75"}
+    | {"loads", "stores"}
+)
+_RESULT_PAIRS = frozenset(
+    {("grad", "norm"), ("gradient", "norm"), ("exact", "match"), ("pass", "1"), ("top", "1")}
+    | {("cpu", "percent"), ("gpu", "percent"), ("memory", "percent"), ("peak", "mem")}
+    | {("top", "5"), ("exit", "code"), ("return", "code"), ("response", "code")}
+    | {("task", "clock"), ("cpu", "clock"), ("cache", "references")}
+)
+_WHOLE_RESULTS = frozenset({("exit",), ("branches",), ("real",), ("user",), ("sys",)})
 _BOOKKEEPING = frozenset(
     {"id", "uid", "uuid", "hash", "index", "timestamp", "datetime", "date", "seed", "commit"}
     | {"version", "flag", "flags", "status", "path", "file", "host", "hostname", "note", "notes"}
@@ -74,11 +109,21 @@ _BOOKKEEPING = frozenset(
 )
 # These words are bookkeeping as a whole name only: `trial`, but not `trial_length`.
 _COUNTERS = frozenset(
-    {"run", "trial", "rep", "repeat", "repetition", "replicate", "row", "nr", "no"}
+    {"run", "trial", "rep", "repeat", "repetition", "replicate", "row", "nr", "no", "state"}
 )
+# When something happened: `start`, `end_time`, `finished_at`. It is no duration.
+_MOMENTS = frozenset(
+    {"start", "started", "begin", "began", "end", "ended", "finish", "finished", "stop", "stopped"}
+    | {"created", "submitted", "submit", "arrival", "complete", "stamp"}
+)
+_OF_MOMENTS = frozenset({"time", "times", "at", "ts", "t", "in", *UNIT_WORDS})
 # What somebody set is known, also where it limits a result: `power_limit_w`, `target_qps`.
-_SETTINGS = frozenset({"limit", "cap", "target", "requested", "timeout", "slo", "warmup"})
-_KNOWN_SETTINGS = frozenset({("gpu", "memory", "utilization")})  # an option of vLLM
+_SETTINGS = frozenset(
+    {"limit", "cap", "target", "requested", "timeout", "slo", "warmup", "threshold"} | {"tolerance"}
+)
+_KNOWN_SETTINGS = frozenset(
+    {("gpu", "memory", "utilization"), ("loss", "scale"), ("error", "bound")}  # one is of vLLM
+)
 _OWN_RESULTS = frozenset({"n_blocks"})  # of `automoe profile`; elsewhere, blocks are layers
 
 # Words of quantities that are known before a measurement.
@@ -94,6 +139,7 @@ _INPUTS = frozenset(
     | {"gb", "mib", "gib", "memory", "activations", "feature", "features", "rank", "resolution"}
     | {"vocab", "vocabulary", "num", "n", "m", "k", "count", "ratio", "sparsity", "density"}
     | {"bits", "precision", "nodes", "edges", "stage", "stages", "work", "area", "volume"}
+    | {"steps", "type", "dtype"}
 )
 
 _GREEK_MU, _MICRO = "\u03bc", "\u00b5"  # two characters for the prefix of microseconds
@@ -103,8 +149,10 @@ _EAST_ASIAN = "\u2e80-\u9fff\uac00-\ud7af"
 _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[{_EAST_ASIAN}])")
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
+_IN_SECONDS = re.compile(r"[(\[]s[)\]]$")  # wall clock (s)
+_PERCENT = re.compile(r"\d+(\.\d+)?\s*%")  # the name of a percentile, as locust writes it
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
-_END_TO_END = re.compile(r"E2EL?(?![a-z])")  # one word, although a capital follows a digit
+_ONE_WORD = re.compile(r"(E2EL?|mAP|mIoU)(?![a-z])")  # although a capital stands within it
 _SECOND = "|".join(word for word, unit in UNIT_WORDS.items() if unit == "s")
 _RATE = re.compile(rf"(/|\bper|_per)[ _]?({_SECOND})(?![a-z])")
 _FOR_ONE = r"\s*(/|[ _]per[ _-])\s*[a-z]"
@@ -114,7 +162,7 @@ _TIME_FOR_ONE = re.compile(rf"(?<![a-z])({'|'.join(UNIT_WORDS)}|latency|time|dur
 
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
-    whole = _END_TO_END.sub(lambda match: f"_{match[0].lower()}", name)
+    whole = _ONE_WORD.sub(lambda match: f"_{match[0].lower()}", name)
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", whole)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z]{2,})", r"\1_\2", apart).lower()
     apart = _SCRIPTS_MEET.sub("_", apart.replace(_GREEK_MU, _MICRO))
@@ -124,11 +172,14 @@ def words(name: str) -> tuple[str, ...]:
 def is_duration(name: str) -> bool:
     """Return whether a column is a measured time, judged by its name."""
     own = _plain_words(name)
-    if is_rate(name):
+    if is_rate(name) or is_moment(name) or "cycles" in own:
         return False
     if not _DURATION.isdisjoint(own) or is_time_per(name):
         return True
     if any(a in _TIME and b in _AFTER_TIME for a, b in pairwise(own)):
+        return True
+    is_named = own[-1:] == ("s",) and own[-2:-1] and own[-2] in _BEFORE_SECONDS
+    if is_named or _IN_SECONDS.search(name):
         return True
     quantity = list(own)
     while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):
@@ -157,13 +208,20 @@ def is_rate(name: str) -> bool:
     return bool(is_per_second or has_unit or not _RATES.isdisjoint(own))
 
 
+def is_moment(name: str) -> bool:
+    """Return whether a column tells when something happened, judged by its name."""
+    telling = [word for word in words(name) if word not in _OF_MOMENTS]
+    return bool(telling) and _MOMENTS.issuperset(telling)
+
+
 def kind_of_name(name: str, targets: Iterable[str] = ()) -> NameKind:
     """Return what a column is, judged by its name.
 
     A `condition` holds for the whole log (see `profilers.log.conditions`). A `result` has a word
     for a measured quantity (latency, std, tokens/s, energy), or is a statistic by itself (mean,
-    p99), or shares its first word with a target. The last rule does not apply to a target that
-    names a duration, such as `encoder_latency`, because the words cover its related columns.
+    p99), or a moment (start_time), or shares its first word with a target. The last rule does not
+    apply to a target that names a duration, such as `encoder_latency`, because the words cover its
+    related columns.
     `bookkeeping` has a word such as id, seed or timestamp. An `input` has a word for a quantity
     that is known before a measurement. Any other name is `unclear`.
 
@@ -180,7 +238,8 @@ def kind_of_name(name: str, targets: Iterable[str] = ()) -> NameKind:
         return "input"
     if is_duration(name) or _is_result(name, own):
         return "result"
-    if not _BOOKKEEPING.isdisjoint(own) or (len(own) == 1 and own[0] in _COUNTERS):
+    is_counter = len(own) == 1 and own[0] in _COUNTERS
+    if is_counter or not _BOOKKEEPING.isdisjoint(own):
         return "bookkeeping"
     prefixes = {words(target)[:1] for target in targets if not is_duration(target)}
     if own[:1] in prefixes:
@@ -195,6 +254,10 @@ def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
 
 def _is_result(name: str, own: tuple[str, ...]) -> bool:
     if name in _OWN_RESULTS or is_rate(name) or not _RESULT.isdisjoint(own):
+        return True
+    if own in _WHOLE_RESULTS or is_moment(name) or not _RESULT_PAIRS.isdisjoint(pairwise(own)):
+        return True
+    if _PERCENT.fullmatch(name) or (_INPUTS.isdisjoint(own) and not _SCORES.isdisjoint(own)):
         return True
     if any(_PERCENTILE.fullmatch(word) and not word.isdigit() for word in own):
         return True

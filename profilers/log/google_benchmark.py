@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from profilers.log.absent_sizes import with_absent_sizes
+
 COLUMNS: Final = frozenset({"name", "iterations", "real_time", "cpu_time"})
 
 _HEADER: Final = re.compile(r"^name,iterations,real_time,cpu_time,", re.M)
@@ -64,11 +66,14 @@ def with_sizes(
     split = [_split(base) for base in bases]
     added = ["benchmark", *dict.fromkeys(name for _, sizes in split for name in sizes)]
     added = [name for name in added if name not in columns]
-    kept = [
-        (*row, *({"benchmark": family, **sizes}.get(name, "") for name in added)) if keeps else None
-        for row, (family, sizes), keeps in zip(rows, split, is_kept, strict=True)
+    wider = [
+        (*row, *({"benchmark": family, **sizes}.get(name, "") for name in added))
+        for row, (family, sizes) in zip(rows, split, strict=True)
     ]
-    return (*columns, *added), kept, _remarks(kept, failed, len(added) > 1)
+    columns = (*columns, *added)
+    filled, of_absent = with_absent_sizes(columns, wider, added[1:])
+    kept = [row if keeps else None for row, keeps in zip(filled, is_kept, strict=True)]
+    return columns, kept, _remarks(kept, failed, len(added) > 1) + of_absent
 
 
 def _kind(row: dict[str, str], names: set[str]) -> str:

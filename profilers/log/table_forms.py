@@ -1,6 +1,7 @@
 """This module turns the forms in which programs write a table into a CSV, and finds its delimiter.
 
-These are JSON, Markdown, rows in SQL, the list of NNLQP, and a CSV with other lines above it.
+These are JSON, Markdown, rows in SQL, the list of NNLQP, tables that are printed with spaces, and a
+CSV with other lines above it.
 """
 
 import csv
@@ -14,10 +15,11 @@ from profilers.log.decoding import Decoded, text_of
 from profilers.log.google_benchmark import without_context
 from profilers.log.json_tables import table_of_json
 from profilers.log.known_tables import NNLQP_COLUMNS, NNLQP_LINE
+from profilers.log.printed_tables import require_table, rows_of_printed, with_times_of_llama
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import is_number
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 
 _NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")  # the first line of some files of Excel
 _BORDER = re.compile(r"(?<!\\)\|")
@@ -39,6 +41,8 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
     """
     decoded = text_of(path, n_lines)
     content, remarks = without_context(decoded.text), decoded.remarks
+    require_table(content, path)
+    printed = rows_of_printed(content)
     if content.lstrip().startswith("#"):
         content = _without_comments(content)
     rows: Sequence[Sequence[object]] | None = None
@@ -47,13 +51,16 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
     if NNLQP_LINE.match(content):
         rows = [NNLQP_COLUMNS, *(line.split(" ") for line in content.splitlines())]
     elif start.startswith("|"):
-        rows, n_added = _rows_of_markdown(content), 0
+        (rows, of_llama), n_added = with_times_of_llama(_rows_of_markdown(content)), 0
+        remarks += of_llama
     elif start.upper().startswith(("CREATE TABLE", "INSERT INTO")):
         rows = _rows_of_sql(content, path)
     elif start.startswith(("[", "{")):
         table = table_of_json(content, path)
         rows, of_json = (None, ()) if table is None else table
         remarks += of_json
+    if rows is None and printed is not None:
+        rows, n_added = printed, 0
     if rows is None:
         return replace(decoded, text=content)
     return Decoded(_csv(rows), remarks, n_added)
@@ -108,7 +115,7 @@ def _rows_of_markdown(content: str) -> list[list[str]]:
 def _cells_of_markdown(line: str) -> list[str]:
     """Return the cells of a line, without the marks of code. A bar behind a backslash is text."""
     cells = _BORDER.split(line.removeprefix("|").removesuffix("|"))
-    return [cell.strip().strip("`").replace("\\|", "|") for cell in cells]
+    return [cell.strip().strip("`=").replace("\\|", "|") for cell in cells]
 
 
 def _rows_of_sql(content: str, path: Path) -> list[list[str]]:

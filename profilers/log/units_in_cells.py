@@ -1,4 +1,4 @@
-"""This module reads numbers that are written with a unit: `90%`, `2k`, `16 GiB` or `1e3 ms`.
+"""This module reads numbers that are written with a unit: `90%`, `2k`, `16 GiB` or `0:00:01.5`.
 
 Times become milliseconds, or the unit that the column's name tells. Sizes in bytes become
 megabytes. A unit in a column of its own is read in `profilers.log.unit_column`.
@@ -7,10 +7,12 @@ megabytes. A unit in a column of its own is read in `profilers.log.unit_column`.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
-from profilers.log.column_names import kind_of_name, words
+from profilers.log.column_names import is_moment, kind_of_name, words
 from profilers.log.conditions import NAMES_OF_OTHERS
+from profilers.log.durations import milliseconds_of
 from profilers.log.units import MILLISECONDS, milliseconds_in, unit_in
 from profilers.log.written_numbers import MISSING, NUMBERS, is_number
 
@@ -37,8 +39,9 @@ _OF_BILLIONS: Final = frozenset(
     {"model", "models", "param", "params", "parameter", "parameters", "llm", "active"}
     | {"flop", "flops", "mac", "macs"}
 )
-_BESIDE_BYTES: Final = frozenset({"k", "ki", "mi", "g", "gi"})
+_BESIDE_BYTES: Final = frozenset({"g", "gi"})
 _MOST_BILLIONS: Final = 1000
+_DECISIVE: Final = 100  # how much closer together sizes must be for one meaning than for another
 _OF_QUANTITIES: Final = ("%", "hz", "flop", "flops")  # ends of units
 _ENDS_OF_NUMBERS: Final = frozenset("0123456789.") | {""}
 _SHOWN: Final = 4
@@ -116,7 +119,7 @@ def units_in_cells(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnit
     remarks: list[str] = []
     for index, cells in enumerate(zip(*rows, strict=True)):
         name = columns[index]
-        is_plain = {cell[-1:] for cell in cells} <= _ENDS_OF_NUMBERS
+        is_plain = {cell[-1:] for cell in cells} <= _ENDS_OF_NUMBERS and ":" not in cells[0]
         is_open = kind_of_name(name) not in ("condition", "bookkeeping")
         if is_plain or not is_open or name.lower() in NAMES_OF_OTHERS:
             continue
@@ -142,16 +145,16 @@ def _column(name: str, cells: Sequence[str]) -> _Column | str:
 
     Return a remark, which may be empty, for a column that stays as it is.
     """
-    levels = {cell: _written(cell) for cell in set(cells)}
+    levels = {cell: _written(cell, name) for cell in set(cells)}
     filled = [cell for cell in cells if cell.lower() not in _NO_NUMBER]
     if not filled or sum(levels[x] is None for x in filled) > _MOST_ODD * len(filled):
         return ""
-    written = {x: match for x in dict.fromkeys(filled) if (match := levels[x])}
-    units = {x: (match[2] or "").lower() for x, match in written.items()}
+    written = {x: parts for x in dict.fromkeys(filled) if (parts := levels[x])}
+    units = {x: unit.lower() for x, (_, unit) in written.items()}
     example = next((cell for cell, unit in units.items() if unit), "")
     if not example:
         return ""
-    texts = {x: match[1] for x, match in written.items()}
+    texts = {x: number for x, (number, _) in written.items()}
     if not all(NUMBERS["."].fullmatch(text) for text in texts.values()):  # decimal commas
         texts = {x: text.replace(".", "").replace(",", ".") for x, text in texts.items()}
     kinds = set(units.values())
@@ -195,8 +198,9 @@ def _left_as_text(name: str, units: Mapping[str, str], example: str, *, is_b_unc
 def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None:
     """Return what a `B` behind numbers stands for: 1 for a byte or 1e9; None when nothing tells it.
 
-    The name tells it, or the other units: no billions stand beside thousands, and `G` would be the
-    same as them. A byte has no fraction, and sizes in bytes are powers of two.
+    The name tells it. A byte has no fraction, and `G` would be the same as a billion. Otherwise
+    sizes are taken for what makes them follow each other more closely: `500M` and `7B` are counts,
+    `8B` and `1K` are bytes, and `100B` and `1M` may be both.
 
     Args:
         written: The text of each number, with its unit in lower case.
@@ -207,21 +211,48 @@ def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None
         return 1.0
     if not _OF_BILLIONS.isdisjoint(own):
         return _BILLION
-    numbers = [(float(x.replace(",", "")), unit) for x, unit in written if unit in ("b", "m")]
-    is_large = any(x > _MOST_BILLIONS for x, unit in numbers if unit == "b")
-    if is_large or not kinds.isdisjoint(_BESIDE_BYTES):
+    numbers = [(float(x.replace(",", "")), unit) for x, unit in written]
+    of_b = [x for x, unit in numbers if unit == "b"]
+    if any(x > _MOST_BILLIONS for x in of_b) or not kinds.isdisjoint(_BESIDE_BYTES):
         return 1.0
-    return None if all(_is_power_of_two(x) for x, _ in numbers) else _BILLION
+    if not all(x.is_integer() for x in of_b):
+        return _BILLION
+    if kinds == {"b"}:
+        return None if all(map(_is_power_of_two, of_b)) else _BILLION
+    gaps = {meaning: _largest_gap(numbers, meaning) for meaning in (1.0, _BILLION)}
+    near, far = sorted(gaps, key=gaps.__getitem__)
+    return near if gaps[far] > _DECISIVE * gaps[near] else None
+
+
+def _largest_gap(numbers: Sequence[tuple[float, str]], of_b: float) -> float:
+    """Return the largest quotient of two sizes that follow each other.
+
+    Args:
+        numbers: Each number with its unit.
+        of_b: What a `B` stands for.
+    """
+    factors = {"": 1.0, **_THOUSANDS, "b": of_b}
+    sizes = sorted(x * factors.get(unit, 1.0) for x, unit in numbers if x > 0)
+    return max((b / a for a, b in pairwise(sizes)), default=1.0)
 
 
 def _is_power_of_two(value: float) -> bool:
     return value.is_integer() and int(value) & (int(value) - 1) == 0
 
 
-def _written(cell: str) -> re.Match[str] | None:
-    """Return the number and the unit in a cell; None when it holds something else."""
+def _written(cell: str, name: str) -> tuple[str, str] | None:
+    """Return the number and the unit in a cell; None when it holds something else.
+
+    A duration in parts becomes milliseconds, unless the name of its column says something else.
+    """
     match = _WRITTEN.fullmatch(cell)
-    return match if match is not None and is_number(match[1]) else None
+    if match is not None:
+        return (match[1], match[2] or "") if is_number(match[1]) else None
+    kind = kind_of_name(name)
+    if kind == "input" or is_moment(name):
+        return None
+    duration = milliseconds_of(cell, is_time=kind == "result")
+    return None if duration is None else (f"{duration:.12g}", "ms")
 
 
 def _factors(
@@ -232,7 +263,9 @@ def _factors(
     Return None when the units do not tell numbers: labels such as `1a` and `2b`. As far as can be,
     the factor of a unit does not depend on the other ones, which differ between two files.
     """
-    times = {kind: milliseconds_in(kind) for kind in kinds}
+    times = {kind: milliseconds_in(kind.partition("/")[0]) for kind in kinds}  # also s/it
+    if "m" in kinds and all(x for kind, x in times.items() if kind != "m") and len(kinds) > 1:
+        times["m"] = milliseconds_in("min")
     if all(times.values()):
         named = unit_in(name) or "ms"
         return {kind: (x or 0) / MILLISECONDS[named] for kind, x in times.items()}, f" {named}"

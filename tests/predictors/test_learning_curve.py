@@ -51,6 +51,19 @@ def test_what_remains_is_no_more_than_the_error_that_was_reached() -> None:
     assert curve.floor + curve.slope / 40 == pytest.approx(0.8 * alone.floor, rel=0.02)
 
 
+def test_more_rows_gain_no_more_than_the_error_that_was_reached() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 10, (24, 3))
+    y = np.exp(X @ np.array([0.9, -0.8, 0.7]))
+    alone = learning_curve(Ridge(), X, y)
+    assert alone is not None
+    unseen = 0.1 * alone.slope / 24
+    curve = learning_curve(Ridge(), X, y, unseen=unseen)
+    assert curve is not None
+    assert alone.gain(24, 20) > unseen
+    assert 0 < curve.gain(24, 20) <= unseen
+
+
 def test_more_rows_are_more_groups() -> None:
     # The level of a group is unknown from other groups, so rows of the same groups do not help.
     rng = np.random.default_rng(0)

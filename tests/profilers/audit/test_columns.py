@@ -44,12 +44,31 @@ def with_columns(path: Path, *names: str) -> AnyLog:
         (("latency_per_token_ms", "latency_total"), ("latency_total",)),
         (("batch", "latency per image (ms)"), ("latency per image (ms)",)),
         (("isl", "ttft_ms", "e2e_latency_ms", "P99 E2E Latency"), ("e2e_latency_ms",)),
+        (("rate", "mean_itl_ms", "mean_ttft_ms", "mean_tpot_ms"), ("mean_ttft_ms",)),
+        (("start_time", "end_time", "Duration", "Elapsed Cycles"), ("Duration",)),
+        (("Name", "Runtime", "_runtime"), ("Runtime",)),
+        (("batch", "p99_latency", "p999_latency", "p50_latency"), ("p50_latency",)),
+        (("batch", "cpu_time_s", "std_time_s"), ("cpu_time_s",)),
+        (("gen_len", "ttft", "total_s"), ("total_s",)),
+        (("abs_latency", "compilation_latency"), ("abs_latency",)),
+        (("batch", "TimeTaken"), ("TimeTaken",)),
+        (("batch", "wall clock (s)"), ("wall clock (s)",)),
+        (("batch", "secs"), ("secs",)),
     ],
 )
 def test_latencies_are_found_by_name(
     path: Path, columns: tuple[str, ...], targets: tuple[str, ...]
 ) -> None:
     assert find_targets(with_columns(path, *columns)) == targets
+
+
+def test_parts_are_not_added_to_the_time_that_contains_them(path: Path) -> None:
+    rows = ["1,1.0,2.0,3.1,32", "2,2.0,3.0,5.1,39", "4,9.0,1.0,10.2,39"]
+    log = read_any_log(write_foreign(path, "batch,forward_ms,backward_ms,step_ms,gpus", *rows))
+    assert find_targets(log) == ("step_ms",)
+    apart = [row.replace("3.1", "0.5") for row in rows]
+    log = read_any_log(write_foreign(path, "batch,embed_ms,blocks_ms,head_ms,gpus", *apart))
+    assert find_targets(log) == ("embed_ms", "blocks_ms", "head_ms")
 
 
 def test_a_column_of_zeros_is_no_latency_beside_another(path: Path) -> None:

@@ -152,7 +152,7 @@ def test_merging_logs_without_rows_is_refused(path: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a|b\n1|2\n", "columns separated by commas. Got 1 column, 'a.b'"),
+        ("a:b\n1:2\n", "columns separated by commas. Got 1 column, 'a.b'"),
         ("latency_ms\n1\n", "must have a latency and what it depends on, .* Got 1 column, 'late"),
         (",\n,\n", "columns separated by commas. Got 0 column, ''"),
     ],

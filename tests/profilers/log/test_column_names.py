@@ -35,7 +35,9 @@ def test_a_time_is_told_by_its_name(name: str) -> None:
     assert is_duration(name)
 
 
-@pytest.mark.parametrize("name", ["time_steps", "n_s", "s", "items", ""])
+@pytest.mark.parametrize(
+    "name", ["time_steps", "n_s", "s", "items", "", "start_time", "end_ms", "Elapsed Cycles"]
+)
 def test_other_quantities_are_no_time(name: str) -> None:
     assert not is_duration(name)
 
@@ -56,6 +58,20 @@ def test_other_quantities_are_no_time(name: str) -> None:
         *("bw", "mfu", "gpu_util", "speedup", "mean", "median", "min", "max", "stddev", "err"),
         *("us1", "p99", "90th percentile", "tok_per_sec", "tokens_s", "images/sec"),
         *("time_per_token", "ns/op", "s/it", "utilization.gpu [%]", "power.draw [W]", "avg_ts"),
+        *("exit_code", "returncode", "train/grad_norm", "top1", "top-5", "f1_macro", "acc@1"),
+        *("score", "IPC", "insn per cycle", "instructions", "branches", "cache-references"),
+        *("LLC-loads", "L1-dcache-load-misses", "context-switches", "cpu-migrations", "val_acc"),
+        *(
+            "mAP50",
+            "exact_match",
+            "pass@1",
+            "recall",
+            "95%",
+            "start_time",
+            "end",
+            "finished_at",
+            "gpu.0.temp",
+        ),
         *("GPUUtil", "peak_memory_mb", "time_mean", "Throughput (qps)", "achieved_tflops", "iqr"),
         *("Standard Deviation", "cuda_time_avg", "real_time", "latency_p50", "gen t/s"),
     ],
@@ -70,6 +86,8 @@ def test_results_of_other_programs_are_told_by_their_names(name: str) -> None:
         *("isl", "osl", "concurrency", "tp", "max_batch_size", "max_seq_len", "seq_len_mean"),
         *("flops", "total_flops", "gflops", "params", "request_rate", "max_concurrency"),
         *("parameter_threads", "num_blocks", "gpu_memory_utilization", "power_limit_w", "top_k"),
+        *("score_dim", "feature_map", "acc_steps", "acc_dtype", "loss_scale", "error_tolerance"),
+        *("exit_layer", "num_branches", "map_size", "top_p"),
         *("target_qps", "sampling_rate", "num_warps", "BLOCK_SIZE_M", "encoder_ffn_embed_dim_avg"),
     ],
 )

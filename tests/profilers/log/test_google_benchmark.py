@@ -28,13 +28,14 @@ def test_each_row_has_a_unit_and_sizes_in_its_name(tmp_path: Path) -> None:
     assert [tuple(row.cells[name] for name in names) for row in log.rows] == [
         ("1.5", "1.4", "BM_Gemm", "64", "8"),
         ("2.5", "2.4", "BM_Gemm", "128", "8"),
-        ("7e-05", "6e-05", "BM_Copy/fast", "128", ""),
+        ("7e-05", "6e-05", "BM_Copy/fast", "128", "0"),
     ]
     assert audit_log(path).targets == ("real_time",)
     assert any(
         "the unit of 'real_time', 'cpu_time' is that of 'time_unit'" in x for x in log.remarks
     )
     assert any("1 rows of Google Benchmark are left out: 1 failed" in x for x in log.remarks)
+    assert any("size that a benchmark does not have is 0" in x and "'k'" in x for x in log.remarks)
 
 
 def test_lines_about_the_machine_above_the_header_are_skipped(tmp_path: Path) -> None:

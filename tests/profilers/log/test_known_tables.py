@@ -72,6 +72,26 @@ TABLES = {
         ("key", "count", "self_cpu_time_total", "cpu_time_total", "cuda_time_total", "shape"),
         ("cuda_time_total", "us", {"shape"}),
     ),
+    "JMeter": (
+        ("timeStamp", "elapsed", "responseCode", "success", "allThreads", "Latency", "Connect"),
+        ("elapsed", "ms", {"allThreads"}),
+    ),
+    "Locust": (
+        (
+            *("Type", "Name", "users", "Request Count", "Median Response Time", "Requests/s"),
+            *("Average Response Time", "50%", "99.9%", "Average Content Size"),
+        ),
+        ("Median Response Time", "ms", {"Type", "Name", "users"}),
+    ),
+    "nccl-tests": (
+        ("size", "count", "type", "redop", "time", "algbw", "busbw", "#wrong"),
+        ("time", "us", {"size", "count", "type", "redop"}),
+    ),
+    "Nsight Systems": (
+        ("Time (%)", "Total Time (ns)", "Instances", "Avg (ns)", "Med (ns)", "Max (ns)", "GridX"),
+        ("Med (ns)", "ns", {"GridX"}),
+    ),
+    "the command time": (("size", "real", "user", "sys"), ("real", "s", {"size"})),
     "NNLQP": (
         ("speed_id", "graph_id", "batch_size", "cost_time", "model_type", "plt_id", "stage"),
         ("cost_time", "ms", {"batch_size", "model_type", "plt_id"}),

@@ -113,3 +113,10 @@ def test_comments_above_the_header_are_left_out(tmp_path: Path, content: str) ->
 
 def test_a_name_that_begins_with_the_mark_of_comments_stays(tmp_path: Path) -> None:
     assert read(tmp_path, "# of calls,ms\n1,2.5\n2,3.25\n") == (("# of calls", "ms"), ROWS)
+
+
+def test_bars_may_separate_cells(tmp_path: Path) -> None:
+    path = tmp_path / "sacct.txt"
+    path.write_text("JobName|batch|Elapsed\ngemm|8|00:01:02\n", encoding="utf-8")
+    (row,) = read_any_log(path).rows
+    assert (row.cells["batch"], row.cells["Elapsed"]) == ("8", "62000")

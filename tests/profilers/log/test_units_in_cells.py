@@ -28,6 +28,8 @@ def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog
         ("size", ("8B", "1KB"), ["8e-06", "0.001"]),
         ("size", ("7B", "13B"), ["7000000000", "13000000000"]),
         ("size", ("350M", "1B", "8B"), ["350000000", "1000000000", "8000000000"]),
+        ("size", ("512M", "1B", "2B"), ["512000000", "1000000000", "2000000000"]),
+        ("size", ("500K", "3M", "60M", "1B"), ["500000", "3000000", "60000000", "1000000000"]),
         ("size", ("1.1B", "8B"), ["1100000000", "8000000000"]),
         ("llm", ("1B", "8B"), ["1000000000", "8000000000"]),
         ("msg", ("8B", "1M"), ["8", "1000000"]),
@@ -44,6 +46,14 @@ def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog
         ("factor", ("2x", "4x"), ["2", "4"]),
         ("flops", ("1,234.5 MFLOP", "12.5 MFLOP"), ["1234.5", "12.5"]),
         ("took", ("3 ms", "n/a", ""), ["3", "n/a", ""]),
+        ("latency", ("0:00:00.348", "00:01:02", "1 day, 0:00:01"), ["348", "62000", "86401000"]),
+        ("latency", ("0 days 00:00:00.001500", "0 days 00:00:02"), ["1.5", "2000"]),
+        ("latency", ("1m2.5s", "58.5s", "348ms", "1h0m0s"), ["62500", "58500", "348", "3600000"]),
+        ("latency_s", ("1:02.5", "00:03"), ["62.5", "3"]),
+        ("took", ("PT0.348S", "PT1M2S"), ["348", "62000"]),
+        ("real", ("0m1.250s", "1m0.000s"), ["1250", "60000"]),
+        ("took", ("2m", "30s"), ["120000", "30000"]),
+        ("speed", ("0.5s/it", "2s/it"), ["500", "2000"]),
     ],
 )
 def test_a_number_with_a_unit_is_read_as_a_number(
@@ -67,6 +77,9 @@ def test_a_number_with_a_unit_is_read_as_a_number(
         ("batch size", ("1", "2.5", "1e3", "inf")),
         ("sizes", ("[1, 2]", "3_4")),
         ("run_id", ("1k", "2k")),
+        ("aspect", ("16:09", "4:03")),
+        ("kernel", ("1:02:03", "1:02:04")),
+        ("start_time", ("12:30:15", "12:30:17")),
     ],
 )
 def test_labels_and_conditions_stay_as_they_are(
@@ -95,7 +108,7 @@ def test_a_column_of_several_units_is_text_and_that_is_said(
     assert said in remark
 
 
-@pytest.mark.parametrize("cells", [("8B", "16B"), ("8B", "1M", "4M"), ("512M", "1B", "2B")])
+@pytest.mark.parametrize("cells", [("8B", "16B"), ("8B", "1M", "4M"), ("100B", "1M")])
 def test_a_letter_that_may_mean_bytes_or_billions_is_asked_about(
     tmp_path: Path, cells: tuple[str, ...]
 ) -> None:

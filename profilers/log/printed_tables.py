@@ -1,0 +1,163 @@
+"""This module reads tables that programs print for people, with columns aligned by spaces.
+
+pandas, numpy, pytest-benchmark and Google Benchmark print such tables. The rows keep their lines:
+the lines beside them become empty lists. A printed text that holds no table is refused with the
+option by which its program writes one.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from profilers.log.rows import LogError
+from profilers.log.written_numbers import is_number
+
+_WIDE_GAP: Final = re.compile(r"\s{2,}")
+_OF_PYTEST: Final = re.compile(r"Name \(time in (\w+)\)\s")
+_OF_GOOGLE: Final = re.compile(r"Benchmark\s+Time\s+CPU\s+Iterations")
+_RUN_OF_GOOGLE: Final = re.compile(r"(.*\S)\s+(\S+ [num]?s)\s+(\S+ [num]?s)\s+(\d+)\b(.*)")
+_COUNTER: Final = re.compile(r"(\w+)=(\S+)")
+_RATIO: Final = re.compile(r" \(.*\)$")  # to the best row
+_PARAMETERS: Final = re.compile(r"([^\[]*)\[(.*)\]")
+_UNITLESS: Final = frozenset({"outliers", "ops", "rounds", "iterations"})
+_DELIMITER: Final = re.compile(r"[,;\t|]")
+_LOOKED_AT: Final = 100_000  # characters in which a program has said what it prints
+_LLAMA_TEST: Final = re.compile(r"(?:pp ?(\d+))?\+?(?:tg ?(\d+))?(?: @ d ?(\d+))?")
+
+_ONE_A_RUN: Final = "Write a table with a row for each run: its settings and its time."
+# What begins a line of a printed text, the program, and how to have its table.
+_NO_TABLES: Final = (
+    (r".*=== Performance summary ===", "trtexec", "Export them with --exportTimes=FILE.json."),
+    (r"\s*Time \(mean ± .\):", "hyperfine", "Export them with --export-csv FILE."),
+    (r"Benchmark\S+\s+\d+\s+[\d.]+ ns/op", "go test -bench", _ONE_A_RUN),
+    (r"\s*Performance counter stats for ", "perf stat", _ONE_A_RUN),
+    (
+        r"[^,]*,\w*,(task-clock|cycles|instructions|context-switches|duration_time)\b",
+        "perf stat",
+        _ONE_A_RUN,
+    ),
+)
+# Columns of llama-bench in Markdown, as its CSV names them.
+_OF_LLAMA: Final = {
+    **{"model": "model_type", "params": "model_n_params", "backend": "backends", "t/s": "avg_ts"},
+    **{"threads": "n_threads", "ngl": "n_gpu_layers", "fa": "flash_attn"},
+}
+_NS: Final = "avg_ns"
+
+Rows = list[list[str]]
+
+
+def require_table(content: str, path: Path) -> None:
+    """Check that a text is not what a program prints beside or instead of a table.
+
+    Raises:
+        LogError: It is.
+    """
+    for pattern, program, remedy in _NO_TABLES:
+        if re.search(rf"^{pattern}", content[:_LOOKED_AT], re.M):
+            raise LogError(
+                f"{path} must be a table with a row for each measurement. Got what {program} "
+                f"prints. {remedy}"
+            )
+
+
+def rows_of_printed(content: str) -> Rows | None:
+    """Return the cells of each line of a printed table; None when the text is none."""
+    if _DELIMITER.search(content.lstrip().partition("\n")[0]):
+        return None
+    lines = content.split("\n")
+    for number, line in enumerate(lines):
+        if _OF_PYTEST.match(line):
+            return _rows_of_pytest(lines, number)
+        if _OF_GOOGLE.match(line):
+            return _rows_of_google(lines, number)
+    return _rows_of_aligned(lines)
+
+
+def _rows_of_aligned(lines: Sequence[str]) -> Rows | None:
+    """Return the rows of a table in which each line has as many words as the first one.
+
+    Rows may begin with one more cell, the index of pandas. The header may be a comment.
+    """
+    cells = [line.split() for line in lines]
+    filled = [i for i, own in enumerate(cells) if own and not lines[i].startswith(("#", "["))]
+    if not filled or _DELIMITER.search(lines[filled[0]]):
+        return None
+    named = max((i for i in range(filled[0]) if cells[i]), default=None)  # a comment with names
+    if named is not None and len(names := lines[named].lstrip("#").split()) == len(
+        cells[filled[0]]
+    ):
+        cells[named], filled = names, [named, *filled]
+    start, *others = filled
+    widths = {len(cells[i]) for i in others}
+    n_more = widths.pop() - len(cells[start]) if len(widths) == 1 else -1
+    if n_more not in (0, 1) or len(cells[start]) == 1 - n_more:
+        return None
+    rows: Rows = [[] for _ in lines]
+    for i in filled:
+        rows[i] = cells[i]
+    rows[start] = ["", *cells[start]] if n_more else cells[start]
+    return rows
+
+
+def _rows_of_pytest(lines: Sequence[str], start: int) -> Rows:
+    """Return the rows of pytest-benchmark's tables. Each may have another unit of time."""
+    names = [name.partition(" ")[0].lower() for name in _WIDE_GAP.split(lines[start].strip())]
+    rows: Rows = [[] for _ in lines]
+    unit, parameters = "", {}
+    for number, line in enumerate(lines[start:], start):
+        if header := _OF_PYTEST.match(line):
+            unit = header[1]
+        cells = [_RATIO.sub("", cell) for cell in _WIDE_GAP.split(line.strip())]
+        if len(cells) != len(names) or not is_number(cells[1]):
+            continue
+        split = _PARAMETERS.fullmatch(cells[0])
+        parameters[number] = split[2].split("-") if split else []
+        numbers = [cell.replace(",", "") for cell in cells[1:]]
+        pairs = zip(names[1:], numbers, strict=True)
+        times = [cell if name in _UNITLESS else f"{cell} {unit}" for name, cell in pairs]
+        rows[number] = [split[1] if split else cells[0], *times]
+    width = max(map(len, parameters.values()), default=0)
+    for number, own in parameters.items():
+        rows[number] += [*own, *[""] * (width - len(own))]
+    rows[start] = [*names, *(f"param:{i + 1}" for i in range(width))]
+    return rows
+
+
+def _rows_of_google(lines: Sequence[str], start: int) -> Rows:
+    """Return the rows of Google Benchmark's table, without counters that are rates."""
+    runs = {i: run for i, line in enumerate(lines) if (run := _RUN_OF_GOOGLE.fullmatch(line))}
+    counters = {i: dict(_COUNTER.findall(run[5])) for i, run in runs.items()}
+    names = dict.fromkeys(
+        name for own in counters.values() for name, cell in own.items() if not cell.endswith("/s")
+    )
+    rows: Rows = [[] for _ in lines]
+    rows[start] = ["name", "real_time", "cpu_time", "iterations", *names]
+    for i, run in runs.items():
+        rows[i] = [*run.groups()[:4], *(counters[i].get(name, "") for name in names)]
+    return rows
+
+
+def with_times_of_llama(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
+    """Return llama-bench's table in Markdown with the columns of its CSV, and a remark.
+
+    It has tokens a second of tests such as `pp512`, `tg128` and `pp512+tg128 @ d4096`. Any other
+    table is returned as it is.
+    """
+    header = next((row for row in rows if row), [])
+    if not {"test", "t/s", "params"} <= set(header):
+        return rows, ()
+    test, rate = header.index("test"), header.index("t/s")
+    wider: Rows = []
+    for row in rows:
+        match = _LLAMA_TEST.fullmatch(row[test]) if len(row) == len(header) else None
+        if row is header:
+            wider.append([*(_OF_LLAMA.get(x, x) for x in row), "n_prompt", "n_gen", "n_depth", _NS])
+        elif match is None or not is_number(speed := row[rate].partition(" ")[0]):
+            wider.append(row)
+        else:
+            sizes = [int(x or 0) for x in match.groups()]
+            time = 1e9 * (sizes[0] + sizes[1]) / float(speed)
+            wider.append([*row, *map(str, sizes), f"{time:.0f}"])
+    return wider, ("the latency is the tokens of a test, such as pp512, over t/s",)

@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import pytest
+
+from profilers.audit.columns import find_targets
+from profilers.log.any_log import read_any_log
+from profilers.log.rows import LogError
+
+PYTEST = """\
+============================= test session starts ==============================
+collected 4 items
+
+-------------------- benchmark 'large': 2 tests --------------------
+Name (time in ms)          Min                 Max            Outliers  OPS            Rounds
+---------------------------------------------------------------------
+test_mm[fp32-16]        1.2323 (1.0)    1,233.3502 (>1000.0)       1;3  811.4907 (1.0)     30
+test_mm[fp64-16]        2.5000 (2.03)       3.5000 (1.0)           0;1  400.0000 (0.49)    30
+---------------------------------------------------------------------
+
+-------------------- benchmark 'small': 1 tests --------------------
+Name (time in us)          Min                 Max            Outliers  OPS            Rounds
+---------------------------------------------------------------------
+test_mm[fp32-8]        1.5000       2.5000       1;3  666,666.6667     30
+---------------------------------------------------------------------
+
+Legend:
+  Outliers: 1 Standard Deviation from Mean; 1.5 IQR (InterQuartile Range).
+"""
+GOOGLE = """\
+2026-11-30T07:01:24+00:00
+Running ./bench
+----------------------------------------------------------------
+Benchmark            Time             CPU   Iterations UserCounters...
+----------------------------------------------------------------
+gemm/64            250 us         240 us         7786 items_per_second=4.5M/s pages=2k
+gemm/128           1.5 ms         1.4 ms          101 items_per_second=9.5M/s pages=8k
+"""
+LLAMA = """\
+| model    |       size |   params | backend | threads |          test |            t/s |
+| -------- | ---------: | -------: | ------- | ------: | ------------: | -------------: |
+| llama 7B |   3.56 GiB |   6.74 B | CPU     |       4 |         pp512 |  256.00 ± 3.66 |
+| llama 7B |   3.56 GiB |   6.74 B | CPU     |       4 |        tg 128 |   16.00 ± 0.10 |
+| llama 7B |   3.56 GiB |   6.74 B | CPU     |       4 | pp512+tg128 @ d4096 | 64.00 ± 0.10 |
+
+build: 0123abc (6000)
+"""
+
+
+def test_the_table_of_pytest_benchmark_is_read_as_printed(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(PYTEST, encoding="utf-8")
+    log = read_any_log(path)
+    names = ("name", "min", "max", "param:1", "param:2")
+    assert [(row.line, *(row.cells[x] for x in names)) for row in log.rows] == [
+        (7, "test_mm", "1.2323", "1233.3502", "fp32", "16"),
+        (8, "test_mm", "2.5000", "3.5000", "fp64", "16"),
+        (14, "test_mm", "0.0015", "0.0025", "fp32", "8"),
+    ]
+
+
+def test_the_table_of_google_benchmark_is_read_as_printed(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(GOOGLE, encoding="utf-8")
+    log = read_any_log(path)
+    assert find_targets(log) == ("real_time",)
+    names = ("benchmark", "argument_1", "real_time", "pages")
+    assert [(row.line, *(row.cells[x] for x in names)) for row in log.rows] == [
+        (6, "gemm", "64", "0.25", "2000"),
+        (7, "gemm", "128", "1.5", "8000"),
+    ]
+
+
+def test_the_speeds_of_llama_bench_become_times(tmp_path: Path) -> None:
+    path = tmp_path / "out.md"
+    path.write_text(LLAMA, encoding="utf-8")
+    log = read_any_log(path)
+    names = ("n_prompt", "n_gen", "n_depth", "avg_ns", "avg_ts")
+    assert [tuple(row.cells[x] for x in names) for row in log.rows] == [
+        ("512", "0", "0", "2000000000", "256.00"),  # 512 tokens at 256 a second
+        ("0", "128", "0", "8000000000", "16.00"),
+        ("512", "128", "4096", "10000000000", "64.00"),
+    ]
+    assert find_targets(log) == ("avg_ns",)
+    assert any("the latency is the tokens of a test" in remark for remark in log.remarks)
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("   batch  latency_ms\n0      1         2.5\n1      2         5.0\n", "Unnamed: 0"),
+        (" batch  latency_ms\n     1         2.5\n     2         5.0\n", ""),
+        ("# made by numpy\n# batch latency_ms\n1 2.5\n2 5.0\n", ""),
+        ("   batch  latency_ms\n0      1         2.5\n1      2         5.0\n\n[2 rows x 2 columns]",
+         "Unnamed: 0"),
+    ],
+)  # fmt: skip
+def test_columns_may_be_aligned_by_spaces(tmp_path: Path, content: str, columns: str) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(content, encoding="utf-8")
+    log = read_any_log(path)
+    assert log.columns == (*([columns] if columns else []), "batch", "latency_ms")
+    assert [(row.number("batch"), row.number("latency_ms")) for row in log.rows] == [
+        (1, 2.5),
+        (2, 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "&&&& RUNNING TensorRT.trtexec\n[I] === Performance summary ===\n[I] Latency: min = 1",
+            "Got what trtexec prints. Export them with --exportTimes=FILE.json",
+        ),
+        (
+            "Benchmark 1: seq 1\n  Time (mean ± σ):       0.6 ms ±   0.1 ms    [User: 0.6 ms]\n",  # noqa: RUF001
+            "Got what hyperfine prints. Export them with --export-csv FILE",
+        ),
+        (
+            "# started on Mon\n\n0.67,msec,task-clock,668516,100.00,0.058,CPUs utilized\n",
+            "Got what perf stat prints. Write a table with a row for each run",
+        ),
+        ("1.5 2.5 3.5\n2.5 3.5 4.5\n", "has no header: line 1 holds a measurement"),
+    ],
+)
+def test_a_printed_text_without_a_table_is_refused_with_the_remedy(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(LogError, match=message):
+        read_any_log(path)

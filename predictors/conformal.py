@@ -20,9 +20,13 @@ the sizes of the groups and the relation of their rows (Lee, Barber & Willett 20
 take one random row of each group, which is valid too and less stable). It needs as many groups as
 an ungrouped log needs rows. From fewer groups, but enough rows, the bound is the upper prediction
 limit of a normal sample with one row of each group (Hahn & Meeker 1991, "Statistical Intervals",
-section 4.6): it assumes that the logarithms of ratios are normal and
-independent, and is wide. The ratios of a model with several parameters are neither, and whole fits
-of 5 to 10 groups cover about 0.9 at 0.95 in simulations (`benchmarks/bench_group_coverage.py`).
+section 4.6): it assumes that the logarithms of ratios are normal, and is
+wide. A model with p parameters leaves n - p degrees of freedom to the errors of n groups. The share
+of errors that remains on fitted rows tells p: without its own row, the error of row i of a linear
+model is r_i / (1 - h_i), where r_i is the one with it and the h_i sum to p (Hastie, Tibshirani &
+Friedman 2009, section 7.10). The bound is also never below the largest ratio, which by itself
+covers n / (n + 1). Whole fits of 5 to 10 groups cover 0.91 to 0.93 at 0.95 in simulations
+(`benchmarks/bench_group_coverage.py`).
 
 What does not hold exactly. The ratios here come from K-fold cross-validation, and the model that
 predicts was fitted to all rows. This is the plain variant of CV+ (Barber et al. 2021, "Predictive
@@ -37,6 +41,8 @@ from math import ceil, floor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_LEAST_FREEDOM = 2.0
 
 
 def least_rows(confidence: float) -> int:
@@ -57,7 +63,11 @@ def most_confidence(n: int) -> float:
 
 
 def ratio_bounds(
-    ratios: ArrayLike, confidence: float, groups: ArrayLike | None = None
+    ratios: ArrayLike,
+    confidence: float,
+    groups: ArrayLike | None = None,
+    *,
+    fitted: ArrayLike | None = None,
 ) -> tuple[float, float]:
     """Return two one-sided bounds on actual/predicted, each at this confidence.
 
@@ -65,6 +75,9 @@ def ratio_bounds(
         ratios: The actual over the predicted latency of unseen rows, shape (rows,).
         confidence: The confidence c of each bound by itself. Both together hold at 2 c - 1.
         groups: The group of every row, shape (rows,); None when each row is a group by itself.
+        fitted: The actual over the predicted latency of the model that was fitted to all rows,
+            shape (rows,). With too few groups it tells how many parameters the model has. None
+            counts only the mean.
 
     Returns:
         The lower bound, at most 1, and the upper bound, at least 1.
@@ -82,9 +95,10 @@ def ratio_bounds(
         )
     codes = np.arange(n_rows) if groups is None else np.asarray(groups)
     order = np.argsort(values)
-    logs, codes = np.log(values[order]), codes[order]
+    logs, codes = _logs(values)[order], codes[order]
     if len(np.unique(codes)) < least_rows(confidence):
-        lower, upper = _normal_limits(logs, codes, confidence)
+        freedom = _freedom(logs, codes, None if fitted is None else _logs(fitted)[order])
+        lower, upper = _normal_limits(logs, codes, confidence, freedom=freedom)
     else:
         lower, upper = _quantiles(logs, group_weights(codes), confidence)
     return min(1.0, float(np.exp(lower))), max(1.0, float(np.exp(upper)))
@@ -100,12 +114,38 @@ def _quantiles(
     return float(lower), float(upper)
 
 
+def _logs(ratios: ArrayLike) -> NDArray[np.float64]:
+    return np.log(np.asarray(ratios, dtype=np.float64))
+
+
+def _freedom(
+    logs: NDArray[np.float64], codes: NDArray[np.int64], fitted: NDArray[np.float64] | None
+) -> float:
+    """Return the degrees of freedom of the errors of groups, at most the number of groups less one.
+
+    A model that repeats what it was fitted to tells nothing about its parameters, and keeps two.
+    """
+    _, index, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    n = len(sizes)
+    if fitted is None or not logs.any():
+        return n - 1
+    unseen, seen = (np.bincount(index, each) / sizes for each in (logs, fitted))
+    share = float(np.sqrt(seen @ seen / (unseen @ unseen)))
+    return min(n - 1, max(_LEAST_FREEDOM, n * share - 1))
+
+
 def _normal_limits(
-    logs: NDArray[np.float64], codes: NDArray[np.int64], confidence: float
+    logs: NDArray[np.float64], codes: NDArray[np.int64], confidence: float, *, freedom: float
 ) -> tuple[float, float]:
     """Return the prediction limits for one row of a new group, as logarithms.
 
     The variance is what that of one random row of each group is on average over such choices.
+
+    Args:
+        logs: The sorted logarithms of the ratios, shape (rows,).
+        codes: The group of every row, shape (rows,).
+        confidence: The confidence of each limit by itself.
+        freedom: The degrees of freedom of the variance.
     """
     from scipy.special import stdtrit  # takes longer to import than most predictions
 
@@ -116,8 +156,9 @@ def _normal_limits(
     means = np.bincount(index, logs) / sizes
     within = np.bincount(index, (logs - means[index]) ** 2) / sizes
     variance = np.var(means, ddof=1) + within.mean()
-    width = stdtrit(n - 1, confidence) * np.sqrt(variance * (1 + 1 / n))
-    return float(means.mean() - width), float(means.mean() + width)
+    width = stdtrit(freedom, confidence) * np.sqrt(variance * (1 + 1 / n))
+    middle = means.mean()
+    return float(min(logs[0], middle - width)), float(max(logs[-1], middle + width))
 
 
 def group_weights(codes: NDArray[np.int64]) -> NDArray[np.float64]:

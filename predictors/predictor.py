@@ -76,9 +76,9 @@ class Predictor:
             TableError: A feature is missing or not a number, or a level is unknown.
             ValueError: The fitted rows are too few for the confidence.
         """
-        lower, upper = ratio_bounds(self.ratios, confidence, self.groups)
+        lower, upper = self._bounds(confidence)
         if searched:
-            upper = _search_factor(self, confidence)
+            upper = max(upper, _search_factor(self, confidence))
         matrix = matrix_of(frame, self.schema, self.base)
         predicted = self.model.predict(matrix) if len(matrix) else np.empty(0)
         columns = {
@@ -87,6 +87,13 @@ class Predictor:
             "upper_ms": predicted * upper,
         }
         return pd.DataFrame(columns, index=frame.index)
+
+    def _bounds(self, confidence: float) -> tuple[float, float]:
+        """Return the factors from a prediction to its lower and its upper bound."""
+        if self.groups is None:
+            return ratio_bounds(self.ratios, confidence)
+        fitted = self.unseen_ms * self.ratios / self.model.predict(self.rows)
+        return ratio_bounds(self.ratios, confidence, self.groups, fitted=fitted)
 
     def shortage(self, confidence: float = 0.95) -> str | None:
         """Return a sentence when too few groups were fitted for a bound without assumptions.
@@ -105,8 +112,8 @@ class Predictor:
             return None
         return (
             f"a bound at {confidence:g} takes {least} groups, got {n_groups}: this one is wide, "
-            "assumes normal errors, and may hold for fewer new groups (about 0.9 of them in "
-            f"simulations at 0.95); measure {least - n_groups} more groups, or ask for a "
+            "assumes normal errors, and may hold for somewhat fewer new groups; "
+            f"measure {least - n_groups} more groups, or ask for a "
             f"--confidence of at most {most_confidence(n_groups):.3f}"
         )
 

@@ -145,3 +145,30 @@ def test_a_group_is_held_out_as_a_whole() -> None:
     assert left_out_coverage(ratios, 0.9, codes) == pytest.approx(0.9)
     assert block_coverage(ratios[:30], 0.95, groups=codes[:30]) is not None
     assert block_coverage(ratios[:30], 0.95, groups=codes[:30] // 5) is None
+
+
+def test_a_model_with_parameters_leaves_fewer_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(0)
+    n_groups, n_parameters, n_draws = 8, 4, 1500
+    held, held_without = [], []
+    for _ in range(n_draws):
+        X = np.column_stack([np.ones(n_groups + 1), rng.standard_normal((n_groups + 1, 3))])
+        errors = 0.05 * rng.standard_normal(n_groups + 1)
+        known, new = X[:-1], X[-1]
+        hat = known @ np.linalg.pinv(known)
+        residuals = errors[:-1] - hat @ errors[:-1]
+        groups = np.repeat(np.arange(n_groups), 3)
+        ratios = np.exp(np.repeat(residuals / (1 - np.diag(hat)), 3))
+        fitted = np.exp(np.repeat(residuals, 3))
+        actual = np.exp(errors[-1] - new @ np.linalg.pinv(known) @ errors[:-1])
+        held.append(actual <= ratio_bounds(ratios, 0.95, groups, fitted=fitted)[1])
+        held_without.append(actual <= ratio_bounds(ratios, 0.95, groups)[1])
+    assert 0.94 <= np.mean(held) <= 0.99
+    assert np.mean(held_without) < np.mean(held)
+
+
+def test_a_bound_from_few_groups_is_not_below_the_largest_ratio() -> None:
+    logs = np.r_[np.zeros(17), 1.0]
+    lower, upper = ratio_bounds(np.exp(np.repeat(logs, 2)), 0.95, np.repeat(np.arange(18), 2))
+    assert upper == pytest.approx(np.e)
+    assert lower < 1

@@ -123,7 +123,7 @@ def test_too_few_groups_are_told_with_what_to_do() -> None:
     few = fit_log(pd.concat([table(12, seed=0)] * 2))
     assert few.shortage() == (
         "a bound at 0.95 takes 19 groups, got 12: this one is wide, assumes normal errors, and may "
-        "hold for fewer new groups (about 0.9 of them in simulations at 0.95); measure "
+        "hold for somewhat fewer new groups; measure "
         "7 more groups, or ask for a --confidence of at most 0.923"
     )
     assert few.shortage(0.9) is None

@@ -149,7 +149,7 @@ def test_a_group_is_held_out_as_a_whole() -> None:
 
 def test_a_model_with_parameters_leaves_fewer_degrees_of_freedom() -> None:
     rng = np.random.default_rng(0)
-    n_groups, n_parameters, n_draws = 8, 4, 1500
+    n_groups, n_draws = 8, 1500
     held, held_without = [], []
     for _ in range(n_draws):
         X = np.column_stack([np.ones(n_groups + 1), rng.standard_normal((n_groups + 1, 3))])

@@ -106,7 +106,9 @@ def test_a_model_without_its_weights_is_refused(tmp_path: Path) -> None:
     opened = onnx.load(path)
     opened.graph.initializer[0].ClearField("float_data")
     onnx.save(opened, path)
-    with pytest.raises(WorkloadError, match="'weight' holds 0 of 6 elements. .* with all of its weights"):
+    with pytest.raises(
+        WorkloadError, match="'weight' holds 0 of 6 elements. .* with all of its weights"
+    ):
         profile(path)
 
 

@@ -20,8 +20,8 @@ the sizes of the groups and the relation of their rows (Lee, Barber & Willett 20
 take one random row of each group, which is valid too and less stable). It needs as many groups as
 an ungrouped log needs rows. From fewer groups, but enough rows, the bound is the upper prediction
 limit of a normal sample with one row of each group (Hahn & Meeker 1991, "Statistical Intervals",
-section 4.6): it assumes that the logarithms of ratios are normal, and is
-wide. A model with p parameters leaves n - p degrees of freedom to the errors of n groups. The share
+section 4.6): it assumes that the logarithms of ratios are normal, and is wide.
+A model with p parameters leaves n - p degrees of freedom to the errors of n groups. The share
 of errors that remains on fitted rows tells p: without its own row, the error of row i of a linear
 model is r_i / (1 - h_i), where r_i is the one with it and the h_i sum to p (Hastie, Tibshirani &
 Friedman 2009, section 7.10). The bound is also never below the largest ratio, which by itself
@@ -95,10 +95,10 @@ def ratio_bounds(
         )
     codes = np.arange(n_rows) if groups is None else np.asarray(groups)
     order = np.argsort(values)
-    logs, codes = _logs(values)[order], codes[order]
+    logs, codes = np.log(values[order]), codes[order]
     if len(np.unique(codes)) < least_rows(confidence):
-        freedom = _freedom(logs, codes, None if fitted is None else _logs(fitted)[order])
-        lower, upper = _normal_limits(logs, codes, confidence, freedom=freedom)
+        seen = None if fitted is None else np.log(np.asarray(fitted, dtype=np.float64)[order])
+        lower, upper = _normal_limits(logs, codes, confidence, seen=seen)
     else:
         lower, upper = _quantiles(logs, group_weights(codes), confidence)
     return min(1.0, float(np.exp(lower))), max(1.0, float(np.exp(upper)))
@@ -114,28 +114,12 @@ def _quantiles(
     return float(lower), float(upper)
 
 
-def _logs(ratios: ArrayLike) -> NDArray[np.float64]:
-    return np.log(np.asarray(ratios, dtype=np.float64))
-
-
-def _freedom(
-    logs: NDArray[np.float64], codes: NDArray[np.int64], fitted: NDArray[np.float64] | None
-) -> float:
-    """Return the degrees of freedom of the errors of groups, at most the number of groups less one.
-
-    A model that repeats what it was fitted to tells nothing about its parameters, and keeps two.
-    """
-    _, index, sizes = np.unique(codes, return_inverse=True, return_counts=True)
-    n = len(sizes)
-    if fitted is None or not logs.any():
-        return n - 1
-    unseen, seen = (np.bincount(index, each) / sizes for each in (logs, fitted))
-    share = float(np.sqrt(seen @ seen / (unseen @ unseen)))
-    return min(n - 1, max(_LEAST_FREEDOM, n * share - 1))
-
-
 def _normal_limits(
-    logs: NDArray[np.float64], codes: NDArray[np.int64], confidence: float, *, freedom: float
+    logs: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    confidence: float,
+    *,
+    seen: NDArray[np.float64] | None,
 ) -> tuple[float, float]:
     """Return the prediction limits for one row of a new group, as logarithms.
 
@@ -145,7 +129,8 @@ def _normal_limits(
         logs: The sorted logarithms of the ratios, shape (rows,).
         codes: The group of every row, shape (rows,).
         confidence: The confidence of each limit by itself.
-        freedom: The degrees of freedom of the variance.
+        seen: The same logarithms for predictions by a model that was fitted to all rows, shape
+            (rows,), or None.
     """
     from scipy.special import stdtrit  # takes longer to import than most predictions
 
@@ -156,9 +141,26 @@ def _normal_limits(
     means = np.bincount(index, logs) / sizes
     within = np.bincount(index, (logs - means[index]) ** 2) / sizes
     variance = np.var(means, ddof=1) + within.mean()
+    freedom = n - 1 if seen is None else _freedom(means, np.bincount(index, seen) / sizes)
     width = stdtrit(freedom, confidence) * np.sqrt(variance * (1 + 1 / n))
     middle = means.mean()
     return float(min(logs[0], middle - width)), float(max(logs[-1], middle + width))
+
+
+def _freedom(unseen: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
+    """Return the degrees of freedom of the errors of groups, at most the number of groups less one.
+
+    A model that repeats what it was fitted to tells nothing about its parameters, and keeps two.
+
+    Args:
+        unseen: The mean error of each group without it in the fit, as a logarithm, shape (groups,).
+        seen: The same with it.
+    """
+    n = len(unseen)
+    if not unseen.any():
+        return n - 1
+    share = float(np.sqrt(seen @ seen / (unseen @ unseen)))
+    return min(n - 1, max(_LEAST_FREEDOM, n * share - 1))
 
 
 def group_weights(codes: NDArray[np.int64]) -> NDArray[np.float64]:

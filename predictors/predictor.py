@@ -76,7 +76,7 @@ class Predictor:
             TableError: A feature is missing or not a number, or a level is unknown.
             ValueError: The fitted rows are too few for the confidence.
         """
-        lower, upper = self._bounds(confidence)
+        lower, upper = _bounds(self, confidence)
         if searched:
             upper = max(upper, _search_factor(self, confidence))
         matrix = matrix_of(frame, self.schema, self.base)
@@ -87,13 +87,6 @@ class Predictor:
             "upper_ms": predicted * upper,
         }
         return pd.DataFrame(columns, index=frame.index)
-
-    def _bounds(self, confidence: float) -> tuple[float, float]:
-        """Return the factors from a prediction to its lower and its upper bound."""
-        if self.groups is None:
-            return ratio_bounds(self.ratios, confidence)
-        fitted = self.unseen_ms * self.ratios / self.model.predict(self.rows)
-        return ratio_bounds(self.ratios, confidence, self.groups, fitted=fitted)
 
     def shortage(self, confidence: float = 0.95) -> str | None:
         """Return a sentence when too few groups were fitted for a bound without assumptions.
@@ -185,6 +178,16 @@ def matrix_of(
             f"'base', the predictor of {of}, cannot predict these rows: {error}"
         ) from None
     return np.column_stack([own, predicted])
+
+
+@lru_cache(maxsize=16)
+def _bounds(predictor: Predictor, confidence: float) -> tuple[float, float]:
+    """Return the factors from a prediction to its lower and its upper bound."""
+    if predictor.groups is None:
+        return ratio_bounds(predictor.ratios, confidence)
+    actual_ms = predictor.unseen_ms * predictor.ratios
+    fitted = actual_ms / predictor.model.predict(predictor.rows)
+    return ratio_bounds(predictor.ratios, confidence, predictor.groups, fitted=fitted)
 
 
 @lru_cache(maxsize=16)

@@ -67,18 +67,8 @@ _RESULT = (
     | _SPREAD
     | _RATES
     | {"energy", "mj", "joule", "joules", "power", "watt", "watts", "wh", "mwh", "kwh"}
-    | {
-        "temperature",
-        "temp",
-        "celsius",
-        "mhz",
-        "cycles",
-        "ticks",
-        "jitter",
-        "misses",
-        "faults",
-        "rss",
-    }
+    | {"temperature", "temp", "celsius", "mhz", "cycles", "ticks", "jitter", "misses", "faults"}
+    | {"rss"}
     | {"mfu", "hfu", "mbu", "util", "utils", "utilization", "utilisation", "occupancy"}
     | {"efficiency", "acceptance", "completed"}
     | {"drift", "sentinel", "samples", "processes", "wall", "quality", "stop", "reason"}
@@ -119,7 +109,7 @@ _MOMENTS = frozenset(
 _OF_MOMENTS = frozenset({"time", "times", "at", "ts", "t", "in", *UNIT_WORDS})
 # What somebody set is known, also where it limits a result: `power_limit_w`, `target_qps`.
 _SETTINGS = frozenset(
-    {"limit", "cap", "target", "requested", "timeout", "slo", "warmup", "threshold"} | {"tolerance"}
+    {"limit", "cap", "target", "requested", "timeout", "slo", "warmup"} | {"threshold", "tolerance"}
 )
 _KNOWN_SETTINGS = frozenset(
     {("gpu", "memory", "utilization"), ("loss", "scale"), ("error", "bound")}  # one is of vLLM

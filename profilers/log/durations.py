@@ -7,14 +7,15 @@ read in `profilers.log.units_in_cells`.
 import re
 from typing import Final
 
-_SECONDS: Final = {
-    **{"d": 86400.0, "h": 3600.0, "hr": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0, "sec": 1.0},
-    **{"ms": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ns": 1e-9},
-}
+from profilers.log.units import MILLISECONDS, milliseconds_in
+
+_UNITS: Final = ("\u00b5s", "\u03bcs", "min", "sec", "ms", "us", "ns", "hr", "d", "h", "m", "s")
+# Beside a single number, these two may stand for something else.
+_OF_PARTS: Final = {"d": 8.64e7, "m": MILLISECONDS["min"]}
 _CLOCK: Final = re.compile(
     r"(?:(\d+) days?,? \+?)?(?:(\d+):)?([0-5]?\d):([0-5]\d(?:[.,]\d+)?)", re.ASCII
 )
-_PART: Final = rf"(\d+(?:[.,]\d+)?)\s*({'|'.join(sorted(_SECONDS, key=len, reverse=True))})"
+_PART: Final = rf"(\d+(?:[.,]\d+)?)\s*({'|'.join(_UNITS)})"
 _PARTS: Final = re.compile(rf"(?:{_PART}\s*){{2,}}|p(?:\d+d)?t(?:{_PART}){{1,3}}", re.ASCII)
 _EACH: Final = re.compile(_PART, re.ASCII)
 
@@ -37,7 +38,11 @@ def milliseconds_of(cell: str, *, is_time: bool) -> float | None:
     lower = cell.lower()
     if not _PARTS.fullmatch(lower):
         return None
-    return 1e3 * sum(_number(number) * _SECONDS[unit] for number, unit in _EACH.findall(lower))
+    return sum(_number(number) * _in_ms(unit) for number, unit in _EACH.findall(lower))
+
+
+def _in_ms(unit: str) -> float:
+    return _OF_PARTS.get(unit) or milliseconds_in(unit) or 0.0
 
 
 def _number(text: str) -> float:

@@ -42,7 +42,7 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
     decoded = text_of(path, n_lines)
     content, remarks = without_context(decoded.text), decoded.remarks
     require_table(content, path)
-    printed = rows_of_printed(content)
+    with_comments = content  # one of them may be the header of a printed table
     if content.lstrip().startswith("#"):
         content = _without_comments(content)
     rows: Sequence[Sequence[object]] | None = None
@@ -59,8 +59,8 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
         table = table_of_json(content, path)
         rows, of_json = (None, ()) if table is None else table
         remarks += of_json
-    if rows is None and printed is not None:
-        rows, n_added = printed, 0
+    if rows is None:
+        rows, n_added = rows_of_printed(with_comments), 0
     if rows is None:
         return replace(decoded, text=content)
     return Decoded(_csv(rows), remarks, n_added)

@@ -72,28 +72,26 @@ def lint_dialects(
         dialects: Some of ``DIALECTS``.
         model: What `load_onnx` returned for it; None opens the file.
     """
-    from profilers.workload.soundness import missing_weight
-
-    known: dict[bool, _Described] = {} if model is None else {True: _Described(model)}
+    known: dict[bool, _Described] = {} if model is None else {True: _Described(model, path)}
     findings = {}
     for dialect in dialects:
         if dialect not in DIALECTS:
             raise ValueError(f"'dialect' must be one of {', '.join(DIALECTS)}. Got {dialect!r}.")
         rules = DIALECTS[dialect]
         if rules.has_functions not in known:  # otherwise the calls of functions are operators
-            known[rules.has_functions] = _Described(load_onnx(path, inlines=rules.has_functions))
-        described = known[rules.has_functions]
-        reason = missing_weight(described.model, path)
-        missing = [LintFinding("refusal", "", "", reason)] if reason else []
-        findings[dialect] = (*missing, *_Lint(described, rules).findings())
+            opened = load_onnx(path, inlines=rules.has_functions)
+            known[rules.has_functions] = _Described(opened, path)
+        findings[dialect] = tuple(_Lint(known[rules.has_functions], rules).findings())
     return findings
 
 
 class _Described:
-    """A model, and the types and numbers of dimensions of its tensors."""
+    """A model, its missing weight, and the types and numbers of dimensions of its tensors."""
 
-    def __init__(self, model: "ModelProto") -> None:
-        self.model = model
+    def __init__(self, model: "ModelProto", path: Path) -> None:
+        from profilers.workload.soundness import missing_weight
+
+        self.model, self.missing_weight = model, missing_weight(model, path)
         self.types, self.ranks = types_and_ranks(model)
 
     def facts(self, version: Version) -> TensorFacts:
@@ -106,12 +104,15 @@ class _Lint:
 
     def __init__(self, described: _Described, dialect: Dialect) -> None:
         self._model = model = described.model
+        self._missing_weight = described.missing_weight
         self._dialect = dialect
         self._tensors = described.facts(dialect.version)
         self._ends = {x.name for x in (*model.graph.input, *model.graph.output)}
         self._told: set[str] = set()  # tensors that no operator takes
 
     def findings(self) -> Iterator[LintFinding]:
+        if self._missing_weight:
+            yield LintFinding("refusal", "", "", self._missing_weight)
         yield from self._opset()
         yield from self._inputs()
         yield from self._nodes(self._model.graph)

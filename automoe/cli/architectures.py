@@ -9,8 +9,9 @@ from automoe.architecture.architecture_files import write_architectures
 from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.cli.completing import SPACE
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument
+from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument, grouped
 from automoe.settings.search import Count
 
 
@@ -18,6 +19,7 @@ class ShownSpaceOptions(SpaceOptions, JsonOptions):
     """The experts of the space, and the form of the output."""
 
 
+@grouped("Inputs")
 class SampleOptions(SpaceOptions):
     """The architectures to draw, and their file.
 
@@ -28,14 +30,14 @@ class SampleOptions(SpaceOptions):
         seed: Seed of the draws; the same seed gives the same architectures.
     """
 
-    space: str
+    space: Annotated[str, SPACE]
     out: Out
     n: Annotated[Count, Parameter(name="-n")] = 1
     seed: int = 0
 
 
 def show_space(
-    name_or_file: Annotated[str, argument("A preset or a YAML file.")],
+    name_or_file: Annotated[str, argument("A preset or a YAML file."), SPACE],
     /,
     *,
     options: ShownSpaceOptions = ShownSpaceOptions(),

@@ -1,5 +1,6 @@
 """Choose the exit code and the one line of a failed command."""
 
+import difflib
 import os
 import shlex
 import sys
@@ -107,8 +108,9 @@ def _usage(error: CycloptsError) -> str:
         return _refused_value(error, error.__cause__)
     words = error.unused_tokens or []
     if isinstance(error, UnknownCommandError) and words:
-        is_option = words[0].startswith("-")
-        return f"No such option: {words[0]}" if is_option else f"No such command '{words[0]}'."
+        if words[0].startswith("-"):
+            return f"No such option: {words[0]}"
+        return f"No such command '{words[0]}'.{_similar_command(words[0], error)}"
     if isinstance(error, UnusedCliTokensError):
         return f"Got unexpected extra argument(s) ({' '.join(words)})."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
@@ -116,6 +118,13 @@ def _usage(error: CycloptsError) -> str:
             return f"Option '{error.keyword}' requires an argument."
         return _missing(error.argument)
     return _one_line(error).replace("Unknown option:", "No such option:")
+
+
+def _similar_command(word: str, error: UnknownCommandError) -> str:
+    """Return the question whether a similar command was meant; empty when none is similar."""
+    names = [name for name in error.app or () if not name.startswith("-")]
+    similar = difflib.get_close_matches(word, names, n=1)
+    return f" Did you mean '{similar[0]}'?" if similar else ""
 
 
 def _missing(argument: Argument) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, Options, Out, argument
@@ -25,7 +26,7 @@ class CheckOptions(JsonOptions):
         unit: Unit of the latency where no column name tells it: us, ms or s.
     """
 
-    target: tuple[str, ...] = ()
+    target: Annotated[tuple[str, ...], COLUMN] = ()
     unit: Literal["us", "ms", "s"] | None = None
 
 

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Natural, Options, Out, argument
+from automoe.cli.options import (
+    GROUPS,
+    OUTPUT,
+    JsonOptions,
+    Natural,
+    Options,
+    Out,
+    argument,
+    grouped,
+)
 from automoe.cli.outputs import require_writable
 from automoe.cli.share import parse_share
 from devices.rounding import percent_down
@@ -26,9 +36,11 @@ if TYPE_CHECKING:
 
 Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
+_COLUMNS = Parameter(group=GROUPS["Columns of the log"])
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
 
+@grouped("Other options")
 class FitOptions(JsonOptions):
     """The columns of the log, and the goal of the fit.
 
@@ -45,16 +57,17 @@ class FitOptions(JsonOptions):
     """
 
     out: Out
-    target: list[str] | None = None
-    unit: Unit | None = None
-    feature: list[str] | None = None
-    group: list[str] | None = None
+    target: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
+    unit: Annotated[Unit | None, _COLUMNS] = None
+    feature: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
+    group: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
     base: Path | None = None
     goal: str | None = None
-    plots: Path | None = None
+    plots: Annotated[Path | None, OUTPUT] = None
     seed: Natural = 0
 
 
+@grouped("Output")
 class PredictOptions(Options):
     """The output and the confidence of the bounds.
 

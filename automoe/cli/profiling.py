@@ -15,11 +15,20 @@ from automoe.architecture.architecture_files import read_architectures
 from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.cli.completing import DEVICE, SPACE
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
+from automoe.cli.device_options import ON_DEVICE, LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.model_input_options import ModelInputOptions
-from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
+from automoe.cli.options import (
+    OUTPUT,
+    JsonOptions,
+    Natural,
+    Options,
+    SpaceOptions,
+    changed,
+    grouped,
+)
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
@@ -63,6 +72,7 @@ _REFUSALS = (
 )
 
 
+@grouped("What is measured")
 class SourceOptions(SpaceOptions):
     """The architectures or the model to measure.
 
@@ -77,7 +87,7 @@ class SourceOptions(SpaceOptions):
         seed: Seed of the draws and of the order of measuring.
     """
 
-    space: str | None = None
+    space: Annotated[str | None, SPACE] = None
     n: Annotated[Count | None, Parameter(name="-n")] = None
     until: str | None = None
     minutes: Annotated[float, Field(ge=0.1)] | None = None
@@ -90,6 +100,7 @@ class SourceOptions(SpaceOptions):
         return None if self.space is None else self.load(self.space)
 
 
+@grouped("The timed sentence")
 class SentenceOptions(Options, SentenceSettings):
     """The sentence that is timed.
 
@@ -110,6 +121,7 @@ class SentenceOptions(Options, SentenceSettings):
         return replace(sentence, vocab_size=vocab_size, precision=self.precision)
 
 
+@grouped("How it is measured")
 class MeasuringOptions(Options, PrecisionSettings):
     """The device, and how it measures.
 
@@ -124,9 +136,9 @@ class MeasuringOptions(Options, PrecisionSettings):
         reference: Log to whose machine level the latencies are corrected.
     """
 
-    device: str
-    log: Path
-    host: tuple[str, ...] = ()
+    device: Annotated[str, ON_DEVICE, DEVICE]
+    log: Annotated[Path, OUTPUT]
+    host: Annotated[tuple[str, ...], ON_DEVICE] = ()
     runtime: Runtime = ONNXRUNTIME
     target: str | None = None
     rounds: Annotated[int, Field(ge=2, le=MOST)] | None = None

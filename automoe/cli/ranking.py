@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.console import print_json, print_table, progress_bar
-from automoe.cli.options import JsonOptions, argument, typed
+from automoe.cli.options import GROUPS, JsonOptions, argument, typed
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
@@ -46,7 +46,7 @@ Flags = Annotated[
     RankingSettings,
     Parameter(
         name="*",
-        group="Training settings",
+        group=GROUPS["Training settings"],
         parse="^(flags|updates|max_tokens|learning_rate|warmup_updates|seed)$",
     ),
 ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.device_options import Host, LockClocks, opened_and_announced
+from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Out, typed
+from automoe.cli.options import GROUPS, JsonOptions, Out, grouped, typed
 from automoe.cli.outputs import require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from automoe.latency.model import LatencyModel
     from automoe.search import SearchRequest, TargetDevice
 
+_INPUT = Parameter(group=GROUPS["Inputs"])
 
+
+@grouped("The search")
 class SearchOptions(TextOptions, JsonOptions):
     """The inputs and the output of a search.
 
@@ -42,10 +46,10 @@ class SearchOptions(TextOptions, JsonOptions):
         as_json: Print the result.
     """
 
-    supernet: Path
-    predictor: Path
+    supernet: Annotated[Path, _INPUT]
+    predictor: Annotated[Path, _INPUT]
     out: Out
-    device: str | None = None
+    device: Annotated[str | None, ON_DEVICE, DEVICE] = None
     host: Host = None
     objective: str = "loss"
     lock_clocks: LockClocks = False
@@ -66,7 +70,7 @@ _REFUSALS = (
 def search(
     *,
     options: SearchOptions,
-    settings: Annotated[SearchSettings, Parameter(name="*", group="Search settings")],
+    settings: Annotated[SearchSettings, Parameter(name="*", group=GROUPS["Search settings"])],
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))

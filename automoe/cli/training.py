@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from pydantic import Field
 
+from automoe.cli.completing import SPACE
 from automoe.cli.console import progress_bar, say
-from automoe.cli.options import Options, Out, SpaceOptions, argument, typed
+from automoe.cli.options import GROUPS, Options, Out, SpaceOptions, argument, grouped, typed
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.search import MOST
@@ -24,11 +25,11 @@ _COMMON = (
 )
 SupernetFlags = Annotated[
     TrainingSettings,
-    Parameter(name="*", group="Training settings", parse=f"^({_COMMON}|sampling)$"),
+    Parameter(name="*", group=GROUPS["Training settings"], parse=f"^({_COMMON}|sampling)$"),
 ]
 ModelFlags = Annotated[
     TrainingSettings,
-    Parameter(name="*", group="Training settings", parse=f"^({_COMMON}|initial_weights)$"),
+    Parameter(name="*", group=GROUPS["Training settings"], parse=f"^({_COMMON}|initial_weights)$"),
 ]
 
 
@@ -45,6 +46,7 @@ class SettingsOptions(Options):
     settings: Path | None = None
 
 
+@grouped("Inputs")
 class TrainOptions(SpaceOptions, SettingsOptions):
     """The space and the corpus of a supernet.
 
@@ -56,13 +58,14 @@ class TrainOptions(SpaceOptions, SettingsOptions):
         target: Suffix of the language to translate into.
     """
 
-    space: str
+    space: Annotated[str, SPACE]
     out: Out
     data: Path | None = None
     source: str = "en"
     target: str = "de"
 
 
+@grouped("Inputs")
 class FinetuneOptions(TextOptions, SettingsOptions):
     """The weights and the corpus of a final model.
 

@@ -23,6 +23,7 @@ from devices import DeviceUnavailableError
 from devices.remote.session import ConnectionLostError
 
 _PACKAGES = ("automoe", "predictors", "profilers", "devices")
+_RESUMED = frozenset({"profile", "search", "ranking", "run"})
 TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
 
 
@@ -65,8 +66,7 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
     """Return the line for stderr."""
     code = exit_code_of(error)
     if code is ExitCode.INTERRUPTED:
-        command = shlex.join(["automoe", *arguments])
-        return f"Interrupted. What is finished is kept; continue with: {command}"
+        return _interrupted(_one_line(error) if str(error) else "", arguments)
     if code is ExitCode.FAILURE:
         return (
             f"Internal error: {type(error).__name__}: {_one_line(error)} "
@@ -81,6 +81,18 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"Error: '{error.filename}': {error.strerror}. Check the path."
     return f"Error: {_one_line(error)}"
+
+
+def _interrupted(kept: str, arguments: list[str]) -> str:
+    """Return the line of an interruption, which says what is kept: ``kept`` when it is known."""
+    command = shlex.join(["automoe", *arguments])
+    if kept:
+        return f"Interrupted. {kept} Continue with: {command}"
+    if arguments[:1] in (["train"], ["finetune"]):
+        return f"Interrupted. An earlier checkpoint is kept. Continue with: {command}"
+    if arguments and arguments[0] in _RESUMED:
+        return f"Interrupted. What is finished is kept; continue with: {command}"
+    return f"Interrupted. Nothing was written; start again with: {command}"
 
 
 def report(error: BaseException, arguments: list[str]) -> ExitCode:

@@ -78,6 +78,33 @@ def test_an_interruption_names_the_command_that_continues() -> None:
     assert shlex.split(command) == ["automoe", *arguments]
 
 
+@pytest.mark.parametrize(
+    ("error", "arguments", "said"),
+    [
+        (
+            KeyboardInterrupt("A checkpoint of update 37 of 90 was saved."),
+            ["train", "--space", "tiny", "-o", "net"],
+            "Interrupted. A checkpoint of update 37 of 90 was saved. "
+            "Continue with: automoe train --space tiny -o net",
+        ),
+        (
+            KeyboardInterrupt(),
+            ["train", "-o", "net"],
+            "Interrupted. An earlier checkpoint is kept. Continue with: automoe train -o net",
+        ),
+        (
+            KeyboardInterrupt(),
+            ["fit", "a.csv", "-o", "p"],
+            "Interrupted. Nothing was written; start again with: automoe fit a.csv -o p",
+        ),
+    ],
+)
+def test_an_interruption_says_what_is_kept(
+    error: KeyboardInterrupt, arguments: list[str], said: str
+) -> None:
+    assert explain_exit(error, arguments) == said
+
+
 def test_a_lost_connection_names_the_command_that_continues() -> None:
     error = ConnectionLostError("The connection to pi@board was lost.")
     assert exit_code_of(error) is ExitCode.NO_DEVICE

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from automoe.progress import OnProgress, duration
 
+_WIDE = 1000  # characters
 _PLAIN_SECONDS = 10.0  # between two lines when stderr is not a terminal
 _PACE_SECONDS = 60.0  # the pace of the last minute tells the time that is left
 _START_SECONDS = 1.0  # what is done by then was known before
@@ -32,18 +33,30 @@ def print_json(content: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table for the user."""
+    """Print a table for the user; its lines are only as wide as a terminal where there is one."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console(soft_wrap=True).print(table)
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(soft_wrap=True, width=width).print(table)
 
 
 def print_fields(content: Mapping[str, Any]) -> None:
-    """Print one line ``name  value`` for each field."""
+    """Print one line ``name  value`` for each field, see `in_words`."""
     width = max(len(name) for name in content)
     for name, value in content.items():
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {in_words(value)}")
+
+
+def in_words(value: object) -> str:
+    """Return a value for people: four digits of a number, and the items of a list or table."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {in_words(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(in_words, value)) or "none"
+    return "unknown" if value is None else str(value)
 
 
 def say(message: str) -> None:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.options import JsonOptions, Options, Out, argument
 from automoe.cli.predicting import left_out_lines
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from profilers import Problem
+
+_SHOWN_ROWS = 20
 
 
 class CheckOptions(JsonOptions):
@@ -46,11 +49,19 @@ def show(
     *,
     options: JsonOptions = JsonOptions(),
 ) -> None:
-    """Show what a log holds, of AutoMoE or of other tools."""
-    from profilers import summarise_any  # scipy takes a moment to import
+    """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
+    from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
 
-    summary = asdict(summarise_any(log))
-    print_json(summary) if options.as_json else print_fields(summary)
+    summary = summarise_any(log)
+    if options.as_json:
+        print_json(asdict(summary))
+        return
+    print_fields(asdict(summary))
+    if isinstance(summary, LogSummary) and 0 < summary.rows <= _SHOWN_ROWS:
+        print()
+        print_rows(read_log(log))
+    for line in flag_lines(summary.flags) if isinstance(summary, LogSummary) else ():
+        print(line)
 
 
 def check(

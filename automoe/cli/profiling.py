@@ -19,6 +19,7 @@ from automoe.cli.completing import DEVICE, SPACE
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
+from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.options import (
     OUTPUT,
@@ -256,12 +257,10 @@ def _measure_model(
     # onnx takes a moment to import
     from automoe.latency.model_profiling import ModelInputs, profile_model
 
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     with progress_bar("Profile") as on_progress:
         return profile_model(
             model,
-            point_id=f"{model.stem}-{digest}",
+            point_id=_point_id(model),
             inputs=ModelInputs(options.grids(), options.values()),
             device=device,
             protocol=protocol,
@@ -269,6 +268,29 @@ def _measure_model(
             on_progress=on_progress,
             on_note=say,
         )
+
+
+def _point_id(model: Path) -> str:
+    """Return the identity of a file in a log: its name and its content."""
+    with model.open("rb") as file:
+        return f"{model.stem}-{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+
+
+def _rows_of(model: Path, log: Path) -> list[dict[str, str]]:
+    from profilers import read_log  # scipy takes a moment to import
+
+    rows = read_log(log) if log.exists() else []
+    return [row for row in rows if row["point_id"].startswith(_point_id(model))]
+
+
+def _say_disturbed(summary: "ProfileSummary", options: ProfileOptions) -> None:
+    """Tell that no row is sound, what the flags mean, and what to do next."""
+    n = summary.n_measured
+    say(f"{'The row is' if n == 1 else f'All {n} rows are'} disturbed; do not trust the latencies.")
+    for line in flag_lines(summary.flags):
+        say(f"  {line}")
+    host = f" --host {options.host[0]}" if options.host else ""
+    say(f"Next: automoe doctor --device {options.device}{host}; then measure into another --log.")
 
 
 def _conclude(
@@ -290,4 +312,8 @@ def _conclude(
         )
         if detail:
             print(detail["reason"])
+        if options.model is not None:
+            print_rows(_rows_of(options.model, options.log))
+    if summary.n_measured and summary.n_disturbed == summary.n_measured:
+        _say_disturbed(summary, options)
     return ExitCode.PARTIAL if summary.failed else ExitCode.OK

@@ -1,6 +1,7 @@
 """Print data on stdout, and progress on stderr."""
 
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -13,11 +14,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from automoe.progress import OnProgress, duration
 
@@ -67,13 +70,13 @@ def say(message: str) -> None:
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
     """Show a bar with the time left, or a line every few seconds when stderr is not a terminal."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield _plain_lines(title)
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Count(),
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
@@ -87,6 +90,16 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
             progress.update(task, completed=done, total=total, note=note)
 
         yield advance
+        if progress.tasks[task].total is None:  # there was nothing left to do
+            progress.update(task, completed=1, total=1, note="finished before")
+
+
+class _Count(MofNCompleteColumn):
+    """The pieces that are finished, and all of them when their number is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the count, or nothing before the first piece."""
+        return Text("") if task.total is None else super().render(task)
 
 
 def _plain_lines(title: str) -> OnProgress:
@@ -124,5 +137,5 @@ def _time_left(marks: deque[tuple[float, int]], now: float, done: int, total: in
     if done >= total:
         return "finished"
     if done == done_then:
-        return "starting"
+        return "time left not known yet"
     return f"{duration((now - since) / (done - done_then) * (total - done))} left"

@@ -48,6 +48,12 @@ _OF_SENTENCES = (
 )
 _SEVERAL_HOSTS = "--host ... --host ..."
 _REFUSALS = (
+    Refusal(
+        options=("--batch",),
+        beside=("--model",),
+        message="'--batch' is for architectures. The batch of a model is a size of its inputs: "
+        "give --input-shape NAME={value}x...",
+    ),
     Refusal(options=_OF_SENTENCES, beside=("--model",)),
     Refusal(options=_OF_SAMPLING, beside=("--archs",)),
     Refusal(

@@ -33,6 +33,14 @@ from profilers import (
 )
 from profilers.measuring.disturbance import DISTURBANCES
 
+# The words for each event, with the number of the block and the most blocks.
+_WORDS = {
+    "block": "block {0} of {1}",
+    "retry": "block {0} of {1} was disturbed and is repeated",
+    "restart": "block {0} of {1} starts in a new worker",
+    "done": "finished after block {0} of {1}",
+    "failed": "could not be measured",
+}
 Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
 
@@ -248,8 +256,10 @@ def append_all(
 
 
 def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
-    """Report a profiler's event; the skipped architectures count as done."""
-    note = f"{event.point_id} {event.event}"
+    """Report a profiler's event in words; the skipped architectures count as done."""
+    note = f"{event.point_id}: {_WORDS[event.event]}".format(event.round, event.rounds)
     if event.median_ms is not None:
-        note += f" {event.median_ms:.3g} ms"
+        note += f", {event.median_ms:.3g} ms"
+    if event.half_width is not None:
+        note += f", interval ±{100 * event.half_width:.1f} % of wanted ±{100 * event.target:.1f} %"
     on_progress(n_skipped + event.done, n_skipped + event.total, note)

@@ -1,5 +1,8 @@
 """Progress as lines, with the time that is left, when stderr is not a terminal."""
 
+import re
+import sys
+
 import pytest
 
 from automoe.cli import console
@@ -90,3 +93,17 @@ def test_no_colour_and_no_bar_without_a_terminal(
     assert "\x1b" not in printed.out + printed.err
     assert "a" * 150 in printed.out  # nothing is wrapped or cut
     assert printed.err == "Fit: 2 of 2, finished\n"
+
+
+def test_a_stage_with_nothing_left_is_shown_as_finished(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress_bar("Supernet"):
+        pass
+    told = capsys.readouterr().err
+    assert "0/?" not in told
+    last = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", told).strip().splitlines()[-1]
+    assert "1/1" in last
+    assert "finished before" in last

@@ -193,6 +193,7 @@ def test_bad_flags_are_one_clear_line(
             ["--model", "m.onnx", "--beam", "5", "--precision", "int8"],
             "'--beam', '--precision' can",
         ),
+        (["--model", "m.onnx", "--batch", "8"], "give --input-shape NAME=8x..."),
         (["--archs", "a.jsonl", "-n", "3"], "'-n' cannot be combined with '--archs'"),
         (["--space", "tiny", "--input-shape", "x=1"], "'--input-shape' is for '--model'. Got"),
         (["--space", "tiny", "--input", "x=1"], "'--input' is for '--model'. Got"),

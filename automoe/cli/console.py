@@ -68,10 +68,15 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[OnProgress]:
-    """Show a bar with the time left, or a line every few seconds when stderr is not a terminal."""
+def progress_bar(title: str, *, is_brief: bool = False) -> Iterator[OnProgress]:
+    """Show a bar with the time left, or a line every few seconds when stderr is not a terminal.
+
+    Args:
+        title: What is done.
+        is_brief: Whether it mostly takes seconds: then nothing is left to read when it is finished.
+    """
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield _plain_lines(title)
+        yield _plain_lines(title, is_brief=is_brief)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -83,7 +88,9 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
         TextColumn("{task.fields[note]}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, speed_estimate_period=_PACE_SECONDS) as progress:
+    with Progress(
+        *columns, console=console, speed_estimate_period=_PACE_SECONDS, transient=is_brief
+    ) as progress:
         task = progress.add_task(title, total=None, note="")
 
         def advance(done: int, total: int, note: str = "") -> None:
@@ -102,7 +109,7 @@ class _Count(MofNCompleteColumn):
         return Text("") if task.total is None else super().render(task)
 
 
-def _plain_lines(title: str) -> OnProgress:
+def _plain_lines(title: str, *, is_brief: bool) -> OnProgress:
     start = last = time.monotonic()
     marks: deque[tuple[float, int]] = deque()  # times and what was done by then
 
@@ -112,7 +119,7 @@ def _plain_lines(title: str) -> OnProgress:
         if not marks or now - start < _START_SECONDS:
             marks.clear()
             marks.append((now, done))
-        if done < total and now - last < _PLAIN_SECONDS:
+        if (done < total or is_brief) and now - last < _PLAIN_SECONDS:
             return
         last = now
         left = _time_left(marks, now, done, total)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from automoe.cli.completing import COLUMN
-from automoe.cli.console import print_json, print_table, say
+from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import (
     GROUPS,
@@ -21,9 +21,9 @@ from automoe.cli.options import (
     argument,
     grouped,
 )
-from automoe.cli.outputs import require_writable
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.share import parse_share
-from devices.rounding import percent_down
+from devices.rounding import percent_down, rounded_down, rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
     from automoe.architecture.architecture import Architecture
     from automoe.architecture.translation_workload import TranslationWorkload
-    from predictors import FitReport, Predictor
+    from predictors import FitReport
 
 Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 _COLUMNS = Parameter(group=GROUPS["Columns of the log"])
+_OUTSIDE = "outside"
+_NO_PREDICTOR = "{path} cannot be read: No such file. 'automoe fit' makes a predictor."
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
 
@@ -93,18 +95,22 @@ def fit(
         raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
     for written in (out, *([plots / "parity.png"] if plots else [])):
         require_writable(written)
+    require_there(log, "{path} does not exist. Check the path.")
+    require_there(options.base, _NO_PREDICTOR)
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    predictor = fit_log(
-        log,
-        targets=options.target,
-        features=options.feature,
-        groups=options.group,
-        base=None if options.base is None else Predictor.load(options.base),
-        seed=options.seed,
-        unit=options.unit,
-    )
+    with progress_bar("Fit", is_brief=True) as on_progress:
+        predictor = fit_log(
+            log,
+            targets=options.target,
+            features=options.feature,
+            groups=options.group,
+            base=None if options.base is None else Predictor.load(options.base),
+            seed=options.seed,
+            unit=options.unit,
+            on_progress=on_progress,
+        )
     predictor.save(out)
     report, changes = predictor.report, architecture_effects(predictor, log)
     for line in (*report.conversions, *left_out_lines(report.left_out)):
@@ -144,6 +150,8 @@ def predict(
     out = options.out
     if out is not None:
         require_writable(out)
+    require_there(predictor, _NO_PREDICTOR)
+    require_there(table, "{path} does not exist. Check the path.")
     import pandas as pd
 
     from automoe.architecture.architecture_files import read_architectures
@@ -165,7 +173,8 @@ def predict(
         say(f"warning: {difference}; the prediction is for the former")
     if (shortage := model.shortage(options.confidence)) is not None:
         say(f"warning: {shortage}")
-    _warn_of_extrapolation(model, rows)
+    bounds = _in_six_digits(bounds).assign(**{_OUTSIDE: model.extrapolates(rows)})
+    _warn_of_extrapolation(bounds[_OUTSIDE])
     clash = [name for name in bounds.columns if name in shown.columns]
     text = (
         shown.drop(columns=clash)
@@ -210,12 +219,22 @@ def _as_written(table: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(log.columns), dtype=object)
 
 
-def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
-    n_outside = int(model.extrapolates(rows).sum())
+def _in_six_digits(bounds: "pd.DataFrame") -> "pd.DataFrame":
+    """Return bounds as text: a limit is rounded so that it holds as it is printed."""
+    written = {
+        "predicted_ms": lambda value: f"{value:.6g}",
+        "lower_ms": lambda value: rounded_down(value, 6),
+        "upper_ms": lambda value: rounded_up(value, 6),
+    }
+    return bounds.assign(**{name: bounds[name].map(write) for name, write in written.items()})
+
+
+def _warn_of_extrapolation(is_outside: "pd.Series") -> None:
+    n_outside = int(is_outside.sum())
     if n_outside:
         say(
-            f"{n_outside} of {len(rows)} rows lie outside the log that was fitted; their bounds "
-            "promise nothing. Measure some rows like them and fit again."
+            f"{n_outside} of {len(is_outside)} rows lie outside the log that was fitted; their "
+            "bounds promise nothing (column 'outside'). Measure some rows like them and fit again."
         )
 
 

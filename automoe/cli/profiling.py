@@ -30,6 +30,7 @@ from automoe.cli.options import (
     changed,
     grouped,
 )
+from automoe.cli.outputs import require_there
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
@@ -229,6 +230,8 @@ def _check(options: ProfileOptions) -> None:
     if len(options.host) > 1:
         given[_SEVERAL_HOSTS] = f"{len(options.host)}: {options.host}"
     refuse(_REFUSALS, given)
+    require_there(options.model, "'{path}': No such file or directory. Check the path.")
+    require_there(options.archs, "No architecture file '{path}'. Check the path.")
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
 

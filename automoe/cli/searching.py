@@ -13,7 +13,7 @@ from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import GROUPS, JsonOptions, Out, grouped, typed
-from automoe.cli.outputs import require_writable
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
@@ -74,6 +74,9 @@ def search(
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))
+    require_there(options.predictor, "{path} cannot be read: No such file. 'automoe fit' makes it.")
+    require_there(options.supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
+    require_there(options.data)
     # torch takes seconds to import
     from automoe.cli.search_inputs import require_same_vocabulary, with_trace
     from automoe.latency.model import LatencyModel

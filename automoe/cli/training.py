@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from pydantic import Field
 
+from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.completing import SPACE
 from automoe.cli.console import progress_bar, say
 from automoe.cli.options import GROUPS, Options, Out, SpaceOptions, argument, grouped, typed
+from automoe.cli.outputs import require_there
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.search import MOST
@@ -33,6 +35,7 @@ ModelFlags = Annotated[
 ]
 
 
+_NO_CORPUS = "The corpus folder '{path}' does not exist or is not a folder. Correct the path."
 _INITIAL_WEIGHTS = Refusal(options=("--initial-weights",), without=("--supernet",))
 
 
@@ -83,15 +86,17 @@ class FinetuneOptions(TextOptions, SettingsOptions):
 
 def train(*, options: TrainOptions, flags: SupernetFlags = TrainingSettings()) -> None:
     """Train the supernet of a space; the same command resumes."""
+    space, settings = options.load(options.space), training_settings(options.settings, flags)
+    require_there(options.data, _NO_CORPUS)
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training import train_supernet
 
     with progress_bar("Supernet") as on_progress:
         result = train_supernet(
-            options.load(options.space),
+            space,
             open_corpus(options.data, source=options.source, target=options.target),
-            training_settings(options.settings, flags),
+            settings,
             folder=options.out,
             on_progress=on_progress,
         )
@@ -107,8 +112,11 @@ def finetune(
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
     refuse([_INITIAL_WEIGHTS], typed(options, flags))
+    wanted = read_architecture(architecture)
+    settings = training_settings(options.settings, flags)
+    require_there(options.data, _NO_CORPUS)
+    require_there(options.supernet)
     # torch takes seconds to import
-    from automoe.architecture.architecture_files import read_architecture
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel
 
@@ -116,9 +124,9 @@ def finetune(
     corpus = chosen_text(supernet, options)
     with progress_bar("Finetune") as on_progress:
         result = train_and_export(
-            read_architecture(architecture),
+            wanted,
             corpus,
-            training_settings(options.settings, flags),
+            settings,
             folder=options.out,
             supernet=TrainedModel.load_supernet(supernet)[0] if supernet else None,
             vocab_size=options.vocab_size,

@@ -57,6 +57,19 @@ def test_the_pace_is_that_of_the_last_minutes(clock: Clock, capsys: Capture) -> 
     assert capsys.readouterr().err.splitlines()[-1] == "Search: 520 of 1000, 80 min left"
 
 
+def test_a_brief_stage_says_nothing_unless_it_is_long(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Fit", is_brief=True) as advance:
+        for n in range(1, 6):
+            clock.now += 1.0
+            advance(n, 5)
+    assert capsys.readouterr().err == ""
+    with progress_bar("Fit", is_brief=True) as advance:
+        for n in range(1, 4):
+            clock.now += 9.0
+            advance(n, 4, f"model {n}")
+    assert capsys.readouterr().err == "Fit: 2 of 4, 18 s left; model 2\n"
+
+
 def test_the_end_is_told_whenever_it_comes(clock: Clock, capsys: Capture) -> None:
     with progress_bar("Fit") as advance:
         advance(1, 1)

@@ -103,6 +103,29 @@ def test_no_command_loads_what_takes_seconds_before_it_knows_its_options() -> No
     )
 
 
+MISSING = (
+    *("fit no.csv -o p", "predict no.predictor a.jsonl", "log check no.csv", "log show no.csv"),
+    *("train --space no -o n", "train --space tiny --data no -o n", "run no.yaml"),
+    *("train --space tiny --settings no.yaml -o n", "finetune no.json -o m", "export no.json -o m"),
+    *("evaluate no", "translate no", "report no -o r.html", "ranking no", "run no.yaml --dry-run"),
+    "search --supernet no --predictor no --budget-ms 3 -o b.json",
+    "search --supernet . --predictor . --budget-ms 0 -o b.json",
+    "fit no.csv -o p --goal 3",
+    "profile --device cpu --model no.onnx --log l.csv",
+    "profile --device cpu --archs no.jsonl --log l.csv",
+)
+
+
+def test_a_missing_file_is_told_before_anything_that_takes_seconds() -> None:
+    code = f"""
+from automoe.cli.main import main
+codes = [main(words.split()) for words in {MISSING!r}]
+assert set(codes) == {{2}}, codes
+"""
+    heavy = {"torch", "onnx", "onnxruntime", "pandas", "sklearn", "xgboost"}
+    assert loaded_by(f"exec({code!r})") & heavy == set()
+
+
 @pytest.mark.parametrize("name", ["profile", "search", "fit"])
 def test_options_are_in_groups(capsys: Capture, name: str) -> None:
     titles = re.findall(r"^╭─ (.+?) ─+╮$", page(capsys, name), flags=re.M)

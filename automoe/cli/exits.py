@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from automoe.field_errors import explain
 from automoe.latency.infeasible_budget import InfeasibleBudgetError
-from devices import DeviceUnavailableError
+from devices import DeviceUnavailableError, device_names, get_device
 from devices.remote.session import ConnectionLostError
 
 _PACKAGES = ("automoe", "predictors", "profilers", "devices")
@@ -97,6 +97,7 @@ def _interrupted(kept: str, arguments: list[str]) -> str:
 
 def report(error: BaseException, arguments: list[str]) -> ExitCode:
     """Print the line, and the traceback when the user asks for it; return the exit code."""
+    error = _unavailable_device(error, arguments) or error
     if os.environ.get(TRACEBACK_VARIABLE) == "1":
         traceback.print_exception(error)
     print(explain_exit(error, arguments), file=sys.stderr)
@@ -128,7 +129,7 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword is not None:
             return f"Option '{error.keyword}' requires an argument."
-        return _missing(error.argument)
+        return _missing(error.argument, *_also_missing(error))
     return _one_line(error).replace("Unknown option:", "No such option:")
 
 
@@ -139,10 +140,45 @@ def _similar_command(word: str, error: UnknownCommandError) -> str:
     return f" Did you mean '{similar[0]}'?" if similar else ""
 
 
-def _missing(argument: Argument) -> str:
-    names = "' / '".join(argument.names)
-    kind = "option" if argument.name.startswith("-") else "argument"
-    return f"Missing {kind} '{names}'."
+def _missing(*arguments: Argument) -> str:
+    names = ", ".join("'" + "' / '".join(argument.names) + "'" for argument in arguments)
+    kind = "option" if arguments[0].name.startswith("-") else "argument"
+    return f"Missing {kind}{'s' if len(arguments) > 1 else ''} {names}."
+
+
+def _also_missing(error: MissingArgumentError) -> list[Argument]:
+    """Return the other required options that the words of a command line do not name."""
+    if error.app is None or error.argument is None or not error.argument.name.startswith("-"):
+        return []
+    given = {word.partition("=")[0] for word in error.root_input_tokens or ()}
+    return [
+        each
+        for each in error.app.assemble_argument_collection()
+        if each.required
+        and each.name.startswith("-")
+        and each.names != error.argument.names
+        and given.isdisjoint(each.names)
+    ]
+
+
+def _unavailable_device(error: BaseException, arguments: list[str]) -> BaseException | None:
+    """Return why the device of an incomplete `profile` cannot be used; None when it can be.
+
+    A user who has no such device needs no advice about options.
+    """
+    if (
+        not isinstance(error, MissingArgumentError)
+        or arguments[:1] != ["profile"]
+        or "--host" in arguments
+    ):
+        return None
+    if "--device" not in arguments[:-1]:
+        return None
+    name = arguments[arguments.index("--device") + 1]
+    if name not in device_names():
+        return None
+    reason = get_device(name).unavailable_reason()
+    return DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.") if reason else None
 
 
 def _refused_value(error: CycloptsError, cause: ValidationError) -> str:

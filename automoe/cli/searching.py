@@ -152,7 +152,13 @@ def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
     ) as reached:
         info = reached.info()
     opened = partial(
-        opening.opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks
+        opening.opened_device,
+        device,
+        host,
+        runtime,
+        say=say,
+        holds_clocks=holds_clocks,
+        waits=True,
     )
     return TargetDevice(opened=opened, info=info)
 

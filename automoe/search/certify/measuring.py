@@ -148,7 +148,8 @@ class Bench:
         known = {row["point_id"] for row in _rows(log)} | journal.failures(log.name).keys()
         left = [a for a in architectures if a.id not in known]
         if left:
-            with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
+            # Waiting for another session that measures there takes no time of the device.
+            with self.opened() as device, journal.timed(log.name, on_progress) as progressed:
                 self._require_unchanged(device.info())
                 profile_architectures(
                     left,

@@ -60,12 +60,14 @@ def test_our_own_check_is_bad_input_and_a_librarys_is_our_failure() -> None:
 
 
 def test_ctrl_c_in_a_command_says_how_to_continue(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("automoe.pipeline.RunConfig.load", interrupted)
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").touch()
     assert main(["run", "config.yaml"]) == 130
     assert "continue with: automoe run config.yaml" in capsys.readouterr().err
 

@@ -173,7 +173,7 @@ def predict(
         say(f"warning: {difference}; the prediction is for the former")
     if (shortage := model.shortage(options.confidence)) is not None:
         say(f"warning: {shortage}")
-    bounds = _in_six_digits(bounds).assign(**{_OUTSIDE: model.extrapolates(rows)})
+    bounds = _in_nanoseconds(bounds).assign(**{_OUTSIDE: model.extrapolates(rows)})
     _warn_of_extrapolation(bounds[_OUTSIDE])
     clash = [name for name in bounds.columns if name in shown.columns]
     text = (
@@ -219,12 +219,12 @@ def _as_written(table: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(log.columns), dtype=object)
 
 
-def _in_six_digits(bounds: "pd.DataFrame") -> "pd.DataFrame":
-    """Return bounds as text: a limit is rounded so that it holds as it is printed."""
+def _in_nanoseconds(bounds: "pd.DataFrame") -> "pd.DataFrame":
+    """Return bounds as text with six decimals: limits are rounded so that they hold as printed."""
     written = {
-        "predicted_ms": lambda value: f"{value:.6g}",
-        "lower_ms": lambda value: rounded_down(value, 6),
-        "upper_ms": lambda value: rounded_up(value, 6),
+        "predicted_ms": lambda value: f"{value:.6f}",
+        "lower_ms": lambda value: rounded_down(value, places=6),
+        "upper_ms": lambda value: rounded_up(value, places=6),
     }
     return bounds.assign(**{name: bounds[name].map(write) for name, write in written.items()})
 

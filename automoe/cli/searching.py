@@ -188,9 +188,13 @@ def _require_no_certificate(out: Path) -> None:
 
 def _cache_path(supernet: Path, out: Path) -> Path:
     """Return the file of fitness values: in the supernet, or beside the result if read-only."""
+    from automoe.search import SearchFiles  # torch takes seconds to import
+
     path = supernet / "fitness.jsonl"
     if os.access(path if path.exists() else supernet, os.W_OK):
         return path
     beside = out.with_name(f"{out.name}.fitness.jsonl")
+    if not beside.exists():  # an earlier release wrote it there
+        beside = SearchFiles.folder_of(out) / "fitness.jsonl"
     say(f"'{supernet}' is read-only: fitness values are kept in '{beside}' for this result alone.")
     return beside

@@ -122,6 +122,6 @@ def _why_not_certified(
         reason += (
             f"; {len(drifted_ms)} fit once corrected for the machine's drift, but took "
             f"{min(drifted_ms):.4g} ms or more uncorrected: have the machine to yourself and "
-            "delete the verification's files to measure again"
+            f"delete the measurements to measure again: {bench.deletion}"
         )
     return reason

@@ -26,6 +26,7 @@ class Bench:
         self.calls: list[list[Architecture]] = []
         self.again: list[Architecture] = []
         self.failures: dict[str, str] = {}
+        self.deletion = "rm files/verification*"
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: Any
@@ -117,6 +118,7 @@ def test_what_fits_only_once_the_machines_drift_is_taken_back_is_not_certified(
     assert not found.certified
     assert "within 10 ms; 2 fit once corrected for the machine's drift" in found.reason
     assert "took 10.45 ms or more uncorrected: have the machine to yourself" in found.reason
+    assert found.reason.endswith("to measure again: rm files/verification*")
 
 
 def test_what_was_measured_before_is_judged_and_not_measured_again(

@@ -20,7 +20,7 @@ class ShownSpaceOptions(SpaceOptions, JsonOptions):
 
 
 @grouped("Inputs")
-class SampleOptions(SpaceOptions):
+class SampleOptions(SpaceOptions, JsonOptions):
     """The architectures to draw, and their file.
 
     Attributes:
@@ -80,7 +80,10 @@ def sample(*, options: SampleOptions) -> None:
     if len(drawn) < options.n:
         say(f"'{space.name}' gave only {len(drawn)} distinct architectures of {options.n}.")
     write_architectures(options.out, drawn)
-    print(f"{options.out}: {len(drawn)} architectures")
+    if options.as_json:
+        print_json({"out": str(options.out), "n": len(drawn), "ids": [a.id for a in drawn]})
+    else:
+        print(f"{options.out}: {len(drawn)} architectures")
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def in_words(value: object) -> str:
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {in_words(item)}" for name, item in value.items()) or "none"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):  # such as the choices of a space
+        return f"[{', '.join(map(in_words, value))}]"
+    if isinstance(value, tuple):
         return ", ".join(map(in_words, value)) or "none"
     return "unknown" if value is None else str(value)
 

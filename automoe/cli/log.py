@@ -10,7 +10,7 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows
-from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.cli.options import JsonOptions, Out, argument
 from automoe.cli.outputs import require_there
 from automoe.cli.predicting import left_out_lines
 
@@ -35,7 +35,7 @@ class CheckOptions(JsonOptions):
     unit: Literal["us", "ms", "s"] | None = None
 
 
-class MergeOptions(Options):
+class MergeOptions(JsonOptions):
     """The output of the command.
 
     Attributes:
@@ -109,7 +109,10 @@ def merge(
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out)
-    print(f"{options.out}: {n_rows} rows")
+    if options.as_json:
+        print_json({"out": str(options.out), "rows": n_rows})
+    else:
+        print(f"{options.out}: {n_rows} rows")
 
 
 def _forbid_a_fit(problems: "Sequence[Problem]") -> bool:

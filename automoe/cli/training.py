@@ -1,5 +1,6 @@
 """Carry out ``automoe train`` and ``automoe finetune``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,8 +9,17 @@ from pydantic import Field
 
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.completing import SPACE
-from automoe.cli.console import progress_bar, say
-from automoe.cli.options import GROUPS, Options, Out, SpaceOptions, argument, grouped, typed
+from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.options import (
+    GROUPS,
+    JsonOptions,
+    Options,
+    Out,
+    SpaceOptions,
+    argument,
+    grouped,
+    typed,
+)
 from automoe.cli.outputs import require_there
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
@@ -50,7 +60,7 @@ class SettingsOptions(Options):
 
 
 @grouped("Inputs")
-class TrainOptions(SpaceOptions, SettingsOptions):
+class TrainOptions(SpaceOptions, SettingsOptions, JsonOptions):
     """The space and the corpus of a supernet.
 
     Attributes:
@@ -69,7 +79,7 @@ class TrainOptions(SpaceOptions, SettingsOptions):
 
 
 @grouped("Inputs")
-class FinetuneOptions(TextOptions, SettingsOptions):
+class FinetuneOptions(TextOptions, SettingsOptions, JsonOptions):
     """The weights and the corpus of a final model.
 
     Attributes:
@@ -100,7 +110,7 @@ def train(*, options: TrainOptions, flags: SupernetFlags = TrainingSettings()) -
             folder=options.out,
             on_progress=on_progress,
         )
-    _conclude(options.out, result)
+    _conclude(options.out, result, as_json=options.as_json)
 
 
 def finetune(
@@ -132,7 +142,7 @@ def finetune(
             vocab_size=options.vocab_size,
             on_progress=on_progress,
         )
-    _conclude(options.out, result)
+    _conclude(options.out, result, as_json=options.as_json)
 
 
 def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSettings:
@@ -159,8 +169,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(str(error)) from None
 
 
-def _conclude(out: Path, result: "TrainingResult") -> None:
+def _conclude(out: Path, result: "TrainingResult", *, as_json: bool) -> None:
     if result.resumed_at:
         say(f"Continued from update {result.resumed_at}.")
     say(f"The weights of the model are {result.final}.")
-    print(f"{out}: validation loss {result.final.valid_loss:.4f} nats per token")
+    if as_json:
+        history = [record.to_dict() for record in result.history]
+        content = {"resumed_at": result.resumed_at, "final": asdict(result.final)}
+        print_json({"out": str(out), **content, "history": history})
+    else:
+        print(f"{out}: validation loss {result.final.valid_loss:.4f} nats per token")

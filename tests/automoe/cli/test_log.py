@@ -167,6 +167,9 @@ def test_merging(capsys: Capture, tmp_path: Path) -> None:
     out = tmp_path / "all.csv"
     assert main(["log", "merge", str(one), str(two), "-o", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}: 2 rows\n"
+    again = str(tmp_path / "again.csv")
+    assert main(["log", "merge", str(one), str(two), "-o", again, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"out": again, "rows": 2}
     assert main(["log", "merge", str(one), "-o", str(out)]) == 2
     assert "must not exist" in capsys.readouterr().err
     odd = write(tmp_path / "3.csv", "c", workload="another")

@@ -70,6 +70,10 @@ def test_input_columns_come_back_as_they_were_written(
     assert [row[-1] for row in rows] == ["False", "True"]
     assert [row[:3] for row in rows] == [["007", "2.50", "32_64"], ["008", "400", "16_16"]]
     assert "1 of 2 rows lie outside the log" in printed.err
+    assert main(["predict", str(predictor), str(table), "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["outside"]) for each in records] == [("007", False), ("008", True)]
+    assert records[0]["predicted_ms"] == pytest.approx(float(rows[0][3]), abs=1e-6)
     for row in rows:
         predicted, low, high = map(float, row[3:-1])
         assert all(len(text.partition(".")[2]) == 6 for text in row[3:-1])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.cli.outputs import require_there
 from automoe.progress import duration
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run(
     options: RunOptions = RunOptions(),
 ) -> ExitCode:
     """Run every stage, from profiling to the report; the same command resumes."""
+    require_there(config, "'{path}' cannot be read: No such file. See examples/quickstart.yaml.")
     if options.dry_run:
         _show_plan(config, as_json=options.as_json)
         return ExitCode.OK
@@ -64,6 +66,7 @@ def report(
     options: ReportOptions,
 ) -> None:
     """Draw the report of a finished run again."""
+    require_there(folder)
     from automoe.pipeline import draw_report  # torch takes seconds to import
 
     draw_report(folder, options.out)

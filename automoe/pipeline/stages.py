@@ -100,7 +100,7 @@ class _Run:
         self.workload = config.workload.sentence(self.space)
         self.corpus = config.data.open()
         # The device is opened only to measure, because trainings take days.
-        self.opened = partial(opened_device, config.device, config.host, say=say)
+        self.opened = partial(opened_device, config.device, config.host, say=say, waits=True)
         self.baseline = self.space.largest(experts=1)
 
     def go(self) -> RunSummary:

@@ -59,6 +59,7 @@ class LogSummary:
         latency_min_ms: The smallest latency.
         latency_median_ms: The median of the latencies.
         latency_max_ms: The largest latency.
+        half_width_median: The median over rows of half the 95 % interval, as a share.
         first_at: The time at which the first row was measured, UTC.
         last_at: The time at which the last row was measured, UTC.
     """
@@ -72,6 +73,7 @@ class LogSummary:
     latency_min_ms: float | None
     latency_median_ms: float | None
     latency_max_ms: float | None
+    half_width_median: float | None
     first_at: str | None
     last_at: str | None
 
@@ -86,6 +88,10 @@ def summarise(path: Path) -> LogSummary:
     if not rows:  # an empty log, or a file that is none
         require_columns(read_any_log(path).columns, path)
     latencies = [float(row["latency_ms"]) for row in rows]
+    half_widths = [
+        (float(row["ci_high_ms"]) - float(row["ci_low_ms"])) / (2 * float(row["latency_ms"]))
+        for row in rows
+    ]
     times = [row["measured_at"] for row in rows]
     return LogSummary(
         rows=len(rows),
@@ -97,6 +103,7 @@ def summarise(path: Path) -> LogSummary:
         latency_min_ms=min(latencies, default=None),
         latency_median_ms=median(latencies) if latencies else None,
         latency_max_ms=max(latencies, default=None),
+        half_width_median=median(half_widths) if half_widths else None,
         first_at=min(times, default=None),
         last_at=max(times, default=None),
     )

@@ -34,7 +34,7 @@ def command_of(words: Sequence[str]) -> str | None:
 def arguments_of(command: str) -> list[Argument]:
     """Return the positional arguments and the options that a command takes."""
     arguments = _COMMANDS[command].assemble_argument_collection(
-        default_parameter=app.default_parameter
+        default_parameter=app.default_parameter, parse_docstring=True
     )
     return [argument for argument in arguments if argument.show]
 

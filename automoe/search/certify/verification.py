@@ -9,6 +9,7 @@ from automoe.search.budget_search import Candidate
 from automoe.search.certify.measuring import Bench, Measured
 from automoe.settings.search import SearchSettings
 from devices.rounding import rounded_down, rounded_up
+from profilers.measuring.disturbance import CONTENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,17 @@ def _why_not_certified(
         reason += (
             f"; {len(drifted_ms)} fit once corrected for the machine's drift, but took "
             f"{min(drifted_ms):.4g} ms or more uncorrected: have the machine to yourself and "
-            "delete the verification's files to measure again"
+            f"delete the measurements to measure again: {bench.deletion}"
         )
-    return reason
+    return reason + _of_load(seen, bench)
+
+
+def _of_load(seen: Sequence[Measured], bench: Bench) -> str:
+    """Return what to do about other programs, when they ran in most of the measurements."""
+    n_contended = sum(CONTENDED in latency.flags for latency in seen)
+    if 2 * n_contended <= len(seen):
+        return ""
+    return (
+        f"; other programs used the cores while {n_contended} of {len(seen)} were measured, which "
+        f"makes them look slow: end those programs, then measure again: {bench.deletion}"
+    )

@@ -65,11 +65,18 @@ def test_input_columns_come_back_as_they_were_written(
     assert main(["predict", str(predictor), str(table)]) == 0
     printed = capsys.readouterr()
     header, *rows = csv.reader(printed.out.splitlines())
-    assert header == ["name", "gflops", "widths", "predicted_ms", "lower_ms", "upper_ms"]
+    columns = ["predicted_ms", "lower_ms", "upper_ms", "outside"]
+    assert header == ["name", "gflops", "widths", *columns]
+    assert [row[-1] for row in rows] == ["False", "True"]
     assert [row[:3] for row in rows] == [["007", "2.50", "32_64"], ["008", "400", "16_16"]]
     assert "1 of 2 rows lie outside the log" in printed.err
+    assert main(["predict", str(predictor), str(table), "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["outside"]) for each in records] == [("007", False), ("008", True)]
+    assert records[0]["predicted_ms"] == pytest.approx(float(rows[0][3]), abs=1e-6)
     for row in rows:
-        predicted, low, high = map(float, row[3:])
+        predicted, low, high = map(float, row[3:-1])
+        assert all(len(text.partition(".")[2]) == 6 for text in row[3:-1])
         assert 0 < low <= predicted <= high
 
 
@@ -95,7 +102,8 @@ def test_a_table_in_json_is_predicted_and_what_was_done_to_it_is_said(
     rows.write_text('{"gflops": "3.5 GFLOP", "widths": [16, 32], "encoder": 6}\n')
     assert main(["predict", str(predictor), str(rows)]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[0] == "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms"
+    header = "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms,outside"
+    assert printed.out.splitlines()[0] == header
     assert printed.err.splitlines()[0] == "units are read: '3.5 GFLOP' as 3.5 in 'gflops'"
 
 

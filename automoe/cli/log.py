@@ -8,13 +8,24 @@ from cyclopts import Parameter
 
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.cli.options import JsonOptions, Options, Out, argument, command_line
+from automoe.cli.outputs import require_writable
 from automoe.cli.predicting import left_out_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from profilers import Problem
+
+
+class ShowOptions(JsonOptions):
+    """The form of the output.
+
+    Attributes:
+        html: File of a page with diagrams of the log, HTML.
+    """
+
+    html: Path | None = None
 
 
 class CheckOptions(JsonOptions):
@@ -43,11 +54,19 @@ def show(
     log: Annotated[Path, argument("A CSV of latencies, written by AutoMoE or by other tools.")],
     /,
     *,
-    options: JsonOptions = JsonOptions(),
+    options: ShowOptions = ShowOptions(),
 ) -> None:
     """Show what a log holds, of AutoMoE or of other tools."""
+    if options.html is not None:
+        require_writable(options.html)
     from profilers import summarise_any  # scipy takes a moment to import
 
+    if options.html is not None:
+        from automoe.report import render_log  # torch takes seconds to import
+
+        command = command_line("log show", log, options)
+        options.html.write_text(render_log(log, command=command), encoding="utf-8")
+        say(f"page: {options.html}")
     summary = asdict(summarise_any(log))
     print_json(summary) if options.as_json else print_fields(summary)
 

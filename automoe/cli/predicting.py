@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Natural, Options, Out, argument
+from automoe.cli.options import JsonOptions, Natural, Options, Out, argument, command_line
 from automoe.cli.outputs import require_writable
 from automoe.cli.share import parse_share
 from devices.rounding import percent_down
@@ -41,6 +41,7 @@ class FitOptions(JsonOptions):
         base: Predictor of another device to start from; 8 rows are then enough.
         goal: Mean error to reach, such as 3% or 0.03; exit 4 when it is missed.
         plots: Folder for diagrams of the fit, as PNG.
+        html: File of a page with the report and its diagrams, HTML.
         seed: Seed of the fit; the same seed gives the same fit.
     """
 
@@ -52,6 +53,7 @@ class FitOptions(JsonOptions):
     base: Path | None = None
     goal: str | None = None
     plots: Path | None = None
+    html: Path | None = None
     seed: Natural = 0
 
 
@@ -74,11 +76,11 @@ def fit(
     options: FitOptions,
 ) -> ExitCode:
     """Fit a predictor: models compete by cross-validation, and the best one gets bounds."""
-    out, plots = options.out, options.plots
+    out, plots, html = options.out, options.plots, options.html
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if out.resolve() == log.resolve():
         raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
-    for written in (out, *([plots / "parity.png"] if plots else [])):
+    for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
         require_writable(written)
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
@@ -104,6 +106,12 @@ def fit(
         from predictors.figures import save_figures  # matplotlib takes a moment to import
 
         save_figures(predictor, plots)
+    if html is not None:
+        from automoe.report import render_fit  # torch takes seconds to import
+
+        command = command_line("fit", log, options)
+        html.write_text(render_fit(predictor, log=log.name, command=command), encoding="utf-8")
+        say(f"page: {html}")
     verdict = None if wanted is None else report.verdict(wanted)
     if options.as_json:
         detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}

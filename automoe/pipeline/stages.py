@@ -42,6 +42,7 @@ from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
 from automoe.training.processes import require_precision
+from automoe.training.router_use import expert_load
 from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from devices.files import held, write_json
@@ -133,6 +134,7 @@ class _Run:
             self._finetune(name, architecture)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
         result |= _quality(scores["winner"])
+        result["expert_load"] = scores["winner"].get("expert_load", {})
         result["baseline"] = {**self._baseline(searched), **_quality(scores["baseline"])}
         write_json(self.folder / RESULT, result)
         path = self.folder / "report.html"
@@ -248,7 +250,13 @@ class _Run:
                     ParallelText(text.source[:n], text.target[:n]),
                     on_progress=on_progress,
                 )
-                write_json(path, {"architecture_id": architecture.id, **score.to_dict()})
+                load = expert_load(
+                    TrainedModel.load(self.folder / name),
+                    self.corpus,
+                    max_sentence=self.config.finetune.max_sentence,
+                )
+                content = {"architecture_id": architecture.id, **score.to_dict()}
+                write_json(path, {**content, "expert_load": load})
         return _read(path)
 
     def _baseline(self, searched: VerifiedSearch) -> dict[str, Any]:

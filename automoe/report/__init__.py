@@ -1,6 +1,17 @@
-"""This package makes the report of a finished run: one HTML page that loads nothing else."""
+"""This package makes pages of runs, fits and logs: HTML that loads nothing else."""
 
+from automoe.report.comparing import compared_runs, render_comparison
 from automoe.report.contents import Candidate, ReportContents
+from automoe.report.fit_page import render_fit
+from automoe.report.log_page import render_log
 from automoe.report.page import render
 
-__all__ = ["Candidate", "ReportContents", "render"]
+__all__ = [
+    "Candidate",
+    "ReportContents",
+    "compared_runs",
+    "render",
+    "render_comparison",
+    "render_fit",
+    "render_log",
+]

@@ -19,7 +19,7 @@ from automoe.report.figures import (
     training_figure,
 )
 from automoe.report.flags import counted, n_flagged
-from automoe.report.templates import NONE, filled, marked, number, percent
+from automoe.report.templates import NONE, filled, marked, moment, number, percent
 from automoe.report.verdict import verdict_of
 from devices.rounding import rounded_down, rounded_up
 
@@ -174,10 +174,10 @@ def _intervals(contents: ReportContents) -> Iterator[Latency]:
     )
 
 
-def _provenance(contents: ReportContents) -> list[tuple[str, str]]:
+def _provenance(contents: ReportContents) -> list[tuple[str, Any]]:
     result, device = contents.result, contents.result.get("device") or {}
     space = result["space"]
-    rows = {
+    rows: dict[str, Any] = {
         "budget": number(result["budget_ms"], "ms"),
         "device": f"{device.get('model', NONE)} ({device.get('fingerprint', NONE)})",
         "power mode": device.get("power_mode", NONE),
@@ -191,5 +191,6 @@ def _provenance(contents: ReportContents) -> list[tuple[str, str]]:
     if contents.log is not None and len(contents.log):
         rows["runtime"] = ", ".join(sorted(set(contents.log["runtime"].astype(str))))
         times = contents.log["measured_at"].astype(str)
-        rows["measured"] = f"{times.min()} to {times.max()} (UTC), {len(contents.log)} rows"
-    return [(name, str(value)) for name, value in rows.items()]
+        rows["first measured"], rows["last measured"] = moment(times.min()), moment(times.max())
+        rows["rows of the log"] = len(contents.log)
+    return list(rows.items())

@@ -31,6 +31,11 @@ def marked(figures: Mapping[str, str]) -> dict[str, Markup]:
     return {name: Markup(svg) for name, svg in figures.items()}
 
 
+def moment(written: str) -> Markup:
+    """Return a time of a log, which is UTC, without its fractions and in one piece."""
+    return Markup("<time>{} UTC</time>").format(written[:19].replace("T", " "))
+
+
 def percent(share: float) -> str:
     """Return a share as percent, with one decimal."""
     return f"{100 * share:.1f} %"

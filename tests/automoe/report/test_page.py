@@ -35,7 +35,7 @@ class _Tables(HTMLParser):
             self.rows[self._row[0]] = self._row[1:]
 
     def handle_data(self, data: str) -> None:
-        if self._tag in ("th", "td"):
+        if self._tag in ("th", "td", "time"):
             self._row.append(data)
         elif self._tag == "h2":
             self.headings.append(data)
@@ -131,9 +131,9 @@ def test_provenance_comes_from_the_run(page: str) -> None:
     assert rows["device"] == ["EPYC (abc)"]
     assert rows["runtime"] == ["onnxruntime 1.22.0"]
     assert rows["seed"] == ["3"]
-    assert rows["measured"] == [
-        "2026-01-01T00:00:00+00:00 to 2026-01-01T00:02:00+00:00 (UTC), 3 rows"
-    ]
+    assert rows["first measured"] == ["2026-01-01 00:00:00 UTC"]
+    assert rows["last measured"] == ["2026-01-01 00:02:00 UTC"]
+    assert rows["rows of the log"] == ["3"]
 
 
 def test_every_part_has_its_section(page: str) -> None:

@@ -87,11 +87,11 @@ def report(
 def _compare(first: Path, second: Path, out: Path | None) -> None:
     """Print two runs side by side, and write their page if a file is named."""
     from automoe.pipeline import report_contents  # torch takes seconds to import
-    from automoe.report import compared_runs, render_comparison
+    from automoe.report import compared_runs, names_of, render_comparison
 
     runs = report_contents(first), report_contents(second)
     rows, warning = compared_runs(*runs)
-    print_table(("", str(first), str(second), "ratio"), rows)
+    print_table(("", *names_of(*runs), "ratio"), rows)
     if warning:
         say(f"warning: {warning}")
     if out is not None:

@@ -35,7 +35,7 @@ def compared_runs(first: ReportContents, second: ReportContents) -> tuple[list[R
         _words("certified", *("yes" if result["certified"] else "no" for result in results)),
         _words("budget", *(number(result["budget_ms"], "ms") for result in results)),
         *comparison(*results),
-        _words("latency, over the largest dense", *map(_over_dense, results)),
+        _words("latency over that of dense", *map(_over_dense, results)),
         _words("error of the predictor (MAPE)", *map(_error, (first, second))),
         _words("architectures evaluated", *(str(len(run.candidates)) for run in (first, second))),
         _words("architecture", *(result["architecture_id"] for result in results)),
@@ -54,7 +54,7 @@ def compared_runs(first: ReportContents, second: ReportContents) -> tuple[list[R
 def render_comparison(first: ReportContents, second: ReportContents) -> str:
     """Return the page of two runs as HTML that loads no other file."""
     rows, warning = compared_runs(first, second)
-    names = _names(first, second)
+    names = names_of(first, second)
     architectures = [Architecture.from_dict(run.result["architecture"]) for run in (first, second)]
     widest = max(map(widest_expert, architectures))
     figures = {}
@@ -78,7 +78,7 @@ def render_comparison(first: ReportContents, second: ReportContents) -> str:
     )
 
 
-def _names(first: ReportContents, second: ReportContents) -> tuple[str, str]:
+def names_of(first: ReportContents, second: ReportContents) -> tuple[str, str]:
     """Return the names of the runs. Runs of the same name are told apart by a number."""
     names = [run.title.removeprefix("AutoMoE: ") for run in (first, second)]
     return (names[0], names[1]) if names[0] != names[1] else (f"{names[0]}, 1", f"{names[1]}, 2")

@@ -71,9 +71,15 @@ def search(
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))
     # torch takes seconds to import
-    from automoe.cli.search_inputs import require_same_vocabulary, with_trace
+    from automoe.cli.search_inputs import with_trace
     from automoe.latency.model import LatencyModel
-    from automoe.search import preflight_check, run_search, runtime_of, write_result
+    from automoe.search import (
+        preflight_check,
+        require_same_vocabulary,
+        run_search,
+        runtime_of,
+        write_result,
+    )
     from automoe.training.model_folder import TrainedModel
 
     _require_own_text(options)

@@ -18,6 +18,7 @@ from automoe.latency.sentinel import translation_sentinel, typical_architecture
 from automoe.progress import OnProgress, no_progress
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
+from devices.shown import Shown
 from profilers import (
     SCHEMA_VERSION,
     FailedPoint,
@@ -36,8 +37,8 @@ Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class ProfileSummary(Shown):
     """The outcome of a profiling session.
 
     Attributes:
@@ -55,6 +56,17 @@ class ProfileSummary:
     failed: tuple[FailedPoint, ...]
     quality: Mapping[str, int]
     repaired: tuple[str, ...] = ()
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "measured": self.n_measured,
+            "held already": self.n_skipped,
+            "flagged": self.n_flagged,
+            "failed": len(self.failed),
+            "rows of each quality": dict(self.quality),
+            "repaired": self.repaired,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

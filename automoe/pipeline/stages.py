@@ -26,6 +26,7 @@ from automoe.pipeline.run_files import (
     VERIFICATION,
 )
 from automoe.progress import StageReporter, no_progress
+from automoe.report import headline_of
 from automoe.search import (
     Preflight,
     SearchFiles,
@@ -49,12 +50,13 @@ from devices.files import held, write_json
 from devices.opening import opened_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
+from devices.shown import Shown
 from devices.yaml_json import parse_json
 from predictors import fit_log
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunSummary(Shown):
     """The files of a finished run.
 
     Attributes:
@@ -66,6 +68,16 @@ class RunSummary:
     result: dict[str, Any]
     result_path: Path
     report_path: Path
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "result": headline_of(self.result),
+            "certified": "yes" if self.result["certified"] else "no",
+            "reason": self.result["reason"],
+            "file": self.result_path,
+            "page": self.report_path,
+        }
 
 
 def run(

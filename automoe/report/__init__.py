@@ -5,11 +5,13 @@ from automoe.report.contents import Candidate, ReportContents
 from automoe.report.fit_page import render_fit
 from automoe.report.log_page import render_log
 from automoe.report.page import render
+from automoe.report.verdict import headline_of
 
 __all__ = [
     "Candidate",
     "ReportContents",
     "compared_runs",
+    "headline_of",
     "names_of",
     "render",
     "render_comparison",

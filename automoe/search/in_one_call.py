@@ -16,6 +16,7 @@ from automoe.search.certify.search_rounds import VerifiedSearch
 from automoe.search.fitness.objective import objective_fitness
 from automoe.search.preflight import preflight_check, require_same_vocabulary
 from automoe.settings.search import SearchSettings
+from automoe.text import Corpus
 from automoe.training import remembered_corpus
 from automoe.training.model_folder import TrainedModel
 from devices.files import write_json
@@ -30,11 +31,12 @@ def search_under_budget(
     out: Path,
     device: str | None = None,
     host: str | None = None,
+    corpus: Corpus | None = None,
     stage: StageReporter | None = None,
 ) -> VerifiedSearch:
     """Return the architecture with the least validation loss that fits a budget.
 
-    The same call resumes a search that was stopped. The text is that of the supernet.
+    The same call resumes a search that was stopped.
 
     Args:
         settings: The budget in milliseconds, and the settings of the search.
@@ -43,24 +45,26 @@ def search_under_budget(
         out: The file of the result, JSON. The files of the search are kept beside it.
         device: The device that measures the best candidates; None measures nothing.
         host: The host of the device; None for this machine.
+        corpus: The corpus whose valid split is read; None for the supernet's.
         stage: Called with the title of each step. It returns the progress report of the step.
 
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit.
         ValueError: The predictor is of another vocabulary.
+        CorpusError: The supernet's corpus is gone.
         DeviceUnavailableError, ProfilingError, LogError: Nothing can be measured.
     """
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
     require_same_vocabulary(latency.workload, space)
     target = None if device is None else _target(device, host, runtime_of(latency))
-    corpus = remembered_corpus(supernet)
+    text = corpus or remembered_corpus(supernet)
     request = SearchRequest(
         space=space,
         settings=settings,
         latency=latency,
         objective="loss",
-        fitness=objective_fitness("loss", supernet, corpus, halvings=settings.halvings),
+        fitness=objective_fitness("loss", supernet, text, halvings=settings.halvings),
         predictor=predictor,
         supernet=supernet,
         files=SearchFiles.beside(out, fitness=out.with_name(f"{out.name}.fitness.jsonl")),

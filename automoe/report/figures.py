@@ -25,6 +25,7 @@ _GREEN = "#2f9e5b"
 GENERATIONS = LinearSegmentedColormap.from_list("generations", ["#3b7dd8", "#a063cb", "#d0652b"])
 _THEMED = {INK: "currentColor", BLUE: "var(--blue)", RED: "var(--red)", _GREEN: "var(--green)"}
 _STYLE: Any = {"svg.fonttype": "none", "font.size": 8.5, "font.family": "sans-serif"}
+_LEAST_BARS = 5  # the height of a figure is divided by at least so many bars
 _SHOWN_ROWS = 400  # a page of a longer log would be heavy
 # A label, a latency and both ends of its 95 % interval.
 Latency = tuple[str, float, float, float]
@@ -167,6 +168,7 @@ def load_figure(loads: Mapping[str, Sequence[float]]) -> str:
                 bar.set_url(f"{TIP}{layer}, expert {expert}: {share:.1%} of the tokens")
                 start += 100 * share
         axes.set_yticks(range(len(loads)), list(loads))
+        axes.set_ylim(max(len(loads), _LEAST_BARS) - 0.5, -0.5)
         axes.set(xlabel="share of the tokens (%)", xlim=(0, 100))
 
     return _svg(draw, "load", "Share of the tokens that each expert serves")
@@ -217,6 +219,8 @@ def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
         draw(axes)
         for each in figure.axes:
             _colour(each)
+        if axes.get_xlabel().startswith(("row", "update")):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     svg = out.getvalue()

@@ -109,6 +109,8 @@ def comparison(
         ratio = f"{one / other:.2f}" if one is not None and other else NONE
         rounded = _LIMITS.get(path[-1])
         shown = [number(value, unit, rounded=rounded) for value in (one, other)]
+        if name == "BLEU":  # with one decimal, as it is usually published
+            shown = [NONE if value is None else f"{value:.1f}" for value in (one, other)]
         rows.append((name, shown[0], shown[1], ratio))
     return rows
 

@@ -62,7 +62,7 @@ def test_the_winner_stands_beside_the_largest_dense_one(page: str) -> None:
 
 def test_what_was_not_measured_is_a_dash(page: str) -> None:
     rows = _Tables(page).rows
-    assert rows["BLEU"] == ["20", "\N{EN DASH}", "\N{EN DASH}"]
+    assert rows["BLEU"] == ["20.0", "\N{EN DASH}", "\N{EN DASH}"]
     assert rows["latency, upper bound"] == ["7 ms", "\N{EN DASH}", "\N{EN DASH}"]
 
 

@@ -208,6 +208,13 @@ def bring_for_predictors(folder: Path) -> None:
     shutil.copy(EARLIER / "latency.csv", folder / "lat.csv")
 
 
+def bring_for_python(folder: Path) -> None:
+    """Put a search's inputs there."""
+    shutil.copytree(EARLIER / "supernet", folder / "supernet")
+    shutil.copytree(EARLIER / "text", folder / "text")
+    shutil.copy(EARLIER / "latency.predictor", folder / "latency.predictor")
+
+
 def bring_for_any_model(folder: Path) -> None:
     """Put a model there whose length is an input, and a recording for it."""
     recording = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "T", 64])
@@ -234,6 +241,7 @@ BRINGS: dict[str, Callable[[Path], None]] = {
     "README.md": bring_for_readme,
     "docs/guides/any-model.md": bring_for_any_model,
     "docs/guides/predictors.md": bring_for_predictors,
+    "docs/guides/python.md": bring_for_python,
     "docs/guides/remote.md": bring_for_remote,
     "docs/guides/tensorrt.md": bring_for_tensorrt,
     "docs/guides/training.md": bring_for_training,

@@ -10,8 +10,8 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows
-from automoe.cli.options import JsonOptions, Out, argument
-from automoe.cli.outputs import require_there
+from automoe.cli.options import OUTPUT, JsonOptions, Out, argument, command_line
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.predicting import left_out_lines
 
 if TYPE_CHECKING:
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 _NO_LOG = "{path} does not exist. `automoe profile --log {path}` makes it."
 _SHOWN_ROWS = 20
+
+
+class ShowOptions(JsonOptions):
+    """The form of the output.
+
+    Attributes:
+        html: File of a page with diagrams of the log, HTML.
+    """
+
+    html: Annotated[Path | None, OUTPUT] = None
 
 
 class CheckOptions(JsonOptions):
@@ -49,12 +59,20 @@ def show(
     log: Annotated[Path, argument("A CSV of latencies, written by AutoMoE or by other tools.")],
     /,
     *,
-    options: JsonOptions = JsonOptions(),
+    options: ShowOptions = ShowOptions(),
 ) -> None:
     """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
     require_there(log, _NO_LOG)
+    if options.html is not None:
+        require_writable(options.html, log)
     from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
 
+    if options.html is not None:
+        from automoe.report import render_log  # torch takes seconds to import
+
+        command = command_line("log show", log, options)
+        options.html.write_text(render_log(log, command=command), encoding="utf-8")
+        say(f"page: {options.html}")
     summary = summarise_any(log)
     if options.as_json:
         print_json(asdict(summary))

@@ -1,5 +1,6 @@
 """Declare options: a group of them is a model, and its docstring is their help."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -75,6 +76,15 @@ class SpaceOptions(Options, SpaceSettings):
 def typed(*groups: BaseModel) -> dict[str, Any]:
     """Return the options that the user gave, by their flags, with their values."""
     return {flag: value for flag, _, value in _options(*groups)}
+
+
+def command_line(command: str, argument: Path, *groups: BaseModel) -> str:
+    """Return a command of ``automoe`` as the user can type it again."""
+    words = ["automoe", *command.split(), str(argument)]
+    for flag, value in typed(*groups).items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [flag] if each is True else [flag, str(each)]
+    return shlex.join(words)
 
 
 def changed(*groups: BaseModel) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from automoe.cli.options import (
     Natural,
     Out,
     argument,
+    command_line,
     grouped,
 )
 from automoe.cli.outputs import require_there, require_writable
@@ -56,6 +57,7 @@ class FitOptions(JsonOptions):
             and 19 for a bound at confidence 0.95.
         goal: Mean error to reach, such as 3% or 0.03; exit 4 when it is missed.
         plots: Folder for diagrams of the fit, as PNG.
+        html: File of a page with the report and its diagrams, HTML.
         seed: Seed of the fit; the same seed gives the same fit.
     """
 
@@ -67,6 +69,7 @@ class FitOptions(JsonOptions):
     base: Path | None = None
     goal: str | None = None
     plots: Annotated[Path | None, OUTPUT] = None
+    html: Annotated[Path | None, OUTPUT] = None
     seed: Natural = 0
 
 
@@ -90,12 +93,12 @@ def fit(
     options: FitOptions,
 ) -> ExitCode:
     """Fit a predictor: models compete by cross-validation, and the best one gets bounds."""
-    out, plots = options.out, options.plots
+    out, plots, html = options.out, options.plots, options.html
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if out.resolve() == log.resolve():
         raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
-    for written in (out, *([plots / "parity.png"] if plots else [])):
-        require_writable(written)
+    for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
+        require_writable(written, log)
     require_there(log, "{path} does not exist. Check the path.")
     require_there(options.base, _NO_PREDICTOR)
     from automoe.latency.effects import architecture_effects
@@ -124,6 +127,12 @@ def fit(
         from predictors.figures import save_figures  # matplotlib takes a moment to import
 
         save_figures(predictor, plots)
+    if html is not None:
+        from automoe.report import render_fit  # torch takes seconds to import
+
+        command = command_line("fit", log, options)
+        html.write_text(render_fit(predictor, log=log.name, command=command), encoding="utf-8")
+        say(f"page: {html}")
     verdict = None if wanted is None else report.verdict(wanted)
     if options.as_json:
         detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}

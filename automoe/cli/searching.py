@@ -78,9 +78,15 @@ def search(
     require_there(options.supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
     require_there(options.data)
     # torch takes seconds to import
-    from automoe.cli.search_inputs import require_same_vocabulary, with_trace
+    from automoe.cli.search_inputs import with_trace
     from automoe.latency.model import LatencyModel
-    from automoe.search import preflight_check, run_search, runtime_of, write_result
+    from automoe.search import (
+        preflight_check,
+        require_same_vocabulary,
+        run_search,
+        runtime_of,
+        write_result,
+    )
     from automoe.training.model_folder import TrainedModel
 
     _require_own_text(options)

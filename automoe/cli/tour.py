@@ -65,7 +65,8 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "Fit a predictor with bounds to any log.",
             (
                 "automoe fit lat.csv -o latency.predictor",
-                "automoe fit theirs.csv --target encoder_ms --target decoder_ms -o p.predictor",
+                "automoe fit theirs.csv --target encoder_ms --target decoder_ms -o p.predictor "
+                "--html fit.html",
             ),
         ),
         "predict": Command(
@@ -147,10 +148,10 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
         ),
         "report": Command(
             "pipeline:report",
-            "Draw the page of a finished run again.",
+            "Draw the page of a finished run again, or compare two runs.",
             (
                 "automoe report runs/quickstart -o report.html",
-                "automoe report runs/quickstart -o public/index.html",
+                "automoe report --compare runs/first runs/second -o compared.html",
             ),
         ),
     },
@@ -180,7 +181,7 @@ LOG_COMMANDS: Mapping[str, Command] = {
     "show": Command(
         "log:show",
         "Show what a log holds.",
-        ("automoe log show lat.csv", "automoe log show lat.csv --json"),
+        ("automoe log show lat.csv", "automoe log show lat.csv --html log.html"),
     ),
     "check": Command(
         "log:check",

@@ -18,6 +18,7 @@ from automoe.latency.sentinel import translation_sentinel, typical_architecture
 from automoe.progress import OnProgress, no_progress
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
+from devices.shown import Shown
 from profilers import (
     SCHEMA_VERSION,
     FailedPoint,
@@ -45,8 +46,8 @@ Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class ProfileSummary(Shown):
     """The outcome of a profiling session.
 
     Attributes:
@@ -68,6 +69,17 @@ class ProfileSummary:
     repaired: tuple[str, ...] = ()
     n_disturbed: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "measured": self.n_measured,
+            "held already": self.n_skipped,
+            "flagged": self.n_flagged,
+            "failed": len(self.failed),
+            "rows of each quality": dict(self.quality),
+            "repaired": self.repaired,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

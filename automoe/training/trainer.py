@@ -46,13 +46,14 @@ from automoe.training.tracking import FOLDER as TRACKED
 from automoe.training.tracking import Tracking, Update
 from automoe.training.validation import Validation
 from devices.files import held
+from devices.shown import Shown
 
 _RECORD_EVERY = 20
 _LEAST_SCALE = 1e-4  # of fp16's gradients, as in fairseq; below it every gradient overflows
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class TrainingResult(Shown):
     """The outcome of a run.
 
     Attributes:
@@ -65,6 +66,16 @@ class TrainingResult:
     history: tuple[Record, ...]
     resumed_at: int
     final: FinalWeights
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        last = self.history[-1]
+        return {
+            "updates": last.update,
+            "validation loss": last.valid_loss,
+            "final weights": str(self.final),
+            "resumed at": self.resumed_at or None,
+        }
 
 
 def train(

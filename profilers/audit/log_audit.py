@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from devices.shown import Shown
 from profilers.audit import row_checks, trend_checks
 from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
 from profilers.audit.problem import Problem
@@ -45,8 +46,8 @@ class Audit:
     conversions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LogSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class LogSummary(Shown):
     """A summary of a log. In an empty log, latencies and times are None.
 
     Attributes:
@@ -76,6 +77,10 @@ class LogSummary:
     half_width_median: float | None
     first_at: str | None
     last_at: str | None
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
 
 
 def summarise(path: Path) -> LogSummary:

@@ -9,11 +9,12 @@ from automoe.search.budget_search import Candidate
 from automoe.search.certify.measuring import Bench, Measured
 from automoe.settings.search import SearchSettings
 from devices.rounding import rounded_down, rounded_up
+from devices.shown import Shown
 from profilers.measuring.disturbance import CONTENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification(Shown):
     """The winner of a search, and the measurements that chose it.
 
     Attributes:
@@ -29,6 +30,15 @@ class Verification:
     certified: bool
     reason: str
     measured: Mapping[Architecture, Measured | None]
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "architecture": self.winner.architecture.id,
+            "certified": "yes" if self.certified else "no",
+            "reason": self.reason,
+            "measured": f"{sum(each is not None for each in self.measured.values())} architectures",
+        }
 
 
 def verify(

@@ -29,7 +29,9 @@ CONTRACT = {
         --target --rounds --reference --lock-clocks --seed=0 --json
     """,
     "compare": "A B --margin=2% --fail-on --force --json",
-    "fit": "LOG --out/-o* --target --unit --feature --group --base --goal --plots --seed=0 --json",
+    "fit": """
+        LOG --out/-o* --target --unit --feature --group --base --goal --plots --html --seed=0 --json
+    """,
     "predict": "PREDICTOR INPUT --out/-o --confidence=0.95 --json",
     "train": """
         --space* --out/-o* --data --source=en --target=de --max-experts --fractional/--standard
@@ -61,8 +63,8 @@ CONTRACT = {
     """,
     "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
-    "report": "FOLDER --out/-o*",
-    "log show": "LOG --json",
+    "report": "FOLDER --out/-o --compare",
+    "log show": "LOG --html --json",
     "log check": "LOG --target --unit --json",
     "log merge": "LOGS --out/-o* --json",
 }

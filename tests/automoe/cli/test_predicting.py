@@ -57,6 +57,20 @@ def test_the_report_in_json(fitted: tuple[Path, str]) -> None:
     assert report["features"] == ["gflops", "widths.mean", "widths.sum", "widths.count"]
 
 
+def test_a_fit_and_a_log_have_pages(log: Path, tmp_path: Path, capsys: Capture) -> None:
+    page, predictor = tmp_path / "new" / "fit.html", tmp_path / "p"
+    chosen = ["--target", "encoder_ms", "--feature", "gflops", "--html", str(page)]
+    assert main(["fit", str(log), "-o", str(predictor), *chosen]) == 0
+    text = page.read_text()
+    assert "mean error on rows that it had not seen" in text
+    command = f"automoe fit {log} --out {predictor} --target encoder_ms --feature gflops --html"
+    assert f"{command} {page}" in text
+    of_log = tmp_path / "log.html"
+    assert main(["log", "show", str(log), "--html", str(of_log)]) == 0
+    assert "widths" in of_log.read_text()
+    assert f"page: {of_log}" in capsys.readouterr().err
+
+
 def test_input_columns_come_back_as_they_were_written(
     predictor: Path, capsys: Capture, tmp_path: Path
 ) -> None:

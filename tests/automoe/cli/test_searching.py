@@ -15,14 +15,21 @@ import pandas as pd
 import pytest
 from support.small_text import small_space, write_corpus
 
+import automoe
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.main import main
-from automoe.cli.search_inputs import require_same_vocabulary, with_trace
+from automoe.cli.search_inputs import with_trace
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
-from automoe.search import Workers, assembly, expected_time, objective_fitness
+from automoe.search import (
+    Workers,
+    assembly,
+    expected_time,
+    objective_fitness,
+    require_same_vocabulary,
+)
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import open_corpus
 from automoe.training import vocabulary_for
@@ -279,6 +286,30 @@ def test_a_certificate_is_of_the_device_that_was_measured(
         in told
     )
     assert result(tmp_path) == before
+
+
+def test_python_finds_what_the_command_finds(
+    simulated: list[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    assert main(simulated) == 0
+    settings = automoe.SearchSettings(
+        budget_ms=12,
+        generations=1,
+        population=4,
+        parents=1,
+        mutants=5,
+        crossovers=5,
+        verify_top=2,
+        verify_most=2,
+    )
+    out = tmp_path / "own.json"
+    supernet, predictor = map(Path, files)
+    searched = automoe.search_under_budget(
+        settings, supernet=supernet, predictor=predictor, out=out, device="simulated"
+    )
+    assert json.loads(out.read_text()) == result(tmp_path)
+    assert searched.verification.winner.architecture.id in repr(searched)
+    assert "<th" in searched._repr_html_()
 
 
 def test_a_certified_result_is_not_replaced_by_a_prediction(

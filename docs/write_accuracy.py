@@ -17,9 +17,9 @@ _NEEDED = {"what", "result", "commands", "date", "machine"}
 _INTRODUCTION = """# Accuracy: every published figure, and the misses
 
 Each figure has the command that printed it, its date and its machine. `±` is the standard error of
-a mean. A goal was set before it was measured; a goal that was missed stays here. Everything was run
-on processors: **no figure comes from a GPU, a Jetson or a Raspberry Pi**, because none was at hand.
-HAT's and NVIDIA's logs were measured by others on their GPUs and boards, and are only fitted here.
+a mean. A goal that was missed stays here. Everything was run on processors: **no figure comes from
+a GPU, a Jetson or a Raspberry Pi**, because none was at hand. HAT's and NVIDIA's logs were measured
+by others on their GPUs and boards, and are only fitted here.
 
 Commands are typed in a checkout. Words in capitals, such as FOLDER, stand for a path of yours. To
 add a figure, add it to `docs/accuracy.yaml` and run `python docs/write_accuracy.py`.

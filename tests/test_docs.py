@@ -6,11 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from support.commands import command_names
 from support.scripts import script
 
+import automoe
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 PACKAGES = ("automoe", "predictors", "profilers", "devices")
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("automoe/**/*.md")]
 
@@ -118,6 +122,14 @@ def test_the_example_of_the_readme_prints_what_it_shows() -> None:
     run = [sys.executable, "-c", example]
     ran = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout == output
+
+
+def test_the_release_is_in_the_changelog_and_can_be_cited() -> None:
+    dates = dict(re.findall(r"^## \[(\d[\d.]*)\] - (\S+)$", CHANGELOG, flags=re.M))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == automoe.__version__
+    assert citation["date-released"] == dates[automoe.__version__]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
 def test_a_link_of_a_page_is_followed_within_the_site() -> None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,19 @@ def test_the_site_has_every_page() -> None:
     pages = {str(path) for path in written if path.parts[0] != "adr"}
     navigation = (ROOT / "mkdocs.yml").read_text()
     assert sorted(page for page in pages if f": {page}\n" not in navigation) == []
+
+
+def test_the_names_of_the_python_page_are_imported_from_their_headings() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    names: list[tuple[str, str]] = []
+    for section in page.split("\n## ")[1:]:
+        package = section.splitlines()[0]
+        names += [(package, path) for path in re.findall(r"^::: (\S+)$", section, flags=re.M)]
+    assert len(names) > 20
+    for package, path in names:
+        home, _, name = path.rpartition(".")
+        short = automoe.cost if name == "cost" else import_module(package)
+        assert getattr(short, name) is getattr(import_module(home), name), path
 
 
 def test_a_site_that_leads_nowhere_or_needs_a_network_is_told(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ SENTENCES = [
 # Each entry has the lines it is about as a shell pattern, and the reason.
 NOT_RUN = {
     "make *": "it sets up an environment and takes minutes; `make --dry-run` knows the target",
+    "python benchmarks/paper_claim *": "it takes a day; tests/benchmarks/paper_claim run its steps",
     "pip install *": "it needs a package index; the extras it names are in pyproject.toml",
     '"""The Acme board*': "a module and its test, which test_new_device_guide.py runs",
 }

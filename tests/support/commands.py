@@ -1,6 +1,7 @@
 """The commands of `automoe` and their options, asked of the program's own parser."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from cyclopts import App
 from cyclopts.argument import Argument
@@ -39,10 +40,11 @@ def arguments_of(command: str) -> list[Argument]:
     return [argument for argument in arguments if argument.show]
 
 
-def options_of(command: str) -> set[str]:
+@cache
+def options_of(command: str) -> frozenset[str]:
     """Return the spellings of the options of a command, `--help` included."""
     names = {name for argument in arguments_of(command) for name in argument.names}
-    return {"--help"} | {name for name in names if name.startswith("-")}
+    return frozenset({"--help"} | {name for name in names if name.startswith("-")})
 
 
 def parse(words: Sequence[str]) -> None:

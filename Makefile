@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint check slow emulated-board format wheel clean
+.PHONY: demo test lint check slow docs emulated-board format wheel clean
 
 demo: $(READY)
 	$(BIN)/automoe run examples/quickstart.yaml
@@ -24,6 +24,11 @@ check: lint test
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
+docs: $(READY)
+	$(BIN)/python docs/write_accuracy.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(BIN)/python docs/site/check_links.py site
+
 emulated-board:
 	tests/emulation/build.sh "$${AUTOMOE_EMULATED_BOARD:-$$HOME/.cache/automoe-emulated-board}"
 
@@ -37,7 +42,7 @@ wheel: $(READY)
 	$(BIN)/check-wheel-contents dist/*.whl
 
 clean:
-	rm -rf $(VENV) dist runs
+	rm -rf $(VENV) dist runs site
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -15,6 +15,8 @@ check_siblings()
 _HOMES = {
     "Architecture": "automoe.architecture.architecture",
     "LatencyModel": "automoe.latency.model",
+    "Predictor": "predictors",
+    "Protocol": "profilers",
     "RunConfig": "automoe.pipeline",
     "SearchSettings": "automoe.search",
     "SearchSpace": "automoe.architecture.space",
@@ -23,13 +25,26 @@ _HOMES = {
     "Transformer": "automoe.supernet",
     "TranslationWorkload": "automoe.architecture.translation_workload",
     "Translator": "automoe.translation",
+    "audit_log": "profilers",
+    "compare": "profilers",
+    "describe_devices": "devices",
+    "draw_report": "automoe.pipeline",
+    "evaluate": "automoe.translation",
     "export_model": "automoe.export",
     "extract": "automoe.supernet",
     "finetune": "automoe.training",
     "fit_log": "predictors",
+    "lint_dialects": "profilers.tensorrt.lint",
+    "open_corpus": "automoe.text",
+    "opened_device": "devices.opening",
     "profile_architectures": "automoe.latency.architecture_profiling",
+    "profile_model": "automoe.latency.model_profiling",
+    "read_any_log": "profilers",
     "read_architecture": "automoe.architecture.architecture_files",
+    "read_table": "predictors",
     "run": "automoe.pipeline",
+    "search_under_budget": "automoe.search",
+    "summarise_any": "profilers",
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
 }
@@ -54,18 +69,33 @@ if TYPE_CHECKING:
         profile_architectures as profile_architectures,
     )
     from automoe.latency.model import LatencyModel as LatencyModel
+    from automoe.latency.model_profiling import profile_model as profile_model
     from automoe.pipeline import RunConfig as RunConfig
+    from automoe.pipeline import draw_report as draw_report
     from automoe.pipeline import run as run
     from automoe.search import SearchSettings as SearchSettings
+    from automoe.search import search_under_budget as search_under_budget
     from automoe.search import verify as verify
     from automoe.supernet import Transformer as Transformer
     from automoe.supernet import extract as extract
+    from automoe.text import open_corpus as open_corpus
     from automoe.training import TrainingSettings as TrainingSettings
     from automoe.training import finetune as finetune
     from automoe.training import train_supernet as train_supernet
     from automoe.training.model_folder import TrainedModel as TrainedModel
     from automoe.translation import Translator as Translator
+    from automoe.translation import evaluate as evaluate
+    from devices import describe_devices as describe_devices
+    from devices.opening import opened_device as opened_device
+    from predictors import Predictor as Predictor
     from predictors import fit_log as fit_log
+    from predictors import read_table as read_table
+    from profilers import Protocol as Protocol
+    from profilers import audit_log as audit_log
+    from profilers import compare as compare
+    from profilers import read_any_log as read_any_log
+    from profilers import summarise_any as summarise_any
+    from profilers.tensorrt.lint import lint_dialects as lint_dialects
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,19 @@ from pydantic import BaseModel, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
 
+# What a file has instead of a type of Python.
+_IN_WORDS_OF_FILES = {
+    "tuple_type": "Input should be a list, such as [a, b]",
+    "list_type": "Input should be a list, such as [a, b]",
+    "model_type": "Input should be a section of 'key: value' lines",
+    "dict_type": "Input should be a section of 'key: value' lines",
+    "bool_type": "Input should be true or false",
+    "bool_parsing": "Input should be true or false",
+    "string_type": "Input should be text",
+    "path_type": "Input should be the path of a file or folder",
+    "none_required": "Input should be left out",
+}
+
 
 class FieldError(ValueError):
     """The content of a file is not valid. The message names the first field that is wrong."""
@@ -77,8 +90,8 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the key '{where}' is missing. Add it."
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "tuple_type":  # a file has lists
-        message = "Input should be a list, such as [a, b]"
+    if first["type"] in _IN_WORDS_OF_FILES:
+        message = _IN_WORDS_OF_FILES[first["type"]]
     if not where:
         return f"{message}."
     return f"'{where}': {message}. Got {first['input']!r:.80}."

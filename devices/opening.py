@@ -1,7 +1,8 @@
 """This module opens the device that a name and a host mean, so that nobody else measures on it."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from devices.host import LocalHost
@@ -19,7 +20,9 @@ from devices.remote.device import open_remote_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
 from devices.runtimes import ONNXRUNTIME, choose_runtime
-from devices.spec import Device, DeviceUnavailableError
+from devices.spec import Device, DeviceBusyError, DeviceUnavailableError
+
+_WAIT_SECONDS = 2.0  # between two looks whether another session has ended
 
 
 @contextmanager
@@ -31,6 +34,7 @@ def opened_device(
     say: Say = say_nothing,
     is_measured: bool = True,
     holds_clocks: bool = False,
+    waits: bool = False,
 ) -> Iterator[Device]:
     """Open a device for as long as the `with` block lasts.
 
@@ -42,6 +46,7 @@ def opened_device(
         say: Called with a message when a connection is lost and when it is back.
         is_measured: Whether other sessions must keep off the machine meanwhile.
         holds_clocks: Whether to hold the device's clocks meanwhile, which needs root.
+        waits: Whether to wait while another session measures, after a message.
 
     Raises:
         UnknownDeviceError: There is no such plugin or machine.
@@ -60,13 +65,29 @@ def opened_device(
         if (reason := plugin.unavailable_reason()) is not None:
             raise DeviceUnavailableError(f"Device {plugin.name!r} is unavailable: {reason}.")
         if is_measured and remote:
-            remote.host.lock()
+            _when_free(remote.host.lock, say, waits=waits)
         elif is_measured and not plugin.info().is_simulated:
-            stack.enter_context(_locked(name))
+            _when_free(lambda: stack.enter_context(_locked(name)), say, waits=waits)
         if holds_clocks:
             machine = remote.host if remote else LocalHost()
             stack.enter_context(held_clocks(plugin, machine, say))
         yield remote or plugin
+
+
+def _when_free(take: Callable[[], None], say: Say, *, waits: bool) -> None:
+    """Take a machine, at once or when the session that measures there has ended."""
+    is_told = False
+    while True:
+        try:
+            take()
+            return
+        except DeviceBusyError as error:
+            if not waits:
+                raise
+            if not is_told:
+                say(f"{error} This command waits for it.")
+            is_told = True
+            time.sleep(_WAIT_SECONDS)
 
 
 @contextmanager
@@ -80,7 +101,7 @@ def _locked(name: str) -> Iterator[None]:
         ) from None
     try:
         if not try_lock(lock):
-            raise DeviceUnavailableError(
+            raise DeviceBusyError(
                 f"Another session measures on this machine ({describe_holder(lock)}). Two at once "
                 "would disturb each other: wait for it to end."
             )

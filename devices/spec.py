@@ -17,6 +17,10 @@ class DeviceUnavailableError(RuntimeError):
     """A known device cannot be used here and now. The message says why."""
 
 
+class DeviceBusyError(DeviceUnavailableError):
+    """Another session measures on the machine. It can be used when that session ends."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInfo:
     """The description of a machine that is kept with its measurements.

@@ -14,6 +14,9 @@ from predictors.learning_curve import LearningCurve
 from predictors.predictor import Predictor
 
 BLUE, RED, INK = "#3b7dd8", "#d0453b", "#7a7a7a"
+# The "address" of a mark begins with this when its rest is the text that a page shows on hovering.
+TIP = "tip:"
+_WORDS = {"ffn": "feed-forward", "mflops": "(MFLOPs)", "gflops": "(GFLOPs)", "mb": "(MB)"}
 _SIZE = (6.4, 3.6)  # inches
 _DPI = 150
 _CONFIDENCES = np.linspace(0.5, 0.98, 25)
@@ -50,10 +53,20 @@ def save_figures(predictor: Predictor, folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
+def readable(column: str) -> str:
+    """Return the name of a column in words, such as "encoder feed-forward (MFLOPs)"."""
+    words = column.removeprefix("feature_").split("_")
+    return " ".join(_WORDS.get(word, word) for word in words)
+
+
 def draw_parity(axes: Axes, unseen_ms: NDArray[np.float64], ratios: NDArray[np.float64]) -> None:
     """Draw the measured against the predicted latency of unseen rows."""
     latency_ms = unseen_ms * ratios
-    axes.scatter(unseen_ms, latency_ms, s=14, color=BLUE)
+    points = axes.scatter(unseen_ms, latency_ms, s=14, color=BLUE)
+    rows = enumerate(zip(unseen_ms, latency_ms, strict=True), start=1)
+    points.set_urls(
+        [f"{TIP}row {i}: predicted {guess:.4g} ms, measured {ms:.4g} ms" for i, (guess, ms) in rows]
+    )
     ends = [min(latency_ms.min(), unseen_ms.min()), max(latency_ms.max(), unseen_ms.max())]
     axes.plot(ends, ends, color=INK, linewidth=1)
     if ends[1] > 30 * ends[0]:
@@ -63,7 +76,10 @@ def draw_parity(axes: Axes, unseen_ms: NDArray[np.float64], ratios: NDArray[np.f
 
 def draw_residuals(axes: Axes, ratios: NDArray[np.float64]) -> None:
     """Draw measured over predicted latencies in the order of the log; a trend is a drift."""
-    axes.plot(range(1, len(ratios) + 1), ratios, ".", color=BLUE)
+    points = axes.scatter(range(1, len(ratios) + 1), ratios, s=10, color=BLUE)
+    points.set_urls(
+        [f"{TIP}row {i}: {ratio:.3f} times the prediction" for i, ratio in enumerate(ratios, 1)]
+    )
     axes.axhline(1.0, color=INK, linewidth=1)
     axes.set(xlabel="row of the log", ylabel="measured / predicted")
 
@@ -75,7 +91,9 @@ def draw_calibration(
     shares = {c: left_out_coverage(ratios, float(c), groups) for c in _CONFIDENCES}
     known = {c: share for c, share in shares.items() if share is not None}
     axes.plot([0.5, 1], [0.5, 1], color=INK, linewidth=1)
-    axes.plot(list(known), list(known.values()), ".-", color=BLUE)
+    axes.plot(list(known), list(known.values()), color=BLUE)
+    points = axes.scatter(list(known), list(known.values()), s=10, color=BLUE)
+    points.set_urls([f"{TIP}confidence {c:.2f}: held on {s:.1%}" for c, s in known.items()])
     axes.set(xlabel="confidence asked for", ylabel="share of rows under the bound")
 
 
@@ -83,16 +101,23 @@ def draw_effects(axes: Axes, effects: tuple[Effect, ...]) -> None:
     """Draw the change of the latency from the lower to the upper quartile of each column."""
     shown = effects[:_MOST_EFFECTS][::-1]
     colours = [RED if effect.change_ms > 0 else BLUE for effect in shown]
-    axes.barh([e.column for e in shown], [e.change_ms for e in shown], color=colours)
+    names = [readable(effect.column) for effect in shown]
+    bars = axes.barh(names, [e.change_ms for e in shown], color=colours)
+    for bar, name, effect in zip(bars, names, shown, strict=True):
+        bar.set_url(f"{TIP}{name}: {effect.change_ms:+.3g} ms")
     axes.axvline(0.0, color=INK, linewidth=1)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set(xlabel="change of the latency from the lower to the upper quartile (ms)")
+    axes.set(xlabel="change between the quartiles (ms)")
 
 
 def draw_learning_curve(axes: Axes, curve: LearningCurve) -> None:
     """Draw the error on unseen rows by the number of rows fitted."""
     rows = np.linspace(curve.rows[0], 2 * curve.rows[-1], 100)
     axes.plot(rows, 100 * (curve.floor + curve.slope / rows), color=INK, linewidth=1)
-    axes.plot(curve.rows, [100 * mape for mape in curve.mapes], "o", color=BLUE)
+    errors = [100 * mape for mape in curve.mapes]
+    points = axes.scatter(curve.rows, errors, color=BLUE)
+    points.set_urls(
+        [f"{TIP}{n} rows: {error:.1f} %" for n, error in zip(curve.rows, errors, strict=True)]
+    )
     axes.axhline(100 * curve.floor, color=INK, linewidth=1, linestyle="--")
     axes.set(xlabel="rows fitted", ylabel="mean error on unseen rows (%)", ylim=(0, None))

@@ -1,7 +1,8 @@
 """This module fits a predictor to a log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,13 @@ from predictors.report import Coverage, FitReport
 from predictors.selection import Selection, select
 from predictors.table import read_table
 
+OnProgress = Callable[[int, int, str], None]
+
 _REPORTED_CONFIDENCES = (0.9, 0.95)
+
+
+def _no_progress(done: int, total: int, note: str) -> None:
+    """Report nothing."""
 
 
 def fit_log(
@@ -35,6 +42,7 @@ def fit_log(
     base: Predictor | None = None,
     seed: int = 0,
     unit: str | None = None,
+    on_progress: OnProgress = _no_progress,
 ) -> Predictor:
     """Return the predictor of a log, with bounds and a report.
 
@@ -47,9 +55,10 @@ def fit_log(
         groups: Columns whose combinations make groups. A group is fitted or tested as a whole.
             None takes the architecture of a recognised table.
         base: A predictor of another device with the same columns. Its prediction becomes a
-            feature, and 8 rows are enough.
+            feature, and 8 rows are enough for a prediction. A bound at 0.95 takes 19 in any case.
         seed: The seed of the folds and of the models that draw at random.
         unit: The unit of the targets, `us`, `ms` or `s`, where no name tells it.
+        on_progress: A function that is called as `on_progress(done, total, note)` after each step.
 
     Raises:
         TableError: The log is damaged, mixes conditions or units, lacks a column, or has fewer
@@ -63,11 +72,16 @@ def fit_log(
         varied = features or ()
         warnings = judge(Path(log), ready.targets, lines=lines, varied=varied, unit=unit)
     with threadpool_limits(1):  # the systems are small: more threads only wait for each other
-        return _fitted(ready, base=base, seed=seed, warnings=warnings)
+        return _fitted(ready, base=base, seed=seed, warnings=warnings, on_progress=on_progress)
 
 
 def _fitted(
-    ready: Prepared, *, base: Predictor | None, seed: int, warnings: tuple[str, ...]
+    ready: Prepared,
+    *,
+    base: Predictor | None,
+    seed: int,
+    warnings: tuple[str, ...],
+    on_progress: OnProgress,
 ) -> Predictor:
     """Return the winner of the competition, fitted to all rows, with its report."""
     X, y, groups = ready.matrix, ready.latency_ms, ready.groups
@@ -79,11 +93,15 @@ def _fitted(
         own_columns=ready.schema.own_columns,
         seed=seed,
     )
-    selection = select(models, X, y, groups=groups, seed=seed)
+    total = len(models) + 2  # with the winner's own fit and its learning curve
+    compared = partial(_report_compared, on_progress, total)
+    selection = select(models, X, y, groups=groups, seed=seed, on_compared=compared)
     winner = models[selection.winner]
     model = clone(winner).fit(X, y)
+    on_progress(total - 1, total, f"{selection.winner} won; drawing its learning curve")
     reached = selection.scores[0].mape
     curve = learning_curve(winner, X, y, groups=groups, unseen=reached, seed=seed)
+    on_progress(total, total, "")
     report = _report(ready, selection, matrix_columns(ready.schema, base), model=model)
     return Predictor(
         schema=ready.schema,
@@ -98,6 +116,10 @@ def _fitted(
         details=ready.details,
         groups=ready.groups,
     )
+
+
+def _report_compared(on_progress: OnProgress, total: int, n_compared: int, name: str) -> None:
+    on_progress(n_compared, total, f"{name} was tested on unseen rows")
 
 
 def _report(

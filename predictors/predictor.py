@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from devices.shown import Shown
 from predictors.conditions import other_conditions
 from predictors.conformal import least_rows, most_confidence, ratio_bounds
 from predictors.features import FeatureSchema
@@ -24,8 +25,8 @@ BASE_COLUMN: Final = "base_ms"
 _RANGE_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Predictor:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Predictor(Shown):
     """A fitted model that predicts latencies with a lower and an upper bound.
 
     Attributes:
@@ -55,6 +56,10 @@ class Predictor:
     constants: dict[str, float]
     details: dict[str, Any] = field(default_factory=dict)
     groups: NDArray[np.int64] | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {**self.report.shown(), **self.conditions}
 
     def predict(
         self, frame: pd.DataFrame, *, confidence: float = 0.95, searched: bool = False

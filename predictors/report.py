@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from devices.shown import Shown
 from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
 from predictors.scores import ModelScore
@@ -23,8 +24,8 @@ class Coverage:
     share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FitReport(Shown):
     """The report of a fit.
 
     Attributes:
@@ -67,6 +68,19 @@ class FitReport:
     warnings: tuple[str, ...]
     left_out: dict[str, str] = field(default_factory=dict)
     conversions: tuple[str, ...] = ()
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "model": self.winner,
+            "rows": self.n_rows,
+            "latency": " + ".join(self.targets),
+            "mean error on unseen rows": f"{self.best.mape:.1%}",
+            "within 10 %": f"{self.best.within_10:.1%}",
+            **{f"bound at {c.confidence:g} held on": f"{c.share:.1%}" for c in self.coverage},
+            "outlook": self.outlook,
+            "warnings": self.warnings,
+        }
 
     @property
     def best(self) -> ModelScore:

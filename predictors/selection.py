@@ -1,6 +1,6 @@
 """This module lets models compete in repeated, grouped K-fold cross-validation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from predictors.models import LatencyModel, RooflineBlend
 from predictors.models.blend import blended
 from predictors.scores import ModelScore, mean_score, score
+
+OnCompared = Callable[[int, str], None]
 
 _FOLDS = 10
 _REPEATS = 3
@@ -44,6 +46,7 @@ def select(
     *,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    on_compared: OnCompared = lambda n_compared, name: None,
 ) -> Selection:
     """Let the models compete on unseen rows.
 
@@ -61,8 +64,9 @@ def select(
         y: The latency in milliseconds, shape (rows,).
         groups: The group of every row, shape (rows,). A group is in one fold as a whole.
         seed: The seed of the folds.
+        on_compared: A function that is called after each model as `on_compared(n, name)`.
     """
-    predicted = cross_validated(models, X, y, groups=groups, seed=seed)
+    predicted = cross_validated(models, X, y, groups=groups, seed=seed, on_compared=on_compared)
     return ranked(predicted, y, standard_errors=_STANDARD_ERRORS if groups is None else 0.0)
 
 
@@ -73,6 +77,7 @@ def cross_validated(
     *,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    on_compared: OnCompared = lambda n_compared, name: None,
 ) -> dict[str, list[NDArray[np.float64]]]:
     """Return each model's predictions of unseen rows, one array for each repetition of the folds.
 
@@ -89,6 +94,7 @@ def cross_validated(
             predicted[name] = [
                 unseen(model, X, y, groups=groups, seed=seed + repeat) for repeat in range(repeats)
             ]
+        on_compared(len(predicted), name)
     return predicted
 
 

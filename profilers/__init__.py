@@ -21,6 +21,7 @@ from profilers.log.latency_log import (
     sentinel_of_log,
 )
 from profilers.log.rows import LogError
+from profilers.measuring.flag_meanings import FLAG_MEANINGS
 from profilers.measuring.intervals import Interval, median_interval, relative_half_width
 from profilers.measuring.measurement import SCHEMA_VERSION, FailedPoint, Measurement, is_decided
 from profilers.measuring.protocol import Point, Progress, Protocol, Sentinel
@@ -39,6 +40,7 @@ from profilers.workload.given_values import GivenValues
 from profilers.workload.workload import Call, TensorSpec, Workload
 
 __all__ = [
+    "FLAG_MEANINGS",
     "SCHEMA_VERSION",
     "AnyLog",
     "Audit",

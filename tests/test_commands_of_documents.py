@@ -31,12 +31,19 @@ from automoe.cli.main import main
 ROOT = Path(__file__).parents[1]
 EARLIER = ROOT / "tests/earlier_files"
 README = ROOT / "README.md"
-DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/guides/*.md"))]
-SENTENCES = [*DOCUMENTS, *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("examples/*.yaml"))]
+# The architecture shows folders as indented text and has nothing to type.
+PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if page.name != "ARCHITECTURE.md"]
+DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *PAGES, *sorted(ROOT.glob("docs/guides/*.md"))]
+SENTENCES = [
+    *DOCUMENTS,
+    ROOT / "docs/ARCHITECTURE.md",
+    *sorted(ROOT.glob("examples/*.yaml")),
+]
 
 # Each entry has the lines it is about as a shell pattern, and the reason.
 NOT_RUN = {
     "make *": "it sets up an environment and takes minutes; `make --dry-run` knows the target",
+    "python benchmarks/paper_claim *": "it takes a day; tests/benchmarks/paper_claim run its steps",
     "pip install *": "it needs a package index; the extras it names are in pyproject.toml",
     '"""The Acme board*': "a module and its test, which test_new_device_guide.py runs",
 }
@@ -48,8 +55,8 @@ OTHER_EXIT_CODES = {
     "automoe doctor  *": ({0, 4}, "something may disturb measurements here"),
     "automoe log check *": ({0, 4}, "the machine may have drifted while it was measured"),
     "automoe search * --device cpu *": ({0, 4}, "a busy machine may certify nothing"),
-    "* --until 5% *": ({0, 4}, "the README says: not yet"),
-    "automoe fit * --goal 5% *": ({0, 4}, "the README says: not yet"),
+    "* --until 5% *": ({0, 4}, "the guide says: not yet"),
+    "automoe fit * --goal 5% *": ({0, 4}, "the guide says: not yet"),
 }
 
 
@@ -154,8 +161,9 @@ def test_the_extras_to_install_exist() -> None:
 
 
 def bring_for_readme(folder: Path) -> None:
-    """Put the checkout's examples and the reader's own files there."""
+    """Put the checkout's examples and logs and the reader's own files there."""
     shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(ROOT / "benchmarks/logs", folder / "benchmarks/logs")
     tokens = helper.make_tensor_value_info("tokens", TensorProto.INT64, ["batch", "length"])
     states = helper.make_tensor_value_info("states", TensorProto.FLOAT, ["batch", "length", 64])
     table = np.random.default_rng(0).standard_normal((100, 64)).astype(np.float32)
@@ -170,6 +178,11 @@ def bring_for_readme(folder: Path) -> None:
     graph = helper.make_graph(nodes, "theirs", [tokens], [states], weights)
     opset = helper.make_opsetid("", 17)
     onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), folder / "model.onnx")
+    bring_somebody_elses(folder)
+
+
+def bring_somebody_elses(folder: Path) -> None:
+    """Put a log there that another program wrote."""
     rng = np.random.default_rng(0)
     layers, width = rng.integers(1, 7, 60), rng.integers(1, 9, 60) * 256
     frame = pd.DataFrame({"layers": layers, "width": width, "kind": rng.choice(["a", "b"], 60)})
@@ -204,8 +217,23 @@ def bring_for_tensorrt(folder: Path) -> None:
 
 
 def bring_for_predictors(folder: Path) -> None:
-    """Put a log there."""
+    """Put logs there."""
     shutil.copy(EARLIER / "latency.csv", folder / "lat.csv")
+    bring_somebody_elses(folder)
+
+
+def bring_for_deploy(folder: Path) -> None:
+    """Put a search's winner and its supernet there."""
+    bring_for_training(folder)
+    shutil.copytree(EARLIER / "supernet", folder / "supernet")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+
+
+def bring_for_python(folder: Path) -> None:
+    """Put a search's inputs there."""
+    shutil.copytree(EARLIER / "supernet", folder / "supernet")
+    shutil.copytree(EARLIER / "text", folder / "text")
+    shutil.copy(EARLIER / "latency.predictor", folder / "latency.predictor")
 
 
 def bring_for_any_model(folder: Path) -> None:
@@ -232,12 +260,17 @@ def bring_for_any_model(folder: Path) -> None:
 
 BRINGS: dict[str, Callable[[Path], None]] = {
     "README.md": bring_for_readme,
+    "docs/quickstart.md": bring_for_readme,
+    "docs/guides/profile.md": bring_for_readme,
+    "docs/guides/deploy.md": bring_for_deploy,
     "docs/guides/any-model.md": bring_for_any_model,
     "docs/guides/predictors.md": bring_for_predictors,
+    "docs/guides/python.md": bring_for_python,
     "docs/guides/remote.md": bring_for_remote,
     "docs/guides/tensorrt.md": bring_for_tensorrt,
     "docs/guides/training.md": bring_for_training,
 }
+SLOW = {"README.md", "docs/quickstart.md", "docs/guides/profile.md", "docs/guides/deploy.md"}
 # It stands for a board's trtexec and fails unless it is told of a graph and all its shapes.
 _TRTEXEC = """#!/bin/sh
 case "$*" in
@@ -265,8 +298,11 @@ def in_this_process(typed: Typed) -> int:
 @pytest.mark.parametrize(
     ("document", "run"),
     [
-        pytest.param("README.md", as_a_reader_does, marks=pytest.mark.slow, id="README.md"),
-        *(pytest.param(name, in_this_process, id=name) for name in BRINGS if name != "README.md"),
+        *(
+            pytest.param(name, as_a_reader_does, marks=pytest.mark.slow, id=name)
+            for name in sorted(SLOW)
+        ),
+        *(pytest.param(name, in_this_process, id=name) for name in BRINGS if name not in SLOW),
     ],
 )
 def test_every_line_runs(

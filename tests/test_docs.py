@@ -1,14 +1,26 @@
 """What the documents name exists."""
 
 import re
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 from support.commands import command_names
+from support.scripts import script
+
+import automoe
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 PACKAGES = ("automoe", "predictors", "profilers", "devices")
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("automoe/**/*.md")]
+
+check_links = script("docs/site/check_links.py")
+outside_links = script("docs/site/outside_links.py")
 
 
 def _named_paths(text: str) -> list[str]:
@@ -84,10 +96,9 @@ def test_decisions_are_numbered_and_complete() -> None:
         assert headings == ["Context", "Decision", "Consequences"]
 
 
-def _commands_of_table(readme: str) -> set[str]:
+def _commands_of_table(page: str) -> set[str]:
     """Return the commands that the table names: `log show\\|check` is "log show", "log check"."""
-    section = readme.split("\n## Commands\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (`.*?) \| ", section, flags=re.M)
+    rows = re.findall(r"^\| (`.*?) \| ", page, flags=re.M)
     commands = set()
     for name in re.findall(r"`(?:automoe )?(.+?)`", " ".join(rows)):
         group, _, alternatives = name.rpartition(" ")
@@ -95,5 +106,77 @@ def _commands_of_table(readme: str) -> set[str]:
     return commands
 
 
-def test_the_command_table_of_the_readme_names_exactly_the_commands() -> None:
-    assert _commands_of_table((ROOT / "README.md").read_text()) == set(command_names())
+def test_the_table_of_commands_names_exactly_the_commands() -> None:
+    table = (ROOT / "docs/guides/commands.md").read_text()
+    assert _commands_of_table(table) == set(command_names())
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 120
+    [example] = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    assert len([line for line in example.splitlines() if line]) <= 15
+
+
+def test_the_example_of_the_readme_prints_what_it_shows() -> None:
+    [(example, output)] = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S)
+    run = [sys.executable, "-c", example]
+    ran = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == output
+
+
+def test_the_release_is_in_the_changelog_and_can_be_cited() -> None:
+    dates = dict(re.findall(r"^## \[(\d[\d.]*)\] - (\S+)$", CHANGELOG, flags=re.M))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == automoe.__version__
+    assert citation["date-released"] == dates[automoe.__version__]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_a_link_of_a_page_is_followed_within_the_site() -> None:
+    search = "docs/guides/search.md"
+    assert outside_links.address(search, "../adr/0003-conformal-bound.md") == (
+        "../adr/0003-conformal-bound.md"
+    )
+    assert outside_links.address(search, "../../automoe/settings/search.py") == (
+        "../files/automoe/settings/search.py.txt"
+    )
+    assert outside_links.address("CHANGELOG.md", "docs/guides/remote.md") == "guides/remote.md"
+    assert outside_links.address("benchmarks/README.md", "../docs/accuracy.md") == "../accuracy.md"
+    assert outside_links.links_of("[a](b.md#c) [d](https://e.f/g) [h](#i)") == ["b.md"]
+
+
+def test_the_site_has_every_page() -> None:
+    written = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    pages = {str(path) for path in written if path.parts[0] != "adr"}
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    assert sorted(page for page in pages if f": {page}\n" not in navigation) == []
+
+
+def test_the_names_of_the_python_page_are_imported_from_their_headings() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    names: list[tuple[str, str]] = []
+    for section in page.split("\n## ")[1:]:
+        package = section.splitlines()[0]
+        names += [(package, path) for path in re.findall(r"^::: (\S+)$", section, flags=re.M)]
+    assert len(names) > 20
+    for package, path in names:
+        home, _, name = path.rpartition(".")
+        short = automoe.cost if name == "cost" else import_module(package)
+        assert getattr(short, name) is getattr(import_module(home), name), path
+
+
+def test_a_site_that_leads_nowhere_or_needs_a_network_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#here">1</a><a href="b.html#there">2</a><a href="c.html">3</a>'
+        '<a href="https://x.y/z">4</a><script src="https://x.y/z.js"></script>'
+    )
+    (tmp_path / "b.html").write_text('<p id="here">5</p><img src="no.svg"><a href="a.html">6</a>')
+    (tmp_path / "c.css").write_text("@import 'https://x.y/font.css';")
+    assert check_links.problems(tmp_path) == [
+        "a.html: loads https://x.y/z.js from a network",
+        "a.html: b.html#there names no place of that page",
+        "a.html: c.html leads nowhere",
+        "b.html: no.svg leads nowhere",
+        "c.css: loads from a network",
+    ]

@@ -9,8 +9,9 @@ from automoe.architecture.architecture_files import write_architectures
 from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.cli.completing import SPACE
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument
+from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument, grouped
 from automoe.settings.search import Count
 
 
@@ -18,7 +19,8 @@ class ShownSpaceOptions(SpaceOptions, JsonOptions):
     """The experts of the space, and the form of the output."""
 
 
-class SampleOptions(SpaceOptions):
+@grouped("Inputs")
+class SampleOptions(SpaceOptions, JsonOptions):
     """The architectures to draw, and their file.
 
     Attributes:
@@ -28,14 +30,14 @@ class SampleOptions(SpaceOptions):
         seed: Seed of the draws; the same seed gives the same architectures.
     """
 
-    space: str
+    space: Annotated[str, SPACE]
     out: Out
     n: Annotated[Count, Parameter(name="-n")] = 1
     seed: int = 0
 
 
 def show_space(
-    name_or_file: Annotated[str, argument("A preset or a YAML file.")],
+    name_or_file: Annotated[str, argument("A preset or a YAML file."), SPACE],
     /,
     *,
     options: ShownSpaceOptions = ShownSpaceOptions(),
@@ -78,7 +80,10 @@ def sample(*, options: SampleOptions) -> None:
     if len(drawn) < options.n:
         say(f"'{space.name}' gave only {len(drawn)} distinct architectures of {options.n}.")
     write_architectures(options.out, drawn)
-    print(f"{options.out}: {len(drawn)} architectures")
+    if options.as_json:
+        print_json({"out": str(options.out), "n": len(drawn), "ids": [a.id for a in drawn]})
+    else:
+        print(f"{options.out}: {len(drawn)} architectures")
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

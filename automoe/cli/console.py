@@ -1,6 +1,7 @@
 """Print data on stdout, and progress on stderr."""
 
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -13,14 +14,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from automoe.progress import OnProgress, duration
 
+_WIDE = 1000  # characters
 _PLAIN_SECONDS = 10.0  # between two lines when stderr is not a terminal
 _PACE_SECONDS = 60.0  # the pace of the last minute tells the time that is left
 _START_SECONDS = 1.0  # what is done by then was known before
@@ -32,18 +36,32 @@ def print_json(content: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table for the user."""
+    """Print a table for the user; its lines are only as wide as a terminal where there is one."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console(soft_wrap=True).print(table)
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(soft_wrap=True, width=width).print(table)
 
 
 def print_fields(content: Mapping[str, Any]) -> None:
-    """Print one line ``name  value`` for each field."""
+    """Print one line ``name  value`` for each field, see `in_words`."""
     width = max(len(name) for name in content)
     for name, value in content.items():
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {in_words(value)}")
+
+
+def in_words(value: object) -> str:
+    """Return a value for people: four digits of a number, and the items of a list or table."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {in_words(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):  # such as the choices of a space
+        return f"[{', '.join(map(in_words, value))}]"
+    if isinstance(value, tuple):
+        return ", ".join(map(in_words, value)) or "none"
+    return "unknown" if value is None else str(value)
 
 
 def say(message: str) -> None:
@@ -52,31 +70,48 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[OnProgress]:
-    """Show a bar with the time left, or a line every few seconds when stderr is not a terminal."""
-    if not sys.stderr.isatty():
-        yield _plain_lines(title)
+def progress_bar(title: str, *, is_brief: bool = False) -> Iterator[OnProgress]:
+    """Show a bar with the time left, or a line every few seconds when stderr is not a terminal.
+
+    Args:
+        title: What is done.
+        is_brief: Whether it mostly takes seconds: then nothing is left to read when it is finished.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield _plain_lines(title, is_brief=is_brief)
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Count(),
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, speed_estimate_period=_PACE_SECONDS) as progress:
+    with Progress(
+        *columns, console=console, speed_estimate_period=_PACE_SECONDS, transient=is_brief
+    ) as progress:
         task = progress.add_task(title, total=None, note="")
 
         def advance(done: int, total: int, note: str = "") -> None:
             progress.update(task, completed=done, total=total, note=note)
 
         yield advance
+        if progress.tasks[task].total is None:  # there was nothing left to do
+            progress.update(task, completed=1, total=1, note="finished before")
 
 
-def _plain_lines(title: str) -> OnProgress:
+class _Count(MofNCompleteColumn):
+    """The pieces that are finished, and all of them when their number is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the count, or nothing before the first piece."""
+        return Text("") if task.total is None else super().render(task)
+
+
+def _plain_lines(title: str, *, is_brief: bool) -> OnProgress:
     start = last = time.monotonic()
     marks: deque[tuple[float, int]] = deque()  # times and what was done by then
 
@@ -86,7 +121,7 @@ def _plain_lines(title: str) -> OnProgress:
         if not marks or now - start < _START_SECONDS:
             marks.clear()
             marks.append((now, done))
-        if done < total and now - last < _PLAIN_SECONDS:
+        if (done < total or is_brief) and now - last < _PLAIN_SECONDS:
             return
         last = now
         left = _time_left(marks, now, done, total)
@@ -111,5 +146,5 @@ def _time_left(marks: deque[tuple[float, int]], now: float, done: int, total: in
     if done >= total:
         return "finished"
     if done == done_then:
-        return "starting"
+        return "time left not known yet"
     return f"{duration((now - since) / (done - done_then) * (total - done))} left"

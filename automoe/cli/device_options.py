@@ -7,15 +7,19 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from automoe.cli.console import say
+from automoe.cli.options import GROUPS
 from devices import Device, opening
 from devices.runtimes import ONNXRUNTIME
 
+ON_DEVICE = Parameter(group=GROUPS["The device"])
 Host = Annotated[
     str | None,
+    ON_DEVICE,
     Parameter(help="Host of the device: user@board, over SSH, or a name of devices.yaml."),
 ]
 LockClocks = Annotated[
     bool,
+    ON_DEVICE,
     Parameter(
         help="Hold the clocks with sudo while something is measured, and release them afterwards."
     ),
@@ -23,6 +27,7 @@ LockClocks = Annotated[
 
 Runtime = Annotated[
     str,
+    ON_DEVICE,
     Parameter(help="Runtime: onnxruntime; on a GPU also tensorrt or tensorrt-rtx."),
 ]
 

@@ -1,7 +1,9 @@
 """Carry out ``automoe devices`` and ``automoe doctor``."""
 
 from dataclasses import asdict
+from typing import Annotated
 
+from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, print_table, say
 from automoe.cli.device_options import Host, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
@@ -26,7 +28,7 @@ class DoctorOptions(JsonOptions):
         device: Device to check.
     """
 
-    device: str = "cpu"
+    device: Annotated[str, DEVICE] = "cpu"
     host: Host = None
     runtime: Runtime = ONNXRUNTIME
 

@@ -1,5 +1,6 @@
 """Choose the exit code and the one line of a failed command."""
 
+import difflib
 import os
 import shlex
 import sys
@@ -18,10 +19,11 @@ from pydantic import ValidationError
 
 from automoe.field_errors import explain
 from automoe.latency.infeasible_budget import InfeasibleBudgetError
-from devices import DeviceUnavailableError
+from devices import DeviceUnavailableError, device_names, get_device
 from devices.remote.session import ConnectionLostError
 
 _PACKAGES = ("automoe", "predictors", "profilers", "devices")
+_RESUMED = frozenset({"profile", "search", "ranking", "run"})
 TRACEBACK_VARIABLE = "AUTOMOE_TRACEBACK"
 
 
@@ -64,8 +66,7 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
     """Return the line for stderr."""
     code = exit_code_of(error)
     if code is ExitCode.INTERRUPTED:
-        command = shlex.join(["automoe", *arguments])
-        return f"Interrupted. What is finished is kept; continue with: {command}"
+        return _interrupted(_one_line(error) if str(error) else "", arguments)
     if code is ExitCode.FAILURE:
         return (
             f"Internal error: {type(error).__name__}: {_one_line(error)} "
@@ -82,8 +83,21 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
     return f"Error: {_one_line(error)}"
 
 
+def _interrupted(kept: str, arguments: list[str]) -> str:
+    """Return the line of an interruption, which says what is kept: ``kept`` when it is known."""
+    command = shlex.join(["automoe", *arguments])
+    if kept:
+        return f"Interrupted. {kept} Continue with: {command}"
+    if arguments[:1] in (["train"], ["finetune"]):
+        return f"Interrupted. An earlier checkpoint is kept. Continue with: {command}"
+    if arguments and arguments[0] in _RESUMED:
+        return f"Interrupted. What is finished is kept; continue with: {command}"
+    return f"Interrupted. Nothing was written; start again with: {command}"
+
+
 def report(error: BaseException, arguments: list[str]) -> ExitCode:
     """Print the line, and the traceback when the user asks for it; return the exit code."""
+    error = _unavailable_device(error, arguments) or error
     if os.environ.get(TRACEBACK_VARIABLE) == "1":
         traceback.print_exception(error)
     print(explain_exit(error, arguments), file=sys.stderr)
@@ -107,21 +121,64 @@ def _usage(error: CycloptsError) -> str:
         return _refused_value(error, error.__cause__)
     words = error.unused_tokens or []
     if isinstance(error, UnknownCommandError) and words:
-        is_option = words[0].startswith("-")
-        return f"No such option: {words[0]}" if is_option else f"No such command '{words[0]}'."
+        if words[0].startswith("-"):
+            return f"No such option: {words[0]}"
+        return f"No such command '{words[0]}'.{_similar_command(words[0], error)}"
     if isinstance(error, UnusedCliTokensError):
         return f"Got unexpected extra argument(s) ({' '.join(words)})."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword is not None:
             return f"Option '{error.keyword}' requires an argument."
-        return _missing(error.argument)
+        return _missing(error.argument, *_also_missing(error))
     return _one_line(error).replace("Unknown option:", "No such option:")
 
 
-def _missing(argument: Argument) -> str:
-    names = "' / '".join(argument.names)
-    kind = "option" if argument.name.startswith("-") else "argument"
-    return f"Missing {kind} '{names}'."
+def _similar_command(word: str, error: UnknownCommandError) -> str:
+    """Return the question whether a similar command was meant; empty when none is similar."""
+    names = [name for name in error.app or () if not name.startswith("-")]
+    similar = difflib.get_close_matches(word, names, n=1)
+    return f" Did you mean '{similar[0]}'?" if similar else ""
+
+
+def _missing(*arguments: Argument) -> str:
+    names = ", ".join("'" + "' / '".join(argument.names) + "'" for argument in arguments)
+    kind = "option" if arguments[0].name.startswith("-") else "argument"
+    return f"Missing {kind}{'s' if len(arguments) > 1 else ''} {names}."
+
+
+def _also_missing(error: MissingArgumentError) -> list[Argument]:
+    """Return the other required options that the words of a command line do not name."""
+    if error.app is None or error.argument is None or not error.argument.name.startswith("-"):
+        return []
+    given = {word.partition("=")[0] for word in error.root_input_tokens or ()}
+    return [
+        each
+        for each in error.app.assemble_argument_collection()
+        if each.required
+        and each.name.startswith("-")
+        and each.names != error.argument.names
+        and given.isdisjoint(each.names)
+    ]
+
+
+def _unavailable_device(error: BaseException, arguments: list[str]) -> BaseException | None:
+    """Return why the device of an incomplete `profile` cannot be used; None when it can be.
+
+    A user who has no such device needs no advice about options.
+    """
+    if (
+        not isinstance(error, MissingArgumentError)
+        or arguments[:1] != ["profile"]
+        or "--host" in arguments
+    ):
+        return None
+    if "--device" not in arguments[:-1]:
+        return None
+    name = arguments[arguments.index("--device") + 1]
+    if name not in device_names():
+        return None
+    reason = get_device(name).unavailable_reason()
+    return DeviceUnavailableError(f"Device {name!r} is unavailable: {reason}.") if reason else None
 
 
 def _refused_value(error: CycloptsError, cause: ValidationError) -> str:

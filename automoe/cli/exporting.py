@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from pydantic import Field
 
+from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import JsonOptions, Out, argument, typed
+from automoe.cli.outputs import require_there
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import MOST
@@ -54,8 +56,9 @@ def export(
     options: ExportOptions,
 ) -> None:
     """Write the graphs to deploy, and check outputs and expert choices against torch."""
+    wanted = read_architecture(architecture)
+    require_there(options.checkpoint)
     # torch takes seconds to import
-    from automoe.architecture.architecture_files import read_architecture
     from automoe.export import check_parity, export_model, require_precision
 
     require_precision(options.form, options.precision)
@@ -66,7 +69,6 @@ def export(
             f"Got '{options.data}' with {options.precision} and checkpoint {options.checkpoint}; "
             "leave it out."
         )
-    wanted = read_architecture(architecture)
     if options.checkpoint is None:
         say("Without --checkpoint the weights are random: time this model, do not use it.")
         model, vocabulary = _random(wanted, options.vocab_size), None

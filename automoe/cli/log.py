@@ -6,15 +6,31 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from automoe.cli.console import print_fields, print_json, say
+from automoe.cli.completing import COLUMN
+from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.cli.log_rows import flag_lines, print_rows
+from automoe.cli.options import OUTPUT, JsonOptions, Out, argument, command_line
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.predicting import left_out_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from profilers import Problem
+
+_NO_LOG = "{path} does not exist. `automoe profile --log {path}` makes it."
+_SHOWN_ROWS = 20
+
+
+class ShowOptions(JsonOptions):
+    """The form of the output.
+
+    Attributes:
+        html: File of a page with diagrams of the log, HTML.
+    """
+
+    html: Annotated[Path | None, OUTPUT] = None
 
 
 class CheckOptions(JsonOptions):
@@ -25,11 +41,11 @@ class CheckOptions(JsonOptions):
         unit: Unit of the latency where no column name tells it: us, ms or s.
     """
 
-    target: tuple[str, ...] = ()
+    target: Annotated[tuple[str, ...], COLUMN] = ()
     unit: Literal["us", "ms", "s"] | None = None
 
 
-class MergeOptions(Options):
+class MergeOptions(JsonOptions):
     """The output of the command.
 
     Attributes:
@@ -43,13 +59,30 @@ def show(
     log: Annotated[Path, argument("A CSV of latencies, written by AutoMoE or by other tools.")],
     /,
     *,
-    options: JsonOptions = JsonOptions(),
+    options: ShowOptions = ShowOptions(),
 ) -> None:
-    """Show what a log holds, of AutoMoE or of other tools."""
-    from profilers import summarise_any  # scipy takes a moment to import
+    """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
+    require_there(log, _NO_LOG)
+    if options.html is not None:
+        require_writable(options.html, log)
+    from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
 
-    summary = asdict(summarise_any(log))
-    print_json(summary) if options.as_json else print_fields(summary)
+    if options.html is not None:
+        from automoe.report import render_log  # torch takes seconds to import
+
+        command = command_line("log show", log, options)
+        options.html.write_text(render_log(log, command=command), encoding="utf-8")
+        say(f"page: {options.html}")
+    summary = summarise_any(log)
+    if options.as_json:
+        print_json(asdict(summary))
+        return
+    print_fields(asdict(summary))
+    if isinstance(summary, LogSummary) and 0 < summary.rows <= _SHOWN_ROWS:
+        print()
+        print_rows(read_log(log))
+    for line in flag_lines(summary.flags) if isinstance(summary, LogSummary) else ():
+        print(line)
 
 
 def check(
@@ -59,15 +92,19 @@ def check(
     options: CheckOptions = CheckOptions(),
 ) -> ExitCode:
     """Look for impossible rows, drift, mixed conditions or units; exit 4 for an unusable log."""
+    require_there(log, _NO_LOG)
     from profilers import audit_log  # scipy takes a moment to import
 
-    audit = audit_log(log, targets=options.target, unit=options.unit)
-    problems, left_out = audit.problems, dict[str, str]()
-    if not _forbid_a_fit(problems):
-        from predictors import trial_of_fit  # scikit-learn takes seconds to import
+    with progress_bar("Check", is_brief=True) as on_progress:
+        on_progress(0, 2, "judging rows, trends and order")
+        audit = audit_log(log, targets=options.target, unit=options.unit)
+        problems, left_out = audit.problems, dict[str, str]()
+        on_progress(1, 2, "trying what a fit would take")
+        if not _forbid_a_fit(problems):
+            from predictors import trial_of_fit  # scikit-learn takes seconds to import
 
-        of_fit, left_out = trial_of_fit(log, audit.targets, options.unit)
-        problems += of_fit
+            of_fit, left_out = trial_of_fit(log, audit.targets, options.unit)
+            problems += of_fit
     say(f"{log}: {audit.rows} rows, latency: {' + '.join(audit.targets)}")
     for line in (*audit.conversions, *left_out_lines(left_out)):
         say(line)
@@ -90,7 +127,10 @@ def merge(
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out)
-    print(f"{options.out}: {n_rows} rows")
+    if options.as_json:
+        print_json({"out": str(options.out), "rows": n_rows})
+    else:
+        print(f"{options.out}: {n_rows} rows")
 
 
 def _forbid_a_fit(problems: "Sequence[Problem]") -> bool:

@@ -1,68 +1,54 @@
 """Run the program ``automoe``: its commands and their exit codes."""
 
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, Group, Parameter
 
 from automoe import __version__
-from automoe.cli import (
-    architectures,
-    comparing,
-    costing,
-    devices,
-    exporting,
-    linting,
-    log,
-    pipeline,
-    predicting,
-    profiling,
-    ranking,
-    searching,
-    training,
-    translating,
-)
-from automoe.cli.exits import ExitCode, report
-from automoe.cli.model_input_options import rejoin_braces
+from automoe.cli.shell_braces import rejoin_braces
+from automoe.cli.tour import FIRST_STEPS, LOG_COMMANDS, TOUR, Command
 
-Commands = Mapping[str, Callable[..., ExitCode | None]]
-
-_COMMANDS: Commands = {
-    "devices": devices.list_devices,
-    "doctor": devices.doctor,
-    "space": architectures.show_space,
-    "sample": architectures.sample,
-    "cost": costing.show_cost,
-    "export": exporting.export,
-    "lint": linting.lint,
-    "profile": profiling.profile,
-    "compare": comparing.compare,
-    "fit": predicting.fit,
-    "predict": predicting.predict,
-    "train": training.train,
-    "finetune": training.finetune,
-    "search": searching.search,
-    "ranking": ranking.ranking,
-    "evaluate": translating.evaluate,
-    "translate": translating.translate,
-    "run": pipeline.run,
-    "report": pipeline.report,
-}
+_EXAMPLE_WIDTH = 72
 _TRAIN = frozenset({"train", "finetune", "ranking", "run"})
-_LOG_COMMANDS: Commands = {
-    "show": log.show,
-    "check": log.check,
-    "merge": log.merge,
+_EXAMPLES = {
+    **{name: each.examples for commands in TOUR.values() for name, each in commands.items()},
+    **{f"log {name}": each.examples for name, each in LOG_COMMANDS.items()},
 }
 
-app = App(
+
+class Program(App):
+    """The program, whose help pages end with examples."""
+
+    def help_print(
+        self,
+        tokens: Annotated[str | Iterable[str] | None, Parameter(show=False)] = None,
+        *,
+        console: Annotated[Any, Parameter(parse=False)] = None,
+    ) -> None:
+        """Print the help page of a command and its examples."""
+        chain, apps, _ = self.parse_commands(tokens)
+        if apps[-1].default_command is not None:
+            apps[-1].help = None  # its page has all of its docstring, the list only a summary
+        super().help_print(tokens, console=console)
+        name = " ".join(word for word in chain if not word.startswith("-"))
+        print(f"\n{'Examples' if name in _EXAMPLES else 'First steps'}:")
+        for example in _EXAMPLES.get(name, FIRST_STEPS):
+            print("  " + " \\\n      ".join(_lines_of(example)))
+
+
+app = Program(
     name="automoe",
-    help="Hardware-aware search for sparse Transformers: profile, predict, search.",
+    help="Find the best sparse Transformer that your device runs within a latency budget.",
     version=f"automoe {__version__}",
     help_flags="--help",
     version_flags="--version",
-    group_parameters=Group("Options"),
+    group_commands=Group("This program", sort_key=len(TOUR)),
+    group_arguments=Group("Arguments", sort_key=0),
+    group_parameters=Group("Options", sort_key=1),
     # The word after an option is its value, even if it begins with a hyphen. The last one counts.
     default_parameter=Parameter(
         negative=(),
@@ -72,15 +58,22 @@ app = App(
     ),
     suppress_keyboard_interrupt=False,
 )
-_log = App(
-    name="log",
-    help="Show, check or merge latency logs.",
-    sort_key=len(_COMMANDS),
-)
-for parent, commands in ((app, _COMMANDS), (_log, _LOG_COMMANDS)):
-    for position, (name, command) in enumerate(commands.items()):
-        parent.command(command, name=name, sort_key=position)
-app.command(_log)
+_log = App(name="log", help=TOUR["2. Measure latencies"]["log"].summary)
+
+
+def _declare(parent: App, commands: Mapping[str, Command], group: Group) -> None:
+    for place, (name, each) in enumerate(commands.items()):
+        if name == "log":
+            _log.group, _log.sort_key = (group,), place
+            parent.command(_log)
+            continue
+        function = f"automoe.cli.{each.function}"
+        parent.command(function, name=name, help=each.summary, sort_key=place, group=group)
+
+
+for place, (title, commands) in enumerate(TOUR.items()):
+    _declare(app, commands, Group(title, sort_key=place))
+_declare(_log, LOG_COMMANDS, Group("Commands"))
 app.register_install_completion_command(help="Install completion for the current shell.")
 
 
@@ -88,6 +81,16 @@ app.register_install_completion_command(help="Install completion for the current
 def _show_completion() -> None:
     """Show completion for the current shell, to copy it or to change it."""
     print(app.generate_completion())
+
+
+def _lines_of(example: str) -> list[str]:
+    """Return a command line in lines of a narrow terminal, each option beside its value."""
+    lines = [""]
+    for part in re.split(r" (?=-|<)", example):
+        if len(lines[-1]) + len(part) > _EXAMPLE_WIDTH:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {part}".strip()
+    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,8 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(_run(given) or 0)
     except BrokenPipeError:  # the reader of stdout has seen enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.FAILURE)
+        return 1
     except (Exception, KeyboardInterrupt) as error:
+        from automoe.cli.exits import report  # pydantic takes a moment to import
+
         return report(error, given)
 
 
@@ -120,9 +125,10 @@ def _choose_how_threads_wait(command: Sequence[str]) -> None:
 
 
 def _run(given: list[str]) -> int | None:
-    chain, apps, left = app.parse_commands(given)
+    _, apps, left = app.parse_commands(given)
     if apps[-1].default_command is None and not left:
-        raise CycloptsError("Missing command.", command_chain=chain)
+        app.help_print(given)
+        return 2  # a script that forgot the command fails
     code: int | None = app(
         given, exit_on_error=False, print_error=False, result_action="return_value"
     )

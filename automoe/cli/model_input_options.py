@@ -1,12 +1,12 @@
 """Read the options that describe the inputs of a model."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automoe.cli.named_values import by_name
-from automoe.cli.options import Options
+from automoe.cli.options import Options, grouped
 
 if TYPE_CHECKING:
     from profilers import GivenValues
@@ -16,6 +16,7 @@ _AXIS = re.compile(r"\d+|\{\d+(,\d+)*\}")
 _SIZES = re.compile(r"(\d+|\{[^}]*\})(x|$)")
 
 
+@grouped("The inputs of a model")
 class ModelInputOptions(Options):
     """The inputs of a model.
 
@@ -55,29 +56,6 @@ class ModelInputOptions(Options):
                 read = GivenValues.read(Path(source)) if is_file else GivenValues.parse(source)
                 values[name] = read
         return values
-
-
-def rejoin_braces(words: Sequence[str]) -> list[str]:
-    """Return a command line in which shapes that a shell took apart are one word again.
-
-    A shell makes `--input-shape x=1x64 x=1x128` of `--input-shape x=1x{64,128}` without quotes.
-    """
-    joined: list[str] = []
-    shapes: list[list[int]] = []
-    for before, word in zip(["", *words], words, strict=False):
-        name, is_shape, sizes = word.rpartition("=")
-        is_whole = bool(is_shape) and bool(re.fullmatch(r"\d+(x\d+)*", sizes))
-        axes = [int(size) for size in sizes.split("x")] if is_whole else []
-        follows = bool(shapes) and joined[-1].rpartition("=")[0] == name
-        if is_whole and follows and len(axes) == len(shapes[0]):
-            shapes.append(axes)
-            kept = [list(dict.fromkeys(axis)) for axis in zip(*shapes, strict=True)]
-            parts = [f"{{{','.join(map(str, x))}}}" if len(x) > 1 else f"{x[0]}" for x in kept]
-            joined[-1] = f"{name}={'x'.join(parts)}"
-            continue
-        shapes = [axes] if before == "--input-shape" and is_whole else []
-        joined.append(word)
-    return joined
 
 
 def parse_shape_grid(text: str) -> "tuple[str, ShapeGrid]":

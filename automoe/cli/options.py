@@ -1,22 +1,34 @@
 """Declare options: a group of them is a model, and its docstring is their help."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from automoe.settings.groups import SpaceSettings
 
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
-Out = Annotated[Path, Parameter(name=("-o", "--out"))]
+# The groups of options on a help page, in their order.
+_TITLES = (
+    *("Inputs", "What is measured", "The device", "How it is measured", "The timed sentence"),
+    *("The inputs of a model", "Columns of the log", "The text", "The experts", "The search"),
+    *("Other options", "Search settings", "Training settings", "Output"),
+)
+GROUPS = {title: Group(title, sort_key=place) for place, title in enumerate(_TITLES, start=2)}
+OUTPUT = Parameter(group=GROUPS["Output"])
+Out = Annotated[Path, Parameter(name=("-o", "--out")), OUTPUT]
 
 
 def argument(text: str) -> Parameter:
     """Describe a positional argument. An unknown option is not taken for its value."""
     return Parameter(help=text, allow_leading_hyphen=False)
+
+
+T = TypeVar("T", bound=BaseModel)
 
 
 @Parameter(name="*")
@@ -29,6 +41,20 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+def grouped(title: str) -> Callable[[type[T]], type[T]]:
+    """Decorate options: those that have no group yet get this group of the help page."""
+
+    def decorate(options: type[T]) -> type[T]:
+        for field in options.model_fields.values():
+            declared = [each for each in field.metadata if isinstance(each, Parameter)]
+            if not any(each.group for each in declared):
+                field.metadata = [*field.metadata, Parameter(group=GROUPS[title])]
+        return options
+
+    return decorate
+
+
+@grouped("Output")
 class JsonOptions(Options):
     """The form of a command's output.
 
@@ -36,9 +62,10 @@ class JsonOptions(Options):
         as_json: Print JSON instead of text.
     """
 
-    as_json: Annotated[bool, Parameter(name="--json", group="Output")] = False
+    as_json: Annotated[bool, Parameter(name="--json")] = False
 
 
+@grouped("The experts")
 class SpaceOptions(Options, SpaceSettings):
     """The experts of a search space."""
 
@@ -49,6 +76,15 @@ class SpaceOptions(Options, SpaceSettings):
 def typed(*groups: BaseModel) -> dict[str, Any]:
     """Return the options that the user gave, by their flags, with their values."""
     return {flag: value for flag, _, value in _options(*groups)}
+
+
+def command_line(command: str, argument: Path, *groups: BaseModel) -> str:
+    """Return a command of ``automoe`` as the user can type it again."""
+    words = ["automoe", *command.split(), str(argument)]
+    for flag, value in typed(*groups).items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [flag] if each is True else [flag, str(each)]
+    return shlex.join(words)
 
 
 def changed(*groups: BaseModel) -> dict[str, Any]:

@@ -1,6 +1,20 @@
-"""Check the outputs of a command before it works, rather than after."""
+"""Check the inputs and outputs of a command before it works, rather than after."""
 
 from pathlib import Path
+
+
+def require_there(path: Path | None, message: str = "'{path}' does not exist. Check it.") -> None:
+    """Check that an input exists, before libraries are imported that take seconds.
+
+    Args:
+        path: The file or folder; None stands for an option that was not given.
+        message: The message for the user, with ``{path}`` in it.
+
+    Raises:
+        ValueError: There is nothing at the path.
+    """
+    if path is not None and not path.exists():
+        raise ValueError(message.format(path=path))
 
 
 def require_writable(path: Path, *inputs: Path) -> None:

@@ -4,9 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from automoe.cli.console import print_json, progress_bar, say
+from cyclopts import Parameter
+
+from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Options, Out, argument
+from automoe.cli.options import OUTPUT, JsonOptions, Options, argument
+from automoe.cli.outputs import require_there, require_writable
 from automoe.progress import duration
 
 if TYPE_CHECKING:
@@ -27,10 +30,12 @@ class ReportOptions(Options):
     """The output of the command.
 
     Attributes:
-        out: File of the report, HTML.
+        out: File of the page, HTML; default: report.html in the folder.
+        compare: Folders of two runs, to show side by side.
     """
 
-    out: Out
+    out: Annotated[Path | None, Parameter(name=("-o", "--out")), OUTPUT] = None
+    compare: tuple[Path, Path] | None = None
 
 
 def run(
@@ -40,6 +45,7 @@ def run(
     options: RunOptions = RunOptions(),
 ) -> ExitCode:
     """Run every stage, from profiling to the report; the same command resumes."""
+    require_there(config, "'{path}' cannot be read: No such file. See examples/quickstart.yaml.")
     if options.dry_run:
         _show_plan(config, as_json=options.as_json)
         return ExitCode.OK
@@ -58,16 +64,42 @@ def run(
 
 
 def report(
-    folder: Annotated[Path, argument("Folder of 'automoe run'.")],
+    folder: Annotated[Path | None, argument("Folder of 'automoe run'.")] = None,
     /,
     *,
-    options: ReportOptions,
+    options: ReportOptions = ReportOptions(),
 ) -> None:
-    """Draw the report of a finished run again."""
-    from automoe.pipeline import draw_report  # torch takes seconds to import
+    """Draw the page of a finished run again, or compare two runs."""
+    out = options.out
+    if (folder is None) == (options.compare is None):
+        raise ValueError("Give either the folder of a run or --compare with two folders.")
+    for each in (folder, *(options.compare or ())):
+        require_there(each)
+    if out is not None:
+        require_writable(out)
+    if options.compare is not None:
+        _compare(*options.compare, out)
+    elif folder is not None:
+        from automoe.pipeline import draw_report  # torch takes seconds to import
 
-    draw_report(folder, options.out)
-    print(options.out)
+        written = out or folder / "report.html"
+        draw_report(folder, written)
+        print(written)
+
+
+def _compare(first: Path, second: Path, out: Path | None) -> None:
+    """Print two runs side by side, and write their page if a file is named."""
+    from automoe.pipeline import report_contents  # torch takes seconds to import
+    from automoe.report import compared_runs, names_of, render_comparison
+
+    runs = report_contents(first), report_contents(second)
+    rows, warning = compared_runs(*runs)
+    print_table(("", *names_of(*runs), "ratio"), rows)
+    if warning:
+        say(f"warning: {warning}")
+    if out is not None:
+        out.write_text(render_comparison(*runs), encoding="utf-8")
+        print(out)
 
 
 def _show_plan(config: Path, *, as_json: bool) -> None:

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from automoe.cli.console import print_json, print_table, say
+from automoe.cli.completing import COLUMN
+from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Natural, Options, Out, argument
-from automoe.cli.outputs import require_writable
+from automoe.cli.options import (
+    GROUPS,
+    OUTPUT,
+    JsonOptions,
+    Natural,
+    Out,
+    argument,
+    command_line,
+    grouped,
+)
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.share import parse_share
-from devices.rounding import percent_down
+from devices.rounding import percent_down, rounded_down, rounded_up
+from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,13 +33,17 @@ if TYPE_CHECKING:
 
     from automoe.architecture.architecture import Architecture
     from automoe.architecture.translation_workload import TranslationWorkload
-    from predictors import FitReport, Predictor
+    from predictors import FitReport
 
 Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
+_COLUMNS = Parameter(group=GROUPS["Columns of the log"])
+_OUTSIDE = "outside"
+_NO_PREDICTOR = "{path} cannot be read: No such file. 'automoe fit' makes a predictor."
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
 
+@grouped("Other options")
 class FitOptions(JsonOptions):
     """The columns of the log, and the goal of the fit.
 
@@ -38,24 +53,28 @@ class FitOptions(JsonOptions):
         unit: Unit of the latency where no column name tells it: us, ms or s.
         feature: Column to predict from; default: all.
         group: Column of groups; rows of one group are never split between fitting and testing.
-        base: Predictor of another device to start from; 8 rows are then enough.
+        base: Predictor of another device to start from; 8 rows are then enough for a prediction,
+            and 19 for a bound at confidence 0.95.
         goal: Mean error to reach, such as 3% or 0.03; exit 4 when it is missed.
         plots: Folder for diagrams of the fit, as PNG.
+        html: File of a page with the report and its diagrams, HTML.
         seed: Seed of the fit; the same seed gives the same fit.
     """
 
     out: Out
-    target: list[str] | None = None
-    unit: Unit | None = None
-    feature: list[str] | None = None
-    group: list[str] | None = None
+    target: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
+    unit: Annotated[Unit | None, _COLUMNS] = None
+    feature: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
+    group: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
     base: Path | None = None
     goal: str | None = None
-    plots: Path | None = None
+    plots: Annotated[Path | None, OUTPUT] = None
+    html: Annotated[Path | None, OUTPUT] = None
     seed: Natural = 0
 
 
-class PredictOptions(Options):
+@grouped("Output")
+class PredictOptions(JsonOptions):
     """The output and the confidence of the bounds.
 
     Attributes:
@@ -74,24 +93,28 @@ def fit(
     options: FitOptions,
 ) -> ExitCode:
     """Fit a predictor: models compete by cross-validation, and the best one gets bounds."""
-    out, plots = options.out, options.plots
+    out, plots, html = options.out, options.plots, options.html
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if out.resolve() == log.resolve():
         raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
-    for written in (out, *([plots / "parity.png"] if plots else [])):
-        require_writable(written)
+    for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
+        require_writable(written, log)
+    require_there(log, "{path} does not exist. Check the path.")
+    require_there(options.base, _NO_PREDICTOR)
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    predictor = fit_log(
-        log,
-        targets=options.target,
-        features=options.feature,
-        groups=options.group,
-        base=None if options.base is None else Predictor.load(options.base),
-        seed=options.seed,
-        unit=options.unit,
-    )
+    with progress_bar("Fit", is_brief=True) as on_progress:
+        predictor = fit_log(
+            log,
+            targets=options.target,
+            features=options.feature,
+            groups=options.group,
+            base=None if options.base is None else Predictor.load(options.base),
+            seed=options.seed,
+            unit=options.unit,
+            on_progress=on_progress,
+        )
     predictor.save(out)
     report, changes = predictor.report, architecture_effects(predictor, log)
     for line in (*report.conversions, *left_out_lines(report.left_out)):
@@ -104,6 +127,12 @@ def fit(
         from predictors.figures import save_figures  # matplotlib takes a moment to import
 
         save_figures(predictor, plots)
+    if html is not None:
+        from automoe.report import render_fit  # torch takes seconds to import
+
+        command = command_line("fit", log, options)
+        html.write_text(render_fit(predictor, log=log.name, command=command), encoding="utf-8")
+        say(f"page: {html}")
     verdict = None if wanted is None else report.verdict(wanted)
     if options.as_json:
         detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}
@@ -131,6 +160,8 @@ def predict(
     out = options.out
     if out is not None:
         require_writable(out)
+    require_there(predictor, _NO_PREDICTOR)
+    require_there(table, "{path} does not exist. Check the path.")
     import pandas as pd
 
     from automoe.architecture.architecture_files import read_architectures
@@ -152,18 +183,17 @@ def predict(
         say(f"warning: {difference}; the prediction is for the former")
     if (shortage := model.shortage(options.confidence)) is not None:
         say(f"warning: {shortage}")
-    _warn_of_extrapolation(model, rows)
-    clash = [name for name in bounds.columns if name in shown.columns]
-    text = (
-        shown.drop(columns=clash)
-        .reset_index(drop=True)
-        .join(bounds.reset_index(drop=True))
-        .to_csv(index=False)
-    )
-    if out is None:
-        sys.stdout.write(text)
-    else:
+    bounds[_OUTSIDE] = model.extrapolates(rows)
+    _warn_of_extrapolation(bounds[_OUTSIDE])
+    left = shown.drop(columns=[name for name in bounds.columns if name in shown.columns])
+    left, bounds = left.reset_index(drop=True), bounds.reset_index(drop=True)
+    text = left.join(_in_nanoseconds(bounds)).to_csv(index=False)
+    if out is not None:
         out.write_text(text, encoding="utf-8")
+    if options.as_json:
+        print_json(parse_json(left.join(bounds).to_json(orient="records")))
+    elif out is None:
+        sys.stdout.write(text)
 
 
 def _holds_architectures(table: Path) -> bool:
@@ -197,12 +227,22 @@ def _as_written(table: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(log.columns), dtype=object)
 
 
-def _warn_of_extrapolation(model: "Predictor", rows: "pd.DataFrame") -> None:
-    n_outside = int(model.extrapolates(rows).sum())
+def _in_nanoseconds(bounds: "pd.DataFrame") -> "pd.DataFrame":
+    """Return bounds as text with six decimals: limits are rounded so that they hold as printed."""
+    written = {
+        "predicted_ms": lambda value: f"{value:.6f}",
+        "lower_ms": lambda value: rounded_down(value, places=6),
+        "upper_ms": lambda value: rounded_up(value, places=6),
+    }
+    return bounds.assign(**{name: bounds[name].map(write) for name, write in written.items()})
+
+
+def _warn_of_extrapolation(is_outside: "pd.Series") -> None:
+    n_outside = int(is_outside.sum())
     if n_outside:
         say(
-            f"{n_outside} of {len(rows)} rows lie outside the log that was fitted; their bounds "
-            "promise nothing. Measure some rows like them and fit again."
+            f"{n_outside} of {len(is_outside)} rows lie outside the log that was fitted; their "
+            "bounds promise nothing (column 'outside'). Measure some rows like them and fit again."
         )
 
 

@@ -15,11 +15,22 @@ from automoe.architecture.architecture_files import read_architectures
 from automoe.architecture.sampling import draw_distinct
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.cli.completing import DEVICE, SPACE
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.device_options import LockClocks, Runtime, opened_and_announced
+from automoe.cli.device_options import ON_DEVICE, LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
+from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.model_input_options import ModelInputOptions
-from automoe.cli.options import JsonOptions, Natural, Options, SpaceOptions, changed
+from automoe.cli.options import (
+    OUTPUT,
+    JsonOptions,
+    Natural,
+    Options,
+    SpaceOptions,
+    changed,
+    grouped,
+)
+from automoe.cli.outputs import require_there
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
@@ -38,6 +49,12 @@ _OF_SENTENCES = (
 )
 _SEVERAL_HOSTS = "--host ... --host ..."
 _REFUSALS = (
+    Refusal(
+        options=("--batch",),
+        beside=("--model",),
+        message="'--batch' is for architectures. The batch of a model is a size of its inputs: "
+        "give --input-shape NAME={value}x...",
+    ),
     Refusal(options=_OF_SENTENCES, beside=("--model",)),
     Refusal(options=_OF_SAMPLING, beside=("--archs",)),
     Refusal(
@@ -63,6 +80,7 @@ _REFUSALS = (
 )
 
 
+@grouped("What is measured")
 class SourceOptions(SpaceOptions):
     """The architectures or the model to measure.
 
@@ -77,7 +95,7 @@ class SourceOptions(SpaceOptions):
         seed: Seed of the draws and of the order of measuring.
     """
 
-    space: str | None = None
+    space: Annotated[str | None, SPACE] = None
     n: Annotated[Count | None, Parameter(name="-n")] = None
     until: str | None = None
     minutes: Annotated[float, Field(ge=0.1)] | None = None
@@ -90,6 +108,7 @@ class SourceOptions(SpaceOptions):
         return None if self.space is None else self.load(self.space)
 
 
+@grouped("The timed sentence")
 class SentenceOptions(Options, SentenceSettings):
     """The sentence that is timed.
 
@@ -110,6 +129,7 @@ class SentenceOptions(Options, SentenceSettings):
         return replace(sentence, vocab_size=vocab_size, precision=self.precision)
 
 
+@grouped("How it is measured")
 class MeasuringOptions(Options, PrecisionSettings):
     """The device, and how it measures.
 
@@ -124,9 +144,9 @@ class MeasuringOptions(Options, PrecisionSettings):
         reference: Log to whose machine level the latencies are corrected.
     """
 
-    device: str
-    log: Path
-    host: tuple[str, ...] = ()
+    device: Annotated[str, ON_DEVICE, DEVICE]
+    log: Annotated[Path, OUTPUT]
+    host: Annotated[tuple[str, ...], ON_DEVICE] = ()
     runtime: Runtime = ONNXRUNTIME
     target: str | None = None
     rounds: Annotated[int, Field(ge=2, le=MOST)] | None = None
@@ -210,6 +230,8 @@ def _check(options: ProfileOptions) -> None:
     if len(options.host) > 1:
         given[_SEVERAL_HOSTS] = f"{len(options.host)}: {options.host}"
     refuse(_REFUSALS, given)
+    require_there(options.model, "'{path}': No such file or directory. Check the path.")
+    require_there(options.archs, "No architecture file '{path}'. Check the path.")
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
 
@@ -244,12 +266,10 @@ def _measure_model(
     # onnx takes a moment to import
     from automoe.latency.model_profiling import ModelInputs, profile_model
 
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     with progress_bar("Profile") as on_progress:
         return profile_model(
             model,
-            point_id=f"{model.stem}-{digest}",
+            point_id=_point_id(model),
             inputs=ModelInputs(options.grids(), options.values()),
             device=device,
             protocol=protocol,
@@ -257,6 +277,29 @@ def _measure_model(
             on_progress=on_progress,
             on_note=say,
         )
+
+
+def _point_id(model: Path) -> str:
+    """Return the identity of a file in a log: its name and its content."""
+    with model.open("rb") as file:
+        return f"{model.stem}-{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+
+
+def _rows_of(model: Path, log: Path) -> list[dict[str, str]]:
+    from profilers import read_log  # scipy takes a moment to import
+
+    rows = read_log(log) if log.exists() else []
+    return [row for row in rows if row["point_id"].startswith(_point_id(model))]
+
+
+def _say_disturbed(summary: "ProfileSummary", options: ProfileOptions) -> None:
+    """Tell that no row is sound, what the flags mean, and what to do next."""
+    n = summary.n_measured
+    say(f"{'The row is' if n == 1 else f'All {n} rows are'} disturbed; do not trust the latencies.")
+    for line in flag_lines(summary.flags):
+        say(f"  {line}")
+    host = f" --host {options.host[0]}" if options.host else ""
+    say(f"Next: automoe doctor --device {options.device}{host}; then measure into another --log.")
 
 
 def _conclude(
@@ -278,4 +321,8 @@ def _conclude(
         )
         if detail:
             print(detail["reason"])
+        if options.model is not None:
+            print_rows(_rows_of(options.model, options.log))
+    if summary.n_measured and summary.n_disturbed == summary.n_measured:
+        _say_disturbed(summary, options)
     return ExitCode.PARTIAL if summary.failed else ExitCode.OK

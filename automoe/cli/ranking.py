@@ -7,7 +7,8 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.console import print_json, print_table, progress_bar
-from automoe.cli.options import JsonOptions, argument, typed
+from automoe.cli.options import GROUPS, JsonOptions, argument, typed
+from automoe.cli.outputs import require_there
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
@@ -46,7 +47,7 @@ Flags = Annotated[
     RankingSettings,
     Parameter(
         name="*",
-        group="Training settings",
+        group=GROUPS["Training settings"],
         parse="^(flags|updates|max_tokens|learning_rate|warmup_updates|seed)$",
     ),
 ]
@@ -61,6 +62,8 @@ def ranking(
 ) -> None:
     """Check whether a supernet ranks subnets as training alone does; the same command resumes."""
     refuse([DIRECTION_NEEDS_DATA], typed(options))
+    require_there(supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
+    require_there(options.settings)
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report
 

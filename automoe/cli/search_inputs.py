@@ -1,10 +1,8 @@
-"""Check that a predictor and a supernet belong together, before a search uses them."""
+"""Complete a predictor by the trace that its log was measured with, before a search uses it."""
 
 from dataclasses import replace
 
 from automoe.architecture.routing_pattern import RoutingPattern
-from automoe.architecture.space import SearchSpace
-from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.model import LatencyModel
 
 
@@ -37,22 +35,3 @@ def with_trace(latency: LatencyModel, routing: str | None, *, is_measured: bool)
             + ", or fit a log measured so."
         )
     return LatencyModel(latency.predictor, replace(latency.workload, routing=given))
-
-
-def require_same_vocabulary(workload: TranslationWorkload, space: SearchSpace) -> None:
-    """Refuse a predictor of models with another vocabulary than the supernet's.
-
-    Raises:
-        ValueError: The predictor's log is of another vocabulary than the supernet's space.
-    """
-    timed = (workload.vocab_size, workload.shared_embeddings)
-    wanted = (space.vocab_size, space.shared_embeddings)
-    if timed != wanted:
-        raise ValueError(
-            f"'--predictor' must be of the supernet's vocabulary, {_vocabulary(*wanted)}. "
-            f"Its log was measured with {_vocabulary(*timed)}; measure the space of the supernet."
-        )
-
-
-def _vocabulary(vocab_size: int, is_shared: bool) -> str:
-    return f"{vocab_size} pieces in {1 if is_shared else 2} table{'' if is_shared else 's'}"

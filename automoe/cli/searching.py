@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.device_options import Host, LockClocks, opened_and_announced
+from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import JsonOptions, Out, typed
-from automoe.cli.outputs import require_writable
+from automoe.cli.options import GROUPS, JsonOptions, Out, grouped, typed
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from automoe.latency.model import LatencyModel
     from automoe.search import SearchRequest, TargetDevice
 
+_INPUT = Parameter(group=GROUPS["Inputs"])
 
+
+@grouped("The search")
 class SearchOptions(TextOptions, JsonOptions):
     """The inputs and the output of a search.
 
@@ -42,10 +46,10 @@ class SearchOptions(TextOptions, JsonOptions):
         as_json: Print the result.
     """
 
-    supernet: Path
-    predictor: Path
+    supernet: Annotated[Path, _INPUT]
+    predictor: Annotated[Path, _INPUT]
     out: Out
-    device: str | None = None
+    device: Annotated[str | None, ON_DEVICE, DEVICE] = None
     host: Host = None
     objective: str = "loss"
     lock_clocks: LockClocks = False
@@ -66,14 +70,23 @@ _REFUSALS = (
 def search(
     *,
     options: SearchOptions,
-    settings: Annotated[SearchSettings, Parameter(name="*", group="Search settings")],
+    settings: Annotated[SearchSettings, Parameter(name="*", group=GROUPS["Search settings"])],
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))
+    require_there(options.predictor, "{path} cannot be read: No such file. 'automoe fit' makes it.")
+    require_there(options.supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
+    require_there(options.data)
     # torch takes seconds to import
-    from automoe.cli.search_inputs import require_same_vocabulary, with_trace
+    from automoe.cli.search_inputs import with_trace
     from automoe.latency.model import LatencyModel
-    from automoe.search import preflight_check, run_search, runtime_of, write_result
+    from automoe.search import (
+        preflight_check,
+        require_same_vocabulary,
+        run_search,
+        runtime_of,
+        write_result,
+    )
     from automoe.training.model_folder import TrainedModel
 
     _require_own_text(options)
@@ -145,7 +158,13 @@ def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
     ) as reached:
         info = reached.info()
     opened = partial(
-        opening.opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks
+        opening.opened_device,
+        device,
+        host,
+        runtime,
+        say=say,
+        holds_clocks=holds_clocks,
+        waits=True,
     )
     return TargetDevice(opened=opened, info=info)
 
@@ -175,9 +194,13 @@ def _require_no_certificate(out: Path) -> None:
 
 def _cache_path(supernet: Path, out: Path) -> Path:
     """Return the file of fitness values: in the supernet, or beside the result if read-only."""
+    from automoe.search import SearchFiles  # torch takes seconds to import
+
     path = supernet / "fitness.jsonl"
     if os.access(path if path.exists() else supernet, os.W_OK):
         return path
     beside = out.with_name(f"{out.name}.fitness.jsonl")
+    if not beside.exists():  # an earlier release wrote it there
+        beside = SearchFiles.folder_of(out) / "fitness.jsonl"
     say(f"'{supernet}' is read-only: fitness values are kept in '{beside}' for this result alone.")
     return beside

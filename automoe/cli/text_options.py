@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automoe.cli.console import say
-from automoe.cli.options import Options
+from automoe.cli.options import Options, grouped
 from automoe.cli.refusals import Refusal
 
 if TYPE_CHECKING:
     from automoe.text import Corpus
 
 
+@grouped("The text")
 class TextOptions(Options):
     """The corpus that a command reads.
 

@@ -1,13 +1,26 @@
 """Carry out ``automoe train`` and ``automoe finetune``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import Field
 
-from automoe.cli.console import progress_bar, say
-from automoe.cli.options import Options, Out, SpaceOptions, argument, typed
+from automoe.architecture.architecture_files import read_architecture
+from automoe.cli.completing import SPACE
+from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.options import (
+    GROUPS,
+    JsonOptions,
+    Options,
+    Out,
+    SpaceOptions,
+    argument,
+    grouped,
+    typed,
+)
+from automoe.cli.outputs import require_there
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.search import MOST
@@ -24,14 +37,15 @@ _COMMON = (
 )
 SupernetFlags = Annotated[
     TrainingSettings,
-    Parameter(name="*", group="Training settings", parse=f"^({_COMMON}|sampling)$"),
+    Parameter(name="*", group=GROUPS["Training settings"], parse=f"^({_COMMON}|sampling)$"),
 ]
 ModelFlags = Annotated[
     TrainingSettings,
-    Parameter(name="*", group="Training settings", parse=f"^({_COMMON}|initial_weights)$"),
+    Parameter(name="*", group=GROUPS["Training settings"], parse=f"^({_COMMON}|initial_weights)$"),
 ]
 
 
+_NO_CORPUS = "The corpus folder '{path}' does not exist or is not a folder. Correct the path."
 _INITIAL_WEIGHTS = Refusal(options=("--initial-weights",), without=("--supernet",))
 
 
@@ -45,7 +59,8 @@ class SettingsOptions(Options):
     settings: Path | None = None
 
 
-class TrainOptions(SpaceOptions, SettingsOptions):
+@grouped("Inputs")
+class TrainOptions(SpaceOptions, SettingsOptions, JsonOptions):
     """The space and the corpus of a supernet.
 
     Attributes:
@@ -56,14 +71,15 @@ class TrainOptions(SpaceOptions, SettingsOptions):
         target: Suffix of the language to translate into.
     """
 
-    space: str
+    space: Annotated[str, SPACE]
     out: Out
     data: Path | None = None
     source: str = "en"
     target: str = "de"
 
 
-class FinetuneOptions(TextOptions, SettingsOptions):
+@grouped("Inputs")
+class FinetuneOptions(TextOptions, SettingsOptions, JsonOptions):
     """The weights and the corpus of a final model.
 
     Attributes:
@@ -80,19 +96,21 @@ class FinetuneOptions(TextOptions, SettingsOptions):
 
 def train(*, options: TrainOptions, flags: SupernetFlags = TrainingSettings()) -> None:
     """Train the supernet of a space; the same command resumes."""
+    space, settings = options.load(options.space), training_settings(options.settings, flags)
+    require_there(options.data, _NO_CORPUS)
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training import train_supernet
 
     with progress_bar("Supernet") as on_progress:
         result = train_supernet(
-            options.load(options.space),
+            space,
             open_corpus(options.data, source=options.source, target=options.target),
-            training_settings(options.settings, flags),
+            settings,
             folder=options.out,
             on_progress=on_progress,
         )
-    _conclude(options.out, result)
+    _conclude(options.out, result, as_json=options.as_json)
 
 
 def finetune(
@@ -104,8 +122,11 @@ def finetune(
 ) -> None:
     """Train one architecture, export it and check the export against torch."""
     refuse([_INITIAL_WEIGHTS], typed(options, flags))
+    wanted = read_architecture(architecture)
+    settings = training_settings(options.settings, flags)
+    require_there(options.data, _NO_CORPUS)
+    require_there(options.supernet)
     # torch takes seconds to import
-    from automoe.architecture.architecture_files import read_architecture
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel
 
@@ -113,15 +134,15 @@ def finetune(
     corpus = chosen_text(supernet, options)
     with progress_bar("Finetune") as on_progress:
         result = train_and_export(
-            read_architecture(architecture),
+            wanted,
             corpus,
-            training_settings(options.settings, flags),
+            settings,
             folder=options.out,
             supernet=TrainedModel.load_supernet(supernet)[0] if supernet else None,
             vocab_size=options.vocab_size,
             on_progress=on_progress,
         )
-    _conclude(options.out, result)
+    _conclude(options.out, result, as_json=options.as_json)
 
 
 def training_settings(file: Path | None, flags: TrainingSettings) -> TrainingSettings:
@@ -148,8 +169,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(str(error)) from None
 
 
-def _conclude(out: Path, result: "TrainingResult") -> None:
+def _conclude(out: Path, result: "TrainingResult", *, as_json: bool) -> None:
     if result.resumed_at:
         say(f"Continued from update {result.resumed_at}.")
     say(f"The weights of the model are {result.final}.")
-    print(f"{out}: validation loss {result.final.valid_loss:.4f} nats per token")
+    if as_json:
+        history = [record.to_dict() for record in result.history]
+        content = {"resumed_at": result.resumed_at, "final": asdict(result.final)}
+        print_json({"out": str(out), **content, "history": history})
+    else:
+        print(f"{out}: validation loss {result.final.valid_loss:.4f} nats per token")

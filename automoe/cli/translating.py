@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions, Options, argument
+from automoe.cli.outputs import require_there
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.groups import DecodingSettings
 from automoe.settings.search import Count
@@ -27,11 +28,20 @@ class TranslatorOptions(Options, DecodingSettings):
 
     def open(self, model: Path) -> "Translator":
         """Open the bundle of a model: in its folder, or in the folder of its export."""
+        require_there(model, "No exported model in '{path}'. 'automoe finetune' makes one.")
         # torch takes seconds to import
         from automoe.training import ONNX
+        from automoe.training.model_folder import DESCRIPTION, TrainedModel
         from automoe.translation import Translator
 
         folder = model / ONNX if (model / ONNX).is_dir() else model
+        is_model = folder == model and (model / DESCRIPTION).is_file()
+        if is_model and TrainedModel.load(model).space is not None:
+            raise ValueError(
+                f"'{model}' is a supernet, which is not exported. Finetune one of its "
+                "architectures: automoe finetune best.json --supernet "
+                f"{model} -o model."
+            )
         return Translator.open(
             folder, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
         )
@@ -60,9 +70,9 @@ class EvaluateOptions(TextOptions, TranslatorOptions, JsonOptions):
 
 def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -> None:
     """Score a model with sacreBLEU and time it on real sentences."""
+    translator = options.open(model)
     from automoe.translation import evaluate as score  # torch takes seconds to import
 
-    translator = options.open(model)
     text = chosen_text(model, options).split(options.split)  # type: ignore[arg-type]
     with progress_bar("Evaluate") as on_progress:
         evaluation = score(translator, text, on_progress=on_progress).to_dict()

@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NotRequired, TypedDict, Unpack
@@ -18,6 +18,7 @@ from automoe.latency.sentinel import translation_sentinel, typical_architecture
 from automoe.progress import OnProgress, no_progress
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
+from devices.shown import Shown
 from profilers import (
     SCHEMA_VERSION,
     FailedPoint,
@@ -31,13 +32,22 @@ from profilers import (
     measure_points,
     require_conditions,
 )
+from profilers.measuring.disturbance import DISTURBANCES
 
+# The words for each event, with the number of the block and the most blocks.
+_WORDS = {
+    "block": "block {0} of {1}",
+    "retry": "block {0} of {1} was disturbed and is repeated",
+    "restart": "block {0} of {1} starts in a new worker",
+    "done": "finished after block {0} of {1}",
+    "failed": "could not be measured",
+}
 Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class ProfileSummary(Shown):
     """The outcome of a profiling session.
 
     Attributes:
@@ -47,6 +57,8 @@ class ProfileSummary:
         failed: The architectures that could not be measured, with the reasons.
         quality: The number of appended rows of each quality.
         repaired: Sentences about what was wrong with the log and was repaired.
+        n_disturbed: The number of appended rows that something disturbed.
+        flags: The number of appended rows with each flag.
     """
 
     n_measured: int
@@ -55,6 +67,19 @@ class ProfileSummary:
     failed: tuple[FailedPoint, ...]
     quality: Mapping[str, int]
     repaired: tuple[str, ...] = ()
+    n_disturbed: int = 0
+    flags: Mapping[str, int] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "measured": self.n_measured,
+            "held already": self.n_skipped,
+            "flagged": self.n_flagged,
+            "failed": len(self.failed),
+            "rows of each quality": dict(self.quality),
+            "repaired": self.repaired,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +245,8 @@ def append_all(
     on_failed: OnFailed = lambda point: None,
 ) -> ProfileSummary:
     """Write each row as soon as it is final. When writing fails, the measuring ends."""
-    failed, n_flagged, n_measured = [], 0, 0
-    quality: Counter[str] = Counter()
+    failed: list[FailedPoint] = []
+    rows: list[Measurement] = []
     with closing(outcomes):
         for outcome in outcomes:
             if isinstance(outcome, FailedPoint):
@@ -229,16 +254,24 @@ def append_all(
                 on_failed(outcome)
                 continue
             log.append(outcome)
-            n_measured += 1
-            n_flagged += bool(outcome.flags)
-            quality[outcome.quality] += 1
-    counts = dict(sorted(quality.items()))
-    return ProfileSummary(n_measured, n_skipped, n_flagged, tuple(failed), counts, log.repaired)
+            rows.append(outcome)
+    return ProfileSummary(
+        n_measured=len(rows),
+        n_skipped=n_skipped,
+        n_flagged=sum(bool(row.flags) for row in rows),
+        failed=tuple(failed),
+        quality=dict(sorted(Counter(row.quality for row in rows).items())),
+        repaired=log.repaired,
+        n_disturbed=sum(not set(DISTURBANCES).isdisjoint(row.flags) for row in rows),
+        flags=dict(Counter(flag for row in rows for flag in row.flags)),
+    )
 
 
 def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
-    """Report a profiler's event; the skipped architectures count as done."""
-    note = f"{event.point_id} {event.event}"
+    """Report a profiler's event in words; the skipped architectures count as done."""
+    note = f"{event.point_id}: {_WORDS[event.event]}".format(event.round, event.rounds)
     if event.median_ms is not None:
-        note += f" {event.median_ms:.3g} ms"
+        note += f", {event.median_ms:.3g} ms"
+    if event.half_width is not None:
+        note += f", interval ±{100 * event.half_width:.1f} % of wanted ±{100 * event.target:.1f} %"
     on_progress(n_skipped + event.done, n_skipped + event.total, note)

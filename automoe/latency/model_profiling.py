@@ -96,7 +96,9 @@ def profile_model(
     n_skipped = len(points) - len(left)
     if not left:
         return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
-    for sentence in (*first.sentences, *_from_costs(first, model, device)):
+    for sentence in first.sentences:  # they also explain why the graph cannot be computed
+        on_note(sentence)
+    for sentence in _from_costs(first, model, device):
         on_note(sentence)
     folder = log.with_name(f"{log.name}.workloads")
     with opened.measuring(), ExitStack() as at_the_end:

@@ -2,7 +2,7 @@
 
 from automoe.pipeline.config import ConfigError, RunConfig
 from automoe.pipeline.dry_run import Plan, StagePlan, plan_run
-from automoe.pipeline.reporting import draw_report
+from automoe.pipeline.reporting import draw_report, report_contents
 from automoe.pipeline.stages import RunSummary, run
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "StagePlan",
     "draw_report",
     "plan_run",
+    "report_contents",
     "run",
 ]

@@ -1,5 +1,6 @@
 """Draw the report of a finished run from the files in its folder."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -7,7 +8,14 @@ from typing import Any
 
 from automoe.latency.model import LatencyModel
 from automoe.pipeline.config import ConfigError
-from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SUPERNET
+from automoe.pipeline.run_files import (
+    CONFIG,
+    LATENCY_LOG,
+    PREDICTOR,
+    RESULT,
+    SUPERNET,
+    VERIFICATION,
+)
 from automoe.report import Candidate as ReportedCandidate
 from automoe.report import ReportContents, render
 from automoe.search import Candidate
@@ -20,6 +28,9 @@ from predictors import read_table
 _CANDIDATES = "candidates.json"
 
 
+_VERIFICATIONS = (VERIFICATION, VERIFICATION.replace(".csv", "-again.csv"))
+
+
 def draw_report(folder: Path, out: Path) -> None:
     """Write the report of the run in ``folder`` to ``out``.
 
@@ -27,18 +38,31 @@ def draw_report(folder: Path, out: Path) -> None:
         ConfigError: The folder does not hold a finished run.
         LogError, PredictorFileError: One of its files is damaged.
     """
-    result = _read(folder, RESULT)
-    config = _read(folder, "config.json")
-    contents = ReportContents(
+    contents = report_contents(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(render(contents), encoding="utf-8")
+
+
+def report_contents(folder: Path) -> ReportContents:
+    """Return what a report shows of the run in ``folder``.
+
+    Raises:
+        As `draw_report`.
+    """
+    config = _read(folder, CONFIG)
+    return ReportContents(
         title=f"AutoMoE: {config['name']}",
-        result=result,
+        result=_read(folder, RESULT),
         candidates=[ReportedCandidate(**each) for each in _read(folder, _CANDIDATES)],
         log=read_table(folder / LATENCY_LOG),
         predictor=LatencyModel.open(folder / PREDICTOR).predictor,
         training=[Record(**each) for each in _read(folder / SUPERNET, HISTORY)],
+        verification=[
+            read_table(path) for path in (folder / name for name in _VERIFICATIONS) if path.exists()
+        ],
+        config=json.dumps(config, indent=2),
+        folder=str(folder),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(render(contents), encoding="utf-8")
 
 
 def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:

@@ -26,6 +26,7 @@ from automoe.pipeline.run_files import (
     VERIFICATION,
 )
 from automoe.progress import StageReporter, no_progress
+from automoe.report import headline_of
 from automoe.search import (
     Preflight,
     SearchFiles,
@@ -42,18 +43,20 @@ from automoe.text import ParallelText
 from automoe.training import ONNX, finetune, train_supernet
 from automoe.training.model_folder import TrainedModel
 from automoe.training.processes import require_precision
+from automoe.training.router_use import expert_load
 from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from devices.files import held, write_json
 from devices.opening import opened_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
+from devices.shown import Shown
 from devices.yaml_json import parse_json
 from predictors import fit_log
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunSummary(Shown):
     """The files of a finished run.
 
     Attributes:
@@ -65,6 +68,16 @@ class RunSummary:
     result: dict[str, Any]
     result_path: Path
     report_path: Path
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "result": headline_of(self.result),
+            "certified": "yes" if self.result["certified"] else "no",
+            "reason": self.result["reason"],
+            "file": self.result_path,
+            "page": self.report_path,
+        }
 
 
 def run(
@@ -100,7 +113,7 @@ class _Run:
         self.workload = config.workload.sentence(self.space)
         self.corpus = config.data.open()
         # The device is opened only to measure, because trainings take days.
-        self.opened = partial(opened_device, config.device, config.host, say=say)
+        self.opened = partial(opened_device, config.device, config.host, say=say, waits=True)
         self.baseline = self.space.largest(experts=1)
 
     def go(self) -> RunSummary:
@@ -133,6 +146,7 @@ class _Run:
             self._finetune(name, architecture)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
         result |= _quality(scores["winner"])
+        result["expert_load"] = scores["winner"].get("expert_load", {})
         result["baseline"] = {**self._baseline(searched), **_quality(scores["baseline"])}
         write_json(self.folder / RESULT, result)
         path = self.folder / "report.html"
@@ -248,7 +262,13 @@ class _Run:
                     ParallelText(text.source[:n], text.target[:n]),
                     on_progress=on_progress,
                 )
-                write_json(path, {"architecture_id": architecture.id, **score.to_dict()})
+                load = expert_load(
+                    TrainedModel.load(self.folder / name),
+                    self.corpus,
+                    max_sentence=self.config.finetune.max_sentence,
+                )
+                content = {"architecture_id": architecture.id, **score.to_dict()}
+                write_json(path, {**content, "expert_load": load})
         return _read(path)
 
     def _baseline(self, searched: VerifiedSearch) -> dict[str, Any]:

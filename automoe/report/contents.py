@@ -1,7 +1,7 @@
 """This module holds the content of a report as plain data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -40,6 +40,10 @@ class ReportContents:
         log: The latency log, or None.
         predictor: The predictor that was fitted to that log, or None.
         training: The history of the supernet's training.
+        verification: The logs of the sessions that verified the winner, first and second.
+        config: The configuration of the run as JSON text, which is YAML as well; empty when it is
+            not known.
+        folder: The folder of the run, as its commands name it.
     """
 
     title: str
@@ -48,6 +52,9 @@ class ReportContents:
     log: pd.DataFrame | None
     predictor: Predictor | None
     training: Sequence[Record]
+    verification: Sequence[pd.DataFrame] = field(default_factory=tuple)
+    config: str = ""
+    folder: str = ""
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -1,98 +1,116 @@
-"""This module puts figures and tables into the template of the page."""
+"""This module puts figures and tables into the page of a run."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+import pandas as pd
 from markupsafe import Markup
 
 from automoe.architecture.architecture import Architecture
-from automoe.report.contents import ReportContents
-from automoe.report.drawing import draw_architecture
+from automoe.report.contents import Candidate, ReportContents, pareto_front
+from automoe.report.drawing import draw_architecture, widest_expert
 from automoe.report.figures import (
+    Latency,
     drift_figure,
     fit_figures,
+    intervals_figure,
+    load_figure,
     search_figure,
     training_figure,
 )
+from automoe.report.flags import counted, n_flagged
+from automoe.report.templates import NONE, filled, marked, moment, number, percent
+from automoe.report.verdict import verdict_of
 from devices.rounding import rounded_down, rounded_up
 
-NONE = "\N{EN DASH}"
 # How a limit is rounded, by its name in a result.
-_LIMITS = {"ci_low": rounded_down, "ci_high": rounded_up, "upper": rounded_up}
+_LIMITS: dict[str, Callable[[float], str]] = {
+    "ci_low": rounded_down,
+    "ci_high": rounded_up,
+    "upper": rounded_up,
+}
+_SHOWN = (
+    ("latency, measured", ("latency_ms", "measured"), "ms"),
+    ("95 % interval, low", ("latency_ms", "ci_low"), "ms"),
+    ("95 % interval, high", ("latency_ms", "ci_high"), "ms"),
+    ("latency, predicted", ("latency_ms", "predicted"), "ms"),
+    ("latency, upper bound", ("latency_ms", "upper"), "ms"),
+    ("BLEU", ("bleu",), ""),
+    ("parameters without embeddings", ("params",), ""),
+    ("of these active per token", ("active_params",), ""),
+    ("parameters of embeddings", ("embedding_params",), ""),
+    ("FLOPs of a sentence", ("flops",), ""),
+)
+_MOST_INTERVALS = 12
 
 
 def render(contents: ReportContents) -> str:
     """Return the page as HTML that loads no other file. Equal contents give equal pages."""
-    environment = Environment(
-        loader=PackageLoader("automoe.report", package_path="."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     result = contents.result
-    return environment.get_template("page.html.j2").render(
+    return filled(
+        "page.html.j2",
         title=contents.title,
         result=result,
-        interval=_interval(result["latency_ms"], result["confidence"]),
-        rows=_comparison(result),
-        drawing=Markup(draw_architecture(Architecture.from_dict(result["architecture"]))),
+        verdict=verdict_of(result),
+        rows=comparison(result, result.get("baseline") or {}),
+        drawings=_drawings(result),
+        front=_front(contents.candidates, result["architecture_id"]),
         figures=_figures(contents),
         fit=contents.predictor.report if contents.predictor else None,
-        flags=_flags(contents),
+        flags=[] if contents.log is None else counted(pd.concat(_logs(contents).values())),
+        sessions=list(_sessions(contents)),
         provenance=_provenance(contents),
-        percent=lambda share: f"{100 * share:.1f} %",
-        number=_number,
+        config=contents.config,
+        folder=contents.folder,
     )
 
 
 def _figures(contents: ReportContents) -> dict[str, Markup]:
-    drawn: dict[str, str] = {}
+    result, drawn = contents.result, dict[str, str]()
     if contents.candidates:
-        drawn["search"] = search_figure(contents.candidates, contents.result)
+        drawn["search"] = search_figure(contents.candidates, result)
     if contents.log is not None and len(contents.log):
         drawn["drift"] = drift_figure(contents.log)
+    if rows := list(_intervals(contents)):
+        drawn["intervals"] = intervals_figure(
+            rows[:_MOST_INTERVALS], budget_ms=result["budget_ms"], name="verification"
+        )
+    if loads := result.get("expert_load"):
+        drawn["load"] = load_figure(loads)
     if contents.predictor is not None:
         drawn |= fit_figures(contents.predictor)
     if contents.training:
         drawn["training"] = training_figure(contents.training)
-    return {name: Markup(svg) for name, svg in drawn.items()}
+    return marked(drawn)
 
 
-def _interval(latency_ms: Mapping[str, float | None], confidence: float) -> str:
-    """Return sentences about the returned architecture's latency."""
-    units = {"measured": "ms", "ci_low": "", "ci_high": "", "predicted": "ms", "upper": "ms"}
-    at = {
-        name: _number(latency_ms.get(name), unit, rounded=_LIMITS.get(name))
-        for name, unit in units.items()
+def _drawings(result: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    """Return the winner and the largest dense architecture, drawn on one scale."""
+    entries = {"returned": result, "largest dense": result.get("baseline") or {}}
+    architectures = {
+        name: Architecture.from_dict(entry["architecture"])
+        for name, entry in entries.items()
+        if "architecture" in entry
     }
-    return (
-        f"Measured: {at['measured']} (95 % interval {at['ci_low']} to {at['ci_high']} ms). "
-        f"Predicted: {at['predicted']}, at most {at['upper']} with confidence {confidence}."
-    )
+    widest = max(map(widest_expert, architectures.values()))
+    return [
+        (f"{name}: {each.id}", Markup(draw_architecture(each, widest=widest)))
+        for name, each in architectures.items()
+    ]
 
 
-def _comparison(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return rows of a name, the value of the winner, that of the largest dense one and a ratio."""
-    baseline = result.get("baseline") or {}
+def comparison(
+    first: Mapping[str, Any], second: Mapping[str, Any]
+) -> list[tuple[str, str, str, str]]:
+    """Return rows of a name, the values of two entries of a result, and their ratio."""
     rows = []
-    for name, path, unit in (
-        ("latency, measured", ("latency_ms", "measured"), "ms"),
-        ("95 % interval, low", ("latency_ms", "ci_low"), "ms"),
-        ("95 % interval, high", ("latency_ms", "ci_high"), "ms"),
-        ("latency, predicted", ("latency_ms", "predicted"), "ms"),
-        ("latency, upper bound", ("latency_ms", "upper"), "ms"),
-        ("BLEU", ("bleu",), ""),
-        ("parameters without embeddings", ("params",), ""),
-        ("of these active per token", ("active_params",), ""),
-        ("parameters of embeddings", ("embedding_params",), ""),
-        ("FLOPs of a sentence", ("flops",), ""),
-    ):
-        winner, dense = _at(result, path), _at(baseline, path)
-        ratio = f"{winner / dense:.2f}" if winner is not None and dense else NONE
+    for name, path, unit in _SHOWN:
+        one, other = _at(first, path), _at(second, path)
+        ratio = f"{one / other:.2f}" if one is not None and other else NONE
         rounded = _LIMITS.get(path[-1])
-        shown = [_number(value, unit, rounded=rounded) for value in (winner, dense)]
+        shown = [number(value, unit, rounded=rounded) for value in (one, other)]
+        if name == "BLEU":  # with one decimal, as it is usually published
+            shown = [NONE if value is None else f"{value:.1f}" for value in (one, other)]
         rows.append((name, shown[0], shown[1], ratio))
     return rows
 
@@ -104,35 +122,65 @@ def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
     return None if value is None else float(value)
 
 
-def _number(
-    value: float | None, unit: str = "", *, rounded: Callable[[float], str] | None = None
-) -> str:
-    """Return a number with four digits and separated thousands, or a dash for None.
-
-    Args:
-        value: The number.
-        unit: Its unit.
-        rounded: The function that rounds it when it is a limit; None for the nearest number.
-    """
-    if value is None:
-        return NONE
-    if rounded is not None:
-        value = float(rounded(value))
-    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
-    return f"{text} {unit}".strip()
+def _front(candidates: Sequence[Candidate], winner: str) -> list[tuple[str, str, str, str]]:
+    """Return the rows of the Pareto front, with the winner, which may lie behind it."""
+    shown = pareto_front(candidates)
+    if winner not in {candidate.architecture_id for candidate in shown}:
+        shown += [candidate for candidate in candidates if candidate.architecture_id == winner]
+    return [
+        (
+            each.architecture_id + (" (returned)" if each.architecture_id == winner else ""),
+            number(each.upper_ms, "ms", rounded=rounded_up),
+            number(each.predicted_ms, "ms"),
+            f"{each.loss:.3f}",
+        )
+        for each in sorted(shown, key=lambda c: c.upper_ms)
+    ]
 
 
-def _flags(contents: ReportContents) -> list[tuple[str, int]]:
-    if contents.log is None or "flags" not in contents.log:
-        return []
-    cells = contents.log["flags"].dropna().astype(str)
-    return sorted(Counter(f for cell in cells for f in cell.split(";") if f).items())
+def _logs(contents: ReportContents) -> dict[str, pd.DataFrame]:
+    """Return the logs of the run's sessions by the name of the session; empty ones are left out."""
+    names = ("verifying", "verifying again")
+    logs = {"profiling": contents.log, **dict(zip(names, contents.verification, strict=False))}
+    return {name: log for name, log in logs.items() if log is not None}
 
 
-def _provenance(contents: ReportContents) -> list[tuple[str, str]]:
+def _sessions(contents: ReportContents) -> Iterator[tuple[str, int, str, str, int]]:
+    """Return the noise of each session: its rows, half-widths, the machine's speed, and flags."""
+    for name, log in _logs(contents).items():
+        if not len(log):
+            continue
+        width, drift = NONE, log["sentinel_drift"].astype(float)
+        if "ci_low_ms" in log:
+            half = (log["ci_high_ms"] - log["ci_low_ms"]) / 2 / log["latency_ms"]
+            width = percent(float(half.median()))
+        spread = f"{drift.min():.3f} to {drift.max():.3f}"
+        yield name, len(log), width, spread, n_flagged(log)
+
+
+def _intervals(contents: ReportContents) -> Iterator[Latency]:
+    """Return the measurements of the verification, the winner's first."""
+    result, rows = contents.result, list[Latency]()
+    known = {result["architecture_id"]: "returned"}
+    known |= {(result.get("baseline") or {}).get("architecture_id", ""): "largest dense"}
+    for session, log in enumerate(contents.verification, start=1):
+        for _, row in log.iterrows():
+            name = known.get(str(row["point_id"]), f"{row['point_id']}")
+            latency, low, high = (
+                float(row[column]) for column in ("latency_ms", "ci_low_ms", "ci_high_ms")
+            )
+            rows.append((f"{name}, {session}", latency, low, high))
+    order = ("returned", "largest")
+    yield from sorted(
+        rows, key=lambda row: next((i for i, x in enumerate(order) if row[0].startswith(x)), 2)
+    )
+
+
+def _provenance(contents: ReportContents) -> list[tuple[str, Any]]:
     result, device = contents.result, contents.result.get("device") or {}
     space = result["space"]
-    rows = {
+    rows: dict[str, Any] = {
+        "budget": number(result["budget_ms"], "ms"),
         "device": f"{device.get('model', NONE)} ({device.get('fingerprint', NONE)})",
         "power mode": device.get("power_mode", NONE),
         "sentence": result["workload"],
@@ -145,5 +193,6 @@ def _provenance(contents: ReportContents) -> list[tuple[str, str]]:
     if contents.log is not None and len(contents.log):
         rows["runtime"] = ", ".join(sorted(set(contents.log["runtime"].astype(str))))
         times = contents.log["measured_at"].astype(str)
-        rows["measured"] = f"{times.min()} to {times.max()} (UTC), {len(contents.log)} rows"
-    return [(name, str(value)) for name, value in rows.items()]
+        rows["first measured"], rows["last measured"] = moment(times.min()), moment(times.max())
+        rows["rows of the log"] = len(contents.log)
+    return list(rows.items())

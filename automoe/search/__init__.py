@@ -24,12 +24,14 @@ from automoe.search.fitness.validation import (
     ValidationFitness,
     supernet_fitness,
 )
+from automoe.search.in_one_call import search_under_budget
 from automoe.search.preflight import (
     Preflight,
     feasibility_of,
     preflight_check,
     preflight_line,
     require_feasible,
+    require_same_vocabulary,
     surveyed,
 )
 from automoe.search.result import (
@@ -79,11 +81,13 @@ __all__ = [
     "preflight_check",
     "preflight_line",
     "require_feasible",
+    "require_same_vocabulary",
     "result_of",
     "run_search",
     "runtime_of",
     "search",
     "search_fingerprint",
+    "search_under_budget",
     "supernet_fitness",
     "surveyed",
     "verified_search",

@@ -27,7 +27,7 @@ from automoe.search.fitness.objective import OF_TEXT
 from automoe.search.fitness.validation import Fitness
 from automoe.search.preflight import Preflight
 from automoe.search.result import front_of, result_of
-from automoe.search.state import RoundKind, SearchState, begun_generations
+from automoe.search.state import FOLDER, RoundKind, SearchState, begun_generations
 from automoe.search.workers.pool import Workers, workers
 from automoe.settings.search import SearchSettings
 from devices import Device, DeviceInfo
@@ -40,6 +40,9 @@ from profilers import Protocol
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFiles:
     """The files from which a killed search is resumed.
+
+    A command keeps those of one result in a folder beside it, which git ignores. Earlier releases
+    wrote them beside the result, and a search that one of them began goes on there.
 
     Attributes:
         state: The file of the generations. Those of later rounds are kept beside it.
@@ -55,13 +58,31 @@ class SearchFiles:
 
     @classmethod
     def beside(cls, out: Path, *, fitness: Path) -> Self:
-        """Return the files of a result. Their names begin with the whole name of the result."""
+        """Return the files of a result: in its folder, or where an earlier release put them."""
+        state = out.with_name(f"{out.name}.state.jsonl")
+        verification = out.with_name(f"{out.name}.verification.csv")
+        if state.exists() or verification.exists():
+            graphs = out.with_name(f"{out.name}.graphs")
+            return cls(state=state, verification=verification, graphs=graphs, fitness=fitness)
+        folder = cls.folder_of(out)
         return cls(
-            state=out.with_name(f"{out.name}.state.jsonl"),
-            verification=out.with_name(f"{out.name}.verification.csv"),
-            graphs=out.with_name(f"{out.name}.graphs"),
+            state=folder / "state.jsonl",
+            verification=folder / "verification.csv",
+            graphs=folder / "graphs",
             fitness=fitness,
         )
+
+    @staticmethod
+    def folder_of(out: Path) -> Path:
+        """Return the folder for the files of a result."""
+        return out.with_name(f"{out.name}{FOLDER}")
+
+    def make_folder(self) -> None:
+        """Make the folder of a result's files, and have git ignore all of it."""
+        folder = self.state.parent
+        if folder.name.endswith(FOLDER):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +165,7 @@ def run_search(
         ValueError: A fitness is not a finite number.
     """
     stage = stage or (lambda title: nullcontext(no_progress))
+    request.files.make_folder()
     state, settings = _begun(request)
     request = replace(request, settings=settings)
     with _workers(request) as pool:

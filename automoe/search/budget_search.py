@@ -22,6 +22,8 @@ from automoe.search.limits import is_within_limits
 from automoe.search.preflight import require_feasible, surveyed
 from automoe.search.state import Generation, SearchState
 from automoe.settings.search import SearchSettings
+from devices.rounding import rounded_up
+from devices.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,8 @@ class Candidate:
     upper_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class SearchOutcome:
+@dataclass(frozen=True, slots=True, repr=False)
+class SearchOutcome(Shown):
     """The outcome of a search.
 
     Attributes:
@@ -59,6 +61,18 @@ class SearchOutcome:
     candidates: tuple[Candidate, ...]
     feasibility: Feasibility
     n_evaluated: int
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        best = self.candidates[0] if self.candidates else None
+        return {
+            "best architecture": best and best.architecture.id,
+            "fitness": best and best.loss,
+            "predicted": best
+            and f"{best.predicted_ms:.4g} ms, at most {rounded_up(best.upper_ms)}",
+            "evaluated": self.n_evaluated,
+            "on the Pareto front": len(self.front) if self.candidates else 0,
+        }
 
     @property
     def front(self) -> tuple[Candidate, ...]:

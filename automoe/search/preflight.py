@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from automoe.architecture.space import SearchSpace
+from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.infeasible_budget import none_within_limits
 from automoe.latency.latency_range import Feasibility, latency_range
 from automoe.latency.model import LatencyModel
@@ -187,3 +188,22 @@ def preflight_line(
             f"{rounded_up(shown['largest']['upper_ms'])} ms."
         )
     return line
+
+
+def require_same_vocabulary(workload: TranslationWorkload, space: SearchSpace) -> None:
+    """Refuse a predictor of models with another vocabulary than the supernet's.
+
+    Raises:
+        ValueError: The predictor's log is of another vocabulary than the supernet's space.
+    """
+    timed = (workload.vocab_size, workload.shared_embeddings)
+    wanted = (space.vocab_size, space.shared_embeddings)
+    if timed != wanted:
+        raise ValueError(
+            f"'--predictor' must be of the supernet's vocabulary, {_vocabulary(*wanted)}. "
+            f"Its log was measured with {_vocabulary(*timed)}; measure the space of the supernet."
+        )
+
+
+def _vocabulary(vocab_size: int, is_shared: bool) -> str:
+    return f"{vocab_size} pieces in {1 if is_shared else 2} table{'' if is_shared else 's'}"

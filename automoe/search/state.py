@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from automoe.settings.search import EvolutionSettings
 from devices.files import append_line, held
 from devices.yaml_json import parse_json
 
+FOLDER = ".files"  # the end of the name of a folder with the files of one result
 SCHEMA_VERSION = 2
 
 Generation = Mapping[Architecture, float | None]
@@ -157,10 +159,17 @@ class SearchState:
 
     @property
     def _remedy(self) -> str:
+        if self.path.parent.name.endswith(FOLDER):
+            return f"Choose another output; or, to search again: {delete(self.path.parent)}"
         return (
             "Choose another output; or, to search again, delete it and the files of the "
             "verification beside it."
         )
+
+
+def delete(folder: Path) -> str:
+    """Return the command that deletes a folder."""
+    return f"rm -r {shlex.quote(str(folder))}"
 
 
 def begun_generations(path: Path) -> int | None:

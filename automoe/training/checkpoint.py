@@ -72,6 +72,8 @@ class Checkpoint:
         scaler: The state of the gradient scaler of fp16; empty in the other precisions.
         settings: The settings that a resumed run must share, as JSON types; empty in a file of
             0.1.0.
+        losses: The losses of the updates since the last record. A run has some when it was
+            interrupted.
     """
 
     update: int
@@ -82,6 +84,7 @@ class Checkpoint:
     n_processes: int | None = None
     scaler: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    losses: tuple[float, ...] = ()
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; it replaces the previous one completely or not at all."""
@@ -94,6 +97,7 @@ class Checkpoint:
             "n_processes": json.dumps(self.n_processes),
             "scaler": json.dumps(self.scaler),
             "settings": json.dumps(self.settings),
+            "losses": json.dumps(self.losses),
         }
         with replacing(folder / FILE) as complete:
             save_file({k: v.contiguous() for k, v in tensors.items()}, complete, metadata)
@@ -125,6 +129,7 @@ class Checkpoint:
             n_processes = parse_json(metadata.get("n_processes", "null"))
             scaler = parse_json(metadata.get("scaler", "{}"))
             before = parse_json(metadata.get("settings", "{}"))
+            losses = tuple(parse_json(metadata.get("losses", "[]")))
         if written_by != digest:
             raise CheckpointError(
                 f"'{path}' was written by a run with other settings, space or text"
@@ -140,6 +145,7 @@ class Checkpoint:
             n_processes=n_processes,
             scaler=scaler,
             settings=before,
+            losses=losses,
         )
 
 

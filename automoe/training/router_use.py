@@ -10,6 +10,12 @@ from torch import Tensor
 
 from automoe.architecture.architecture import Architecture
 from automoe.supernet import Output, Routing
+from automoe.text import Corpus
+from automoe.training.data import TrainingData
+from automoe.training.loss import summed_loss
+from automoe.training.model_folder import TrainedModel
+
+_MAX_TOKENS = 4096  # tokens of a batch
 
 
 class RouterUse:
@@ -47,6 +53,39 @@ class RouterUse:
             for name, value in use.figures().items()
         }
 
+    def loads(self) -> dict[str, list[float]]:
+        """Return the share of tokens that each expert serves, by the name of the sparse layer.
+
+        A name is that of the stack and the number of the layer from 1, such as "encoder 2".
+        """
+        shares = {}
+        for layer, use in self._layers.items():
+            stack, index = layer.split(".")
+            shares[f"{stack} {int(index) + 1}"] = use.shares()
+        return shares
+
+
+def expert_load(
+    trained: TrainedModel, corpus: Corpus, *, max_sentence: int
+) -> dict[str, list[float]]:
+    """Return how a stand-alone model loads its experts on the valid split, see `loads`.
+
+    Args:
+        trained: The model.
+        corpus: The corpus whose valid split is read.
+        max_sentence: The number of tokens of the longest sentence that counts.
+    """
+    architecture = trained.model.config.architecture
+    use = RouterUse(architecture)
+    if any(
+        layer.is_sparse
+        for stack in (architecture.encoder, architecture.decoder)
+        for layer in stack.layers
+    ):
+        data = TrainingData.prepare(corpus, trained.vocabulary, max_sentence=max_sentence)
+        summed_loss(trained.model, data.validation_batches(_MAX_TOKENS), on_output=use.add)
+    return use.loads()
+
 
 class _LayerUse:
     """The sums of one layer."""
@@ -63,9 +102,12 @@ class _LayerUse:
         self._entropy += float(torch.special.entr(probability_TN).sum())
         self._n_tokens += len(probability_TN)
 
+    def shares(self) -> list[float]:
+        n_served = sum(self._served.values())
+        return [n / n_served for _, n in sorted(self._served.items())]
+
     def figures(self) -> dict[str, float]:
         if not self._n_tokens:
             return {}
-        n_served = sum(self._served.values())
-        load = {f"load.{expert}": n / n_served for expert, n in self._served.items()}
+        load = {f"load.{expert}": share for expert, share in enumerate(self.shares())}
         return {**load, "entropy": self._entropy / self._n_tokens}

@@ -34,6 +34,7 @@ from automoe.training.data import TrainingData
 from automoe.training.divergence import FiniteChecks
 from automoe.training.fingerprint import fingerprint
 from automoe.training.history import History
+from automoe.training.interruption import Interruption, waiting_interruption
 from automoe.training.kept_memory import memory_is_kept
 from automoe.training.kept_weights import FinalWeights, KeptWeights
 from automoe.training.loss import distillation_loss, training_loss
@@ -45,13 +46,14 @@ from automoe.training.tracking import FOLDER as TRACKED
 from automoe.training.tracking import Tracking, Update
 from automoe.training.validation import Validation
 from devices.files import held
+from devices.shown import Shown
 
 _RECORD_EVERY = 20
 _LEAST_SCALE = 1e-4  # of fp16's gradients, as in fairseq; below it every gradient overflows
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class TrainingResult(Shown):
     """The outcome of a run.
 
     Attributes:
@@ -64,6 +66,16 @@ class TrainingResult:
     history: tuple[Record, ...]
     resumed_at: int
     final: FinalWeights
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        last = self.history[-1]
+        return {
+            "updates": last.update,
+            "validation loss": last.valid_loss,
+            "final weights": str(self.final),
+            "resumed at": self.resumed_at or None,
+        }
 
 
 def train(
@@ -94,6 +106,8 @@ def train(
         CheckpointError: The checkpoint is damaged or of another run, or another process trains
             into the folder.
         DivergedError: A loss or a weight is not a finite number.
+        KeyboardInterrupt: The user interrupted. Of a process that trains alone, a checkpoint of the
+            last update was saved, and the message says so.
         ValueError: A sentence is longer than a batch may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,6 +173,7 @@ class _Run:
             tracking=self.tracking,
             finite=self.finite,
         )
+        self.losses: list[float] = []  # of the updates since the last record
         self.record_every = (_RECORD_EVERY, settings.validate_every, settings.save_every)
 
     def go(self, on_progress: OnProgress) -> TrainingResult:
@@ -166,17 +181,19 @@ class _Run:
         if start < self.settings.updates and not self.history.is_stalled:
             self.tracking.start(self.folder, start)
         try:
-            self._loop(start, on_progress)
+            is_alone = self.accelerator.num_processes == 1
+            with waiting_interruption(is_alone=is_alone) as interruption:
+                self._loop(start, on_progress, interruption)
         finally:
             self.tracking.finish()
         self.accelerator.wait_for_everyone()
         final = self.history.final()
         return TrainingResult(tuple(self.history.records), start, final)
 
-    def _loop(self, start: int, on_progress: OnProgress) -> None:
+    def _loop(self, start: int, on_progress: OnProgress, interruption: Interruption) -> None:
         n_updates = self.settings.updates
         batches = self._batches(start)
-        losses: list[float] = []
+        losses = self.losses
         for update in range(start, n_updates):
             if self.history.is_stalled:
                 on_progress(n_updates, n_updates, f"no smaller loss: stopped at update {update}")
@@ -190,9 +207,12 @@ class _Run:
                 rate = self.settings.learning_rate * rate_factor(update, self.settings)
                 is_validated = self._is_due(done, self.settings.validate_every)
                 self.history.add(done, losses, rate, is_validated=is_validated)
-                losses = []
-            if self._is_due(done, self.settings.save_every) or self.history.is_stalled:
+                losses.clear()
+            is_last = self.history.is_stalled or done == n_updates
+            if interruption.is_asked_for or is_last or done % self.settings.save_every == 0:
                 self._save(done)
+            if interruption.is_asked_for and not is_last:
+                raise KeyboardInterrupt(f"A checkpoint of update {done} of {n_updates} was saved.")
 
     def _resume(self) -> int:
         checkpoint = Checkpoint.load(self.folder, digest=self.digest, settings=self.shared)
@@ -211,6 +231,7 @@ class _Run:
         if checkpoint.scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
         self.history.resume(checkpoint.history)
+        self.losses.extend(checkpoint.losses)
         self.finite.saved = checkpoint.update
         return checkpoint.update
 
@@ -291,6 +312,7 @@ class _Run:
                 n_processes=self.accelerator.num_processes,
                 scaler={} if scaler is None else scaler.state_dict(),
                 settings=self.shared,
+                losses=tuple(self.losses),
             ).save(self.folder)
             self.history.forget()
         self.accelerator.wait_for_everyone()

@@ -10,6 +10,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from automoe.text import ParallelText
 from automoe.translation.translator import Translation
+from devices.shown import Shown
 
 _MIN_FOR_P90 = 64  # with fewer sentences, half a dozen of them or less would decide it
 
@@ -22,8 +23,8 @@ class Translates(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Evaluation(Shown):
     """The quality of the translations of a text, and the speed.
 
     Sentences without words count for the quality and not for the speed.
@@ -53,6 +54,18 @@ class Evaluation:
     p90_ms: float | None
     tokens_per_second: float | None
     hypotheses: tuple[str, ...]
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "BLEU": f"{self.bleu:.1f}",
+            "chrF": f"{self.chrf:.1f}",
+            "sentences": self.n_sentences,
+            "cut sentences": self.n_truncated or None,
+            "median latency": self.median_ms and f"{self.median_ms:.4g} ms",
+            "tokens per second": self.tokens_per_second,
+            "BLEU signature": self.bleu_signature,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content as JSON types."""

@@ -7,7 +7,7 @@ from devices.host import Kernel
 from devices.remote.address import RemoteAddress
 from devices.remote.files import RemoteFiles
 from devices.remote.session import PATIENCE_SECONDS, RemoteSession, Say
-from devices.spec import DeviceUnavailableError
+from devices.spec import DeviceBusyError
 
 
 def say_nothing(message: str) -> None:
@@ -57,11 +57,11 @@ class RemoteHost:
         """Keep other sessions off the machine until this one ends. A second call changes nothing.
 
         Raises:
-            DeviceUnavailableError: Another session measures there.
+            DeviceBusyError: Another session measures there.
         """
         holder = self.session.ask("lock")["holder"]
         if holder is not None:
-            raise DeviceUnavailableError(
+            raise DeviceBusyError(
                 f"Another session measures on {self.label} ({holder}). "
                 f"Wait for its end, or stop it: two at once would disturb each other."
             )

@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from devices.shown import Shown
 from profilers.audit import row_checks, trend_checks
 from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
 from profilers.audit.problem import Problem
@@ -45,8 +46,8 @@ class Audit:
     conversions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LogSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class LogSummary(Shown):
     """A summary of a log. In an empty log, latencies and times are None.
 
     Attributes:
@@ -59,6 +60,7 @@ class LogSummary:
         latency_min_ms: The smallest latency.
         latency_median_ms: The median of the latencies.
         latency_max_ms: The largest latency.
+        half_width_median: The median over rows of half the 95 % interval, as a share.
         first_at: The time at which the first row was measured, UTC.
         last_at: The time at which the last row was measured, UTC.
     """
@@ -72,8 +74,13 @@ class LogSummary:
     latency_min_ms: float | None
     latency_median_ms: float | None
     latency_max_ms: float | None
+    half_width_median: float | None
     first_at: str | None
     last_at: str | None
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
 
 
 def summarise(path: Path) -> LogSummary:
@@ -86,6 +93,10 @@ def summarise(path: Path) -> LogSummary:
     if not rows:  # an empty log, or a file that is none
         require_columns(read_any_log(path).columns, path)
     latencies = [float(row["latency_ms"]) for row in rows]
+    half_widths = [
+        (float(row["ci_high_ms"]) - float(row["ci_low_ms"])) / (2 * float(row["latency_ms"]))
+        for row in rows
+    ]
     times = [row["measured_at"] for row in rows]
     return LogSummary(
         rows=len(rows),
@@ -97,6 +108,7 @@ def summarise(path: Path) -> LogSummary:
         latency_min_ms=min(latencies, default=None),
         latency_median_ms=median(latencies) if latencies else None,
         latency_max_ms=max(latencies, default=None),
+        half_width_median=median(half_widths) if half_widths else None,
         first_at=min(times, default=None),
         last_at=max(times, default=None),
     )

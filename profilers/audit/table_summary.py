@@ -5,6 +5,7 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
+from devices.shown import Shown
 from profilers.audit.columns import find_features, find_targets
 from profilers.audit.log_audit import LogSummary, summarise
 from profilers.log.any_log import AnyLog, number, read_any_log
@@ -14,8 +15,8 @@ from profilers.log.rows import LogError
 _SHOWN_LEVELS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class TableSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class TableSummary(Shown):
     """A summary of a table that `automoe profile` did not write.
 
     Attributes:
@@ -43,6 +44,10 @@ class TableSummary:
     features: dict[str, str]
     others: tuple[str, ...]
     remarks: tuple[str, ...]
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
 
 
 def summarise_any(path: Path) -> LogSummary | TableSummary:

@@ -6,6 +6,8 @@ from math import exp, log, sqrt
 from statistics import fmean, median, stdev
 from typing import Literal
 
+from devices.rounding import rounded_down, rounded_up
+from devices.shown import Shown
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.conditions import COMPARED, REFUSED_IN_COMPARISON
 from profilers.log.rows import LogError
@@ -40,8 +42,8 @@ class PointRatio:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Shown):
     """The comparison of a second log with a first one.
 
     Attributes:
@@ -65,6 +67,16 @@ class Comparison:
     sentinel_ratio: float | None
     points: tuple[PointRatio, ...]
     notes: tuple[str, ...]
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "verdict": self.verdict,
+            "second over first": f"{self.ratio:.4g}",
+            "95 % interval": f"{rounded_down(self.low)} to {rounded_up(self.high)}",
+            "common points": len(self.points),
+            "notes": self.notes,
+        }
 
     def is_slower_by(self, share: float) -> bool:
         """Return whether the whole interval is above 1 + share."""

@@ -199,6 +199,10 @@ class Progress:
         round: The number of the round, from 1.
         event: The kind of event: "block", "retry", "restart", "done" or "failed".
         median_ms: The block's or the point's median latency; None when there is none.
+        rounds: The most rounds of a point.
+        half_width: Half the width of the point's interval so far, as a share; None before two
+            blocks are finished.
+        target: The half-width at which the point is finished, as a share.
     """
 
     done: int
@@ -207,3 +211,6 @@ class Progress:
     round: int
     event: str
     median_ms: float | None = None
+    rounds: int = 0
+    half_width: float | None = None
+    target: float = 0.0

@@ -14,6 +14,7 @@ from devices.runtimes import ONNXRUNTIME, runtime_of
 from profilers.measuring.blocks import PointBlock
 from profilers.measuring.disturbance import Referee
 from profilers.measuring.drift import SentinelTrack
+from profilers.measuring.intervals import relative_half_width
 from profilers.measuring.measurement import (
     FailedPoint,
     Measurement,
@@ -137,6 +138,7 @@ class Session:
         self._rng = np.random.default_rng(protocol.seed)
         self._paths: dict[str, Path] = {}
         self._usual_ms: dict[Path, float] = {}
+        self._half_widths: dict[str, float] = {}
         self._done = 0
         self._total = 0
 
@@ -224,7 +226,7 @@ class Session:
                     self._track.add(*pair)
             # A point is judged after the round: then the sentinel's readings are known.
             for point in [point for point in order if point in remaining]:
-                if self._is_finished(blocks[point.point_id]):
+                if self._is_finished(point, blocks[point.point_id]):
                     remaining.remove(point)
                     yield self._finished(point, blocks[point.point_id], number, sentinel)
             if not remaining:
@@ -242,10 +244,11 @@ class Session:
             counts_tokens=number == 1,
         )
 
-    def _is_finished(self, blocks: Sequence[PointBlock]) -> bool:
+    def _is_finished(self, point: Point, blocks: Sequence[PointBlock]) -> bool:
         if len(blocks) < 2:  # one block has no interval
             return False
         interval = interval_of(blocks, self._track, self._protocol)
+        self._half_widths[point.point_id] = relative_half_width(interval)
         return stop_reason(blocks, interval, self._protocol) is not None
 
     def _finished(
@@ -279,5 +282,8 @@ class Session:
             round=number,
             event=event,
             median_ms=median_ms,
+            rounds=self._protocol.max_rounds,
+            half_width=self._half_widths.get(point.point_id),
+            target=self._protocol.target_half_width,
         )
         self._on_progress(progress)

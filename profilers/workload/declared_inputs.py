@@ -169,7 +169,33 @@ def shapes_of_inputs(
                 f"Input {name!r} is empty, because it declares a size of 0. Where that means an "
                 f"unknown size, give --input-shape."
             )
+    left_open = [each for name, each in by_name.items() if name not in shapes]
+    notes += [note for each in left_open if (note := _note_of_open(each, sizes)) is not None]
     return InputShapes(whole, tuple(notes))
+
+
+def _note_of_open(declared: DeclaredInput, sizes: Mapping[str, object]) -> str | None:
+    """Return a sentence about the dimensions whose size nobody gives; None without any.
+
+    A first dimension alone is a batch, of which a user expects one.
+    """
+    open_axes = [
+        axis
+        for axis, dim in enumerate(declared.dims or ())
+        if isinstance(dim, str) and dim not in sizes
+    ]
+    if not any(open_axes):
+        return None
+    dims = declared.dims or ()
+    listed = ", ".join(f"'{dims[axis]}'" if dims[axis] else f"axis {axis}" for axis in open_axes)
+    example = "x".join(
+        f"{dim}" if isinstance(dim, int) else "1" if axis == 0 else "30"
+        for axis, dim in enumerate(dims)
+    )
+    return (
+        f"Open sizes of input {declared.name!r} are taken as 1: {listed}. "
+        f"--input-shape {declared.name}={example} gives others."
+    )
 
 
 def _require_symbols(dims: Mapping[str, int], inputs: Iterable[DeclaredInput], path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,15 @@ def test_every_public_name_is_there() -> None:
     for name in automoe.__all__:
         assert getattr(automoe, name) is not None
     assert sorted(automoe.__all__) == automoe.__all__
+
+
+def test_what_the_guide_of_python_names_is_there() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/python.md").read_text()
+    used = set(re.findall(r"automoe\.(\w+)", re.sub(r"automoe\.__all__", "", guide)))
+    cells = re.findall(r"^\|[^|]*\|(.*)\|$", guide, flags=re.M)
+    used |= {name for cell in cells for name in re.findall(r"`(\w+)(?:\.\w+)*`", cell)}
+    assert len(used) > 20
+    assert used <= set(automoe.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -33,6 +33,20 @@ def test_a_truth_value_or_a_text_is_no_number(content: dict[str, object], messag
         require_numbers(Outer, content)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"sizes": 3}, "'sizes': Input should be a list, such as \\[a, b\\]. Got 3."),
+        ({"inner": [1]}, "'inner': Input should be a section of 'key: value' lines. Got"),
+        ({"is_on": "perhaps"}, "'is_on': Input should be true or false. Got 'perhaps'."),
+        ({"name": 3}, "'name': Input should be text. Got 3."),
+    ],
+)
+def test_types_are_named_as_a_file_has_them(content: dict[str, object], message: str) -> None:
+    with pytest.raises(FieldError, match=message):
+        validated(Outer, content)
+
+
 def test_everything_else_is_left_to_the_model() -> None:
     content = {"share": 1, "is_on": "yes", "name": "10", "precision": "no", "either": "10"}
     require_numbers(Outer, {**content, "sizes": "1", "inner": None, "unknown": True})

@@ -1,11 +1,13 @@
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from devices import DeviceUnavailableError
+from devices import DeviceUnavailableError, opening
 from devices.opening import opened_device, resolve_device
 from devices.remote.address import RemoteAddress, RemoteAddressError
+from devices.spec import DeviceBusyError
 
 BOARDS = """
 orin: {host: nvidia@orin, device: jetson, python: /opt/python}
@@ -67,6 +69,26 @@ def test_two_sessions_never_measure_here_at_once(
             pass  # looking at it, or at no machine at all, disturbs nobody
     with opened_device("cpu"):
         pass
+
+
+def test_a_session_may_wait_for_another_one_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "devices.yaml").unlink()
+    monkeypatch.setenv("AUTOMOE_LOCK_FOLDER", str(tmp_path))
+    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.01)
+    other, told = ExitStack(), []
+    other.enter_context(opened_device("cpu"))
+
+    def say(message: str) -> None:
+        told.append(message)
+        other.close()  # the other session ends
+
+    with opened_device("cpu", say=say, waits=True), pytest.raises(DeviceBusyError):
+        opened_device("cpu").__enter__()
+    (message,) = told
+    assert message.startswith(f"Another session measures on this machine (process {os.getpid()} of")
+    assert message.endswith("wait for it to end. This command waits for it.")
 
 
 def test_a_machine_on_which_nothing_can_be_locked_says_so(

@@ -58,3 +58,11 @@ def test_a_complex_model_must_be_clearly_better() -> None:
     same = _simplest(np.array([[0.10, 0.12, 0.08, 0.11], [0.11, 0.08, 0.12, 0.07]]), 2.0)
     worse = _simplest(np.array([[0.30, 0.32, 0.28, 0.31], [0.11, 0.08, 0.12, 0.07]]), 2.0)
     assert (same, worse) == (0, 1)
+
+
+def test_each_model_is_told_when_it_was_compared() -> None:
+    rng, told = np.random.default_rng(0), []
+    X = rng.uniform(1, 2, (30, 2))
+    models = {"first": Ridge(), "second": Ridge()}
+    select(models, X, X.sum(axis=1), on_compared=lambda n, name: told.append((n, name)))
+    assert told == [(1, "first"), (2, "second")]

@@ -1,6 +1,7 @@
 """The commands of `automoe` and their options, asked of the program's own parser."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from cyclopts import App
 from cyclopts.argument import Argument
@@ -34,15 +35,16 @@ def command_of(words: Sequence[str]) -> str | None:
 def arguments_of(command: str) -> list[Argument]:
     """Return the positional arguments and the options that a command takes."""
     arguments = _COMMANDS[command].assemble_argument_collection(
-        default_parameter=app.default_parameter
+        default_parameter=app.default_parameter, parse_docstring=True
     )
     return [argument for argument in arguments if argument.show]
 
 
-def options_of(command: str) -> set[str]:
+@cache
+def options_of(command: str) -> frozenset[str]:
     """Return the spellings of the options of a command, `--help` included."""
     names = {name for argument in arguments_of(command) for name in argument.names}
-    return {"--help"} | {name for name in names if name.startswith("-")}
+    return frozenset({"--help"} | {name for name in names if name.startswith("-")})
 
 
 def parse(words: Sequence[str]) -> None:

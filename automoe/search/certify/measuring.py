@@ -1,5 +1,6 @@
 """Measure candidates on the device, and keep every measurement and failure on disk."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -134,7 +135,12 @@ class Bench:
 
     @property
     def _remedy(self) -> str:
-        return f"Choose another output, or delete all files named '{self.log.stem}*'."
+        return f"Choose another output, or measure again: {self.deletion}"
+
+    @property
+    def deletion(self) -> str:
+        """The command that deletes the measurements, so that they are made again."""
+        return f"rm {shlex.quote(str(self.log.with_suffix('')))}*"
 
     def _measure(
         self,
@@ -148,7 +154,8 @@ class Bench:
         known = {row["point_id"] for row in _rows(log)} | journal.failures(log.name).keys()
         left = [a for a in architectures if a.id not in known]
         if left:
-            with journal.timed(log.name, on_progress) as progressed, self.opened() as device:
+            # Waiting for another session that measures there takes no time of the device.
+            with self.opened() as device, journal.timed(log.name, on_progress) as progressed:
                 self._require_unchanged(device.info())
                 profile_architectures(
                     left,

@@ -20,12 +20,13 @@ from automoe.search.certify.verification import Verification, verify
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.state import RoundKind, SearchState
 from automoe.settings.search import SearchSettings
+from devices.shown import Shown
 
 _LATER_SHARE = 0.25  # of the generations, in the searches after the first one
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSearch:
+@dataclass(frozen=True, slots=True, repr=False)
+class VerifiedSearch(Shown):
     """A search with the measurements of its candidates.
 
     Attributes:
@@ -39,6 +40,10 @@ class VerifiedSearch:
     verification: Verification
     latency: LatencyModel
     kinds: tuple[RoundKind, ...]
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {**self.verification.shown(), "rounds": self.rounds, **self.outcome.shown()}
 
     @property
     def rounds(self) -> int:

@@ -9,10 +9,12 @@ from automoe.search.budget_search import Candidate
 from automoe.search.certify.measuring import Bench, Measured
 from automoe.settings.search import SearchSettings
 from devices.rounding import rounded_down, rounded_up
+from devices.shown import Shown
+from profilers.measuring.disturbance import CONTENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification(Shown):
     """The winner of a search, and the measurements that chose it.
 
     Attributes:
@@ -28,6 +30,15 @@ class Verification:
     certified: bool
     reason: str
     measured: Mapping[Architecture, Measured | None]
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "architecture": self.winner.architecture.id,
+            "certified": "yes" if self.certified else "no",
+            "reason": self.reason,
+            "measured": f"{sum(each is not None for each in self.measured.values())} architectures",
+        }
 
 
 def verify(
@@ -122,6 +133,17 @@ def _why_not_certified(
         reason += (
             f"; {len(drifted_ms)} fit once corrected for the machine's drift, but took "
             f"{min(drifted_ms):.4g} ms or more uncorrected: have the machine to yourself and "
-            "delete the verification's files to measure again"
+            f"delete the measurements to measure again: {bench.deletion}"
         )
-    return reason
+    return reason + _of_load(seen, bench)
+
+
+def _of_load(seen: Sequence[Measured], bench: Bench) -> str:
+    """Return what to do about other programs, when they ran in most of the measurements."""
+    n_contended = sum(CONTENDED in latency.flags for latency in seen)
+    if 2 * n_contended <= len(seen):
+        return ""
+    return (
+        f"; other programs used the cores while {n_contended} of {len(seen)} were measured, which "
+        f"makes them look slow: end those programs, then measure again: {bench.deletion}"
+    )

@@ -1,9 +1,12 @@
 """Progress as lines, with the time that is left, when stderr is not a terminal."""
 
+import re
+import sys
+
 import pytest
 
 from automoe.cli import console
-from automoe.cli.console import progress_bar
+from automoe.cli.console import in_words, print_table, progress_bar
 
 Capture = pytest.CaptureFixture[str]
 
@@ -54,7 +57,66 @@ def test_the_pace_is_that_of_the_last_minutes(clock: Clock, capsys: Capture) -> 
     assert capsys.readouterr().err.splitlines()[-1] == "Search: 520 of 1000, 80 min left"
 
 
+def test_a_brief_stage_says_nothing_unless_it_is_long(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Fit", is_brief=True) as advance:
+        for n in range(1, 6):
+            clock.now += 1.0
+            advance(n, 5)
+    assert capsys.readouterr().err == ""
+    with progress_bar("Fit", is_brief=True) as advance:
+        for n in range(1, 4):
+            clock.now += 9.0
+            advance(n, 4, f"model {n}")
+    assert capsys.readouterr().err == "Fit: 2 of 4, 18 s left; model 2\n"
+
+
 def test_the_end_is_told_whenever_it_comes(clock: Clock, capsys: Capture) -> None:
     with progress_bar("Fit") as advance:
         advance(1, 1)
     assert capsys.readouterr().err == "Fit: 1 of 1, finished\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0550081149914182, "0.05501"),
+        (1234.56789, "1235"),
+        (12345.6789, "12346"),
+        (8192, "8192"),
+        (("a", "b"), "a, b"),
+        ((), "none"),
+        ({"ci_unmet": 1, "contended": 2.0}, "ci_unmet: 1, contended: 2"),
+        (None, "unknown"),
+    ],
+)
+def test_values_are_written_for_people(value: object, text: str) -> None:
+    assert in_words(value) == text
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_NOTHING"])
+def test_no_colour_and_no_bar_without_a_terminal(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    print_table(("name", "value"), [("a" * 150, "b")])
+    with progress_bar("Fit") as advance:
+        advance(1, 2)
+        advance(2, 2)
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert "a" * 150 in printed.out  # nothing is wrapped or cut
+    assert printed.err == "Fit: 2 of 2, finished\n"
+
+
+def test_a_stage_with_nothing_left_is_shown_as_finished(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress_bar("Supernet"):
+        pass
+    told = capsys.readouterr().err
+    assert "0/?" not in told
+    last = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", told).strip().splitlines()[-1]
+    assert "1/1" in last
+    assert "finished before" in last

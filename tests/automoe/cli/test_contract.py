@@ -11,7 +11,7 @@ CONTRACT = {
     "devices": "--host --json",
     "doctor": "--device=cpu --host --runtime=onnxruntime --json",
     "space": "NAME_OR_FILE --max-experts --fractional/--standard --json",
-    "sample": "--space* --out/-o* -n=1 --seed=0 --max-experts --fractional/--standard",
+    "sample": "--space* --out/-o* -n=1 --seed=0 --max-experts --fractional/--standard --json",
     "cost": """
         FILE --json --src-len=30 --tgt-len=30 --vocab-size=32768 --input-shape --input
         --input-file --dim
@@ -29,18 +29,21 @@ CONTRACT = {
         --target --rounds --reference --lock-clocks --seed=0 --json
     """,
     "compare": "A B --margin=2% --fail-on --force --json",
-    "fit": "LOG --out/-o* --target --unit --feature --group --base --goal --plots --seed=0 --json",
-    "predict": "PREDICTOR INPUT --out/-o --confidence=0.95",
+    "fit": """
+        LOG --out/-o* --target --unit --feature --group --base --goal --plots --html --seed=0 --json
+    """,
+    "predict": "PREDICTOR INPUT --out/-o --confidence=0.95 --json",
     "train": """
         --space* --out/-o* --data --source=en --target=de --max-experts --fractional/--standard
         --settings --updates=40000 --max-tokens=4096 --learning-rate=0.001 --warmup-updates
         --precision=no --sampling=uniform --patience=0 --final-weights=best --average=1 --track
-        --seed=0
+        --seed=0 --json
     """,
     "finetune": """
         ARCHITECTURE --out/-o* --data --source --target --supernet --vocab-size=8000 --settings
         --updates=40000 --max-tokens=4096 --learning-rate=0.001 --warmup-updates --precision=no
         --patience=0 --initial-weights=supernet --final-weights=best --average=1 --track --seed=0
+        --json
     """,
     "search": """
         --supernet* --predictor* --budget-ms* --out/-o* --confidence=0.95 --device --host --data
@@ -60,10 +63,10 @@ CONTRACT = {
     """,
     "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
-    "report": "FOLDER --out/-o*",
-    "log show": "LOG --json",
+    "report": "FOLDER --out/-o --compare",
+    "log show": "LOG --html --json",
     "log check": "LOG --target --unit --json",
-    "log merge": "LOGS --out/-o*",
+    "log merge": "LOGS --out/-o* --json",
 }
 
 

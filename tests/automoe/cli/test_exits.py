@@ -60,12 +60,14 @@ def test_our_own_check_is_bad_input_and_a_librarys_is_our_failure() -> None:
 
 
 def test_ctrl_c_in_a_command_says_how_to_continue(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("automoe.pipeline.RunConfig.load", interrupted)
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").touch()
     assert main(["run", "config.yaml"]) == 130
     assert "continue with: automoe run config.yaml" in capsys.readouterr().err
 
@@ -76,6 +78,33 @@ def test_an_interruption_names_the_command_that_continues() -> None:
     command = said.rpartition("continue with: ")[2]
     assert command.startswith("automoe run 'my config.yaml' -o ")
     assert shlex.split(command) == ["automoe", *arguments]
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments", "said"),
+    [
+        (
+            KeyboardInterrupt("A checkpoint of update 37 of 90 was saved."),
+            ["train", "--space", "tiny", "-o", "net"],
+            "Interrupted. A checkpoint of update 37 of 90 was saved. "
+            "Continue with: automoe train --space tiny -o net",
+        ),
+        (
+            KeyboardInterrupt(),
+            ["train", "-o", "net"],
+            "Interrupted. An earlier checkpoint is kept. Continue with: automoe train -o net",
+        ),
+        (
+            KeyboardInterrupt(),
+            ["fit", "a.csv", "-o", "p"],
+            "Interrupted. Nothing was written; start again with: automoe fit a.csv -o p",
+        ),
+    ],
+)
+def test_an_interruption_says_what_is_kept(
+    error: KeyboardInterrupt, arguments: list[str], said: str
+) -> None:
+    assert explain_exit(error, arguments) == said
 
 
 def test_a_lost_connection_names_the_command_that_continues() -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,35 @@ def test_a_sound_log_is_shown_and_passes(capsys: Capture, tmp_path: Path) -> Non
     assert (summary["points"], summary["qualities"]) == (20, {"A": 20})
     assert main(["log", "check", str(log), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_log_is_shown_with_intervals_and_what_its_flags_mean(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    log = LatencyLog(tmp_path / "a.csv")
+    numbers = {"latency_ms": 10.0 / 3, "ci_low_ms": 3.000099, "ci_high_ms": 4.000001}
+    log.append(made_up("one", **numbers, flags=("contended", "ci_unmet"), quality="C"))
+    assert main(["log", "show", str(log.path)]) == 0
+    out = capsys.readouterr().out
+    assert "latency_median_ms  3.333\n" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("one ")]
+    assert row.split() == [
+        "one",
+        "3.333",
+        "3",
+        "to",
+        "4.001",
+        "C",
+        "contended,",
+        "ci_unmet",
+    ]  # rounded outward
+    assert "contended: other programs used the cores; end them" in out
+    assert "ci_unmet: the 95 % interval is wider" in out
+    assert max(len(digits) for digits in re.findall(r"\d+\.(\d+)", out)) <= 5
+    assert main(["log", "show", str(log.path), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["half_width_median"] == pytest.approx(0.999902 / 2 / (10 / 3))
+    assert summary["latency_median_ms"] == 10.0 / 3
 
 
 def test_mixed_workloads_fail_the_check(capsys: Capture, tmp_path: Path) -> None:
@@ -137,6 +167,9 @@ def test_merging(capsys: Capture, tmp_path: Path) -> None:
     out = tmp_path / "all.csv"
     assert main(["log", "merge", str(one), str(two), "-o", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}: 2 rows\n"
+    again = str(tmp_path / "again.csv")
+    assert main(["log", "merge", str(one), str(two), "-o", again, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"out": again, "rows": 2}
     assert main(["log", "merge", str(one), "-o", str(out)]) == 2
     assert "must not exist" in capsys.readouterr().err
     odd = write(tmp_path / "3.csv", "c", workload="another")

@@ -26,3 +26,19 @@ def test_a_host_is_for_a_device(capsys: Capture) -> None:
     flags = ["--supernet", "s", "--predictor", "p", "--budget-ms", "1", "-o", "b.json"]
     assert main(["search", *flags, "--host", "pi@board"]) == 2
     assert "'--host' is about '--device': give both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--space", "tiny"]])
+def test_a_device_that_is_not_there_is_told_before_options(
+    capsys: Capture, more: list[str]
+) -> None:
+    assert main(["profile", "--device", "jetson", *more]) == 7
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: Device 'jetson' is unavailable: this machine is not an NVIDIA")
+
+
+def test_every_missing_option_is_named_at_once(capsys: Capture) -> None:
+    assert main(["profile", "--device", "cpu"]) == 2
+    assert "Missing option '--log'. See automoe profile --help." in capsys.readouterr().err
+    assert main(["search", "--budget-ms", "3"]) == 2
+    assert "Missing options '-o' / '--out', '--supernet', '--predictor'." in capsys.readouterr().err

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from typing import Annotated
 
 import pytest
@@ -35,10 +33,11 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Error: Missing command. See automoe --help."),
         (["--bogus"], "Error: No such option: --bogus See automoe --help."),
-        (["log"], "Error: Missing command. See automoe log --help."),
         (["log", "bogus"], "Error: No such command 'bogus'. See automoe log --help."),
+        (["profil"], "No such command 'profil'. Did you mean 'profile'? See automoe --help."),
+        (["log", "chek"], "No such command 'chek'. Did you mean 'check'? See automoe log --help."),
+        (["fit", "a.csv", "-o", "p", "--gaol", "5%"], "Did you mean --goal? See automoe fit"),
         (["space", "--bogus", "tiny"], "Error: No such option: --bogus"),
         (["log", "merge", "a.csv", "--bogus", "-o", "b.csv"], "Error: No such option: --bogus"),
         (["log", "merge", "-o", "b.csv"], "Missing argument 'LOGS'."),
@@ -57,9 +56,3 @@ def test_wrong_usage_is_one_line(capsys: Capture, arguments: list[str], message:
     (line,) = printed.err.splitlines()
     assert message in line
     assert printed.out == ""
-
-
-def test_the_commands_load_nothing_heavy() -> None:
-    code = "import automoe.cli.main, sys; print({'torch', 'onnx', 'pandas'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

@@ -57,6 +57,20 @@ def test_the_report_in_json(fitted: tuple[Path, str]) -> None:
     assert report["features"] == ["gflops", "widths.mean", "widths.sum", "widths.count"]
 
 
+def test_a_fit_and_a_log_have_pages(log: Path, tmp_path: Path, capsys: Capture) -> None:
+    page, predictor = tmp_path / "new" / "fit.html", tmp_path / "p"
+    chosen = ["--target", "encoder_ms", "--feature", "gflops", "--html", str(page)]
+    assert main(["fit", str(log), "-o", str(predictor), *chosen]) == 0
+    text = page.read_text()
+    assert "mean error on rows that it had not seen" in text
+    command = f"automoe fit {log} --out {predictor} --target encoder_ms --feature gflops --html"
+    assert f"{command} {page}" in text
+    of_log = tmp_path / "log.html"
+    assert main(["log", "show", str(log), "--html", str(of_log)]) == 0
+    assert "widths" in of_log.read_text()
+    assert f"page: {of_log}" in capsys.readouterr().err
+
+
 def test_input_columns_come_back_as_they_were_written(
     predictor: Path, capsys: Capture, tmp_path: Path
 ) -> None:
@@ -65,11 +79,18 @@ def test_input_columns_come_back_as_they_were_written(
     assert main(["predict", str(predictor), str(table)]) == 0
     printed = capsys.readouterr()
     header, *rows = csv.reader(printed.out.splitlines())
-    assert header == ["name", "gflops", "widths", "predicted_ms", "lower_ms", "upper_ms"]
+    columns = ["predicted_ms", "lower_ms", "upper_ms", "outside"]
+    assert header == ["name", "gflops", "widths", *columns]
+    assert [row[-1] for row in rows] == ["False", "True"]
     assert [row[:3] for row in rows] == [["007", "2.50", "32_64"], ["008", "400", "16_16"]]
     assert "1 of 2 rows lie outside the log" in printed.err
+    assert main(["predict", str(predictor), str(table), "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["outside"]) for each in records] == [("007", False), ("008", True)]
+    assert records[0]["predicted_ms"] == pytest.approx(float(rows[0][3]), abs=1e-6)
     for row in rows:
-        predicted, low, high = map(float, row[3:])
+        predicted, low, high = map(float, row[3:-1])
+        assert all(len(text.partition(".")[2]) == 6 for text in row[3:-1])
         assert 0 < low <= predicted <= high
 
 
@@ -95,7 +116,8 @@ def test_a_table_in_json_is_predicted_and_what_was_done_to_it_is_said(
     rows.write_text('{"gflops": "3.5 GFLOP", "widths": [16, 32], "encoder": 6}\n')
     assert main(["predict", str(predictor), str(rows)]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[0] == "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms"
+    header = "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms,outside"
+    assert printed.out.splitlines()[0] == header
     assert printed.err.splitlines()[0] == "units are read: '3.5 GFLOP' as 3.5 in 'gflops'"
 
 

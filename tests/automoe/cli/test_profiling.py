@@ -3,7 +3,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from support.small_text import small_space
 
 from automoe.cli.main import main
@@ -12,6 +15,20 @@ from automoe.latency.architecture_profiling import ProfileSummary
 from profilers import FailedPoint, Protocol, read_log
 
 Capture = pytest.CaptureFixture[str]
+
+
+def open_model(inner: int | None = None) -> onnx.ModelProto:
+    """A model with open sizes; with ``inner`` it makes rows of so many numbers."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "length"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    nodes = [helper.make_node("Exp", ["x"], ["y"])]
+    weights = []
+    if inner is not None:
+        weights = [onnx.numpy_helper.from_array(np.array([-1, inner], np.int64), "shape")]
+        nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [x], [y], weights)
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
 
 
 @pytest.fixture
@@ -50,6 +67,58 @@ def test_some_failures_are_named_and_exit_partial(
     printed = capsys.readouterr()
     assert "a1 could not be measured: it broke" in printed.err
     assert printed.out == f"{log}: 1 measured (quality 1 B; 0 flagged), 0 there before, 1 failed\n"
+
+
+def test_a_measured_model_is_told_with_its_interval(capsys: Capture, tmp_path: Path) -> None:
+    model, log = tmp_path / "m.onnx", tmp_path / "m.csv"
+    onnx.save(open_model(), model)
+    command = ["profile", "--device", "cpu", "--model", str(model), "--fast", "--log", str(log)]
+    for _ in range(2):  # also when it was there before
+        assert main(command) == 0
+        printed = capsys.readouterr()
+        (row,) = read_log(log)
+        shown = printed.out.splitlines()[-1].split()
+        low, high = float(shown[2]), float(shown[4])
+        assert shown[0] == row["point_id"]
+        assert shown[1] == f"{float(row['latency_ms']):.4g}"
+        assert 0.99 * float(row["ci_low_ms"]) < low <= float(row["ci_low_ms"])
+        assert float(row["ci_high_ms"]) <= high < 1.01 * float(row["ci_high_ms"])
+
+
+def test_sizes_that_nobody_gave_are_named_with_the_option(capsys: Capture, tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    onnx.save(open_model(inner=8), model)  # a length of 1 makes no rows of 8
+    command = ["profile", "--device", "cpu", "--model", str(model), "--log", str(tmp_path / "l")]
+    assert main(command) == 2
+    note, error = capsys.readouterr().err.splitlines()
+    assert note == (
+        "Open sizes of input 'x' are taken as 1: 'batch', 'length'. --input-shape x=1x30 gives "
+        "others."
+    )
+    assert error.startswith("Error: ")
+    assert "--input-shape" in error
+
+
+@pytest.mark.parametrize(("n_disturbed", "is_told"), [(2, True), (1, False)])
+def test_rows_that_are_all_disturbed_come_with_a_remedy(
+    capsys: Capture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_disturbed: int,
+    is_told: bool,
+) -> None:
+    def measured(architectures: Any, **settings: Any) -> ProfileSummary:
+        flags = {"contended": n_disturbed, "ci_unmet": 2}
+        return ProfileSummary(2, 0, 2, (), {"C": 2}, n_disturbed=n_disturbed, flags=flags)
+
+    monkeypatch.setattr(profiling, "profile_architectures", measured)
+    log = str(tmp_path / "l.csv")
+    command = ["profile", "--device", "cpu", "--space", "tiny", "-n", "2", "--log", log]
+    assert main(command) == 0
+    told = capsys.readouterr().err
+    assert ("All 2 rows are disturbed" in told) is is_told
+    assert ("contended: other programs used the cores; end them" in told) is is_told
+    assert ("Next: automoe doctor --device cpu; then measure into another" in told) is is_told
 
 
 @pytest.mark.parametrize(
@@ -124,6 +193,7 @@ def test_bad_flags_are_one_clear_line(
             ["--model", "m.onnx", "--beam", "5", "--precision", "int8"],
             "'--beam', '--precision' can",
         ),
+        (["--model", "m.onnx", "--batch", "8"], "give --input-shape NAME=8x..."),
         (["--archs", "a.jsonl", "-n", "3"], "'-n' cannot be combined with '--archs'"),
         (["--space", "tiny", "--input-shape", "x=1"], "'--input-shape' is for '--model'. Got"),
         (["--space", "tiny", "--input", "x=1"], "'--input' is for '--model'. Got"),

@@ -2,7 +2,9 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,14 +15,21 @@ import pandas as pd
 import pytest
 from support.small_text import small_space, write_corpus
 
+import automoe
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.main import main
-from automoe.cli.search_inputs import require_same_vocabulary, with_trace
+from automoe.cli.search_inputs import with_trace
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
-from automoe.search import Workers, assembly, expected_time, objective_fitness
+from automoe.search import (
+    Workers,
+    assembly,
+    expected_time,
+    objective_fitness,
+    require_same_vocabulary,
+)
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import open_corpus
 from automoe.training import vocabulary_for
@@ -171,7 +180,7 @@ def test_another_budget_computes_no_loss_again(
     cache = Path(files[0]) / "fitness.jsonl"
     assert main([*search, "--budget-ms", "9"]) == 0
     first = cache.read_text().splitlines()
-    (tmp_path / "best.json.state.jsonl").unlink()
+    (tmp_path / "best.json.files/state.jsonl").unlink()
     assert main([*search, "--budget-ms", "9"]) == 0
     assert cache.read_text().splitlines() == first
     entries = [line for line in first if line]
@@ -185,7 +194,8 @@ def test_results_whose_names_differ_after_a_dot_share_no_file(
         out = str(tmp_path / f"best-{budget}")
         assert main([*search, "--budget-ms", budget, "-o", out]) == 0
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"best-9.state.jsonl", "best-9.5.state.jsonl"} < names
+    assert names == {"best-9", "best-9.files", "best-9.5", "best-9.5.files"}
+    assert (tmp_path / "best-9.files/.gitignore").read_text() == "*\n"
 
 
 def test_a_result_that_cannot_be_written_is_refused_before_the_search(
@@ -205,12 +215,17 @@ def test_a_search_on_other_text_does_not_go_on(
     valid = other / "valid.en"
     valid.write_text(valid.read_text().replace("house", "horse"))
     assert main([*search, "--budget-ms", "9", "--data", str(other)]) == 2
-    assert "belongs to a search with other settings" in capsys.readouterr().err
+    refusal = capsys.readouterr().err
+    assert "belongs to a search with other settings" in refusal
+    command = refusal.rpartition("to search again: ")[2]
+    assert shlex.split(command) == ["rm", "-r", str(tmp_path / "best.json.files")]
+    subprocess.run(shlex.split(command), check=True)
+    assert main([*search, "--budget-ms", "9", "--data", str(other)]) == 0
 
 
 def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path) -> None:
     assert main([*search, "--budget-ms", "12", "--halvings", "1"]) == 0
-    lines = (tmp_path / "best.json.state.jsonl").read_text().splitlines()[1:]
+    lines = (tmp_path / "best.json.files/state.jsonl").read_text().splitlines()[1:]
     told = [entry["fitness"] for line in lines for entry in json.loads(line)]
     assert len(told) == 12 + 2 * 10
     assert told.count(None) == 6 + 2 * 5
@@ -266,8 +281,35 @@ def test_a_certificate_is_of_the_device_that_was_measured(
     assert main(simulated) == 2
     told = capsys.readouterr().err
     assert "'device_fingerprint' must be" in told
-    assert "Choose another output, or delete all files named" in told
+    assert (
+        f"Choose another output, or measure again: rm {tmp_path}/best.json.files/verification*"
+        in told
+    )
     assert result(tmp_path) == before
+
+
+def test_python_finds_what_the_command_finds(
+    simulated: list[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    assert main(simulated) == 0
+    settings = automoe.SearchSettings(
+        budget_ms=12,
+        generations=1,
+        population=4,
+        parents=1,
+        mutants=5,
+        crossovers=5,
+        verify_top=2,
+        verify_most=2,
+    )
+    out = tmp_path / "own.json"
+    supernet, predictor = map(Path, files)
+    searched = automoe.search_under_budget(
+        settings, supernet=supernet, predictor=predictor, out=out, device="simulated"
+    )
+    assert json.loads(out.read_text()) == result(tmp_path)
+    assert searched.verification.winner.architecture.id in repr(searched)
+    assert "<th" in searched._repr_html_()
 
 
 def test_a_certified_result_is_not_replaced_by_a_prediction(
@@ -370,7 +412,7 @@ def test_the_cache_of_a_supernet_that_is_read_only_is_beside_the_result(
     shared = [str(supernet) if word == files[0] else word for word in search]
     assert main([*shared, "--budget-ms", "12"]) == 0
     assert not (supernet / "fitness.jsonl").exists()
-    assert (tmp_path / "best.json.fitness.jsonl").read_text().count("\n") > 10
+    assert (tmp_path / "best.json.files/fitness.jsonl").read_text().count("\n") > 10
 
 
 @pytest.mark.parametrize("objective", ["loss", "bleu"])
@@ -394,7 +436,7 @@ def test_without_a_number_of_generations_they_suit_the_space(
 ) -> None:
     chosen = [*without_generations(search), "--budget-ms", "12"]
     assert main(chosen) == 0
-    state = tmp_path / "best.json.state.jsonl"
+    state = tmp_path / "best.json.files/state.jsonl"
     lines = state.read_text().splitlines()
     assert SPACE.count == pytest.approx(4.0e7, rel=0.01)
     assert len(lines) == 1 + 11
@@ -409,7 +451,7 @@ def test_a_search_of_an_earlier_release_keeps_the_generations_of_the_paper(
 ) -> None:
     chosen = [*without_generations(search), "--budget-ms", "12"]
     assert main([*chosen, "--generations", "30"]) == 0  # which is what it began with
-    state = tmp_path / "best.json.state.jsonl"
+    state = tmp_path / "best.json.files/state.jsonl"
     lines = state.read_text().splitlines()
     assert "generations" not in json.loads(lines[0])
     state.write_text("".join(f"{line}\n" for line in lines[:4]))
@@ -435,7 +477,7 @@ def test_the_time_of_a_search_that_goes_on_is_that_of_what_is_left(
 ) -> None:
     own = [*search, "--budget-ms", "12", "--objective", f"{__name__}:n_experts"]
     assert main(own) == 0
-    state = tmp_path / "best.json.state.jsonl"
+    state = tmp_path / "best.json.files/state.jsonl"
     state.write_text("".join(f"{line}\n" for line in state.read_text().splitlines()[:2]))
     capsys.readouterr()
     assert main(own) == 0

@@ -1,9 +1,12 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from automoe.cli.training import training_settings
-from automoe.training import SettingsError, TrainingSettings
+from automoe.cli.training import _conclude, training_settings
+from automoe.training import SettingsError, TrainingResult, TrainingSettings
+from automoe.training.checkpoint import Record
+from automoe.training.kept_weights import FinalWeights
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
@@ -39,3 +42,15 @@ def test_a_number_that_is_whole_may_be_written_with_an_exponent(tmp_path: Path) 
     file = tmp_path / "settings.yaml"
     file.write_text("updates: 1e3\n")
     assert training_settings(file, TrainingSettings()).updates == 1000
+
+
+def test_a_training_tells_its_outcome_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = Record(update=3, train_loss=2.0, valid_loss=1.5, subnet_losses={"smallest": 1.75})
+    final = FinalWeights((3,), "best", 1, 1.5, {"smallest": 1.75})
+    _conclude(tmp_path, TrainingResult((record,), 2, final), as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["out"] == str(tmp_path)
+    assert (told["resumed_at"], told["final"]["valid_loss"]) == (2, 1.5)
+    assert told["history"] == [record.to_dict()]

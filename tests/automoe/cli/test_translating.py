@@ -19,6 +19,9 @@ class Shouting:
         return SimpleNamespace(text=sentence.upper())
 
 
+_OPEN = TranslateOptions.open
+
+
 @pytest.fixture(autouse=True)
 def _translator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TranslateOptions, "open", lambda _options, _model: Shouting())
@@ -61,3 +64,14 @@ def test_a_mark_before_the_first_line_is_no_word(
     _feed(monkeypatch, b"\xef\xbb\xbf\xff")
     assert main(["translate", str(tmp_path)]) == 2
     assert "line 1, byte 4: 0xff" in capsys.readouterr().err
+
+
+def test_a_supernet_is_told_how_it_becomes_a_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(TranslateOptions, "open", _OPEN)
+    supernet = Path(__file__).parents[2] / "earlier_files/supernet"
+    assert main(["translate", str(supernet)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"'{supernet}' is a supernet, which is not exported. Finetune" in line
+    assert f"automoe finetune best.json --supernet {supernet} -o model" in line

@@ -85,9 +85,11 @@ def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(
         assert 0 < entry["active_params"] <= entry["params"]
         assert entry["flops"] > 0
     assert result["latency_ms"]["ci_high"] <= result["budget_ms"]
+    assert all(sum(shares) == pytest.approx(1) for shares in result["expert_load"].values())
     assert "<svg" in (folder / "report.html").read_text()
     _runs_again_without_doing_anything_again(config, folder, result)
     _a_search_alone_gives_the_same_fields(folder, result)
+    _is_drawn_and_compared_again(folder, capsys)
 
 
 def _runs_again_without_doing_anything_again(
@@ -99,6 +101,20 @@ def _runs_again_without_doing_anything_again(
     assert json.loads((folder / "result.json").read_text()) == result
 
 
+def _is_drawn_and_compared_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, both = folder / "report.html", folder.parent / "both.html"
+    before = page.read_text()
+    page.unlink()
+    assert main(["report", str(folder)]) == 0
+    assert page.read_text() == before
+    capsys.readouterr()
+    assert main(["report", "--compare", str(folder), str(folder), "-o", str(both)]) == 0
+    printed = capsys.readouterr()
+    assert "latency over that of dense" in printed.out
+    assert printed.err == ""  # equal conditions need no warning
+    assert "<svg" in both.read_text()
+
+
 def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object]) -> None:
     best = folder.parent / "best.json"
     where = ["--supernet", str(folder / "supernet"), "--predictor", str(folder / "predictor.skops")]
@@ -106,7 +122,7 @@ def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object
     sizes = "--population 6 --parents 3 --mutants 2 --crossovers 2 --generations 2"
     assert main(["search", *where, *how.split(), *sizes.split(), "-o", str(best)]) == 0
     of_search = json.loads(best.read_text())
-    models = {"baseline", "bleu", "bleu_signature", "chrf"}  # which run alone trains
+    models = {"expert_load", "baseline", "bleu", "bleu_signature", "chrf"}  # which run alone trains
     assert of_run.keys() - models == of_search.keys()
     for name in ("feasibility", "predicted_on", "objective", "workload", "space", "n_evaluated"):
         assert of_run[name] == of_search[name]
@@ -203,6 +219,14 @@ def test_the_model_of_another_winner_is_set_aside(tmp_path: Path) -> None:
     assert _claimed_folder(other, folder) == folder
     assert (folder / "trained").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["winner", f"winner-{one.id}"]
+
+
+@pytest.mark.parametrize("given", [[], ["run", "--compare", "run", "run"]])
+def test_a_report_is_of_one_run_or_compares_two(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", *given]) == 2
+    assert "either the folder of a run or --compare" in capsys.readouterr().err
 
 
 def test_an_unfinished_run_has_no_report(

@@ -20,11 +20,23 @@ def test_heads_and_cross_span_are_written_out(sparse: Architecture) -> None:
 
 
 def test_no_bar_leaves_the_drawing(sparse: Architecture) -> None:
-    root = ElementTree.fromstring(draw_architecture(sparse))
-    height = float(root.attrib["viewBox"].split()[3])
-    bars = [bar.attrib for bar in root.iter("rect")]
-    assert all(float(b["y"]) > 0 and float(b["y"]) + float(b["height"]) <= height for b in bars)
+    for stack in _stacks(sparse):
+        width, height = map(float, stack.attrib["viewBox"].split()[2:])
+        bars = [bar.attrib for bar in stack.iter("rect")]
+        assert all(float(b["y"]) > 0 and float(b["y"]) + float(b["height"]) <= height for b in bars)
+        assert all(float(b["x"]) + float(b["width"]) <= width for b in bars)
 
 
 def test_the_drawing_has_a_name(sparse: Architecture) -> None:
-    assert sparse.id in ElementTree.fromstring(draw_architecture(sparse)).attrib["aria-label"]
+    encoder, decoder = (stack.attrib["aria-label"] for stack in _stacks(sparse))
+    assert encoder.startswith(f"encoder of architecture {sparse.id}")
+    assert decoder.startswith(f"decoder of architecture {sparse.id}")
+
+
+def test_two_architectures_can_share_a_scale(sparse: Architecture) -> None:
+    (first, *_) = re.findall(r' width="([^"]+)" height="10"', draw_architecture(sparse, widest=128))
+    assert float(first) == 150 * 16 / 128
+
+
+def _stacks(architecture: Architecture) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(f"<p>{draw_architecture(architecture)}</p>"))

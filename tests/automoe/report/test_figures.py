@@ -6,11 +6,17 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from support.contrast import contrast
 
 from automoe.report import Candidate
 from automoe.report.figures import (
+    GENERATIONS,
     drift_figure,
     fit_figures,
+    intervals_figure,
+    latency_figure,
+    load_figure,
     search_figure,
     training_figure,
 )
@@ -80,7 +86,7 @@ def test_drift_follows_the_clock_not_the_file(plotted: list[Any], log: pd.DataFr
 
 def test_validation_is_drawn_where_it_was_computed(plotted: list[Any]) -> None:
     training_figure([Record(10, 5.0, None), Record(20, 4.0, 4.5)])
-    assert plotted == [([10, 20], [5, 4]), ([20], [4.5])]
+    assert plotted[:2] == [([10, 20], [5, 4]), ([20], [4.5])]
 
 
 def test_a_figure_is_named_themed_and_refers_to_its_own_ids_only(predictor: Predictor) -> None:
@@ -92,3 +98,52 @@ def test_a_figure_is_named_themed_and_refers_to_its_own_ids_only(predictor: Pred
     ids = re.findall(r'\bid="([^"]+)"', svg)
     assert used <= set(ids)
     assert len(ids) == len(set(ids))
+
+
+def _titles(svg: str) -> list[str]:
+    return re.findall(r"<title>(.*?)</title>", svg)
+
+
+def test_every_candidate_says_on_hovering_what_it_is(
+    candidates: list[Candidate], result: dict[str, Any]
+) -> None:
+    titles = _titles(search_figure(candidates, result))
+    assert titles[:2] == [
+        "slow: at most 9 ms, loss 2, generation 1",
+        "beaten: at most 8 ms, loss 3.5, generation 0",
+    ]
+    assert titles[4] == f"{result['architecture_id']}: at most 7 ms, loss 3, generation 1, returned"
+
+
+def test_rows_say_on_hovering_what_they_are(predictor: Predictor, log: pd.DataFrame) -> None:
+    figures = fit_figures(predictor)
+    assert _titles(figures["parity"])[0] == "row 1: predicted 5 ms, measured 4 ms"
+    assert _titles(figures["residuals"])[1] == "row 2: 1.200 times the prediction"
+    assert _titles(drift_figure(log)) == ["row 1: 1.020", "row 2: 1.000", "row 3: 1.010"]
+
+
+def test_a_feature_is_named_in_words(predictor: Predictor) -> None:
+    effect = Effect("feature_encoder_ffn_mflops", 1, 3, 0.5)
+    report = replace(predictor.report, effects=(effect,))
+    svg = fit_figures(replace(predictor, report=report))["effects"]
+    assert _titles(svg) == ["encoder feed-forward (MFLOPs): +0.5 ms"]
+    assert "feature_" not in svg
+
+
+def test_intervals_and_loads_tell_their_numbers() -> None:
+    svg = intervals_figure([("returned, 1", 6.0, 5.5, 6.5)], budget_ms=7.0, name="sessions")
+    assert set(_titles(svg)) == {"returned, 1: 6 ms, 95 % interval 5.5 to 6.5 ms"}
+    assert _titles(load_figure({"encoder 1": [0.25, 0.75]})) == [
+        "encoder 1, expert 1: 25.0% of the tokens",
+        "encoder 1, expert 2: 75.0% of the tokens",
+    ]
+
+
+def test_a_long_log_is_thinned_out() -> None:
+    assert 200 <= len(_titles(latency_figure([1.0] * 5000))) <= 400
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#161616"])
+def test_every_generation_is_visible_in_the_light_and_in_the_dark(paper: str) -> None:
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        assert contrast(to_hex(GENERATIONS(share)), paper) >= 3

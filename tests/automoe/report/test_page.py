@@ -35,7 +35,7 @@ class _Tables(HTMLParser):
             self.rows[self._row[0]] = self._row[1:]
 
     def handle_data(self, data: str) -> None:
-        if self._tag in ("th", "td"):
+        if self._tag in ("th", "td", "time"):
             self._row.append(data)
         elif self._tag == "h2":
             self.headings.append(data)
@@ -62,14 +62,15 @@ def test_the_winner_stands_beside_the_largest_dense_one(page: str) -> None:
 
 def test_what_was_not_measured_is_a_dash(page: str) -> None:
     rows = _Tables(page).rows
-    assert rows["BLEU"] == ["20", "\N{EN DASH}", "\N{EN DASH}"]
+    assert rows["BLEU"] == ["20.0", "\N{EN DASH}", "\N{EN DASH}"]
     assert rows["latency, upper bound"] == ["7 ms", "\N{EN DASH}", "\N{EN DASH}"]
 
 
-def test_a_certified_run_says_so_with_its_interval(page: str) -> None:
-    assert "<strong>Certified</strong>\nfor a budget of 7.5 ms: it fits." in page
-    assert "Measured: 6.25 ms (95 % interval 6.125 to 6.375 ms)." in page
-    assert "Predicted: 6.5 ms, at most 7 ms with confidence 0.95." in page
+def test_the_verdict_says_its_numbers_once(page: str) -> None:
+    assert "<strong>Certified</strong>: it fits." in page
+    verdict = page[page.index('class="verdict good"') : page.index("<nav")]
+    assert re.findall(r"[\d.]+ ms", verdict) == []
+    assert "0.50 times the latency of the largest dense model" in verdict
 
 
 def test_an_uncertified_run_without_measurement_invents_none(plain: ReportContents) -> None:
@@ -77,7 +78,7 @@ def test_an_uncertified_run_without_measurement_invents_none(plain: ReportConten
     result = {**plain.result, "certified": False, "latency_ms": nothing, "device": None}
     page = render(replace(plain, result=result))
     assert "<strong>Not certified</strong>" in page
-    assert "Measured: \N{EN DASH} (95 % interval \N{EN DASH} to \N{EN DASH} ms)." in page
+    assert "times the latency" not in page
 
 
 def test_the_competing_models_are_listed(page: str) -> None:
@@ -86,8 +87,43 @@ def test_the_competing_models_are_listed(page: str) -> None:
     assert rows["flops"] == ["12.3 %", "25.0 %", "50.0 %", "0.800"]
 
 
-def test_flags_are_counted(page: str) -> None:
-    assert "Flagged rows: ci_unmet 1, contended 2." in page
+def test_flags_are_counted_and_explained(page: str) -> None:
+    assert "<dt>ci_unmet: 1 row</dt>" in page
+    assert "<dt>contended: 2 rows</dt><dd>other programs used the cores; end them" in page
+
+
+def test_the_noise_of_each_session_is_told(contents: ReportContents, log: pd.DataFrame) -> None:
+    session = log.assign(
+        ci_low_ms=log["latency_ms"] * 0.98,
+        ci_high_ms=log["latency_ms"] * 1.02,
+        point_id=["a", "b", "c"],
+        flags="",
+    )
+    rows = _Tables(render(replace(contents, verification=[session]))).rows
+    assert rows["profiling"] == ["3", "\N{EN DASH}", "1.000 to 1.020", "2"]
+    assert rows["verifying"] == ["3", "2.0 %", "1.000 to 1.020", "0"]
+
+
+def test_the_run_can_be_repeated_from_the_page(contents: ReportContents) -> None:
+    page = render(replace(contents, config='{"name": "mine"}', folder="runs/mine"))
+    assert "{&#34;name&#34;: &#34;mine&#34;}" in page
+    assert "automoe report runs/mine -o report.html" in page
+
+
+def test_the_front_is_told_as_a_table(page: str, sparse: Architecture) -> None:
+    rows = _Tables(page).rows
+    assert rows["fast"] == ["5 ms", "4 ms", "4.000"]
+    assert rows[f"{sparse.id} (returned)"] == ["7 ms", "6 ms", "3.000"]
+    assert "beaten" not in rows
+
+
+def test_wide_intervals_do_not_contradict_a_small_error(contents: ReportContents) -> None:
+    explanation = "This does not contradict the smaller error"
+    assert explanation not in render(contents)
+    assert contents.predictor
+    noisy = replace(contents.predictor.report, noise_floor=0.175)
+    page = render(replace(contents, predictor=replace(contents.predictor, report=noisy)))
+    assert explanation in page
 
 
 def test_provenance_comes_from_the_run(page: str) -> None:
@@ -95,9 +131,9 @@ def test_provenance_comes_from_the_run(page: str) -> None:
     assert rows["device"] == ["EPYC (abc)"]
     assert rows["runtime"] == ["onnxruntime 1.22.0"]
     assert rows["seed"] == ["3"]
-    assert rows["measured"] == [
-        "2026-01-01T00:00:00+00:00 to 2026-01-01T00:02:00+00:00 (UTC), 3 rows"
-    ]
+    assert rows["first measured"] == ["2026-01-01 00:00:00 UTC"]
+    assert rows["last measured"] == ["2026-01-01 00:02:00 UTC"]
+    assert rows["rows of the log"] == ["3"]
 
 
 def test_every_part_has_its_section(page: str) -> None:
@@ -151,7 +187,7 @@ def test_ids_are_unique_on_the_page(page: str) -> None:
 
 def test_every_picture_has_a_name(page: str) -> None:
     pictures = re.findall(r"<svg[^>]*>", page)
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     assert all('role="img"' in each and "aria-label=" in each for each in pictures)
 
 
@@ -160,7 +196,7 @@ def test_the_same_contents_give_the_same_page(contents: ReportContents, page: st
 
 
 def test_the_drawing_is_of_the_returned_architecture(page: str, sparse: Architecture) -> None:
-    assert f"Architecture {sparse.id}: experts" in page
+    assert f"encoder of architecture {sparse.id}: experts" in page
     assert page.count('class="expert"') == 7
 
 
@@ -178,7 +214,7 @@ def test_a_predictor_that_was_really_fitted_is_shown(plain: ReportContents) -> N
         }
     )
     page = render(replace(plain, log=log, predictor=fit_log(log)))
-    assert "30 measurements; the model that predicts is" in page
-    assert "Flagged rows: none." in page
+    assert "30 measurements were fitted" in page
+    assert "No row is flagged." in page
     # The architecture, parity, residuals, calibration, effects, learning curve and drift.
     assert page.count("<figure") == 7

@@ -42,6 +42,7 @@ def test_load_and_entropy_by_hand(space: SearchSpace) -> None:
             "decoder.0/entropy": 1.5 * math.log(2),
         }
     )
+    assert use.loads() == {"encoder 2": pytest.approx([1 / 3, 2 / 3]), "decoder 1": [0, 0, 1]}
 
 
 def test_every_sparse_layer_of_a_model_is_there(space: SearchSpace, data: TrainingData) -> None:

@@ -273,6 +273,11 @@ def test_progress_tells_what_has_just_been_done(device: ScriptedDevice, sentinel
         ("block", 3, 0, 10.0),
         ("done", 3, 1, 10.0),
     ]
+    assert {(item.rounds, item.target) for item in progress} == {
+        (PROTOCOL.max_rounds, PROTOCOL.target_half_width)
+    }
+    # The interval of two blocks is known when the third one is told.
+    assert [item.half_width is None for item in progress] == [True, True, True, False, False]
 
 
 def test_leaving_the_session_early_ends_its_worker(device: ScriptedDevice, sentinel: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_second_log_of_another_search_is_refused(bench: Bench, drawn: list[Arc
     cells[level] = str(2 * float(cells[level]))
     with bench.log.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([rows[0].split(","), cells])
-    with pytest.raises(LogError, match=r"belong to different searches.* delete all files named"):
+    with pytest.raises(LogError, match=r"belong to different searches.* or measure again: rm "):
         bench.measure_again(drawn[0], no_progress)
 
 
@@ -155,7 +155,7 @@ def test_what_another_device_measured_is_refused_though_nothing_is_left_to_measu
     bench.measure(drawn[:1], no_progress)
     bench.measure_again(drawn[0], no_progress)
     other = replace(bench, info=replace(bench.info, power_mode="15W"))
-    message = f"'power_mode' must be .*{log}. Got '15W'.* Choose another output, or delete all"
+    message = f"'power_mode' must be .*{log}. Got '15W'.* Choose another output, or measure again"
     if log == "verification.csv":
         with pytest.raises(LogError, match=message):
             other.measure(drawn[:1], no_progress)
@@ -221,7 +221,7 @@ def test_what_another_runtime_measured_is_refused_though_nothing_is_left_to_meas
     with bench.log.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, row])
     of_tensorrt = replace(bench, runtime="tensorrt")
-    message = "'runtime' must be 'onnxruntime' .* Got 'tensorrt'.* delete all files named"
+    message = "'runtime' must be 'onnxruntime' .* Got 'tensorrt'.* or measure again: rm "
     with pytest.raises(LogError, match=message):
         of_tensorrt.measure(drawn[:1], no_progress)
     bench.measure(drawn[:1], no_progress)

@@ -26,6 +26,7 @@ class Bench:
         self.calls: list[list[Architecture]] = []
         self.again: list[Architecture] = []
         self.failures: dict[str, str] = {}
+        self.deletion = "rm files/verification*"
 
     def measure(
         self, architectures: Sequence[Architecture], on_progress: Any
@@ -117,6 +118,28 @@ def test_what_fits_only_once_the_machines_drift_is_taken_back_is_not_certified(
     assert not found.certified
     assert "within 10 ms; 2 fit once corrected for the machine's drift" in found.reason
     assert "took 10.45 ms or more uncorrected: have the machine to yourself" in found.reason
+    assert found.reason.endswith("to measure again: rm files/verification*")
+
+
+@pytest.mark.parametrize(("n_contended", "is_told"), [(3, True), (1, False)])
+def test_a_busy_machine_is_named_where_nothing_fits(
+    candidates: list[Candidate], n_contended: int, is_told: bool
+) -> None:
+    class Busy(Bench):
+        def measure(
+            self, architectures: Sequence[Architecture], on_progress: Any
+        ) -> dict[Architecture, Measured | None]:
+            flags = [("contended", "ci_unmet")] * n_contended + [()] * len(architectures)
+            return {
+                a: Measured(14.88, 14, 15, 14.88, flag)
+                for a, flag in zip(architectures, flags, strict=False)
+            }
+
+    settings = SearchSettings(budget_ms=BUDGET_MS, verify_top=3)
+    reason = verify(candidates, settings, bench=Busy({})).reason
+    told = "other programs used the cores while 3 of 3 were measured, which makes them look slow"
+    assert (told in reason) is is_told
+    assert reason.endswith("measure again: rm files/verification*") is is_told
 
 
 def test_what_was_measured_before_is_judged_and_not_measured_again(

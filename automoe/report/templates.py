@@ -1,0 +1,59 @@
+"""This module fills the templates of the pages and writes their numbers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+NONE = "\N{EN DASH}"
+
+
+def filled(template: str, **content: Any) -> str:
+    """Return a page as HTML that loads no other file.
+
+    Args:
+        template: The file name of the template, beside this module.
+        content: The values that it shows. Text is escaped; ``Markup`` is not.
+    """
+    environment = Environment(
+        loader=PackageLoader("automoe.report", package_path="."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(number=number, percent=percent)
+    return environment.get_template(template).render(**content)
+
+
+def marked(figures: Mapping[str, str]) -> dict[str, Markup]:
+    """Return figures as HTML that is not escaped."""
+    return {name: Markup(svg) for name, svg in figures.items()}
+
+
+def moment(written: str) -> Markup:
+    """Return a time of a log, which is UTC, without its fractions and in one piece."""
+    return Markup("<time>{} UTC</time>").format(written[:19].replace("T", " "))
+
+
+def percent(share: float) -> str:
+    """Return a share as percent, with one decimal."""
+    return f"{100 * share:.1f} %"
+
+
+def number(
+    value: float | None, unit: str = "", *, rounded: Callable[[float], str] | None = None
+) -> str:
+    """Return a number with four digits and separated thousands, or a dash for None.
+
+    Args:
+        value: The number.
+        unit: Its unit.
+        rounded: The function that rounds it when it is a limit; None for the nearest number.
+    """
+    if value is None:
+        return NONE
+    if rounded is not None:
+        value = float(rounded(value))
+    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return f"{text} {unit}".strip()

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from automoe.report import render_log
+
+COMMAND = "automoe log show log.csv --html page.html"
+
+
+def test_a_table_of_others_shows_its_columns_and_latencies(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("batch,latency_s\n1,0.002\n2,0.003\n4,0.005\n")
+    page = render_log(path, command=COMMAND)
+    assert '<th scope="row">batch</th><td>1 to 4, 3 values</td>' in page
+    assert '<th scope="row">largest latency (ms)</th><td>5</td>' in page
+    assert "<title>row 2: 3 ms</title>" in page
+    assert COMMAND in page
+    assert "flags say" not in page
+
+
+def test_a_table_without_a_latency_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("batch,colour\n1,red\n2,blue\n")
+    page = render_log(path, command=COMMAND)
+    assert "No column looks like a latency." in page
+    assert "<svg" not in page
+
+
+def test_names_of_others_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("<b>batch,latency_ms\n1,2\n2,3\n")
+    assert "<b>" not in render_log(path, command=COMMAND)

@@ -269,7 +269,8 @@ def append_all(
 
 def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
     """Report a profiler's event in words; the skipped architectures count as done."""
-    note = f"{event.point_id}: {_WORDS[event.event]}".format(event.round, event.rounds)
+    words = _WORDS[event.event].format(event.round, event.rounds)
+    note = f"{event.point_id}: {words}"
     if event.median_ms is not None:
         note += f", {event.median_ms:.3g} ms"
     if event.half_width is not None:

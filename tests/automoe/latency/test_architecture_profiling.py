@@ -257,6 +257,15 @@ def test_progress_is_told_in_words(event: dict[str, Any], note: str) -> None:
     assert told == [(3, 7, note)]
 
 
+def test_progress_is_told_of_a_file_with_braces_in_its_name() -> None:
+    told: list[str] = []
+    progress = Progress(
+        done=1, total=5, point_id="net{a}-1", round=3, rounds=5, target=0.02, event="restart"
+    )
+    report_progress(lambda done, total, note="": told.append(note), 2, progress)
+    assert told == ["net{a}-1: block 3 of 5 starts in a new worker"]
+
+
 def test_failures_and_flags_are_counted(
     session: Session, chosen: list[Architecture], tmp_path: Path
 ) -> None:

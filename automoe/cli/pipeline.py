@@ -8,9 +8,10 @@ from cyclopts import Parameter
 
 from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import OUTPUT, JsonOptions, Options, argument
+from automoe.cli.options import OUTPUT, JsonOptions, argument
 from automoe.cli.outputs import require_there, require_writable
 from automoe.progress import duration
+from devices.rounding import rounded
 
 if TYPE_CHECKING:
     from automoe.pipeline import StagePlan
@@ -26,11 +27,11 @@ class RunOptions(JsonOptions):
     dry_run: bool = False
 
 
-class ReportOptions(Options):
+class ReportOptions(JsonOptions):
     """The output of the command.
 
     Attributes:
-        out: File of the page, HTML; default: report.html in the folder.
+        out: File of the page, HTML; default: report.html in the folder, and with --compare none.
         compare: Folders of two runs, to show side by side.
     """
 
@@ -78,28 +79,34 @@ def report(
     if out is not None:
         require_writable(out)
     if options.compare is not None:
-        _compare(*options.compare, out)
+        _compare(*options.compare, options)
     elif folder is not None:
         from automoe.pipeline import draw_report  # torch takes seconds to import
 
         written = out or folder / "report.html"
         draw_report(folder, written)
-        print(written)
+        if options.as_json:
+            print_json({"out": str(written)})
+        else:
+            print(written)
 
 
-def _compare(first: Path, second: Path, out: Path | None) -> None:
+def _compare(first: Path, second: Path, options: ReportOptions) -> None:
     """Print two runs side by side, and write their page if a file is named."""
     from automoe.pipeline import report_contents  # torch takes seconds to import
-    from automoe.report import compared_runs, names_of, render_comparison
+    from automoe.report import compared_runs, compared_values, names_of, render_comparison
 
     runs = report_contents(first), report_contents(second)
     rows, warning = compared_runs(*runs)
-    print_table(("", *names_of(*runs), "ratio"), rows)
     if warning:
         say(f"warning: {warning}")
-    if out is not None:
-        out.write_text(render_comparison(*runs), encoding="utf-8")
-        print(out)
+    if options.out is not None:
+        options.out.write_text(render_comparison(*runs), encoding="utf-8")
+        say(f"page: {options.out}")
+    if options.as_json:
+        print_json(compared_values(*runs))
+    else:
+        print_table(("", *names_of(*runs), "first / second"), rows)
 
 
 def _show_plan(config: Path, *, as_json: bool) -> None:
@@ -146,4 +153,4 @@ def _verdict(result: dict[str, Any]) -> list[str]:
 
 def _measured(entry: dict[str, Any]) -> str:
     measured = entry["latency_ms"]["measured"]
-    return "not measured" if measured is None else f"{measured:.4g} ms"
+    return "not measured" if measured is None else f"{rounded(measured)} ms"

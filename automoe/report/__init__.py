@@ -1,6 +1,11 @@
 """This package makes pages of runs, fits and logs: HTML that loads nothing else."""
 
-from automoe.report.comparing import compared_runs, names_of, render_comparison
+from automoe.report.comparing import (
+    compared_runs,
+    compared_values,
+    names_of,
+    render_comparison,
+)
 from automoe.report.contents import Candidate, ReportContents
 from automoe.report.fit_page import render_fit
 from automoe.report.log_page import render_log
@@ -11,6 +16,7 @@ __all__ = [
     "Candidate",
     "ReportContents",
     "compared_runs",
+    "compared_values",
     "headline_of",
     "names_of",
     "render",

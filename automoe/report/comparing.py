@@ -25,7 +25,7 @@ Row = tuple[str, str, str, str]
 
 
 def compared_runs(first: ReportContents, second: ReportContents) -> tuple[list[Row], str]:
-    """Return rows of a name, the values of both runs and a ratio, and a warning.
+    """Return rows of a name, the values of both runs and the first over the second, and a warning.
 
     The warning names the conditions in which the runs differ. It is empty when their latencies can
     be compared.
@@ -49,6 +49,21 @@ def compared_runs(first: ReportContents, second: ReportContents) -> tuple[list[R
     ]
     warning = f"The runs differ in {', '.join(different)}: their latencies cannot be compared."
     return rows, warning if different else ""
+
+
+def compared_values(first: ReportContents, second: ReportContents) -> dict[str, Any]:
+    """Return both runs as JSON types: their results as they are, and the same warning or None."""
+    runs = [
+        {
+            "name": name,
+            "folder": run.folder,
+            "predictor_mape": run.predictor and run.predictor.report.best.mape,
+            "n_evaluated": len(run.candidates),
+            "result": dict(run.result),
+        }
+        for name, run in zip(names_of(first, second), (first, second), strict=True)
+    ]
+    return {"runs": runs, "warning": compared_runs(first, second)[1] or None}
 
 
 def render_comparison(first: ReportContents, second: ReportContents) -> str:

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from automoe.report.contents import Candidate, pareto_front
 from automoe.training import Record
-from devices.rounding import rounded_up
+from devices.rounding import rounded, rounded_down, rounded_up
 from predictors import Predictor
 from predictors.figures import BLUE, INK, RED, TIP, drawings
 
@@ -124,7 +124,8 @@ def intervals_figure(rows: Sequence[Latency], *, budget_ms: float | None, name: 
         places = range(len(rows))
         labels, latency_ms, low_ms, high_ms = zip(*rows, strict=True)
         tips = [
-            f"{TIP}{label}: {ms:.4g} ms, 95 % interval {low:.4g} to {high:.4g} ms"
+            f"{TIP}{label}: {rounded(ms)} ms, "
+            f"95 % interval {rounded_down(low)} to {rounded_up(high)} ms"
             for label, ms, low, high in rows
         ]
         axes.hlines(places, low_ms, high_ms, color=BLUE, linewidth=2).set_urls(tips)
@@ -147,7 +148,7 @@ def latency_figure(latencies_ms: Sequence[float]) -> str:
     def draw(axes: Axes) -> None:
         points = axes.scatter(numbers, shown, s=10, color=BLUE)
         points.set_urls(
-            [f"{TIP}row {i}: {ms:.4g} ms" for i, ms in zip(numbers, shown, strict=True)]
+            [f"{TIP}row {i}: {rounded(ms)} ms" for i, ms in zip(numbers, shown, strict=True)]
         )
         if max(shown) > 30 * min(shown) > 0:
             axes.set(yscale="log")

@@ -61,7 +61,7 @@ def render(contents: ReportContents) -> str:
         sessions=list(_sessions(contents)),
         provenance=_provenance(contents),
         config=contents.config,
-        folder=contents.folder,
+        folder=contents.folder or "FOLDER",
     )
 
 

@@ -1,10 +1,14 @@
 """This module fills the templates of the pages and writes their numbers."""
 
+import re
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
+
+from devices.rounding import rounded as nearest
 
 NONE = "\N{EN DASH}"
 
@@ -23,12 +27,18 @@ def filled(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(number=number, percent=percent)
+    environment.filters.update(quoted=shlex.quote, tips=tips)
     return environment.get_template(template).render(**content)
 
 
 def marked(figures: Mapping[str, str]) -> dict[str, Markup]:
     """Return figures as HTML that is not escaped."""
     return {name: Markup(svg) for name, svg in figures.items()}
+
+
+def tips(svg: str) -> list[Markup]:
+    """Return the texts that a figure shows on hovering, for those who do not hover."""
+    return [Markup(text) for text in re.findall("<title>(.*?)</title>", svg)]
 
 
 def moment(written: str) -> Markup:
@@ -55,5 +65,5 @@ def number(
         return NONE
     if rounded is not None:
         value = float(rounded(value))
-    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    text = f"{value:,.0f}" if abs(value) >= 1e4 else nearest(value)
     return f"{text} {unit}".strip()

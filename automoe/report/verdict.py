@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from automoe.report.flags import explained
+from profilers.measuring.disturbance import CONTENDED, SLOW_CLOCK, THREADS, THROTTLED
 
-_OF_CERTIFIED = (
-    "A disturbance makes a latency longer, so the latency of an idle machine fits the budget as "
-    "well. The ratio to the largest dense model is less sure: measure on an idle machine before "
-    "you rely on it."
-)
-_OF_REFUSED = (
-    "A disturbance makes a latency longer, so more may fit on an idle machine: measure again when "
-    "nothing else runs."
+_SLOWING = {CONTENDED, THROTTLED, SLOW_CLOCK}
+_SLOWED = {
+    True: "Such a disturbance makes a latency longer, so the latency of an idle machine fits the "
+    "budget as well.",
+    False: "Such a disturbance makes a latency longer, so more may fit on an idle machine: measure "
+    "again when nothing else runs.",
+}
+_RATIO = (
+    "The ratio to the largest dense model is less sure: measure on an idle machine before you rely "
+    "on it."
 )
 
 
@@ -62,8 +65,12 @@ def _remark(result: Mapping[str, Any], *, is_certified: bool) -> str:
     if not names:
         return ""
     every = dict.fromkeys(flag for of_one in flags.values() for flag in of_one)
-    means = _OF_CERTIFIED if is_certified else _OF_REFUSED
-    return f"The measurement of the {names} is flagged ({explained(every)}). {means}"
+    sentences = [f"The measurement of the {names} is flagged ({explained(every)})."]
+    if _SLOWING.intersection(every) and THREADS not in every:  # more threads make it shorter
+        sentences.append(_SLOWED[is_certified])
+    if is_certified:
+        sentences.append(_RATIO)
+    return " ".join(sentences)
 
 
 def headline_of(result: Mapping[str, Any]) -> str:

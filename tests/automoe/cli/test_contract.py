@@ -63,7 +63,7 @@ CONTRACT = {
     """,
     "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
-    "report": "FOLDER --out/-o --compare",
+    "report": "FOLDER --out/-o --compare --json",
     "log show": "LOG --html --json",
     "log check": "LOG --target --unit --json",
     "log merge": "LOGS --out/-o* --json",

@@ -108,11 +108,17 @@ def _is_drawn_and_compared_again(folder: Path, capsys: pytest.CaptureFixture[str
     assert main(["report", str(folder)]) == 0
     assert page.read_text() == before
     capsys.readouterr()
-    assert main(["report", "--compare", str(folder), str(folder), "-o", str(both)]) == 0
+    compare = ["report", "--compare", str(folder), str(folder)]
+    assert main([*compare, "-o", str(both)]) == 0
     printed = capsys.readouterr()
     assert "latency over that of dense" in printed.out
-    assert printed.err == ""  # equal conditions need no warning
+    assert printed.err == f"page: {both}\n"  # equal conditions need no warning
     assert "<svg" in both.read_text()
+    assert main([*compare, "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert [run["folder"] for run in compared["runs"]] == [str(folder), str(folder)]
+    assert compared["runs"][1]["result"] == json.loads((folder / "result.json").read_text())
+    assert compared["warning"] is None
 
 
 def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object]) -> None:

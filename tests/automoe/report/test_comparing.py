@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from automoe.report import ReportContents, compared_runs, render_comparison
+from automoe.report import ReportContents, compared_runs, compared_values, render_comparison
 
 
 @pytest.fixture
@@ -33,6 +33,22 @@ def test_runs_on_other_devices_are_not_compared_silently(
         "The runs differ in device (abc and xyz): their latencies cannot be compared."
     )
     assert warning in render_comparison(contents, elsewhere)
+
+
+def test_the_values_of_both_runs_are_numbers(
+    contents: ReportContents, slower: ReportContents
+) -> None:
+    compared = compared_values(replace(contents, folder="runs/first"), slower)
+    first, second = compared["runs"]
+    assert (first["name"], first["folder"], second["name"]) == ("A run", "runs/first", "other")
+    assert (first["predictor_mape"], first["n_evaluated"]) == (0.031, 4)
+    assert second["result"]["latency_ms"]["measured"] == 12.5
+    assert compared["warning"] is None
+
+
+def test_the_command_can_be_typed_though_a_folder_has_a_space(contents: ReportContents) -> None:
+    page = render_comparison(replace(contents, folder="my runs/first"), contents)
+    assert "automoe report --compare &#39;my runs/first&#39; FOLDER -o" in page
 
 
 def test_the_page_has_both_fronts_and_both_architectures(

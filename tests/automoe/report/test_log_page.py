@@ -24,6 +24,14 @@ def test_a_table_without_a_latency_says_what_to_do(tmp_path: Path) -> None:
     assert "<svg" not in page
 
 
+def test_the_next_commands_can_be_typed_though_the_path_has_a_space(tmp_path: Path) -> None:
+    path = tmp_path / "my log.csv"
+    path.write_text("batch,latency_ms\n1,2\n2,3\n")
+    quoted = f"&#39;{path}&#39;"
+    page = render_log(path, command=COMMAND)
+    assert f"automoe log check {quoted}\nautomoe fit {quoted} -o latency.predictor" in page
+
+
 def test_names_of_others_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("<b>batch,latency_ms\n1,2\n2,3\n")

@@ -110,6 +110,19 @@ def test_the_run_can_be_repeated_from_the_page(contents: ReportContents) -> None
     assert "automoe report runs/mine -o report.html" in page
 
 
+def test_the_commands_can_be_typed_though_the_folder_has_a_space(
+    contents: ReportContents,
+) -> None:
+    page = render(replace(contents, folder="my runs/1"))
+    assert "automoe fit &#39;my runs/1/latency.csv&#39; --seed 3 -o predictor.skops" in page
+    assert "automoe predict &#39;my runs/1/predictor.skops&#39; &#39;my runs/1/winner/" in page
+
+
+def test_a_keyboard_reaches_the_values_of_each_figure(page: str) -> None:
+    assert "<summary>The 3 values of this figure</summary>" in page
+    assert "<li>row 1: predicted 5 ms, measured 4 ms</li>" in page
+
+
 def test_the_front_is_told_as_a_table(page: str, sparse: Architecture) -> None:
     rows = _Tables(page).rows
     assert rows["fast"] == ["5 ms", "4 ms", "4.000"]

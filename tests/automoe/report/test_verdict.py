@@ -49,6 +49,19 @@ def test_flags_of_the_baseline_alone_count_for_the_ratio(result: dict[str, Any])
     assert verdict.remark.startswith("The measurement of the largest dense model is flagged")
 
 
+@pytest.mark.parametrize(
+    "flags", [["ci_unmet"], ["restarted", "sentinel_drift"], ["threads", "contended"]]
+)
+def test_only_what_makes_a_latency_longer_is_said_to(
+    result: dict[str, Any], flags: list[str]
+) -> None:
+    certified = verdict_of(_with_flags(result, flags, []))
+    assert "longer" not in certified.remark
+    assert "The ratio to the largest dense model is less sure" in certified.remark
+    refused = verdict_of(_with_flags({**result, "certified": False}, flags, []))
+    assert refused.remark.endswith(").")
+
+
 def test_an_uncertified_result_stays_bad(result: dict[str, Any]) -> None:
     verdict = verdict_of(_with_flags({**result, "certified": False}, ["contended"], []))
     assert (verdict.word, verdict.kind) == ("Not certified", "bad")

@@ -1,4 +1,4 @@
-"""This module writes limits so that they hold as they are printed.
+"""This module writes numbers for people, and limits so that they hold as they are printed.
 
 A lower limit is rounded down and an upper limit is rounded up: an interval then contains what it
 contained before, and a budget that is named is feasible. All four packages print limits, and each
@@ -10,6 +10,16 @@ from math import isfinite
 
 _DIGITS = 4
 _EXACT = 1000  # digits, more than any number of double precision has
+
+
+def rounded(value: float, digits: int = _DIGITS) -> str:
+    """Return the nearest number of few digits as a text, without an exponent below a million.
+
+    Args:
+        value: The number, which is no limit.
+        digits: The number of significant digits, at most 6.
+    """
+    return f"{float(f'{value:.{digits}g}'):g}"
 
 
 def rounded_down(value: float, digits: int = _DIGITS, *, places: int | None = None) -> str:

@@ -5,6 +5,8 @@ Each package imports only what stands below it, so this module is in the lowest 
 
 from html import escape
 
+from devices.rounding import rounded
+
 
 class Shown:
     """A result that is shown as a few lines in a terminal and as a table in a notebook.
@@ -42,7 +44,7 @@ def _texts(content: dict[str, object]) -> dict[str, str]:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return rounded(value)
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_text(each)}" for name, each in value.items())
     if isinstance(value, tuple | list):

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from devices.rounding import rounded
 from predictors.conformal import left_out_coverage
 from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
@@ -65,7 +66,10 @@ def draw_parity(axes: Axes, unseen_ms: NDArray[np.float64], ratios: NDArray[np.f
     points = axes.scatter(unseen_ms, latency_ms, s=14, color=BLUE)
     rows = enumerate(zip(unseen_ms, latency_ms, strict=True), start=1)
     points.set_urls(
-        [f"{TIP}row {i}: predicted {guess:.4g} ms, measured {ms:.4g} ms" for i, (guess, ms) in rows]
+        [
+            f"{TIP}row {i}: predicted {rounded(guess)} ms, measured {rounded(ms)} ms"
+            for i, (guess, ms) in rows
+        ]
     )
     ends = [min(latency_ms.min(), unseen_ms.min()), max(latency_ms.max(), unseen_ms.max())]
     axes.plot(ends, ends, color=INK, linewidth=1)

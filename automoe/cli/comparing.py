@@ -8,7 +8,7 @@ from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, argument
 from automoe.cli.share import share_of
-from devices.rounding import rounded_down, rounded_up
+from devices.rounding import rounded, rounded_down, rounded_up
 
 if TYPE_CHECKING:
     from profilers import Comparison
@@ -75,7 +75,7 @@ def _print(both: "Comparison", a: Path, b: Path) -> None:
         ("point", "A ms", "B ms", "ratio", "low", "high"),
         [
             (
-                *(p.point_id, f"{p.a_ms:.4g}", f"{p.b_ms:.4g}"),
+                *(p.point_id, rounded(p.a_ms), rounded(p.b_ms)),
                 f"{p.ratio:.4f}",
                 *(rounded_down(p.low, places=4), rounded_up(p.high, places=4)),
             )

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automoe.progress import OnProgress, duration
+from devices.rounding import rounded
 
 _WIDE = 1000  # characters
 _PLAIN_SECONDS = 10.0  # between two lines when stderr is not a terminal
@@ -54,7 +55,7 @@ def print_fields(content: Mapping[str, Any]) -> None:
 def in_words(value: object) -> str:
     """Return a value for people: four digits of a number, and the items of a list or table."""
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+        return rounded(value) if abs(value) < 1e4 else f"{value:.0f}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {in_words(item)}" for name, item in value.items()) or "none"
     if isinstance(value, list):  # such as the choices of a space

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from automoe.cli.console import print_table
-from devices.rounding import rounded_down, rounded_up
+from devices.rounding import rounded, rounded_down, rounded_up
 
 
 def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
@@ -13,7 +13,7 @@ def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
         [
             (
                 row["point_id"],
-                f"{float(row['latency_ms']):.4g}",
+                rounded(float(row["latency_ms"])),
                 f"{rounded_down(float(row['ci_low_ms']))} to "
                 f"{rounded_up(float(row['ci_high_ms']))}",
                 row["quality"],

@@ -18,7 +18,7 @@ from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
 from devices import opening
-from devices.rounding import rounded_up
+from devices.rounding import rounded, rounded_up
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _summary(result: Mapping[str, Any]) -> str:
     """Return one line for the user."""
     bounds = result["latency_ms"]
     return (
-        f"{result['architecture_id']}, predicted {bounds['predicted']:.4g} ms "
+        f"{result['architecture_id']}, predicted {rounded(bounds['predicted'])} ms "
         f"(at most {rounded_up(bounds['upper'])}), {result['objective']} {result['fitness']:.4f}; "
         f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
     )

@@ -7,7 +7,7 @@ candidate is in `automoe.search.certify.verification`.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from devices.rounding import rounded_up
+from devices.rounding import rounded, rounded_up
 
 
 class InfeasibleBudgetError(Exception):
@@ -98,7 +98,7 @@ def none_left(space_name: str, fastest_ms: float | None) -> str:
     """
     reason = f"with these measurements no other architecture of '{space_name}' is predicted to fit"
     if fastest_ms is not None:
-        reason += f"; the fastest measured took {fastest_ms:.4g} ms"
+        reason += f"; the fastest measured took {rounded(fastest_ms)} ms"
     return reason
 
 

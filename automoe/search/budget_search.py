@@ -22,7 +22,7 @@ from automoe.search.limits import is_within_limits
 from automoe.search.preflight import require_feasible, surveyed
 from automoe.search.state import Generation, SearchState
 from automoe.settings.search import SearchSettings
-from devices.rounding import rounded_up
+from devices.rounding import rounded, rounded_up
 from devices.shown import Shown
 
 
@@ -69,7 +69,7 @@ class SearchOutcome(Shown):
             "best architecture": best and best.architecture.id,
             "fitness": best and best.loss,
             "predicted": best
-            and f"{best.predicted_ms:.4g} ms, at most {rounded_up(best.upper_ms)}",
+            and f"{rounded(best.predicted_ms)} ms, at most {rounded_up(best.upper_ms)}",
             "evaluated": self.n_evaluated,
             "on the Pareto front": len(self.front) if self.candidates else 0,
         }

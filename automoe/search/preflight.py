@@ -15,7 +15,7 @@ from automoe.search.limits import is_limited, is_within_limits, unmet_limits
 from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
-from devices.rounding import rounded_down, rounded_up
+from devices.rounding import rounded, rounded_down, rounded_up
 
 _DRAWS = 200  # many of them lie outside a small log, even one of the same space
 
@@ -175,7 +175,7 @@ def preflight_line(
         is_slack: Whether the budget excludes no architecture that was looked at.
     """
     ranges = ", ".join(
-        f"{name} {row['predicted_ms']:.4g} ms "
+        f"{name} {rounded(row['predicted_ms'])} ms "
         f"({rounded_down(row['lower_ms'])} to {rounded_up(row['upper_ms'])})"
         for name, row in shown.items()
     )
@@ -183,8 +183,8 @@ def preflight_line(
     if is_slack:
         among = "within the other limits" if is_limited(settings) else "of the whole space"
         line += (
-            f" The budget of {settings.budget_ms:g} ms excludes no architecture that was looked "
-            f"at: the winner is the best one {among}, at most "
+            f" The budget of {rounded_up(settings.budget_ms)} ms excludes no architecture that was "
+            f"looked at: the winner is the best one {among}, at most "
             f"{rounded_up(shown['largest']['upper_ms'])} ms."
         )
     return line

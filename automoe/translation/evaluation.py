@@ -10,6 +10,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from automoe.text import ParallelText
 from automoe.translation.translator import Translation
+from devices.rounding import rounded
 from devices.shown import Shown
 
 _MIN_FOR_P90 = 64  # with fewer sentences, half a dozen of them or less would decide it
@@ -62,7 +63,7 @@ class Evaluation(Shown):
             "chrF": f"{self.chrf:.1f}",
             "sentences": self.n_sentences,
             "cut sentences": self.n_truncated or None,
-            "median latency": self.median_ms and f"{self.median_ms:.4g} ms",
+            "median latency": self.median_ms and f"{rounded(self.median_ms)} ms",
             "tokens per second": self.tokens_per_second,
             "BLEU signature": self.bleu_signature,
         }

@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.rounding import percent_down, percent_up, rounded_down, rounded_up
+from devices.rounding import percent_down, percent_up, rounded, rounded_down, rounded_up
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(12.3456, "12.35"), (9999.97, "10000"), (12345.6, "12350"), (0.001, "0.001"), (0.0, "0")],
+)
+def test_a_latency_of_a_slow_board_has_no_exponent(value: float, text: str) -> None:
+    assert rounded(value) == text
 
 
 @given(NUMBERS, st.integers(1, 6))

@@ -8,7 +8,7 @@ from automoe.progress import OnProgress, no_progress
 from automoe.search.budget_search import Candidate
 from automoe.search.certify.measuring import Bench, Measured
 from automoe.settings.search import SearchSettings
-from devices.rounding import rounded_down, rounded_up
+from devices.rounding import rounded, rounded_down, rounded_up
 from devices.shown import Shown
 from profilers.measuring.disturbance import CONTENDED
 
@@ -104,9 +104,10 @@ def _chosen(
 
 def _why_certified(first: Measured, again: Measured, settings: SearchSettings) -> str:
     return (
-        f"measured {again.latency_ms:.4g} ms, 95 % interval {rounded_down(again.ci_low_ms)} to "
-        f"{rounded_up(again.ci_high_ms)} ms, within {settings.budget_ms:g} ms; "
-        f"{first.latency_ms:.4g} ms when it was chosen"
+        f"measured {rounded(again.latency_ms)} ms, 95 % interval "
+        f"{rounded_down(again.ci_low_ms)} to {rounded_up(again.ci_high_ms)} ms, "
+        f"within {rounded_up(settings.budget_ms)} ms; "
+        f"{rounded(first.latency_ms)} ms when it was chosen"
     )
 
 
@@ -123,7 +124,7 @@ def _why_not_certified(
     failed = [a.id for a, latency in candidates.items() if latency is None]
     reason = (
         f"none of {len(seen)} measured architectures has its whole 95 % interval within "
-        f"{budget_ms:g} ms"
+        f"{rounded_up(budget_ms)} ms"
     )
     if failed:
         why = bench.failures.get(failed[0], "")
@@ -132,7 +133,7 @@ def _why_not_certified(
     if drifted_ms := [latency.raw_ms for latency in seen if latency.ci_high_ms <= budget_ms]:
         reason += (
             f"; {len(drifted_ms)} fit once corrected for the machine's drift, but took "
-            f"{min(drifted_ms):.4g} ms or more uncorrected: have the machine to yourself and "
+            f"{rounded(min(drifted_ms))} ms or more uncorrected: have the machine to yourself and "
             f"delete the measurements to measure again: {bench.deletion}"
         )
     return reason + _of_load(seen, bench)

@@ -89,10 +89,10 @@ def _interrupted(kept: str, arguments: list[str]) -> str:
     if kept:
         return f"Interrupted. {kept} Continue with: {command}"
     if arguments[:1] in (["train"], ["finetune"]):
-        return f"Interrupted. An earlier checkpoint is kept. Continue with: {command}"
+        return f"Interrupted. Checkpoints that were saved before are kept. Continue with: {command}"
     if arguments and arguments[0] in _RESUMED:
         return f"Interrupted. What is finished is kept; continue with: {command}"
-    return f"Interrupted. Nothing was written; start again with: {command}"
+    return f"Interrupted. Start again with: {command}"
 
 
 def report(error: BaseException, arguments: list[str]) -> ExitCode:

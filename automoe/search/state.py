@@ -160,16 +160,12 @@ class SearchState:
     @property
     def _remedy(self) -> str:
         if self.path.parent.name.endswith(FOLDER):
-            return f"Choose another output; or, to search again: {delete(self.path.parent)}"
+            deletion = shlex.join(["rm", "-r", str(self.path.parent)])
+            return f"Choose another output; or, to search again: {deletion}"
         return (
             "Choose another output; or, to search again, delete it and the files of the "
             "verification beside it."
         )
-
-
-def delete(folder: Path) -> str:
-    """Return the command that deletes a folder."""
-    return f"rm -r {shlex.quote(str(folder))}"
 
 
 def begun_generations(path: Path) -> int | None:

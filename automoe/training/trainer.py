@@ -211,7 +211,7 @@ class _Run:
             is_last = self.history.is_stalled or done == n_updates
             if interruption.is_asked_for or is_last or done % self.settings.save_every == 0:
                 self._save(done)
-            if interruption.is_asked_for and not is_last:
+            if interruption.is_asked_for:  # after the last update, too: a run would go on
                 raise KeyboardInterrupt(f"A checkpoint of update {done} of {n_updates} was saved.")
 
     def _resume(self) -> int:

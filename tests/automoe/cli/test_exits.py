@@ -92,12 +92,13 @@ def test_an_interruption_names_the_command_that_continues() -> None:
         (
             KeyboardInterrupt(),
             ["train", "-o", "net"],
-            "Interrupted. An earlier checkpoint is kept. Continue with: automoe train -o net",
+            "Interrupted. Checkpoints that were saved before are kept. "
+            "Continue with: automoe train -o net",
         ),
         (
             KeyboardInterrupt(),
             ["fit", "a.csv", "-o", "p"],
-            "Interrupted. Nothing was written; start again with: automoe fit a.csv -o p",
+            "Interrupted. Start again with: automoe fit a.csv -o p",
         ),
     ],
 )

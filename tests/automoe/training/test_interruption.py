@@ -55,6 +55,19 @@ def test_an_interrupted_training_saves_its_last_update(
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
+def test_an_interruption_of_the_last_update_is_not_lost(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    def interrupt(done: int, total: int, note: str = "") -> None:
+        if done == total:
+            press_ctrl_c()
+
+    model, subnets = supernet(space, settings), uniform(space, 0)
+    with pytest.raises(KeyboardInterrupt, match="was saved"):
+        train(model, data, settings, folder=tmp_path, subnets=subnets, on_progress=interrupt)
+    assert updates_done(tmp_path) == settings.updates
+
+
 def test_an_impatient_user_interrupts_at_once() -> None:
     with waiting_interruption(is_alone=True) as interruption:
         press_ctrl_c()

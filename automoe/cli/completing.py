@@ -33,6 +33,6 @@ def columns(context: CompletionContext) -> list[str]:
         return []
 
 
-DEVICE = Parameter(completer=devices)
-SPACE = Parameter(completer=spaces)
-COLUMN = Parameter(completer=columns)
+DEVICE = Parameter(completer=devices, metavar="DEVICE")
+SPACE = Parameter(completer=spaces, metavar="SPACE")
+COLUMN = Parameter(completer=columns, metavar="COLUMN...")

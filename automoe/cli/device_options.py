@@ -12,9 +12,11 @@ from devices import Device, opening
 from devices.runtimes import ONNXRUNTIME
 
 ON_DEVICE = Parameter(group=GROUPS["The device"])
+HOST = Parameter(metavar="HOST")
 Host = Annotated[
     str | None,
     ON_DEVICE,
+    HOST,
     Parameter(help="Host of the device: user@board, over SSH, or a name of devices.yaml."),
 ]
 LockClocks = Annotated[

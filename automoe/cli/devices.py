@@ -5,7 +5,7 @@ from typing import Annotated
 
 from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, print_table, say
-from automoe.cli.device_options import Host, Runtime, opened_and_announced
+from automoe.cli.device_options import ON_DEVICE, Host, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions
 from devices import DeviceInfo, DeviceStatus, describe_devices
@@ -28,7 +28,7 @@ class DoctorOptions(JsonOptions):
         device: Device to check.
     """
 
-    device: Annotated[str, DEVICE] = "cpu"
+    device: Annotated[str, ON_DEVICE, DEVICE] = "cpu"
     host: Host = None
     runtime: Runtime = ONNXRUNTIME
 

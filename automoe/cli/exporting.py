@@ -11,7 +11,7 @@ from pydantic import Field
 
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.options import JsonOptions, Out, argument, typed
+from automoe.cli.options import FOLDER, JsonOptions, Out, argument, typed
 from automoe.cli.outputs import require_there
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
@@ -42,7 +42,7 @@ class ExportOptions(TextOptions, JsonOptions):
     """
 
     out: Out
-    checkpoint: Path | None = None
+    checkpoint: Annotated[Path | None, FOLDER] = None
     form: Annotated[str, Parameter(name="--format")] = "onnx"
     precision: str = "fp32"
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 32768

@@ -10,7 +10,7 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows
-from automoe.cli.options import OUTPUT, JsonOptions, Out, argument, command_line
+from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
 from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.predicting import left_out_lines
 
@@ -30,7 +30,7 @@ class ShowOptions(JsonOptions):
         html: File of a page with diagrams of the log, HTML.
     """
 
-    html: Annotated[Path | None, OUTPUT] = None
+    html: Annotated[Path | None, FILE, OUTPUT] = None
 
 
 class CheckOptions(JsonOptions):

@@ -33,6 +33,7 @@ class Program(App):
         chain, apps, _ = self.parse_commands(tokens)
         if apps[-1].default_command is not None:
             apps[-1].help = None  # its page has all of its docstring, the list only a summary
+        self.help_formatter = _required_first()
         super().help_print(tokens, console=console)
         name = " ".join(word for word in chain if not word.startswith("-"))
         print(f"\n{'Examples' if name in _EXAMPLES else 'First steps'}:")
@@ -81,6 +82,18 @@ app.register_install_completion_command(help="Install completion for the current
 def _show_completion() -> None:
     """Show completion for the current shell, to copy it or to change it."""
     print(app.generate_completion())
+
+
+def _required_first() -> Any:
+    """Return the form of a help page, where what a command needs comes first in each group."""
+    from cyclopts.help import DefaultFormatter  # it is needed for help alone
+
+    class RequiredFirst(DefaultFormatter):
+        def __call__(self, console: Any, options: Any, panel: Any) -> None:
+            panel.entries.sort(key=lambda entry: not entry.required)
+            super().__call__(console, options, panel)
+
+    return RequiredFirst()
 
 
 def _lines_of(example: str) -> list[str]:

@@ -20,6 +20,9 @@ _TITLES = (
 )
 GROUPS = {title: Group(title, sort_key=place) for place, title in enumerate(_TITLES, start=2)}
 OUTPUT = Parameter(group=GROUPS["Output"])
+# What stands for a value on a help page, where the type says less.
+FILE, FOLDER = Parameter(metavar="FILE"), Parameter(metavar="FOLDER")
+SHARE = Parameter(metavar="SHARE")
 Out = Annotated[Path, Parameter(name=("-o", "--out")), OUTPUT]
 
 

@@ -33,8 +33,10 @@ def require_writable(path: Path, *inputs: Path) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ValueError(f"'{path}' must be a file. Got a device or a pipe; choose another output.")
     for read in inputs:
+        if path.resolve() == read.resolve():
+            raise ValueError(f"'{path}' is read and must not be replaced. Choose another output.")
         if path.resolve().is_relative_to(read.resolve()):
-            raise ValueError(f"'{path}' must not be or be in '{read}', which is read. Move it.")
+            raise ValueError(f"'{path}' must not be in '{read}', which is read. Move it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     is_there = path.exists()
     path.open("ab").close()

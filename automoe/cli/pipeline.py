@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import OUTPUT, JsonOptions, argument
+from automoe.cli.options import FILE, OUTPUT, JsonOptions, argument
 from automoe.cli.outputs import require_there, require_writable
 from automoe.progress import duration
 from devices.rounding import rounded
@@ -35,8 +35,8 @@ class ReportOptions(JsonOptions):
         compare: Folders of two runs, to show side by side.
     """
 
-    out: Annotated[Path | None, Parameter(name=("-o", "--out")), OUTPUT] = None
-    compare: tuple[Path, Path] | None = None
+    out: Annotated[Path | None, Parameter(name=("-o", "--out")), FILE, OUTPUT] = None
+    compare: Annotated[tuple[Path, Path] | None, Parameter(metavar="FOLDER FOLDER")] = None
 
 
 def run(

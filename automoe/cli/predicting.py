@@ -12,8 +12,11 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import (
+    FILE,
+    FOLDER,
     GROUPS,
     OUTPUT,
+    SHARE,
     JsonOptions,
     Natural,
     Out,
@@ -66,14 +69,13 @@ class FitOptions(JsonOptions):
     unit: Annotated[Unit | None, _COLUMNS] = None
     feature: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
     group: Annotated[list[str] | None, _COLUMNS, COLUMN] = None
-    base: Path | None = None
-    goal: str | None = None
-    plots: Annotated[Path | None, OUTPUT] = None
-    html: Annotated[Path | None, OUTPUT] = None
+    base: Annotated[Path | None, FILE] = None
+    goal: Annotated[str | None, SHARE] = None
+    plots: Annotated[Path | None, FOLDER, OUTPUT] = None
+    html: Annotated[Path | None, FILE, OUTPUT] = None
     seed: Natural = 0
 
 
-@grouped("Output")
 class PredictOptions(JsonOptions):
     """The output and the confidence of the bounds.
 
@@ -82,7 +84,7 @@ class PredictOptions(JsonOptions):
         confidence: Confidence of each bound by itself.
     """
 
-    out: Annotated[Path | None, Parameter(name=("-o", "--out"))] = None
+    out: Annotated[Path | None, Parameter(name=("-o", "--out")), FILE, OUTPUT] = None
     confidence: float = 0.95
 
 
@@ -95,10 +97,10 @@ def fit(
     """Fit a predictor: models compete by cross-validation, and the best one gets bounds."""
     out, plots, html = options.out, options.plots, options.html
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
-    if out.resolve() == log.resolve():
-        raise ValueError(f"'--out' must not be the log, which it would replace. Got {out}.")
+    if html is not None and html.resolve() == out.resolve():
+        raise ValueError(f"'--out' and '--html' must be two files. Got {out} for both.")
     for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
-        require_writable(written, log)
+        require_writable(written, log, *([options.base] if options.base else []))
     require_there(log, "{path} does not exist. Check the path.")
     require_there(options.base, _NO_PREDICTOR)
     from automoe.latency.effects import architecture_effects
@@ -159,7 +161,7 @@ def predict(
     """Predict milliseconds with bounds, for architectures or for the rows of a CSV."""
     out = options.out
     if out is not None:
-        require_writable(out)
+        require_writable(out, predictor, table)
     require_there(predictor, _NO_PREDICTOR)
     require_there(table, "{path} does not exist. Check the path.")
     import pandas as pd

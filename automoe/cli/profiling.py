@@ -22,7 +22,9 @@ from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.options import (
+    FILE,
     OUTPUT,
+    SHARE,
     JsonOptions,
     Natural,
     Options,
@@ -97,10 +99,10 @@ class SourceOptions(SpaceOptions):
 
     space: Annotated[str | None, SPACE] = None
     n: Annotated[Count | None, Parameter(name="-n")] = None
-    until: str | None = None
+    until: Annotated[str | None, SHARE] = None
     minutes: Annotated[float, Field(ge=0.1)] | None = None
-    archs: Path | None = None
-    model: Path | None = None
+    archs: Annotated[Path | None, FILE] = None
+    model: Annotated[Path | None, FILE] = None
     seed: Natural = 0
 
     def open_space(self) -> SearchSpace | None:
@@ -145,12 +147,12 @@ class MeasuringOptions(Options, PrecisionSettings):
     """
 
     device: Annotated[str, ON_DEVICE, DEVICE]
-    log: Annotated[Path, OUTPUT]
-    host: Annotated[tuple[str, ...], ON_DEVICE] = ()
+    log: Annotated[Path, FILE, OUTPUT]
+    host: Annotated[tuple[str, ...], ON_DEVICE, Parameter(metavar="HOST...")] = ()
     runtime: Runtime = ONNXRUNTIME
-    target: str | None = None
+    target: Annotated[str | None, SHARE] = None
     rounds: Annotated[int, Field(ge=2, le=MOST)] | None = None
-    reference: Path | None = None
+    reference: Annotated[Path | None, FILE] = None
     lock_clocks: LockClocks = False
 
     def protocol(self, *, seed: int) -> "Protocol":

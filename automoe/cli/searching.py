@@ -12,7 +12,7 @@ from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.options import GROUPS, JsonOptions, Out, grouped, typed
+from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
 from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
@@ -46,8 +46,8 @@ class SearchOptions(TextOptions, JsonOptions):
         as_json: Print the result.
     """
 
-    supernet: Annotated[Path, _INPUT]
-    predictor: Annotated[Path, _INPUT]
+    supernet: Annotated[Path, FOLDER, _INPUT]
+    predictor: Annotated[Path, FILE, _INPUT]
     out: Out
     device: Annotated[str | None, ON_DEVICE, DEVICE] = None
     host: Host = None

@@ -1,10 +1,10 @@
 """Open the corpus of a command: the one of --data, or else that of a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from automoe.cli.console import say
-from automoe.cli.options import Options, grouped
+from automoe.cli.options import FOLDER, Options, grouped
 from automoe.cli.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class TextOptions(Options):
         target: Suffix of the language to translate into; default: the model's, or de.
     """
 
-    data: Path | None = None
+    data: Annotated[Path | None, FOLDER] = None
     source: str | None = None
     target: str | None = None
 

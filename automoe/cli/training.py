@@ -11,6 +11,8 @@ from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.completing import SPACE
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.options import (
+    FILE,
+    FOLDER,
     GROUPS,
     JsonOptions,
     Options,
@@ -56,7 +58,7 @@ class SettingsOptions(Options):
         settings: YAML file with any training settings; an option replaces its value.
     """
 
-    settings: Path | None = None
+    settings: Annotated[Path | None, FILE] = None
 
 
 @grouped("Inputs")
@@ -73,7 +75,7 @@ class TrainOptions(SpaceOptions, SettingsOptions, JsonOptions):
 
     space: Annotated[str, SPACE]
     out: Out
-    data: Path | None = None
+    data: Annotated[Path | None, FOLDER] = None
     source: str = "en"
     target: str = "de"
 
@@ -90,7 +92,7 @@ class FinetuneOptions(TextOptions, SettingsOptions, JsonOptions):
     """
 
     out: Out
-    supernet: Path | None = None
+    supernet: Annotated[Path | None, FOLDER] = None
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 8000
 
 

@@ -28,7 +28,8 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(device: str, tmp_path: Pat
 
 def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "read", tmp_path / "folder" / "any"):
-        with pytest.raises(ValueError, match="must not be or be in '.*', which is read. Move it"):
-            require_writable(path, tmp_path / "read", tmp_path / "folder")
+    with pytest.raises(ValueError, match="read' is read and must not be replaced"):
+        require_writable(tmp_path / "read", tmp_path / "read", tmp_path / "folder")
+    with pytest.raises(ValueError, match="must not be in '.*folder', which is read. Move it"):
+        require_writable(tmp_path / "folder" / "any", tmp_path / "read", tmp_path / "folder")
     require_writable(tmp_path / "other", tmp_path / "read", tmp_path / "folder")

@@ -197,7 +197,10 @@ def test_a_base_must_be_a_predictor(log: Path, capsys: Capture, tmp_path: Path) 
         (["-o", "folder"], "folder': Is a directory. Check the path."),
         (["-o", "file/p"], "file': File exists. Check the path."),
         (["-o", "p", "--plots", "file"], "file': File exists. Check the path."),
-        (["-o", "lat.csv"], "'--out' must not be the log, which it would replace. Got lat.csv."),
+        (["-o", "lat.csv"], "'lat.csv' is read and must not be replaced. Choose another output."),
+        (["-o", "p", "--html", "lat.csv"], "'lat.csv' is read and must not be replaced."),
+        (["-o", "p", "--base", "file", "--html", "file"], "'file' is read and must not be"),
+        (["-o", "p", "--html", "./p"], "'--out' and '--html' must be two files. Got p for both."),
     ],
 )
 def test_a_fit_that_could_not_be_written_is_not_begun(

@@ -132,3 +132,19 @@ def test_options_are_in_groups(capsys: Capture, name: str) -> None:
     assert titles[-1] == "Output"
     assert len(titles) >= 4
     assert "Options" not in titles
+
+
+@pytest.mark.parametrize(
+    ("command", "first", "then"),
+    [
+        ("search", "--budget-ms", "--population"),
+        ("train", "--space SPACE", "--settings FILE"),
+        ("fit", "-o PATH", "--json"),
+    ],
+)
+def test_what_a_command_needs_comes_first_in_its_group(
+    command: str, first: str, then: str, capsys: Capture
+) -> None:
+    assert main([command, "--help"]) == 0
+    groups = capsys.readouterr().out.partition("\u2500 ")[2]
+    assert 0 < groups.index(first) < groups.index(then)

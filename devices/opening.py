@@ -85,7 +85,7 @@ def _when_free(take: Callable[[], None], say: Say, *, waits: bool) -> None:
             if not waits:
                 raise
             if not is_told:
-                say(f"{error} This command waits for it.")
+                say(f"{error} This session waits until then.")
             is_told = True
             time.sleep(_WAIT_SECONDS)
 

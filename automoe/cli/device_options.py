@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from automoe.cli.console import say
 from automoe.cli.options import GROUPS
-from devices import Device, opening
+from devices import Device, DeviceInfo, opening
 from devices.runtimes import ONNXRUNTIME
 
 ON_DEVICE = Parameter(group=GROUPS["The device"])
@@ -48,6 +48,11 @@ def opened_and_announced(
         device, host, runtime, say=say, is_measured=is_measured, holds_clocks=holds_clocks
     )
     with session as opened:
-        if opened.info().is_simulated:
-            say(f"{opened.name.upper()}: times are computed and say nothing about any real device.")
+        announce(opened.info())
         yield opened
+
+
+def announce(info: DeviceInfo) -> None:
+    """Tell the user when a device is simulated."""
+    if info.is_simulated:
+        say(f"{info.name.upper()}: times are computed and say nothing about any real device.")

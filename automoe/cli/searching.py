@@ -1,8 +1,6 @@
 """Carry out ``automoe search``."""
 
-import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,16 +8,14 @@ from cyclopts import Parameter
 
 from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, opened_and_announced
+from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, announce
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
 from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
-from devices import opening
 from devices.rounding import rounded, rounded_up
-from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.space import SearchSpace
@@ -82,6 +78,7 @@ def search(
     from automoe.latency.model import LatencyModel
     from automoe.search import (
         preflight_check,
+        require_no_certificate,
         require_same_vocabulary,
         run_search,
         runtime_of,
@@ -93,7 +90,7 @@ def search(
     require_writable(options.out, options.predictor, options.supernet)
     is_measured = options.device is not None
     if not is_measured:
-        _require_no_certificate(options.out)
+        require_no_certificate(options.out)
     latency = with_trace(
         LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
     )
@@ -152,21 +149,11 @@ def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
 
     if options.device is None:
         return None
-    device, host, holds_clocks = options.device, options.host, options.lock_clocks
-    with opened_and_announced(
-        device, host, runtime, is_measured=holds_clocks, holds_clocks=holds_clocks
-    ) as reached:
-        info = reached.info()
-    opened = partial(
-        opening.opened_device,
-        device,
-        host,
-        runtime,
-        say=say,
-        holds_clocks=holds_clocks,
-        waits=True,
+    target = TargetDevice.reached(
+        options.device, options.host, runtime, say=say, holds_clocks=options.lock_clocks
     )
-    return TargetDevice(opened=opened, info=info)
+    announce(target.info)
+    return target
 
 
 def _summary(result: Mapping[str, Any]) -> str:
@@ -179,28 +166,13 @@ def _summary(result: Mapping[str, Any]) -> str:
     )
 
 
-def _require_no_certificate(out: Path) -> None:
-    """Refuse to replace a certified result by a prediction."""
-    try:
-        is_certified = parse_json(out.read_bytes())["certified"]
-    except (OSError, KeyError, TypeError, ValueError):
-        return
-    if is_certified is True:
-        raise ValueError(
-            f"'{out}' holds a certified result, and without '--device' this search would replace "
-            "it by a prediction. Give --device, choose another output, or delete it."
-        )
-
-
 def _cache_path(supernet: Path, out: Path) -> Path:
-    """Return the file of fitness values: in the supernet, or beside the result if read-only."""
+    """Return the file of fitness values, and tell the user when it is not in the supernet."""
     from automoe.search import SearchFiles  # torch takes seconds to import
 
-    path = supernet / "fitness.jsonl"
-    if os.access(path if path.exists() else supernet, os.W_OK):
-        return path
-    beside = out.with_name(f"{out.name}.fitness.jsonl")
-    if not beside.exists():  # an earlier release wrote it there
-        beside = SearchFiles.folder_of(out) / "fitness.jsonl"
-    say(f"'{supernet}' is read-only: fitness values are kept in '{beside}' for this result alone.")
-    return beside
+    path = SearchFiles.fitness_of(supernet, out)
+    if path.parent != supernet:
+        say(
+            f"'{supernet}' is read-only: fitness values are kept in '{path}' for this result alone."
+        )
+    return path

@@ -38,6 +38,7 @@ from automoe.search.result import (
     SCHEMA_VERSION,
     describe,
     front_of,
+    require_no_certificate,
     result_of,
 )
 from automoe.search.state import RoundKind, SearchStateError
@@ -81,6 +82,7 @@ __all__ = [
     "preflight_check",
     "preflight_line",
     "require_feasible",
+    "require_no_certificate",
     "require_same_vocabulary",
     "result_of",
     "run_search",

@@ -4,6 +4,7 @@
 folders of their files.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from automoe.search.state import FOLDER, RoundKind, SearchState, begun_generatio
 from automoe.search.workers.pool import Workers, workers
 from automoe.settings.search import SearchSettings
 from devices import Device, DeviceInfo
+from devices.opening import opened_device
 from devices.remote.host import say_nothing
 from devices.remote.session import Say
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
@@ -71,6 +73,15 @@ class SearchFiles:
             graphs=folder / "graphs",
             fitness=fitness,
         )
+
+    @classmethod
+    def fitness_of(cls, supernet: Path, out: Path) -> Path:
+        """Return the file of fitness values: in the supernet, or with ``out`` if read-only."""
+        path = supernet / "fitness.jsonl"
+        if os.access(path if path.exists() else supernet, os.W_OK):
+            return path
+        beside = out.with_name(f"{out.name}.fitness.jsonl")  # an earlier release wrote it there
+        return beside if beside.exists() else cls.folder_of(out) / "fitness.jsonl"
 
     @staticmethod
     def folder_of(out: Path) -> Path:
@@ -137,6 +148,28 @@ class TargetDevice:
     info: DeviceInfo
     also: tuple[Architecture, ...] = ()
     seed: int = 0
+
+    @classmethod
+    def reached(
+        cls,
+        device: str,
+        host: str | None,
+        runtime: str,
+        *,
+        say: Say = say_nothing,
+        holds_clocks: bool = False,
+    ) -> Self:
+        """Check that a device is there, and return it. Sessions wait while others measure on it.
+
+        Args: as those of `opened_device`.
+
+        Raises:
+            DeviceUnavailableError: It cannot be used.
+        """
+        opened = partial(opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks)
+        with opened(is_measured=holds_clocks) as there:
+            info = there.info()
+        return cls(opened=partial(opened, waits=True), info=info)
 
 
 def run_search(

@@ -1,6 +1,6 @@
 """This module searches in one call, as ``automoe search`` does, for those who write Python."""
 
-from functools import partial
+import logging
 from pathlib import Path
 
 from automoe.latency.model import LatencyModel
@@ -15,12 +15,14 @@ from automoe.search.assembly import (
 from automoe.search.certify.search_rounds import VerifiedSearch
 from automoe.search.fitness.objective import objective_fitness
 from automoe.search.preflight import preflight_check, require_same_vocabulary
+from automoe.search.result import require_no_certificate
 from automoe.settings.search import SearchSettings
 from automoe.text import Corpus
 from automoe.training import remembered_corpus
 from automoe.training.model_folder import TrainedModel
 from devices.files import write_json
-from devices.opening import opened_device
+
+_LOG = logging.getLogger(__name__)
 
 
 def search_under_budget(
@@ -36,7 +38,8 @@ def search_under_budget(
 ) -> VerifiedSearch:
     """Return the architecture with the least validation loss that fits a budget.
 
-    The same call resumes a search that was stopped.
+    The same call resumes a search that was stopped. While another session measures on the device,
+    this one waits. What the command says on stderr is logged as warnings, which Python prints.
 
     Args:
         settings: The budget in milliseconds, and the settings of the search.
@@ -51,14 +54,19 @@ def search_under_budget(
 
     Raises:
         InfeasibleBudgetError: No architecture is predicted to fit.
-        ValueError: The predictor is of another vocabulary.
+        ValueError: The predictor is of another vocabulary, or ``out`` holds a certified result,
+            which a search without a device does not replace.
         CorpusError: The supernet's corpus is gone.
         DeviceUnavailableError, ProfilingError, LogError: Nothing can be measured.
     """
     latency = LatencyModel.open(predictor)
     _, space = TrainedModel.load_supernet(supernet)
     require_same_vocabulary(latency.workload, space)
-    target = None if device is None else _target(device, host, runtime_of(latency))
+    if device is None:
+        require_no_certificate(out)
+        target = None
+    else:
+        target = TargetDevice.reached(device, host, runtime_of(latency), say=_LOG.warning)
     text = corpus or remembered_corpus(supernet)
     request = SearchRequest(
         space=space,
@@ -68,19 +76,12 @@ def search_under_budget(
         fitness=objective_fitness("loss", supernet, text, halvings=settings.halvings),
         predictor=predictor,
         supernet=supernet,
-        files=SearchFiles.beside(out, fitness=SearchFiles.folder_of(out) / "fitness.jsonl"),
-        jobs=None,
-        cluster=None,
+        files=SearchFiles.beside(out, fitness=SearchFiles.fitness_of(supernet, out)),
     )
     info = None if target is None else target.info
-    preflight = preflight_check(space, settings, latency, info=info, say=lambda message: None)
-    searched, result = run_search(request, preflight=preflight, target=target, stage=stage)
+    preflight = preflight_check(space, settings, latency, info=info, say=_LOG.warning)
+    searched, result = run_search(
+        request, preflight=preflight, target=target, stage=stage, say=_LOG.warning
+    )
     write_json(out, result)
     return searched
-
-
-def _target(device: str, host: str | None, runtime: str) -> TargetDevice:
-    """Check that the device is there, and return it."""
-    with opened_device(device, host, runtime, is_measured=False) as reached:
-        info = reached.info()
-    return TargetDevice(opened=partial(opened_device, device, host, runtime), info=info)

@@ -1,6 +1,7 @@
 """Describe the result of a search as JSON: promise, predictions and measurements."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from automoe import __version__
@@ -12,6 +13,7 @@ from automoe.search.certify.measuring import Measured
 from automoe.search.certify.verification import Verification
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.settings.search import SearchSettings
+from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 1
 
@@ -48,6 +50,23 @@ def describe(
             name: figures[name] for name in ("params", "active_params", "embedding_params", "flops")
         },
     }
+
+
+def require_no_certificate(out: Path) -> None:
+    """Refuse to replace a certified result by a prediction.
+
+    Raises:
+        ValueError: The file holds a certified result.
+    """
+    try:
+        is_certified = parse_json(out.read_bytes())["certified"]
+    except (OSError, KeyError, TypeError, ValueError):
+        return
+    if is_certified is True:
+        raise ValueError(
+            f"'{out}' holds a certified result, and without a device this search would replace it "
+            "by a prediction. Name a device, choose another output, or delete it."
+        )
 
 
 def front_of(

@@ -289,7 +289,10 @@ def test_a_certificate_is_of_the_device_that_was_measured(
 
 
 def test_python_finds_what_the_command_finds(
-    simulated: list[str], files: tuple[str, str], tmp_path: Path
+    simulated: list[str],
+    files: tuple[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert main(simulated) == 0
     settings = automoe.SearchSettings(
@@ -310,6 +313,10 @@ def test_python_finds_what_the_command_finds(
     assert json.loads(out.read_text()) == result(tmp_path)
     assert searched.verification.winner.architecture.id in repr(searched)
     assert "<th" in searched._repr_html_()
+    assert "Predicted latencies of" in caplog.text
+    assert not (tmp_path / "own.json.files/fitness.jsonl").exists()  # they are in the supernet
+    with pytest.raises(ValueError, match="holds a certified result, and without a device"):
+        automoe.search_under_budget(settings, supernet=supernet, predictor=predictor, out=out)
 
 
 def test_a_certified_result_is_not_replaced_by_a_prediction(
@@ -317,7 +324,7 @@ def test_a_certified_result_is_not_replaced_by_a_prediction(
 ) -> None:
     (tmp_path / "best.json").write_text('{"certified": true}')
     assert main([*search, "--budget-ms", "12"]) == 2
-    assert "holds a certified result, and without '--device'" in capsys.readouterr().err
+    assert "holds a certified result, and without a device" in capsys.readouterr().err
     assert main(simulated) == 0
 
 

@@ -3,6 +3,7 @@
 Each package imports only what stands below it, so this module is in the lowest one.
 """
 
+from collections.abc import Mapping
 from html import escape
 
 from devices.rounding import rounded
@@ -14,11 +15,11 @@ class Shown:
     A data class that inherits from it is declared with ``repr=False``.
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def shown(self) -> dict[str, object]:
-        """Return what a reader wants to know, by its name in words."""
-        raise NotImplementedError
+        """Return what a reader wants to know, by its name in words; by default all fields."""
+        return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
 
     def __repr__(self) -> str:
         content = _texts(self.shown())
@@ -38,15 +39,18 @@ class Shown:
 def _texts(content: dict[str, object]) -> dict[str, str]:
     """Return values as texts. What is not known or empty is left out."""
     return {
-        name: _text(value) for name, value in content.items() if value not in (None, "", (), {})
+        name: in_words(value) for name, value in content.items() if value not in (None, "", (), {})
     }
 
 
-def _text(value: object) -> str:
+def in_words(value: object) -> str:
+    """Return a value for people: four digits of a number, and the items of a list or table."""
     if isinstance(value, float):
-        return rounded(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_text(each)}" for name, each in value.items())
-    if isinstance(value, tuple | list):
-        return ", ".join(map(_text, value))
-    return str(value)
+        return rounded(value) if abs(value) < 1e4 else f"{value:.0f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {in_words(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):  # such as the choices of a space
+        return f"[{', '.join(map(in_words, value))}]"
+    if isinstance(value, tuple):
+        return ", ".join(map(in_words, value)) or "none"
+    return "unknown" if value is None else str(value)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from devices.rounding import percent_down
 from devices.shown import Shown
 from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
@@ -77,7 +78,7 @@ class FitReport(Shown):
             "latency": " + ".join(self.targets),
             "mean error on unseen rows": f"{self.best.mape:.1%}",
             "within 10 %": f"{self.best.within_10:.1%}",
-            **{f"bound at {c.confidence:g} held on": f"{c.share:.1%}" for c in self.coverage},
+            **{f"bound at {c.confidence:g} held on": percent_down(c.share) for c in self.coverage},
             "outlook": self.outlook,
             "warnings": self.warnings,
         }

@@ -270,7 +270,10 @@ BRINGS: dict[str, Callable[[Path], None]] = {
     "docs/guides/tensorrt.md": bring_for_tensorrt,
     "docs/guides/training.md": bring_for_training,
 }
-SLOW = {"README.md", "docs/quickstart.md", "docs/guides/profile.md", "docs/guides/deploy.md"}
+SLOW = {
+    *("README.md", "docs/quickstart.md"),
+    *(f"docs/guides/{name}.md" for name in ("profile", "deploy", "python")),
+}
 # It stands for a board's trtexec and fails unless it is told of a graph and all its shapes.
 _TRTEXEC = """#!/bin/sh
 case "$*" in

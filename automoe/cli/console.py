@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automoe.progress import OnProgress, duration
-from devices.rounding import rounded
+from devices.shown import in_words
 
 _WIDE = 1000  # characters
 _PLAIN_SECONDS = 10.0  # between two lines when stderr is not a terminal
@@ -50,19 +50,6 @@ def print_fields(content: Mapping[str, Any]) -> None:
     width = max(len(name) for name in content)
     for name, value in content.items():
         print(f"{name:<{width}}  {in_words(value)}")
-
-
-def in_words(value: object) -> str:
-    """Return a value for people: four digits of a number, and the items of a list or table."""
-    if isinstance(value, float):
-        return rounded(value) if abs(value) < 1e4 else f"{value:.0f}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {in_words(item)}" for name, item in value.items()) or "none"
-    if isinstance(value, list):  # such as the choices of a space
-        return f"[{', '.join(map(in_words, value))}]"
-    if isinstance(value, tuple):
-        return ", ".join(map(in_words, value)) or "none"
-    return "unknown" if value is None else str(value)
 
 
 def say(message: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from devices.rounding import percent_down
 from devices.rounding import rounded as nearest
 
 NONE = "\N{EN DASH}"
@@ -26,7 +27,7 @@ def filled(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(number=number, percent=percent)
+    environment.globals.update(number=number, percent=percent, percent_down=percent_down)
     environment.filters.update(quoted=shlex.quote, tips=tips)
     return environment.get_template(template).render(**content)
 

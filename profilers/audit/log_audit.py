@@ -78,10 +78,6 @@ class LogSummary(Shown):
     first_at: str | None
     last_at: str | None
 
-    def shown(self) -> dict[str, object]:
-        """Return what a reader wants to know, by its name in words."""
-        return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
-
 
 def summarise(path: Path) -> LogSummary:
     """Return a summary of the log at `path`.

@@ -45,10 +45,6 @@ class TableSummary(Shown):
     others: tuple[str, ...]
     remarks: tuple[str, ...]
 
-    def shown(self) -> dict[str, object]:
-        """Return what a reader wants to know, by its name in words."""
-        return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
-
 
 def summarise_any(path: Path) -> LogSummary | TableSummary:
     """Return a summary of a log of `automoe profile`, or of any other table.

@@ -1,6 +1,8 @@
 from dataclasses import dataclass
 
-from devices.shown import Shown
+import pytest
+
+from devices.shown import Shown, in_words
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -20,3 +22,30 @@ def test_a_result_is_a_table_in_a_notebook() -> None:
     assert html.startswith("<table><caption>Made</caption>")
     assert ">best &lt;b&gt;</th>" in html
     assert html.count("<tr>") == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0550081149914182, "0.05501"),
+        (1234.56789, "1235"),
+        (12345.6789, "12346"),
+        (8192, "8192"),
+        (("a", "b"), "a, b"),
+        ((), "none"),
+        ({"ci_unmet": 1, "contended": 2.0}, "ci_unmet: 1, contended: 2"),
+        (None, "unknown"),
+    ],
+)
+def test_values_are_written_for_people(value: object, text: str) -> None:
+    assert in_words(value) == text
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plain(Shown):
+    latency_min_ms: float
+    first_at: str | None
+
+
+def test_a_result_shows_all_that_it_has_unless_it_chooses() -> None:
+    assert repr(Plain(2.5, None)) == "Plain\n  latency min ms  2.5"

@@ -4,6 +4,7 @@ import pytest
 from support.fits import made_up_report
 
 from predictors.learning_curve import LearningCurve
+from predictors.report import Coverage
 
 # At n = 50: 1 % + 1 / 50 = 3 %.
 CURVE = LearningCurve((20, 40), (0.06, 0.035), floor=0.01, slope=1.0)
@@ -35,3 +36,8 @@ def test_the_outlook_is_in_points() -> None:
         "20 more measurements would lower the error by 0.6 points; "
         "about 1.0% would remain with any number"
     )
+
+
+def test_a_share_of_rows_on_which_a_bound_held_is_rounded_down() -> None:
+    report = made_up_report(coverage=(Coverage(0.95, 0.94999),))
+    assert report.shown()["bound at 0.95 held on"] == "94.9 %"

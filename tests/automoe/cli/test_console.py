@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from automoe.cli import console
-from automoe.cli.console import in_words, print_table, progress_bar
+from automoe.cli.console import print_table, progress_bar
 
 Capture = pytest.CaptureFixture[str]
 
@@ -74,23 +74,6 @@ def test_the_end_is_told_whenever_it_comes(clock: Clock, capsys: Capture) -> Non
     with progress_bar("Fit") as advance:
         advance(1, 1)
     assert capsys.readouterr().err == "Fit: 1 of 1, finished\n"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0550081149914182, "0.05501"),
-        (1234.56789, "1235"),
-        (12345.6789, "12346"),
-        (8192, "8192"),
-        (("a", "b"), "a, b"),
-        ((), "none"),
-        ({"ci_unmet": 1, "contended": 2.0}, "ci_unmet: 1, contended: 2"),
-        (None, "unknown"),
-    ],
-)
-def test_values_are_written_for_people(value: object, text: str) -> None:
-    assert in_words(value) == text
 
 
 @pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_NOTHING"])

@@ -1,11 +1,16 @@
+from contextlib import ExitStack
+from pathlib import Path
 from random import Random
 
+import pytest
 from support.small_text import small_space
 
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
-from automoe.search.assembly import why_unverified
+from automoe.search.assembly import TargetDevice, why_unverified
+from devices import opening
+from devices.opening import opened_device
 from predictors import fit_log
 
 
@@ -26,3 +31,23 @@ def test_a_winner_outside_the_log_is_told_when_nothing_measures_it() -> None:
     assert "it lies outside the log that the predictor was fitted to" in why_unverified(
         winner, latency
     )
+
+
+def test_a_search_waits_while_another_session_measures_on_its_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMOE_LOCK_FOLDER", str(tmp_path))
+    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.01)
+    other, told = ExitStack(), list[str]()
+
+    def say(message: str) -> None:
+        told.append(message)
+        other.close()  # the other session ends
+
+    other.enter_context(opened_device("cpu"))
+    target = TargetDevice.reached("cpu", None, "onnxruntime", say=say)  # nothing is measured yet
+    assert told == []
+    with target.opened() as device:
+        assert device.info() == target.info
+    assert len(told) == 1
+    assert told[0].endswith("This session waits until then.")

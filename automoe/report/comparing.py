@@ -31,21 +31,24 @@ def compared_runs(first: ReportContents, second: ReportContents) -> tuple[list[R
     be compared.
     """
     results = (first.result, second.result)
+    different = [
+        f"{name} ({one} and {other})"
+        for name, path in _CONDITIONS.items()
+        if (one := _at(results[0], path)) != (other := _at(results[1], path))
+    ]
     rows = [
         _words("certified", *("yes" if result["certified"] else "no" for result in results)),
         _words("budget", *(number(result["budget_ms"], "ms") for result in results)),
-        *comparison(*results),
+        *(
+            _words(*row[:3]) if different and row[0].startswith("latency") else row
+            for row in comparison(*results)
+        ),
         _words("latency over that of dense", *map(_over_dense, results)),
         _words("error of the predictor (MAPE)", *map(_error, (first, second))),
         _words("architectures evaluated", *(str(len(run.candidates)) for run in (first, second))),
         _words("architecture", *(result["architecture_id"] for result in results)),
         _words("space", *(result["space"]["name"] for result in results)),
         _words("seed", *(str(result["seed"]) for result in results)),
-    ]
-    different = [
-        f"{name} ({one} and {other})"
-        for name, path in _CONDITIONS.items()
-        if (one := _at(results[0], path)) != (other := _at(results[1], path))
     ]
     warning = f"The runs differ in {', '.join(different)}: their latencies cannot be compared."
     return rows, warning if different else ""

@@ -102,11 +102,16 @@ def _drawings(result: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 def comparison(
     first: Mapping[str, Any], second: Mapping[str, Any]
 ) -> list[tuple[str, str, str, str]]:
-    """Return rows of a name, the values of two entries of a result, and their ratio."""
+    """Return rows of a name, the values of two entries of a result, and the first over the second.
+
+    The ends of intervals have no ratio, because it would be no end of the interval of the ratio.
+    """
     rows = []
     for name, path, unit in _SHOWN:
         one, other = _at(first, path), _at(second, path)
         ratio = f"{one / other:.2f}" if one is not None and other else NONE
+        if path[-1] in ("ci_low", "ci_high"):
+            ratio = ""
         rounded = _LIMITS.get(path[-1])
         shown = [number(value, unit, rounded=rounded) for value in (one, other)]
         if name == "BLEU":  # with one decimal, as it is usually published

@@ -28,7 +28,10 @@ def test_runs_on_other_devices_are_not_compared_silently(
 ) -> None:
     device = {**contents.result["device"], "fingerprint": "xyz"}
     elsewhere = replace(slower, result={**slower.result, "device": device})
-    _, warning = compared_runs(contents, elsewhere)
+    rows, warning = compared_runs(contents, elsewhere)
+    by_name = {row[0]: row[1:] for row in rows}
+    assert by_name["latency, measured"] == ("6.25 ms", "12.5 ms", "")
+    assert by_name["FLOPs of a sentence"] == ("2,000,000", "2,000,000", "1.00")
     assert warning == (
         "The runs differ in device (abc and xyz): their latencies cannot be compared."
     )

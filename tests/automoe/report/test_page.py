@@ -55,6 +55,7 @@ def plain(contents: ReportContents) -> ReportContents:
 def test_the_winner_stands_beside_the_largest_dense_one(page: str) -> None:
     rows = _Tables(page).rows
     assert rows["latency, measured"] == ["6.25 ms", "12.5 ms", "0.50"]
+    assert rows["95 % interval, high"] == ["6.375 ms", "\N{EN DASH}"]
     assert rows["parameters without embeddings"] == ["5000", "4000", "1.25"]
     assert rows["parameters of embeddings"] == ["300", "300", "1.00"]
     assert rows["FLOPs of a sentence"] == ["2,000,000", "1,000,000", "2.00"]

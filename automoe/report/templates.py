@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from devices.rounding import percent_down
 from devices.rounding import rounded as nearest
+from predictors import ModelScore
 
 NONE = "\N{EN DASH}"
 
@@ -28,6 +29,7 @@ def filled(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(number=number, percent=percent, percent_down=percent_down)
+    environment.globals.update(model_rows=model_rows)
     environment.filters.update(quoted=shlex.quote, tips=tips)
     return environment.get_template(template).render(**content)
 
@@ -35,6 +37,18 @@ def filled(template: str, **content: Any) -> str:
 def marked(figures: Mapping[str, str]) -> dict[str, Markup]:
     """Return figures as HTML that is not escaped."""
     return {name: Markup(svg) for name, svg in figures.items()}
+
+
+def model_rows(models: Iterable[ModelScore]) -> list[tuple[str, ...]]:
+    """Return the rows of a table of competing models, with their errors on unseen rows."""
+    return [
+        (
+            each.name.replace("_", " "),
+            *map(percent, (each.mape, each.within_5, each.within_10)),
+            f"{each.spearman:.3f}",
+        )
+        for each in models
+    ]
 
 
 def tips(svg: str) -> list[Markup]:

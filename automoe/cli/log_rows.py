@@ -24,6 +24,17 @@ def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
     )
 
 
+def row_values(row: Mapping[str, str]) -> dict[str, object]:
+    """Return what `print_rows` shows of a row, as JSON types and with all digits."""
+    numbers = ("latency_ms", "ci_low_ms", "ci_high_ms")
+    return {
+        "point_id": row["point_id"],
+        **{name: float(row[name]) for name in numbers},
+        "quality": row["quality"],
+        "flags": [flag for flag in row["flags"].split(";") if flag],
+    }
+
+
 def flag_lines(flags: Iterable[str]) -> list[str]:
     """Return a line for each flag that says what it means and what helps."""
     from profilers import FLAG_MEANINGS  # scipy takes a moment to import

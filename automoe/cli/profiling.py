@@ -19,7 +19,7 @@ from automoe.cli.completing import DEVICE, SPACE
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, LockClocks, Runtime, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.log_rows import flag_lines, print_rows
+from automoe.cli.log_rows import flag_lines, print_rows, row_values
 from automoe.cli.model_input_options import ModelInputOptions
 from automoe.cli.options import (
     FILE,
@@ -312,8 +312,10 @@ def _conclude(
     for failed in summary.failed:
         reason = " ".join(failed.reason.split())
         say(f"{failed.point_id} could not be measured: {reason}")
+    rows = [] if options.model is None else _rows_of(options.model, options.log)
     if options.as_json:
-        print_json({**asdict(summary), **(detail or {}), "log": str(options.log)})
+        of_model = {} if options.model is None else {"rows": list(map(row_values, rows))}
+        print_json({**asdict(summary), **(detail or {}), **of_model, "log": str(options.log)})
     else:
         quality = ", ".join(f"{count} {letter}" for letter, count in summary.quality.items())
         detailed = f" (quality {quality}; {summary.n_flagged} flagged)" if quality else ""
@@ -323,8 +325,8 @@ def _conclude(
         )
         if detail:
             print(detail["reason"])
-        if options.model is not None:
-            print_rows(_rows_of(options.model, options.log))
+        if rows:
+            print_rows(rows)
     if summary.n_measured and summary.n_disturbed == summary.n_measured:
         _say_disturbed(summary, options)
     return ExitCode.PARTIAL if summary.failed else ExitCode.OK

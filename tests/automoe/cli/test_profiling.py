@@ -83,6 +83,10 @@ def test_a_measured_model_is_told_with_its_interval(capsys: Capture, tmp_path: P
         assert shown[1] == f"{float(row['latency_ms']):.4g}"
         assert 0.99 * float(row["ci_low_ms"]) < low <= float(row["ci_low_ms"])
         assert float(row["ci_high_ms"]) <= high < 1.01 * float(row["ci_high_ms"])
+    assert main([*command, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (told["point_id"], told["latency_ms"]) == (row["point_id"], float(row["latency_ms"]))
+    assert told["flags"] == [flag for flag in row["flags"].split(";") if flag]
 
 
 def test_sizes_that_nobody_gave_are_named_with_the_option(capsys: Capture, tmp_path: Path) -> None:

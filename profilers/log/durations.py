@@ -1,7 +1,7 @@
 """This module reads durations that are written in parts: `0:00:00.348`, `1m2.5s` or `PT0.348S`.
 
-Python, pandas, Go, shells and ISO 8601 write them. A number with one unit, such as `348 ms`, is
-read in `profilers.log.units_in_cells`.
+Python, pandas, Go, shells, Slurm (`1-02:03:04`) and ISO 8601 write them. A number with one unit,
+such as `348 ms`, is read in `profilers.log.units_in_cells`.
 """
 
 import re
@@ -13,7 +13,7 @@ _UNITS: Final = ("\u00b5s", "\u03bcs", "min", "sec", "ms", "us", "ns", "hr", "d"
 # Beside a single number, these two may stand for something else.
 _OF_PARTS: Final = {"d": 8.64e7, "m": MILLISECONDS["min"]}
 _CLOCK: Final = re.compile(
-    r"(?:(\d+) days?,? \+?)?(?:(\d+):)?([0-5]?\d):([0-5]\d(?:[.,]\d+)?)", re.ASCII
+    r"(?:(\d+)(?:-| days?,? \+?))?(?:(\d+):)?([0-5]?\d):([0-5]\d(?:[.,]\d+)?)", re.ASCII
 )
 _PART: Final = rf"(\d+(?:[.,]\d+)?)\s*({'|'.join(_UNITS)})"
 _PARTS: Final = re.compile(rf"(?:{_PART}\s*){{2,}}|p(?:\d+d)?t(?:{_PART}){{1,3}}", re.ASCII)

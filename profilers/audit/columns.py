@@ -89,7 +89,7 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
 
 def _durations(log: AnyLog, names: list[str]) -> list[str]:
     """Return the columns that are durations by their names, or else by the units in their cells."""
-    named_so = [name for name in names if "latency" in words(name) or is_duration(name)]
+    named_so = [name for name in names if is_duration(name)]
     named_so = named_so or [name for name in names if name in log.in_ms]
     return named_so or [name for name in names if "runtime" in words(name)][:1]
 

@@ -23,8 +23,8 @@ _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
 _OF_TOKENS = frozenset({"ttft", "tpot", "itl", "tbt"})  # no sum of them is a latency
-_LEAST_PARTS = 2
-_ALL_PARTS = 0.95  # of a duration that the others add up to, as they are rounded
+# What the parts are of a duration that contains them: nearly all of it, and they are rounded.
+_PARTS = (0.8, 1.05)
 _NEARLY_EVERY_ROW = 0.95
 _WHOLE_REQUEST = frozenset({"e2e", "e2el"})  # contains the times to its tokens: ttft, tpot, itl
 _SPREAD = {"std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"}
@@ -33,6 +33,7 @@ _NO_MEAN = _SPREAD | {
     *("startup", "baseline"),
 }
 _PERCENTILE = re.compile(r"p\d+|\d+th")
+_MEDIAN = ("p50", "50th")
 
 
 def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
@@ -65,9 +66,9 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     own_words = {name: set(words(name)) for name in log.columns}
     centres = [name for name, own in own_words.items() if not any(map(_PERCENTILE.fullmatch, own))]
     typical = [name for name in centres if _NO_MEAN.isdisjoint(own_words[name])]
-    p50 = [name for name, own in own_words.items() if "p50" in own]
+    medians = [name for name, own in own_words.items() if not own.isdisjoint(_MEDIAN)]
     others = [name for name in centres if _SPREAD.isdisjoint(own_words[name])]
-    named_so = _durations(log, typical) or _durations(log, p50) or _durations(log, others)
+    named_so = _durations(log, typical) or _durations(log, medians) or _durations(log, others)
     possible = [name for name in named_so if log.may_be_latency(name)] or named_so
     candidates = [name for name in possible if "latency" in words(name)] or possible
     if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
@@ -95,12 +96,14 @@ def _durations(log: AnyLog, names: list[str]) -> list[str]:
 
 
 def _whole(log: AnyLog, candidates: list[str]) -> list[str]:
-    """Return the one of several durations that contains all others; else all of them."""
-    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
-    if len(candidates) < _LEAST_PARTS + 1 or not len(values):
+    """Return the one of three or more durations that the others add up to; else all of them."""
+    if len(candidates) < 3 or not log.rows:
         return candidates
+    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
     others = values.sum(axis=1, keepdims=True) - values
-    is_whole = np.mean(values > _ALL_PARTS * others, axis=0) > _NEARLY_EVERY_ROW
+    least, most = _PARTS
+    is_sum = (least * values <= others) & (others <= most * values)
+    is_whole = np.mean(is_sum, axis=0) >= _NEARLY_EVERY_ROW
     return [name for name, is_one in zip(candidates, is_whole, strict=True) if is_one] or candidates
 
 

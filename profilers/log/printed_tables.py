@@ -82,6 +82,8 @@ def _rows_of_spaced(lines: Sequence[str]) -> Rows | None:
     if comments and any(map(is_number, lines[filled[0]].split())):
         filled = [comments[-1], *filled]
     header, *below = (lines[i] for i in filled)
+    if not below:
+        return None
     header = re.sub("^#", " ", header)
     cells = _cells_by_place([header, *below]) or _cells_by_words(header, below)
     by_line = dict(zip(filled, cells, strict=True)) if cells else {}

@@ -167,3 +167,9 @@ def test_a_printed_text_without_a_table_is_refused_with_the_remedy(
     path.write_text(content, encoding="utf-8")
     with pytest.raises(LogError, match=message):
         read_any_log(path)
+
+
+def test_names_alone_are_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("batch  latency_ms\n", encoding="utf-8")
+    assert read_any_log(path).rows == ()

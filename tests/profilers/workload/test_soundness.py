@@ -36,6 +36,17 @@ def test_a_file_that_was_cut_off_is_named(path: Path) -> None:
         require_weights(load_onnx(path), path)
 
 
+def test_weights_may_be_links_to_the_folder_of_the_graph_that_is_a_link(path: Path) -> None:
+    links = path.parent / "links"
+    links.mkdir()
+    (links / "other.onnx").symlink_to(path)
+    (links / "w.bin").symlink_to(path.with_name("w.bin"))
+    require_weights(load_onnx(path), links / "other.onnx")
+    (links / "own.onnx").write_bytes(path.read_bytes())
+    with pytest.raises(WorkloadError, match="lies outside of the folder of the graph"):
+        require_weights(load_onnx(path), links / "own.onnx")
+
+
 @pytest.mark.parametrize("given", [None, "20", "99999"])
 def test_a_file_is_too_short_for_the_shape_of_a_weight(path: Path, given: str | None) -> None:
     # A graph need not say how many bytes of the file are a weight's: its shape does.

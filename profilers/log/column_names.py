@@ -76,7 +76,7 @@ _RESULT = (
     | {"psnr", "ssim", "miou", "auc", "rouge", "chrf", "maxrss"}
     | {"insn", "ipc", "cpi", "migrations", "stalled", "exitcode", "returncode", "retries", "oom"}
     | {"success", "passed", "failed", "failure", "failures", "crashed", "allocated", "reserved"}
-    | {"converged", "edp", "carbon", "price", "usd", "rtf", "rtfx"}
+    | {"converged", "edp", "carbon", "price", "usd", "rtf", "rtfx", "utime", "stime"}
 )
 # Words of results, unless a word of an input stands beside them: `map`, but not `feature_map`.
 _SCORES = frozenset(

@@ -84,6 +84,9 @@ def missing_weight(model: ModelProto, path: Path) -> str:
     Args:
         model: The model.
         path: Its file. Other files of weights lie in the same folder.
+
+    Raises:
+        WorkloadError: The place of a weight is not valid.
     """
     reasons = (
         _missing_in_file(weight, path)
@@ -220,8 +223,9 @@ def _elements_held(weight: TensorProto) -> int | None:
 
 
 def _missing_in_file(weight: TensorProto, path: Path) -> str:
+    _require_sound_weight(weight, path)
     where = {entry.key: entry.value for entry in weight.external_data}
-    file = path.parent / where.get("location", "")
+    file = path.parent / where["location"]
     if not lies_beside(file, path):
         return (
             f"weight '{weight.name}' lies outside of the folder of the graph, in "

@@ -48,6 +48,7 @@ def with_columns(path: Path, *names: str) -> AnyLog:
         (("start_time", "end_time", "Duration", "Elapsed Cycles"), ("Duration",)),
         (("Name", "Runtime", "_runtime"), ("Runtime",)),
         (("batch", "p99_latency", "p999_latency", "p50_latency"), ("p50_latency",)),
+        (("batch", "duration_ms", "duration_s"), ("duration_ms",)),
         (("batch", "latency_50th", "latency_99th"), ("latency_50th",)),
         (("batch", "batch_timeout_ms", "time_ms"), ("time_ms",)),
         (("audio_duration_s", "inference_time_s", "rtf"), ("inference_time_s",)),

@@ -179,7 +179,7 @@ def with_times_of_llama(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
     wider: Rows = []
     for row in rows:
         match = _LLAMA_TEST.fullmatch(row[test]) if len(row) == len(header) else None
-        if row is header:
+        if row == header:
             wider.append([*(_OF_LLAMA.get(x, x) for x in row), "n_prompt", "n_gen", "n_depth", _NS])
         elif match is None or not is_number(speed := row[rate].partition(" ")[0]):
             wider.append(row)

@@ -153,9 +153,21 @@ def _rows_of_pytest(lines: Sequence[str], start: int) -> Rows:
 
 
 def _rows_of_google(lines: Sequence[str], start: int) -> Rows:
-    """Return the rows of Google Benchmark's table, without counters that are rates."""
-    runs = {i: run for i, line in enumerate(lines) if (run := _RUN_OF_GOOGLE.fullmatch(line))}
-    counters = {i: dict(_COUNTER.findall(run[5])) for i, run in runs.items()}
+    """Return the rows of Google Benchmark's table, without counters that are rates.
+
+    A counter is `name=value`, or a cell under its name in the last header.
+    """
+    runs: dict[int, re.Match[str]] = {}
+    counters: dict[int, dict[str, str]] = {}
+    tabular: list[str] = []
+    for i, line in enumerate(lines):
+        if _OF_GOOGLE.match(line):
+            tabular = [name for name in line.split()[4:] if not name.endswith("...")]
+        elif run := _RUN_OF_GOOGLE.fullmatch(line):
+            values = run[5].split()
+            is_tabular = len(values) == len(tabular)
+            pairs = zip(tabular, values, strict=True) if is_tabular else _COUNTER.findall(run[5])
+            runs[i], counters[i] = run, dict(pairs)
     names = dict.fromkeys(
         name for own in counters.values() for name, cell in own.items() if not cell.endswith("/s")
     )

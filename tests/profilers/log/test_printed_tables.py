@@ -84,6 +84,16 @@ def test_the_table_of_google_benchmark_is_read_as_printed(tmp_path: Path) -> Non
     ]
 
 
+def test_counters_may_have_columns(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    tabular = GOOGLE.replace("UserCounters...", "items_per_second pages")
+    tabular = tabular.replace("items_per_second=", "").replace("pages=", "")
+    other = tabular[tabular.index("Benchmark") :].replace("pages", "files")
+    path.write_text(tabular + other, encoding="utf-8")
+    cells = [(row.cells["pages"], row.cells["files"]) for row in read_any_log(path).rows]
+    assert cells == [("2000", ""), ("8000", ""), ("", "2000"), ("", "8000")]
+
+
 def test_the_speeds_of_llama_bench_become_times(tmp_path: Path) -> None:
     path = tmp_path / "out.md"
     path.write_text(LLAMA, encoding="utf-8")

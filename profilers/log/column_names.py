@@ -118,7 +118,7 @@ _KNOWN_SETTINGS = frozenset(
 )
 # What is long, and how long it is: `audio_duration` and `chunk_ms` are known before a measurement.
 _LONG_INPUTS = frozenset(
-    {"audio", "video", "clip", "speech", "utterance", "chunk", "hop", "window", "interval", "shift"}
+    {"audio", "video", "clip", "speech", "utterance", "chunk", "hop", "window", "shift"}
 )
 _LONG_BY = frozenset({"duration", "length", "ms", "s", "sec", "secs", "seconds"})
 _OWN_RESULTS = frozenset({"n_blocks"})  # of `automoe profile`; elsewhere, blocks are layers

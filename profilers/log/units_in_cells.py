@@ -207,9 +207,9 @@ def _left_as_text(name: str, units: Mapping[str, str], example: str, *, is_b_unc
 def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None:
     """Return what a `B` behind numbers stands for: 1 for a byte or 1e9; None when nothing tells it.
 
-    The name tells it. A byte has no fraction, and `G` would be the same as a billion. Otherwise
-    sizes are taken for what makes them follow each other more closely: `500M` and `7B` are counts,
-    `8B` and `1K` are bytes, and `100B` and `1M` may be both.
+    The name tells it. A byte has no fraction, and `G` would be the same as a billion. Otherwise it
+    is the meaning with which the sizes are much closer together: `500M` and `7B` are counts, `8B`
+    and `1K` are bytes, and `100B` and `1M` may be both.
 
     Args:
         written: The text of each number, with its unit in lower case.
@@ -234,7 +234,7 @@ def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None
 
 
 def _largest_gap(numbers: Sequence[tuple[float, str]], of_b: float) -> float:
-    """Return the largest quotient of two sizes that follow each other.
+    """Return the largest quotient of two neighbours among the sorted sizes.
 
     Args:
         numbers: Each number with its unit.

@@ -79,7 +79,7 @@ def require_weights(model: ModelProto, path: Path) -> None:
 
 
 def missing_weight(model: ModelProto, path: Path) -> str:
-    """Return which weight lacks its data, and where; empty when a runtime finds that of all.
+    """Return what data is missing, of the first weight without all of its own; empty when none is.
 
     Args:
         model: The model.

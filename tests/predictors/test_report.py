@@ -35,3 +35,9 @@ def test_the_outlook_is_in_points() -> None:
         "20 more measurements would lower the error by 0.6 points; "
         "about 1.0% would remain with any number"
     )
+
+
+def test_no_error_of_zero_is_promised() -> None:
+    curve = replace(CURVE, floor=0.0)
+    report = replace(made_up_report(n_rows=50), learning_curve=curve)
+    assert report.outlook.endswith("what would remain with any number cannot be seen yet")

@@ -97,8 +97,8 @@ def ratio_bounds(
     order = np.argsort(values)
     logs, codes = np.log(values[order]), codes[order]
     if len(np.unique(codes)) < least_rows(confidence):
-        seen = None if fitted is None else np.log(np.asarray(fitted, dtype=np.float64)[order])
-        lower, upper = _normal_limits(logs, codes, confidence, seen=seen)
+        seen = values if fitted is None else np.asarray(fitted, dtype=np.float64)
+        lower, upper = _normal_limits(logs, codes, confidence, seen=np.log(seen[order]))
     else:
         lower, upper = _quantiles(logs, group_weights(codes), confidence)
     return min(1.0, float(np.exp(lower))), max(1.0, float(np.exp(upper)))
@@ -119,7 +119,7 @@ def _normal_limits(
     codes: NDArray[np.int64],
     confidence: float,
     *,
-    seen: NDArray[np.float64] | None,
+    seen: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Return the prediction limits for one row of a new group, as logarithms.
 
@@ -130,7 +130,7 @@ def _normal_limits(
         codes: The group of every row, shape (rows,).
         confidence: The confidence of each limit by itself.
         seen: The same logarithms for predictions by a model that was fitted to all rows, shape
-            (rows,), or None.
+            (rows,).
     """
     from scipy.special import stdtrit  # takes longer to import than most predictions
 
@@ -141,7 +141,7 @@ def _normal_limits(
     means = np.bincount(index, logs) / sizes
     within = np.bincount(index, (logs - means[index]) ** 2) / sizes
     variance = np.var(means, ddof=1) + within.mean()
-    freedom = n - 1 if seen is None else _freedom(means, np.bincount(index, seen) / sizes)
+    freedom = _freedom(means, np.bincount(index, seen) / sizes)
     width = stdtrit(freedom, confidence) * np.sqrt(variance * (1 + 1 / n))
     middle = means.mean()
     return float(min(logs[0], middle - width)), float(max(logs[-1], middle + width))
@@ -150,7 +150,8 @@ def _normal_limits(
 def _freedom(unseen: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
     """Return the degrees of freedom of the errors of groups, at most the number of groups less one.
 
-    A model that repeats what it was fitted to tells nothing about its parameters, and keeps two.
+    The mean error takes one besides those of the model. A model that repeats what it was fitted to
+    tells nothing about its parameters, and keeps two.
 
     Args:
         unseen: The mean error of each group without it in the fit, as a logarithm, shape (groups,).
@@ -175,6 +176,7 @@ def block_coverage(
     confidence: float,
     *,
     groups: ArrayLike | None = None,
+    fitted: ArrayLike | None = None,
     n_blocks: int = 10,
 ) -> float | None:
     """Return the share of rows that lie under the upper bound from the rest of the log.
@@ -187,6 +189,7 @@ def block_coverage(
         ratios: The actual over the predicted latency in the order of the log, shape (rows,).
         confidence: The confidence of the upper bound.
         groups: The group of every row, shape (rows,); None when each row is a group by itself.
+        fitted: The same ratios of the model that was fitted to all rows, see `ratio_bounds`.
         n_blocks: The number of blocks.
 
     Returns:
@@ -194,13 +197,15 @@ def block_coverage(
     """
     values = np.asarray(ratios, dtype=np.float64)
     codes = np.arange(len(values)) if groups is None else np.asarray(groups)
+    seen = values if fitted is None else np.asarray(fitted, dtype=np.float64)
     names, first = np.unique(codes, return_index=True)
     covered = np.zeros(len(values))
     for block in np.array_split(names[np.argsort(first)], min(n_blocks, len(names))):
         is_out = np.isin(codes, block)
-        if np.count_nonzero(~is_out) < least_rows(confidence) or len(names) - len(block) < 2:
+        rest = ~is_out
+        if np.count_nonzero(rest) < least_rows(confidence) or len(names) - len(block) < 2:
             return None
-        _, upper = ratio_bounds(values[~is_out], confidence, codes[~is_out])
+        _, upper = ratio_bounds(values[rest], confidence, codes[rest], fitted=seen[rest])
         covered[is_out] = values[is_out] <= upper
     return float(covered @ group_weights(codes)) / len(names)
 

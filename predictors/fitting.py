@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -136,7 +135,7 @@ def _report(
         roles=ready.roles,
         physics=ready.schema.physics.kind if ready.schema.physics else None,
         models=selection.scores,
-        coverage=_coverage(ready.latency_ms / selection.unseen_ms, ready.groups),
+        coverage=_coverage(ready, selection, model),
         noise_floor=noise_floor(ready.usable, ready.latency_ms),
         learning_curve=None,
         effects=effects(model, ready.matrix, columns),
@@ -152,8 +151,11 @@ def _work_columns(schema: FeatureSchema, base: Predictor | None) -> tuple[int, .
     return (*schema.work_columns, *([len(schema.columns)] if base is not None else []))
 
 
-def _coverage(
-    ratios: NDArray[np.float64], groups: NDArray[np.int64] | None
-) -> tuple[Coverage, ...]:
-    shares = {c: block_coverage(ratios, c, groups=groups) for c in _REPORTED_CONFIDENCES}
+def _coverage(ready: Prepared, selection: Selection, model: LatencyModel) -> tuple[Coverage, ...]:
+    ratios = ready.latency_ms / selection.unseen_ms
+    fitted = ready.latency_ms / model.predict(ready.matrix)
+    shares = {
+        c: block_coverage(ratios, c, groups=ready.groups, fitted=fitted)
+        for c in _REPORTED_CONFIDENCES
+    }
     return tuple(Coverage(c, share) for c, share in shares.items() if share is not None)

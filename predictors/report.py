@@ -8,6 +8,7 @@ from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
 from predictors.scores import ModelScore
 
+_LEAST_FLOOR = 0.0005  # a share that is shown as 0.1 %
 _MORE_ROWS = 20
 
 
@@ -95,10 +96,10 @@ class FitReport(Shown):
         if curve is None:
             return "too few rows to say what more of them would bring"
         points = 100 * curve.gain(self.n_rows, _MORE_ROWS)
-        return (
-            f"{_MORE_ROWS} more measurements would lower the error by {points:.1f} points; "
-            f"about {curve.floor:.1%} would remain with any number"
-        )
+        gain = f"{_MORE_ROWS} more measurements would lower the error by {points:.1f} points"
+        if curve.floor < _LEAST_FLOOR:  # rows have noise, so the curve is too short to see it
+            return f"{gain}; what would remain with any number cannot be seen yet"
+        return f"{gain}; about {curve.floor:.1%} would remain with any number"
 
     def verdict(self, goal: float) -> str:
         """Return a sentence: whether the error has reached a goal, and how many rows are missing.

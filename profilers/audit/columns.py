@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from profilers.log.any_log import LARGEST, AnyLog, Row, number
 from profilers.log.column_names import (
+    UNIT_WORDS,
     is_duration,
     is_known_before_measuring,
     is_time_for_one,
@@ -23,8 +24,8 @@ _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
 _OF_TOKENS = frozenset({"ttft", "tpot", "itl", "tbt"})  # no sum of them is a latency
-_LEAST_PARTS = 2
-_ALL_PARTS = 0.95  # of a duration that the others add up to, as they are rounded
+# What the parts are of a duration that contains them: nearly all of it, and they are rounded.
+_PARTS = (0.8, 1.05)
 _NEARLY_EVERY_ROW = 0.95
 _WHOLE_REQUEST = frozenset({"e2e", "e2el"})  # contains the times to its tokens: ttft, tpot, itl
 _SPREAD = {"std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"}
@@ -33,20 +34,14 @@ _NO_MEAN = _SPREAD | {
     *("startup", "baseline"),
 }
 _PERCENTILE = re.compile(r"p\d+|\d+th")
+_MEDIAN = ("p50", "50th")
 
 
 def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the columns whose sum is the latency: the named ones, or those that look like it.
 
     Without names it is the column `latency_ms`. When a log lacks it, it is the latency of a table
-    that another program is known to write. In any other log these are all columns whose name
-    contains a word for a latency, and no word for a spread, a minimum or a percentile. When there
-    are none, the median counts, or else a minimum or a time of the processor. A column
-    that is constant or 0 does not count beside others, and neither do the times to the tokens of a
-    request beside that of the whole request, nor the time for one of something beside the whole
-    time, nor parts beside a column that contains all of them. Of times to tokens alone, those to
-    the first one count. When some of these are totals, only the totals count; otherwise only the
-    means, if there are any.
+    that another program is known to write. In any other log, names and values tell it.
 
     Raises:
         LogError: A named column is absent, or no column looks like a latency.
@@ -62,23 +57,7 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     own = table.target_in(log.columns, log.may_be_latency) if table is not None else None
     if own is not None:
         return (own,)
-    own_words = {name: set(words(name)) for name in log.columns}
-    centres = [name for name, own in own_words.items() if not any(map(_PERCENTILE.fullmatch, own))]
-    typical = [name for name in centres if _NO_MEAN.isdisjoint(own_words[name])]
-    p50 = [name for name, own in own_words.items() if "p50" in own]
-    others = [name for name in centres if _SPREAD.isdisjoint(own_words[name])]
-    named_so = _durations(log, typical) or _durations(log, p50) or _durations(log, others)
-    possible = [name for name in named_so if log.may_be_latency(name)] or named_so
-    candidates = [name for name in possible if "latency" in words(name)] or possible
-    if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
-        candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
-    candidates = [name for name in candidates if not is_time_for_one(name)] or candidates
-    whole = [name for name in candidates if not _OF_TOKENS.intersection(words(name))]
-    of_first = [name for name in candidates if "ttft" in words(name)]
-    candidates = whole or of_first or candidates[:1]
-    for kind in _MEANS:
-        candidates = [name for name in candidates if kind in words(name)] or candidates
-    candidates = _whole(log, candidates)
+    candidates = _distinct(log, _typical(log))
     if not candidates:
         raise LogError(
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
@@ -87,20 +66,60 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(candidates)
 
 
+def _typical(log: AnyLog) -> list[str]:
+    """Return the durations, without those for a spread, a minimum or a percentile.
+
+    When there are none, the medians count, or else minima and times of the processor. Columns that
+    are constant or 0 do not count beside others.
+    """
+    own_words = {name: set(words(name)) for name in log.columns}
+    centres = [name for name, own in own_words.items() if not any(map(_PERCENTILE.fullmatch, own))]
+    typical = [name for name in centres if _NO_MEAN.isdisjoint(own_words[name])]
+    medians = [name for name, own in own_words.items() if not own.isdisjoint(_MEDIAN)]
+    others = [name for name in centres if _SPREAD.isdisjoint(own_words[name])]
+    durations = _durations(log, typical) or _durations(log, medians) or _durations(log, others)
+    return [name for name in durations if log.may_be_latency(name)] or durations
+
+
+def _distinct(log: AnyLog, durations: list[str]) -> list[str]:
+    """Return the durations that do not contain, repeat or average each other.
+
+    The time of a whole request counts alone, and so does that of all items beside that of one. Of
+    times to tokens alone, those to the first one count. Totals count alone, or else means. A time
+    counts in one unit, and without the parts that add up to it.
+    """
+    candidates = [name for name in durations if "latency" in words(name)] or durations
+    if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
+        candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
+    candidates = [name for name in candidates if not is_time_for_one(name)] or candidates
+    whole = [name for name in candidates if not _OF_TOKENS.intersection(words(name))]
+    of_first = [name for name in candidates if "ttft" in words(name)]
+    candidates = whole or of_first or candidates[:1]
+    for kind in _MEANS:
+        candidates = [name for name in candidates if kind in words(name)] or candidates
+    by_quantity: dict[tuple[str, ...], str] = {}
+    for name in candidates:
+        quantity = tuple(word for word in words(name) if word not in UNIT_WORDS)
+        by_quantity.setdefault(quantity, name)
+    return _whole(log, list(by_quantity.values()))
+
+
 def _durations(log: AnyLog, names: list[str]) -> list[str]:
     """Return the columns that are durations by their names, or else by the units in their cells."""
-    named_so = [name for name in names if "latency" in words(name) or is_duration(name)]
+    named_so = [name for name in names if is_duration(name)]
     named_so = named_so or [name for name in names if name in log.in_ms]
     return named_so or [name for name in names if "runtime" in words(name)][:1]
 
 
 def _whole(log: AnyLog, candidates: list[str]) -> list[str]:
-    """Return the one of several durations that contains all others; else all of them."""
-    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
-    if len(candidates) < _LEAST_PARTS + 1 or not len(values):
+    """Return the one of three or more durations that the others add up to; else all of them."""
+    if len(candidates) < 3 or not log.rows:
         return candidates
+    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
     others = values.sum(axis=1, keepdims=True) - values
-    is_whole = np.mean(values > _ALL_PARTS * others, axis=0) > _NEARLY_EVERY_ROW
+    least, most = _PARTS
+    is_sum = (least * values <= others) & (others <= most * values)
+    is_whole = np.mean(is_sum, axis=0) >= _NEARLY_EVERY_ROW
     return [name for name, is_one in zip(candidates, is_whole, strict=True) if is_one] or candidates
 
 

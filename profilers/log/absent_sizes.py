@@ -13,7 +13,7 @@ Cells = tuple[str, ...]
 def with_absent_sizes(
     columns: Sequence[str], rows: Sequence[Cells], sizes: Collection[str]
 ) -> tuple[list[Cells], tuple[str, ...]]:
-    """Return the rows with 0, or `none` among words, in the blank cells of sizes, and a remark.
+    """Return the rows with 0, 1 thread, or `none` among words, in blank sizes, and a remark.
 
     Args:
         columns: The names of the columns.
@@ -21,13 +21,14 @@ def with_absent_sizes(
         sizes: The columns of sizes.
     """
     table = list(zip(*rows, strict=True))
-    blank = [i for i, cells in enumerate(table) if columns[i] in sizes and "" in cells]
-    for index in blank:
-        are_numbers = all(map(is_number, table[index]))
-        filler = _ABSENT.get(columns[index], "0" if are_numbers else "none")
-        table[index] = tuple(cell or filler for cell in table[index])
-    if not blank:
+    filled: list[str] = []
+    for index, cells in enumerate(table):
+        if columns[index] in sizes and "" in cells:
+            usual = "0" if all(map(is_number, cells)) else "none"
+            filler = _ABSENT.get(columns[index], usual)
+            table[index] = tuple(cell or filler for cell in cells)
+            filled.append(f"{columns[index]!r} is {filler}")
+    if not filled:
         return list(rows), ()
-    listed = ", ".join(repr(columns[index]) for index in blank)
-    remark = f"a size that a benchmark does not have is 0, or 'none' among words: {listed}"
+    remark = f"where a benchmark does not have a size, {', '.join(filled)}"
     return list(zip(*table, strict=True)), (remark,)

@@ -74,22 +74,23 @@ _RESULT = (
     | {"drift", "sentinel", "samples", "processes", "wall", "quality", "stop", "reason"}
     | {"mape", "loss", "bleu", "accuracy", "perplexity", "ppl", "wer", "cer", "rmse", "mse"}
     | {"psnr", "ssim", "miou", "auc", "rouge", "chrf", "maxrss"}
-    | {"instructions", "insn", "ipc", "cpi", "dcache", "icache", "dtlb", "itlb", "switches"}
-    | {"migrations", "stalled", "exitcode", "returncode", "retries", "oom", "converged"}
+    | {"insn", "ipc", "cpi", "migrations", "stalled", "exitcode", "returncode", "retries", "oom"}
     | {"success", "passed", "failed", "failure", "failures", "crashed", "allocated", "reserved"}
-    | {"edp", "carbon", "price", "usd", "diff", "overhead", "improvement", "normalized"}
+    | {"converged", "edp", "carbon", "price", "usd", "rtf", "rtfx", "utime", "stime"}
 )
-# Words of results that are also used in names of inputs: `map`, but not `feature_map`.
+# Words of results, unless a word of an input stands beside them: `map`, but not `feature_map`.
 _SCORES = frozenset(
     {"acc", "f1", "recall", "score", "scores", "map", "r2", "mae", "auroc", "auprc", "ndcg"}
     | {"iou", "dice", "meteor", "em", "mrr", "top1", "top5", "acc1", "acc5", "map50", "map75"}
-    | {"loads", "stores"}
+    | {"loads", "stores", "prefetches", "instructions"}
+    | {"diff", "overhead", "improvement", "normalized"}
 )
 _RESULT_PAIRS = frozenset(
     {("grad", "norm"), ("gradient", "norm"), ("exact", "match"), ("pass", "1"), ("top", "1")}
     | {("cpu", "percent"), ("gpu", "percent"), ("memory", "percent"), ("peak", "mem")}
     | {("top", "5"), ("exit", "code"), ("return", "code"), ("response", "code")}
-    | {("task", "clock"), ("cpu", "clock"), ("cache", "references")}
+    | {("task", "clock"), ("cpu", "clock"), ("cache", "references"), ("context", "switches")}
+    | {("time", "factor")}
 )
 _WHOLE_RESULTS = frozenset({("exit",), ("branches",), ("real",), ("user",), ("sys",)})
 _BOOKKEEPING = frozenset(
@@ -109,11 +110,17 @@ _MOMENTS = frozenset(
 _OF_MOMENTS = frozenset({"time", "times", "at", "ts", "t", "in", *UNIT_WORDS})
 # What somebody set is known, also where it limits a result: `power_limit_w`, `target_qps`.
 _SETTINGS = frozenset(
-    {"limit", "cap", "target", "requested", "timeout", "slo", "warmup"} | {"threshold", "tolerance"}
+    {"limit", "cap", "target", "requested", "timeout", "slo", "sla", "deadline", "budget"}
+    | {"warmup", "threshold", "tolerance"}
 )
 _KNOWN_SETTINGS = frozenset(
     {("gpu", "memory", "utilization"), ("loss", "scale"), ("error", "bound")}  # one is of vLLM
 )
+# What is long, and how long it is: `audio_duration` and `chunk_ms` are known before a measurement.
+_LONG_INPUTS = frozenset(
+    {"audio", "video", "clip", "speech", "utterance", "chunk", "hop", "window", "shift"}
+)
+_LONG_BY = frozenset({"duration", "length", "ms", "s", "sec", "secs", "seconds"})
 _OWN_RESULTS = frozenset({"n_blocks"})  # of `automoe profile`; elsewhere, blocks are layers
 
 # Words of quantities that are known before a measurement.
@@ -129,7 +136,7 @@ _INPUTS = frozenset(
     | {"gb", "mib", "gib", "memory", "activations", "feature", "features", "rank", "resolution"}
     | {"vocab", "vocabulary", "num", "n", "m", "k", "count", "ratio", "sparsity", "density"}
     | {"bits", "precision", "nodes", "edges", "stage", "stages", "work", "area", "volume"}
-    | {"steps", "type", "dtype"}
+    | {"steps", "type", "dtype", "shape", "shapes"}
 )
 
 _GREEK_MU, _MICRO = "\u03bc", "\u00b5"  # two characters for the prefix of microseconds
@@ -139,9 +146,9 @@ _EAST_ASIAN = "\u2e80-\u9fff\uac00-\ud7af"
 _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[{_EAST_ASIAN}])")
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
-_IN_SECONDS = re.compile(r"[(\[]s[)\]]$")  # wall clock (s)
+_IN_SECONDS = re.compile(r"[\s_][(\[]s[)\]]$")  # wall clock (s), but not CPU(s)
 _PERCENT = re.compile(r"\d+(\.\d+)?\s*%")  # the name of a percentile, as locust writes it
-_NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
+_NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median)\d+")
 _ONE_WORD = re.compile(r"(E2EL?|mAP|mIoU)(?![a-z])")  # although a capital stands within it
 _SECOND = "|".join(word for word, unit in UNIT_WORDS.items() if unit == "s")
 _RATE = re.compile(rf"(/|\bper|_per)[ _]?({_SECOND})(?![a-z])")
@@ -162,14 +169,15 @@ def words(name: str) -> tuple[str, ...]:
 def is_duration(name: str) -> bool:
     """Return whether a column is a measured time, judged by its name."""
     own = _plain_words(name)
-    if is_rate(name) or is_moment(name) or "cycles" in own:
+    if is_rate(name) or is_moment(name) or _is_set(own) or "cycles" in own:
         return False
     if not _DURATION.isdisjoint(own) or is_time_per(name):
         return True
     if any(a in _TIME and b in _AFTER_TIME for a, b in pairwise(own)):
         return True
-    is_named = own[-1:] == ("s",) and own[-2:-1] and own[-2] in _BEFORE_SECONDS
-    if is_named or _IN_SECONDS.search(name):
+    if own[-1:] == ("s",) and not name.endswith("(s)") and _BEFORE_SECONDS.intersection(own[-2:-1]):
+        return True
+    if _IN_SECONDS.search(name):
         return True
     quantity = list(own)
     while len(quantity) > 1 and (quantity[-1] in _SECONDS | _STATISTICS or _is_number(quantity)):
@@ -224,7 +232,7 @@ def kind_of_name(name: str, targets: Iterable[str] = ()) -> NameKind:
         return "condition"
     if not own:
         return "bookkeeping"
-    if own in _KNOWN_SETTINGS or (len(own) > 1 and not _SETTINGS.isdisjoint(own)):
+    if _is_set(own):
         return "input"
     if is_duration(name) or _is_result(name, own):
         return "result"
@@ -240,6 +248,13 @@ def kind_of_name(name: str, targets: Iterable[str] = ()) -> NameKind:
 def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
     """Return whether a column may be a feature, judged by its name, see `kind_of_name`."""
     return kind_of_name(name, targets) in ("input", "unclear")
+
+
+def _is_set(own: tuple[str, ...]) -> bool:
+    """Return whether somebody set what a name tells, also where it is a time."""
+    if own in _KNOWN_SETTINGS or (len(own) > 1 and not _SETTINGS.isdisjoint(own)):
+        return True
+    return any(a in _LONG_INPUTS and b in _LONG_BY for a, b in pairwise(own))
 
 
 def _is_result(name: str, own: tuple[str, ...]) -> bool:

@@ -1,7 +1,7 @@
 """This module reads durations that are written in parts: `0:00:00.348`, `1m2.5s` or `PT0.348S`.
 
-Python, pandas, Go, shells and ISO 8601 write them. A number with one unit, such as `348 ms`, is
-read in `profilers.log.units_in_cells`.
+Python, pandas, Go, shells, Slurm (`1-02:03:04`) and ISO 8601 write them. A number with one unit,
+such as `348 ms`, is read in `profilers.log.units_in_cells`.
 """
 
 import re
@@ -9,15 +9,16 @@ from typing import Final
 
 from profilers.log.units import MILLISECONDS, milliseconds_in
 
-_UNITS: Final = ("\u00b5s", "\u03bcs", "min", "sec", "ms", "us", "ns", "hr", "d", "h", "m", "s")
+# From the longest to the shortest, in which order a duration has them.
+_UNITS: Final = ("d", "hr|h", "min|m", "sec|s", "ms", "\u00b5s|\u03bcs|us", "ns")
 # Beside a single number, these two may stand for something else.
 _OF_PARTS: Final = {"d": 8.64e7, "m": MILLISECONDS["min"]}
 _CLOCK: Final = re.compile(
-    r"(?:(\d+) days?,? \+?)?(?:(\d+):)?([0-5]?\d):([0-5]\d(?:[.,]\d+)?)", re.ASCII
+    r"(?:(\d+)(?:-| days?,? \+?))?(?:(\d+):)?([0-5]?\d):([0-5]\d(?:[.,]\d+)?)", re.ASCII
 )
-_PART: Final = rf"(\d+(?:[.,]\d+)?)\s*({'|'.join(_UNITS)})"
-_PARTS: Final = re.compile(rf"(?:{_PART}\s*){{2,}}|p(?:\d+d)?t(?:{_PART}){{1,3}}", re.ASCII)
-_EACH: Final = re.compile(_PART, re.ASCII)
+_HOW_MANY: Final = r"(\d+(?:[.,]\d+)?)"
+_PARTS: Final = re.compile("".join(rf"(?:{_HOW_MANY}\s*({x})\s*)?" for x in _UNITS), re.ASCII)
+_ISO: Final = re.compile(r"p((?:\d+d)?)t(.+)")
 
 
 def milliseconds_of(cell: str, *, is_time: bool) -> float | None:
@@ -36,9 +37,13 @@ def milliseconds_of(cell: str, *, is_time: bool) -> float | None:
         whole = 24 * int(days or 0) + int(hours or 0)
         return 1e3 * (3600 * whole + 60 * int(minutes) + _number(seconds))
     lower = cell.lower()
-    if not _PARTS.fullmatch(lower):
+    iso = _ISO.fullmatch(lower)
+    match = _PARTS.fullmatch(iso[1] + iso[2] if iso else lower)
+    groups = match.groups() if match else ()
+    parts = [part for part in zip(groups[::2], groups[1::2], strict=True) if part[0]]
+    if len(parts) < (1 if iso else 2):
         return None
-    return sum(_number(number) * _in_ms(unit) for number, unit in _EACH.findall(lower))
+    return sum(_number(number) * _in_ms(unit) for number, unit in parts)
 
 
 def _in_ms(unit: str) -> float:

@@ -64,16 +64,16 @@ def with_sizes(
         for is_failed, kind, base in zip(failed, kinds, bases, strict=True)
     ]
     split = [_split(base) for base in bases]
-    added = ["benchmark", *dict.fromkeys(name for _, sizes in split for name in sizes)]
-    added = [name for name in added if name not in columns]
+    sizes = dict.fromkeys(name for _, own in split for name in own if name not in columns)
+    added = [*{"benchmark"}.difference(columns), *sizes]
     wider = [
-        (*row, *({"benchmark": family, **sizes}.get(name, "") for name in added))
-        for row, (family, sizes) in zip(rows, split, strict=True)
+        (*row, *({"benchmark": family, **own}.get(name, "") for name in added))
+        for row, (family, own) in zip(rows, split, strict=True)
     ]
     columns = (*columns, *added)
-    filled, of_absent = with_absent_sizes(columns, wider, added[1:])
+    filled, of_absent = with_absent_sizes(columns, wider, sizes)
     kept = [row if keeps else None for row, keeps in zip(filled, is_kept, strict=True)]
-    return columns, kept, _remarks(kept, failed, len(added) > 1) + of_absent
+    return columns, kept, _remarks(kept, failed, bool(sizes)) + of_absent
 
 
 def _kind(row: dict[str, str], names: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""This module reads tables that programs print for people, with columns aligned by spaces.
+"""This module reads tables that programs print for people, with spaces between the cells.
 
 pandas, numpy, pytest-benchmark and Google Benchmark print such tables. The rows keep their lines:
 the lines beside them become empty lists. A printed text that holds no table is refused with the
@@ -7,6 +7,7 @@ option by which its program writes one.
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,14 @@ from profilers.log.rows import LogError
 from profilers.log.written_numbers import is_number
 
 _WIDE_GAP: Final = re.compile(r"\s{2,}")
-_OF_PYTEST: Final = re.compile(r"Name \(time in (\w+)\)\s")
-_OF_GOOGLE: Final = re.compile(r"Benchmark\s+Time\s+CPU\s+Iterations")
+_SIZE_OF_PANDAS: Final = re.compile(r"\[\d+ rows x \d+ columns\]\s*")
+_OF_PYTEST: Final = re.compile(r"^Name \(time in (\w+)\)\s", re.M)
+_OF_GOOGLE: Final = re.compile(r"^Benchmark +Time +CPU +Iterations\b", re.M)
 _RUN_OF_GOOGLE: Final = re.compile(r"(.*\S)\s+(\S+ [num]?s)\s+(\S+ [num]?s)\s+(\d+)\b(.*)")
 _COUNTER: Final = re.compile(r"(\w+)=(\S+)")
 _RATIO: Final = re.compile(r" \(.*\)$")  # to the best row
 _PARAMETERS: Final = re.compile(r"([^\[]*)\[(.*)\]")
+_NEXT_PARAMETER: Final = re.compile(r"(?<=[^-])(?<!\de)-")  # behind a cell, but not in 1e-05
 _UNITLESS: Final = frozenset({"outliers", "ops", "rounds", "iterations"})
 _DELIMITER: Final = re.compile(r"[,;\t|]")
 _LOOKED_AT: Final = 100_000  # characters in which a program has said what it prints
@@ -28,15 +31,11 @@ _LLAMA_TEST: Final = re.compile(r"(?:pp ?(\d+))?\+?(?:tg ?(\d+))?(?: @ d ?(\d+))
 _ONE_A_RUN: Final = "Write a table with a row for each run: its settings and its time."
 # What begins a line of a printed text, the program, and how to have its table.
 _NO_TABLES: Final = (
-    (r".*=== Performance summary ===", "trtexec", "Export them with --exportTimes=FILE.json."),
-    (r"\s*Time \(mean ± .\):", "hyperfine", "Export them with --export-csv FILE."),
+    (r".*=== Performance summary ===", "trtexec", "Export a table with --exportTimes=FILE.json."),
+    (r"\s*Time \(mean ± .\):", "hyperfine", "Export a table with --export-csv FILE."),
     (r"Benchmark\S+\s+\d+\s+[\d.]+ ns/op", "go test -bench", _ONE_A_RUN),
     (r"\s*Performance counter stats for ", "perf stat", _ONE_A_RUN),
-    (
-        r"[^,]*,\w*,(task-clock|cycles|instructions|context-switches|duration_time)\b",
-        "perf stat",
-        _ONE_A_RUN,
-    ),
+    (r"(\d[\d.]*|<not \w+>),\w*,[\w.:/-]+,\d+,\d+\.\d\d,", "perf stat", _ONE_A_RUN),
 )
 # Columns of llama-bench in Markdown, as its CSV names them.
 _OF_LLAMA: Final = {
@@ -63,42 +62,70 @@ def require_table(content: str, path: Path) -> None:
 
 
 def rows_of_printed(content: str) -> Rows | None:
-    """Return the cells of each line of a printed table; None when the text is none."""
-    if _DELIMITER.search(content.lstrip().partition("\n")[0]):
-        return None
+    """Return the cells of each line of a printed table; None when the text holds none."""
     lines = content.split("\n")
-    for number, line in enumerate(lines):
-        if _OF_PYTEST.match(line):
-            return _rows_of_pytest(lines, number)
-        if _OF_GOOGLE.match(line):
-            return _rows_of_google(lines, number)
-    return _rows_of_aligned(lines)
+    for header, rows_of in ((_OF_PYTEST, _rows_of_pytest), (_OF_GOOGLE, _rows_of_google)):
+        if match := header.search(content, 0, _LOOKED_AT):
+            return rows_of(lines, content.count("\n", 0, match.start()))
+    return _rows_of_spaced(lines)
 
 
-def _rows_of_aligned(lines: Sequence[str]) -> Rows | None:
-    """Return the rows of a table in which each line has as many words as the first one.
+def _rows_of_spaced(lines: Sequence[str]) -> Rows | None:
+    """Return the rows of a table with spaces between its cells. The names may be a comment.
 
-    Rows may begin with one more cell, the index of pandas. The header may be a comment.
+    Rows may begin with one more cell, the index of pandas.
     """
-    cells = [line.split() for line in lines]
-    filled = [i for i, own in enumerate(cells) if own and not lines[i].startswith(("#", "["))]
-    if not filled or _DELIMITER.search(lines[filled[0]]):
+    filled = [i for i, line in enumerate(lines) if _may_be_row(line)]
+    if not filled or len(lines[filled[0]].split()) < 2 or _DELIMITER.search(lines[filled[0]]):
         return None
-    named = max((i for i in range(filled[0]) if cells[i]), default=None)  # a comment with names
-    if named is not None and len(names := lines[named].lstrip("#").split()) == len(
-        cells[filled[0]]
-    ):
-        cells[named], filled = names, [named, *filled]
-    start, *others = filled
-    widths = {len(cells[i]) for i in others}
-    n_more = widths.pop() - len(cells[start]) if len(widths) == 1 else -1
-    if n_more not in (0, 1) or len(cells[start]) == 1 - n_more:
+    comments = [i for i in range(filled[0]) if lines[i].strip()]
+    if comments and any(map(is_number, lines[filled[0]].split())):
+        filled = [comments[-1], *filled]
+    header, *below = (lines[i] for i in filled)
+    if not below:
         return None
-    rows: Rows = [[] for _ in lines]
-    for i in filled:
-        rows[i] = cells[i]
-    rows[start] = ["", *cells[start]] if n_more else cells[start]
-    return rows
+    header = re.sub("^#", " ", header)
+    cells = _cells_by_place([header, *below]) or _cells_by_words(header, below)
+    by_line = dict(zip(filled, cells, strict=True)) if cells else {}
+    return [by_line.get(i, []) for i in range(len(lines))] if cells else None
+
+
+def _may_be_row(line: str) -> bool:
+    return bool(line.strip()) and line[0] != "#" and not _SIZE_OF_PANDAS.fullmatch(line)
+
+
+def _cells_by_place(lines: Sequence[str]) -> Rows | None:
+    """Return the cells of aligned lines, of which the first one holds the names.
+
+    A column ends where all lines have a space. It has a name and a cell in each row, but the first
+    one, which may be an index, need not have a name. A name may hold single spaces when it ends
+    where its cells end. Return None when the lines are not aligned.
+    """
+    across = map("".join, zip_longest(*lines, fillvalue=" "))
+    ink = "".join(" " if characters.isspace() else "x" for characters in across)
+    ends = [0]
+    for run in re.finditer("x+", ink):
+        name, cell = (line[ends[-1] : run.end()].strip() for line in lines[:2])
+        if cell and (name or len(ends) == 1):
+            ends.append(run.end())
+    columns = [slice(start, end) for start, end in pairwise([*ends[:-1], None])]
+    names, *rows = ([line[column].strip() for column in columns] for line in lines)
+    if len(names) < 2 or not all(names[1:]) or not all(map(all, rows)):
+        return None
+    for name, column in zip(names, columns, strict=True):
+        ends_of_cells = {len(line[column].rstrip()) for line in lines}
+        if " " in name and (len(ends_of_cells) > 1 or _WIDE_GAP.search(name)):
+            return None
+    return [names, *rows]
+
+
+def _cells_by_words(header: str, below: Sequence[str]) -> Rows | None:
+    """Return the words of lines, when each has as many as the header, or one more."""
+    names, rows = header.split(), [line.split() for line in below]
+    widths = {len(row) for row in rows}
+    if len(widths) != 1 or not widths <= {len(names), len(names) + 1}:
+        return None
+    return [[*[""] * (widths.pop() - len(names)), *names], *rows]
 
 
 def _rows_of_pytest(lines: Sequence[str], start: int) -> Rows:
@@ -113,7 +140,7 @@ def _rows_of_pytest(lines: Sequence[str], start: int) -> Rows:
         if len(cells) != len(names) or not is_number(cells[1]):
             continue
         split = _PARAMETERS.fullmatch(cells[0])
-        parameters[number] = split[2].split("-") if split else []
+        parameters[number] = _NEXT_PARAMETER.split(split[2]) if split else []
         numbers = [cell.replace(",", "") for cell in cells[1:]]
         pairs = zip(names[1:], numbers, strict=True)
         times = [cell if name in _UNITLESS else f"{cell} {unit}" for name, cell in pairs]
@@ -126,9 +153,21 @@ def _rows_of_pytest(lines: Sequence[str], start: int) -> Rows:
 
 
 def _rows_of_google(lines: Sequence[str], start: int) -> Rows:
-    """Return the rows of Google Benchmark's table, without counters that are rates."""
-    runs = {i: run for i, line in enumerate(lines) if (run := _RUN_OF_GOOGLE.fullmatch(line))}
-    counters = {i: dict(_COUNTER.findall(run[5])) for i, run in runs.items()}
+    """Return the rows of Google Benchmark's table, without counters that are rates.
+
+    A counter is `name=value`, or a cell under its name in the last header.
+    """
+    runs: dict[int, re.Match[str]] = {}
+    counters: dict[int, dict[str, str]] = {}
+    tabular: list[str] = []
+    for i, line in enumerate(lines):
+        if _OF_GOOGLE.match(line):
+            tabular = [name for name in line.split()[4:] if not name.endswith("...")]
+        elif run := _RUN_OF_GOOGLE.fullmatch(line):
+            values = run[5].split()
+            is_tabular = len(values) == len(tabular)
+            pairs = zip(tabular, values, strict=True) if is_tabular else _COUNTER.findall(run[5])
+            runs[i], counters[i] = run, dict(pairs)
     names = dict.fromkeys(
         name for own in counters.values() for name, cell in own.items() if not cell.endswith("/s")
     )
@@ -152,7 +191,7 @@ def with_times_of_llama(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
     wider: Rows = []
     for row in rows:
         match = _LLAMA_TEST.fullmatch(row[test]) if len(row) == len(header) else None
-        if row is header:
+        if row == header:
             wider.append([*(_OF_LLAMA.get(x, x) for x in row), "n_prompt", "n_gen", "n_depth", _NS])
         elif match is None or not is_number(speed := row[rate].partition(" ")[0]):
             wider.append(row)

@@ -67,10 +67,15 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
 
 
 def delimiter_of(content: str) -> str:
-    """Return the character between the cells: the one that makes the longest header."""
+    """Return the character between the cells: the one that makes the longest header.
+
+    A bar in a header with other delimiters is part of a name.
+    """
     if named := _NAMED_DELIMITER.match(content):
         return named[1]
-    return max(DELIMITERS, key=lambda delimiter: len(_first_cells(content, delimiter)))
+    *others, bar = DELIMITERS
+    n_cells = {mark: len(_first_cells(content, mark)) for mark in others}
+    return max(n_cells, key=n_cells.__getitem__) if max(n_cells.values()) > 1 else bar
 
 
 def without_named_delimiter(content: str) -> str:

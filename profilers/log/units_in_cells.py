@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from profilers.log.column_names import is_moment, kind_of_name, words
+from profilers.log.column_names import NameKind, is_moment, kind_of_name, words
 from profilers.log.conditions import NAMES_OF_OTHERS
 from profilers.log.durations import milliseconds_of
 from profilers.log.units import MILLISECONDS, milliseconds_in, unit_in
@@ -119,11 +119,12 @@ def units_in_cells(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnit
     remarks: list[str] = []
     for index, cells in enumerate(zip(*rows, strict=True)):
         name = columns[index]
-        is_plain = {cell[-1:] for cell in cells} <= _ENDS_OF_NUMBERS and ":" not in cells[0]
-        is_open = kind_of_name(name) not in ("condition", "bookkeeping")
-        if is_plain or not is_open or name.lower() in NAMES_OF_OTHERS:
+        if {cell[-1:] for cell in cells} <= _ENDS_OF_NUMBERS and ":" not in "".join(cells):
             continue
-        column = _column(name, cells)
+        kind = kind_of_name(name)
+        if kind in ("condition", "bookkeeping") or name.lower() in NAMES_OF_OTHERS:
+            continue
+        column = _column(name, cells, kind)
         if isinstance(column, _Column):
             read[index] = column
         elif column:
@@ -140,12 +141,20 @@ def units_in_cells(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnit
     )
 
 
-def _column(name: str, cells: Sequence[str]) -> _Column | str:
+def _column(name: str, cells: Sequence[str], kind: NameKind) -> _Column | str:
     """Return a column of numbers with units.
 
     Return a remark, which may be empty, for a column that stays as it is.
+
+    Args:
+        name: The name of the column.
+        cells: Its cells.
+        kind: What its name says that it is.
     """
-    levels = {cell: _written(cell, name) for cell in set(cells)}
+    levels = {cell: _written(cell) for cell in set(cells)}
+    if kind != "input" and not is_moment(name):
+        others = [cell for cell, parts in levels.items() if parts is None]
+        levels |= {cell: _duration(cell, is_time=kind == "result") for cell in others}
     filled = [cell for cell in cells if cell.lower() not in _NO_NUMBER]
     if not filled or sum(levels[x] is None for x in filled) > _MOST_ODD * len(filled):
         return ""
@@ -181,7 +190,7 @@ def _left_as_text(name: str, units: Mapping[str, str], example: str, *, is_b_unc
         is_b_unclear: Whether a `B` in it may stand for a byte and for a billion.
     """
     kinds = set(units.values())
-    if is_b_unclear and kinds <= {"", "b", "m"} and kinds != {"", "b"}:
+    if is_b_unclear and kinds <= {"", *_THOUSANDS} and kinds != {"", "b"}:
         return (
             f"column {name!r} may hold bytes or billions ({example!r}), so it is text; write "
             "'bytes' or 'params' in its name, or numbers without B, to have numbers"
@@ -198,9 +207,9 @@ def _left_as_text(name: str, units: Mapping[str, str], example: str, *, is_b_unc
 def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None:
     """Return what a `B` behind numbers stands for: 1 for a byte or 1e9; None when nothing tells it.
 
-    The name tells it. A byte has no fraction, and `G` would be the same as a billion. Otherwise
-    sizes are taken for what makes them follow each other more closely: `500M` and `7B` are counts,
-    `8B` and `1K` are bytes, and `100B` and `1M` may be both.
+    The name tells it. A byte has no fraction, and `G` would be the same as a billion. Otherwise it
+    is the meaning with which the sizes are much closer together: `500M` and `7B` are counts, `8B`
+    and `1K` are bytes, and `100B` and `1M` may be both.
 
     Args:
         written: The text of each number, with its unit in lower case.
@@ -225,7 +234,7 @@ def _meaning_of_b(written: Sequence[tuple[str, str]], name: str) -> float | None
 
 
 def _largest_gap(numbers: Sequence[tuple[float, str]], of_b: float) -> float:
-    """Return the largest quotient of two sizes that follow each other.
+    """Return the largest quotient of two neighbours among the sorted sizes.
 
     Args:
         numbers: Each number with its unit.
@@ -240,18 +249,15 @@ def _is_power_of_two(value: float) -> bool:
     return value.is_integer() and int(value) & (int(value) - 1) == 0
 
 
-def _written(cell: str, name: str) -> tuple[str, str] | None:
-    """Return the number and the unit in a cell; None when it holds something else.
-
-    A duration in parts becomes milliseconds, unless the name of its column says something else.
-    """
+def _written(cell: str) -> tuple[str, str] | None:
+    """Return the number and the unit in a cell; None when it holds something else."""
     match = _WRITTEN.fullmatch(cell)
-    if match is not None:
-        return (match[1], match[2] or "") if is_number(match[1]) else None
-    kind = kind_of_name(name)
-    if kind == "input" or is_moment(name):
-        return None
-    duration = milliseconds_of(cell, is_time=kind == "result")
+    return (match[1], match[2] or "") if match is not None and is_number(match[1]) else None
+
+
+def _duration(cell: str, *, is_time: bool) -> tuple[str, str] | None:
+    """Return a duration in parts as milliseconds and their unit; None for any other cell."""
+    duration = milliseconds_of(cell, is_time=is_time)
     return None if duration is None else (f"{duration:.12g}", "ms")
 
 

@@ -122,7 +122,8 @@ def open_onnx_workload(
         elif each.dtype:
             tensors[each.name] = TensorSpec(each.dtype, shape, seed=seed)
     call = Call("model", "model", inputs=tensors)
-    workload = Workload({"model": str(path.resolve())}, (call,))
+    # The weights of a link are beside it, under the names that the graph tells.
+    workload = Workload({"model": str(path.absolute())}, (call,))
     notes = (*sized.notes, *_version_notes(model))
     return OnnxWorkload(workload, inputs, sized.shapes, chosen, values, notes, model)
 

@@ -79,11 +79,14 @@ def require_weights(model: ModelProto, path: Path) -> None:
 
 
 def missing_weight(model: ModelProto, path: Path) -> str:
-    """Return which weight lacks its data, and where; empty when a runtime finds that of all.
+    """Return what data is missing, of the first weight without all of its own; empty when none is.
 
     Args:
         model: The model.
         path: Its file. Other files of weights lie in the same folder.
+
+    Raises:
+        WorkloadError: The place of a weight is not valid.
     """
     reasons = (
         _missing_in_file(weight, path)
@@ -220,9 +223,10 @@ def _elements_held(weight: TensorProto) -> int | None:
 
 
 def _missing_in_file(weight: TensorProto, path: Path) -> str:
+    _require_sound_weight(weight, path)
     where = {entry.key: entry.value for entry in weight.external_data}
-    file = (path.parent / where.get("location", "")).resolve()
-    if not file.is_relative_to(path.parent.resolve()):
+    file = path.parent / where["location"]
+    if not lies_beside(file, path):
         return (
             f"weight '{weight.name}' lies outside of the folder of the graph, in "
             f"{where.get('location')!r}"
@@ -237,6 +241,15 @@ def _missing_in_file(weight: TensorProto, path: Path) -> str:
     if file.stat().st_size < int(where.get("offset", 0)) + max(n_given, n_needed):
         return f"{file.name!r} is too short, which holds weight '{weight.name}'"
     return ""
+
+
+def lies_beside(file: Path, graph: Path) -> bool:
+    """Return whether a file is in the folder of a graph, or in that of the file it is a link to.
+
+    ONNX Runtime opens no weights elsewhere. Caches of models hold links to files in one folder.
+    """
+    folders = (graph.parent.resolve(), graph.resolve().parent)
+    return any(file.resolve().is_relative_to(folder) for folder in folders)
 
 
 def _itemsize(weight: TensorProto) -> int:

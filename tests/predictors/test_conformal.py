@@ -147,6 +147,15 @@ def test_a_group_is_held_out_as_a_whole() -> None:
     assert block_coverage(ratios[:30], 0.95, groups=codes[:30] // 5) is None
 
 
+def test_few_groups_are_held_out_with_the_bound_that_they_have() -> None:
+    # The slowest of 8 groups is over the bound from the others, unless parameters widen it.
+    ratios = np.exp(np.repeat([0.0, 0.01, 0.02, 0.0, 0.01, 0.02, 0.01, 0.032], 4))
+    codes = np.repeat(np.arange(8), 4)
+    alone = block_coverage(ratios, 0.95, groups=codes, n_blocks=8)
+    assert alone == pytest.approx(7 / 8)
+    assert block_coverage(ratios, 0.95, groups=codes, fitted=ratios**0.3, n_blocks=8) == 1
+
+
 def test_a_model_with_parameters_leaves_fewer_degrees_of_freedom() -> None:
     rng = np.random.default_rng(0)
     n_groups, n_draws = 8, 1500

@@ -41,3 +41,9 @@ def test_the_outlook_is_in_points() -> None:
 def test_a_share_of_rows_on_which_a_bound_held_is_rounded_down() -> None:
     report = made_up_report(coverage=(Coverage(0.95, 0.94999),))
     assert report.shown()["bound at 0.95 held on"] == "94.9 %"
+
+
+def test_no_error_of_zero_is_promised() -> None:
+    curve = replace(CURVE, floor=0.0)
+    report = replace(made_up_report(n_rows=50), learning_curve=curve)
+    assert report.outlook.endswith("what would remain with any number cannot be seen yet")

@@ -36,7 +36,11 @@ def test_a_time_is_told_by_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["time_steps", "n_s", "s", "items", "", "start_time", "end_ms", "Elapsed Cycles"]
+    "name",
+    [
+        *("time_steps", "n_s", "s", "items", "", "start_time", "end_ms", "Elapsed Cycles"),
+        *("CPU(s)", "thread(s)", "batch_timeout_ms", "target_latency_s", "audio_duration_s"),
+    ],
 )
 def test_other_quantities_are_no_time(name: str) -> None:
     assert not is_duration(name)
@@ -72,6 +76,14 @@ def test_other_quantities_are_no_time(name: str) -> None:
             "finished_at",
             "gpu.0.temp",
         ),
+        *(
+            "rtf",
+            "real_time_factor",
+            "p999",
+            "L1-dcache-loads",
+            "dTLB-prefetches",
+            "instructions:u",
+        ),
         *("GPUUtil", "peak_memory_mb", "time_mean", "Throughput (qps)", "achieved_tflops", "iqr"),
         *("Standard Deviation", "cuda_time_avg", "real_time", "latency_p50", "gen t/s"),
     ],
@@ -87,7 +99,9 @@ def test_results_of_other_programs_are_told_by_their_names(name: str) -> None:
         *("flops", "total_flops", "gflops", "params", "request_rate", "max_concurrency"),
         *("parameter_threads", "num_blocks", "gpu_memory_utilization", "power_limit_w", "top_k"),
         *("score_dim", "feature_map", "acc_steps", "acc_dtype", "loss_scale", "error_tolerance"),
-        *("exit_layer", "num_branches", "map_size", "top_p"),
+        *("exit_layer", "num_branches", "map_size", "top_p", "normalized_shape", "num_switches"),
+        *("l1_dcache_size", "icache_kb", "dtlb_entries", "num_instructions", "latency_budget_ms"),
+        *("audio_duration_s", "chunk_ms", "hop_length", "window_ms", "clip_sec", "GPU(s)"),
         *("target_qps", "sampling_rate", "num_warps", "BLOCK_SIZE_M", "encoder_ffn_embed_dim_avg"),
     ],
 )

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from profilers.audit.columns import find_targets
@@ -58,6 +59,19 @@ def test_the_table_of_pytest_benchmark_is_read_as_printed(tmp_path: Path) -> Non
     ]
 
 
+def test_a_minus_belongs_to_a_parameter(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(PYTEST.replace("[fp32-16]", "[1e-05--16]"), encoding="utf-8")
+    first = read_any_log(path).rows[0].cells
+    assert (first["param:1"], first["param:2"]) == ("1e-05", "-16")
+
+
+def test_a_warning_may_stand_above_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(f"***WARNING*** CPU scaling, which is noisy.\n{GOOGLE}", encoding="utf-8")
+    assert len(read_any_log(path).rows) == 2
+
+
 def test_the_table_of_google_benchmark_is_read_as_printed(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     path.write_text(GOOGLE, encoding="utf-8")
@@ -68,6 +82,16 @@ def test_the_table_of_google_benchmark_is_read_as_printed(tmp_path: Path) -> Non
         (6, "gemm", "64", "0.25", "2000"),
         (7, "gemm", "128", "1.5", "8000"),
     ]
+
+
+def test_counters_may_have_columns(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    tabular = GOOGLE.replace("UserCounters...", "items_per_second pages")
+    tabular = tabular.replace("items_per_second=", "").replace("pages=", "")
+    other = tabular[tabular.index("Benchmark") :].replace("pages", "files")
+    path.write_text(tabular + other, encoding="utf-8")
+    cells = [(row.cells["pages"], row.cells["files"]) for row in read_any_log(path).rows]
+    assert cells == [("2000", ""), ("8000", ""), ("", "2000"), ("", "8000")]
 
 
 def test_the_speeds_of_llama_bench_become_times(tmp_path: Path) -> None:
@@ -89,7 +113,9 @@ def test_the_speeds_of_llama_bench_become_times(tmp_path: Path) -> None:
     [
         ("   batch  latency_ms\n0      1         2.5\n1      2         5.0\n", "Unnamed: 0"),
         (" batch  latency_ms\n     1         2.5\n     2         5.0\n", ""),
-        ("# made by numpy\n# batch latency_ms\n1 2.5\n2 5.0\n", ""),
+        ("# made by numpy, in 2026\n# batch latency_ms\n1 2.5\n2 5.0\n", ""),
+        ("batch latency_ms\n1 2.5\n2      5.0\n", ""),
+        ("# of a quiet machine\nbatch latency_ms\n1 2.5\n2 5.0\n", ""),
         ("   batch  latency_ms\n0      1         2.5\n1      2         5.0\n\n[2 rows x 2 columns]",
          "Unnamed: 0"),
     ],
@@ -105,19 +131,40 @@ def test_columns_may_be_aligned_by_spaces(tmp_path: Path, content: str, columns:
     ]
 
 
+@pytest.mark.parametrize("has_index", [True, False])
+@pytest.mark.parametrize("model", ["llama", "llama 7B"])
+def test_a_name_or_a_cell_may_hold_a_space(tmp_path: Path, has_index: bool, model: str) -> None:
+    path = tmp_path / "out.txt"
+    frame = pd.DataFrame({"gain": [-1, -2], "latency (ms)": [2.5, 5.0], "my model": model})
+    path.write_text(frame.to_string(index=has_index), encoding="utf-8")
+    rows = read_any_log(path).rows
+    names = ("gain", "latency (ms)", "my model")
+    assert [tuple(row.cells[x] for x in names) for row in rows] == [
+        ("-1", "2.5", model),
+        ("-2", "5.0", model),
+    ]
+
+
+@pytest.mark.parametrize("header", ["kernel,ms,cycles", "kernel,,instructions,ms"])
+def test_a_column_named_after_a_counter_is_no_text_of_perf(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text(f"{header}\na,2.5,7,1\n", encoding="utf-8")
+    assert read_any_log(path).columns == tuple(header.split(","))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (
             "&&&& RUNNING TensorRT.trtexec\n[I] === Performance summary ===\n[I] Latency: min = 1",
-            "Got what trtexec prints. Export them with --exportTimes=FILE.json",
+            "Got what trtexec prints. Export a table with --exportTimes=FILE.json",
         ),
         (
             "Benchmark 1: seq 1\n  Time (mean ± σ):       0.6 ms ±   0.1 ms    [User: 0.6 ms]\n",  # noqa: RUF001
-            "Got what hyperfine prints. Export them with --export-csv FILE",
+            "Got what hyperfine prints. Export a table with --export-csv FILE",
         ),
         (
-            "# started on Mon\n\n0.67,msec,task-clock,668516,100.00,0.058,CPUs utilized\n",
+            "# started on Mon\n\n<not supported>,,cycles,0,100.00,,\n",
             "Got what perf stat prints. Write a table with a row for each run",
         ),
         ("1.5 2.5 3.5\n2.5 3.5 4.5\n", "has no header: line 1 holds a measurement"),
@@ -130,3 +177,9 @@ def test_a_printed_text_without_a_table_is_refused_with_the_remedy(
     path.write_text(content, encoding="utf-8")
     with pytest.raises(LogError, match=message):
         read_any_log(path)
+
+
+def test_names_alone_are_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("batch  latency_ms\n", encoding="utf-8")
+    assert read_any_log(path).rows == ()

@@ -115,6 +115,12 @@ def test_a_name_that_begins_with_the_mark_of_comments_stays(tmp_path: Path) -> N
     assert read(tmp_path, "# of calls,ms\n1,2.5\n2,3.25\n") == (("# of calls", "ms"), ROWS)
 
 
+def test_bars_are_part_of_a_name_beside_other_delimiters(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("m|n|k,latency_ms\n1|2|3,1.5\n", encoding="utf-8")
+    assert read_any_log(path).columns == ("m|n|k", "latency_ms")
+
+
 def test_bars_may_separate_cells(tmp_path: Path) -> None:
     path = tmp_path / "sacct.txt"
     path.write_text("JobName|batch|Elapsed\ngemm|8|00:01:02\n", encoding="utf-8")

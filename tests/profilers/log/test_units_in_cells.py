@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from profilers.log import units_in_cells
 from profilers.log.any_log import AnyLog, read_any_log
 
 
@@ -50,6 +51,7 @@ def read(tmp_path: Path, name: str, *cells: str, other: str = "batch") -> AnyLog
         ("latency", ("0 days 00:00:00.001500", "0 days 00:00:02"), ["1.5", "2000"]),
         ("latency", ("1m2.5s", "58.5s", "348ms", "1h0m0s"), ["62500", "58500", "348", "3600000"]),
         ("latency_s", ("1:02.5", "00:03"), ["62.5", "3"]),
+        ("took", ("", "0:01:02", "0:02:02"), ["", "62000", "122000"]),
         ("took", ("PT0.348S", "PT1M2S"), ["348", "62000"]),
         ("real", ("0m1.250s", "1m0.000s"), ["1250", "60000"]),
         ("took", ("2m", "30s"), ["120000", "30000"]),
@@ -108,7 +110,9 @@ def test_a_column_of_several_units_is_text_and_that_is_said(
     assert said in remark
 
 
-@pytest.mark.parametrize("cells", [("8B", "16B"), ("8B", "1M", "4M"), ("100B", "1M")])
+@pytest.mark.parametrize(
+    "cells", [("8B", "16B"), ("8B", "1M", "4M"), ("100B", "1M"), ("8B", "1K", "1M")]
+)
 def test_a_letter_that_may_mean_bytes_or_billions_is_asked_about(
     tmp_path: Path, cells: tuple[str, ...]
 ) -> None:
@@ -116,6 +120,18 @@ def test_a_letter_that_may_mean_bytes_or_billions_is_asked_about(
     assert [row.cells["size"] for row in log.rows] == list(cells)
     (remark,) = log.remarks
     assert "column 'size' may hold bytes or billions" in remark
+
+
+def test_the_name_of_a_column_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def kind_of(name: str) -> str:
+        judged.append(name)
+        return "unclear"
+
+    monkeypatch.setattr(units_in_cells, "kind_of_name", kind_of)
+    units_in_cells.units_in_cells(("model",), [(f"model-{n}-x",) for n in range(100)])
+    assert judged == ["model"]
 
 
 def test_it_is_said_that_a_letter_means_bytes(tmp_path: Path) -> None:

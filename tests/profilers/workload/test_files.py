@@ -39,6 +39,17 @@ def test_graphs_stay_beside_their_weights(tmp_path: Path) -> None:
     assert found.files == {name: graph, f"{folder}/w.bin": tmp_path / "w.bin"}
 
 
+def test_links_are_sent_under_the_names_that_a_graph_tells(tmp_path: Path) -> None:
+    graph = with_external_data(tmp_path / "blob", "w.bin")
+    (tmp_path / "w.bin").rename(tmp_path / "data")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/layer.onnx").symlink_to(graph)
+    (tmp_path / "links/w.bin").symlink_to(tmp_path / "data")
+    sent = workload_files(workload(tmp_path, tmp_path / "links/layer.onnx")).files
+    assert [name.partition("/")[2] for name in sent] == ["layer.onnx", "w.bin"]
+    assert [path.resolve() for path in sent.values()] == [graph, tmp_path / "data"]
+
+
 def test_nothing_but_the_names_of_graphs_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "w.json"
     workload_for_onnx(write_graph(tmp_path / "d.onnx", DOUBLE), dims={"n": 3}).save(path)

@@ -36,6 +36,34 @@ def test_a_file_that_was_cut_off_is_named(path: Path) -> None:
         require_weights(load_onnx(path), path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("offset", "abc", "must have a number as offset. Got 'abc'"),
+        ("length", "-3", "must have a number as length. Got '-3'"),
+        ("location", "", "lies in another file, but the graph does not say in which"),
+    ],
+)
+def test_a_weight_needs_a_valid_place(path: Path, key: str, value: str, message: str) -> None:
+    model = load_onnx(path)
+    for entry in model.graph.initializer[0].external_data:
+        entry.value = value if entry.key == key else entry.value
+    for check in (require_sound, require_weights):
+        with pytest.raises(WorkloadError, match=message):
+            check(model, path)
+
+
+def test_weights_may_be_links_to_the_folder_of_the_graph_that_is_a_link(path: Path) -> None:
+    links = path.parent / "links"
+    links.mkdir()
+    (links / "other.onnx").symlink_to(path)
+    (links / "w.bin").symlink_to(path.with_name("w.bin"))
+    require_weights(load_onnx(path), links / "other.onnx")
+    (links / "own.onnx").write_bytes(path.read_bytes())
+    with pytest.raises(WorkloadError, match="lies outside of the folder of the graph"):
+        require_weights(load_onnx(path), links / "own.onnx")
+
+
 @pytest.mark.parametrize("given", [None, "20", "99999"])
 def test_a_file_is_too_short_for_the_shape_of_a_weight(path: Path, given: str | None) -> None:
     # A graph need not say how many bytes of the file are a weight's: its shape does.

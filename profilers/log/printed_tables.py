@@ -13,6 +13,7 @@ from typing import Final
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import is_number
 
+_WORD: Final = re.compile(r'"([^"]*)"(?!\S)|(\S+)')
 _WIDE_GAP: Final = re.compile(r"\s{2,}")
 _OF_PYTEST: Final = re.compile(r"Name \(time in (\w+)\)\s")
 _OF_GOOGLE: Final = re.compile(r"Benchmark\s+Time\s+CPU\s+Iterations")
@@ -80,7 +81,7 @@ def _rows_of_aligned(lines: Sequence[str]) -> Rows | None:
 
     Rows may begin with one more cell, the index of pandas. The header may be a comment.
     """
-    cells = [line.split() for line in lines]
+    cells = [[a or b for a, b in _WORD.findall(line)] for line in lines]
     filled = [i for i, own in enumerate(cells) if own and not lines[i].startswith(("#", "["))]
     if not filled or _DELIMITER.search(lines[filled[0]]):
         return None

@@ -80,7 +80,8 @@ def without_named_delimiter(content: str) -> str:
 
 def _first_cells(content: str, delimiter: str) -> list[str]:
     try:
-        rows = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
+        file = io.StringIO(content, newline="")
+        rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         return next((cells for cells in rows if cells), [])
     except csv.Error:
         return []

@@ -6,9 +6,10 @@ that the graph computes from data, such as the tokens of each expert, the caller
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
@@ -136,19 +137,33 @@ class OpenedGraph:
                 values = (*taken, *captured.values())
                 key = (index, *(value and value.key for value in values), *sizes.items())
                 if key not in self._seen:
-                    inferred = self._infer(bare, captured, sizes)
-                    if has_bodies(proto):
-                        inferred = self._followed(inferred, captured, segment_rows)
-                    self._seen[key] = inferred
+                    infer = partial(self._infer, bare, captured, sizes)
+                    self._seen[key] = (
+                        self._followed(bare, infer, captured, segment_rows)
+                        if has_bodies(proto)
+                        else infer()
+                    )
                 node = self._seen[key]
             known.update(zip(proto.output, node.outputs, strict=True))
             nodes.append(node)
         return nodes
 
     def _followed(
-        self, node: ShapedNode, captured: Mapping[str, Value], segment_rows: SegmentRows
+        self,
+        node: ShapedNode,
+        infer: Callable[[], ShapedNode],
+        captured: Mapping[str, Value],
+        segment_rows: SegmentRows,
     ) -> ShapedNode:
-        """Return a node with what runs inside its bodies."""
+        """Return a node with what runs inside its bodies.
+
+        Args:
+            node: The node.
+            infer: A function that gives the node with its outputs. It may ask ONNX Runtime, which
+                takes long, so it is called only when the bodies leave an output unknown.
+            captured: The values that the bodies take from the graph around them, by name.
+            segment_rows: As in `shaped_nodes`.
+        """
 
         def follow(
             body: GraphProto, inputs: Mapping[str, Value]
@@ -167,7 +182,10 @@ class OpenedGraph:
         try:
             inside = followed(node, follow)
         except UnknownCostError as error:
-            return replace(node, problem=str(error))
+            return replace(infer(), problem=str(error))
+        told = dict(zip(node.proto.output, inside.outputs, strict=False))
+        if any(name and told.get(name, UNKNOWN).form is None for name in node.proto.output):
+            node = infer()
         named = zip_longest(node.proto.output, node.outputs, inside.outputs)
         outputs = tuple(
             inner if inner is not None and inner.form is not None else (own or UNKNOWN)

@@ -77,10 +77,7 @@ class OpenedGraph:
     def __init__(self, path: Path, model: ModelProto | None = None) -> None:
         model = model or load_onnx(path)
         self.path = path
-        self._versions = {
-            "" if opset.domain == "ai.onnx" else opset.domain: opset.version
-            for opset in model.opset_import
-        }
+        self._versions = {opset.domain: opset.version for opset in model.opset_import}
         self._header = _header(self._versions, model.ir_version)
         self._bodies: dict[int, OpenedGraph] = {}
         self._followed_bodies = [0]  # all bodies share it
@@ -294,8 +291,7 @@ class OpenedGraph:
 
     def _schema(self, proto: NodeProto) -> defs.OpSchema | None:
         """Return ONNX's description of an operator; None when ONNX cannot infer its shapes."""
-        domain = "" if proto.domain == "ai.onnx" else proto.domain
-        version = self._versions.get(domain, 0)
+        domain, version = proto.domain, self._versions.get(proto.domain, 0)
         if has_bodies(proto) or not version or not defs.has(proto.op_type, version, domain):
             return None
         return defs.get_schema(proto.op_type, version, domain)

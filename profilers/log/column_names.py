@@ -145,6 +145,8 @@ _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
 _IN_SECONDS = re.compile(r"[(\[]s[)\]]$")  # wall clock (s)
+# A unit of energy or power: `E [mJ]`, `P (W)`, `run_mJ`. `_W` alone may be a width.
+_OF_ENERGY = re.compile(r"[(\[][nuµmk]?(J|Wh?)[)\]]|(?<![A-Za-z])[nuµmk](J|Wh?)$")
 _PERCENT = re.compile(r"\d+(\.\d+)?\s*%")  # the name of a percentile, as locust writes it
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median|p\d\d)\d+")
 _ONE_WORD = re.compile(r"(E2EL?|mAP|mIoU)(?![a-z])")  # although a capital stands within it
@@ -249,7 +251,9 @@ def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
 
 
 def _is_result(name: str, own: tuple[str, ...]) -> bool:
-    if name in _OWN_RESULTS or is_rate(name) or not _RESULT.isdisjoint(own):
+    if name in _OWN_RESULTS or _OF_ENERGY.search(name):
+        return True
+    if is_rate(name) or not _RESULT.isdisjoint(own):
         return True
     if own in _WHOLE_RESULTS or is_moment(name) or not _RESULT_PAIRS.isdisjoint(pairwise(own)):
         return True

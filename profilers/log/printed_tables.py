@@ -1,6 +1,7 @@
 """This module reads tables that programs print for people, with columns aligned by spaces.
 
-pandas, numpy, pytest-benchmark and Google Benchmark print such tables. The rows keep their lines:
+pandas, numpy, pytest-benchmark, Google Benchmark and torch's profiler print such tables, and
+databases do with lines drawn around the cells. The rows keep their lines:
 the lines beside them become empty lists. A printed text that holds no table is refused with the
 option by which its program writes one.
 """
@@ -15,6 +16,10 @@ from profilers.log.written_numbers import is_number
 
 _WORD: Final = re.compile(r'"([^"]*)"(?!\S)|(\S+)')
 _WIDE_GAP: Final = re.compile(r"\s{2,}")
+_DRAWN: Final = "\u2500-\u257f"  # the characters of boxes
+_RULE: Final = re.compile(rf"^(?=.*[-={_DRAWN}]{{3}})[-=+|: \t{_DRAWN}]+\r?$", re.M)
+_NUMBER_OF_ROWS: Final = re.compile(r"^\(\d+ rows?\)\r?$", re.M)  # below a table of psql
+_BARS: Final = dict.fromkeys(map(ord, "\u2502\u2503\u2551"), "|")
 _OF_PYTEST: Final = re.compile(r"Name \(time in (\w+)\)\s")
 _OF_GOOGLE: Final = re.compile(r"Benchmark\s+Time\s+CPU\s+Iterations")
 _RUN_OF_GOOGLE: Final = re.compile(r"(.*\S)\s+(\S+ [num]?s)\s+(\S+ [num]?s)\s+(\d+)\b(.*)")
@@ -63,6 +68,16 @@ def require_table(content: str, path: Path) -> None:
             )
 
 
+def without_rules(content: str) -> str:
+    """Return a text with blank lines for those that are drawn, and with plain bars between cells.
+
+    psql, mysql, rich and torch's profiler draw them.
+    """
+    if not _RULE.search(content):
+        return content
+    return _NUMBER_OF_ROWS.sub("", _RULE.sub("", content)).translate(_BARS)
+
+
 def rows_of_printed(content: str) -> Rows | None:
     """Return the cells of each line of a printed table; None when the text is none."""
     if _DELIMITER.search(content.lstrip().partition("\n")[0]):
@@ -73,7 +88,18 @@ def rows_of_printed(content: str) -> Rows | None:
             return _rows_of_pytest(lines, number)
         if _OF_GOOGLE.match(line):
             return _rows_of_google(lines, number)
-    return _rows_of_aligned(lines)
+    rows = _rows_of_aligned(lines)
+    return _rows_apart(lines) if rows is None else rows
+
+
+def _rows_apart(lines: Sequence[str]) -> Rows | None:
+    """Return the rows of a table whose cells are two spaces apart, as torch's profiler prints it.
+
+    Lines of one cell are text beside the table.
+    """
+    rows = [_WIDE_GAP.split(line.strip()) for line in lines]
+    widths = {len(cells) for cells in rows} - {1}
+    return [cells if len(cells) > 1 else [] for cells in rows] if len(widths) == 1 else None
 
 
 def _rows_of_aligned(lines: Sequence[str]) -> Rows | None:

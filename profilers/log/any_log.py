@@ -19,7 +19,7 @@ from profilers.log.rows import LogError
 from profilers.log.spreads import without_spreads
 from profilers.log.summary_rows import n_summaries
 from profilers.log.table_forms import content_of, delimiter_of, without_named_delimiter
-from profilers.log.unit_column import units_of_rows
+from profilers.log.unit_column import NO_UNITS, row_of_units, units_of_parts, units_of_rows
 from profilers.log.units import Unit, unit_of
 from profilers.log.units_in_cells import units_in_cells
 from profilers.log.written_numbers import with_decimal_points, without_groups
@@ -340,7 +340,12 @@ def _with_numbers(
         rows, of_sizes = with_absent_sizes(columns, rows, sizes)
         rows, of_spreads = without_spreads(columns, without_groups(rows, content), content)
         remarks += of_commands + of_sizes + of_spreads
-        units = units_of_rows(columns, rows, path) | units_in_cells(columns, rows)
+        below_header = row_of_units(columns, rows)
+        if below_header is not None:
+            whole, rows = whole[1:], rows[1:]
+        units = units_of_rows(columns, rows, path) | units_of_parts(columns, rows)
+        units |= below_header or NO_UNITS
+        units |= units_in_cells(columns, rows)
         rows = units.without_units(rows)
     if delimiter != "," or '"' in content:
         rows = with_decimal_points(columns, rows, delimiter=delimiter, path=path)

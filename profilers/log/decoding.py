@@ -21,7 +21,7 @@ _NO_TEXT = {
 _BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 # Characters without width: the mark of a file that another one was appended to, and those that are
 # copied from pages.
-_NO_WIDTH = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u202a\u202c\u2060"))
+_NO_WIDTH = re.compile("[\ufeff\u200b\u200e\u200f\u202a\u202c\u2060]")
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _MINUS_SIGN = re.compile("\u2212(?=[.\\d])")
 
@@ -66,7 +66,7 @@ def text_of(path: Path, n_lines: int | None = None) -> Decoded:
 
 def _with_plain_numbers(content: str) -> str:
     """Return a text without characters that have no width, and with digits and minus of ASCII."""
-    plain = _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), content.translate(_NO_WIDTH))
+    plain = _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), _NO_WIDTH.sub("", content))
     return _MINUS_SIGN.sub("-", plain)
 
 

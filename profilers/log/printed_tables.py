@@ -17,7 +17,7 @@ from profilers.log.written_numbers import is_number
 _WORD: Final = re.compile(r'"([^"]*)"(?!\S)|(\S+)')
 _WIDE_GAP: Final = re.compile(r"\s{2,}")
 _DRAWN: Final = "\u2500-\u257f"  # the characters of boxes
-_RULE: Final = re.compile(rf"^(?=.*[-={_DRAWN}]{{3}})[-=+|: \t{_DRAWN}]+\r?$", re.M)
+_RULE: Final = re.compile(rf"^[-=+|: \t{_DRAWN}]*[-={_DRAWN}]{{3}}[-=+|: \t{_DRAWN}]*\r?$", re.M)
 _NUMBER_OF_ROWS: Final = re.compile(r"^\(\d+ rows?\)\r?$", re.M)  # below a table of psql
 _BARS: Final = dict.fromkeys(map(ord, "\u2502\u2503\u2551"), "|")
 _OF_PYTEST: Final = re.compile(r"Name \(time in (\w+)\)\s")

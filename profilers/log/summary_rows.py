@@ -20,11 +20,11 @@ def n_summaries(rows: Sequence[tuple[str, ...]]) -> int:
     Args:
         rows: The cells of each row.
     """
-    are_summaries = [_first(cells).lower().rstrip(": ") in _SUMMARIES for cells in rows]
-    n_last = next((n for n, x in enumerate(reversed(are_summaries)) if not x), len(rows))
-    return n_last if sum(are_summaries) == n_last < len(rows) else 0
+    n_last = next((n for n, x in enumerate(reversed(rows)) if not _is_summary(x)), len(rows))
+    others = rows[: len(rows) - n_last]
+    return n_last if n_last and others and not any(map(_is_summary, others)) else 0
 
 
-def _first(cells: Sequence[str]) -> str:
-    """Return the first cell that is not blank."""
-    return next((cell for cell in cells if cell), "")
+def _is_summary(cells: Sequence[str]) -> bool:
+    """Return whether the first cell that is not blank says that a row sums up others."""
+    return next((cell for cell in cells if cell), "").lower().rstrip(": ") in _SUMMARIES

@@ -76,8 +76,10 @@ def units_of_parts(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnit
     units = NO_UNITS
     for place, name in enumerate(columns):
         *part, last = words(name) or ("",)
+        if not part or last not in ("unit", "units") or words(name) in _NAMES:
+            continue
         factors = [milliseconds_in(cells[place].lower()) for cells in rows]
-        if not part or last not in ("unit", "units") or words(name) in _NAMES or None in factors:
+        if None in factors:
             continue
         times = [
             index

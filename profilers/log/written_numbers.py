@@ -31,6 +31,7 @@ _GROUP_MARKS: Final = "\u00a0\u2009\u202f'\u2019"  # spaces that no list has, an
 _GROUPED: Final = re.compile(rf"[+-]?[1-9]\d{{0,2}}([{_GROUP_MARKS}]\d{{3}})+(?!\d).*", re.S)
 _SPACED: Final = re.compile(r"[+-]?[1-9]\d{0,2}( \d{3})*([.,]\d+)?")
 _IS_NO_LIST: Final = re.compile(r".* (0\d\d.*|\d{3}[.,]\d+)")  # no size in a list begins with 0
+_HAS_SPACED: Final = re.compile(r"\d (0\d\d|\d{3}[.,])")
 _GROUP_MARK: Final = re.compile(rf"(?<=\d)[{_GROUP_MARKS}](?=\d{{3}}(?!\d))")
 
 
@@ -48,7 +49,7 @@ def without_groups(rows: list[tuple[str, ...]], content: str) -> list[tuple[str,
         rows: The cells of each row.
         content: The text of the file, to see quickly whether there are any.
     """
-    if any(map(_IS_NO_LIST.fullmatch, (cell for cells in rows for cell in cells if " " in cell))):
+    if _HAS_SPACED.search(content):
         rows = list(zip(*map(_without_spaces, zip(*rows, strict=True)), strict=True))
     if not any(mark in content for mark in _GROUP_MARKS):
         return rows

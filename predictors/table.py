@@ -137,7 +137,10 @@ def _check_header(log: AnyLog) -> None:
     columns, where = log.columns, f"{log.path}, line 1"
     repeated = [name for name, count in Counter(columns).items() if count > 1]
     if "" in columns:
-        raise TableError(f"{where}: column {columns.index('') + 1} has no name. Name it.")
+        raise TableError(
+            f"{where}: column {columns.index('') + 1} has no name. Name it, or delete the lines "
+            "above the names of the columns."
+        )
     if repeated:
         raise TableError(f"{where}: column '{repeated[0]}' appears twice. Rename one.")
 
@@ -152,6 +155,8 @@ def _not_a_row(log: AnyLog, record: Record) -> str:
     if n_cells == expected:
         return f"{where}: a row of a latency log must be one line. Delete the line break in it."
     counted = f"{where}: {n_cells} fields, expected {expected}"
+    if expected == 1:
+        return f"{counted}. Delete the lines above the names of the columns."
     if n_cells > expected:
         return f"{counted}. Quote cells that contain commas, or remove the extra ones."
     missing = f"{counted}; '{log.columns[n_cells]}' is the first one missing"

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, numbers, positive_column, source
+from profilers.log.any_log import require_two_columns
 from profilers.log.column_names import is_duration, is_rate
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
@@ -26,8 +27,13 @@ def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple
         targets: Names of columns, or None for the default.
 
     Raises:
-        TableError: A column is absent or holds a rate, or none is named and there is no default.
+        TableError: A column is absent or holds a rate, or none is named and there is no default,
+            or there is one column only.
     """
+    try:
+        require_two_columns([str(name) for name in frame.columns], source(frame))
+    except LogError as error:
+        raise TableError(str(error)) from None
     if targets is None and DEFAULT_TARGET in frame:
         return (DEFAULT_TARGET,)
     names = [str(name) for name in frame.columns]

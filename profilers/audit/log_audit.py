@@ -14,7 +14,13 @@ from profilers.audit import row_checks, trend_checks
 from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
 from profilers.audit.problem import Problem
 from profilers.audit.residuals import unexplained
-from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
+from profilers.log.any_log import (
+    AnyLog,
+    Row,
+    read_any_log,
+    require_existing,
+    require_two_columns,
+)
 from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.log.rows import (
     LATER_COLUMNS,
@@ -130,7 +136,7 @@ def audit_log(
         LogError: The file is not a CSV, or no column is a latency, or a name tells another unit.
     """
     log = read_any_log(path)
-    _require_two_columns(log)
+    require_two_columns(log.columns, log.path)
     names = find_targets(log, targets)
     features = find_features(log, names, varied)
     conditions = [x for x in find_conditions(log) if x not in (*varied, *names)]
@@ -196,14 +202,6 @@ def merge(paths: Sequence[Path], out: Path) -> int:
 def _read_existing(path: Path) -> list[dict[str, str]]:
     require_existing(path)
     return read_log(path)
-
-
-def _require_two_columns(log: AnyLog) -> None:
-    if len(log.columns) < 2:
-        raise LogError(
-            f"{log.path}, line 1: a log must have a latency and what it depends on, in columns "
-            f"separated by commas. Got {len(log.columns)} column, {','.join(log.columns)[:40]!r}."
-        )
 
 
 def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:

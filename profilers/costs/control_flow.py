@@ -118,7 +118,9 @@ def _loop(node: ShapedNode, follow: FollowsBody) -> Followed:
     if is_known and not ends_by_itself:
         reason = f"its shapes change over {most} repetitions, which are too many to follow"
     problem = f"{reason}: one of them takes {_flops(nodes)} FLOPs"
-    return Followed((), (UNKNOWN,) * len(node.proto.output), problem)
+    steady = [x or UNKNOWN for x in map(_without_content, ahead)] if is_steady else []
+    n_unknown = len(node.proto.output) - len(steady)
+    return Followed((), (*steady, *[UNKNOWN] * n_unknown)[: len(node.proto.output)], problem)
 
 
 def _unrolled(node: ShapedNode, follow: FollowsBody, most: int | None) -> Followed | None:

@@ -6,9 +6,10 @@ that the graph computes from data, such as the tokens of each expert, the caller
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
@@ -76,10 +77,7 @@ class OpenedGraph:
     def __init__(self, path: Path, model: ModelProto | None = None) -> None:
         model = model or load_onnx(path)
         self.path = path
-        self._versions = {
-            "" if opset.domain == "ai.onnx" else opset.domain: opset.version
-            for opset in model.opset_import
-        }
+        self._versions = {opset.domain: opset.version for opset in model.opset_import}
         self._header = _header(self._versions, model.ir_version)
         self._bodies: dict[int, OpenedGraph] = {}
         self._followed_bodies = [0]  # all bodies share it
@@ -136,19 +134,33 @@ class OpenedGraph:
                 values = (*taken, *captured.values())
                 key = (index, *(value and value.key for value in values), *sizes.items())
                 if key not in self._seen:
-                    inferred = self._infer(bare, captured, sizes)
-                    if has_bodies(proto):
-                        inferred = self._followed(inferred, captured, segment_rows)
-                    self._seen[key] = inferred
+                    infer = partial(self._infer, bare, captured, sizes)
+                    self._seen[key] = (
+                        self._followed(bare, infer, captured, segment_rows)
+                        if has_bodies(proto)
+                        else infer()
+                    )
                 node = self._seen[key]
             known.update(zip(proto.output, node.outputs, strict=True))
             nodes.append(node)
         return nodes
 
     def _followed(
-        self, node: ShapedNode, captured: Mapping[str, Value], segment_rows: SegmentRows
+        self,
+        node: ShapedNode,
+        infer: Callable[[], ShapedNode],
+        captured: Mapping[str, Value],
+        segment_rows: SegmentRows,
     ) -> ShapedNode:
-        """Return a node with what runs inside its bodies."""
+        """Return a node with what runs inside its bodies.
+
+        Args:
+            node: The node.
+            infer: A function that gives the node with its outputs. It may ask ONNX Runtime, which
+                takes long, so it is called only when the bodies leave an output unknown.
+            captured: The values that the bodies take from the graph around them, by name.
+            segment_rows: As in `shaped_nodes`.
+        """
 
         def follow(
             body: GraphProto, inputs: Mapping[str, Value]
@@ -167,7 +179,10 @@ class OpenedGraph:
         try:
             inside = followed(node, follow)
         except UnknownCostError as error:
-            return replace(node, problem=str(error))
+            return replace(infer(), problem=str(error))
+        told = dict(zip(node.proto.output, inside.outputs, strict=False))
+        if any(name and told.get(name, UNKNOWN).form is None for name in node.proto.output):
+            node = infer()
         named = zip_longest(node.proto.output, node.outputs, inside.outputs)
         outputs = tuple(
             inner if inner is not None and inner.form is not None else (own or UNKNOWN)
@@ -276,8 +291,7 @@ class OpenedGraph:
 
     def _schema(self, proto: NodeProto) -> defs.OpSchema | None:
         """Return ONNX's description of an operator; None when ONNX cannot infer its shapes."""
-        domain = "" if proto.domain == "ai.onnx" else proto.domain
-        version = self._versions.get(domain, 0)
+        domain, version = proto.domain, self._versions.get(proto.domain, 0)
         if has_bodies(proto) or not version or not defs.has(proto.op_type, version, domain):
             return None
         return defs.get_schema(proto.op_type, version, domain)

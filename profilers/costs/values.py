@@ -182,8 +182,7 @@ class ShapedNode:
 
 def operator_name(node: NodeProto) -> str:
     """Return an operator's name, such as "Gemm" or "com.microsoft.FusedMatMul"."""
-    domain = "" if node.domain == "ai.onnx" else node.domain
-    return f"{domain}.{node.op_type}" if domain else node.op_type
+    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
 
 
 def named_inputs(node: ShapedNode) -> dict[str, Value]:

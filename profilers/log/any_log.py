@@ -5,7 +5,7 @@ It keeps malformed rows. Its callers decide what to do about them.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
@@ -17,8 +17,9 @@ from profilers.log.decoding import Decoded
 from profilers.log.google_benchmark import with_sizes
 from profilers.log.rows import LogError
 from profilers.log.spreads import without_spreads
+from profilers.log.summary_rows import n_summaries
 from profilers.log.table_forms import content_of, delimiter_of, without_named_delimiter
-from profilers.log.unit_column import units_of_rows
+from profilers.log.unit_column import NO_UNITS, row_of_units, units_of_parts, units_of_rows
 from profilers.log.units import Unit, unit_of
 from profilers.log.units_in_cells import units_in_cells
 from profilers.log.written_numbers import with_decimal_points, without_groups
@@ -26,6 +27,8 @@ from profilers.log.written_numbers import with_decimal_points, without_groups
 # The largest size, count or latency in a log. Its square fits in double precision, and the number
 # itself in the single precision of XGBoost.
 LARGEST: Final = 1e20
+
+_INDEX: Final = "Unnamed: 0"  # as pandas calls a first column without a name
 
 _OURS = {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
 
@@ -133,8 +136,8 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
 
     Cells may be separated by commas, semicolons or tabs. Decimal commas and separators of thousands
     are taken out of numbers (see `profilers.log.written_numbers`), and so are units (see
-    `profilers.log.units_in_cells`). A first column without a name, which pandas writes, is called
-    `Unnamed: 0`, as pandas calls it. A last column that is blank everywhere is left out.
+    `profilers.log.units_in_cells`). A first column without a name, which pandas and R write, is
+    called `Unnamed: 0`, as pandas calls it. A last column that is blank everywhere is left out.
 
     Args:
         path: The file.
@@ -198,6 +201,19 @@ def require_existing(path: Path) -> None:
         raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
 
 
+def require_two_columns(columns: Sequence[str], source: object) -> None:
+    """Check that a log has a latency and something that it depends on.
+
+    Raises:
+        LogError: It has one column, as a text that is no table.
+    """
+    if len(columns) < 2:
+        raise LogError(
+            f"{source}, line 1: a log must have a latency and what it depends on, in columns "
+            f"separated by commas. Got {len(columns)} column, {','.join(columns)[:40]!r}."
+        )
+
+
 def records_of(text: str, delimiter: str = ",", *, n_added: int = 0) -> list[Record]:
     """Return the records of a CSV that are not blank.
 
@@ -218,7 +234,9 @@ def records_of(text: str, delimiter: str = ",", *, n_added: int = 0) -> list[Rec
 def _records(text: str, delimiter: str, n_added: int) -> Iterator[Record]:
     # A cell may hold a routing trace of any size. The limit belongs to the whole csv module.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+    )
     line = 1 - n_added
     while True:
         cells: tuple[str, ...] = ()
@@ -252,7 +270,8 @@ def _require_names(path: Path, header: Record) -> None:
 def _named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, ...], list[Record]]:
     """Return the names of the columns and the records, see `read_any_log`."""
     if len(columns) > 1 and columns[0] == "":
-        columns = ("Unnamed: 0", *columns[1:])
+        columns = (_INDEX, *columns[1:])
+    columns, records = _with_equal_widths(columns, records)
     n_cells = len(columns)
     while n_cells > 1 and columns[n_cells - 1] == "":
         n_cells -= 1
@@ -264,6 +283,26 @@ def _named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, 
         else record
         for record in records
     ]
+
+
+def _with_equal_widths(
+    columns: tuple[str, ...], records: list[Record]
+) -> tuple[tuple[str, ...], list[Record]]:
+    """Return the names and the records, where all rows have one cell more than the header.
+
+    Their last cells are left out when all are blank. Their first cells are the names of the rows,
+    which R writes, when they are the numbers from 1 on, or are no numbers and differ.
+    """
+    n_cells = len(columns) + 1
+    if len(records) < 2 or any(len(x.cells) != n_cells for x in records) or set(columns) >= _OURS:
+        return columns, records
+    if not any(record.cells[-1] for record in records):
+        return columns, [replace(record, cells=record.cells[:-1]) for record in records]
+    first = [record.cells[0] for record in records]
+    are_counted = first == [str(i) for i in range(1, len(first) + 1)]
+    if are_counted or (len(set(first)) == len(first) and all(isnan(number(x)) for x in first)):
+        return (_INDEX, *columns), records
+    return columns, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,13 +327,25 @@ def _with_numbers(
     if not set(columns) >= _OURS:
         columns, sized, remarks = with_sizes(columns, rows)
         kept = [(x, y) for x, y in zip(whole, sized, strict=True) if y is not None]
+        n_kept = len(kept) - n_summaries([cells for _, cells in kept])
+        of_summaries = tuple(
+            f"line {x.line} begins with {next(filter(None, y))!r}, so it sums up the others and is "
+            "left out"
+            for x, y in kept[n_kept:]
+        )
+        kept, remarks = kept[:n_kept], remarks + of_summaries
         whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
         columns, rows, of_commands = with_arguments(columns, rows)
         sizes = {name for name in columns if name.startswith("param:")}  # of pytest-benchmark
         rows, of_sizes = with_absent_sizes(columns, rows, sizes)
         rows, of_spreads = without_spreads(columns, without_groups(rows, content), content)
         remarks += of_commands + of_sizes + of_spreads
-        units = units_of_rows(columns, rows, path) | units_in_cells(columns, rows)
+        below_header = row_of_units(columns, rows)
+        if below_header is not None:
+            whole, rows = whole[1:], rows[1:]
+        units = units_of_rows(columns, rows, path) | units_of_parts(columns, rows)
+        units |= below_header or NO_UNITS
+        units |= units_in_cells(columns, rows)
         rows = units.without_units(rows)
     if delimiter != "," or '"' in content:
         rows = with_decimal_points(columns, rows, delimiter=delimiter, path=path)

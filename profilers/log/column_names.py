@@ -14,11 +14,14 @@ from profilers.log.conditions import NEVER_FEATURES
 
 NameKind = Literal["input", "unclear", "result", "bookkeeping", "condition"]
 
+_SHORT: Final = ("s", "sec", "secs")
+_ENDS: Final = (*_SHORT, "second", "seconds")
 # The unit that a word for a unit of time names.
 UNIT_WORDS: Final = {
-    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
-    **dict.fromkeys(("us", "µs", "usec", "usecs", "micros", "microsecond", "microseconds"), "us"),
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
+    **{f"n{end}": "ns" for end in _SHORT} | {f"nano{end}": "ns" for end in _ENDS},
+    **{f"u{end}": "us" for end in _SHORT} | {f"µ{end}": "us" for end in _SHORT},
+    **{f"micro{end}": "us" for end in _ENDS},
+    **{f"m{end}": "ms" for end in _SHORT} | {f"milli{end}": "ms" for end in _ENDS},
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("minutes", "mins"), "min"),
 }
@@ -143,10 +146,14 @@ _GREEK_MU, _MICRO = "\u03bc", "\u00b5"  # two characters for the prefix of micro
 _UNREADABLE = "\ufffd"  # what is left of a character in an unknown encoding; it is part of a word
 # Between a letter of the Latin alphabet or a digit and a letter of Chinese, Japanese or Korean.
 _EAST_ASIAN = "\u2e80-\u9fff\uac00-\ud7af"
+# `MilliSeconds` and `milli_seconds` are one word.
+_PREFIX_APART = re.compile(r"(?<![a-z])(nano|micro|milli)[ _-]+(?=sec)")
 _SCRIPTS_MEET = re.compile(rf"(?<=[{_EAST_ASIAN}])(?=[a-z0-9])|(?<=[a-z0-9])(?=[{_EAST_ASIAN}])")
 
 _PERCENTILE = re.compile(r"p(5|10|20|25|50|75|80|9\d{1,3})|\d\dth|99\d*")
 _IN_SECONDS = re.compile(r"[\s_][(\[]s[)\]]$")  # wall clock (s), but not CPU(s)
+# A unit of energy or power: `E [mJ]`, `P (W)`, `run_mJ`. `_W` alone may be a width.
+_OF_ENERGY = re.compile(r"[(\[][nuµmk]?(J|Wh?)[)\]]|(?<![A-Za-z])[nuµmk](J|Wh?)$")
 _PERCENT = re.compile(r"\d+(\.\d+)?\s*%")  # the name of a percentile, as locust writes it
 _NUMBERED = re.compile(r"(ms|us|µs|ns|time|lat|latency|mean|median)\d+")
 _ONE_WORD = re.compile(r"(E2EL?|mAP|mIoU)(?![a-z])")  # although a capital stands within it
@@ -162,6 +169,7 @@ def words(name: str) -> tuple[str, ...]:
     whole = _ONE_WORD.sub(lambda match: f"_{match[0].lower()}", name)
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", whole)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z]{2,})", r"\1_\2", apart).lower()
+    apart = _PREFIX_APART.sub(r"\1", apart)
     apart = _SCRIPTS_MEET.sub("_", apart.replace(_GREEK_MU, _MICRO))
     return tuple(word for word in re.split(rf"[^\w{_UNREADABLE}]|_", apart) if word)
 
@@ -258,7 +266,9 @@ def _is_set(own: tuple[str, ...]) -> bool:
 
 
 def _is_result(name: str, own: tuple[str, ...]) -> bool:
-    if name in _OWN_RESULTS or is_rate(name) or not _RESULT.isdisjoint(own):
+    if name in _OWN_RESULTS or _OF_ENERGY.search(name):
+        return True
+    if is_rate(name) or not _RESULT.isdisjoint(own):
         return True
     if own in _WHOLE_RESULTS or is_moment(name) or not _RESULT_PAIRS.isdisjoint(pairwise(own)):
         return True

@@ -19,6 +19,11 @@ _NO_TEXT = {
     b"SQLite format": "a database of SQLite",
 }
 _BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
+# Characters without width: the mark of a file that another one was appended to, and those that are
+# copied from pages.
+_NO_WIDTH = re.compile("[\ufeff\u200b\u200e\u200f\u202a\u202c\u2060]")
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+_MINUS_SIGN = re.compile("\u2212(?=[.\\d])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class Decoded:
 def text_of(path: Path, n_lines: int | None = None) -> Decoded:
     """Return the text of a log, without a last character of which only some bytes were written.
 
-    A byte-order mark is removed. Bytes that are not UTF-8 are read as Windows-1252, in which
+    Byte-order marks and characters without width are removed. Digits of other scripts and the minus
+    sign become those of ASCII. Bytes that are not UTF-8 are read as Windows-1252, in which
     spreadsheets save.
 
     Args:
@@ -51,10 +57,17 @@ def text_of(path: Path, n_lines: int | None = None) -> Decoded:
         OSError: The file cannot be read.
     """
     content, remarks = _decoded(_bytes_of(path, n_lines), path)
+    content = content if content.isascii() else _with_plain_numbers(content)
     if "\0" in content or not content.strip():
         got = "a file with zero bytes in it" if content.strip() else "an empty file"
         raise LogError(f"{path} must be a CSV with a header line. Got {got}.")
     return Decoded(content, remarks)
+
+
+def _with_plain_numbers(content: str) -> str:
+    """Return a text without characters that have no width, and with digits and minus of ASCII."""
+    plain = _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), _NO_WIDTH.sub("", content))
+    return _MINUS_SIGN.sub("-", plain)
 
 
 def _decoded(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:

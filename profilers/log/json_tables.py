@@ -38,17 +38,17 @@ def table_of_json(content: str, path: Path) -> Table | None:
         document = _document(content)
     except ValueError as error:
         if _OBJECTS.match(content):
-            raise LogError(f"{path}: {error}. Correct it, or write a CSV.") from None
+            reason = str(error).removesuffix(".")
+            raise LogError(f"{path}: {reason}. Correct it, or write a CSV.") from None
         return None
-    entries = _entries(document)
-    if not entries:
+    left_out: dict[str, None] = {}
+    rows = [_row(entry, left_out) for entry in _entries(document)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if not columns:
         raise LogError(
             f"{path} must hold a list of JSON objects, one for each measurement. Got JSON without "
             "one. Write such a list, or a CSV."
         )
-    left_out: dict[str, None] = {}
-    rows = [_row(entry, left_out) for entry in entries]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
     table = [columns, *([row.get(name, "") for name in columns] for row in rows)]
     return table, _remarks(left_out, path)
 

@@ -164,6 +164,21 @@ KNOWN_TABLES: Final = (
         others="completed|failed|total_(input|output)_tokens|duration|max_concurrent_requests"
         "|output_lens",
     ),
+    KnownTable(  # of `vllm bench latency`
+        "vLLM's latency benchmark",
+        frozenset({"avg_latency", "percentiles_50"}),
+        targets=("percentiles_50", "avg_latency"),
+        unit="s",
+        times=r"avg_latency|percentiles_\d+",
+    ),
+    KnownTable(  # of torch's profiler (Kineto), of ONNX Runtime and of browsers
+        "a trace",
+        frozenset({"ph", "ts", "dur", "name"}),
+        targets=("dur",),
+        unit="us",
+        times="dur|ts",
+        others="ph|pid|tid|.*external id|.*correlation|.*node_index",
+    ),
     *(
         KnownTable(  # benchmark_moe.py prints the kernel's time in microseconds
             "a tuner of MoE kernels (vLLM's benchmark_moe)",

@@ -1,8 +1,9 @@
 """This module reads tables that programs print for people, with spaces between the cells.
 
-pandas, numpy, pytest-benchmark and Google Benchmark print such tables. The rows keep their lines:
-the lines beside them become empty lists. A printed text that holds no table is refused with the
-option by which its program writes one.
+pandas, numpy, pytest-benchmark, Google Benchmark and torch's profiler print such tables, and
+databases do with lines drawn around the cells. The rows keep their lines: the lines beside them
+become empty lists. A printed text that holds no table is refused with the option by which its
+program writes one.
 """
 
 import re
@@ -14,7 +15,12 @@ from typing import Final
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import is_number
 
+_WORD: Final = re.compile(r'"([^"]*)"(?!\S)|(\S+)')
 _WIDE_GAP: Final = re.compile(r"\s{2,}")
+_DRAWN: Final = "\u2500-\u257f"  # the characters of boxes
+_RULE: Final = re.compile(rf"^[-=+|: \t{_DRAWN}]*[-={_DRAWN}]{{3}}[-=+|: \t{_DRAWN}]*\r?$", re.M)
+_NUMBER_OF_ROWS: Final = re.compile(r"^\(\d+ rows?\)\r?$", re.M)  # below a table of psql
+_BARS: Final = dict.fromkeys(map(ord, "\u2502\u2503\u2551"), "|")
 _SIZE_OF_PANDAS: Final = re.compile(r"\[\d+ rows x \d+ columns\]\s*")
 _OF_PYTEST: Final = re.compile(r"^Name \(time in (\w+)\)\s", re.M)
 _OF_GOOGLE: Final = re.compile(r"^Benchmark +Time +CPU +Iterations\b", re.M)
@@ -61,13 +67,36 @@ def require_table(content: str, path: Path) -> None:
             )
 
 
+def without_rules(content: str) -> str:
+    """Return a text with blank lines for those that are drawn, and with plain bars between cells.
+
+    psql, mysql, rich and torch's profiler draw them.
+    """
+    if not _RULE.search(content):
+        return content
+    return _NUMBER_OF_ROWS.sub("", _RULE.sub("", content)).translate(_BARS)
+
+
 def rows_of_printed(content: str) -> Rows | None:
     """Return the cells of each line of a printed table; None when the text holds none."""
     lines = content.split("\n")
     for header, rows_of in ((_OF_PYTEST, _rows_of_pytest), (_OF_GOOGLE, _rows_of_google)):
         if match := header.search(content, 0, _LOOKED_AT):
             return rows_of(lines, content.count("\n", 0, match.start()))
-    return _rows_of_spaced(lines)
+    rows = _rows_of_spaced(lines)
+    return _rows_apart(lines) if rows is None else rows
+
+
+def _rows_apart(lines: Sequence[str]) -> Rows | None:
+    """Return the rows of a table whose cells are two spaces apart, as torch's profiler prints it.
+
+    Lines of one cell are text beside the table.
+    """
+    rows = [_WIDE_GAP.split(line.strip()) for line in lines]
+    rows = [cells if len(cells) > 1 else [] for cells in rows]
+    header = next(filter(None, rows), [])
+    has_one_width = {len(cells) for cells in rows if cells} == {len(header)}
+    return rows if has_one_width and not any(map(_DELIMITER.search, header)) else None
 
 
 def _rows_of_spaced(lines: Sequence[str]) -> Rows | None:
@@ -120,8 +149,11 @@ def _cells_by_place(lines: Sequence[str]) -> Rows | None:
 
 
 def _cells_by_words(header: str, below: Sequence[str]) -> Rows | None:
-    """Return the words of lines, when each has as many as the header, or one more."""
-    names, rows = header.split(), [line.split() for line in below]
+    """Return the words of lines, when each has as many as the header, or one more.
+
+    A word may be in quotes, as R writes it.
+    """
+    names, *rows = ([a or b for a, b in _WORD.findall(line)] for line in (header, *below))
     widths = {len(row) for row in rows}
     if len(widths) != 1 or not widths <= {len(names), len(names) + 1}:
         return None

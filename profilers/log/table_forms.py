@@ -15,7 +15,12 @@ from profilers.log.decoding import Decoded, text_of
 from profilers.log.google_benchmark import without_context
 from profilers.log.json_tables import table_of_json
 from profilers.log.known_tables import NNLQP_COLUMNS, NNLQP_LINE
-from profilers.log.printed_tables import require_table, rows_of_printed, with_times_of_llama
+from profilers.log.printed_tables import (
+    require_table,
+    rows_of_printed,
+    with_times_of_llama,
+    without_rules,
+)
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import is_number
 
@@ -42,6 +47,7 @@ def content_of(path: Path, n_lines: int | None = None) -> Decoded:
     decoded = text_of(path, n_lines)
     content, remarks = without_context(decoded.text), decoded.remarks
     require_table(content, path)
+    content = without_rules(content)
     with_comments = content  # one of them may be the header of a printed table
     if content.lstrip().startswith("#"):
         content = _without_comments(content)
@@ -85,7 +91,8 @@ def without_named_delimiter(content: str) -> str:
 
 def _first_cells(content: str, delimiter: str) -> list[str]:
     try:
-        rows = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
+        file = io.StringIO(content, newline="")
+        rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         return next((cells for cells in rows if cells), [])
     except csv.Error:
         return []

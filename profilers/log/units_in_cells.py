@@ -171,11 +171,12 @@ def _column(name: str, cells: Sequence[str], kind: NameKind) -> _Column | str:
     factors, into = _factors(kinds, name, of_b)
     if factors is None:
         return _left_as_text(name, units, example, is_b_unclear=of_b is None)
-    read = _product(texts[example], factors[units[example]])
+    number = texts[example].replace(",", "" if "." in texts[example] else ",")
+    read = f"{_product(number, factors[units[example]])}{into}" if "," not in number else into[1:]
     return _Column(
         [texts.get(cell, cell) for cell in cells],
         [factors[units[cell]] if cell in units else 1.0 for cell in cells],
-        f"{example!r} as {read}{into} in {name!r}",
+        f"{example!r} as {read or 'a number'} in {name!r}",
         is_time=into == " ms" and unit_in(name) is None,
     )
 

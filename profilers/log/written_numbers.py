@@ -2,7 +2,8 @@
 
 `2.853,9` and `2,853.9` say themselves which character is the decimal one. `1.024` and `1,024` do
 not: the other cells of the column say it, then those of the table, then the character between the
-cells. Where nothing says it, the table is refused, because a guess is wrong a thousandfold.
+cells. A result such as `1,500,000` is no list. Where nothing says it, the table is refused, because
+a guess is wrong a thousandfold.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from profilers.log.column_names import kind_of_name
 from profilers.log.rows import LogError
 
 # What programs write where a number is missing, in lower case.
@@ -27,6 +29,9 @@ NUMBERS: Final = {
 _SEPARATED: Final = re.compile(r".*[.,].*")
 _GROUP_MARKS: Final = "\u00a0\u2009\u202f'\u2019"  # spaces that no list has, and apostrophes
 _GROUPED: Final = re.compile(rf"[+-]?[1-9]\d{{0,2}}([{_GROUP_MARKS}]\d{{3}})+(?!\d).*", re.S)
+_SPACED: Final = re.compile(r"[+-]?[1-9]\d{0,2}( \d{3})*([.,]\d+)?")
+_IS_NO_LIST: Final = re.compile(r".* (0\d\d.*|\d{3}[.,]\d+)")  # no size in a list begins with 0
+_HAS_SPACED: Final = re.compile(r"\d (0\d\d|\d{3}[.,])")
 _GROUP_MARK: Final = re.compile(rf"(?<=\d)[{_GROUP_MARKS}](?=\d{{3}}(?!\d))")
 
 
@@ -36,18 +41,31 @@ def is_number(cell: str) -> bool:
 
 
 def without_groups(rows: list[tuple[str, ...]], content: str) -> list[tuple[str, ...]]:
-    """Return the rows without hard spaces and apostrophes between thousands.
+    """Return the rows without spaces and apostrophes between thousands.
+
+    Plain spaces separate lists, too: `1 024` and `3 072,5` are numbers, and `512 256` is a list.
 
     Args:
         rows: The cells of each row.
         content: The text of the file, to see quickly whether there are any.
     """
+    if _HAS_SPACED.search(content):
+        rows = list(zip(*map(_without_spaces, zip(*rows, strict=True)), strict=True))
     if not any(mark in content for mark in _GROUP_MARKS):
         return rows
     return [
         tuple(_GROUP_MARK.sub("", x) if _GROUPED.fullmatch(x) else x for x in cells)
         for cells in rows
     ]
+
+
+def _without_spaces(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a column without spaces between thousands; a column of something else as it is."""
+    levels = set(cells)
+    are_numbers = all(x.lower() in MISSING or _SPACED.fullmatch(x) for x in levels)
+    if not are_numbers or not any(map(_IS_NO_LIST.fullmatch, levels)):
+        return cells
+    return tuple(cell.replace(" ", "") for cell in cells)
 
 
 def with_decimal_points(
@@ -71,6 +89,9 @@ def with_decimal_points(
         if own is None:
             continue
         decimal = _decimal(own, of_table, cells, delimiter)
+        has_millions = any(cell.count(",") > 1 for cell in cells)
+        if decimal is None and has_millions and kind_of_name(columns[index]) == "result":
+            decimal = "."  # a result is no list, and a number has one decimal character
         if decimal is None:
             raise _ambiguous(path, columns[index], cells)
         table[index] = [_plain(cell, decimal) for cell in cells]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profilers.workload.fields import WorkloadError
+from profilers.workload.symbols import size_of_expression
 from profilers.workload.workload import DTYPES
 
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
@@ -124,8 +125,8 @@ def shapes_of_inputs(
 ) -> InputShapes:
     """Return the shape of each input. A dimension whose size nobody gives has the size 1.
 
-    A symbol that is a sum of symbols and numbers, such as `past_sequence_length + 1` of a decoder
-    with a cache, has the size of the sum, unless a size is given for it.
+    A symbol that is an expression of others, such as `past_sequence_length + 1` of a decoder with a
+    cache, has the size that it tells, unless a size is given for it.
 
     A symbol that gets several sizes from `shapes` is no symbol: runtimes take each size where it
     was given. A declared size of 0 may mean an unknown size, so `shapes` may give another one.
@@ -157,9 +158,10 @@ def shapes_of_inputs(
         for symbol, several in sizes.items()
         if len(several) > 1
     ]
+    single = {symbol: size for symbol, (size, *more) in sizes.items() if not more}
     for symbol in {x for each in by_name.values() for x in each.dims or () if isinstance(x, str)}:
-        if symbol not in sizes and (total := _sum_of(symbol, sizes)) is not None:
-            sizes[symbol] = {total: None}
+        if symbol not in sizes and (told := size_of_expression(symbol, single)) is not None:
+            sizes[symbol] = {told: None}
     whole: dict[str, Shape] = {}
     for name, each in by_name.items():
         whole[name] = shapes[name] if name in shapes else _filled(each, sizes)
@@ -224,14 +226,6 @@ def _matched(declared: DeclaredInput, shape: Shape) -> Iterable[tuple[str, int]]
             )
     pairs = zip(declared.dims, shape, strict=True)
     return [(dim, size) for dim, size in pairs if isinstance(dim, str) and dim]
-
-
-def _sum_of(symbol: str, sizes: Mapping[str, Mapping[int, None]]) -> int | None:
-    """Return the size of a sum such as `past + 1`; None when a term is unknown or ambiguous."""
-    terms = [term.strip() for term in symbol.split("+")]
-    if len(terms) < 2 or not all(x.isdecimal() or len(sizes.get(x, ())) == 1 for x in terms):
-        return None
-    return sum(int(x) if x.isdecimal() else next(iter(sizes[x])) for x in terms)
 
 
 def _filled(declared: DeclaredInput, sizes: Mapping[str, Mapping[int, None]]) -> Shape:

@@ -132,7 +132,7 @@ def _version_notes(model: "ModelProto") -> tuple[str, ...]:
     """Return a sentence about a graph that is newer than what is installed here."""
     from onnx import IR_VERSION, defs
 
-    opset = max((x.version for x in model.opset_import if x.domain in ("", "ai.onnx")), default=0)
+    opset = max((x.version for x in model.opset_import if not x.domain), default=0)
     newest = defs.onnx_opset_version()
     if model.ir_version <= IR_VERSION and opset <= newest:
         return ()
@@ -187,7 +187,7 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     """Return the model at `path`, without the weights in separate files.
 
     Its nodes are put in order where they are not, as runtimes do. Values of branches and loops get
-    names of their own.
+    names of their own. The domain `ai.onnx` becomes "", which means the same.
 
     Args:
         path: The ONNX file.
@@ -200,7 +200,7 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     import onnx
     from onnx.inliner import inline_local_functions
 
-    from profilers.workload.subgraphs import make_names_unique, sort_nodes
+    from profilers.workload.subgraphs import make_names_unique, shorten_domains, sort_nodes
 
     try:
         model = onnx.load(path, load_external_data=False)
@@ -214,6 +214,7 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
         raise WorkloadError(
             f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
         )
+    shorten_domains(model)
     sort_nodes(model.graph)
     if inlines and model.functions:
         try:

@@ -51,9 +51,7 @@ def require_sound(model: ModelProto, path: Path) -> None:
     """
     for weight in initialisers(model.graph):
         _require_sound_weight(weight, path)
-    versions = {
-        "" if each.domain == "ai.onnx" else each.domain: each.version for each in model.opset_import
-    }
+    versions = {each.domain: each.version for each in model.opset_import}
     _require_sound_nodes(model, versions, path)
     _require_sources(model.graph, frozenset(), path)
     made = {name for node in model.graph.node for name in node.output}
@@ -102,8 +100,7 @@ def _require_sound_nodes(model: ModelProto, versions: dict[str, int], path: Path
     context.ir_version = min(model.ir_version or 8, 12)
     context.opset_imports = versions
     for index, node in enumerate(all_nodes(model.graph)):
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        version = versions.get(domain, 0)
+        domain, version = node.domain, versions.get(node.domain, 0)
         if not domain and version < 1:
             raise WorkloadError(
                 f"{path} does not say which version of ONNX's operators it uses. Export it again."
@@ -208,7 +205,7 @@ def _refused(name: str, operator: str, reason: str, path: Path) -> WorkloadError
 
 def _missing_in_graph(weight: TensorProto) -> str:
     n_held, n_needed = _elements_held(weight), prod(weight.dims)
-    if n_held is None or n_held >= n_needed:
+    if n_held in (None, n_needed):
         return ""
     return f"weight '{weight.name}' holds {n_held} of {n_needed} elements"
 
@@ -236,10 +233,10 @@ def _missing_in_file(weight: TensorProto, path: Path) -> str:
     n_given = int(where.get("length", 0))
     is_known = weight.data_type in _WHOLE_ELEMENTS
     n_needed = prod(weight.dims) * _itemsize(weight) if is_known else n_given
-    if n_given and n_given < n_needed:
-        return f"weight '{weight.name}' has {n_given} of {n_needed} bytes in {file.name!r}"
     if file.stat().st_size < int(where.get("offset", 0)) + max(n_given, n_needed):
         return f"{file.name!r} is too short, which holds weight '{weight.name}'"
+    if n_given and n_given != n_needed:
+        return f"weight '{weight.name}' has {n_given} of {n_needed} bytes in {file.name!r}"
     return ""
 
 

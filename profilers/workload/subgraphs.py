@@ -53,6 +53,25 @@ def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
         yield from each.node
 
 
+def shorten_domains(model: ModelProto) -> None:
+    """Give ONNX's own operators the domain "", which a model may also spell out as `ai.onnx`."""
+    parts = (model, *model.functions)
+    nodes = [*all_nodes(model.graph)]
+    nodes += [
+        x for function in model.functions for each in function.node for x in _with_inner(each)
+    ]
+    for each in (*nodes, *(opset for part in parts for opset in part.opset_import)):
+        if each.domain == "ai.onnx":
+            each.domain = ""
+
+
+def _with_inner(node: NodeProto) -> Iterator[NodeProto]:
+    """Yield a node and the nodes of its bodies."""
+    yield node
+    for body in bodies(node):
+        yield from all_nodes(body)
+
+
 def initialisers(graph: GraphProto) -> Iterator[TensorProto]:
     """Yield the stored tensors of a graph and of all its bodies."""
     for each in all_graphs(graph):

@@ -60,3 +60,10 @@ def test_a_bad_target_is_located(cell: str) -> None:
     message = rf"lat\.csv, line 3, column 'y': {must_be}\. Got '{cell}'\. Correct"
     with pytest.raises(TableError, match=message):
         latency_ms(frame, ["y"])
+
+
+@pytest.mark.parametrize("targets", [None, ["<table>"]])
+def test_a_text_that_is_no_table_is_said_to_have_one_column(targets: list[str] | None) -> None:
+    frame = pd.DataFrame({"<table>": ["<tr>"]})
+    with pytest.raises(TableError, match="in columns separated by commas. Got 1 column, '<table>'"):
+        resolve_targets(frame, targets)

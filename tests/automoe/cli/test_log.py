@@ -127,7 +127,10 @@ def test_a_column_without_a_name_fails_the_check(capsys: Capture, tmp_path: Path
     log = tmp_path / "other.csv"
     log.write_text("layers,,latency_ms\n" + "".join(ROWS))
     assert main(["log", "check", str(log)]) == 4
-    assert "line 1: column 2 has no name. Name it." in capsys.readouterr().out
+    assert (
+        "line 1: column 2 has no name. Name it, or delete the lines above"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_log_of_others_is_judged_by_the_columns_named(capsys: Capture, tmp_path: Path) -> None:

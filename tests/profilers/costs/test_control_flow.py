@@ -121,3 +121,33 @@ def test_loops_within_loops_are_followed_for_a_while_only(tmp_path: Path) -> Non
     }}"""
     costs = costs_of_graph(write_graph(tmp_path / "g.onnx", text))
     assert "loops within loops repeat too often to be followed" in costs.unknown_nodes[0]
+
+
+# The second loop within the first one repeats as often as the first one has run before.
+TRIANGLE = """triangle (float[2, 4] x) => (float[2, 4] y)
+<float[4, 4] w = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, int64 n = {5}>
+{
+    go = Constant<value = bool {1}>()
+    y = Loop<body = body (int64 i, bool go_in, float[2, 4] v) => (bool go_out, float[2, 4] out)
+    {
+        out = Loop<body = inner (int64 j, bool on_in, float[2, 4] u)
+            => (bool on_out, float[2, 4] product)
+        {
+            product = MatMul(u, w)
+            on_out = Identity(on_in)
+        }>(i, go, v)
+        go_out = Identity(go_in)
+    }>(n, go, x)
+}"""
+
+
+def test_loops_within_loops_are_followed_without_a_process_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("ONNX Runtime was asked")
+
+    monkeypatch.setattr("profilers.costs.trial.subprocess.run", refused)
+    costs = costs_of_graph(write_graph(tmp_path / "t.onnx", TRIANGLE))
+    assert costs.flops == (0 + 1 + 2 + 3 + 4) * 2 * 2 * 4 * 4
+    assert costs.unknown_nodes == ()

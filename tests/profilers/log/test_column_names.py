@@ -85,6 +85,7 @@ def test_other_quantities_are_no_time(name: str) -> None:
             "instructions:u",
         ),
         *("GPUUtil", "peak_memory_mb", "time_mean", "Throughput (qps)", "achieved_tflops", "iqr"),
+        *("E [mJ]", "P (W)", "gpu_mJ", "Verbrauch [Wh]", "run_\u00b5J"),
         *("Standard Deviation", "cuda_time_avg", "real_time", "latency_p50", "gen t/s"),
     ],
 )
@@ -99,6 +100,7 @@ def test_results_of_other_programs_are_told_by_their_names(name: str) -> None:
         *("flops", "total_flops", "gflops", "params", "request_rate", "max_concurrency"),
         *("parameter_threads", "num_blocks", "gpu_memory_utilization", "power_limit_w", "top_k"),
         *("score_dim", "feature_map", "acc_steps", "acc_dtype", "loss_scale", "error_tolerance"),
+        *("conv_W", "W", "H/W", "width_mm", "J", "i_J"),
         *("exit_layer", "num_branches", "map_size", "top_p", "normalized_shape", "num_switches"),
         *("l1_dcache_size", "icache_kb", "dtlb_entries", "num_instructions", "latency_budget_ms"),
         *("audio_duration_s", "chunk_ms", "hop_length", "window_ms", "clip_sec", "GPU(s)"),

@@ -89,3 +89,47 @@ def test_other_bytes_are_refused_by_byte_and_line(
 ) -> None:
     with pytest.raises(LogError, match=message):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("batch,\ufeffms\n1,2.5\n\ufeff2,3.25\n", ROWS),
+        ("batch\u200b,ms\n1\u200b,2.5\n2,\u202a3.25\u202c\n", ROWS),
+        ("batch,ms\n\u0661,\u0662.\u0665\n\uff12,\uff13.\uff12\uff15\n", ROWS),
+        ("batch,ms\n\u22121,2.5\na\u2212b,\u2212.5\n", [("-1", "2.5"), ("a\u2212b", "-.5")]),
+    ],
+)
+def test_numbers_read_the_same_in_other_characters(
+    tmp_path: Path, text: str, rows: list[tuple[str, str]]
+) -> None:
+    assert read(tmp_path, text) == (("batch", "ms"), rows)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"batch","ms"\n"1",1,2.5\n"2",2,3.25\n',  # write.table(sep = ",") of R
+        '"batch" "ms"\n"big one" 1 2.5\n"small" 2 3.25\n',  # write.table()
+        "batch,ms\nfirst,1,2.5\nsecond,2,3.25\n",
+    ],
+)
+def test_names_of_rows_have_no_column_in_files_of_r(tmp_path: Path, content: str) -> None:
+    columns, rows = read(tmp_path, content)
+    assert columns == ("Unnamed: 0", "batch", "ms")
+    assert [row[1:] for row in rows] == ROWS
+
+
+def test_a_comma_behind_every_row_is_no_cell(tmp_path: Path) -> None:
+    assert read(tmp_path, "batch,ms\n1,2.5,\n2,3.25,\n") == (("batch", "ms"), ROWS)
+
+
+def test_decimal_commas_without_quotes_stay_malformed(tmp_path: Path) -> None:
+    path = tmp_path / "any.csv"
+    path.write_text("batch,ms\n8,2,5\n16,3,25\n")
+    assert [record.line for record in read_any_log(path).malformed] == [2, 3]
+
+
+def test_a_quote_may_stand_behind_a_space(tmp_path: Path) -> None:
+    content = 'batch, "time, in ms"\n1, "2.5"\n2, "3.25"\n'
+    assert read(tmp_path, content) == (("batch", "time, in ms"), ROWS)

@@ -46,10 +46,15 @@ def test_one_object_is_one_row(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("[1, 2]\n", "must hold a list of JSON objects"),
+        # the cache of an autotuner
+        (
+            '{"key": ["1", "2"], "configs_timings": [[{"num_warps": 4}, [0.1]]]}',
+            "must hold a list of JSON",
+        ),
         ('["a"]\n', "must hold a list of JSON objects"),
         ('[{"a": 1},\n {"a": 2,}]\n', "line 2: not valid JSON"),
         ('{"a": 1}\n{"a": 2}\n{"a": \n', "line 3: not valid JSON"),
-        ('[{"a": 1, "a": 2}]', "the key 'a' is given twice"),
+        ('[{"a": 1, "a": 2}]', "the key 'a' is given twice. Remove one. Correct"),
     ],
 )
 def test_json_that_is_no_table_is_refused_in_one_line(

@@ -56,6 +56,14 @@ TABLES = {
             {"run_name", "batch_size", "input_len", "output_len", "overall_throughput"},
         ),
     ),
+    "vLLM's latency benchmark": (
+        ("batch_size", "input_len", "avg_latency", "percentiles_50", "percentiles_99"),
+        ("percentiles_50", "s", {"batch_size", "input_len"}),
+    ),
+    "a trace": (  # the format of traces of Chrome counts in microseconds
+        ("ph", "cat", "name", "pid", "tid", "ts", "dur", "args_External id", "args_rows"),
+        ("dur", "us", {"cat", "name", "args_rows"}),
+    ),
     "a tuner of MoE kernels (vLLM's benchmark_moe)": (
         ("num_tokens", "num_experts", "shard_intermediate_size", "hidden_size", "kernel_time"),
         (

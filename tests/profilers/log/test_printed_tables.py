@@ -118,6 +118,16 @@ def test_the_speeds_of_llama_bench_become_times(tmp_path: Path) -> None:
         ("# of a quiet machine\nbatch latency_ms\n1 2.5\n2 5.0\n", ""),
         ("   batch  latency_ms\n0      1         2.5\n1      2         5.0\n\n[2 rows x 2 columns]",
          "Unnamed: 0"),
+        # psql, mysql, rich and reStructuredText
+        (" batch | latency_ms \n-------+------------\n     1 |        2.5\n     2 |        5.0\n"
+         "(2 rows)\n\n", ""),
+        ("+-------+------------+\n| batch | latency_ms |\n+-------+------------+\n"
+         "|     1 |        2.5 |\n|     2 |        5.0 |\n+-------+------------+\n2 rows in set\n",
+         ""),
+        ("┏━━━━━━━┳━━━━━━━━━━━━┓\n┃ batch ┃ latency_ms ┃\n┡━━━━━━━╇━━━━━━━━━━━━┩\n"
+         "│ 1     │ 2.5        │\n│ 2     │ 5.0        │\n└───────┴────────────┘\n", ""),
+        ("=====  ==========\nbatch  latency_ms\n=====  ==========\n    1         2.5\n"
+         "    2         5.0\n=====  ==========\n", ""),
     ],
 )  # fmt: skip
 def test_columns_may_be_aligned_by_spaces(tmp_path: Path, content: str, columns: str) -> None:
@@ -150,6 +160,23 @@ def test_a_column_named_after_a_counter_is_no_text_of_perf(tmp_path: Path, heade
     path = tmp_path / "out.csv"
     path.write_text(f"{header}\na,2.5,7,1\n", encoding="utf-8")
     assert read_any_log(path).columns == tuple(header.split(","))
+
+
+def test_the_table_of_the_profiler_of_torch_is_read_as_printed(tmp_path: Path) -> None:
+    rule = "-----------  ------------  ------------  ------------  \n"
+    path = tmp_path / "profile.txt"
+    path.write_text(
+        f"{rule}       Name    Self CPU %     CPU total    # of Calls  \n{rule}"
+        "   aten::mm        55.50%       1.500ms             3  \n"
+        "aten::addmm        44.50%     250.000us             1  \n"
+        f"{rule}Self CPU time total: 1.750ms\n\n"
+    )
+    log = read_any_log(path)
+    assert log.columns == ("Name", "Self CPU %", "CPU total", "# of Calls")
+    assert [(row.cells["Name"], row.number("CPU total")) for row in log.rows] == [
+        ("aten::mm", 1.5),
+        ("aten::addmm", 0.25),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,40 @@ def test_units_in_the_cells_themselves_come_first(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("latency,unit\n1500 us,ms\n2 s,ms\n")
     assert [row.cells["latency"] for row in read_any_log(path).rows] == ["1.5", "2000"]
+
+
+def test_a_row_of_units_below_the_header_is_no_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "raw.csv"  # in the form of `ncu --csv --page raw`
+    path.write_text(
+        '"Kernel Name","Grid","gpu__time_duration.sum","dram.sum","t_ms"\n"","","ns","%","ms"\n'
+        '"gemm","1","1,500,000","50.5","2"\n"gemm","2","2,500,000","60.5","3"\n'
+    )
+    log = read_any_log(path)
+    assert [row.line for row in log.rows] == [3, 4]
+    assert [row.number("gpu__time_duration.sum") for row in log.rows] == [1.5, 2.5]
+    assert [row.number("t_ms") for row in log.rows] == [2, 3]
+    assert log.in_ms == {"gpu__time_duration.sum"}
+    assert log.remarks == (
+        "the unit of 'gpu__time_duration.sum' is 'ns', as the row below the header says; "
+        "converted to ms",
+    )
+
+
+def test_a_first_row_of_text_is_a_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "any.csv"
+    path.write_text("op,s,latency\nadd,s,fast\nmul,m,slow\n")
+    assert [row.line for row in read_any_log(path).rows] == [2, 3]
+
+
+def test_a_unit_may_be_that_of_one_part_of_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "optimum.csv"  # in the form of optimum-benchmark
+    path.write_text(
+        "batch,report.prefill.latency.unit,report.prefill.latency.mean,report.decode.latency.mean,"
+        "report.prefill.throughput.unit,report.prefill.throughput.value\n"
+        "1,s,0.25,3,tokens/s,9\n2,s,0.5,4,tokens/s,8\n"
+    )
+    log = read_any_log(path)
+    assert [row.number("report.prefill.latency.mean") for row in log.rows] == [250, 500]
+    assert [row.number("report.decode.latency.mean") for row in log.rows] == [3, 4]
+    assert [row.number("report.prefill.throughput.value") for row in log.rows] == [9, 8]
+    assert log.in_ms == {"report.prefill.latency.mean"}

@@ -12,6 +12,8 @@ from profilers.log.units import unit_in, unit_of
         *(("time_\u03bcs", "us"), ("time (\ufffds)", None), ("\u8017\u65f6ms", "ms")),
         *(("temps \u00e9coul\u00e9s", None), ("msPerStep", "ms"), ("opsPerSec", None)),
         *(("s/iter", "s"), ("s_per_token", "s"), ("s_model", None)),
+        *(("Latency_Milli_Seconds", "ms"), ("ElapsedMicroSec", "us"), ("micro batch", None)),
+        *(("latency-\u03bcsec", "us"), ("nano-seconds", "ns"), ("time [millisec]", "ms")),
         *(("s", None), ("mean", None), ("tokens/s", None), ("time_min", None)),
     ],
 )

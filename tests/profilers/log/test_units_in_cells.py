@@ -148,3 +148,9 @@ def test_a_unit_means_the_same_in_every_file_of_a_column(tmp_path: Path) -> None
         cells = [row.cells[name] for row in read(tmp_path, name, *both).rows]
         (alone,) = read(tmp_path, name, one).rows
         assert cells[both.index(one)] == alone.cells[name]
+
+
+def test_a_remark_shows_the_number_that_a_cell_with_thousands_became(tmp_path: Path) -> None:
+    log = read(tmp_path, "Mean", "10,301.68 ns", "9,000.5 ns")  # as BenchmarkDotNet writes them
+    assert [float(row.cells["Mean"]) for row in log.rows] == [0.01030168, 0.0090005]
+    assert log.remarks == ("units are read: '10,301.68 ns' as 0.01030168 ms in 'Mean'",)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support.graphs import DIGIT, LAYER, write_graph
@@ -8,6 +9,7 @@ from support.graphs import DIGIT, LAYER, write_graph
 from profilers import (
     TensorSpec,
     WorkloadError,
+    costs_of_graph,
     open_onnx_workload,
     require_measurable,
     workload_for_onnx,
@@ -160,3 +162,14 @@ def test_a_graph_without_outputs_is_not_measured(path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(WorkloadError, match="declares no outputs"):
         require_measurable(open_onnx_workload(path), path)
+
+
+def test_the_long_name_of_the_domain_of_onnx_is_the_short_one(path: Path) -> None:
+    model = onnx.load(write_graph(path, LAYER))
+    expected = costs_of_graph(path).flops
+    for each in (*model.graph.node, *model.opset_import):
+        each.domain = "ai.onnx"
+    onnx.save(model, path)
+    onnxruntime.InferenceSession(path)  # it takes such a model
+    workload_for_onnx(path)
+    assert costs_of_graph(path).flops == expected > 0

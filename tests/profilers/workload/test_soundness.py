@@ -89,8 +89,12 @@ def test_weights_of_every_width_are_whole(tmp_path: Path, dtype: type) -> None:
     model = onnx.load(path)
     model.graph.initializer.append(numpy_helper.from_array(np.ones((3, 5), dtype), "w"))
     require_weights(model, path)
-    model.graph.initializer[0].raw_data = model.graph.initializer[0].raw_data[:-1]
+    whole = model.graph.initializer[0].raw_data
+    model.graph.initializer[0].raw_data = whole[:-1]
     with pytest.raises(WorkloadError, match="weight 'w' holds 14 of 15 elements"):
+        require_weights(model, path)
+    model.graph.initializer[0].raw_data = 2 * whole  # ONNX Runtime refuses too many, too
+    with pytest.raises(WorkloadError, match="weight 'w' holds 30 of 15 elements"):
         require_weights(model, path)
 
 

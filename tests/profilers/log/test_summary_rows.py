@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from profilers.log.any_log import read_any_log
+from profilers.log.summary_rows import n_summaries
+
+
+def test_a_row_that_sums_up_the_others_is_no_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "counters.csv"  # in the form of OpenVINO's detailed counters
+    path.write_text("layer;realTime (ms)\nconv1;1,5\nconv2;2,5\nTotal;4,0\n")
+    log = read_any_log(path)
+    assert [row.cells["realTime (ms)"] for row in log.rows] == ["1.5", "2.5"]
+    assert log.remarks == ("line 4 begins with 'Total', so it sums up the others and is left out",)
+
+
+@pytest.mark.parametrize(
+    ("first_cells", "n"),
+    [
+        (["a", "b", "Average:"], 1),
+        (["1", "2", "Total", "AVERAGE"], 2),
+        (["a", "Total", "b", "Total"], 0),  # one for each part of the table
+        (["Conv", "Mean", "Sum"], 0),  # operators
+        (["total", "total"], 0),
+        ([], 0),
+    ],
+)
+def test_a_summary_is_told_by_the_first_cell_of_the_last_rows(
+    first_cells: list[str], n: int
+) -> None:
+    assert n_summaries([("", cell, "1.5") for cell in first_cells]) == n

@@ -34,6 +34,7 @@ _DELIMITER: Final = re.compile(r"[,;\t|]")
 _LOOKED_AT: Final = 100_000  # characters in which a program has said what it prints
 _LLAMA_TEST: Final = re.compile(r"(?:pp ?(\d+))?\+?(?:tg ?(\d+))?(?: @ d ?(\d+))?")
 
+_FIRST: Final = r"\A(?:(?:#.*)?\r?\n)*"  # the first line that is no comment
 _ONE_A_RUN: Final = "Write a table with a row for each run: its settings and its time."
 # What begins a line of a printed text, the program, and how to have its table.
 _NO_TABLES: Final = (
@@ -41,7 +42,7 @@ _NO_TABLES: Final = (
     (r"\s*Time \(mean ± .\):", "hyperfine", "Export a table with --export-csv FILE."),
     (r"Benchmark\S+\s+\d+\s+[\d.]+ ns/op", "go test -bench", _ONE_A_RUN),
     (r"\s*Performance counter stats for ", "perf stat", _ONE_A_RUN),
-    (r"(\d[\d.]*|<not \w+>),\w*,[\w.:/-]+,\d+,\d+\.\d\d,", "perf stat", _ONE_A_RUN),
+    (rf"{_FIRST}(\d[\d.]*|<not \w+>),\w*,[A-Za-z][^,]*,\d+,\d+\.\d\d,", "perf stat", _ONE_A_RUN),
 )
 # Columns of llama-bench in Markdown, as its CSV names them.
 _OF_LLAMA: Final = {

@@ -155,10 +155,20 @@ def test_a_name_or_a_cell_may_hold_a_space(tmp_path: Path, has_index: bool, mode
     ]
 
 
-@pytest.mark.parametrize("header", ["kernel,ms,cycles", "kernel,,instructions,ms"])
-def test_a_column_named_after_a_counter_is_no_text_of_perf(tmp_path: Path, header: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("kernel,ms,cycles", "a,2.5,7"),
+        ("kernel,,instructions,ms", "a,2.5,7,1"),
+        ("isl,osl,batch,tp,qps,ms", "512,128,8,4,10.79,71.3"),
+        ("size,dtype,op,threads,ms,n", "512,fp32,gelu,4,10.79,50"),
+    ],
+)
+def test_a_table_that_looks_like_the_lines_of_perf_is_read(
+    tmp_path: Path, header: str, row: str
+) -> None:
     path = tmp_path / "out.csv"
-    path.write_text(f"{header}\na,2.5,7,1\n", encoding="utf-8")
+    path.write_text(f"{header}\n{row}\n", encoding="utf-8")
     assert read_any_log(path).columns == tuple(header.split(","))
 
 

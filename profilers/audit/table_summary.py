@@ -50,14 +50,14 @@ class TableSummary(Shown):
         return {name.replace("_", " "): getattr(self, name) for name in self.__slots__}
 
 
-def summarise_any(path: Path) -> LogSummary | TableSummary:
+def summarise_any(path: Path | str) -> LogSummary | TableSummary:
     """Return a summary of a log of `automoe profile`, or of any other table.
 
     Raises:
         LogError: The file cannot be read.
     """
     log = read_any_log(path)
-    return summarise(path) if log.is_ours else _table(log)
+    return summarise(log.path) if log.is_ours else _table(log)
 
 
 def _table(log: AnyLog) -> TableSummary:

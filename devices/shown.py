@@ -46,5 +46,6 @@ def _text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_text(each)}" for name, each in value.items())
     if isinstance(value, tuple | list):
-        return ", ".join(map(_text, value))
+        items = [_text(item) for item in value]
+        return ("; " if any(", " in item for item in items) else ", ").join(items)
     return str(value)

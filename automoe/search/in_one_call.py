@@ -1,5 +1,6 @@
 """This module searches in one call, as ``automoe search`` does, for those who write Python."""
 
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -83,4 +84,6 @@ def _target(device: str, host: str | None, runtime: str) -> TargetDevice:
     """Check that the device is there, and return it."""
     with opened_device(device, host, runtime, is_measured=False) as reached:
         info = reached.info()
-    return TargetDevice(opened=partial(opened_device, device, host, runtime), info=info)
+    say = partial(warnings.warn, stacklevel=2)  # such as that another session measures
+    opened = partial(opened_device, device, host, runtime, say=say, waits=True)
+    return TargetDevice(opened=opened, info=info)

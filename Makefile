@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint check slow docs emulated-board format wheel clean
+.PHONY: demo test lint check slow docs notebooks emulated-board format wheel clean
 
 demo: $(READY)
 	$(BIN)/automoe run examples/quickstart.yaml
@@ -28,6 +28,10 @@ docs: $(READY)
 	$(BIN)/python docs/write_accuracy.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	$(BIN)/python docs/site/check_links.py site
+
+# OVERWRITE=--overwrite keeps the new outputs; the machine should be idle then.
+notebooks: $(READY)
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(OVERWRITE) docs/notebooks
 
 emulated-board:
 	tests/emulation/build.sh "$${AUTOMOE_EMULATED_BOARD:-$$HOME/.cache/automoe-emulated-board}"

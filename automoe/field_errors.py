@@ -1,6 +1,7 @@
 """This module checks the content of a file, and turns a failed validation into one line."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -39,7 +40,7 @@ def validated(model: type[M], content: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise FieldError(explain(error)) from None
+        raise FieldError(explain(error, model)) from None
 
 
 def require_numbers(
@@ -81,12 +82,37 @@ def _kinds(annotation: Any) -> Iterator[type]:
         yield from _kinds(argument)
 
 
-def explain(error: ValidationError) -> str:
-    """Return the first problem as one line: the field, what was expected and the value."""
-    first = error.errors(include_url=False)[0]
+def _similar_key(model: type[BaseModel], place: tuple[int | str, ...]) -> str | None:
+    """Return the key of a section that is spelled most like an unknown one; None without any."""
+    *sections, key = map(str, place)
+    for section in sections:
+        field = model.model_fields.get(section)
+        kinds = () if field is None else tuple(_kinds(field.annotation))
+        models = [kind for kind in kinds if issubclass(kind, BaseModel)]
+        if not models:
+            return None
+        model = models[0]
+    return next(iter(get_close_matches(key, model.model_fields, n=1)), None)
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Return one problem as one line: the field, what was expected and the value.
+
+    It is the first one, but an unknown key comes before all others: a missing key is often the
+    same one, mistyped.
+
+    Args:
+        error: The failed validation.
+        model: The model of the content, from which a similar key is suggested.
+    """
+    problems = error.errors(include_url=False)
+    unknown = (each for each in problems if each["type"] == "extra_forbidden")
+    first = next(unknown, problems[0])
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown key '{where}'. Remove it or correct its spelling."
+        similar = _similar_key(model, first["loc"]) if model else None
+        advice = f"Did you mean '{similar}'?" if similar else "Remove it or correct its spelling."
+        return f"unknown key '{where}'. {advice}"
     if first["type"] == "missing":
         return f"the key '{where}' is missing. Add it."
     message = first["msg"].removeprefix("Value error, ")

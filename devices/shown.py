@@ -52,5 +52,6 @@ def in_words(value: object) -> str:
     if isinstance(value, list):  # such as the choices of a space
         return f"[{', '.join(map(in_words, value))}]"
     if isinstance(value, tuple):
-        return ", ".join(map(in_words, value)) or "none"
+        items = [in_words(item) for item in value]
+        return ("; " if any(", " in item for item in items) else ", ").join(items) or "none"
     return "unknown" if value is None else str(value)

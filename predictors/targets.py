@@ -15,6 +15,7 @@ from profilers.log.rows import LogError
 from profilers.log.units import Unit, unit_of
 
 DEFAULT_TARGET = "latency_ms"
+_MOST_NAMES = 12  # of columns in a message
 
 
 def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple[str, ...]:
@@ -91,12 +92,16 @@ def latency_ms(
 
 
 def absence(frame: pd.DataFrame, absent: Sequence[str]) -> str:
-    """Return the message for absent columns: the name nearest to the first, and all names."""
+    """Return the message for absent columns: the name nearest to the first, and some of all."""
     names = [str(name) for name in frame.columns]
     near = get_close_matches(absent[0], names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     listed = ", ".join(map(repr, absent))
-    return f"{source(frame)}: no column {listed}.{hint} Columns: {', '.join(names)}."
+    more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
+    return (
+        f"{source(frame)}: no column {listed}.{hint} "
+        f"Columns: {', '.join(names[:_MOST_NAMES])}{more}."
+    )
 
 
 def _may_be_latency(frame: pd.DataFrame, name: str) -> bool:

@@ -1,5 +1,6 @@
 """What the documents name exists."""
 
+import json
 import re
 import subprocess
 import sys
@@ -20,7 +21,9 @@ PACKAGES = ("automoe", "predictors", "profilers", "devices")
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("automoe/**/*.md")]
 
 check_links = script("docs/site/check_links.py")
+notebook_pages = script("docs/site/notebook_pages.py")
 outside_links = script("docs/site/outside_links.py")
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 
 
 def _named_paths(text: str) -> list[str]:
@@ -143,11 +146,49 @@ def test_a_link_of_a_page_is_followed_within_the_site() -> None:
     )
     assert outside_links.address("CHANGELOG.md", "docs/guides/remote.md") == "guides/remote.md"
     assert outside_links.address("benchmarks/README.md", "../docs/accuracy.md") == "../accuracy.md"
+    assert outside_links.address(search, "../notebooks/profile-and-fit.ipynb") == (
+        "../notebooks/profile-and-fit.md"
+    )
     assert outside_links.links_of("[a](b.md#c) [d](https://e.f/g) [h](#i)") == ["b.md"]
+    assert outside_links.links_of("[a](b)\n```python\nf[0](axes)\n```\n[c](d)") == ["b", "d"]
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs() -> None:
+    table = {"text/html": ['<table border="1" class="dataframe">', "</table>"], "text/plain": "t"}
+    outputs = [{"text": ["said\n"]}, {"data": table}, {"data": {"text/plain": ["7"]}}]
+    outputs.append({"data": {"image/png": "QU\nJD", "text/plain": "<Figure>"}})
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "Text."]},
+        {"cell_type": "code", "source": ["a = 1\n", "a"], "outputs": outputs},
+    ]
+    assert notebook_pages.page_of(json.dumps({"cells": cells})).split("\n\n") == [
+        "# Title\nText.",
+        "```python\na = 1\na\n```",
+        "```text\nsaid\n```",
+        "<table></table>",
+        "```text\n7\n```",
+        "![The figure that the cell draws](data:image/png;base64,QUJD)\n",
+    ]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_was_executed_and_tells_nothing_of_its_machine(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text())["cells"]
+    counts = [cell["execution_count"] for cell in cells if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    assert counts == list(range(1, len(counts) + 1))
+    assert {output["output_type"] for output in outputs} <= {
+        "stream",
+        "execute_result",
+        "display_data",
+    }
+    assert [each for each in outputs if each.get("name") == "stderr"] == []
+    assert re.search(r"/(work|root|home|tmp)/", json.dumps(outputs)) is None
 
 
 def test_the_site_has_every_page() -> None:
     written = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    written |= {path.relative_to(ROOT / "docs").with_suffix(".md") for path in NOTEBOOKS}
     pages = {str(path) for path in written if path.parts[0] != "adr"}
     navigation = (ROOT / "mkdocs.yml").read_text()
     assert sorted(page for page in pages if f": {page}\n" not in navigation) == []

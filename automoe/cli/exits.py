@@ -129,7 +129,7 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword is not None:
             return f"Option '{error.keyword}' requires an argument."
-        return _missing(error.argument, *_also_missing(error))
+        return _mistyped(error) or _missing(error.argument, *_also_missing(error))
     return _one_line(error).replace("Unknown option:", "No such option:")
 
 
@@ -138,6 +138,22 @@ def _similar_command(word: str, error: UnknownCommandError) -> str:
     names = [name for name in error.app or () if not name.startswith("-")]
     similar = difflib.get_close_matches(word, names, n=1)
     return f" Did you mean '{similar[0]}'?" if similar else ""
+
+
+def _mistyped(error: MissingArgumentError) -> str | None:
+    """Return the message about an option that does not exist; None when all of them do.
+
+    Such an option is often the one that is missing.
+    """
+    if error.app is None:
+        return None
+    names = {name for each in error.app.assemble_argument_collection() for name in each.names}
+    for word in error.root_input_tokens or ():
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in names:
+            similar = difflib.get_close_matches(name, names, n=1)
+            return f"No such option: {name}.{f' Did you mean {similar[0]}?' if similar else ''}"
+    return None
 
 
 def _missing(*arguments: Argument) -> str:

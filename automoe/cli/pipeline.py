@@ -12,6 +12,7 @@ from automoe.cli.options import FILE, OUTPUT, JsonOptions, argument
 from automoe.cli.outputs import require_there, require_writable
 from automoe.progress import duration
 from devices.rounding import rounded
+from devices.yaml_json import read_yaml
 
 if TYPE_CHECKING:
     from automoe.pipeline import StagePlan
@@ -47,6 +48,7 @@ def run(
 ) -> ExitCode:
     """Run every stage, from profiling to the report; the same command resumes."""
     require_there(config, "'{path}' cannot be read: No such file. See examples/quickstart.yaml.")
+    read_yaml(config)  # a file that is no YAML is refused at once
     if options.dry_run:
         _show_plan(config, as_json=options.as_json)
         return ExitCode.OK

@@ -196,6 +196,8 @@ def predict(
         print_json(parse_json(left.join(bounds).to_json(orient="records")))
     elif out is None:
         sys.stdout.write(text)
+    else:
+        print(f"{out}: {len(bounds)} rows")
 
 
 def _holds_architectures(table: Path) -> bool:
@@ -206,14 +208,14 @@ def _holds_architectures(table: Path) -> bool:
         return re.search(rb'"encoder"\s*:\s*\{', file.read(_START)) is not None
 
 
-def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | float]:
+def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | int]:
     """Return the costs that need no measurement."""
     cost = workload.cost(architecture)
     return {
         "id": architecture.id,
         "params": cost.params,
-        "active_params": cost.active_params,
-        "flops": cost.flops,
+        "active_params": round(cost.active_params),  # a mean over experts
+        "flops": round(cost.flops),
         "weight_bytes": cost.weight_bytes,
     }
 

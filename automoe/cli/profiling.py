@@ -191,13 +191,13 @@ def profile(*, options: ProfileOptions) -> ExitCode:
     _check(options)
     goal = None if options.until is None else parse_share(options.until, "--until")
     protocol = options.protocol(seed=options.seed)
+    space, log = options.open_space(), options.log
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
         # onnx takes a moment to import
         from automoe.latency.architecture_profiling import profile_architectures
 
-        space, log = options.open_space(), options.log
         workload = options.sentence(space)
 
         def measure(architectures: Sequence[Architecture]) -> "ProfileSummary":

@@ -10,6 +10,7 @@ from automoe.cli.outputs import require_there
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.settings.groups import DecodingSettings
 from automoe.settings.search import Count
+from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.translation import Translator
@@ -29,22 +30,28 @@ class TranslatorOptions(Options, DecodingSettings):
     def open(self, model: Path) -> "Translator":
         """Open the bundle of a model: in its folder, or in the folder of its export."""
         require_there(model, "No exported model in '{path}'. 'automoe finetune' makes one.")
-        # torch takes seconds to import
-        from automoe.training import ONNX
-        from automoe.training.model_folder import DESCRIPTION, TrainedModel
-        from automoe.translation import Translator
-
-        folder = model / ONNX if (model / ONNX).is_dir() else model
-        is_model = folder == model and (model / DESCRIPTION).is_file()
-        if is_model and TrainedModel.load(model).space is not None:
+        if _is_supernet(model):
             raise ValueError(
                 f"'{model}' is a supernet, which is not exported. Finetune one of its "
                 "architectures: automoe finetune best.json --supernet "
                 f"{model} -o model."
             )
+        # torch takes seconds to import
+        from automoe.training import ONNX
+        from automoe.translation import Translator
+
+        folder = model / ONNX if (model / ONNX).is_dir() else model
         return Translator.open(
             folder, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
         )
+
+
+def _is_supernet(folder: Path) -> bool:
+    """Return whether a folder holds a supernet, by the description of `automoe train`."""
+    try:
+        return parse_json((folder / "model.json").read_bytes())["space"] is not None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 class TranslateOptions(TranslatorOptions):

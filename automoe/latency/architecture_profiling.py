@@ -75,9 +75,9 @@ class ProfileSummary(Shown):
         return {
             "measured": self.n_measured,
             "held already": self.n_skipped,
-            "flagged": self.n_flagged,
             "failed": len(self.failed),
             "rows of each quality": dict(self.quality),
+            "rows with each flag": dict(self.flags),
             "repaired": self.repaired,
         }
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.translation_workload import TranslationWorkload, WorkloadTextError
 from automoe.latency.features import feature_table
+from devices.shown import Shown
 from predictors import Predictor, PredictorFileError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LatencyModel:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LatencyModel(Shown):
     """A predictor and the sentence whose translation it predicts.
 
     Attributes:
@@ -25,6 +26,10 @@ class LatencyModel:
 
     predictor: Predictor
     workload: TranslationWorkload
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return self.predictor.shown()
 
     @classmethod
     def open(cls, path: Path | str) -> "LatencyModel":

@@ -13,6 +13,7 @@ from automoe.field_errors import explain
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary
 from devices.files import replacing, write_json
+from devices.shown import Shown
 from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 1
@@ -25,8 +26,8 @@ class ModelFolderError(ValueError):
     """A folder that does not hold a model this release can read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainedModel:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrainedModel(Shown):
     """A model with its vocabulary and its space.
 
     Attributes:
@@ -38,6 +39,16 @@ class TrainedModel:
     model: Transformer
     vocabulary: Vocabulary
     space: SearchSpace | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        n_weights = sum(each.numel() for each in self.model.parameters())
+        return {
+            "kind": "supernet" if self.space else "stand-alone model",
+            "space": self.space and self.space.name,
+            "weights": f"{n_weights / 1e6:.2f} million",
+            "vocabulary": f"{self.vocabulary.size} pieces",
+        }
 
     def save(self, folder: Path) -> None:
         """Write the three files. The description is last, so a folder that has it is complete."""

@@ -1,7 +1,7 @@
 """A hook of MkDocs: the site has what its pages link to outside of docs/, and every decision.
 
-A linked page becomes a page, and any other linked file is copied as text, so that no link leads to
-a network.
+A linked page becomes a page, and so does every notebook. Any other linked file is copied as text,
+so that no link leads to a network.
 """
 
 import posixpath
@@ -12,9 +12,12 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from notebook_pages import page_of
 
 ROOT = Path(__file__).parents[2]
 OUTSIDE_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
+NOTEBOOK = ".ipynb"
+_CODE = re.compile(r"(^```.*?^```$)", flags=re.M | re.S)
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=[)#])")
 
 
@@ -35,6 +38,8 @@ def address(source: str, link: str) -> str:
 
 def in_site(target: str) -> str:
     """Return the place in the site of a file of the repository."""
+    if target.endswith(NOTEBOOK):
+        return target.removeprefix("docs/").removesuffix(NOTEBOOK) + ".md"
     if _is_shown(target):
         return target.removeprefix("docs/")
     return f"files/{target}.txt"
@@ -46,16 +51,18 @@ def _is_shown(target: str) -> bool:
 
 
 def links_of(text: str) -> list[str]:
-    """Return the links of a page to other files."""
-    return _LINK.findall(text)
+    """Return the links of a page to other files. Blocks of code have none."""
+    return _LINK.findall("".join(_CODE.split(text)[::2]))
 
 
 def further_files(pages: Iterable[str]) -> set[str]:
     """Return the files that pages need and that MkDocs does not take from docs/.
 
-    These are the pages in the navigation from outside of docs/, and what all pages link to.
+    These are the pages in the navigation from outside of docs/, the notebooks, and what all pages
+    link to.
     """
-    further = set(OUTSIDE_PAGES)
+    notebooks = (ROOT / "docs").rglob(f"*{NOTEBOOK}")
+    further = {*OUTSIDE_PAGES, *(path.relative_to(ROOT).as_posix() for path in notebooks)}
     waiting = [*pages, *OUTSIDE_PAGES]
     while waiting:
         source = waiting.pop()
@@ -80,7 +87,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
     for target in sorted(further_files(pages)):
         text = (ROOT / target).read_text(encoding="utf-8")
-        files.append(File.generated(config, in_site(target), content=text))
+        content = page_of(text) if target.endswith(NOTEBOOK) else text
+        files.append(File.generated(config, in_site(target), content=content))
     return files
 
 
@@ -88,7 +96,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Rewrite the links of a page to where the site has their files."""
     uri = page.file.src_uri
     source = uri if page.file.generated_by else f"docs/{uri}"
-    return _LINK.sub(lambda link: address(source, link[1]), markdown)
+    parts = _CODE.split(markdown)
+    parts[::2] = [_LINK.sub(lambda link: address(source, link[1]), text) for text in parts[::2]]
+    return "".join(parts)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

@@ -31,8 +31,8 @@ from profilers.log.rows import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+@dataclass(frozen=True, slots=True, repr=False)
+class Audit(Shown):
     """The outcome of the checks of a log.
 
     Attributes:
@@ -50,6 +50,18 @@ class Audit:
     features: tuple[str, ...]
     problems: tuple[Problem, ...]
     conversions: tuple[str, ...] = ()
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        numbered = enumerate(self.problems, start=1)
+        told = {f"{each.severity} {number}": each.message for number, each in numbered}
+        return {
+            "rows": self.rows,
+            "latency": " + ".join(self.targets),
+            "features": len(self.features),
+            **(told or {"problems": "none"}),
+            "remarks": self.conversions,
+        }
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -117,7 +129,7 @@ def summarise(path: Path) -> LogSummary:
 
 
 def audit_log(
-    path: Path,
+    path: Path | str,
     *,
     targets: Sequence[str] = (),
     varied: Collection[str] = (),

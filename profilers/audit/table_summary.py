@@ -46,14 +46,14 @@ class TableSummary(Shown):
     remarks: tuple[str, ...]
 
 
-def summarise_any(path: Path) -> LogSummary | TableSummary:
+def summarise_any(path: Path | str) -> LogSummary | TableSummary:
     """Return a summary of a log of `automoe profile`, or of any other table.
 
     Raises:
         LogError: The file cannot be read.
     """
     log = read_any_log(path)
-    return summarise(path) if log.is_ours else _table(log)
+    return summarise(log.path) if log.is_ours else _table(log)
 
 
 def _table(log: AnyLog) -> TableSummary:

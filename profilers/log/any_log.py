@@ -11,6 +11,7 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Final
 
+from devices.shown import Shown
 from profilers.log.absent_sizes import with_absent_sizes
 from profilers.log.commands import with_arguments
 from profilers.log.decoding import Decoded
@@ -69,8 +70,8 @@ class Row:
         return number(self.cells.get(column, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class AnyLog:
+@dataclass(frozen=True, slots=True, repr=False)
+class AnyLog(Shown):
     """A CSV with a header.
 
     Attributes:
@@ -94,6 +95,17 @@ class AnyLog:
     is_ended: bool
     remarks: tuple[str, ...] = ()
     in_ms: frozenset[str] = frozenset()
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "file": self.path.name,
+            "written by": "automoe profile" if self.is_ours else "another program",
+            "rows": len(self.rows),
+            "columns": len(self.columns),
+            "malformed records": len(self.malformed) or None,
+            "remarks": self.remarks,
+        }
 
     @property
     def is_ours(self) -> bool:
@@ -131,7 +143,7 @@ def number(text: str) -> float:
     return value if abs(value) <= LARGEST else nan
 
 
-def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
+def read_any_log(path: Path | str, *, n_lines: int | None = None) -> AnyLog:
     """Read a CSV, with its malformed records.
 
     Cells may be separated by commas, semicolons or tabs. Decimal commas and separators of thousands
@@ -147,6 +159,7 @@ def read_any_log(path: Path, *, n_lines: int | None = None) -> AnyLog:
         LogError: The file is missing, empty, or not a CSV with a header.
         OSError: The file cannot be read.
     """
+    path = Path(path)
     require_existing(path)
     return log_in(content_of(path, n_lines), path)
 

@@ -47,6 +47,18 @@ def test_types_are_named_as_a_file_has_them(content: dict[str, object], message:
         validated(Outer, content)
 
 
+class Strict(BaseModel, extra="forbid"):
+    name: str
+    n: int = 1
+
+
+def test_an_unknown_key_is_told_before_the_missing_one_that_it_stands_for() -> None:
+    with pytest.raises(FieldError, match=r"^unknown key 'nmae'\. Did you mean 'name'\?$"):
+        validated(Strict, {"nmae": "a"})
+    with pytest.raises(FieldError, match=r"^unknown key 'colour'\. Remove it or correct its"):
+        validated(Strict, {"name": "a", "colour": 1})
+
+
 def test_everything_else_is_left_to_the_model() -> None:
     content = {"share": 1, "is_on": "yes", "name": "10", "precision": "no", "either": "10"}
     require_numbers(Outer, {**content, "sizes": "1", "inner": None, "unknown": True})

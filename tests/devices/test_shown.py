@@ -32,6 +32,7 @@ def test_a_result_is_a_table_in_a_notebook() -> None:
         (12345.6789, "12346"),
         (8192, "8192"),
         (("a", "b"), "a, b"),
+        (("too few rows, of one device", "old"), "too few rows, of one device; old"),
         ((), "none"),
         ({"ci_unmet": 1, "contended": 2.0}, "ci_unmet: 1, contended: 2"),
         (None, "unknown"),

@@ -47,6 +47,12 @@ def test_an_absent_target_suggests_the_nearest() -> None:
         resolve_targets(frame, ["latency_maen"])
 
 
+def test_of_many_columns_a_message_names_the_first() -> None:
+    frame = pd.DataFrame({f"c{i}": [1] for i in range(60)})
+    with pytest.raises(TableError, match=r"Columns: c0, .*c11, \.\.\. \(60 in all\)\."):
+        resolve_targets(frame, ["absent"])
+
+
 def test_targets_are_summed() -> None:
     frame = pd.DataFrame({"e": [1.0, 2.0], "d": [10.0, 20.0]})
     assert latency_ms(frame, ["e", "d"]).tolist() == [11.0, 22.0]

@@ -33,8 +33,12 @@ class Verification(Shown):
 
     def shown(self) -> dict[str, object]:
         """Return what a reader wants to know, by its name in words."""
+        latency = self.measured.get(self.winner.architecture)
         return {
             "architecture": self.winner.architecture.id,
+            "latency": latency
+            and f"{latency.latency_ms:.4g} ms ({rounded_down(latency.ci_low_ms)} to "
+            f"{rounded_up(latency.ci_high_ms)})",
             "certified": "yes" if self.certified else "no",
             "reason": self.reason,
             "measured": f"{sum(each is not None for each in self.measured.values())} architectures",

@@ -67,7 +67,7 @@ def test_ctrl_c_in_a_command_says_how_to_continue(
 
     monkeypatch.setattr("automoe.pipeline.RunConfig.load", interrupted)
     monkeypatch.chdir(tmp_path)
-    Path("config.yaml").touch()
+    Path("config.yaml").write_text("name: mine")
     assert main(["run", "config.yaml"]) == 130
     assert "continue with: automoe run config.yaml" in capsys.readouterr().err
 

@@ -45,6 +45,8 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
         (["space", "tiny", "--max-experts"], "Option '--max-experts' requires an argument."),
         (["sample", "--space", "tiny"], "Missing option '-o' / '--out'."),
         (["search", "-o", "b", "--predictor", "p", "--supernet", "s"], "option '--budget-ms'."),
+        (["search", "--budget", "12"], "No such option: --budget. Did you mean --budget-ms?"),
+        (["profile", "--devcie=cpu"], "No such option: --devcie. Did you mean --device?"),
         (["space", "tiny", "--json=maybe"], "--json"),
         (["space", "tiny", "--no-json"], "No such option: --no-json"),
         (["search", "--host", "a", "--empty-host"], "Error: "),

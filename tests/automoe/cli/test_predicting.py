@@ -86,6 +86,10 @@ def test_input_columns_come_back_as_they_were_written(
     assert "1 of 2 rows lie outside the log" in printed.err
     assert main(["predict", str(predictor), str(table), "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
+    written = tmp_path / "predicted.csv"
+    assert main(["predict", str(predictor), str(table), "-o", str(written)]) == 0
+    assert capsys.readouterr().out == f"{written}: 2 rows\n"
+    assert written.read_text() == printed.out
     assert [(each["name"], each["outside"]) for each in records] == [("007", False), ("008", True)]
     assert records[0]["predicted_ms"] == pytest.approx(float(rows[0][3]), abs=1e-6)
     for row in rows:

@@ -75,3 +75,7 @@ def test_a_log_without_architectures_is_refused(
     replace(model.predictor, conditions=conditions).save(tmp_path / "p")
     with pytest.raises(PredictorFileError, match="was fitted to a log without architectures"):
         LatencyModel.open(tmp_path / "p")
+
+
+def test_a_model_shows_what_its_predictor_was_fitted_to(model: LatencyModel) -> None:
+    assert repr(model).splitlines()[1:] == repr(model.predictor).splitlines()[1:]

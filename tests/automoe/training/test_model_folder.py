@@ -85,3 +85,11 @@ def test_saving_again_replaces_the_model(folder: Path) -> None:
     TrainedModel.load(folder).save(folder)
     assert sorted(path.name for path in folder.iterdir()) == files
     assert files == ["model.json", "model.safetensors", "vocabulary.model"]
+
+
+def test_a_model_tells_what_it_is_in_a_few_lines(folder: Path) -> None:
+    told = repr(TrainedModel.load(folder))
+    n_weights = sum(each.numel() for each in TrainedModel.load(folder).model.parameters())
+    assert told.splitlines()[0] == "TrainedModel"
+    assert f"{n_weights / 1e6:.2f} million" in told
+    assert len(told.splitlines()) == 5

@@ -8,7 +8,16 @@ from support.logs import at, write_log
 from support.measurements import made_up
 from support.scripted import INFO
 
-from profilers import LatencyLog, LogError, check, merge, read_log, samples_path, summarise
+from profilers import (
+    LatencyLog,
+    LogError,
+    audit_log,
+    check,
+    merge,
+    read_log,
+    samples_path,
+    summarise,
+)
 
 
 @pytest.fixture
@@ -169,3 +178,13 @@ def test_a_summary_of_a_file_that_is_no_log_is_refused(tmp_path: Path, content: 
     path.write_bytes(content)
     with pytest.raises(LogError, match=r"no\.csv"):
         summarise(path)
+
+
+def test_every_problem_of_an_audit_is_shown(path: Path) -> None:
+    rows = [{"point_id": f"p{i}", "flags": ("contended",), "quality": "C"} for i in range(6)]
+    write_log(path, *rows)
+    audit = audit_log(str(path))
+    told = repr(audit)
+    assert len(audit.problems) > 1
+    assert all(problem.message in told for problem in audit.problems)
+    assert "<td" in audit._repr_html_()

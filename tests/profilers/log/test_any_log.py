@@ -81,3 +81,15 @@ def test_cells_are_numbers_or_nan(tmp_path: Path) -> None:
 def test_what_is_no_csv_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(LogError, match=message):
         read_any_log(log(tmp_path, content))
+
+
+def test_a_log_is_shown_in_a_few_lines_however_many_rows_it_has(tmp_path: Path) -> None:
+    text = "size,latency_ms\n" + "".join(f"{i},{i + 0.5}\n" for i in range(1, 501))
+    told = repr(read_any_log(str(log(tmp_path, text))))
+    assert [line.split() for line in told.splitlines()] == [
+        ["AnyLog"],
+        ["file", "any.csv"],
+        ["written", "by", "another", "program"],
+        ["rows", "500"],
+        ["columns", "2"],
+    ]

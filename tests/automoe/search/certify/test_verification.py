@@ -87,6 +87,7 @@ def test_the_winner_is_measured_once_more_and_that_is_what_is_said_of_it(
     assert found.measured[candidates[1].architecture].latency_ms == pytest.approx(9.09)
     assert "measured 9.09 ms, 95 % interval 8.908 to 9.272 ms" in found.reason
     assert "9 ms when it was chosen" in found.reason
+    assert "9.09 ms (8.908 to 9.272)" in repr(found)
 
 
 def test_what_fits_by_chance_is_found_out_and_the_next_one_tried(

@@ -44,6 +44,7 @@ _HOMES = {
     "read_table": "predictors",
     "run": "automoe.pipeline",
     "search_under_budget": "automoe.search",
+    "share_log": "profilers",
     "summarise_any": "profilers",
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from profilers import audit_log as audit_log
     from profilers import compare as compare
     from profilers import read_any_log as read_any_log
+    from profilers import share_log as share_log
     from profilers import summarise_any as summarise_any
     from profilers.tensorrt.lint import lint_dialects as lint_dialects
 

@@ -33,7 +33,10 @@ EARLIER = ROOT / "tests/earlier_files"
 README = ROOT / "README.md"
 # The architecture shows folders as indented text and has nothing to type.
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if page.name != "ARCHITECTURE.md"]
-DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *PAGES, *sorted(ROOT.glob("docs/guides/*.md"))]
+DOCUMENTS = [
+    *(README, ROOT / "CONTRIBUTING.md", ROOT / "community/README.md", *PAGES),
+    *sorted(ROOT.glob("docs/guides/*.md")),
+]
 SENTENCES = [
     *DOCUMENTS,
     ROOT / "docs/ARCHITECTURE.md",
@@ -191,6 +194,12 @@ def bring_somebody_elses(folder: Path) -> None:
     frame.to_csv(folder / "somebody-elses.csv", index=False)
 
 
+def bring_for_community(folder: Path) -> None:
+    """Put what people share there, and a log to share."""
+    shutil.copytree(ROOT / "community", folder / "community")
+    shutil.copy(EARLIER / "latency.csv", folder / "mine.csv")
+
+
 def bring_for_remote(folder: Path) -> None:
     """Put a search's inputs there, and a run's settings with the two lines the guide names."""
     shutil.copytree(EARLIER / "supernet", folder / "supernet")
@@ -260,6 +269,7 @@ def bring_for_any_model(folder: Path) -> None:
 
 BRINGS: dict[str, Callable[[Path], None]] = {
     "README.md": bring_for_readme,
+    "community/README.md": bring_for_community,
     "docs/quickstart.md": bring_for_readme,
     "docs/guides/profile.md": bring_for_readme,
     "docs/guides/deploy.md": bring_for_deploy,
@@ -270,7 +280,13 @@ BRINGS: dict[str, Callable[[Path], None]] = {
     "docs/guides/tensorrt.md": bring_for_tensorrt,
     "docs/guides/training.md": bring_for_training,
 }
-SLOW = {"README.md", "docs/quickstart.md", "docs/guides/profile.md", "docs/guides/deploy.md"}
+SLOW = {
+    "README.md",
+    "community/README.md",
+    "docs/quickstart.md",
+    "docs/guides/profile.md",
+    "docs/guides/deploy.md",
+}
 # It stands for a board's trtexec and fails unless it is told of a graph and all its shapes.
 _TRTEXEC = """#!/bin/sh
 case "$*" in

@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-OUTSIDE_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
+OUTSIDE_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "community/README.md")
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=[)#])")
 
 

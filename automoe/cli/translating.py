@@ -30,20 +30,19 @@ class TranslatorOptions(Options, DecodingSettings):
         """Open the bundle of a model: in its folder, or in the folder of its export."""
         require_there(model, "No exported model in '{path}'. 'automoe finetune' makes one.")
         # torch takes seconds to import
-        from automoe.training import ONNX
+        from automoe.export import ONNX
         from automoe.training.model_folder import DESCRIPTION, TrainedModel
         from automoe.translation import Translator
 
-        folder = model / ONNX if (model / ONNX).is_dir() else model
-        is_model = folder == model and (model / DESCRIPTION).is_file()
-        if is_model and TrainedModel.load(model).space is not None:
+        is_not_exported = not (model / ONNX).is_dir() and (model / DESCRIPTION).is_file()
+        if is_not_exported and TrainedModel.load(model).space is not None:
             raise ValueError(
                 f"'{model}' is a supernet, which is not exported. Finetune one of its "
                 "architectures: automoe finetune best.json --supernet "
                 f"{model} -o model."
             )
         return Translator.open(
-            folder, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
+            model, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
         )
 
 

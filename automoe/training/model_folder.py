@@ -13,6 +13,7 @@ from automoe.field_errors import explain
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary
 from devices.files import replacing, write_json
+from devices.shown import Shown
 from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 1
@@ -25,8 +26,8 @@ class ModelFolderError(ValueError):
     """A folder that does not hold a model this release can read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainedModel:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrainedModel(Shown):
     """A model with its vocabulary and its space.
 
     Attributes:
@@ -38,6 +39,15 @@ class TrainedModel:
     model: Transformer
     vocabulary: Vocabulary
     space: SearchSpace | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Return what a reader wants to know, by its name in words."""
+        return {
+            "architecture": self.model.config.architecture.id,
+            "weights": sum(weight.numel() for weight in self.model.parameters()),
+            "vocabulary": f"{self.vocabulary.size} pieces",
+            "space": self.space.name if self.space else None,
+        }
 
     def save(self, folder: Path) -> None:
         """Write the three files. The description is last, so a folder that has it is complete."""
@@ -89,6 +99,20 @@ class TrainedModel:
                 f"'{folder}' holds a stand-alone model. Give a supernet made by 'automoe train'."
             )
         return trained, trained.space
+
+
+def load(folder: str | Path) -> TrainedModel:
+    """Return the model in a folder of ``automoe finetune``, ``train`` or ``export``.
+
+    Args:
+        folder: The folder. ``automoe export --format huggingface`` writes one to publish.
+
+    Raises:
+        ModelFolderError: The folder holds no model, or one that is damaged or that a later
+            release wrote.
+        VocabularyError: The vocabulary cannot be read.
+    """
+    return TrainedModel.load(Path(folder))
 
 
 def _description(folder: Path) -> dict[str, Any]:

@@ -134,8 +134,13 @@ def model_card(trained: TrainedModel, facts: ModelFacts, *, name: str) -> str:
         source=source,
         target=target,
         version=__version__,
-        table="\n".join(f"| {row} | {text} |" for row, text in rows.items()),
+        table="\n".join(f"| {row} | {_in_table(text)} |" for row, text in rows.items()),
     )
+
+
+def _in_table(text: str) -> str:
+    """Return the text of a cell. The signature of sacreBLEU has bars, which would end the cell."""
+    return text.replace("|", "\\|")
 
 
 def _head(facts: ModelFacts, name: str) -> str:

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ def test_the_card_says_what_is_known(trained: TrainedModel) -> None:
     assert described["pipeline_tag"] == "translation"
     (measured,) = described["model-index"][0]["results"]
     assert measured["metrics"] == [{"type": "bleu", "value": 11.2}]
-    assert "11.2 on 1318 sentences" in text
+    (row,) = re.findall(r"^\| BLEU .*$", text, flags=re.M)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3  # two cells
+    assert row.replace("\\|", "|") == f"| BLEU | 11.2 on 1318 sentences (`{SIGNATURE}`) |"
     assert "1.796 ms (95 % interval 1.789 to 1.807), certified within 2.2 ms" in text
     assert "SIMULATED roofline" in text
     n_weights = sum(weight.numel() for weight in trained.model.parameters())

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint check slow docs emulated-board format wheel clean
+.PHONY: demo test lint check slow docs licences emulated-board format wheel release-check clean
 
 demo: $(READY)
 	$(BIN)/automoe run examples/quickstart.yaml
@@ -29,6 +29,9 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	$(BIN)/python docs/site/check_links.py site
 
+licences: $(READY)
+	$(BIN)/python docs/write_licences.py
+
 emulated-board:
 	tests/emulation/build.sh "$${AUTOMOE_EMULATED_BOARD:-$$HOME/.cache/automoe-emulated-board}"
 
@@ -36,10 +39,14 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The same commit gives the same bytes: the time in the archives is that of the commit.
 wheel: $(READY)
 	rm -rf dist
-	$(BIN)/python -m build --wheel
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/python -m build
 	$(BIN)/check-wheel-contents dist/*.whl
+
+release-check: $(READY)
+	$(BIN)/python docs/release_check.py
 
 clean:
 	rm -rf $(VENV) dist runs site

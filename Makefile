@@ -42,7 +42,7 @@ format: $(READY)
 # The same commit gives the same bytes: the time in the archives is that of the commit.
 wheel: $(READY)
 	rm -rf dist
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/python -m build
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct || echo 1580601600)} $(BIN)/python -m build
 	$(BIN)/check-wheel-contents dist/*.whl
 
 release-check: $(READY)

@@ -14,6 +14,7 @@ from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.options import OUTPUT, JsonOptions, Out, argument, command_line
 from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.predicting import left_out_lines
+from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,8 +181,10 @@ def _device_of(row: "Mapping[str, str]", host: str | None) -> "DeviceInfo | None
     """Return the machine of a row; None when no host is given and it is not this machine."""
     from devices import DeviceUnavailableError, UnknownDeviceError
 
+    measured_with = row["runtime"].partition(" ")[0]
+    runtime = measured_with if measured_with in RUNTIMES else ONNXRUNTIME
     try:
-        with opened_and_announced(row["device"], host, is_measured=False) as device:
+        with opened_and_announced(row["device"], host, runtime, is_measured=False) as device:
             info = device.info()
     except (DeviceUnavailableError, UnknownDeviceError):
         if host is not None:

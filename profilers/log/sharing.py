@@ -29,6 +29,8 @@ from profilers.log.rows import (
     require_same,
 )
 
+FORMAT: Final = "automoe-shared-log"
+
 _TEXTS: Final = frozenset(
     {*REQUIRED_COLUMNS, *METER_COLUMNS, *DETAILS, "workload", "space", "architecture", "model"}
     | {"runtime_version", "precision"}
@@ -137,14 +139,12 @@ class SharedLog(Shown):
         format: The name of the format.
         shared_version: The version of this layout.
         device: The machine.
-        left_out: The names of the columns that its owner left out.
         rows: The cells of each row by column, as they are in the log but for the fingerprint.
     """
 
     format: Literal["automoe-shared-log"]
     shared_version: Literal[1]
     device: SharedDevice
-    left_out: tuple[str, ...] = ()
     rows: Annotated[tuple[dict[str, str | int | float], ...], Field(min_length=1)]
 
     def texts(self) -> dict[str, tuple[str, ...]]:
@@ -155,7 +155,7 @@ class SharedLog(Shown):
     def shown(self) -> dict[str, object]:
         """Return what the file tells about a machine and its user."""
         device = {x: y for x, y in asdict(self.device).items() if y not in (None, {})}
-        return {"rows": len(self.rows), "device": device, "left out": self.left_out, **self.texts()}
+        return {"rows": len(self.rows), "device": device, **self.texts()}
 
     def write(self, path: Path) -> None:
         """Write the file. An old one is replaced as a whole or not at all."""
@@ -200,6 +200,8 @@ def share_log(
         LogError: It is not such a log, it has no row, a column to leave out is needed or not
             there, the machine is another one, or a cell may tell whose machine it is.
     """
+    if path.is_file() and FORMAT.encode() in path.read_bytes():
+        raise LogError(f"{path} is a shared log already. Give it to others as it is.")
     rows = read_log(path)
     if not rows:
         raise LogError(f"{path} has no row to share. `automoe profile --log {path}` measures some.")
@@ -214,10 +216,9 @@ def share_log(
     description = SharedDevice.of(rows[0], device)
     kept = [name for name in rows[0] if name not in drop]
     shared = SharedLog(
-        format="automoe-shared-log",
+        format=FORMAT,
         shared_version=1,
         device=description,
-        left_out=tuple(sorted(drop)),
         rows=tuple(
             {name: _cell(name, row[name]) for name in kept}
             | {"device_fingerprint": description.fingerprint}
@@ -283,6 +284,8 @@ def _objection(column: str, cell: str) -> str | None:
     """Return why a cell must not be shared; None when it may."""
     is_number = column in _NUMBERS or column.startswith("feature_")
     is_number = is_number or (column.endswith("_ms") and column not in _TEXTS)
+    if is_number and (what := identity_in(column)) is not None:
+        return f"its name holds {what}"
     if is_number:
         if cell in ("", "nan") or not isnan(number(cell)):
             return None

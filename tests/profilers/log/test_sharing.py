@@ -88,6 +88,10 @@ def test_another_machine_is_refused(tmp_path: Path) -> None:
             "Row 1, column 'feature_host': 'board' must be a number to be shared.",
         ),
         (
+            {"columns": {"feature_alice@board": 3}},
+            "Row 1, column 'feature_alice@board': its name holds an address. Leave the column out",
+        ),
+        (
             {"device": replace(INFO, model="Orin of alice@board")},
             "The device's model must tell nothing about you, and 'Orin of alice@board' holds an "
             "address.",
@@ -111,12 +115,16 @@ def test_what_cannot_be_made_anonymous_is_refused(
 def test_columns_are_left_out_on_demand(tmp_path: Path) -> None:
     log = write(tmp_path / "lat.csv", columns={"operator": "alice"})
     shared = share_log(log, drop=["operator"])
-    assert shared.left_out == ("operator",)
     assert all("operator" not in row for row in shared.rows)
     with pytest.raises(LogError, match="has no column 'operators' to leave out"):
         share_log(log, drop=["operators"])
     with pytest.raises(LogError, match="'latency_ms' must stay"):
         share_log(log, drop=["latency_ms"])
+
+
+def test_a_shared_log_is_not_shared_again(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="is a shared log already. Give it to others as it is."):
+        share_log(shared_file(tmp_path))
 
 
 def test_a_log_without_rows_or_of_two_machines_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 _CITATION_CHECKER = "cffconvert==2.0.0"
-# Which Pythons the classifiers may name: those on which the tests ran.
+
 _CLASSIFIER = "Programming Language :: Python :: "
 
 

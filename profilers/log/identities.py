@@ -30,6 +30,7 @@ _ENDS: Final = "local|lan|home|internal|intranet|corp|localdomain|com|net|org|ed
 _COUNTRIES: Final = "at|au|be|br|ca|ch|cn|cz|de|dk|es|eu|fi|fr|ie|in|it|jp|kr|nl|no|pl|se|tw|uk|us"
 _KINDS: Final = (
     _Kind("a path", re.compile(r"(?:^|[\s\"'=:,;(\[])(?:~[\w.-]*|\.{1,2})?/\w")),
+    _Kind("a path", re.compile(r"\b(?:home|Users)/\w")),
     _Kind("a path", re.compile(r"(?:^|[^A-Za-z])[A-Za-z]:\\|\\\\\w")),
     _Kind("an address", re.compile(r"[A-Za-z][\w+.-]*://|[\w.+-]+@[A-Za-z][\w.-]*")),
     _Kind(
@@ -38,9 +39,12 @@ _KINDS: Final = (
     ),
     _Kind("a network address", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), is_version_too=True),
     _Kind("a network address", re.compile(r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b", re.IGNORECASE)),
-    _Kind("a network address", re.compile(r"\b(?:[0-9a-f]{1,4}:){3,7}:?[0-9a-f]{1,4}\b", re.I)),
+    _Kind(
+        "a network address",
+        re.compile(r"\b(?:(?:[0-9a-f]{1,4}:){3,7}|[0-9a-f]{1,4}::)[0-9a-f]{1,4}\b", re.I),
+    ),
     _Kind("an identity", re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.I)),
-    _Kind("a serial number", re.compile(r"\b(?:serial|s/n|sn)(?:\W|number|no)*\d", re.IGNORECASE)),
+    _Kind("a serial number", re.compile(r"\b(?:serial|s/n)\b|\bsn\W*\d", re.IGNORECASE)),
 )
 # In a name of a processor or a mode. Elsewhere digests are as long.
 _LONG_NUMBER: Final = re.compile(r"\b(?=\w*\d{4})(?=(?:\D*\d){7})\w{8,}\b")

@@ -21,7 +21,10 @@ from profilers.log.identities import identity_in
         ("fe80:0:0:0:1:2:3:4", "a network address"),
         ("GPU-8a1b2c3d-0000-1111-2222-123456789abc", "an identity"),
         ("Orin, serial number 1423", "a serial number"),
-        ("Orin S/N: 1423", "a serial number"),
+        ("Orin S/N: AB14", "a serial number"),
+        ("SN0042", "a serial number"),
+        ("fe80::1", "a network address"),
+        ("home/alice/m.onnx", "a path"),
     ],
 )
 def test_an_identity_is_known_by_its_form(text: str, kind: str) -> None:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint check slow docs notebooks emulated-board format wheel clean
+.PHONY: demo test lint check slow docs notebooks licences emulated-board format wheel release-check clean
 
 demo: $(READY)
 	$(BIN)/automoe run examples/quickstart.yaml
@@ -33,6 +33,9 @@ docs: $(READY)
 notebooks: $(READY)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(OVERWRITE) docs/notebooks
 
+licences: $(READY)
+	$(BIN)/python docs/write_licences.py
+
 emulated-board:
 	tests/emulation/build.sh "$${AUTOMOE_EMULATED_BOARD:-$$HOME/.cache/automoe-emulated-board}"
 
@@ -40,10 +43,14 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The same commit gives the same bytes: the time in the archives is that of the commit.
 wheel: $(READY)
 	rm -rf dist
-	$(BIN)/python -m build --wheel
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct || echo 1580601600)} $(BIN)/python -m build
 	$(BIN)/check-wheel-contents dist/*.whl
+
+release-check: $(READY)
+	$(BIN)/python docs/release_check.py
 
 clean:
 	rm -rf $(VENV) dist runs site

@@ -35,15 +35,18 @@ _HOMES = {
     "finetune": "automoe.training",
     "fit_log": "predictors",
     "lint_dialects": "profilers.tensorrt.lint",
+    "load": "automoe.training.model_folder",
     "open_corpus": "automoe.text",
     "opened_device": "devices.opening",
     "profile_architectures": "automoe.latency.architecture_profiling",
     "profile_model": "automoe.latency.model_profiling",
+    "publish_model": "automoe.training.publishing",
     "read_any_log": "profilers",
     "read_architecture": "automoe.architecture.architecture_files",
     "read_table": "predictors",
     "run": "automoe.pipeline",
     "search_under_budget": "automoe.search",
+    "share_log": "profilers",
     "summarise_any": "profilers",
     "train_supernet": "automoe.training",
     "verify": "automoe.search",
@@ -83,6 +86,8 @@ if TYPE_CHECKING:
     from automoe.training import finetune as finetune
     from automoe.training import train_supernet as train_supernet
     from automoe.training.model_folder import TrainedModel as TrainedModel
+    from automoe.training.model_folder import load as load
+    from automoe.training.publishing import publish_model as publish_model
     from automoe.translation import Translator as Translator
     from automoe.translation import evaluate as evaluate
     from devices import describe_devices as describe_devices
@@ -94,6 +99,7 @@ if TYPE_CHECKING:
     from profilers import audit_log as audit_log
     from profilers import compare as compare
     from profilers import read_any_log as read_any_log
+    from profilers import share_log as share_log
     from profilers import summarise_any as summarise_any
     from profilers.tensorrt.lint import lint_dialects as lint_dialects
 

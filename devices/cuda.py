@@ -10,6 +10,7 @@ from devices.nvidia.smi import Gpu, chosen_gpu, other_programs, throttled_by
 from devices.spec import DeviceInfo, Finding, HardwareRuns, known_facts, unknown, warning_if
 
 _MAX_TEMPERATURE_C = 80.0
+_NVML = "nvidia-ml-py"  # of the extra cuda
 
 
 class CudaDevice(LinuxDevice):
@@ -99,11 +100,19 @@ class CudaDevice(LinuxDevice):
             _check_throttling(throttled_by(self.host, gpu)),
             *_checks(gpu),
             _check_programs(other_programs(self.host, gpu)),
+            _check_nvml(self.host.package_version(_NVML), self.host.label),
         )
 
     def _gpu(self) -> Gpu | None:
         gpu = chosen_gpu(self.host)
         return None if isinstance(gpu, str) else gpu
+
+
+def _check_nvml(version: str | None, where: str) -> Finding:
+    is_there = f"{_NVML} is {version or 'not installed'} on {where}"
+    without = "rows have no clock, heat and energy of the GPU"
+    message = is_there if version else f"{is_there}: {without}"
+    return warning_if(version is None, "gpu-sensors", message, f"run there: pip install {_NVML}")
 
 
 def _check_programs(programs: tuple[str, ...]) -> Finding:

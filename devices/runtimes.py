@@ -77,7 +77,7 @@ def missing_runtime(host: Host, provider: str = CPU, runtime: str = ONNXRUNTIME)
         if tensorrt_version(host, runtime):
             return None
         how = {
-            TENSORRT: "install TensorRT's Python module there (JetPack brings it)",
+            TENSORRT: "JetPack brings it; elsewhere run there: pip install tensorrt",
             TENSORRT_RTX: "run there: pip install tensorrt_rtx nvidia-cuda-runtime",
         }
         return f"{_TENSORRT_WHEELS[runtime][0]} is not installed on {host.label}; {how[runtime]}"

@@ -21,6 +21,7 @@ from profilers.log.latency_log import (
     sentinel_of_log,
 )
 from profilers.log.rows import LogError
+from profilers.log.sharing import SharedDevice, SharedLog, read_shared_log, share_log
 from profilers.measuring.flag_meanings import FLAG_MEANINGS
 from profilers.measuring.intervals import Interval, median_interval, relative_half_width
 from profilers.measuring.measurement import SCHEMA_VERSION, FailedPoint, Measurement, is_decided
@@ -63,6 +64,8 @@ __all__ = [
     "Protocol",
     "RemoteWorker",
     "Sentinel",
+    "SharedDevice",
+    "SharedLog",
     "TableSummary",
     "TensorSpec",
     "WorkerDied",
@@ -86,12 +89,14 @@ __all__ = [
     "open_onnx_workload",
     "read_any_log",
     "read_log",
+    "read_shared_log",
     "reference_level_ms",
     "relative_half_width",
     "require_conditions",
     "require_measurable",
     "samples_path",
     "sentinel_of_log",
+    "share_log",
     "summarise",
     "summarise_any",
     "workload_for_onnx",

@@ -33,7 +33,10 @@ EARLIER = ROOT / "tests/earlier_files"
 README = ROOT / "README.md"
 # The architecture shows folders as indented text and has nothing to type.
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if page.name != "ARCHITECTURE.md"]
-DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *PAGES, *sorted(ROOT.glob("docs/guides/*.md"))]
+DOCUMENTS = [
+    *(README, ROOT / "CONTRIBUTING.md", ROOT / "community/README.md", *PAGES),
+    *sorted(ROOT.glob("docs/guides/*.md")),
+]
 SENTENCES = [
     *DOCUMENTS,
     ROOT / "docs/ARCHITECTURE.md",
@@ -45,6 +48,7 @@ NOT_RUN = {
     "make *": "it sets up an environment and takes minutes; `make --dry-run` knows the target",
     "python benchmarks/paper_claim *": "it takes a day; tests/benchmarks/paper_claim run its steps",
     "pip install *": "it needs a package index; the extras it names are in pyproject.toml",
+    "uvx *": "it installs everything again, and needs a package index; so does pipx below it",
     '"""The Acme board*': "a module and its test, which test_new_device_guide.py runs",
 }
 OTHER_EXIT_CODES = {
@@ -191,6 +195,12 @@ def bring_somebody_elses(folder: Path) -> None:
     frame.to_csv(folder / "somebody-elses.csv", index=False)
 
 
+def bring_for_community(folder: Path) -> None:
+    """Put what people share there, and a log to share."""
+    shutil.copytree(ROOT / "community", folder / "community")
+    shutil.copy(EARLIER / "latency.csv", folder / "mine.csv")
+
+
 def bring_for_remote(folder: Path) -> None:
     """Put a search's inputs there, and a run's settings with the two lines the guide names."""
     shutil.copytree(EARLIER / "supernet", folder / "supernet")
@@ -260,6 +270,7 @@ def bring_for_any_model(folder: Path) -> None:
 
 BRINGS: dict[str, Callable[[Path], None]] = {
     "README.md": bring_for_readme,
+    "community/README.md": bring_for_community,
     "docs/quickstart.md": bring_for_readme,
     "docs/guides/profile.md": bring_for_readme,
     "docs/guides/deploy.md": bring_for_deploy,
@@ -271,7 +282,7 @@ BRINGS: dict[str, Callable[[Path], None]] = {
     "docs/guides/training.md": bring_for_training,
 }
 SLOW = {
-    *("README.md", "docs/quickstart.md"),
+    *("README.md", "community/README.md", "docs/quickstart.md"),
     *(f"docs/guides/{name}.md" for name in ("profile", "deploy", "python")),
 }
 # It stands for a board's trtexec and fails unless it is told of a graph and all its shapes.

@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 PACKAGES = ("automoe", "predictors", "profilers", "devices")
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("automoe/**/*.md")]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("automoe/**/*.md"),
+    *ROOT.glob("community/*.md"),
+]
 
 check_links = script("docs/site/check_links.py")
 notebook_pages = script("docs/site/notebook_pages.py")

@@ -1,10 +1,10 @@
 """Carry out ``automoe export``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from shutil import copyfile
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import Field
@@ -12,10 +12,11 @@ from pydantic import Field
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import FOLDER, JsonOptions, Out, argument, typed
-from automoe.cli.outputs import require_there
+from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import MOST
+from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Sentences to check int8 with, and to calibrate with: more sentences hardly change the result.
 _N_CHECKED, _N_CALIBRATED = 8, 64
+_HUGGINGFACE = "huggingface"
+_EVALUATION = "evaluation.json"  # beside the weights, as `automoe run` writes it
 _PARITY = ("max_difference", "median_difference", "spread", "n_choices", "n_different_choices")
 
 
@@ -34,7 +37,7 @@ class ExportOptions(TextOptions, JsonOptions):
     Attributes:
         out: Folder of the bundle.
         checkpoint: Folder of the model or supernet that gives the weights.
-        form: Form of the graphs: onnx or tensorrt.
+        form: Form of the graphs: onnx or tensorrt; huggingface: a model folder with its card.
         precision: Number format: fp32; for tensorrt also fp16 or int8.
         data: Corpus to calibrate int8 with; default: the model's.
         vocab_size: Pieces of the vocabulary, without --checkpoint.
@@ -61,6 +64,9 @@ def export(
     # torch takes seconds to import
     from automoe.export import check_parity, export_model, require_precision
 
+    if options.form == _HUGGINGFACE:
+        _publish(wanted, architecture, options)
+        return
     require_precision(options.form, options.precision)
     refuse([DIRECTION_NEEDS_DATA], typed(options))
     if options.data is not None and (options.precision != "int8" or options.checkpoint is None):
@@ -94,6 +100,45 @@ def export(
         **{name: getattr(parity, name) for name in _PARITY},
     }
     print_json(content) if options.as_json else print_fields(content)
+
+
+def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> None:
+    """Write the folder of a trained model for a hub, with what is known about the model.
+
+    Raises:
+        ValueError: The weights are missing, an option does not suit, or the search or the
+            evaluation is of another architecture.
+    """
+    from automoe.training.model_folder import TrainedModel
+    from automoe.training.publishing import CARD, ModelFacts, publish_model
+    from automoe.training.supernet_run import remembered_languages
+
+    others = typed(options).keys() & {"--data", "--source", "--target", "--vocab-size"}
+    if options.checkpoint is None or options.precision != "fp32" or others:
+        raise ValueError(
+            "'--format huggingface' needs the trained weights, '--checkpoint MODEL', and takes no "
+            "'--precision', '--data', '--source', '--target' or '--vocab-size'. Correct that."
+        )
+    require_writable(options.out / CARD, options.checkpoint)
+    own, vocabulary = _trained(wanted, options.checkpoint)
+    facts = ModelFacts(
+        languages=remembered_languages(options.checkpoint),
+        result=_json_in(source, "certified"),
+        evaluation=_json_in(options.checkpoint / _EVALUATION, "bleu"),
+    )
+    model = TrainedModel(own, vocabulary)
+    publish_model(model, options.out, facts=facts, max_positions=options.max_positions)
+    content = {"folder": str(options.out), "architecture_id": wanted.id, "format": options.form}
+    print_json(content) if options.as_json else print_fields(content)
+    say(f"Complete {options.out / CARD} before you publish: the training text and the licence.")
+
+
+def _json_in(path: Path, name: str) -> "Mapping[str, Any] | None":
+    """Return the object in a JSON file that has a field; None when there is no such thing."""
+    if path.suffix in {".yml", ".yaml"} or not path.is_file():
+        return None
+    content = parse_json(path.read_bytes())
+    return content if isinstance(content, dict) and name in content else None
 
 
 def _calibrated(

@@ -1,4 +1,4 @@
-"""Carry out ``automoe log show``, ``check`` and ``merge``."""
+"""Carry out ``automoe log show``, ``check``, ``merge`` and ``share``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,15 +8,18 @@ from cyclopts import Parameter
 
 from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
+from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
 from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.predicting import left_out_lines
+from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from devices import DeviceInfo
     from profilers import Problem
 
 _NO_LOG = "{path} does not exist. `automoe profile --log {path}` makes it."
@@ -53,6 +56,20 @@ class MergeOptions(JsonOptions):
     """
 
     out: Out
+
+
+class ShareOptions(JsonOptions):
+    """The output of the command.
+
+    Attributes:
+        out: The file for others, JSON.
+        drop: Column to leave out; several are added.
+        host: Host of the device that was measured. Default: this machine.
+    """
+
+    out: Out
+    drop: Annotated[tuple[str, ...], COLUMN] = ()
+    host: Host = None
 
 
 def show(
@@ -131,6 +148,55 @@ def merge(
         print_json({"out": str(options.out), "rows": n_rows})
     else:
         print(f"{options.out}: {n_rows} rows")
+
+
+def share(
+    log: Annotated[Path, argument("A log of `automoe profile`.")],
+    /,
+    *,
+    options: ShareOptions,
+) -> None:
+    """Write a log without names of hosts and people, paths and serial numbers, to share it.
+
+    It is one JSON file with a description of the device, which all commands read as a log. What
+    cannot be made anonymous is refused. Read the texts that the command prints before you share.
+    """
+    require_there(log, _NO_LOG)
+    require_writable(options.out, log)
+    from profilers import read_log, share_log  # scipy takes a moment to import
+
+    rows = read_log(log)
+    device = _device_of(rows[0], options.host) if rows else None
+    shared = share_log(log, device=device, drop=options.drop)
+    shared.write(options.out)
+    if options.as_json:
+        print_json({"out": str(options.out), **shared.shown()})
+        return
+    print(f"{options.out}: {len(shared.rows)} rows")
+    print_fields({x: y for x, y in shared.shown().items() if y and x != "rows"})
+    say("Read these texts before you share the file: a name may be left that is one plain word.")
+
+
+def _device_of(row: "Mapping[str, str]", host: str | None) -> "DeviceInfo | None":
+    """Return the machine of a row; None when no host is given and it is not this machine."""
+    from devices import DeviceUnavailableError, UnknownDeviceError
+
+    measured_with = row["runtime"].partition(" ")[0]
+    runtime = measured_with if measured_with in RUNTIMES else ONNXRUNTIME
+    try:
+        with opened_and_announced(row["device"], host, runtime, is_measured=False) as device:
+            info = device.info()
+    except (DeviceUnavailableError, UnknownDeviceError):
+        if host is not None:
+            raise
+        info = None
+    if host is not None or (info and info.fingerprint == row["device_fingerprint"]):
+        return info
+    say(
+        "The description of the device has only what the log says, because this machine is not the "
+        "one that was measured, or has changed since. Add --host for another machine."
+    )
+    return None
 
 
 def _forbid_a_fit(problems: "Sequence[Problem]") -> bool:

@@ -47,7 +47,7 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
         ),
         "log": Command(
             "log",
-            "Show, check or merge logs of latencies.",
+            "Show, check, merge or share logs of latencies.",
             ("automoe log show lat.csv", "automoe log check lat.csv"),
         ),
         "compare": Command(
@@ -194,6 +194,14 @@ LOG_COMMANDS: Mapping[str, Command] = {
         (
             "automoe log merge monday.csv tuesday.csv -o both.csv",
             "automoe log merge board-*.csv -o boards.csv",
+        ),
+    ),
+    "share": Command(
+        "log:share",
+        "Write a log for others, without names.",
+        (
+            "automoe log share lat.csv -o shared.json",
+            "automoe log share lat.csv --host pi@board --drop note -o shared.json",
         ),
     ),
 }

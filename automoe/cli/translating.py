@@ -37,12 +37,10 @@ class TranslatorOptions(Options, DecodingSettings):
                 f"{model} -o model."
             )
         # torch takes seconds to import
-        from automoe.training import ONNX
         from automoe.translation import Translator
 
-        folder = model / ONNX if (model / ONNX).is_dir() else model
         return Translator.open(
-            folder, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
+            model, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
         )
 
 

@@ -21,6 +21,7 @@ from devices.yaml_json import FileContentError, parse_json
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
+ONNX = "onnx"  # the folder of a bundle within the folder of its model
 PRECISIONS = {"onnx": ("fp32",), "tensorrt": ("fp32", "fp16", "int8")}
 _WHY_NOT = {
     ("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has",
@@ -184,7 +185,9 @@ def require_precision(form: str, precision: str) -> None:
             those that exist.
     """
     if form not in PRECISIONS:
-        raise ExportError(f"'--format' must be {' or '.join(PRECISIONS)}. Got '{form}'.")
+        raise ExportError(
+            f"'--format' must be {', '.join(PRECISIONS)} or huggingface. Got '{form}'."
+        )
     if precision not in PRECISIONS[form]:
         reason = _WHY_NOT.get((form, precision), "")
         raise ExportError(

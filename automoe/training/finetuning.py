@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from automoe.architecture.architecture import Architecture
-from automoe.export import check_parity, export_model
+from automoe.export import ONNX, check_parity, export_model
 from automoe.progress import OnProgress, no_progress
 from automoe.settings.training import TrainingSettings
 from automoe.supernet import Transformer, TransformerConfig, extract
@@ -15,8 +15,6 @@ from automoe.training.processes import processes, require_precision
 from automoe.training.supernet_run import remember_corpus, remember_training
 from automoe.training.tracking import require_trackers
 from automoe.training.trainer import TrainingResult, train
-
-ONNX = "onnx"
 
 
 def finetune(

@@ -44,6 +44,7 @@ class TrainedModel(Shown):
         """Return what a reader wants to know, by its name in words."""
         n_weights = sum(each.numel() for each in self.model.parameters())
         return {
+            "architecture": self.model.config.architecture.id,
             "kind": "supernet" if self.space else "stand-alone model",
             "space": self.space and self.space.name,
             "weights": f"{n_weights / 1e6:.2f} million",
@@ -100,6 +101,20 @@ class TrainedModel(Shown):
                 f"'{folder}' holds a stand-alone model. Give a supernet made by 'automoe train'."
             )
         return trained, trained.space
+
+
+def load(folder: str | Path) -> TrainedModel:
+    """Return the model in a folder of ``automoe finetune``, ``train`` or ``export``.
+
+    Args:
+        folder: The folder. ``automoe export --format huggingface`` writes one to publish.
+
+    Raises:
+        ModelFolderError: The folder holds no model, or one that is damaged or that a later
+            release wrote.
+        VocabularyError: The vocabulary cannot be read.
+    """
+    return TrainedModel.load(Path(folder))
 
 
 def _description(folder: Path) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """This module sends the figures of a run to trackers such as TensorBoard, through Accelerate."""
 
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from statistics import fmean
 
 from accelerate import Accelerator
-from accelerate.tracking import get_available_trackers
+from accelerate.tracking import GeneralTracker, get_available_trackers
 from accelerate.utils import LoggerType
 
 from automoe.architecture.architecture import Architecture
@@ -35,7 +38,7 @@ def require_trackers(names: Iterable[str]) -> None:
         if name not in known:
             raise SettingsError(f"'track' must be one of {', '.join(known)}. Got '{name}'.")
         if name not in installed:
-            remedy = "automoe[tracking]" if name == "tensorboard" else name.replace("_", "-")
+            remedy = name.replace("_", "-")
             raise SettingsError(
                 f"The tracker '{name}' is not installed. Install it with 'pip install {remedy}', "
                 f"or leave out 'track'. Installed here: {', '.join(installed) or 'none'}."
@@ -90,10 +93,17 @@ class Tracking:
         self._routers = RouterUse(shape)
 
     def start(self, folder: Path, update: int) -> None:
-        """Open the trackers. TensorBoard hides what an earlier process told after ``update``."""
+        """Open the trackers, whose project has the name of the folder.
+
+        TensorBoard hides what an earlier process told after ``update``. Weights & Biases keeps its
+        files in ``folder`` too.
+        """
         if self._is_on:
-            purge = {"tensorboard": {"purge_step": update + 1}}
-            self._accelerator.init_trackers(folder.resolve().name, init_kwargs=purge)
+            own = folder / FOLDER
+            own.mkdir(exist_ok=True)
+            options = {"tensorboard": {"purge_step": update + 1}, "wandb": {"dir": str(own)}}
+            with redirect_stdout(sys.stderr):  # some trackers greet, and stdout is for data
+                self._accelerator.init_trackers(folder.resolve().name, init_kwargs=options)
 
     def add(self, update: int, made: Update, seconds: float) -> None:
         """Add one update, which is counted from 0, and its duration."""
@@ -135,9 +145,18 @@ class Tracking:
 
     def finish(self) -> None:
         """Close the trackers. Accelerate's own function would end the process group as well."""
-        for tracker in self._accelerator.trackers:
-            tracker.finish()
+        with redirect_stdout(sys.stderr):
+            for tracker in self._accelerator.trackers:
+                _finish(tracker)
         self._accelerator.trackers.clear()
+
+
+def _finish(tracker: GeneralTracker) -> None:
+    """Close a tracker. Trackio's own function also forgets the run, which ends again at exit."""
+    if tracker.name == "trackio":
+        import_module("trackio").finish()
+    else:
+        tracker.finish()
 
 
 def _flops(subnets: SubnetsOfUpdate, update: int) -> float:

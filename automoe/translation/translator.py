@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from automoe.export import Bundle
+from automoe.export import ONNX, Bundle
 from automoe.export.replay import carried, empty_cache, run_named
 from automoe.export.runtime import open_session
 from automoe.text import Vocabulary
@@ -69,12 +69,12 @@ class Translator:
 
     @classmethod
     def open(
-        cls, folder: Path, *, beam: int = 4, length_penalty: float = 0.6, threads: int = 1
+        cls, folder: str | Path, *, beam: int = 4, length_penalty: float = 0.6, threads: int = 1
     ) -> "Translator":
         """Open the exported model in `folder`, which must hold `vocabulary.model` too.
 
         Args:
-            folder: The folder of the bundle.
+            folder: The folder of the bundle, or of a model that has its bundle in `onnx`.
             beam: The number of hypotheses that are extended together; 1 is greedy decoding.
             length_penalty: The length penalty, as in `BeamSearch`.
             threads: The number of threads of each ONNX Runtime session.
@@ -89,7 +89,8 @@ class Translator:
         if threads < 1:
             raise ValueError(f"'threads' must be at least 1. Got {threads}.")
         search = BeamSearch(beam, length_penalty)
-        bundle = Bundle.open(folder)
+        within = Path(folder) / ONNX
+        bundle = Bundle.open(within if within.is_dir() else Path(folder))
         vocabulary = _vocabulary(bundle)
         encoder, decoder = (_session(path, threads) for path in (bundle.encoder, bundle.decoder))
         return cls(bundle, vocabulary, search, encoder, decoder)

@@ -15,7 +15,7 @@ from mkdocs.structure.pages import Page
 from notebook_pages import page_of
 
 ROOT = Path(__file__).parents[2]
-OUTSIDE_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
+OUTSIDE_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "community/README.md")
 NOTEBOOK = ".ipynb"
 _CODE = re.compile(r"(^```.*?^```$)", flags=re.M | re.S)
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=[)#])")

@@ -172,6 +172,15 @@ def test_the_doctor_of_a_troubled_gpu(tmp_path, monkeypatch):
     assert troubled["gpu-shared"].severity == "warning"
 
 
+def test_the_package_that_reads_the_gpu_is_missed(tmp_path):
+    missing = findings(server(tmp_path))["gpu-sensors"]
+    assert missing.severity == "warning"
+    assert missing.remedy == "run there: pip install nvidia-ml-py"
+    packages = {**RUNTIME, "nvidia-ml-py": "13.6"}
+    there = CudaDevice(PC.host(tmp_path / "there", outputs=SERVER, packages=packages))
+    assert findings(there)["gpu-sensors"].severity == "ok"
+
+
 def test_newer_drivers_call_it_an_event(tmp_path):
     outputs = {GPUS: SERVER[GPUS], EVENTS: "GPU-aaaa1111, 0x0000000000000008"}
     assert "hardware slowdown" in findings(server(tmp_path, outputs))["gpu-throttling"].message

@@ -54,7 +54,7 @@ def test_tensorrt_is_a_wheel_or_a_package_of_jetpack(tmp_path):
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ("tensorrt", "tensorrt is not installed on this machine; install TensorRT's Python module"),
+        ("tensorrt", "tensorrt is not installed on this machine; JetPack brings it; elsewhere"),
         ("tensorrt-rtx", "tensorrt_rtx is not installed on this machine; run there: pip install"),
     ],
 )

@@ -211,7 +211,7 @@ def test_an_export_says_how_near_it_is(capsys: Capture, tmp_path: Path) -> None:
     assert "weights are random" in err
     code, _, err = run(capsys, "export", path, "-o", tmp_path / "b", "--format", "plan")
     assert code == 2
-    assert "'--format' must be onnx or tensorrt. Got 'plan'" in err
+    assert "'--format' must be onnx, tensorrt or huggingface. Got 'plan'" in err
 
 
 def test_devices_and_doctor(capsys: Capture) -> None:

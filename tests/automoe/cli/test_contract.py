@@ -67,6 +67,7 @@ CONTRACT = {
     "log show": "LOG --html --json",
     "log check": "LOG --target --unit --json",
     "log merge": "LOGS --out/-o* --json",
+    "log share": "LOG --out/-o* --drop --host --json",
 }
 
 

@@ -144,3 +144,29 @@ def test_a_bundle_for_tensorrt_says_what_an_engine_is_built_for(
     # ONNX Runtime translates with it too.
     translation = Translator.open(out, beam=2).translate("a b")
     assert translation.target_tokens > 0
+
+
+def test_a_model_is_written_for_a_hub(capsys: Capture, folder: Path, tmp_path: Path) -> None:
+    path, out = write(tmp_path / "a.json", SPACE.smallest()), tmp_path / "hub"
+    remember_corpus(folder / "alone", open_corpus(folder / "text"))
+    flags = ["--checkpoint", str(folder / "alone"), "--format", "huggingface"]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 0
+    assert "before you publish: the training text and the licence" in capsys.readouterr().err
+    card = (out / "README.md").read_text()
+    assert '- "en"\n- "de"' in card
+    assert not any(str(folder).encode() in file.read_bytes() for file in out.glob("*.*"))
+    assert main(["export", str(path), "-o", str(out), *flags[:-1], "huggingface", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["architecture_id"] == SPACE.smallest().id
+
+
+@pytest.mark.parametrize("more", [["--precision", "fp16"], ["--vocab-size", "40"]])
+def test_what_a_hub_does_not_take_is_refused(
+    capsys: Capture, folder: Path, tmp_path: Path, more: list[str]
+) -> None:
+    path = write(tmp_path / "a.json", SPACE.smallest())
+    flags = ["--checkpoint", str(folder / "alone"), "--format", "huggingface"]
+    assert main(["export", str(path), "-o", str(tmp_path / "hub"), *flags, *more]) == 2
+    assert "'--format huggingface' needs the trained weights" in capsys.readouterr().err
+    inside = str(folder / "alone" / "hub")
+    assert main(["export", str(path), "-o", inside, *flags]) == 2
+    assert "which is read. Move it." in capsys.readouterr().err

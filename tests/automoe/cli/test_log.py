@@ -7,6 +7,7 @@ import pytest
 from support.measurements import made_up
 
 from automoe.cli.main import main
+from devices import get_device
 from profilers import LatencyLog
 
 Capture = pytest.CaptureFixture[str]
@@ -185,3 +186,38 @@ def test_a_target_is_no_condition(capsys: Capture, tmp_path: Path) -> None:
     log.write_text("layers,width,runtime\n" + "".join(ROWS))
     assert main(["log", "check", str(log), "--target", "runtime", "--unit", "s"]) == 0
     assert "'runtime' is in seconds, by --unit" in capsys.readouterr().err
+
+
+def test_a_log_is_shared_without_the_fingerprint(capsys: Capture, tmp_path: Path) -> None:
+    log = write_sound(tmp_path / "a.csv")
+    assert main(["log", "share", str(log), "-o", str(tmp_path / "shared.json")]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{tmp_path / 'shared.json'}: 20 rows\n")
+    assert "model: Scripted CPU" in told.out
+    assert "has only what the log says" in told.err
+    assert "Read these texts before you share" in told.err
+    own = log.read_text().splitlines()[1].split(",")[4]
+    assert own not in (tmp_path / "shared.json").read_text()
+    assert main(["fit", str(tmp_path / "shared.json"), "-o", str(tmp_path / "p")]) == 0
+
+
+def test_the_device_that_was_measured_is_described(capsys: Capture, tmp_path: Path) -> None:
+    info = get_device("cpu").info()
+    log = LatencyLog(tmp_path / "a.csv")
+    log.append(made_up("p", device=info))
+    command = ["log", "share", str(log.path), "-o", str(tmp_path / "shared.json"), "--json"]
+    assert main(command) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["device"]["cores"] == info.cores
+    assert told.err == ""
+
+
+def test_what_cannot_be_shared_is_refused_in_one_line(capsys: Capture, tmp_path: Path) -> None:
+    log = LatencyLog(tmp_path / "a.csv")
+    log.append(made_up("p", columns={"note": "alice's board"}))
+    command = ["log", "share", str(log.path), "-o", str(tmp_path / "shared.json")]
+    assert main(command) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("with --drop note.")
+    assert not (tmp_path / "shared.json").exists()
+    assert main([*command, "--drop", "note"]) == 0
+    assert "alice" not in (tmp_path / "shared.json").read_text()

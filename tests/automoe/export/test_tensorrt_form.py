@@ -180,7 +180,7 @@ def test_an_engine_finds_the_range_of_every_open_dimension(tmp_path: Path) -> No
         ("onnx", "fp16", "must be fp32. Got 'fp16'; processors have no kernels"),
         ("onnx", "int8", "must be fp32. Got 'int8'; '--format tensorrt' has it"),
         ("tensorrt", "int4", "must be fp32 or fp16 or int8. Got 'int4'"),
-        ("plan", "fp32", "'--format' must be onnx or tensorrt. Got 'plan'"),
+        ("plan", "fp32", "'--format' must be onnx, tensorrt or huggingface. Got 'plan'"),
     ],
 )
 def test_what_does_not_exist_is_refused(

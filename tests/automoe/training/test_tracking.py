@@ -1,6 +1,9 @@
-"""What TensorBoard gets, read back with TensorBoard's own reader."""
+"""What trackers get. TensorBoard's files are read back with its own reader."""
 
+import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,9 +114,83 @@ def test_a_tracker_that_is_not_installed_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tracking, "get_available_trackers", lambda: [])
-    message = r"'tensorboard' is not installed. .* 'pip install automoe\[tracking\]'.* here: none"
+    message = r"'tensorboard' is not installed. .* 'pip install tensorboard'.* here: none"
     with pytest.raises(SettingsError, match=message):
         train_supernet(space, corpus, tracked, folder=tmp_path / "s")
     with pytest.raises(SettingsError, match="'comet_ml' is not installed. .* install comet-ml'"):
         require_trackers(["comet_ml"])
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.slow
+def test_trackio_gets_the_same_figures(
+    space: SearchSpace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # it is read at the import
+    pytest.importorskip("trackio", reason="needs the extra track")
+    told = settings.model_copy(update={"track": ("trackio",)})
+    result = train_supernet(space, corpus, told, folder=tmp_path / "supernet")
+    with closing(sqlite3.connect(tmp_path / "trackio/supernet.db")) as file:
+        rows = file.execute("SELECT step, metrics FROM metrics").fetchall()
+    figures = {step: json.loads(metrics) for step, metrics in rows}
+    assert {step: x["train/loss"] for step, x in figures.items()} == pytest.approx(
+        {record.update: record.train_loss for record in result.history}
+    )
+    assert figures[8]["valid/mean"] == pytest.approx(result.history[-1].mean_loss)
+    assert capfd.readouterr().out == ""  # stdout is for data
+
+
+@pytest.mark.slow
+def test_weights_and_biases_gets_the_figures_without_a_network(
+    space: SearchSpace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("wandb", reason="needs the extra track")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.chdir(tmp_path)
+    told = settings.model_copy(update={"track": ("wandb",)})
+    train_supernet(space, corpus, told, folder=tmp_path / "supernet")
+    [run] = (tmp_path / "supernet/tracking/wandb").glob("offline-run-*/run-*.wandb")
+    content = run.read_bytes()
+    for name in (b"train/loss", b"valid/full_shape", b"router/encoder.0/entropy"):
+        assert name in content
+    assert not (tmp_path / "wandb").exists()
+    assert capfd.readouterr().out == ""
+
+
+def test_what_a_tracker_prints_is_no_data(
+    space: SearchSpace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Greeter:
+        name = "greeter"
+
+        def finish(self) -> None:
+            print("goodbye")
+
+    class Greeted:
+        log_with = ("greeter",)
+        trackers: list[Greeter] = []  # noqa: RUF012
+
+        def init_trackers(self, name: str, init_kwargs: dict[str, object]) -> None:
+            print(f"hello {name}")
+            self.trackers.append(Greeter())
+
+    told = tracking.Tracking(
+        Greeted(),  # type: ignore[arg-type]
+        shape=space.largest(),
+        subnets=lambda update: (None,),
+    )
+    told.start(tmp_path, 0)
+    told.finish()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"hello {tmp_path.name}\ngoodbye\n"

@@ -21,7 +21,6 @@ from automoe.cli.exits import ExitCode
 from automoe.cli.main import main
 from automoe.latency.features import feature_table
 from automoe.pipeline import stages
-from automoe.pipeline.stages import _claimed_folder
 from predictors import fit_log
 
 TRAINING = {
@@ -57,6 +56,7 @@ def config(tmp_path: Path) -> Path:
             "crossovers": 2,
             "generations": 2,
             "verify_top": 2,
+            "jobs": 1,
         },
         "finetune": TRAINING,
         "evaluate": {"beam": 1, "sentences": 5},
@@ -122,7 +122,8 @@ def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object
     sizes = "--population 6 --parents 3 --mutants 2 --crossovers 2 --generations 2"
     assert main(["search", *where, *how.split(), *sizes.split(), "-o", str(best)]) == 0
     of_search = json.loads(best.read_text())
-    models = {"expert_load", "baseline", "bleu", "bleu_signature", "chrf"}  # which run alone trains
+    # Of the models that `run` alone trains:
+    models = {"expert_load", "baseline", "bleu", "bleu_signature", "chrf", "n_sentences"}
     assert of_run.keys() - models == of_search.keys()
     for name in ("feasibility", "predicted_on", "objective", "workload", "space", "n_evaluated"):
         assert of_run[name] == of_search[name]
@@ -204,21 +205,6 @@ def test_a_predictor_of_another_space_device_and_power_mode_is_told(
     assert "of 200 random architectures of 'small' lie outside the log" in told
     assert "was fitted on device abc; this one is" in told
     assert "was fitted in power mode MAXN; the device is in" in told
-
-
-def test_the_model_of_another_winner_is_set_aside(tmp_path: Path) -> None:
-    space, rng = small_space(), Random(0)
-    one, other = (space.sample(rng) for _ in range(2))
-    folder = tmp_path / "winner"
-    for architecture in (one, other, one):
-        found = _claimed_folder(architecture, folder)
-        assert found == folder
-        (folder / "trained").touch() if architecture is other else None
-    assert not (folder / "trained").exists()
-    assert (tmp_path / f"winner-{other.id}" / "trained").exists()
-    assert _claimed_folder(other, folder) == folder
-    assert (folder / "trained").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["winner", f"winner-{one.id}"]
 
 
 @pytest.mark.parametrize("given", [[], ["run", "--compare", "run", "run"]])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from loky import ProcessPoolExecutor
 
 from automoe.architecture.architecture import Architecture
@@ -101,7 +102,12 @@ def can_train_together(models: Sequence[FinalModel], *, jobs: int | None) -> boo
         return False
     state = processes()
     is_alone_on_cpu = state.num_processes == 1 and state.device.type == "cpu"
-    return is_alone_on_cpu and usable_cores(LocalHost()) >= len(models)
+    return is_alone_on_cpu and n_cores() >= len(models)
+
+
+def n_cores() -> int:
+    """Return the number of cores that trainings may use; `OMP_NUM_THREADS` limits it as well."""
+    return min(usable_cores(LocalHost()), torch.get_num_threads())
 
 
 def train_together(
@@ -114,7 +120,7 @@ def train_together(
     Raises:
         As `FinalModel.train`. The other trainings are stopped, and resume from their checkpoints.
     """
-    threads = max(1, usable_cores(LocalHost()) // len(models))
+    threads = max(1, n_cores() // len(models))
     environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     executor = ProcessPoolExecutor(max_workers=len(models), env=environment)
     with TemporaryDirectory(prefix="automoe-training-") as folder:

@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from support.small_text import small_space, write_corpus
 
@@ -115,9 +116,11 @@ def test_two_models_are_trained_together_where_each_has_a_core(
     supernet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = two_models(supernet, tmp_path)
-    for n_cores, together in ((1, False), (2, True), (64, True)):
-        monkeypatch.setattr(final_models, "usable_cores", lambda host, n=n_cores: n)
+    for usable, threads, together in ((1, 2, False), (2, 2, True), (64, 64, True), (64, 1, False)):
+        monkeypatch.setattr(final_models, "usable_cores", lambda host, n=usable: n)
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
         assert can_train_together(models, jobs=None) is together
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     assert can_train_together(models, jobs=2)
     assert not can_train_together(models, jobs=1)
     assert not can_train_together(models[:1], jobs=None)

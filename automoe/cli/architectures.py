@@ -64,7 +64,7 @@ def show_space(
             "name": space.name,
             "experts": f"up to {space.max_experts}, "
             f"{'each of its own width' if space.fractional else 'of one width per layer'}",
-            "count": in_short(space.count),
+            "count": _in_short(space.count),
             **{f"encoder.{k}": v for k, v in space.encoder.model_dump(mode="json").items()},
             **{f"decoder.{k}": v for k, v in space.decoder.model_dump(mode="json").items()},
             "smallest": _in_words(space.smallest(), space),
@@ -93,7 +93,7 @@ def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
     }
 
 
-def in_short(count: int) -> str:
+def _in_short(count: int) -> str:
     """Return a count with four digits, or its power of ten when no float is as large."""
     try:
         return f"{count:.4g}"

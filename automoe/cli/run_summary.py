@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automoe.cli.architectures import in_short
 from devices.rounding import rounded_down, rounded_up
 
 if TYPE_CHECKING:
@@ -98,9 +97,17 @@ def _searched(result: Mapping[str, Any]) -> str:
     space = result["space"]
     device = result["device"]["name"]
     return (
-        f"the space '{space['name']}' of {in_short(space['count'])} architectures: "
+        f"the space '{space['name']}' of {_in_words(space['count'])} architectures: "
         f"{result['n_evaluated']} were evaluated, {result['n_measured']} measured on {device}"
     )
+
+
+def _in_words(count: int) -> str:
+    """Return a count that is easy to read, without its last digits."""
+    for digits, name in ((9, "billion"), (6, "million"), (3, "thousand")):
+        if 10**digits <= count < 1000 * 10**digits:
+            return f"{count / 10**digits:.3g} {name}"
+    return str(count) if count < 1000 else f"about 10^{len(str(count)) - 1}"
 
 
 def _compared(result: Mapping[str, Any]) -> list[str]:

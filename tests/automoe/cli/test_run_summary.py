@@ -47,7 +47,7 @@ def test_it_says_what_was_searched_and_what_came_out(
 ) -> None:
     text = printed(result, tmp_path)
     assert text.startswith("Certified: measured 0.8122 ms")
-    assert "the space 'small' of 3.969e+07 architectures: 18 were evaluated, 3 measured" in text
+    assert "the space 'small' of 39.7 million architectures: 18 were evaluated, 3 measured" in text
     # 1.71223 / 0.75 = 2.28297...
     assert "1.712 ms, which is 0.75 times the 2.283 ms that were predicted for the" in text
     # The lower end of an interval is rounded down, and the upper end up.
@@ -58,6 +58,23 @@ def test_it_says_what_was_searched_and_what_came_out(
     # 0.81222 / 1.42594 = 0.5696
     assert "0.57 times the latency of the largest dense model at BLEU 10.4 against 10.0." in text
     assert f"report        {tmp_path}/a run/report.html" in text
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (999, "999"),
+        (1000, "1 thousand"),
+        (21_449_472, "21.4 million"),
+        (3 * 10**11, "300 billion"),
+        (8 * 10**23, "about 10^23"),
+    ],
+)
+def test_a_count_is_easy_to_read(
+    result: dict[str, Any], tmp_path: Path, count: int, words: str
+) -> None:
+    result["space"]["count"] = count
+    assert f"'small' of {words} architectures" in printed(result, tmp_path)
 
 
 def test_a_budget_in_milliseconds_is_that_of_the_configuration(

@@ -7,8 +7,9 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: demo test lint check slow docs notebooks licences emulated-board format wheel release-check clean
 
+# Exit code 4 says that no measurement certified the winner, as on a busy machine. The pipeline worked.
 demo: $(READY)
-	$(BIN)/automoe run examples/quickstart.yaml
+	$(BIN)/automoe run examples/quickstart.yaml || [ $$? -eq 4 ]
 
 test: $(READY)
 	$(BIN)/python -m pytest

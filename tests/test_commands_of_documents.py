@@ -206,6 +206,7 @@ def bring_for_remote(folder: Path) -> None:
     shutil.copytree(EARLIER / "supernet", folder / "supernet")
     shutil.copytree(EARLIER / "text", folder / "text")
     shutil.copy(EARLIER / "latency.predictor", folder / "pi.predictor")
+    shutil.copytree(ROOT / "examples", folder / "examples")  # the settings name files of it
     settings = (ROOT / "examples/quickstart.yaml").read_text()
     assert "device: cpu\n" in settings
     there = settings.replace("device: cpu\n", "device: raspberry-pi\nhost: pi@board\n")

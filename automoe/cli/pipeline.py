@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -10,8 +10,8 @@ from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, argument
 from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.run_summary import summary_of
 from automoe.progress import duration
-from devices.rounding import rounded
 from devices.yaml_json import read_yaml
 
 if TYPE_CHECKING:
@@ -55,15 +55,13 @@ def run(
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
 
-    summary = run_stages(RunConfig.load(config), stage=progress_bar, say=say)
-    result = summary.result
+    loaded = RunConfig.load(config)
+    summary = run_stages(loaded, stage=progress_bar, say=say)
     if options.as_json:
-        print_json(result)
+        print_json(summary.result)
     else:
-        for line in _verdict(result):
-            print(line)
-        print(f"{summary.result_path}\n{summary.report_path}")
-    return ExitCode.OK if result["certified"] else ExitCode.QUALITY
+        print("\n".join(summary_of(summary, loaded)))
+    return ExitCode.OK if summary.result["certified"] else ExitCode.QUALITY
 
 
 def report(
@@ -140,19 +138,3 @@ def _state(stage: "StagePlan") -> str:
 
 def _duration(seconds: float | None) -> str:
     return "?" if seconds is None else duration(seconds)
-
-
-def _verdict(result: dict[str, Any]) -> list[str]:
-    winner, dense = result, result["baseline"]
-    return [
-        f"{'Certified' if result['certified'] else 'Not certified'}: {result['reason']}",
-        f"found {winner['architecture_id']}: {_measured(winner)}, BLEU {winner['bleu']:.1f}, "
-        f"{winner['params'] / 1e6:.2f} M parameters",
-        f"largest dense {dense['architecture_id']}: {_measured(dense)}, BLEU {dense['bleu']:.1f}, "
-        f"{dense['params'] / 1e6:.2f} M parameters",
-    ]
-
-
-def _measured(entry: dict[str, Any]) -> str:
-    measured = entry["latency_ms"]["measured"]
-    return "not measured" if measured is None else f"{rounded(measured)} ms"

@@ -31,10 +31,13 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     return {
         "profile": n_profiled(config, space),
         "fit": (int((folder / PREDICTOR).exists()), 1),
-        "supernet": _updates(folder / SUPERNET, config.train.updates),
+        "supernet": updates_of(folder / SUPERNET, config.train.updates),
         "search": (n_evaluations if is_verified else n_evaluated, n_evaluations),
         "verify": (int(is_verified), 1),
-        **{f"finetune {name}": _updates(folder / name, config.finetune.updates) for name in MODELS},
+        **{
+            f"finetune {name}": updates_of(folder / name, config.finetune.updates)
+            for name in MODELS
+        },
         **{
             f"evaluate {name}": (int((folder / name / "evaluation.json").exists()), 1)
             for name in MODELS
@@ -55,8 +58,16 @@ def n_profiled(config: RunConfig, space: SearchSpace) -> tuple[int, int]:
     return len(wanted & measured), len(wanted)
 
 
-def _updates(folder: Path, n_updates: int) -> tuple[int, int]:
-    """Return the updates that are done and all of them, which are fewer after an early stop."""
+def updates_of(folder: Path, n_updates: int) -> tuple[int, int]:
+    """Return the updates that are done, and all of them, which are fewer after an early stop.
+
+    Args:
+        folder: The folder of a training.
+        n_updates: The number of updates of its settings.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged.
+    """
     done = updates_done(folder)
     is_finished = done and (folder / FINAL_WEIGHTS).exists()
     return done, done if is_finished else n_updates

@@ -3,6 +3,7 @@
 profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 """
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,16 @@ from automoe.architecture.architecture import Architecture
 from automoe.latency.architecture_profiling import profile_architectures
 from automoe.latency.model import LatencyModel
 from automoe.pipeline.config import ConfigError, RunConfig
+from automoe.pipeline.final_models import (
+    FinalModel,
+    can_train_together,
+    claimed_folder,
+    train_together,
+)
 from automoe.pipeline.finished import n_profiled
 from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.reporting import draw_report, keep_candidates
 from automoe.pipeline.run_files import (
-    ARCHITECTURE,
     LATENCY_LOG,
     PREDICTOR,
     RESULT,
@@ -40,7 +46,8 @@ from automoe.search import (
 )
 from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
-from automoe.training import ONNX, finetune, train_supernet
+from automoe.training import ONNX, train_supernet
+from automoe.training.kept_weights import FinalWeights
 from automoe.training.model_folder import TrainedModel
 from automoe.training.processes import require_precision
 from automoe.training.router_use import expert_load
@@ -142,8 +149,7 @@ class _Run:
         self._train()
         searched, result = self._search(request, preflight)
         models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
-        for name, architecture in models.items():
-            self._finetune(name, architecture)
+        self._finetune(models)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
         result |= _quality(scores["winner"])
         result["expert_load"] = scores["winner"].get("expert_load", {})
@@ -230,17 +236,31 @@ class _Run:
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched, result
 
-    def _finetune(self, name: str, architecture: Architecture) -> None:
-        with self.stage(f"Finetune {name}") as on_progress:
-            result = finetune(
-                architecture,
-                self.corpus,
-                self.config.finetune,
-                folder=_claimed_folder(architecture, self.folder / name),
-                supernet=TrainedModel.load(self._supernet),
-                on_progress=on_progress,
+    def _finetune(self, architectures: Mapping[str, Architecture]) -> None:
+        models = [
+            FinalModel(
+                name=name,
+                architecture=architecture,
+                corpus=self.corpus.absolute(),
+                settings=self.config.finetune,
+                supernet=self._supernet.absolute(),
+                folder=claimed_folder(architecture, self.folder / name).absolute(),
             )
-        self.say(f"The weights of the {name} are {result.final}.")
+            for name, architecture in architectures.items()
+        ]
+        weights: dict[str, FinalWeights] | None = None
+        if can_train_together(models, jobs=self.config.search.jobs):
+            with self.stage("Finetune both") as on_progress:
+                weights = train_together(models, on_progress)
+            if weights is None:
+                self.say("A process that trained died. One model is trained after the other now.")
+        if weights is None:
+            weights = {}
+            for model in models:
+                with self.stage(f"Finetune {model.name}") as on_progress:
+                    weights[model.name] = model.train(on_progress)
+        for name, final in weights.items():
+            self.say(f"The weights of the {name} are {final}.")
 
     def _evaluate(self, name: str, architecture: Architecture) -> dict[str, Any]:
         path = self.folder / name / "evaluation.json"
@@ -283,22 +303,10 @@ class _Run:
         )
 
 
-def _claimed_folder(architecture: Architecture, folder: Path) -> Path:
-    """Return the folder for this architecture. A model of another architecture is moved aside."""
-    note = folder / ARCHITECTURE
-    if note.exists() and (other := Architecture.from_dict(_read(note))) != architecture:
-        folder.rename(folder.with_name(f"{folder.name}-{other.id}"))
-    before = folder.with_name(f"{folder.name}-{architecture.id}")
-    if before.exists() and not folder.exists():
-        before.rename(folder)
-    write_json(note, architecture.to_dict())
-    return folder
-
-
 def _read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = parse_json(path.read_bytes())
     return content
 
 
 def _quality(score: dict[str, Any]) -> dict[str, Any]:
-    return {name: score[name] for name in ("bleu", "bleu_signature", "chrf")}
+    return {name: score[name] for name in ("bleu", "bleu_signature", "chrf", "n_sentences")}

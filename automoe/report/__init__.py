@@ -10,7 +10,7 @@ from automoe.report.contents import Candidate, ReportContents
 from automoe.report.fit_page import render_fit
 from automoe.report.log_page import render_log
 from automoe.report.page import render
-from automoe.report.verdict import headline_of
+from automoe.report.verdict import headline_of, verdict_of
 
 __all__ = [
     "Candidate",
@@ -23,4 +23,5 @@ __all__ = [
     "render_comparison",
     "render_fit",
     "render_log",
+    "verdict_of",
 ]

@@ -1,6 +1,8 @@
 """This module reads corpora, which have a file for each split and each language."""
 
+import gzip
 import hashlib
+import zlib
 from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -53,6 +55,8 @@ class ParallelText:
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """A folder with the files `train`, `valid` and `test` in two languages.
+
+    A file may be compressed with gzip, such as `train.en.gz` in the place of `train.en`.
 
     Attributes:
         folder: The folder of the files.
@@ -118,8 +122,16 @@ class Corpus:
         return ParallelText(source, target)
 
     def files(self, name: Split) -> tuple[Path, Path]:
-        """Return the two files of a split, that of the source language first."""
-        return self.folder / f"{name}.{self.source}", self.folder / f"{name}.{self.target}"
+        """Return the two files of a split, that of the source language first.
+
+        The compressed file is returned when there is no other one.
+        """
+        return self._file(name, self.source), self._file(name, self.target)
+
+    def _file(self, name: Split, language: str) -> Path:
+        plain = self.folder / f"{name}.{language}"
+        compressed = plain.with_name(f"{plain.name}.gz")
+        return compressed if compressed.is_file() and not plain.is_file() else plain
 
 
 def default_corpus_folder() -> Path:
@@ -149,9 +161,14 @@ def _names(folder: Path) -> str:
 
 def _read_lines(path: Path) -> tuple[str, ...]:
     try:
-        content = path.read_bytes().removeprefix(BOM_UTF8)
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise CorpusError(f"'{path}' is no complete gzip file ({error}). Get it again.") from None
     except OSError as error:
         raise CorpusError(f"'{path}' cannot be read: {error.strerror}. Check the file.") from None
+    content = content.removeprefix(BOM_UTF8)
     if not content:
         raise CorpusError(f"'{path}' is empty. Put one sentence on each line.")
     if b"\n" not in content and b"\r" in content.rstrip(b"\r"):

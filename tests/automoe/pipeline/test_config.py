@@ -23,8 +23,8 @@ def load(folder: Path, **changes: Any) -> RunConfig:
 def test_the_example_loads() -> None:
     config = RunConfig.load(Path(__file__).parents[3] / "examples" / "quickstart.yaml")
     assert config.folder == Path("runs/quickstart")
-    assert config.space.open().max_experts == 4
-    assert config.search.settings(20.0).budget_ms == 15  # three quarters
+    assert config.space.open().max_experts == 2
+    assert config.search.settings(20.0).budget_ms == 16  # four fifths
 
 
 @pytest.mark.parametrize(

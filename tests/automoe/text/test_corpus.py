@@ -1,3 +1,4 @@
+import gzip
 import re
 import unicodedata
 from pathlib import Path
@@ -46,6 +47,54 @@ def test_leaves_the_text_as_it_is(folder: Path) -> None:
     odd = unicodedata.normalize("NFD", "ü"), " x\u2028y\x85z\x0c\t "
     (folder / "test.en").write_bytes("\n".join(odd).encode())
     assert Corpus.open(folder).split("test").source == odd
+
+
+def compress(path: Path) -> Path:
+    compressed = path.with_name(f"{path.name}.gz")
+    compressed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return compressed
+
+
+def test_reads_compressed_files(folder: Path) -> None:
+    plain = Corpus.open(folder).split("valid")
+    for path in sorted(folder.iterdir()):
+        compress(path)
+    corpus = Corpus.open(folder)
+    assert corpus.split("valid") == plain
+    assert [path.name for path in corpus.files("train")] == ["train.en.gz", "train.de.gz"]
+
+
+def test_prefers_the_file_that_is_not_compressed(folder: Path) -> None:
+    content = (folder / "test.en").read_bytes()
+    compress(folder / "test.en").write_bytes(b"another")
+    (folder / "test.en").write_bytes(content)
+    assert Corpus.open(folder).split("test").source == ("A house.", "A tree.")
+
+
+@pytest.mark.parametrize("damage", ["cut", "not compressed", "changed"])
+def test_names_a_compressed_file_that_is_damaged(folder: Path, damage: str) -> None:
+    path = compress(folder / "test.en")
+    content = path.read_bytes()
+    changed = {
+        "cut": content[:-12],
+        "not compressed": b"A house.\nA tree.\n",
+        "changed": content[:12] + bytes([content[12] ^ 0xFF]) + content[13:],
+    }
+    path.write_bytes(changed[damage])
+    with pytest.raises(CorpusError, match=r"test.en.gz' is no complete gzip file .*Get it again"):
+        Corpus.open(folder).split("test")
+
+
+def test_the_corpus_of_the_examples_is_complete_and_has_its_licence() -> None:
+    folder = Path(__file__).parents[3] / "examples/en-de-office"
+    corpus = Corpus.open(folder)
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for name in ("train", "valid", "test"):
+        assert f"| {name} | {len(corpus.split(name))} |" in readme
+    assert "The Document Foundation" in readme
+    licence = (folder / "LICENSE-MPL-2.0.txt").read_text(encoding="utf-8")
+    assert licence.startswith("Mozilla Public License Version 2.0")
 
 
 def test_ships_a_corpus() -> None:

@@ -46,8 +46,8 @@ def budget_in_words(result: Mapping[str, Any], share: float | None) -> str:
     if share is None:
         return f"{rounded(budget_ms)} ms, as the configuration says"
     return (
-        f"{rounded(budget_ms)} ms, which is {share:.4g} times the {rounded(budget_ms / share)} ms that were "
-        "predicted for the largest dense architecture"
+        f"{rounded(budget_ms)} ms, which is {share:.4g} times the {rounded(budget_ms / share)} ms "
+        "that were predicted for the largest dense architecture"
     )
 
 

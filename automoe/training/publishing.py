@@ -15,7 +15,7 @@ from automoe.architecture.cost import cost
 from automoe.export import ONNX, check_parity, export_model
 from automoe.training.model_folder import VOCABULARY, TrainedModel
 from devices.files import replacing, write_json
-from devices.rounding import rounded_down, rounded_up
+from devices.rounding import rounded, rounded_down, rounded_up
 
 CARD = "README.md"
 CONFIG = "config.json"
@@ -198,7 +198,7 @@ def _latency(result: Mapping[str, Any] | None) -> dict[str, str]:
     low, high = rounded_down(float(latency["ci_low"])), rounded_up(float(latency["ci_high"]))
     verdict = "certified within" if result["certified"] else "not certified within"
     device, flags = result["device"], ", ".join(latency["flags"])
-    measured = f"{float(latency['measured']):.4g} ms (95 % interval {low} to {high})"
+    measured = f"{rounded(float(latency['measured']))} ms (95 % interval {low} to {high})"
     return {
         "latency": f"{measured}, {verdict} {budget:g} ms, {where}"
         + (f"; flags: {flags}" if flags else ""),

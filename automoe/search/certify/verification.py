@@ -37,7 +37,7 @@ class Verification(Shown):
         return {
             "architecture": self.winner.architecture.id,
             "latency": latency
-            and f"{latency.latency_ms:.4g} ms ({rounded_down(latency.ci_low_ms)} to "
+            and f"{rounded(latency.latency_ms)} ms ({rounded_down(latency.ci_low_ms)} to "
             f"{rounded_up(latency.ci_high_ms)})",
             "certified": "yes" if self.certified else "no",
             "reason": self.reason,

@@ -1,5 +1,6 @@
 """Run evaluations in processes of this machine."""
 
+import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -8,6 +9,7 @@ from typing import Any
 
 from loky import get_reusable_executor
 
+from automoe.parent_process import end_with
 from automoe.search.workers.cluster import Cluster
 
 _IDLE_S = 300.0  # seconds that a process keeps its model in memory without work
@@ -31,7 +33,13 @@ def processes(jobs: int) -> Generator[Cluster]:
     def submit(call: Callable[[], Any]) -> "Future[Any]":
         nonlocal executor
         # The executor is replaced when a process dies; its other processes are stopped then.
-        executor = get_reusable_executor(max_workers=jobs, timeout=_IDLE_S, env=_ENVIRONMENT)
+        executor = get_reusable_executor(
+            max_workers=jobs,
+            timeout=_IDLE_S,
+            env=_ENVIRONMENT,
+            initializer=end_with,
+            initargs=(os.getpid(),),
+        )
         future: Future[Any] = executor.submit(call)
         return future
 

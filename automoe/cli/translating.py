@@ -8,6 +8,7 @@ from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions, Options, argument
 from automoe.cli.outputs import require_there
 from automoe.cli.text_options import TextOptions, chosen_text
+from automoe.model_files import DESCRIPTION
 from automoe.settings.groups import DecodingSettings
 from automoe.settings.search import Count
 from devices.yaml_json import parse_json
@@ -47,7 +48,7 @@ class TranslatorOptions(Options, DecodingSettings):
 def _is_supernet(folder: Path) -> bool:
     """Return whether a folder holds a supernet, by the description of `automoe train`."""
     try:
-        return parse_json((folder / "model.json").read_bytes())["space"] is not None
+        return parse_json((folder / DESCRIPTION).read_bytes())["space"] is not None
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

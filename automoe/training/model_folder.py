@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from automoe.architecture.space import SearchSpace
 from automoe.field_errors import explain
+from automoe.model_files import DESCRIPTION
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Vocabulary
 from devices.files import replacing, write_json
@@ -17,7 +18,6 @@ from devices.shown import Shown
 from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 1
-DESCRIPTION = "model.json"
 WEIGHTS = "model.safetensors"
 VOCABULARY = "vocabulary.model"
 

@@ -85,7 +85,7 @@ def _when_free(take: Callable[[], None], say: Say, *, waits: bool) -> None:
             if not waits:
                 raise
             if not is_told:
-                say(f"{error} This session waits until then.")
+                say(f"{error.who} This session waits for its end.")
             is_told = True
             time.sleep(_WAIT_SECONDS)
 
@@ -101,10 +101,7 @@ def _locked(name: str) -> Iterator[None]:
         ) from None
     try:
         if not try_lock(lock):
-            raise DeviceBusyError(
-                f"Another session measures on this machine ({describe_holder(lock)}). Two at once "
-                "would disturb each other: wait for it to end."
-            )
+            raise DeviceBusyError("this machine", describe_holder(lock))
         yield
     finally:
         os.close(lock)

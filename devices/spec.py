@@ -18,7 +18,17 @@ class DeviceUnavailableError(RuntimeError):
 
 
 class DeviceBusyError(DeviceUnavailableError):
-    """Another session measures on the machine. It can be used when that session ends."""
+    """Another session measures on the machine. It can be used when that session ends.
+
+    Attributes:
+        who: The sentence that says who measures where.
+    """
+
+    def __init__(self, machine: str, holder: str) -> None:
+        self.who = f"Another session measures on {machine} ({holder})."
+        super().__init__(
+            f"{self.who} Wait for its end, or stop it: two at once would disturb each other."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

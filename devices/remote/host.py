@@ -61,10 +61,7 @@ class RemoteHost:
         """
         holder = self.session.ask("lock")["holder"]
         if holder is not None:
-            raise DeviceBusyError(
-                f"Another session measures on {self.label} ({holder}). "
-                f"Wait for its end, or stop it: two at once would disturb each other."
-            )
+            raise DeviceBusyError(self.label, holder)
 
     def kernel(self) -> Kernel:
         """See `Host`."""

@@ -2,7 +2,7 @@
 
     python benchmarks/bench_demo.py [examples/quickstart.yaml]
 
-It runs `automoe run` on the configuration; delete its folder before, so that no stage is finished.
+It runs `automoe run` on the configuration, whose folder must not exist: every stage is timed.
 It prints the seconds of each stage and those of processor time of all processes, which depend less
 on other programs. A stage lasts until the next one reports, at most ten seconds after its begin. Of
 a process that ends, the time since the last look at it is missing, 0.5 s at most.
@@ -75,9 +75,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", nargs="?", type=Path, default="examples/quickstart.yaml")
     config = parser.parse_args().config
+    folder = RunConfig.load(config).folder
+    if folder.exists():
+        sys.exit(f"'{folder}' exists, so finished stages would take no time. Delete it first.")
     command = [sys.executable, "-m", "automoe", "run", str(config)]
-    with tempfile.TemporaryDirectory() as folder:
-        looks = follow(command, Path(folder) / "told.txt")
+    with tempfile.TemporaryDirectory() as scratch:
+        looks = follow(command, Path(scratch) / "told.txt")
     stages: dict[str, tuple[float, float]] = {}
     for (before, used_before, _), (now, used, stage) in pairwise(looks):
         wall_s, cpu_s = stages.get(stage, (0.0, 0.0))
@@ -86,7 +89,7 @@ def main() -> None:
     print("\nlast progress of      wall s  processor s")
     for stage, (wall_s, cpu_s) in stages.items():
         print(f"{stage:<20}  {wall_s:6.0f}  {cpu_s:11.0f}")
-    result = json.loads((RunConfig.load(config).folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text())
     print(f"BLEU of {result['n_sentences']} sentences: winner {result['bleu']:.1f}, ", end="")
     print(f"largest dense model {result['baseline']['bleu']:.1f}")
 

@@ -15,7 +15,7 @@ from automoe.progress import duration
 from devices.yaml_json import read_yaml
 
 if TYPE_CHECKING:
-    from automoe.pipeline import StagePlan
+    from automoe.pipeline import RunConfig, StagePlan
 
 
 class RunOptions(JsonOptions):
@@ -48,19 +48,19 @@ def run(
 ) -> ExitCode:
     """Run every stage, from profiling to the report; the same command resumes."""
     require_there(config, "'{path}' cannot be read: No such file. See examples/quickstart.yaml.")
-    read_yaml(config)  # a file that is no YAML is refused at once
-    if options.dry_run:
-        _show_plan(config, as_json=options.as_json)
-        return ExitCode.OK
+    content = read_yaml(config)  # once, because a pipe is empty then; no YAML is refused at once
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
 
-    loaded = RunConfig.load(config)
+    loaded = RunConfig.of(content, config)
+    if options.dry_run:
+        _show_plan(loaded, as_json=options.as_json)
+        return ExitCode.OK
     summary = run_stages(loaded, stage=progress_bar, say=say)
     if options.as_json:
         print_json(summary.result)
     else:
-        print("\n".join(summary_of(summary, loaded)))
+        print("\n".join(summary_of(summary, loaded, config)))
     return ExitCode.OK if summary.result["certified"] else ExitCode.QUALITY
 
 
@@ -109,17 +109,16 @@ def _compare(first: Path, second: Path, options: ReportOptions) -> None:
         print_table(("", *names_of(*runs), "first / second"), rows)
 
 
-def _show_plan(config: Path, *, as_json: bool) -> None:
+def _show_plan(config: "RunConfig", *, as_json: bool) -> None:
     """Print the finished and the remaining work, with its time."""
-    from automoe.pipeline import RunConfig, plan_run  # torch takes seconds to import
+    from automoe.pipeline import plan_run  # torch takes seconds to import
 
-    loaded = RunConfig.load(config)
     with progress_bar("Plan") as on_progress:
-        plan = plan_run(loaded, on_progress=on_progress)
+        plan = plan_run(config, on_progress=on_progress)
     if as_json:
         stages = [asdict(stage) for stage in plan.stages]
         content = {"stages": stages, "total_s": plan.total_s, "missing": plan.missing}
-        print_json({"name": loaded.name, "folder": str(loaded.folder), **content})
+        print_json({"name": config.name, "folder": str(config.folder), **content})
         return
     for stage in plan.stages:
         print(

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 _SHOWN_WIDTH = 14
 
 
-def summary_of(summary: "RunSummary", config: "RunConfig") -> list[str]:
-    """Return the lines that are printed when a run is finished."""
+def summary_of(summary: "RunSummary", config: "RunConfig", path: Path) -> list[str]:
+    """Return the lines that are printed when a run is finished.
+
+    Args:
+        summary: The files of the run.
+        config: The configuration of the run.
+        path: The file of the configuration.
+    """
     from automoe.report import verdict_of  # matplotlib takes a moment to import
 
     result = summary.result
@@ -36,7 +42,7 @@ def summary_of(summary: "RunSummary", config: "RunConfig") -> list[str]:
         _field("result", summary.result_path),
         "",
         "Try next:",
-        *(f"  {line}" for line in next_commands(summary, config)),
+        *(f"  {line}" for line in next_commands(summary, config, path)),
     ]
 
 
@@ -51,8 +57,11 @@ def budget_in_words(result: Mapping[str, Any], share: float | None) -> str:
     )
 
 
-def next_commands(summary: "RunSummary", config: "RunConfig") -> list[str]:
+def next_commands(summary: "RunSummary", config: "RunConfig", path: Path) -> list[str]:
     """Return lines for a shell that go on from a finished run, with comments."""
+    from automoe.pipeline.run_files import PREDICTOR, SUPERNET, VERIFICATION, WINNER
+    from automoe.search.certify.measuring import deletion_of
+
     automoe, folder = program(), config.folder
     result = summary.result
     sentence = shlex.quote(config.data.open().split("test").source[0])
@@ -61,19 +70,24 @@ def next_commands(summary: "RunSummary", config: "RunConfig") -> list[str]:
     )
     lines = [
         "# Translate with the winner:",
-        f"echo {sentence} | {automoe} translate {_quoted(folder / 'winner')}",
+        f"echo {sentence} | {automoe} translate {_quoted(folder / WINNER)}",
         "# Search the same supernet under another budget:",
-        f"{automoe} search --supernet {_quoted(folder / 'supernet')} --predictor "
-        f"{_quoted(folder / 'predictor.skops')} --budget-ms {_smaller_budget(result)} "
+        f"{automoe} search --supernet {_quoted(folder / SUPERNET)} --predictor "
+        f"{_quoted(folder / PREDICTOR)} --budget-ms {_smaller_budget(result)} "
         f"--generations 3 {device} -o best.json",
         "# See what can be measured here, and on boards over SSH:",
         f"{automoe} devices",
     ]
     if not result["certified"]:
+        deletion = deletion_of(folder / VERIFICATION)
+        is_said = deletion in result["reason"]
         lines += [
-            "# See what disturbs a measurement here. When nothing does, measure once more:",
+            "# See what disturbs a measurement here:",
             f"{automoe} doctor {device}",
-            f"rm {_quoted(folder / 'verification')}*",
+            "# When nothing does, measure once more"
+            + (", after the 'rm' that is named above:" if is_said else ":"),
+            *([] if is_said else [deletion]),
+            f"{automoe} run {_quoted(path)}",
         ]
     return lines
 

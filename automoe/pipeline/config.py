@@ -182,11 +182,21 @@ class RunConfig(_Section):
                 range.
         """
         try:
-            return validated(cls, read_yaml(path))
+            return cls.of(read_yaml(path), path)
         except OSError as error:
             raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check it.") from None
         except FileContentError as error:
             raise ConfigError(str(error)) from None
+
+    @classmethod
+    def of(cls, content: dict[str, Any], path: Path) -> Self:
+        """Return the configuration that was read from a YAML file.
+
+        Raises:
+            ConfigError: A field is unknown, missing or out of range. The message names ``path``.
+        """
+        try:
+            return validated(cls, content)
         except FieldError as error:
             raise ConfigError(f"{path}: {error}") from None
 

@@ -10,7 +10,9 @@ import torch
 
 from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
-from automoe.pipeline.finished import MODELS, pieces_done
+from automoe.pipeline.final_models import have_cores, threads_of_each
+from automoe.pipeline.finished import pieces_done
+from automoe.pipeline.run_files import MODELS
 from automoe.pipeline.throughput import (
     MADE_UP_TOKENS,
     N_BLOCKS,
@@ -19,6 +21,7 @@ from automoe.pipeline.throughput import (
     profiled,
     seconds_per_token,
     seconds_per_update,
+    threads,
 )
 from automoe.progress import OnProgress, no_progress
 from automoe.search import WorkersUnavailableError
@@ -67,15 +70,19 @@ class Plan:
     Attributes:
         stages: The plans of the stages, in their order.
         missing: What the run needs and does not have, one line for each, for the user.
+        together: The names of the stages that run at the same time.
     """
 
     stages: tuple[StagePlan, ...]
     missing: tuple[str, ...]
+    together: tuple[str, ...] = ()
 
     @property
     def total_s(self) -> float:
-        """The seconds of all stages that have an estimate."""
-        return sum(stage.estimate_s or 0.0 for stage in self.stages)
+        """The seconds of all stages that have an estimate; of those at the same time the most."""
+        seconds = {stage.stage: stage.estimate_s or 0.0 for stage in self.stages}
+        longest_s = max((seconds.pop(name) for name in self.together), default=0.0)
+        return sum(seconds.values()) + longest_s
 
 
 def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Plan:
@@ -112,13 +119,22 @@ def _plan(estimates: "_Estimates", on_progress: OnProgress) -> Plan:
         **{f"evaluate {name}": estimates.evaluate for name in MODELS},
         "report": lambda left: (None, "not estimated: seconds"),
     }
+    pieces = pieces_done(estimates.config, estimates.space)
+    trainings = [name for name in map("finetune {}".format, MODELS) if _is_left(*pieces[name])]
+    if len(trainings) < 2 or not have_cores(len(trainings), jobs=estimates.config.search.jobs):
+        trainings = []
+    estimates.n_together = len(trainings)
     stages = []
-    for name, (done, total) in pieces_done(estimates.config, estimates.space).items():
+    for name, (done, total) in pieces.items():
         left = total - done
         estimate_s, basis = of_stage[name](left) if left > 0 else (0.0, "done")
         stages.append(StagePlan(name, done, total, estimate_s, basis))
         on_progress(len(stages), len(of_stage), name)
-    return Plan(tuple(stages), tuple(estimates.missing()))
+    return Plan(tuple(stages), tuple(estimates.missing()), tuple(trainings))
+
+
+def _is_left(done: int, total: int) -> bool:
+    return done < total
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +163,7 @@ class _Estimates:
     space: SearchSpace
     device: Device | None = None
     problems: list[str] = field(default_factory=list)
+    n_together: int = 0  # final models that are trained side by side
 
     def missing(self) -> list[str]:
         """Return what the run needs and does not have."""
@@ -204,9 +221,8 @@ class _Estimates:
         return min(estimate_s, most_s), f"{basis}; one round, at most {most_s:.0f} s in all"
 
     def finetune(self, left: int) -> tuple[float | None, str]:
-        return left * self._finetuned_s, self._trained(
-            self._finetuned_s, "the largest dense architecture"
-        )
+        basis = self._trained(self._finetuned_s, "the largest dense architecture")
+        return left * self._finetuned_s, basis + "; both at the same time" * bool(self.n_together)
 
     def evaluate(self, left: int) -> tuple[float | None, str]:
         if self._block is None:
@@ -249,7 +265,9 @@ class _Estimates:
     @cached_property
     def _finetuned_s(self) -> float:
         config = replace(self._supernet, architecture=self.space.largest(experts=1))
-        return seconds_per_update(config, self.config.finetune, self.space, full_shape)
+        n_threads = threads_of_each(self.n_together) if self.n_together else torch.get_num_threads()
+        with threads(n_threads):
+            return seconds_per_update(config, self.config.finetune, self.space, full_shape)
 
     @cached_property
     def _block(self) -> Profiled | None:

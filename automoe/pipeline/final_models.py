@@ -1,9 +1,11 @@
 """Train the final models of a run: side by side where the processor has the cores for it.
 
-Two small trainings with half of the cores each are done sooner than one after the other with all
-cores, because threads of one training wait for each other.
+Two small trainings with half of the cores each may be done sooner than one after the other with all
+cores, because threads of one training wait for each other. No benchmark here has measured it.
 """
 
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +18,7 @@ import torch
 from loky import ProcessPoolExecutor
 
 from automoe.architecture.architecture import Architecture
+from automoe.parent_process import end_with
 from automoe.pipeline.finished import updates_of
 from automoe.pipeline.run_files import ARCHITECTURE
 from automoe.progress import OnProgress
@@ -31,7 +34,7 @@ from devices.linux.cores import usable_cores
 from devices.yaml_json import parse_json
 
 _LOOK_S = 0.5  # between two looks at the progress of the processes
-_SAVING_S = 10.0  # for the processes to save their checkpoints after an interruption
+_STOP = "stop"  # the file that asks the processes to save their checkpoints and to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +101,27 @@ def can_train_together(models: Sequence[FinalModel], *, jobs: int | None) -> boo
         models: The models of a run.
         jobs: The most processes that the user allows; None for one on each usable core.
     """
-    if sum(not model.is_trained for model in models) < 2 or jobs == 1:
+    n_left = sum(not model.is_trained for model in models)
+    return n_left > 1 and have_cores(len(models), jobs=jobs)
+
+
+def have_cores(n_models: int, *, jobs: int | None) -> bool:
+    """Return whether this machine trains models side by side.
+
+    Args:
+        n_models: The number of models.
+        jobs: The most processes that the user allows; None for one on each usable core.
+    """
+    if jobs == 1:
         return False
     state = processes()
     is_alone_on_cpu = state.num_processes == 1 and state.device.type == "cpu"
-    return is_alone_on_cpu and n_cores() >= len(models)
+    return is_alone_on_cpu and n_cores() >= n_models
+
+
+def threads_of_each(n_models: int) -> int:
+    """Return the threads of each of several models that are trained side by side."""
+    return max(1, n_cores() // n_models)
 
 
 def n_cores() -> int:
@@ -117,33 +136,47 @@ def train_together(
 
     Return None when a process died, such as without memory: then train them one after the other.
 
+    After an interruption each training saves a checkpoint of the update that it is at, however long
+    the update takes. A second interruption stops them at once.
+
     Raises:
         As `FinalModel.train`. The other trainings are stopped, and resume from their checkpoints.
     """
-    threads = max(1, n_cores() // len(models))
-    environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    executor = ProcessPoolExecutor(max_workers=len(models), env=environment)
+    threads = str(threads_of_each(len(models)))
+    environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    executor = ProcessPoolExecutor(
+        max_workers=len(models), env=environment, initializer=end_with, initargs=(os.getpid(),)
+    )
+    futures: list[Future[FinalWeights]] = []
     with TemporaryDirectory(prefix="automoe-training-") as folder:
         files = {model.name: Path(folder) / str(n) for n, model in enumerate(models)}
-        futures = [executor.submit(_trained, model, files[model.name]) for model in models]
         try:
+            futures.extend(executor.submit(_trained, each, files[each.name]) for each in models)
             _follow(futures, files, on_progress)
             trained = [future.result() for future in futures]
             return dict(zip(files, trained, strict=True))
         except BrokenProcessPool:
             return None
         except KeyboardInterrupt:
-            wait(futures, timeout=_SAVING_S)  # Ctrl-C reaches them as well
+            (Path(folder) / _STOP).touch()
+            wait(futures)
             raise
         finally:
             executor.shutdown(kill_workers=True)
 
 
 def _trained(model: FinalModel, file: Path) -> FinalWeights:
-    """Train a model in a process of its own, and write its progress into a file."""
+    """Train a model in a process of its own, and write its progress into a file.
+
+    The file `stop` beside it stands for a Ctrl-C, which need not reach this process.
+    """
 
     def write(done: int, total: int, note: str = "") -> None:
         file.write_text(f"{done} {total} {note}", encoding="utf-8")
+        # Python's own handler is back when a Ctrl-C has reached the training: it saves already.
+        is_waiting = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        if is_waiting and file.with_name(_STOP).exists():
+            signal.raise_signal(signal.SIGINT)
 
     return model.train(write)
 

@@ -5,13 +5,19 @@ from pathlib import Path
 from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.profiled_architectures import profiled_architectures
-from automoe.pipeline.run_files import LATENCY_LOG, PREDICTOR, RESULT, SEARCH_STATE, SUPERNET
+from automoe.pipeline.run_files import (
+    LATENCY_LOG,
+    MODELS,
+    PREDICTOR,
+    RESULT,
+    SEARCH_STATE,
+    SUPERNET,
+    WINNER,
+)
 from automoe.search.state import begun_generations
 from automoe.training import updates_done
 from automoe.training.supernet_run import FINAL_WEIGHTS
 from profilers import read_log
-
-MODELS = ("winner", "baseline")
 
 
 def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, int]]:
@@ -27,7 +33,7 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
     n_evaluated, n_evaluations = (
         min(search.evaluations(n), space.count) for n in (n_generations, search.generations)
     )
-    is_verified = (folder / MODELS[0]).exists()
+    is_verified = (folder / WINNER).exists()
     return {
         "profile": n_profiled(config, space),
         "fit": (int((folder / PREDICTOR).exists()), 1),

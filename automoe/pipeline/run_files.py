@@ -7,4 +7,5 @@ SUPERNET = "supernet"
 SEARCH_STATE = "search.jsonl"
 VERIFICATION = "verification.csv"
 RESULT = "result.json"
+WINNER, BASELINE = MODELS = "winner", "baseline"  # folders of the final models
 ARCHITECTURE = "architecture.json"  # in the folder of a final model

@@ -24,12 +24,14 @@ from automoe.pipeline.finished import n_profiled
 from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.reporting import draw_report, keep_candidates
 from automoe.pipeline.run_files import (
+    BASELINE,
     LATENCY_LOG,
     PREDICTOR,
     RESULT,
     SEARCH_STATE,
     SUPERNET,
     VERIFICATION,
+    WINNER,
 )
 from automoe.progress import StageReporter, no_progress
 from automoe.report import headline_of
@@ -148,12 +150,12 @@ class _Run:
         )
         self._train()
         searched, result = self._search(request, preflight)
-        models = {"winner": searched.verification.winner.architecture, "baseline": self.baseline}
+        models = {WINNER: searched.verification.winner.architecture, BASELINE: self.baseline}
         self._finetune(models)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
-        result |= _quality(scores["winner"])
-        result["expert_load"] = scores["winner"].get("expert_load", {})
-        result["baseline"] = {**self._baseline(searched), **_quality(scores["baseline"])}
+        result |= _quality(scores[WINNER])
+        result["expert_load"] = scores[WINNER].get("expert_load", {})
+        result["baseline"] = {**self._baseline(searched), **_quality(scores[BASELINE])}
         write_json(self.folder / RESULT, result)
         path = self.folder / "report.html"
         with self.stage("Report") as on_progress:

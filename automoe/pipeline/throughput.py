@@ -82,15 +82,11 @@ def seconds_per_token(config: TransformerConfig, space: SearchSpace, subnet: Arc
     """
     model = Transformer(config, seed=0).eval()
     batch = made_up_batch(space, MADE_UP_TOKENS)
-    before = torch.get_num_threads()
     seconds: list[float] = []
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         for _ in range(2):
             with _timed(seconds):
                 validation_loss(model, [batch], subnet)
-    finally:
-        torch.set_num_threads(before)
     return seconds[-1] / batch.n_tokens
 
 
@@ -133,6 +129,17 @@ def made_up_batch(space: SearchSpace, max_tokens: int) -> Batch:
     pair = Pair((*[piece] * (src_len - 1), EOS), (piece,) * tgt_len)
     n_pairs = max(1, max_tokens // length)
     return next(evaluation_batches([pair] * n_pairs, max_tokens=n_pairs * length))
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let torch use so many threads for as long as the `with` block lasts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -140,7 +140,7 @@ class Bench:
     @property
     def deletion(self) -> str:
         """The command that deletes the measurements, so that they are made again."""
-        return f"rm {shlex.quote(str(self.log.with_suffix('')))}*"
+        return deletion_of(self.log)
 
     def _measure(
         self,
@@ -212,6 +212,11 @@ class Bench:
             )
         flags = tuple(flag for flag in row["flags"].split(";") if flag)
         return Measured(latency_ms, low_ms, high_ms, raw_ms, flags)
+
+
+def deletion_of(log: Path) -> str:
+    """Return the command that deletes a log of candidates and the files beside it."""
+    return f"rm {shlex.quote(str(log.with_suffix('')))}*"
 
 
 def _rows(log: Path) -> list[dict[str, str]]:

@@ -39,7 +39,7 @@ def printed(result: dict[str, Any], folder: Path, **search: float) -> str:
         }
     )
     files = config.folder / "result.json", config.folder / "report.html"
-    return "\n".join(summary_of(RunSummary(result, *files), config))
+    return "\n".join(summary_of(RunSummary(result, *files), config, folder / "my config.yaml"))
 
 
 def test_it_says_what_was_searched_and_what_came_out(
@@ -107,11 +107,22 @@ def test_every_command_that_it_names_is_one(
     assert [words[0] for words in calls[:3]] == ["translate", "search", "devices"]
     assert (["doctor", "--device", "cpu"] in calls) is not is_certified
     assert ("a run/verification'*" in text) is not is_certified
+    assert (["run", f"{tmp_path}/my config.yaml"] == calls[-1]) is not is_certified
     (first,) = [shlex.split(line) for line in lines if "translate" in line]
     assert first[:3] == ["echo", "The house is red.", "|"]
     search = dict(zip(calls[1][1::2], calls[1][2::2], strict=True))
     lowest_ms = result["feasibility"]["smallest"]["upper_ms"]
     assert lowest_ms < float(search["--budget-ms"]) < result["budget_ms"]
+
+
+def test_a_command_that_the_reason_names_is_not_printed_again(
+    result: dict[str, Any], tmp_path: Path
+) -> None:
+    deletion = f"rm '{tmp_path}/a run/verification'*"
+    reason = f"none fits; end those programs, then measure again: {deletion}"
+    text = printed(result | {"certified": False, "reason": reason}, tmp_path)
+    assert text.count("rm ") == 1
+    assert "measure once more, after the 'rm' that is named above:\n" in text
 
 
 def test_the_program_is_named_as_the_shell_finds_it(

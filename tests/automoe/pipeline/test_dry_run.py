@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 from support.small_text import small_space, write_corpus
+from torch import get_num_threads
 
 from automoe.cli.main import main
 from automoe.pipeline import ConfigError, RunConfig
@@ -58,6 +59,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "seconds_per_update", lambda *_: 2.0)
     monkeypatch.setattr(plan_module, "seconds_per_token", lambda *_: 0.01)
     monkeypatch.setattr(plan_module, "default_jobs", lambda *_: 2)
+    monkeypatch.setattr(plan_module, "have_cores", lambda *_, **__: False)
 
 
 def changed(config: Path, **changes: Any) -> RunConfig:
@@ -94,6 +96,26 @@ def test_estimates_are_what_is_left_times_what_each_takes(config: Path, timed: N
     whole = plan_run(RunConfig.load(config))
     assert whole.total_s == pytest.approx(sum(s for s in found.values() if s is not None))
     assert whole.missing == ()
+
+
+def test_of_two_trainings_at_the_same_time_the_longer_one_counts(
+    config: Path, timed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = RunConfig.load(config)
+    apart = plan_run(loaded)
+    n_threads = []
+    monkeypatch.setattr(plan_module, "have_cores", lambda *_, jobs: jobs is None)
+    monkeypatch.setattr(plan_module, "threads_of_each", lambda n: 3 // n)
+    monkeypatch.setattr(
+        plan_module, "seconds_per_update", lambda *_: n_threads.append(get_num_threads()) or 2.0
+    )
+    together = plan_run(loaded)
+    assert n_threads[-1] == 1
+    assert together.total_s == pytest.approx(apart.total_s - 12 * 2.0)
+    bases = [stage.basis for stage in together.stages if stage.stage.startswith("finetune")]
+    assert all(basis.endswith("; both at the same time") for basis in bases)
+    one_by_one = plan_run(changed(config, search={"jobs": 1}))
+    assert one_by_one.together == ()
 
 
 def test_processes_and_halvings_shorten_the_search(config: Path, timed: None) -> None:

@@ -1,9 +1,14 @@
 """Two final models, trained in a process each and one after the other."""
 
 import os
+import signal
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +24,8 @@ from automoe.pipeline.final_models import (
 )
 from automoe.progress import OnProgress, no_progress
 from automoe.text import CorpusError
-from automoe.training import ONNX, TrainingSettings, train_supernet
+from automoe.training import ONNX, TrainingSettings, train_supernet, updates_done
+from automoe.training.interruption import waiting_interruption
 from automoe.training.kept_weights import FinalWeights
 from automoe.training.model_folder import WEIGHTS
 
@@ -27,9 +33,8 @@ UPDATES = 4
 
 
 def settings(**changes: object) -> TrainingSettings:
-    return TrainingSettings.of(
-        updates=UPDATES, max_tokens=200, max_sentence=40, warmup_updates=1, **changes
-    )
+    of_all = {"updates": UPDATES, "max_tokens": 200, "max_sentence": 40, "warmup_updates": 1}
+    return TrainingSettings.of(**{**of_all, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "supernet"
 
 
-def two_models(supernet: Path, folder: Path) -> list[FinalModel]:
+def two_models(supernet: Path, folder: Path, **changes: object) -> list[FinalModel]:
     space = small_space()
     architectures = {"winner": space.smallest(), "baseline": space.largest(experts=1)}
     return [
@@ -48,7 +53,7 @@ def two_models(supernet: Path, folder: Path) -> list[FinalModel]:
             name=name,
             architecture=architecture,
             corpus=write_corpus(supernet.parent / "text"),
-            settings=settings(),
+            settings=settings(**changes),
             supernet=supernet,
             folder=folder / name,
         )
@@ -110,6 +115,75 @@ def test_a_process_that_dies_is_told_to_the_caller(supernet: Path, tmp_path: Pat
     model = two_models(supernet, tmp_path)[0]
     fields = {name: getattr(model, name) for name in FinalModel.__slots__}
     assert train_together([Dying(**fields), model], no_progress) is None
+
+
+LONG = {"updates": 10**6, "save_every": 10**6, "validate_every": 10**6}
+
+
+@pytest.mark.slow
+def test_an_interruption_that_reaches_no_other_process_saves_their_checkpoints(
+    supernet: Path, tmp_path: Path
+) -> None:
+    models = two_models(supernet, tmp_path, **LONG)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_together(models, interrupt)
+    assert [0 < updates_done(model.folder) < 10**6 for model in models] == [True, True]
+
+
+@pytest.mark.parametrize("is_told_by_a_signal", [True, False])
+def test_a_training_is_interrupted_once(tmp_path: Path, is_told_by_a_signal: bool) -> None:
+    told = []
+
+    def train(on_progress: OnProgress) -> None:
+        with waiting_interruption(is_alone=True) as interruption:
+            if is_told_by_a_signal:  # as by a Ctrl-C, which reaches every process of a terminal
+                signal.raise_signal(signal.SIGINT)
+            for done in range(3):
+                on_progress(done, 3)  # a second interruption would raise KeyboardInterrupt
+                told.append(interruption.is_asked_for)
+                (tmp_path / "stop").touch()
+
+    final_models._trained(SimpleNamespace(train=train), tmp_path / "0")  # type: ignore[arg-type]
+    assert told == [is_told_by_a_signal, True, True]
+
+
+def children_of(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.slow
+def test_the_processes_end_when_their_parent_is_killed(supernet: Path, tmp_path: Path) -> None:
+    models = two_models(supernet, tmp_path, **LONG)
+    models[1] = two_models(supernet, tmp_path)[1]  # its process is idle soon
+    parent = get_context("spawn").Process(target=train_together, args=(models, no_progress))
+    parent.start()
+    assert parent.pid is not None
+    while not (models[0].folder / "training.lock").exists() or not models[1].is_trained:
+        assert parent.is_alive()
+        time.sleep(0.05)
+    left = children_of(parent.pid)
+    assert len(left) >= 2
+    parent.kill()
+    parent.join()
+    try:
+        deadline = time.monotonic() + 30  # on a busy machine
+        while any(map(is_running, left)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(map(is_running, left))
+    finally:
+        for pid in filter(is_running, left):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_two_models_are_trained_together_where_each_has_a_core(

@@ -8,7 +8,6 @@ Nothing is published and no tag is made: the last lines say what to type for tha
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,9 +68,8 @@ def check_citation() -> None:
 def check_citation_format() -> None:
     """The citation is valid CFF, by cffconvert, which is installed for that alone."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [f"{folder}/bin/pip", "install", "--quiet", _CITATION_CHECKER]
-        subprocess.run(pip, check=True, capture_output=True)
+        _run(sys.executable, "-m", "venv", folder)
+        _run(f"{folder}/bin/pip", "install", "--quiet", _CITATION_CHECKER)
         _run(f"{folder}/bin/cffconvert", "--validate", "-i", "CITATION.cff")
 
 
@@ -141,15 +139,22 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def _git(*words: str) -> str:
-    git = shutil.which("git") or "git"
-    command = [git, "-C", str(ROOT), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return _run("git", *words).strip()
 
 
-def _run(*command: str, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+def _run(*command: str, environment: dict[str, str] | None = None) -> str:
+    """Run a command in the project, and return what it prints.
+
+    Raises:
+        StepError: It failed or is not there. The message has its last lines.
+    """
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    except OSError as error:
+        raise StepError(f"{command[0]} cannot be run: {error.strerror}") from None
     if done.returncode:
         raise StepError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-1500:]}")
+    return done.stdout
 
 
 def main() -> int:

@@ -19,8 +19,9 @@ PAGE = HERE / "licences.md"
 _INTRODUCTION = """# Licences of the dependencies
 
 The toolkit is under the MIT licence. `pip install .` brings what follows; nothing of it is copied
-into the wheel. The corpus in `automoe/text/en_de_small` has its own licence. A CUDA build of torch
-brings packages of NVIDIA under NVIDIA's licence, too; here it was a CPU build, on Linux, x86-64.
+into the wheel. The corpus in `automoe/text/en_de_small` has its own licence. The sdist also holds
+the corpus in `examples/en-de-office`, which is under MPL-2.0. A CUDA build of torch brings packages
+of NVIDIA under NVIDIA's licence, too; here it was a CPU build, on Linux, x86-64.
 `python docs/write_licences.py` writes this page from the metadata of the installed packages.
 """
 _BY_CLASSIFIER = {

@@ -14,6 +14,7 @@ from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
 from automoe.cli.outputs import require_there, require_writable
 from automoe.cli.predicting import left_out_lines
+from devices.opening import resolve_host
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
@@ -156,10 +157,12 @@ def share(
     *,
     options: ShareOptions,
 ) -> None:
-    """Write a log without names of hosts and people, paths and serial numbers, to share it.
+    """Write a log without what it recognises as a name of a host or a person, to share it.
 
-    It is one JSON file with a description of the device, which all commands read as a log. What
-    cannot be made anonymous is refused. Read the texts that the command prints before you share.
+    It is one JSON file with a description of the device, which all commands read as a log. Paths,
+    addresses, names of hosts and serial numbers are recognised by their form and refused. So are
+    the names of this machine, of its user and of --host. Other names stay: read the texts that the
+    command prints before you share. --drop model also takes the model's name out of the points.
     """
     require_there(log, _NO_LOG)
     require_writable(options.out, log)
@@ -167,14 +170,16 @@ def share(
 
     rows = read_log(log)
     device = _device_of(rows[0], options.host) if rows else None
-    shared = share_log(log, device=device, drop=options.drop)
+    host = options.host
+    destinations = () if host is None else (host, resolve_host(host).destination)
+    shared = share_log(log, device=device, drop=options.drop, destinations=destinations)
     shared.write(options.out)
     if options.as_json:
         print_json({"out": str(options.out), **shared.shown()})
         return
     print(f"{options.out}: {len(shared.rows)} rows")
     print_fields({x: y for x, y in shared.shown().items() if y and x != "rows"})
-    say("Read these texts before you share the file: a name may be left that is one plain word.")
+    say("Read these texts before you share the file: names that have no known form may be left.")
 
 
 def _device_of(row: "Mapping[str, str]", host: str | None) -> "DeviceInfo | None":

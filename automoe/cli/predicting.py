@@ -208,14 +208,14 @@ def _holds_architectures(table: Path) -> bool:
         return re.search(rb'"encoder"\s*:\s*\{', file.read(_START)) is not None
 
 
-def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | int]:
+def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dict[str, str | float]:
     """Return the costs that need no measurement."""
     cost = workload.cost(architecture)
     return {
         "id": architecture.id,
         "params": cost.params,
-        "active_params": round(cost.active_params),  # a mean over experts
-        "flops": round(cost.flops),
+        "active_params": round(cost.active_params, 1),  # means over experts
+        "flops": round(cost.flops, 1),
         "weight_bytes": cost.weight_bytes,
     }
 

@@ -81,7 +81,9 @@ def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -
 
     text = chosen_text(model, options).split(options.split)  # type: ignore[arg-type]
     with progress_bar("Evaluate") as on_progress:
-        evaluation = score(translator, text, on_progress=on_progress).to_dict()
+        scores = score(translator, text, on_progress=on_progress).to_dict()
+    of = translator.bundle.config.architecture.id
+    evaluation = {"architecture_id": of, "split": options.split, **scores}
     if options.as_json:
         print_json(evaluation)
     else:

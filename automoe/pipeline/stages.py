@@ -289,7 +289,7 @@ class _Run:
                     self.corpus,
                     max_sentence=self.config.finetune.max_sentence,
                 )
-                content = {"architecture_id": architecture.id, **score.to_dict()}
+                content = {"architecture_id": architecture.id, "split": "test", **score.to_dict()}
                 write_json(path, {**content, "expert_load": load})
         return _read(path)
 

@@ -148,10 +148,11 @@ def _head(facts: ModelFacts, name: str) -> str:
     if facts.languages is not None:
         lines += ["language:", *(f"- {_quoted(language)}" for language in facts.languages)]
     lines += ["tags:", *(f"- {tag}" for tag in _TAGS)]
-    if facts.evaluation is not None:
+    if facts.evaluation is not None and "split" in facts.evaluation:
+        dataset = _quoted(f"{facts.evaluation['split']} split")
         lines += [
             *("model-index:", f"- name: {_quoted(name)}", "  results:"),
-            *("  - task: {type: translation}", "    dataset: {name: test split, type: text}"),
+            *("  - task: {type: translation}", f"    dataset: {{name: {dataset}, type: text}}"),
             f"    metrics: [{{type: bleu, value: {float(facts.evaluation['bleu']):.1f}}}]",
         ]
     return "\n".join(lines)
@@ -210,4 +211,5 @@ def _quality(evaluation: Mapping[str, Any] | None) -> dict[str, str]:
     if evaluation is None:
         return {"BLEU": "not known here"}
     n, signature = int(evaluation["n_sentences"]), evaluation["bleu_signature"]
-    return {"BLEU": f"{float(evaluation['bleu']):.1f} on {n} sentences (`{signature}`)"}
+    of = f" of the {evaluation['split']} split" if "split" in evaluation else ""
+    return {"BLEU": f"{float(evaluation['bleu']):.1f} on {n} sentences{of} (`{signature}`)"}

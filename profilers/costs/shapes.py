@@ -47,7 +47,12 @@ from profilers.costs.values import (
 )
 from profilers.workload.from_onnx import load_onnx
 from profilers.workload.runtime import newest_opset
-from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS, captured_names, has_bodies
+from profilers.workload.subgraphs import (
+    MAX_KNOWN_ELEMENTS,
+    captured_names,
+    has_bodies,
+    needed_nodes,
+)
 
 _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
@@ -91,6 +96,7 @@ class OpenedGraph:
             for weight in graph.sparse_initializer
         }
         self.inputs = tuple(x.name for x in graph.input if x.name not in self.weights)
+        self._needed = needed_nodes(graph)
         self._declared = {
             value.name: value.type.tensor_type
             for value in (*graph.input, *graph.value_info, *graph.output)
@@ -110,7 +116,9 @@ class OpenedGraph:
     def shaped_nodes(
         self, inputs: Mapping[str, Value], segment_rows: SegmentRows
     ) -> list[ShapedNode]:
-        """Return every node with its shapes.
+        """Return every node that a runtime runs, with its shapes.
+
+        A node that no output of the graph needs is left out, as every runtime does.
 
         Args:
             inputs: The value of each input of the graph, by name.
@@ -142,7 +150,8 @@ class OpenedGraph:
                     )
                 node = self._seen[key]
             known.update(zip(proto.output, node.outputs, strict=True))
-            nodes.append(node)
+            if index in self._needed:
+                nodes.append(node)
         return nodes
 
     def _followed(

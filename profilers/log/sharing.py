@@ -17,7 +17,7 @@ from devices.spec import SIMULATED, DeviceInfo
 from devices.yaml_json import parse_json
 from profilers.log.any_log import number
 from profilers.log.conditions import DETAILS, ONE_PER_LOG
-from profilers.log.identities import identity_in
+from profilers.log.identities import Kind, identity_in, names_here
 from profilers.log.latency_log import read_log
 from profilers.log.rows import (
     METER_COLUMNS,
@@ -41,7 +41,10 @@ _NUMBERS: Final = frozenset(
 )
 _VERSIONS: Final = frozenset({"runtime", "runtime_version"})
 _PRODUCTS: Final = frozenset({"device", "device_model", "power_mode", "energy_meter", "space"})
-_SHOWN: Final = ("runtime", "space", "workload", "model")
+_SHOWN: Final = ("runtime", "space", "workload", "model", "energy_meter")
+# `automoe profile --model` names a point after the model's file and content: stem-digest sizes.
+_POINTS: Final = ("point_id", "sentinel")
+_NAMELESS: Final = re.compile(r"(?:(.*)-)?[0-9a-f]{12}(?: .*)?")
 _AGAIN: Final = "Make it with `automoe log share`."
 _KERNEL: Final = re.compile(r"[A-Za-z]+(?: \d+(?:\.\d+)*)?")
 
@@ -110,10 +113,10 @@ class SharedDevice:
     def computed_fingerprint(self) -> str:
         """Return the fingerprint of the other fields."""
         stable = {x: y for x, y in asdict(self).items() if x not in ("fingerprint", "power_mode")}
-        return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:12]
+        return _digest(json.dumps(stable, sort_keys=True))
 
-    def require_anonymous(self) -> None:
-        """Check that no field tells whose machine it is.
+    def require_anonymous(self, names: Collection[Kind]) -> None:
+        """Check that no field tells whose machine it is, by its form or one of these names.
 
         Raises:
             LogError: A field does. The message names it.
@@ -122,7 +125,7 @@ class SharedDevice:
         texts |= {f"traits: {name}": f"{name} {text}" for name, text in (self.traits or {}).items()}
         for name, text in texts.items():
             is_product = not name.startswith(("traits", "fingerprint"))
-            what = identity_in(str(text), is_version=not is_product, is_name=is_product)
+            what = identity_in(str(text), names, is_version=not is_product, is_name=is_product)
             if what is not None:
                 raise LogError(
                     f"The device's {name} must tell nothing about you, and {text!r:.60} holds "
@@ -148,8 +151,14 @@ class SharedLog(Shown):
     rows: Annotated[tuple[dict[str, str | int | float], ...], Field(min_length=1)]
 
     def texts(self) -> dict[str, tuple[str, ...]]:
-        """Return the texts in which a name may hide that nobody can recognise, by column."""
+        """Return the texts in which a name may hide that nobody can recognise, by column.
+
+        Of the points it is the part before the digest. The names of other columns are texts, too.
+        """
         given = {name: dict.fromkeys(str(x.get(name, "")) for x in self.rows) for name in _SHOWN}
+        points = (str(row[name]) for row in self.rows for name in _POINTS)
+        given["points"] = dict.fromkeys(_NAMELESS.sub(r"\1", point) for point in points)
+        given["columns"] = dict.fromkeys(x for x in self.rows[0] if x not in _TEXTS | _NUMBERS)
         return {name: tuple(filter(None, values)) for name, values in given.items() if any(values)}
 
     def shown(self) -> dict[str, object]:
@@ -161,23 +170,25 @@ class SharedLog(Shown):
         """Write the file. An old one is replaced as a whole or not at all."""
         write_json(path, asdict(self), indent=1)
 
-    def require_anonymous(self) -> None:
+    def require_anonymous(self, destinations: Collection[str] = ()) -> None:
         """Check that no cell tells whose machine it is.
+
+        Args:
+            destinations: Machines whose names must not be there either: ``alice@board``.
 
         Raises:
             LogError: A cell may. The message names the row, the column and the remedy.
         """
-        self.device.require_anonymous()
+        names = names_here(destinations)
+        self.device.require_anonymous(names)
         for place, row in enumerate(self.rows, start=1):
             for column, cell in row.items():
-                if (why := _objection(column, str(cell))) is not None:
+                if (why := _objection(column, str(cell), names)) is not None:
+                    dropped = "model" if column in _POINTS and "model" in row else column
+                    remedy = f"Leave the column out with --drop {dropped}."
                     raise LogError(
                         f"Row {place}, column '{column}': {why}. "
-                        + (
-                            "Correct the log."
-                            if column in REQUIRED_COLUMNS
-                            else f"Leave the column out with --drop {column}."
-                        )
+                        f"{'Correct the log.' if dropped in REQUIRED_COLUMNS else remedy}"
                     )
 
 
@@ -185,7 +196,11 @@ _SHARED: Final = TypeAdapter(SharedLog)
 
 
 def share_log(
-    path: Path, *, device: DeviceInfo | None = None, drop: Collection[str] = ()
+    path: Path,
+    *,
+    device: DeviceInfo | None = None,
+    drop: Collection[str] = (),
+    destinations: Collection[str] = (),
 ) -> SharedLog:
     """Return a log without what tells whose machine it is. Nothing is written.
 
@@ -194,11 +209,13 @@ def share_log(
     Args:
         path: A log of ``automoe profile``.
         device: The machine that was measured, for its description; None when it is not at hand.
-        drop: Columns to leave out.
+        drop: Columns to leave out. Without ``model``, points have digests for names.
+        destinations: Machines whose names must not be there either: ``alice@board``.
 
     Raises:
         LogError: It is not such a log, it has no row, a column to leave out is needed or not
-            there, the machine is another one, or a cell may tell whose machine it is.
+            there, the machine is another one, its times are computed, or a cell may tell whose
+            machine it is.
     """
     if path.is_file() and FORMAT.encode() in path.read_bytes():
         raise LogError(f"{path} is a shared log already. Give it to others as it is.")
@@ -214,6 +231,9 @@ def share_log(
             f"The machine that you name has {device.fingerprint} now; name the other one, or none."
         )
     description = SharedDevice.of(rows[0], device)
+    _require_measured(description, path)
+    if "model" in drop:
+        rows = [row | {name: _digest(row[name]) for name in _POINTS} for row in rows]
     kept = [name for name in rows[0] if name not in drop]
     shared = SharedLog(
         format=FORMAT,
@@ -225,7 +245,7 @@ def share_log(
             for row in rows
         ),
     )
-    shared.require_anonymous()
+    shared.require_anonymous(destinations)
     return shared
 
 
@@ -259,8 +279,7 @@ def _require_consistent(shared: SharedLog, path: Path) -> None:
         LogError: They are not.
     """
     device = shared.device
-    if SIMULATED in (device.name, device.kind):
-        raise LogError(f"{path} holds computed times. Share what was measured.")
+    _require_measured(device, path)
     if device.fingerprint != (computed := device.computed_fingerprint()):
         raise LogError(
             f"{path}: 'fingerprint' must be that of the description, {computed}. "
@@ -275,16 +294,31 @@ def _require_consistent(shared: SharedLog, path: Path) -> None:
             raise LogError(f"{path}, row {place}: {what} must be as described above. {_AGAIN}")
 
 
+def _require_measured(device: SharedDevice, path: Path) -> None:
+    """Check that the times are not computed.
+
+    Raises:
+        LogError: They are.
+    """
+    if SIMULATED in (device.name, device.kind):
+        raise LogError(f"{path} holds computed times. Share what was measured.")
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON schema of a shared log."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_SHARED.json_schema()}
 
 
-def _objection(column: str, cell: str) -> str | None:
+def _digest(text: str) -> str:
+    """Return twelve hexadecimal digits for a text, and nothing for none."""
+    return text and hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _objection(column: str, cell: str, names: Collection[Kind]) -> str | None:
     """Return why a cell must not be shared; None when it may."""
     is_number = column in _NUMBERS or column.startswith("feature_")
     is_number = is_number or (column.endswith("_ms") and column not in _TEXTS)
-    if is_number and (what := identity_in(column)) is not None:
+    if is_number and (what := identity_in(column, names)) is not None:
         return f"its name holds {what}"
     if is_number:
         if cell in ("", "nan") or not isnan(number(cell)):
@@ -292,7 +326,8 @@ def _objection(column: str, cell: str) -> str | None:
         return f"{cell!r:.60} must be a number to be shared"
     if column not in _TEXTS:
         return "`automoe profile` writes no such column, so nobody knows what it tells about you"
-    what = identity_in(cell, is_version=column in _VERSIONS, is_name=column in _PRODUCTS)
+    is_version, is_name = column in _VERSIONS, column in _PRODUCTS
+    what = identity_in(cell, names, is_version=is_version, is_name=is_name)
     return None if what is None else f"{cell!r:.60} holds {what}"
 
 

@@ -39,6 +39,18 @@ def captured_names(node: NodeProto) -> Iterator[str]:
         yield from (value.name for value in body.output)
 
 
+def needed_nodes(graph: GraphProto) -> frozenset[int]:
+    """Return the places of the nodes that make an output of the graph, in however many steps."""
+    needed = {value.name for value in graph.output}
+    places = []
+    for place in reversed(range(len(graph.node))):
+        node = graph.node[place]
+        if not needed.isdisjoint(filter(None, node.output)):
+            places.append(place)
+            needed.update(node.input, captured_names(node))
+    return frozenset(places)
+
+
 def all_graphs(graph: GraphProto) -> Iterator[GraphProto]:
     """Yield a graph and all bodies in it."""
     yield graph

@@ -25,6 +25,14 @@ def test_every_package_has_a_licence_on_the_page() -> None:
     assert [x for x in listed.values() if re.search(r"\bA?GPL", x)] == []
 
 
+def test_every_corpus_is_on_the_page() -> None:
+    texts = {path.parent.relative_to(ROOT) for path in ROOT.glob("[ae]*/**/train.de*")}
+    assert len(texts) == 2
+    assert [path for path in texts if f"`{path}`" not in PAGE] == []
+    assert (ROOT / "examples/en-de-office/LICENSE-MPL-2.0.txt").is_file()
+    assert "`examples/en-de-office`, which is under MPL-2.0" in PAGE
+
+
 def test_what_a_package_brings_is_followed() -> None:
     assert {"scikit-learn", "joblib", "threadpoolctl"} <= write_licences.brought_by(["skops"])
     assert write_licences.brought_by(["no-such-package"]) == set()

@@ -81,6 +81,32 @@ def test_all_steps_are_walked_even_when_one_fails(
     assert 'git tag -a "v0.2.0"' in told
 
 
+def test_without_git_and_network_the_other_steps_are_walked(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = project / "python"  # it makes an environment whose pip finds nothing
+    python.write_text(
+        '#!/bin/sh\nmkdir -p "$3/bin"\n'
+        'printf "#!/bin/sh\\necho No matching distribution; exit 1" > "$3/bin/pip"\n'
+        'chmod +x "$3/bin/pip"\n'
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(release_check.sys, "executable", str(python))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    steps = (release_check.check_work_tree, release_check.check_citation_format)
+    monkeypatch.setattr(release_check, "STEPS", (*steps, release_check.check_changelog))
+    assert release_check.main() == 1
+    told = capsys.readouterr().out
+    assert "TO DO All work is committed" in told
+    assert "not a git repository" in told
+    assert "TO DO The citation is valid CFF" in told
+    assert "No matching distribution" in told
+    assert "ok    The changelog has" in told
+    monkeypatch.setenv("PATH", str(project))
+    assert release_check.main() == 1
+    assert "git cannot be run: No such file or directory" in capsys.readouterr().out
+
+
 def test_the_classifiers_begin_with_the_required_python() -> None:
     release_check.check_classifiers()
 

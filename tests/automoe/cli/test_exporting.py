@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from support.small_text import small_space, write_corpus
@@ -154,9 +155,34 @@ def test_a_model_is_written_for_a_hub(capsys: Capture, folder: Path, tmp_path: P
     assert "before you publish: the training text and the licence" in capsys.readouterr().err
     card = (out / "README.md").read_text()
     assert '- "en"\n- "de"' in card
-    assert not any(str(folder).encode() in file.read_bytes() for file in out.glob("*.*"))
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert out / "onnx/bundle.json" in files
+    assert not any(str(folder).encode() in file.read_bytes() for file in files)
     assert main(["export", str(path), "-o", str(out), *flags[:-1], "huggingface", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["architecture_id"] == SPACE.smallest().id
+
+
+def test_a_card_has_the_score_of_this_model_and_its_split(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    path, model = write(tmp_path / "a.json", SPACE.smallest()), tmp_path / "model"
+    copytree(folder / "alone", model)
+    flags = ["--checkpoint", str(model), "--format", "huggingface", "-o"]
+    assert main(["export", str(path), *flags, str(tmp_path / "hub")]) == 0
+    copytree(tmp_path / "hub/onnx", model / "onnx")
+    text = ["--data", str(folder / "text"), "--split", "valid", "--beam", "1", "--json"]
+    capsys.readouterr()
+    assert main(["evaluate", str(model), *text]) == 0
+    evaluation = json.loads(capsys.readouterr().out)
+    assert (evaluation["split"], evaluation["architecture_id"]) == ("valid", SPACE.smallest().id)
+    write(model / "evaluation.json", evaluation)
+    assert main(["export", str(path), *flags, str(tmp_path / "again")]) == 0
+    assert (
+        'dataset: {name: "valid split", type: text}' in (tmp_path / "again/README.md").read_text()
+    )
+    write(model / "evaluation.json", evaluation | {"architecture_id": SPACE.largest().id})
+    assert main(["export", str(path), *flags, str(tmp_path / "third")]) == 2
+    assert f"The evaluation is of architecture {SPACE.largest().id}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("more", [["--precision", "fp16"], ["--vocab-size", "40"]])

@@ -221,3 +221,18 @@ def test_what_cannot_be_shared_is_refused_in_one_line(capsys: Capture, tmp_path:
     assert not (tmp_path / "shared.json").exists()
     assert main([*command, "--drop", "note"]) == 0
     assert "alice" not in (tmp_path / "shared.json").read_text()
+
+
+def test_the_names_of_the_host_are_looked_for(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automoe.cli.log._device_of", lambda _row, _host: None)
+    log = LatencyLog(tmp_path / "a.csv")
+    log.append(made_up("p", columns={"space": "of-Hedwig"}))
+    command = ["log", "share", str(log.path), "-o", str(tmp_path / "shared.json"), "--host"]
+    assert main([*command, "alice@hedwig"]) == 2
+    assert "'of-Hedwig' holds a name in your --host" in capsys.readouterr().err
+    (tmp_path / "devices.yaml").write_text("board: {host: alice@hedwig}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "board"]) == 2
+    assert main([*command, "ben@errol"]) == 0

@@ -74,6 +74,8 @@ def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(
     folder = config.parent / "run"
     result = json.loads((folder / "result.json").read_text())
     assert result["certified"] is True
+    evaluations = [json.loads(path.read_text()) for path in folder.glob("*/evaluation.json")]
+    assert [evaluation["split"] for evaluation in evaluations] == ["test", "test"]
     assert printed.out.startswith("Certified")  # with flags on a busy machine
     for what in ("supernet", "winner", "baseline"):
         assert f"The weights of the {what} are those of update" in printed.err

@@ -92,4 +92,4 @@ def test_a_model_tells_what_it_is_in_a_few_lines(folder: Path) -> None:
     n_weights = sum(each.numel() for each in TrainedModel.load(folder).model.parameters())
     assert told.splitlines()[0] == "TrainedModel"
     assert f"{n_weights / 1e6:.2f} million" in told
-    assert len(told.splitlines()) == 5
+    assert len(told.splitlines()) == 6

@@ -50,7 +50,12 @@ def test_a_published_model_comes_back(trained: TrainedModel, tmp_path: Path) -> 
 
 
 def test_the_card_says_what_is_known(trained: TrainedModel) -> None:
-    evaluation = {"bleu": 11.249, "bleu_signature": SIGNATURE, "n_sentences": 1318}
+    evaluation = {
+        "bleu": 11.249,
+        "bleu_signature": SIGNATURE,
+        "n_sentences": 1318,
+        "split": "valid",
+    }
     facts = ModelFacts(languages=("en", "no"), result=result_of(trained), evaluation=evaluation)
     card = model_card(trained, facts, name="my-model")
     _, head, text = card.split("---\n", 2)
@@ -59,9 +64,12 @@ def test_the_card_says_what_is_known(trained: TrainedModel) -> None:
     assert described["pipeline_tag"] == "translation"
     (measured,) = described["model-index"][0]["results"]
     assert measured["metrics"] == [{"type": "bleu", "value": 11.2}]
+    assert measured["dataset"] == {"name": "valid split", "type": "text"}
     (row,) = re.findall(r"^\| BLEU .*$", text, flags=re.M)
     assert len(re.findall(r"(?<!\\)\|", row)) == 3  # two cells
-    assert row.replace("\\|", "|") == f"| BLEU | 11.2 on 1318 sentences (`{SIGNATURE}`) |"
+    assert row.replace("\\|", "|") == (
+        f"| BLEU | 11.2 on 1318 sentences of the valid split (`{SIGNATURE}`) |"
+    )
     assert "1.796 ms (95 % interval 1.789 to 1.807), certified within 2.2 ms" in text
     assert "SIMULATED roofline" in text
     n_weights = sum(weight.numel() for weight in trained.model.parameters())
@@ -75,6 +83,14 @@ def test_the_card_says_what_is_unknown(trained: TrainedModel) -> None:
     assert "| BLEU | not known here |" in card
     assert "language:" not in card
     assert "model-index" not in card
+
+
+def test_a_score_on_an_unknown_split_is_not_claimed_for_one(trained: TrainedModel) -> None:
+    evaluation = {"bleu": 11.249, "bleu_signature": "s", "n_sentences": 1318}
+    card = model_card(trained, ModelFacts(evaluation=evaluation), name="my-model")
+    assert "| BLEU | 11.2 on 1318 sentences (`s`) |" in card
+    assert "model-index" not in card
+    assert " split" not in card
 
 
 def test_what_was_only_predicted_is_not_called_measured(trained: TrainedModel) -> None:

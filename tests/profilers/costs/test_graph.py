@@ -231,6 +231,23 @@ def test_what_depends_on_data_is_listed_and_all_that_follows(path: Path) -> None
     assert costs.activation_bytes == 7 * 4
 
 
+def test_what_no_output_needs_is_not_counted(path: Path) -> None:
+    text = """dead (float[2, 4] x, float[4, 4] w, float[4, 1000] other, bool pick)
+        => (float[2, 4] y)
+    {
+        hidden = MatMul(x, w)
+        unused = MatMul(hidden, other)
+        unused_too = Relu(unused)
+        y = If<then_branch = t () => (float[2, 4] a) { spare = MatMul(x, other)
+                                                       a = Abs(hidden) },
+               else_branch = e () => (float[2, 4] b) { b = Neg(x) }>(pick)
+    }"""
+    costs = costs_of_graph(write_graph(path, text))
+    # ONNX Runtime keeps one product when it optimises this graph.
+    assert costs.flops == 2 * 2 * 4 * 4
+    assert costs.operators == {"MatMul": 1, "If": 1, "Abs": 1}
+
+
 def test_the_branch_that_is_taken_is_counted(path: Path) -> None:
     text = """branch (bool pick, float[2] x) => (float[2] y)
     {

@@ -1,7 +1,7 @@
 import pytest
 
 from profilers.log import identities
-from profilers.log.identities import identity_in
+from profilers.log.identities import identity_in, names_here
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,16 @@ from profilers.log.identities import identity_in
         ("SN0042", "a serial number"),
         ("fe80::1", "a network address"),
         ("home/alice/m.onnx", "a path"),
+        ("my_board.local", "a host name"),
+        ("pi_hedwig.lan", "a host name"),
+        ("hedwig.lan_2", "a host name"),
+        ("node7.hpc", "a host name"),
+        ("ip_192.168.0.7", "a network address"),
+        ("mac_aa:bb:cc:00:11:22_", "a network address"),
+        ("GPU_8a1b2c3d-0000-1111-2222-123456789abc", "an identity"),
+        ("feature_serial", "a serial number"),
+        ("board_sn_0042", "a serial number"),
+        ("my_home/alice", "a path"),
     ],
 )
 def test_an_identity_is_known_by_its_form(text: str, kind: str) -> None:
@@ -47,6 +57,7 @@ def test_an_identity_is_known_by_its_form(text: str, kind: str) -> None:
         "resnet50-0123456789ab x=1x3x224x224",
         "2026-11-30T02:04:56.375+00:00",
         '{"encoder.expert_0": [15, 15]}',
+        "encoder.in=1x3 decoder.it=1 x.at y.be z.no w.us",
         "SIMULATED roofline (gflops=20,gbps=10,overhead_us=2,noise=0.02,drift=0,seed=0)",
     ],
 )
@@ -58,6 +69,8 @@ def test_a_long_number_in_the_name_of_a_product_is_a_serial_number() -> None:
     assert identity_in("Orin 1423319012345", is_name=True) == "a serial number"
     assert identity_in("Orin 1423319012345") is None  # elsewhere digests are as long
     assert identity_in("Intel(R) Core(TM) i7-13700K", is_name=True) is None
+    assert identity_in("BCM2712D0 rev 123", is_name=True) is None
+    assert identity_in("Orin_1423319012345", is_name=True) == "a serial number"
 
 
 def test_a_version_of_four_numbers_is_an_address_only_elsewhere() -> None:
@@ -70,9 +83,26 @@ def test_the_names_of_this_machine_and_of_its_user_are_known(
 ) -> None:
     monkeypatch.setattr(identities.socket, "gethostname", lambda: "hedwig.owls.test")
     monkeypatch.setattr(identities.getpass, "getuser", lambda: "harry")
-    assert identity_in("Xeon of hedwig") == "this machine's name"
-    assert identity_in("harry-space") == "your user name"
-    assert identity_in("hedwigs harrying") is None
+    names = names_here()
+    assert identity_in("Xeon of Hedwig", names) == "this machine's name"
+    assert identity_in("my_HARRY-space", names) == "your user name"
+    assert identity_in("hedwigs harrying", names) is None
+
+
+@pytest.mark.parametrize("name", ["jetson", "Ubuntu", "nvidia", "raspberrypi", "cuda", "orin"])
+def test_names_of_many_are_no_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(identities.socket, "gethostname", lambda: name)
+    monkeypatch.setattr(identities.getpass, "getuser", lambda: name)
+    assert identity_in(f"the {name} of NVIDIA", names_here()) is None
+
+
+@pytest.mark.parametrize("destination", ["alice@hedwig", "ssh://alice@hedwig.owls.test:2222"])
+def test_the_names_of_other_machines_are_looked_for(destination: str) -> None:
+    names = names_here([destination])
+    assert identity_in("Orin of Alice", names) == "a name in your --host"
+    assert identity_in("space_hedwig", names) == "a name in your --host"
+    assert identity_in("2222", names) is None
+    assert identity_in("ssh", names) is None
 
 
 def test_a_user_without_an_entry_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,4 +110,4 @@ def test_a_user_without_an_entry_has_no_name(monkeypatch: pytest.MonkeyPatch) ->
         raise KeyError("getpwuid(): uid not found: 1000")
 
     monkeypatch.setattr(identities.getpass, "getuser", fail)
-    assert identity_in("harry-space") is None
+    assert identity_in("harry-space", names_here()) is None

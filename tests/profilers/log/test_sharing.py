@@ -9,6 +9,7 @@ from support.measurements import made_up
 from support.scripted import INFO
 
 from profilers import LatencyLog, LogError, read_log, read_shared_log, share_log
+from profilers.log import identities
 from profilers.log.sharing import schema
 
 COLUMNS = {"workload": "src=8 tgt=8", "space": "tiny", "feature_layers": 3}
@@ -172,9 +173,12 @@ def test_a_changed_description_or_row_is_refused(tmp_path: Path) -> None:
 
 def test_computed_times_are_not_published(tmp_path: Path) -> None:
     info = replace(INFO, name="simulated", kind="simulated")
-    share_log(write(tmp_path / "lat.csv", device=info)).write(tmp_path / "shared.json")
     with pytest.raises(LogError, match="holds computed times. Share what was measured."):
-        read_shared_log(tmp_path / "shared.json")
+        share_log(write(tmp_path / "lat.csv", device=info))
+    computed = json.loads(shared_file(tmp_path / "measured").read_text())["device"]
+    file = shared_file(tmp_path / "measured2", device=computed | {"kind": "simulated"})
+    with pytest.raises(LogError, match="holds computed times. Share what was measured."):
+        read_shared_log(file)
 
 
 def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
@@ -195,3 +199,58 @@ def test_a_shared_log_shows_the_texts_that_a_reader_must_judge(tmp_path: Path) -
     shown = repr(share_log(write(tmp_path / "lat.csv"), device=INFO))
     for text in ("Scripted CPU", "Linux 6.1", "src=8 tgt=8", "tiny", "onnxruntime 1.2.3"):
         assert text in shown
+
+
+def write_sweep(path: Path) -> Path:
+    log = LatencyLog(path)
+    for n in (1, 2, 3):
+        columns = {"model": "my secret-net.onnx", "workload": "x=1x{1,2,3}", "feature_alicia": n}
+        point = "my secret-net-0123456789ab x={}"
+        own = made_up(point.format(n), sentinel=point.format(2), columns=columns)
+        log.append(replace(own, energy_mj=1.0, energy_meter="the meter of Bob"))
+    return path
+
+
+def test_without_its_column_the_model_has_no_name(tmp_path: Path) -> None:
+    log = write_sweep(tmp_path / "lat.csv")
+    shared = share_log(log, drop=["model"])
+    shared.write(tmp_path / "shared.json")
+    assert "secret" not in (tmp_path / "shared.json").read_text()
+    points = [row["point_id"] for row in shared.rows]
+    assert len(set(points)) == 3
+    assert {row["sentinel"] for row in shared.rows} == {points[1]}
+    assert "points" not in shared.texts()
+    assert share_log(log, drop=["model"]).rows == shared.rows
+    log = write(tmp_path / "one.csv", columns={"model": "m.onnx"}, sentinel="")
+    assert {row["sentinel"] for row in share_log(log, drop=["model"]).rows} == {""}
+
+
+def test_names_of_points_columns_and_meters_are_shown(tmp_path: Path) -> None:
+    texts = share_log(write_sweep(tmp_path / "lat.csv")).texts()
+    assert texts["points"] == ("my secret-net",)
+    assert texts["columns"] == ("model_ms", "feature_alicia")
+    assert texts["energy_meter"] == ("the meter of Bob",)
+
+
+def test_a_name_in_a_point_is_left_out_with_the_model(tmp_path: Path) -> None:
+    log = LatencyLog(tmp_path / "lat.csv")
+    log.append(made_up("alice@board-0123456789ab", columns={"model": "alice@board.onnx"}))
+    with pytest.raises(LogError, match=r"'point_id': .* Leave the column out with --drop model\."):
+        share_log(log.path)
+    assert share_log(log.path, drop=["model"]).rows
+
+
+def test_the_host_that_was_measured_is_not_named(tmp_path: Path) -> None:
+    log = write(tmp_path / "lat.csv", columns={"space": "of_Hedwig"})
+    assert share_log(log).rows
+    with pytest.raises(LogError, match="'of_Hedwig' holds a name in your --host. Leave the column"):
+        share_log(log, destinations=["alice@hedwig"])
+
+
+def test_the_system_is_asked_once_for_its_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(identities.socket, "gethostname", lambda: asked.append(1) or "hedwig")
+    share_log(write(tmp_path / "lat.csv"))
+    assert asked == [1]

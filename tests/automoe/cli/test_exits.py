@@ -65,7 +65,7 @@ def test_ctrl_c_in_a_command_says_how_to_continue(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("automoe.pipeline.RunConfig.load", interrupted)
+    monkeypatch.setattr("automoe.pipeline.RunConfig.of", interrupted)
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text("name: mine")
     assert main(["run", "config.yaml"]) == 130

@@ -48,7 +48,8 @@ NOT_RUN = {
     "make *": "it sets up an environment and takes minutes; `make --dry-run` knows the target",
     "python benchmarks/paper_claim *": "it takes a day; tests/benchmarks/paper_claim run its steps",
     "pip install *": "it needs a package index; the extras it names are in pyproject.toml",
-    "uvx *": "it installs everything again, and needs a package index; so does pipx below it",
+    "uvx *": "it installs everything again, and needs a package index",
+    "pipx *": "it installs everything again, and needs a package index",
     '"""The Acme board*': "a module and its test, which test_new_device_guide.py runs",
 }
 OTHER_EXIT_CODES = {

@@ -82,8 +82,9 @@ def report(
         _compare(*options.compare, options)
     elif folder is not None:
         from automoe.pipeline import draw_report  # torch takes seconds to import
+        from automoe.pipeline.run_files import REPORT
 
-        written = out or folder / "report.html"
+        written = out or folder / REPORT
         draw_report(folder, written)
         if options.as_json:
             print_json({"out": str(written)})

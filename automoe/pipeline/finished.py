@@ -9,6 +9,7 @@ from automoe.pipeline.run_files import (
     LATENCY_LOG,
     MODELS,
     PREDICTOR,
+    REPORT,
     RESULT,
     SEARCH_STATE,
     SUPERNET,
@@ -48,7 +49,7 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
             f"evaluate {name}": (int((folder / name / "evaluation.json").exists()), 1)
             for name in MODELS
         },
-        "report": (int((folder / RESULT).exists() and (folder / "report.html").exists()), 1),
+        "report": (int((folder / RESULT).exists() and (folder / REPORT).exists()), 1),
     }
 
 

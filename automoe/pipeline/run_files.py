@@ -7,5 +7,6 @@ SUPERNET = "supernet"
 SEARCH_STATE = "search.jsonl"
 VERIFICATION = "verification.csv"
 RESULT = "result.json"
+REPORT = "report.html"
 WINNER, BASELINE = MODELS = "winner", "baseline"  # folders of the final models
 ARCHITECTURE = "architecture.json"  # in the folder of a final model

@@ -27,6 +27,7 @@ from automoe.pipeline.run_files import (
     BASELINE,
     LATENCY_LOG,
     PREDICTOR,
+    REPORT,
     RESULT,
     SEARCH_STATE,
     SUPERNET,
@@ -157,7 +158,7 @@ class _Run:
         result["expert_load"] = scores[WINNER].get("expert_load", {})
         result["baseline"] = {**self._baseline(searched), **_quality(scores[BASELINE])}
         write_json(self.folder / RESULT, result)
-        path = self.folder / "report.html"
+        path = self.folder / REPORT
         with self.stage("Report") as on_progress:
             draw_report(self.folder, path)
             on_progress(1, 1)

@@ -22,7 +22,7 @@ UNIT_WORDS: Final = {
     **{f"u{end}": "us" for end in _SHORT} | {f"µ{end}": "us" for end in _SHORT},
     **{f"micro{end}": "us" for end in _ENDS},
     **{f"m{end}": "ms" for end in _SHORT} | {f"milli{end}": "ms" for end in _ENDS},
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(_ENDS, "s"),
     **dict.fromkeys(("minutes", "mins"), "min"),
 }
 _LONG = frozenset(word for word in UNIT_WORDS if "second" in word or word.startswith("min"))

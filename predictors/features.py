@@ -12,9 +12,9 @@ from predictors.cells import LIST_SUFFIXES, kind_of, list_statistics
 from predictors.physics import Physics, recognise
 from predictors.table import TableError, locate, numbers, require, source
 from predictors.targets import absence
-from profilers.log.any_log import LARGEST
 from profilers.log.column_names import is_known_before_measuring, kind_of_name, words
 from profilers.log.known_tables import known_table
+from profilers.log.records import LARGEST
 
 PREFIX = "feature_"
 _NUMBER = f"a feature must be a number from {-LARGEST:g} to {LARGEST:g}"

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.cells import LIST_SUFFIXES, list_statistics
-from profilers.log.any_log import LARGEST, AnyLog, Record, read_any_log
+from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.lists import is_one_number, parse_list
+from profilers.log.records import LARGEST, Record
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import MISSING
 

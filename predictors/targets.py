@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictors.table import TableError, numbers, positive_column, source
-from profilers.log.any_log import require_two_columns
 from profilers.log.column_names import is_duration, is_rate
+from profilers.log.headers import require_two_columns
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
 from profilers.log.units import Unit, unit_of

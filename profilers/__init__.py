@@ -21,7 +21,9 @@ from profilers.log.latency_log import (
     sentinel_of_log,
 )
 from profilers.log.rows import LogError
-from profilers.log.sharing import SharedDevice, SharedLog, read_shared_log, share_log
+from profilers.log.shared_device import SharedDevice
+from profilers.log.shared_log import SharedLog, read_shared_log
+from profilers.log.sharing import share_log
 from profilers.measuring.flag_meanings import FLAG_MEANINGS
 from profilers.measuring.intervals import Interval, median_interval, relative_half_width
 from profilers.measuring.measurement import SCHEMA_VERSION, FailedPoint, Measurement, is_decided

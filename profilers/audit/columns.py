@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.log.any_log import LARGEST, AnyLog, Row, number
+from profilers.log.any_log import AnyLog, Row
 from profilers.log.column_names import (
     UNIT_WORDS,
     is_duration,
@@ -18,6 +18,7 @@ from profilers.log.column_names import (
 from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
 from profilers.log.known_tables import known_table
 from profilers.log.lists import parse_list
+from profilers.log.records import LARGEST, number
 from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 
 _MAX_LEVELS = 20

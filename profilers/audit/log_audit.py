@@ -14,13 +14,8 @@ from profilers.audit import row_checks, trend_checks
 from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
 from profilers.audit.problem import Problem
 from profilers.audit.residuals import unexplained
-from profilers.log.any_log import (
-    AnyLog,
-    Row,
-    read_any_log,
-    require_existing,
-    require_two_columns,
-)
+from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
+from profilers.log.headers import require_two_columns
 from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
 from profilers.log.rows import (
     LATER_COLUMNS,

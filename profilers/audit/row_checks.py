@@ -7,7 +7,8 @@ from math import isnan
 
 from devices.spec import SIMULATED
 from profilers.audit.problem import Problem
-from profilers.log.any_log import AnyLog, Row, number
+from profilers.log.any_log import AnyLog, Row
+from profilers.log.records import number
 from profilers.log.rows import NUMBER_COLUMNS, OPTIONAL_NUMBER_COLUMNS, REQUIRED_COLUMNS
 
 _MAX_FLAGGED_SHARE = 0.2

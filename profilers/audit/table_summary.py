@@ -8,8 +8,9 @@ from statistics import median
 from devices.shown import Shown
 from profilers.audit.columns import find_features, find_targets
 from profilers.audit.log_audit import LogSummary, summarise
-from profilers.log.any_log import AnyLog, number, read_any_log
+from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.known_tables import known_table
+from profilers.log.records import number
 from profilers.log.rows import LogError
 
 _SHOWN_LEVELS = 5

@@ -10,7 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from devices.runtimes import TENSORRT, TENSORRT_RTX
-from profilers.log.any_log import AnyLog, read_any_log, records_of, require_existing
+from profilers.log.any_log import AnyLog, read_any_log, require_existing
+from profilers.log.records import records_of
 from profilers.log.resaved import put_back
 from profilers.log.rows import (
     IDENTITY_COLUMNS,

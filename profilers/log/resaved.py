@@ -10,7 +10,8 @@ from math import isclose, isnan
 from pathlib import Path
 
 from devices.files import replacing
-from profilers.log.any_log import AnyLog, log_in, number
+from profilers.log.any_log import AnyLog, log_in
+from profilers.log.records import number
 from profilers.log.rows import NUMBER_COLUMNS, format_line
 from profilers.log.table_forms import content_of, delimiter_of
 

@@ -10,7 +10,7 @@ import pytest
 from predictors import Predictor, fit_log, read_table
 from profilers import check, read_shared_log
 from profilers.log.identities import identity_in, names_here
-from profilers.log.sharing import schema
+from profilers.log.shared_log import schema
 
 COMMUNITY = Path(__file__).parents[2] / "community"
 LOGS = sorted((COMMUNITY / "logs").iterdir())
@@ -25,7 +25,7 @@ def log_of(predictor: Path) -> Path:
 
 def test_the_schema_is_that_of_the_program() -> None:
     written = json.loads((COMMUNITY / "shared-log.schema.json").read_text())
-    assert written == schema(), "write what profilers.log.sharing.schema() returns"
+    assert written == schema(), "write what profilers.log.shared_log.schema() returns"
 
 
 def test_every_file_is_in_the_table() -> None:

@@ -5,7 +5,8 @@ import pytest
 from support.measurements import made_up
 
 from profilers import LogError
-from profilers.log.any_log import Record, read_any_log
+from profilers.log.any_log import read_any_log
+from profilers.log.records import Record
 from profilers.log.rows import format_line
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from profilers import LogError
-from profilers.log.any_log import records_of
+from profilers.log.records import records_of
 from profilers.log.rows import (
     NUMBER_COLUMNS,
     OPTIONAL_NUMBER_COLUMNS,

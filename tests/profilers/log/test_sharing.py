@@ -10,7 +10,7 @@ from support.scripted import INFO
 
 from profilers import LatencyLog, LogError, read_log, read_shared_log, share_log
 from profilers.log import identities
-from profilers.log.sharing import schema
+from profilers.log.shared_log import schema
 
 COLUMNS = {"workload": "src=8 tgt=8", "space": "tiny", "feature_layers": 3}
 

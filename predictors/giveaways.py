@@ -8,13 +8,15 @@ whole sizes, of few levels, and those whose names speak of an input are never su
 that a number of FLOPs may be FLOPs per second: then its product with the latency follows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from predictors.copies import copies, in_order
 from predictors.features import FeatureSchema
+from predictors.formulas import follows_by_formula
 from predictors.signs_of_results import (
     SHARE,
     cancels,
@@ -24,7 +26,7 @@ from predictors.signs_of_results import (
     moves_with,
     parts_of_sum,
 )
-from predictors.suspects import suspects_in
+from predictors.suspects import Suspect, suspects_in
 from predictors.table import TableError, source
 from predictors.unexplained import alike_rows, spread_of
 
@@ -51,18 +53,42 @@ def giveaways(
     if len(frame) > _MOST_ROWS:
         kept = np.random.default_rng(0).permutation(len(frame))[:_MOST_ROWS]
         frame, latency_ms = frame.iloc[kept], latency_ms[kept]
-    suspects = suspects_in(frame, schema, latency_ms, targets)
-    rates = suspects_in(frame, schema, latency_ms, targets, kind="input")
-    if not suspects and not rates:
-        return {}
-    names = {suspect.name for suspect in suspects}
+    copied = copies(frame, schema, latency_ms, targets)
     matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
     owner = [feature.name for feature in schema.features for _ in feature.columns]
-    known = matrix[:, [name not in names for name in owner]]
+    is_left = [name not in copied for name in owner]
+    matrix, owner = matrix[:, is_left], [name for name in owner if name not in copied]
+    suspects = suspects_in(frame, schema, latency_ms, targets)
+    suspects = [suspect for suspect in suspects if suspect.name not in copied]
+    rates = suspects_in(frame, schema, latency_ms, targets, kind="input")
     y = np.log(latency_ms)
+    reasons = _of_suspects(suspects, y, matrix, owner)
+    reasons |= _of_rates(rates, y, matrix, owner, without={*(x.name for x in suspects)})
+    known = matrix[:, [name not in reasons for name in owner]]
+    for name in [x for x in reasons if x in owner]:  # a number of FLOPs is no result
+        if follows_by_formula(known, matrix[:, owner.index(name)]):
+            del reasons[name]
+    reasons = {**copied, **reasons}
+    _require_others(frame, schema, reasons)
+    return reasons
+
+
+def _of_suspects(
+    suspects: Sequence[Suspect], y: Vector, matrix: NDArray[np.float64], owner: Sequence[str]
+) -> dict[str, str]:
+    """Return the suspects that are results, with the reason for each.
+
+    Args:
+        suspects: The columns that may be results.
+        y: The logarithms of the latencies, shape (rows,).
+        matrix: The features that are no copies, shape (rows, columns).
+        owner: The feature of each of these columns.
+    """
+    names = {suspect.name for suspect in suspects}
+    known = matrix[:, [name not in names for name in owner]]
     once = np.unique(matrix, axis=0, return_index=True)[1]  # a repeated row explains itself
     alike, factors = alike_rows(known), factors_in(matrix, owner, names)
-    reasons = parts_of_sum(suspects, latency_ms)
+    reasons = parts_of_sum(suspects, np.exp(y))
     reasons |= {
         suspect.name: reason
         for suspect in suspects
@@ -83,23 +109,43 @@ def giveaways(
         if not reason and suspect.is_positive and is_constant(y - suspect.log):  # as of a clock
             reason = cancels(suspect.at(once), y[once], beside[once])
         reasons |= {suspect.name: reason} if reason else {}
-    without = names | {rate.name for rate in rates}
+    return reasons
+
+
+def _of_rates(
+    rates: Sequence[Suspect],
+    y: Vector,
+    matrix: NDArray[np.float64],
+    owner: Sequence[str],
+    without: Collection[str],
+) -> dict[str, str]:
+    """Return the numbers of FLOPs that are rates, with the reason for each.
+
+    Args:
+        rates: The columns that may be rates.
+        y: The logarithms of the latencies, shape (rows,).
+        matrix: The features that are no copies, shape (rows, columns).
+        owner: The feature of each of these columns.
+        without: The features that may be results themselves.
+    """
+    reasons: dict[str, str] = {}
+    once = np.unique(matrix, axis=0, return_index=True)[1]
+    without = {*without, *(rate.name for rate in rates)}
     known = matrix[:, [name not in without for name in owner]][once]
     factors = factors_in(matrix, owner, without)
     for rate in rates:
         reason = makes_constant(rate, y, factors, times=False)
         reason = reason or cancels(rate.at(once), y[once], known, times=False)
         reasons |= {rate.name: reason} if reason else {}
-    _require_others(frame, schema, reasons)
     return reasons
 
 
 def nearly_determining(
     frame: pd.DataFrame, schema: FeatureSchema, latency_ms: Vector, targets: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return a sentence for each feature that is nearly in proportion to the latency.
+    """Return a sentence for each feature in proportion to the latency, nearly, or in its order.
 
-    Only columns of measured-looking numbers are named whose names do not clear them. Their values
+    Only columns are named whose names do not clear them. Their values
     do not tell whether they are times of a part or an input that explains the latency well.
 
     Args:
@@ -115,11 +161,17 @@ def nearly_determining(
         if suspect.is_positive
     }
     least = min(_NEARLY, SHARE * spread_of(y))
-    return tuple(
-        f"{name!r} nearly determines the latency: their quotient varies by {spread:.1%}. If it was "
-        "measured with the latency, name all features but it with --feature"
+    doubts = {
+        name: f"nearly determines the latency: their quotient varies by {spread:.1%}"
         for name, spread in quotients.items()
         if spread < least
+    }
+    for name in in_order(frame, schema, latency_ms, targets):
+        doubts.setdefault(name, "puts the rows in the order of the latency, without an exception")
+    return tuple(
+        f"{name!r} {doubt}. If it was measured with the latency, name all features but it with "
+        "--feature"
+        for name, doubt in doubts.items()
     )
 
 

@@ -20,7 +20,7 @@ _MOST_FACTORS = 12
 _EXACT = 0.01  # the relative spread of a constant that two results share
 CLOSE = 0.03
 SHARE = 0.25  # of the spread of each that may remain in their combination
-_EXPLAINED = 0.5  # of the spread of a column that the other columns must explain
+EXPLAINED = 0.5  # of the spread of a column that the other columns must explain
 _LEAST_PAIRS = 8
 _LEAST_ROWS = 20
 _SMALL = 0.3  # of the spread of a column is noise; an input differs as much as anywhere
@@ -96,7 +96,7 @@ def cancels(suspect: Suspect, y: Vector, known: NDArray[np.float64], *, times: b
     combined = np.column_stack([y, suspect.log, y + suspect.log, y - suspect.log])
     left = [max(spread_of(column), FLOOR) for column in unexplained(known, combined).T]
     latency, own, product, quotient = left
-    is_explained = own < _EXPLAINED * spread_of(suspect.log) and latency < _EXPLAINED * spread_of(y)
+    is_explained = own < EXPLAINED * spread_of(suspect.log) and latency < EXPLAINED * spread_of(y)
     if len(y) < _LEAST_ROWS or latency < _NOISE or not is_explained:
         return ""
     least = min(SHARE * latency, SHARE * own, CLOSE)
@@ -104,7 +104,7 @@ def cancels(suspect: Suspect, y: Vector, known: NDArray[np.float64], *, times: b
         return "its product with the latency follows from the other columns"
     if suspect.is_whole:  # a number of FLOPs explains the latency well, but not exactly
         least *= _EXACT
-    if times and quotient < least and own > _EXPLAINED * latency:
+    if times and quotient < least and own > EXPLAINED * latency:
         return "it follows the latency more closely than the other columns explain"
     return ""
 

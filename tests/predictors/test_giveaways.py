@@ -49,6 +49,50 @@ def test_a_count_of_a_clock_is_found_beside_inputs_with_silent_names(digits: int
     assert prepare(log).left_out == {}
 
 
+COPIES = {
+    "log": np.log,
+    "rank": lambda ms: ms.rank().astype(int),
+    "bucket": lambda ms: pd.qcut(ms, 10, labels=False),
+    "normalised": lambda ms: (ms - ms.mean()) / ms.std(),
+    "root": np.sqrt,
+}
+
+
+@pytest.mark.parametrize("form", COPIES)
+def test_a_copy_of_the_latency_in_another_form_is_left_out(form: str) -> None:
+    log = table().assign(foo=lambda log: COPIES[form](log["latency_ms"]))
+    assert list(prepare(log).left_out) == ["foo"]
+
+
+def test_a_sum_and_a_product_of_the_latency_and_an_input_are_left_out() -> None:
+    rng = np.random.default_rng(2)
+    alpha, beta = rng.uniform(0.5, 40, N).round(3), rng.lognormal(0, 1, N)
+    ms = (1 + alpha / 2 + 3 * beta) * rng.lognormal(0, 0.01, N)
+    log = pd.DataFrame({"alpha": alpha, "beta": beta, "latency_ms": ms})
+    assert prepare(log).left_out == {}
+    assert list(prepare(log.assign(foo=ms + alpha)).left_out) == ["foo"]
+    assert list(prepare(log.assign(foo=ms * alpha)).left_out) == ["foo"]
+
+
+def test_work_that_alone_determines_the_latency_without_noise_is_kept() -> None:
+    """A formula of the other columns is known before a measurement, as a bucket of it is."""
+    rng = np.random.default_rng(3)
+    seq, dim = rng.integers(16, 2048, 90), rng.choice([256, 512, 768, 1024], 90)
+    flops = 12.0 * seq * dim**2 + 2.0 * seq**2 * dim
+    log = pd.DataFrame({"seq": seq, "dim": dim, "work": flops / 1e9, "latency_ms": flops / 1e9})
+    assert prepare(log).left_out == {}
+    log["work"] = pd.qcut(flops, 4, labels=False)
+    assert prepare(log).left_out == {}
+
+
+def test_a_bucket_that_may_be_an_input_is_asked_about() -> None:
+    ms = np.random.default_rng(5).permutation(np.linspace(1, 9, N))
+    log = pd.DataFrame({"dim": np.arange(N) % 7, "foo": (ms > 5).astype(int), "latency_ms": ms})
+    ready = prepare(log)
+    assert ready.left_out == {}
+    assert any("'foo' puts the rows in the order" in sentence for sentence in ready.conversions)
+
+
 def test_a_named_feature_is_kept() -> None:
     log = table().assign(outcome=lambda log: log["batch"] / log["latency_ms"])
     ready = prepare(log, features=["batch", "outcome"])

@@ -75,7 +75,7 @@ def _table(log: AnyLog) -> TableSummary:
         malformed_lines=sum(x.last_line - x.line + 1 for x in log.malformed),
         program=table.program if table else None,
         latency=targets,
-        units=tuple(unit.name if unit.source else f"{unit.name}?" for unit in units),
+        units=tuple(unit.short_name if unit.source else f"{unit.short_name}?" for unit in units),
         latency_min_ms=min(latencies, default=None),
         latency_median_ms=median(latencies) if latencies else None,
         latency_max_ms=max(latencies, default=None),

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from profilers.log.conditions import NEVER_FEATURES
+from profilers.log.unit_factors import without_factor
 
 NameKind = Literal["input", "unclear", "result", "bookkeeping", "condition"]
 
@@ -176,6 +177,7 @@ def words(name: str) -> tuple[str, ...]:
 
 def is_duration(name: str) -> bool:
     """Return whether a column is a measured time, judged by its name."""
+    name = without_factor(name)
     own = _plain_words(name)
     if is_rate(name) or is_moment(name) or _is_set(own) or "cycles" in own:
         return False

@@ -14,6 +14,7 @@ from devices.yaml_json import parse_json
 from profilers.log.rows import LogError
 
 _LISTS: Final = ("results", "benchmarks")  # of hyperfine, of pytest-benchmark and Google Benchmark
+_OF_TVM: Final = (frozenset({"input", "config", "result"}), frozenset({"i", "r", "v"}))
 _LONGEST: Final = 64  # a longer list of whole numbers holds measurements
 _SHOWN: Final = 6
 _OBJECTS: Final = re.compile(r"\s*(\[\s*)?\{\s*['\"}]")  # no CSV begins in this way
@@ -42,7 +43,13 @@ def table_of_json(content: str, path: Path) -> Table | None:
             raise LogError(f"{path}: {reason}. Correct it, or write a CSV.") from None
         return None
     left_out: dict[str, None] = {}
-    rows = [_row(entry, left_out) for entry in _entries(document)]
+    entries = _entries(document)
+    if entries and any(names <= entries[0].keys() for names in _OF_TVM):
+        raise LogError(
+            f"{path} is a log of TVM's tuning, whose rows are nested lists. Write a CSV with a row "
+            "for each record: its sizes, and the mean of the seconds in 'result' or 'r'."
+        )
+    rows = [_row(entry, left_out) for entry in entries]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if not columns:
         raise LogError(

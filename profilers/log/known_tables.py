@@ -62,6 +62,7 @@ class KnownTable:
 
 
 HYPERFINE: Final = "hyperfine"
+NANOBENCH: Final = "nanobench"
 KNOWN_TABLES: Final = (
     KnownTable(
         HYPERFINE,
@@ -91,6 +92,30 @@ KNOWN_TABLES: Final = (
         unit="s",
         times="mean|stddev|median|min|max|iqr|q1|q3|total|hd15iqr|ld15iqr|iqr_outliers",
         others="outliers|stddev_outliers|ops|rounds|iterations|fullname|group|data",
+    ),
+    KnownTable(  # its CSV
+        NANOBENCH,
+        frozenset({"title", "name", "unit", "batch", "elapsed", "error %"}),
+        targets=("elapsed",),
+        unit="s",
+        times="elapsed|total",
+        others="unit|error %|instructions|branches|branch misses",
+    ),
+    KnownTable(  # its JSON
+        NANOBENCH,
+        frozenset({"median(elapsed)", "clockresolution"}),
+        targets=("median(elapsed)",),
+        unit="s",
+        times=r"median\(elapsed\)|totaltime|clockresolution|m\w+epochtime",
+        others=r"unit|median.*\(.*\)|clockresolutionmultiple|\w*epoch\w*|warmup|relative",
+    ),
+    KnownTable(
+        "vegeta",
+        frozenset({"attack", "seq", "code", "timestamp", "latency", "bytes_out"}),
+        targets=("latency",),
+        unit="ns",
+        times="latency",
+        others="attack|seq|code|timestamp|error|body|bytes_in|headers.*",
     ),
     KnownTable(
         "perf_analyzer",

@@ -8,6 +8,7 @@ from typing import Final
 
 _SUMMARIES: Final = frozenset(
     {"total", "totals", "grand total", "subtotal", "average", "averages", "avg", "overall"}
+    | {"aggregated"}  # of Locust
     | {"summary", "gesamt", "summe", "mittelwert", "durchschnitt", "moyenne", "somme"}
 )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from profilers.log.column_names import is_duration, kind_of_name, words
-from profilers.log.known_tables import known_table
+from profilers.log.known_tables import NANOBENCH, known_table
 from profilers.log.rows import LogError
 from profilers.log.units import milliseconds_in, unit_in
 from profilers.log.units_in_cells import Cells, WrittenUnits
@@ -45,6 +45,8 @@ def units_of_rows(columns: Sequence[str], rows: Sequence[Cells], path: Path) -> 
     named = [cells[place] for cells in rows]
     units = {cell: milliseconds_in(cell.partition("/")[0].strip().lower()) for cell in set(named)}
     known = known_table(columns)
+    if known is not None and known.program == NANOBENCH:  # its unit is what a run handles
+        return NO_UNITS
     times = [
         index
         for index, name in enumerate(columns)

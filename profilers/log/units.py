@@ -7,6 +7,7 @@ from typing import Final
 from profilers.log.column_names import UNIT_WORDS, is_rate, is_time_per, words
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
+from profilers.log.unit_factors import factor_in, without_factor
 
 # The milliseconds in one of each unit.
 MILLISECONDS: Final = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4}
@@ -29,24 +30,32 @@ class Unit:
         name: The unit: `ns`, `us`, `ms`, `s` or `min`.
         source: What says so: `its name`, `its cells`, `--unit`, the program that wrote the table,
             or `` when nothing does. It is then taken as milliseconds.
+        factor: How many of the unit a 1 stands for, such as 100 in `time [100 ns]`.
     """
 
     name: str
     source: str
+    factor: float = 1.0
 
     @property
     def in_ms(self) -> float:
-        """The milliseconds in one such unit."""
-        return MILLISECONDS[self.name]
+        """The milliseconds that a 1 stands for."""
+        product = MILLISECONDS[self.name] * self.factor
+        return float(f"{product:.12g}")
 
     @property
     def long_name(self) -> str:
-        """The name of the unit in a sentence, such as `seconds`."""
-        return _LONG[self.name]
+        """The name of the unit in a sentence, such as `seconds` or `100 nanoseconds`."""
+        return _LONG[self.name] if self.factor == 1 else f"{self.factor:g} {_LONG[self.name]}"
+
+    @property
+    def short_name(self) -> str:
+        """The unit in a table, such as `us` or `100 ns`."""
+        return self.name if self.factor == 1 else f"{self.factor:g} {self.name}"
 
     def conversion(self, column: str) -> str:
         """Return a sentence that says how a column became milliseconds; empty when it was."""
-        if self.name == "ms":
+        if self.name == "ms" and self.factor == 1:
             return ""
         by = "as its name says" if self.source == "its name" else f"by {self.source}"
         return f"{column!r} is in {self.long_name}, {by}; times {self.in_ms:g} it is in ms"
@@ -88,7 +97,7 @@ def unit_of(
                 f"'--unit' must be {named!r} for {column!r}, as its name says. Got {given!r}. "
                 "Leave the option out."
             )
-        return Unit(named, "its name")
+        return Unit(named, "its name", factor_in(column))
     if given is not None:
         return Unit(given, "--unit")
     table = known_table(columns)
@@ -110,7 +119,7 @@ def unit_in(name: str) -> str | None:
     """Return the unit that a column's name tells, such as `us` for `time_us`; None for none."""
     if is_rate(name):
         return None
-    own = [word.rstrip("0123456789") or word for word in words(name)]
+    own = [word.rstrip("0123456789") or word for word in words(without_factor(name))]
     units = [UNIT_WORDS[word] for word in own[1:] if word in UNIT_WORDS]
     # An `s` at the beginning may be the length of a sequence.
     if own and own[0] in UNIT_WORDS and (own[0] != "s" or is_time_per(name)):

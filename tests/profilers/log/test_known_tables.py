@@ -1,5 +1,9 @@
+from pathlib import Path
+
 import pytest
 
+from profilers import LogError
+from profilers.log.any_log import read_any_log
 from profilers.log.known_tables import known_table
 from profilers.log.units import unit_of
 
@@ -119,3 +123,37 @@ def test_a_table_is_known_with_its_latency_unit_and_inputs(program: str) -> None
 
 def test_other_tables_are_not_known() -> None:
     assert known_table(("batch", "dim", "latency_ms", "min", "max", "mean")) is None
+
+
+def test_the_unit_of_nanobench_is_no_unit_of_time(tmp_path: Path) -> None:
+    log = tmp_path / "nanobench.csv"
+    names = '"title";"name";"unit";"batch";"elapsed";"error %";"total"'
+    log.write_text(f'{names}\n"t";"a";"op";1;0.002;0.1;0.3\n"t";"b";"op";2;0.004;0.1;0.3\n')
+    read = read_any_log(log)
+    assert read.unit_of("elapsed").in_ms == 1000
+    table = known_table(read.columns)
+    assert table is not None
+    assert table.program == "nanobench"
+
+
+def test_the_aggregated_row_of_locust_is_no_measurement(tmp_path: Path) -> None:
+    log = tmp_path / "stats.csv"
+    log.write_text(
+        "Type,Name,Request Count,Median Response Time,Requests/s\n"
+        "GET,/a,10,5,1\nGET,/b,10,7,1\n,Aggregated,20,6,2\n"
+    )
+    assert [row.cells["Name"] for row in read_any_log(log).rows] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"input": ["llvm"], "config": {"index": 1}, "result": [[0.1], 0, 1.0, 2.0]}',
+        '{"i": [["a"], [[], []]], "r": [[0.1], 0, 1.0, 2], "v": "v0.6"}',
+    ],
+)
+def test_a_log_of_tvm_is_refused_with_what_to_do(line: str, tmp_path: Path) -> None:
+    log = tmp_path / "tuning.json"
+    log.write_text(f"{line}\n{line}\n")
+    with pytest.raises(LogError, match="TVM's tuning.*Write a CSV"):
+        read_any_log(log)

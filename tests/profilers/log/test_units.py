@@ -1,6 +1,7 @@
 import pytest
 
 from profilers import LogError
+from profilers.log.column_names import is_duration
 from profilers.log.units import unit_in, unit_of
 
 
@@ -29,3 +30,23 @@ def test_the_name_decides_then_the_user_then_the_program() -> None:
     assert unit_of("other", columns).source == ""
     with pytest.raises(LogError, match="'--unit' must be one of us, ms, s. Got 'h'"):
         unit_of("other", columns, "h")
+
+
+@pytest.mark.parametrize(
+    ("name", "in_ms"),
+    [
+        ("Latency (10^-3 s)", 1.0),
+        ("time [1e-6 s]", 1e-3),
+        ("latency (x1000 us)", 1.0),
+        ("Latency (\u00d710\u207b\u2076 s)", 1e-3),
+        ("latency (0.1 ms)", 0.1),
+        ("latency [100 ns]", 1e-4),
+        ("time (10**-9 s)", 1e-6),
+        ("time (e-3 s)", 1.0),
+        ("latency (us)", 1e-3),
+        ("p99 latency (ms)", 1.0),
+    ],
+)
+def test_a_number_before_the_unit_in_a_name_counts(name: str, in_ms: float) -> None:
+    assert is_duration(name)
+    assert unit_of(name, [name]).in_ms == in_ms

@@ -4,8 +4,9 @@ A branch whose condition is computed from data is counted as the cheaper of its 
 loop whose number of repetitions is computed from data as none. Both are then said to be unknown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
@@ -51,7 +52,41 @@ def runs_of(nodes: Iterable[ShapedNode], times: int = 1) -> Iterator[tuple[Shape
             yield from runs_of(inner, times * repeated)
 
 
-def followed(node: ShapedNode, follow: FollowsBody) -> Followed:
+def with_bodies(
+    node: ShapedNode, infer: Callable[[], ShapedNode], follow: FollowsBody
+) -> ShapedNode:
+    """Return a branch, a loop or a scan with its outputs and with what runs inside its bodies.
+
+    Args:
+        node: The node.
+        infer: A function that gives the node with its outputs. It may ask ONNX Runtime, which
+            takes long, so it is called only when the bodies leave an output unknown.
+        follow: A function that follows one of its bodies.
+    """
+    try:
+        inside = _followed(node, follow)
+    except UnknownCostError as error:
+        return replace(infer(), problem=str(error))
+    told = dict(zip(node.proto.output, inside.outputs, strict=False))
+    if any(name and told.get(name, UNKNOWN).form is None for name in node.proto.output):
+        node = infer()
+    named = zip_longest(node.proto.output, node.outputs, inside.outputs)
+    outputs = tuple(
+        inner if inner is not None and inner.form is not None else (own or UNKNOWN)
+        for name, own, inner in named
+        if name is not None
+    )
+    unknown = any(
+        name and value.n_bytes is None
+        for name, value in zip(node.proto.output, outputs, strict=True)
+    )
+    problem = inside.problem or (node.problem if unknown else "")
+    misfits = [x.misfit for times, nodes in inside.inner if times for x in nodes if x.misfit]
+    misfit = misfits[0] if misfits and inside.is_certain else ""
+    return replace(node, outputs=outputs, problem=problem, misfit=misfit, inner=inside.inner)
+
+
+def _followed(node: ShapedNode, follow: FollowsBody) -> Followed:
     """Return what runs inside a branch, a loop or a scan.
 
     Raises:

@@ -3,13 +3,14 @@
 A `Value` is a tensor. A `ShapedNode` is a node with its inputs and outputs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, TypeProto, helper
 
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 from profilers.workload.workload import TensorSpec
@@ -70,6 +71,11 @@ class Value:
         return None if self.shape is None or bits is None else -(-prod(self.shape) * bits // 8)
 
     @property
+    def is_large(self) -> bool:
+        """Whether it is known to have too many elements for its content to be kept."""
+        return self.shape is not None and prod(self.shape) > MAX_KNOWN_ELEMENTS
+
+    @property
     def key(self) -> tuple[object, ...]:
         """A key that two values share when the same is known about both."""
         content = None if self.content is None else self.content.tobytes()
@@ -108,6 +114,25 @@ def value_of(spec: TensorSpec) -> Value:
     elements = np.asarray(spec.values, dtype=spec.dtype)
     filled = np.broadcast_to(elements, (n_elements,)) if elements.size == 1 else elements
     return Value.of(filled.reshape(spec.shape))
+
+
+def declared_value(
+    declared: TypeProto.Tensor, sizes: Mapping[str, int], *, is_inferred: bool
+) -> Value:
+    """Return a value as it is declared, without a shape when a dimension is unknown.
+
+    Exporters write -1 or 0 for a size that they do not know. Only an inferred 0 is a size.
+    """
+    least = 0 if is_inferred else 1
+    shape = [
+        (dim.dim_value if dim.dim_value >= least else None)
+        if dim.WhichOneof("value") == "dim_value"
+        else sizes.get(dim.dim_param)
+        for dim in declared.shape.dim
+    ]
+    known = tuple(size for size in shape if size is not None)
+    is_known = declared.HasField("shape") and len(known) == len(shape)
+    return Value(declared.elem_type, known if is_known else None, is_assumed=not is_inferred)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -118,7 +118,7 @@ def _show_graph(file: Path, options: CostOptions) -> None:
             for sizes, costs in counted
         ]
         print_table((*points[0].sizes, *figures), rows)
-    _say_unknown(counted[0][1])
+    _say_more(counted[0][1])
 
 
 def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
@@ -128,12 +128,18 @@ def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
     else:
         operators = ", ".join(f"{n} {op}" for op, n in costs.operators.items())
         unknown = len(costs.unknown_nodes)
+        del figures["folded_flops"]  # a sentence says more
         print_fields({**figures, "operators": operators or "none", "unknown_nodes": unknown})
-    _say_unknown(costs)
+    _say_more(costs)
 
 
-def _say_unknown(costs: "GraphCosts") -> None:
-    """Say that figures are lower bounds, and what would help."""
+def _say_more(costs: "GraphCosts") -> None:
+    """Say what was folded, whether the figures are lower bounds, and what would help."""
+    if costs.folded_flops:
+        say(
+            f"Not counted: {costs.folded_flops} FLOPs on weights alone. A runtime computes them "
+            f"once, when it loads the graph."
+        )
     unknown = costs.unknown_nodes
     if not unknown:
         return

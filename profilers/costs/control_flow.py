@@ -44,12 +44,17 @@ class Followed:
     is_certain: bool = True
 
 
-def runs_of(nodes: Iterable[ShapedNode], times: int = 1) -> Iterator[tuple[ShapedNode, int]]:
-    """Yield every node, also those in bodies, with the number of times that it runs."""
+def visits_of(nodes: Iterable[ShapedNode], times: int = 1) -> Iterator[tuple[ShapedNode, int]]:
+    """Yield every node, also those in bodies, with the number of times that its graph runs."""
     for node in nodes:
         yield node, times
         for repeated, inner in node.inner:
-            yield from runs_of(inner, times * repeated)
+            yield from visits_of(inner, times * repeated)
+
+
+def runs_of(nodes: Iterable[ShapedNode]) -> Iterator[tuple[ShapedNode, int]]:
+    """Yield every node that runs, also those in bodies, with the number of times that it runs."""
+    return ((node, times) for node, times in visits_of(nodes) if not node.is_folded)
 
 
 def with_bodies(
@@ -76,6 +81,8 @@ def with_bodies(
         for name, own, inner in named
         if name is not None
     )
+    if not _is_inlined(node):
+        outputs = tuple(map(_varying, outputs))
     unknown = any(
         name and value.n_bytes is None
         for name, value in zip(node.proto.output, outputs, strict=True)
@@ -162,7 +169,7 @@ def _unrolled(node: ShapedNode, follow: FollowsBody, most: int | None) -> Follow
     """Follow each repetition; return None when the end of the loop cannot be told."""
     body: GraphProto = node.attribute("body")
     names = [value.name for value in body.input]
-    carried: Sequence[Value | None] = node.inputs[2:]
+    carried: Sequence[Value | None] = [value and _varying(value) for value in node.inputs[2:]]
     inner, scanned = [], []
     for number in range(_MOST_REPETITIONS):
         if number == most:
@@ -230,9 +237,19 @@ def _given(values: Mapping[str, Value | None]) -> dict[str, Value]:
 
 def _without_content(value: Value | None) -> Value | None:
     if value is None or value.items is None:
-        return None if value is None else replace(value, content=None)
+        return None if value is None else replace(_varying(value), content=None)
     items = tuple(filter(None, map(_without_content, value.items)))
     return replace(value, items=items)
+
+
+def _is_inlined(node: ShapedNode) -> bool:
+    """Return whether a runtime knows which branch runs, and puts its nodes in place of the If."""
+    condition = node.inputs[0] if node.inputs else None
+    return node.op == "If" and condition is not None and condition.is_constant
+
+
+def _varying(value: Value) -> Value:
+    return replace(value, is_constant=False) if value.is_constant else value
 
 
 def _truth(value: Value | None) -> bool | None:

@@ -41,7 +41,7 @@ from profilers.workload.subgraphs import has_bodies
 _RANDOM_NAMES = """
     Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 """
-_RANDOM = frozenset(_RANDOM_NAMES.split())
+RANDOM = frozenset(_RANDOM_NAMES.split())
 # Operators whose output is as large as what they find in the data.
 DECIDED_BY_DATA = frozenset(("Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"))
 _KNOWN_IR_VERSION = 8  # that of every release of ONNX Runtime
@@ -166,7 +166,7 @@ def _header(versions: Mapping[str, int], ir_version: int) -> ModelProto:
 def _is_computable(node: ShapedNode, inferred: list[Value]) -> bool:
     """Return whether all inputs are known, the outputs are small, and nothing is random."""
     known = all(value.content is not None for value in named_inputs(node).values())
-    return known and node.op not in _RANDOM and not any(x.is_large for x in inferred)
+    return known and node.op not in RANDOM and not any(x.is_large for x in inferred)
 
 
 def _is_bounded(node: ShapedNode, inferred: list[Value]) -> bool:

@@ -16,6 +16,7 @@ from onnx import GraphProto, ModelProto, TensorProto, numpy_helper
 
 from profilers.costs.computed_splits import SegmentRows, is_computed_split, split_by
 from profilers.costs.control_flow import with_bodies
+from profilers.costs.folding import as_loaded
 from profilers.costs.misfits import misfit_text
 from profilers.costs.node_outputs import DECIDED_BY_DATA, OutputRules
 from profilers.costs.values import (
@@ -31,6 +32,7 @@ from profilers.workload.from_onnx import load_onnx
 from profilers.workload.subgraphs import captured_names, has_bodies, needed_nodes
 
 _BY_DATA = "computed from data"
+_REPLACEABLE_FROM = 4  # the IR version from which an input may replace the weight of its name
 _MOST_FOLLOWED = 2048  # bodies in one run of a graph; loops within loops multiply
 
 
@@ -52,15 +54,21 @@ class OpenedGraph:
         versions = {opset.domain: opset.version for opset in model.opset_import}
         self._rules = OutputRules(versions, model.ir_version)
         self._bodies: dict[int, OpenedGraph] = {}
+        self._has_replaceable_weights = model.ir_version >= _REPLACEABLE_FROM
         self._followed_bodies = [0]  # all bodies share it
         self._take(model.graph)
 
     def _take(self, graph: GraphProto) -> None:
         self.graph = graph
-        self.weights = {weight.name: _weight(weight) for weight in graph.initializer}
-        self.weights |= {
+        weights = {weight.name: _weight(weight) for weight in graph.initializer}
+        weights |= {
             weight.values.name: Value(weight.values.data_type, tuple(weight.dims))
             for weight in graph.sparse_initializer
+        }
+        replaceable = {x.name for x in graph.input} if self._has_replaceable_weights else ()
+        self.weights = {
+            name: replace(value, is_constant=name not in replaceable)
+            for name, value in weights.items()
         }
         self.inputs = tuple(x.name for x in graph.input if x.name not in self.weights)
         self._needed = needed_nodes(graph)
@@ -103,7 +111,7 @@ class OpenedGraph:
             taken = tuple(known.get(name, UNKNOWN) if name else None for name in proto.input)
             bare = ShapedNode(proto, taken, ())
             if is_computed_split(bare):
-                node = split_by(bare, segment_rows)
+                node = as_loaded(split_by(bare, segment_rows))
             else:
                 captured = {x: known[x] for x in captured_names(proto) if x in known}
                 values = (*taken, *captured.values())
@@ -112,7 +120,9 @@ class OpenedGraph:
                     infer = partial(self._infer, bare, captured, sizes)
                     follow = partial(self._follow, captured, segment_rows)
                     self._seen[key] = (
-                        with_bodies(bare, infer, follow) if has_bodies(proto) else infer()
+                        with_bodies(bare, infer, follow)
+                        if has_bodies(proto)
+                        else as_loaded(infer())
                     )
                 node = self._seen[key]
             known.update(zip(proto.output, node.outputs, strict=True))

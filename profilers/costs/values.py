@@ -50,6 +50,7 @@ class Value:
         is_assumed: Whether it rests on what the graph declares or on an even share of rows, which
             may be wrong, and not on what the operators compute.
         items: The tensors of a sequence, or that of an optional value; None for a tensor.
+        is_constant: Whether a runtime knows it when it loads the graph, as it knows a weight.
     """
 
     elem_type: int
@@ -57,6 +58,7 @@ class Value:
     content: NDArray[Any] | None = None
     is_assumed: bool = False
     items: "tuple[Value, ...] | None" = None
+    is_constant: bool = False
 
     @property
     def n_bytes(self) -> int | None:
@@ -80,7 +82,7 @@ class Value:
         """A key that two values share when the same is known about both."""
         content = None if self.content is None else self.content.tobytes()
         items = None if self.items is None else tuple(item.key for item in self.items)
-        return self.elem_type, self.shape, content, self.is_assumed, items
+        return self.elem_type, self.shape, content, self.is_assumed, items, self.is_constant
 
     @property
     def form(self) -> tuple[object, ...] | None:
@@ -146,6 +148,7 @@ class ShapedNode:
         problem: The reason why an output, or what its bodies compute, is unknown; otherwise empty.
         misfit: The reason why ONNX Runtime does not run it with these inputs; otherwise empty.
         inner: The nodes of its bodies that run, with the number of times that each group runs.
+        is_folded: Whether a runtime computes it once, when it loads the graph, and in no run.
     """
 
     proto: NodeProto
@@ -154,6 +157,7 @@ class ShapedNode:
     problem: str = ""
     misfit: str = ""
     inner: "tuple[tuple[int, tuple[ShapedNode, ...]], ...]" = ()
+    is_folded: bool = False
 
     @property
     def op(self) -> str:

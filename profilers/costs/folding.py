@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from profilers.costs.control_flow import visits_of
+from profilers.costs.bodies import visits_of
 from profilers.costs.node_outputs import RANDOM
 from profilers.costs.operator_flops import flops_of
 from profilers.costs.values import ShapedNode, UnknownCostError

@@ -117,7 +117,7 @@ def deciding_inputs(
 
     Without such a value, the FLOPs are others or unknown. See `costs_of_opened` for `graph`.
     """
-    from profilers.costs.control_flow import runs_of
+    from profilers.costs.bodies import runs_of
     from profilers.costs.values import Value
 
     opened_graph, inputs = graph or _graph_of(opened, path), _values_of(opened)
@@ -175,7 +175,7 @@ def costs_of_nodes(
     Raises:
         WorkloadError: The inputs of a node do not fit each other.
     """
-    from profilers.costs.control_flow import runs_of
+    from profilers.costs.bodies import runs_of
     from profilers.costs.folding import folded_flops
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
     from profilers.costs.values import UNKNOWN_SIZE
@@ -209,7 +209,7 @@ def costs_of_nodes(
 
 
 def _count(nodes: "Sequence[ShapedNode]") -> tuple[int, list[str]]:
-    from profilers.costs.control_flow import runs_of
+    from profilers.costs.bodies import runs_of
     from profilers.costs.operator_flops import flops_of
     from profilers.costs.values import UnknownCostError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from onnx import TensorProto
 
+from profilers.costs.bodies import runs_of, visits_of
 from profilers.costs.contributed_operators import is_expert_weight, touched_experts
-from profilers.costs.control_flow import runs_of, visits_of
 from profilers.costs.shapes import OpenedGraph
 from profilers.costs.values import ShapedNode, Value
 from profilers.workload.subgraphs import all_graphs, captured_names, initialisers

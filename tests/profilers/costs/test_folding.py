@@ -8,7 +8,7 @@ import pytest
 from support.graphs import write_graph
 
 from profilers import GraphCosts, costs_of_graph
-from profilers.costs.control_flow import runs_of
+from profilers.costs.bodies import runs_of
 from profilers.costs.graph import even_rows
 from profilers.costs.shapes import OpenedGraph
 from profilers.costs.values import value_of

@@ -10,9 +10,10 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
+from math import prod
 from pathlib import Path
 
-from onnx import GraphProto, ModelProto, TensorProto, numpy_helper
+from onnx import GraphProto, ModelProto, TensorProto
 
 from profilers.costs.computed_splits import SegmentRows, is_computed_split, split_by
 from profilers.costs.control_flow import with_bodies
@@ -29,10 +30,12 @@ from profilers.costs.values import (
     declared_value,
 )
 from profilers.workload.from_onnx import load_onnx
+from profilers.workload.stored_weights import missing_data, stored_array
 from profilers.workload.subgraphs import captured_names, has_bodies, needed_nodes
 
 _BY_DATA = "computed from data"
 _REPLACEABLE_FROM = 4  # the IR version from which an input may replace the weight of its name
+_MOST_SCALES = 16  # numbers of floating point that may be sizes, or scales of axes
 _MOST_FOLLOWED = 2048  # bodies in one run of a graph; loops within loops multiply
 
 
@@ -60,7 +63,7 @@ class OpenedGraph:
 
     def _take(self, graph: GraphProto) -> None:
         self.graph = graph
-        weights = {weight.name: _weight(weight) for weight in graph.initializer}
+        weights = {weight.name: _weight(weight, self.path) for weight in graph.initializer}
         weights |= {
             weight.values.name: Value(weight.values.data_type, tuple(weight.dims))
             for weight in graph.sparse_initializer
@@ -71,6 +74,11 @@ class OpenedGraph:
             for name, value in weights.items()
         }
         self.inputs = tuple(x.name for x in graph.input if x.name not in self.weights)
+        self._missing = {
+            weight.name: missing_data(weight, self.path)
+            for weight in graph.initializer
+            if _may_decide_a_shape(weights[weight.name]) and weights[weight.name].content is None
+        }
         self._needed = needed_nodes(graph)
         self._declared = {
             value.name: value.type.tensor_type
@@ -199,16 +207,23 @@ class OpenedGraph:
             name, value = unknown[0]
             is_data = node.op in DECIDED_BY_DATA
             shapeless = f"the shape of its output '{name}' is {_BY_DATA if is_data else 'unknown'}"
+            missing = [x for x in map(self._missing.get, proto.input) if x]
+            shapeless += f", because {missing[0]}" if missing else ""
             problem = shapeless if value.shape is None else f"output '{name}': {UNKNOWN_SIZE}"
         return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "", misfit)
 
 
-def _weight(weight: TensorProto) -> Value:
-    shape = tuple(weight.dims)
-    value = Value(weight.data_type, shape)
-    if weight.data_location == TensorProto.EXTERNAL or value.is_large or value.n_bytes is None:
+def _weight(weight: TensorProto, graph: Path) -> Value:
+    """Return a weight. Of other files only what may decide a shape is read."""
+    value = Value(weight.data_type, tuple(weight.dims))
+    is_apart = weight.data_location == TensorProto.EXTERNAL
+    if value.is_large or value.n_bytes is None or (is_apart and not _may_decide_a_shape(value)):
         return value
-    try:
-        return Value(weight.data_type, shape, numpy_helper.to_array(weight))
-    except ValueError:  # it has less data than its shape says
-        return value
+    return replace(value, content=stored_array(weight, graph))
+
+
+def _may_decide_a_shape(value: Value) -> bool:
+    """Return whether a weight may be sizes, positions or scales."""
+    is_float = value.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    is_few = value.shape is not None and prod(value.shape) <= _MOST_SCALES
+    return not value.is_large and (is_few or not is_float)

@@ -7,6 +7,7 @@ a shape, such as a slice of one or a range, is run.
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,12 @@ _RANDOM_NAMES = """
 """
 RANDOM = frozenset(_RANDOM_NAMES.split())
 # Operators whose output is as large as what they find in the data.
-DECIDED_BY_DATA = frozenset(("Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"))
+DECIDED_BY_DATA = frozenset(
+    (
+        *("Compress", "NonMaxSuppression", "NonZero"),
+        *("StringNormalizer", "StringSplit", "Unique"),
+    )
+)
 _KNOWN_IR_VERSION = 8  # that of every release of ONNX Runtime
 # ONNX raises these when an operator cannot take the shapes, the number or the types of its inputs.
 _REFUSALS = (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError)
@@ -146,6 +152,8 @@ class OutputRules:
             else UNKNOWN
             for name in node.proto.output
         ]
+        if node.op == "Compress":
+            outputs = [_compressed(node, outputs[0])]
         if node.op == "Dropout" and len(outputs) == 2 and outputs[1].shape is None:
             outputs[1] = outputs[0]  # before opset 12 ONNX infers nothing about the mask
         if node.op == "MaxUnpool" and node.has_input(2):
@@ -174,6 +182,17 @@ def _is_bounded(node: ShapedNode, inferred: list[Value]) -> bool:
     named = zip(node.proto.output, inferred, strict=True)
     is_sized = all(value.shape is not None for name, value in named if name)
     return is_sized or node.op in DECIDED_BY_DATA
+
+
+def _compressed(node: ShapedNode, value: Value) -> Value:
+    """Return the output of a Compress, which keeps the slices where its condition is true."""
+    condition, axis = node.inputs[1], node.attribute("axis")
+    if condition is None or condition.content is None:
+        return value
+    shape = list(node.in_shape(0)) if axis is not None else [prod(node.in_shape(0))]
+    place = int(axis or 0) % len(shape)
+    shape[place] = int(np.count_nonzero(condition.content[: shape[place]]))
+    return Value(value.elem_type, tuple(shape))
 
 
 def _with_shape_of(size: Value | None, value: Value) -> Value:

@@ -22,7 +22,8 @@ _MOST_BYTES = (1 << 31) - 1  # of a protobuf message, and so of a weight within 
 def as_loaded(node: ShapedNode) -> ShapedNode:
     """Return a node without bodies after a runtime has loaded it: folded where it can be."""
     is_constant = (
-        all(value.is_constant for value in node.inputs if value)
+        (any(node.inputs) or node.op == "Constant")
+        and all(value.is_constant for value in node.inputs if value)
         and not node.proto.domain
         and not _is_random(node)
         and node.op != "DequantizeLinear"

@@ -1,5 +1,6 @@
 """Carry out ``automoe cost``: by formula for an architecture, by counting for a graph."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from profilers import GraphCosts
 
 _WORKLOAD_SUFFIX = ".workload.json"
+_READ_TO_TELL = 4096  # bytes of a file, of which one is 0 in any graph
 _OF_ARCHITECTURE = ("--src-len", "--tgt-len", "--vocab-size")
 _OF_GRAPH = ("--input-shape", "--input", "--input-file", "--dim")
 _REFUSED = {
@@ -72,10 +74,19 @@ def show_cost(
 
 
 def _kind(file: Path) -> str:
-    """Return the kind of a file, by its name."""
-    if file.suffix.lower() == ".onnx":
+    """Return the kind of a file, by its name. A file that is no text can only be a graph."""
+    if file.suffix.lower() == ".onnx" or _is_binary(file):
         return "A graph"
     return "A workload" if file.name.endswith(_WORKLOAD_SUFFIX) else "An architecture"
+
+
+def _is_binary(file: Path) -> bool:
+    if not file.is_file():  # what comes through a pipe can be read only once
+        return False
+    with file.open("rb") as opened:
+        beginning = opened.read(_READ_TO_TELL)
+    is_utf_16 = beginning.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    return b"\0" in beginning and not is_utf_16
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -92,11 +103,13 @@ def _show_graph(file: Path, options: CostOptions) -> None:
     from profilers import costs_of_opened, open_onnx_workload
     from profilers.workload.declared_inputs import declared_inputs
     from profilers.workload.from_onnx import load_sound_onnx
+    from profilers.workload.soundness import require_outputs
     from profilers.workload.sweep import sweep_of
 
     grids, values = options.grids(), options.values()
     dims = by_name("--dim", map(_size, options.dim))
     model = load_sound_onnx(file)
+    require_outputs(model, file)
     points = sweep_of(grids, declared_inputs(model.graph)).points()
     counted = []
     for number, point in enumerate(points):
@@ -118,7 +131,7 @@ def _show_graph(file: Path, options: CostOptions) -> None:
             for sizes, costs in counted
         ]
         print_table((*points[0].sizes, *figures), rows)
-    _say_unknown(counted[0][1])
+    _say_more(counted[0][1])
 
 
 def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
@@ -128,12 +141,18 @@ def _show_counted(costs: "GraphCosts", *, as_json: bool) -> None:
     else:
         operators = ", ".join(f"{n} {op}" for op, n in costs.operators.items())
         unknown = len(costs.unknown_nodes)
+        del figures["folded_flops"]  # a sentence says more
         print_fields({**figures, "operators": operators or "none", "unknown_nodes": unknown})
-    _say_unknown(costs)
+    _say_more(costs)
 
 
-def _say_unknown(costs: "GraphCosts") -> None:
-    """Say that figures are lower bounds, and what would help."""
+def _say_more(costs: "GraphCosts") -> None:
+    """Say what was folded, whether the figures are lower bounds, and what would help."""
+    if costs.folded_flops:
+        say(
+            f"Not counted: {costs.folded_flops} FLOPs on weights alone. A runtime computes them "
+            f"once, when it loads the graph."
+        )
     unknown = costs.unknown_nodes
     if not unknown:
         return
@@ -143,8 +162,12 @@ def _say_unknown(costs: "GraphCosts") -> None:
         advice = "Give --input for what it is computed from, or add its FLOPs by hand."
     elif all("no known size" in node for node in unknown):
         advice = "Elements without a known size count as 0 bytes."
-    else:
+    elif ", because " in unknown[0]:
+        advice = "Put the data of the weight beside the graph, or save the model with it."
+    elif "unknown" in unknown[0]:
         advice = "Give --input-shape, --input or --dim."
+    else:
+        advice = "Its FLOPs count as 0: add them by hand."
     say(
         f"The figures are lower bounds. Unknown nodes: {len(unknown)}, the first is {unknown[0]}. "
         f"{advice} --json lists them all."

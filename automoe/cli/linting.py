@@ -34,10 +34,11 @@ def lint(
     from profilers.tensorrt.lint import lint_dialects
     from profilers.tensorrt.rtx_parser import missing_parser, parser_verdict
     from profilers.workload.from_onnx import load_onnx
-    from profilers.workload.soundness import require_sound
+    from profilers.workload.soundness import require_outputs, require_sound
 
     graph = load_onnx(model)
     require_sound(graph, model)
+    require_outputs(graph, model)
     asked = list(dict.fromkeys(options.dialect or DIALECTS))
     findings_of = lint_dialects(model, asked, graph)
     verdict = None

@@ -12,7 +12,7 @@ from math import prod
 
 from onnx import TensorProto
 
-from profilers.costs.fused_operators import attention_flops
+from profilers.costs.fused_operators import attention_flops, matmul_operands
 from profilers.costs.values import ShapedNode, UnknownCostError, Value
 
 _BYTE_TYPES = (TensorProto.UINT8, TensorProto.INT8)
@@ -22,6 +22,9 @@ _LIKE_THEIR_FIRST_INPUT = frozenset(
         *("BiasAdd", "GroupNorm", "LongformerAttention", "MoE", "PagedAttention"),
         *("QMoE", "QOrderedGelu", "QOrderedLayerNormalization", "SkipGroupNorm"),
     )
+)
+_PRODUCTS = frozenset(
+    f"com.microsoft.{name}" for name in ("FusedMatMulActivation", "GemmFastGelu", "QOrderedMatMul")
 )
 # The inputs of MoE and QMoE that hold the weights of the experts' layers.
 _EXPERT_WEIGHTS = {"com.microsoft.MoE": (2, 4, 6), "com.microsoft.QMoE": (2, 5, 8)}
@@ -126,6 +129,9 @@ def described_by_rule(node: ShapedNode) -> list[Value] | None:
     shape: tuple[int, ...] | None = None
     if node.op in _LIKE_THEIR_FIRST_INPUT:
         shape = first.shape
+    elif node.op in _PRODUCTS:
+        rows, columns = matmul_operands(node)
+        shape = (*rows[:-1], columns[-1])
     elif node.op == "com.microsoft.PackedAttention" and node.has_input(1):
         shape = (first.shape[0], _widths(node)[2])
     elif node.op == "com.microsoft.PackedMultiHeadAttention":

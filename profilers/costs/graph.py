@@ -22,6 +22,7 @@ from profilers.workload.given_values import GivenValues
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
     from onnx import NodeProto
 
+    from profilers.costs.memory import Weights
     from profilers.costs.shapes import OpenedGraph
     from profilers.costs.values import ShapedNode, Value
 
@@ -31,16 +32,21 @@ class GraphCosts:
     """The costs of one run. They are lower bounds when `unknown_nodes` is not empty.
 
     Attributes:
-        flops: The number of FLOPs; a multiply-add counts as two.
-        weight_bytes: The bytes of initialisers and constants; a shared one counts once.
+        flops: The number of FLOPs; a multiply-add counts as two. Nodes that are folded run no
+            more, see `profilers.costs.folding`.
+        weight_bytes: The bytes of initialisers and constants as the file holds them; a shared one
+            counts once.
         touched_weight_bytes: The bytes of weights that are read. An expert without tokens is not
-            read. Of an embedding table, only the rows that are looked up are read.
+            read. Of an embedding table, only the rows that are looked up are read. What folded
+            nodes give is read in place of what they take.
         activation_bytes: The bytes of all outputs of nodes, as if no memory was reused.
-        peak_memory_bytes: The bytes of all weights, plus the most bytes that inputs and
-            activations take at once when each is freed after its last use. A runtime needs more.
+        peak_memory_bytes: The bytes of all weights after folding, plus the most bytes that inputs
+            and activations take at once when each is freed after its last use. A runtime needs
+            more.
         operators: The number of nodes of each operator that a run visits. Those in a loop count
             once for each repetition; of a branch, those that are taken count.
         unknown_nodes: The nodes whose shapes or FLOPs are unknown, each with the reason.
+        folded_flops: The FLOPs of the nodes that are folded. They are not among `flops`.
     """
 
     flops: int
@@ -50,6 +56,7 @@ class GraphCosts:
     peak_memory_bytes: int
     operators: Mapping[str, int]
     unknown_nodes: tuple[str, ...] = ()
+    folded_flops: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures that ``automoe cost --json`` prints."""
@@ -110,7 +117,7 @@ def deciding_inputs(
 
     Without such a value, the FLOPs are others or unknown. See `costs_of_opened` for `graph`.
     """
-    from profilers.costs.control_flow import runs_of
+    from profilers.costs.bodies import runs_of
     from profilers.costs.values import Value
 
     opened_graph, inputs = graph or _graph_of(opened, path), _values_of(opened)
@@ -156,14 +163,20 @@ def even_rows(split: "NodeProto", n_segments: int, n_rows: int) -> tuple[int, ..
 
 
 def costs_of_nodes(
-    graph: "OpenedGraph", nodes: "Sequence[ShapedNode]", inputs: "Mapping[str, Value]"
+    graph: "OpenedGraph",
+    nodes: "Sequence[ShapedNode]",
+    inputs: "Mapping[str, Value]",
+    weights: "Weights | None" = None,
 ) -> GraphCosts:
     """Return the costs of a graph from its nodes, whose shapes are known.
+
+    A caller that needs the weights too gives them.
 
     Raises:
         WorkloadError: The inputs of a node do not fit each other.
     """
-    from profilers.costs.control_flow import runs_of
+    from profilers.costs.bodies import runs_of
+    from profilers.costs.folding import folded_flops
     from profilers.costs.memory import Weights, activation_bytes, peak_live_bytes
     from profilers.costs.values import UNKNOWN_SIZE
 
@@ -173,30 +186,30 @@ def costs_of_nodes(
                 f"{graph.path}: {node.misfit}. Give other shapes or values with --input-shape or "
                 f"--input, or correct the graph."
             )
-    weights = Weights(graph, nodes)
+    weights = weights or Weights(graph, nodes)
     flops, unknown = _count(nodes)
     operators: Counter[str] = Counter()
     for node, times in runs_of(nodes):
         operators[node.op] += times
     outputs = [value.name for value in graph.graph.output]
-    weight_bytes = sum(weights.n_bytes.values())
     return GraphCosts(
         flops=flops,
-        weight_bytes=weight_bytes,
+        weight_bytes=sum(weights.n_bytes.values()),
         touched_weight_bytes=weights.read_by(nodes),
         activation_bytes=activation_bytes(nodes),
-        peak_memory_bytes=weight_bytes + peak_live_bytes(nodes, inputs, outputs),
+        peak_memory_bytes=sum(weights.held.values()) + peak_live_bytes(nodes, inputs, outputs),
         operators=dict(operators.most_common()),
         unknown_nodes=(
             *unknown,
             *(f"weight '{x}': {UNKNOWN_SIZE}" for x in weights.unknown),
             *(f"input '{x}': {UNKNOWN_SIZE}" for x, y in inputs.items() if y.n_bytes is None),
         ),
+        folded_flops=folded_flops(nodes),
     )
 
 
 def _count(nodes: "Sequence[ShapedNode]") -> tuple[int, list[str]]:
-    from profilers.costs.control_flow import runs_of
+    from profilers.costs.bodies import runs_of
     from profilers.costs.operator_flops import flops_of
     from profilers.costs.values import UnknownCostError
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from onnx import TensorProto
 
+from profilers.costs.bodies import runs_of, visits_of
 from profilers.costs.contributed_operators import is_expert_weight, touched_experts
-from profilers.costs.control_flow import runs_of
 from profilers.costs.shapes import OpenedGraph
 from profilers.costs.values import ShapedNode, Value
-from profilers.workload.subgraphs import captured_names, initialisers
+from profilers.workload.subgraphs import all_graphs, captured_names, initialisers
 
 # The place of a weight: a file and an offset in it, or a graph and a name in it.
 Place = tuple[str, object]
@@ -29,7 +29,9 @@ class Weights:
             too.
 
     Attributes:
-        n_bytes: The size of every weight in bytes, by its place.
+        n_bytes: The size of every weight that the file holds in bytes, by its place.
+        held: The same of every weight that a runtime keeps: what folded nodes give, instead of
+            what only they read.
         unknown: The names of the weights whose size is unknown.
     """
 
@@ -42,6 +44,7 @@ class Weights:
         for node in (node for node, _ in runs_of(nodes) if is_constant(node)):
             name = node.proto.output[0]
             self._add(name, (str(graph.path), name), node.outputs[0].n_bytes)
+        self.held = self._held(graph, nodes)
 
     def read_by(self, nodes: Iterable[ShapedNode]) -> int:
         """Return the bytes of weights that these nodes read.
@@ -58,13 +61,29 @@ class Weights:
                 if name not in self._places:
                     continue
                 place = self._places[name]
-                whole = self.n_bytes[place]
+                whole = self.held[place]
                 if experts and is_expert_weight(node, index):
                     whole = whole * experts[0] // experts[1]
                 given = node.outputs[0].n_bytes if node.op in _READ_WHAT_THEY_GIVE else None
                 wanted = whole if given is None or name != node.proto.input[0] else given
                 read[place] = min(whole, read.get(place, 0) + wanted)
         return sum(read.values())
+
+    def _held(self, graph: OpenedGraph, nodes: Sequence[ShapedNode]) -> dict[Place, int]:
+        """Return what a runtime keeps after it has folded nodes."""
+        needed = {name for node, _ in runs_of(nodes) for name in node.proto.input}
+        needed |= {value.name for each in all_graphs(graph.graph) for value in each.output}
+        held, only_folded = dict(self.n_bytes), set()
+        for node, _ in visits_of(nodes):
+            if not node.is_folded:
+                continue
+            only_folded |= {self._places[x] for x in node.proto.input if x in self._places}
+            for name, value in zip(node.proto.output, node.outputs, strict=True):
+                if name in needed:
+                    self._places[name] = (str(graph.path), name)
+                    held[self._places[name]] = value.n_bytes or 0
+        kept = {place for name, place in self._places.items() if name in needed}
+        return {place: size for place, size in held.items() if place not in only_folded - kept}
 
     def _add(self, name: str, place: Place, n_bytes: int | None) -> None:
         self._places[name] = place
@@ -101,7 +120,7 @@ def peak_live_bytes(
     live = peak = sum(value.n_bytes or 0 for value in inputs.values())
     freed = [0] * (len(nodes) + 1)
     for i, node in enumerate(nodes):
-        if not is_constant(node):
+        if not (node.is_folded or is_constant(node)):
             for name, n_bytes in zip(node.proto.output, _output_bytes(node), strict=True):
                 live += n_bytes
                 freed[last_use.get(name, i)] += n_bytes

@@ -2,7 +2,7 @@
 
 ONNX infers the shape of a convolution without the channels that its filters take, and that of a
 Reshape from its target alone. What does not fit here is a suspicion: ONNX Runtime decides, see
-`profilers.costs.shapes`.
+`profilers.costs.node_outputs`.
 """
 
 from collections.abc import Callable

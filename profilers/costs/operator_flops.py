@@ -69,7 +69,9 @@ _UNCOUNTED_NAMES = """
     ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum
 """
 _UNCOUNTED = frozenset(_UNCOUNTED_NAMES.split())
-_WITH_BODIES = frozenset(("If", "Loop", "Scan"))  # the nodes of their bodies are counted instead
+_WITH_BODIES = frozenset(
+    ("If", "Loop", "Scan", "SequenceMap")
+)  # the nodes of their bodies are counted instead
 
 
 def flops_of(node: ShapedNode) -> int:

@@ -3,13 +3,14 @@
 A `Value` is a tensor. A `ShapedNode` is a node with its inputs and outputs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, TypeProto, helper
 
 from profilers.workload.subgraphs import MAX_KNOWN_ELEMENTS
 from profilers.workload.workload import TensorSpec
@@ -49,6 +50,7 @@ class Value:
         is_assumed: Whether it rests on what the graph declares or on an even share of rows, which
             may be wrong, and not on what the operators compute.
         items: The tensors of a sequence, or that of an optional value; None for a tensor.
+        is_constant: Whether a runtime knows it when it loads the graph, as it knows a weight.
     """
 
     elem_type: int
@@ -56,6 +58,7 @@ class Value:
     content: NDArray[Any] | None = None
     is_assumed: bool = False
     items: "tuple[Value, ...] | None" = None
+    is_constant: bool = False
 
     @property
     def n_bytes(self) -> int | None:
@@ -70,11 +73,16 @@ class Value:
         return None if self.shape is None or bits is None else -(-prod(self.shape) * bits // 8)
 
     @property
+    def is_large(self) -> bool:
+        """Whether it is known to have too many elements for its content to be kept."""
+        return self.shape is not None and prod(self.shape) > MAX_KNOWN_ELEMENTS
+
+    @property
     def key(self) -> tuple[object, ...]:
         """A key that two values share when the same is known about both."""
         content = None if self.content is None else self.content.tobytes()
         items = None if self.items is None else tuple(item.key for item in self.items)
-        return self.elem_type, self.shape, content, self.is_assumed, items
+        return self.elem_type, self.shape, content, self.is_assumed, items, self.is_constant
 
     @property
     def form(self) -> tuple[object, ...] | None:
@@ -110,6 +118,25 @@ def value_of(spec: TensorSpec) -> Value:
     return Value.of(filled.reshape(spec.shape))
 
 
+def declared_value(
+    declared: TypeProto.Tensor, sizes: Mapping[str, int], *, is_inferred: bool
+) -> Value:
+    """Return a value as it is declared, without a shape when a dimension is unknown.
+
+    Exporters write -1 or 0 for a size that they do not know. Only an inferred 0 is a size.
+    """
+    least = 0 if is_inferred else 1
+    shape = [
+        (dim.dim_value if dim.dim_value >= least else None)
+        if dim.WhichOneof("value") == "dim_value"
+        else sizes.get(dim.dim_param)
+        for dim in declared.shape.dim
+    ]
+    known = tuple(size for size in shape if size is not None)
+    is_known = declared.HasField("shape") and len(known) == len(shape)
+    return Value(declared.elem_type, known if is_known else None, is_assumed=not is_inferred)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapedNode:
     """A node with its inputs and outputs.
@@ -121,6 +148,7 @@ class ShapedNode:
         problem: The reason why an output, or what its bodies compute, is unknown; otherwise empty.
         misfit: The reason why ONNX Runtime does not run it with these inputs; otherwise empty.
         inner: The nodes of its bodies that run, with the number of times that each group runs.
+        is_folded: Whether a runtime computes it once, when it loads the graph, and in no run.
     """
 
     proto: NodeProto
@@ -129,6 +157,7 @@ class ShapedNode:
     problem: str = ""
     misfit: str = ""
     inner: "tuple[tuple[int, tuple[ShapedNode, ...]], ...]" = ()
+    is_folded: bool = False
 
     @property
     def op(self) -> str:

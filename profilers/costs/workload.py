@@ -31,7 +31,7 @@ def costs_of_workload(path: Path) -> GraphCosts:
 
     FLOPs, bytes read, activations and operators are sums over all runs. A weight counts once in
     `weight_bytes`, however many graphs share it. The peak is the highest peak of all runs, with
-    the weights of every graph.
+    the weights of every graph. A node is folded once for each call, not for each of its steps.
 
     Raises:
         WorkloadError: The file is not a workload, or does not match its graphs.
@@ -68,6 +68,8 @@ class _Sample:
         self._produced: dict[str, Mapping[str, Value]] = {}
         self.runs: dict[str, list[GraphCosts]] = {}
         self._weights: dict[Place, int] = {}
+        self._held: dict[Place, int] = {}
+        self._most_live_bytes = 0
         self._unknown: dict[str, None] = {}
 
     def run(self, call: Call, graph: "OpenedGraph") -> None:
@@ -78,36 +80,40 @@ class _Sample:
         feeds = {name: value_of(spec) for name, spec in call.inputs.items()}
         for name, (source, output) in call.from_calls.items():
             feeds[name] = _produced(self._produced[source], output, source)
-        nodes = []
         for step in range(call.repeat):
             specs = {**call.inputs, **{name: x[step] for name, x in call.step_inputs.items()}}
             feeds |= {name: value_of(steps[step]) for name, steps in call.step_inputs.items()}
             inputs = {name: feeds[name] for name in _given(graph, feeds, call)}
             nodes = graph.shaped_nodes(inputs, _DecidedRows(graph, specs))
-            costs = costs_of_nodes(graph, nodes, inputs)
+            weights = Weights(graph, nodes)
+            costs = costs_of_nodes(graph, nodes, inputs, weights)
+            live_bytes = costs.peak_memory_bytes - sum(weights.held.values())
+            self._most_live_bytes = max(self._most_live_bytes, live_bytes)
+            self._weights |= weights.n_bytes
+            self._held |= weights.held
             self.runs.setdefault(call.name, []).append(costs)
             self._unknown |= dict.fromkeys(f"{call.name}: {x}" for x in costs.unknown_nodes)
             named = _named(nodes)
             self._produced[call.name] = named
             feeds |= {x: _produced(named, output, call.name) for output, x in call.carry.items()}
-        self._weights |= Weights(graph, nodes).n_bytes
 
     def costs(self) -> GraphCosts:
         """Return the sums over all runs, and the highest peak."""
-        weight_bytes = sum(self._weights.values())
         all_runs = [run for runs in self.runs.values() for run in runs]
         operators: Counter[str] = Counter()
         for run in all_runs:
             operators.update(run.operators)
         return GraphCosts(
             flops=sum(run.flops for run in all_runs),
-            weight_bytes=weight_bytes,
+            weight_bytes=sum(self._weights.values()),
             touched_weight_bytes=sum(run.touched_weight_bytes for run in all_runs),
             activation_bytes=sum(run.activation_bytes for run in all_runs),
-            peak_memory_bytes=weight_bytes
-            + max(run.peak_memory_bytes - run.weight_bytes for run in all_runs),
+            peak_memory_bytes=sum(self._held.values()) + self._most_live_bytes,
             operators=dict(operators.most_common()),
             unknown_nodes=tuple(self._unknown),
+            folded_flops=sum(
+                max(run.folded_flops for run in of_call) for of_call in self.runs.values()
+            ),
         )
 
 

@@ -89,7 +89,7 @@ class _Described:
     """A model, its missing weight, and the types and numbers of dimensions of its tensors."""
 
     def __init__(self, model: "ModelProto", path: Path) -> None:
-        from profilers.workload.soundness import missing_weight
+        from profilers.workload.stored_weights import missing_weight
 
         self.model, self.missing_weight = model, missing_weight(model, path)
         self.types, self.ranks = types_and_ranks(model)

@@ -91,7 +91,7 @@ class SimulatedWorker(Worker):
         return self._simulation.run_ms(
             flops=costs.flops,
             n_bytes=costs.touched_weight_bytes + costs.activation_bytes,
-            n_operators=sum(costs.operators.values()),
+            n_operators=max(1, sum(costs.operators.values())),  # a call takes time by itself
             threads=threads,
         )
 

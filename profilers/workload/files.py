@@ -74,7 +74,7 @@ def _inside(graph: Path, location: str) -> Path:
 
     A model from somebody else must not make AutoMoE send a file of another folder.
     """
-    from profilers.workload.soundness import lies_beside  # onnx is slow to import
+    from profilers.workload.stored_weights import lies_beside  # onnx is slow to import
 
     relative, file = PurePosixPath(location), graph.parent / location
     if relative.is_absolute() or ".." in relative.parts or not lies_beside(file, graph):

@@ -19,6 +19,7 @@ from profilers.workload.workload import Call, TensorSpec, Workload
 if TYPE_CHECKING:  # onnx is slow to import and only needed once a file is opened
     from onnx import ModelProto
 
+_LFS = b"version https://git-lfs"  # how a file begins that stands for a large one in Git
 NO_VALUES: Mapping[str, GivenValues] = {}
 
 
@@ -150,12 +151,9 @@ def require_measurable(opened: OnnxWorkload, path: Path) -> None:
         WorkloadError: There is no output, a weight has no data, or an input has a type that no
             runtime can be fed or another size than a declared 0.
     """
-    from profilers.workload.soundness import require_weights
+    from profilers.workload.soundness import require_outputs, require_weights
 
-    if not opened.model.graph.output:
-        raise WorkloadError(
-            f"{path} declares no outputs, so that a runtime computes nothing. Export it again."
-        )
+    require_outputs(opened.model, path)
     for each in opened.inputs:
         each.require_feedable()
         pairs = zip(each.dims or (), opened.shapes[each.name], strict=False)
@@ -198,7 +196,6 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
         OSError: The file cannot be read.
     """
     import onnx
-    from onnx.inliner import inline_local_functions
 
     from profilers.workload.subgraphs import make_names_unique, shorten_domains, sort_nodes
 
@@ -206,10 +203,8 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
         model = onnx.load(path, load_external_data=False)
     except OSError:
         raise
-    except Exception as error:  # a DecodeError of protobuf, which has no types to import
-        raise WorkloadError(
-            f"{path} is not ONNX: {_line(error)}. Export the model as ONNX."
-        ) from None
+    except Exception:  # a DecodeError of protobuf, which has no types to import
+        raise WorkloadError(_why_unreadable(path)) from None
     if not model.graph.node:
         raise WorkloadError(
             f"{path} has no nodes: there is nothing to count or to measure. Export the model again."
@@ -218,11 +213,45 @@ def load_onnx(path: Path, *, inlines: bool = True) -> "ModelProto":
     sort_nodes(model.graph)
     if inlines and model.functions:
         try:
-            model = inline_local_functions(model)
+            model = _inlined(model)
         except Exception as error:  # onnx's, which has no types to import
             raise WorkloadError(f"{path}: its functions are not valid: {_line(error)}.") from None
     make_names_unique(model.graph)
     return model
+
+
+def _why_unreadable(path: Path) -> str:
+    with path.open("rb") as file:
+        is_pointer = file.read(len(_LFS)) == _LFS
+    if is_pointer:
+        return f"{path} is a pointer of Git LFS, not the model. Fetch the model with git lfs pull."
+    return (
+        f"{path} is not ONNX: it has another format, or a part of it is missing. Export the model "
+        f"as ONNX, or copy it again."
+    )
+
+
+def _inlined(model: "ModelProto") -> "ModelProto":
+    """Return the model with the nodes of its functions in place of the calls.
+
+    A function may use another version of the operators than the graph. To convert it, ONNX needs
+    the types of what the function takes; where that fails, the call stays.
+    """
+    from onnx import helper, shape_inference
+    from onnx.inliner import inline_local_functions
+
+    plain = inline_local_functions(model)
+    if not plain.functions:
+        return plain
+    try:
+        typed = shape_inference.infer_shapes(model)
+        typed.graph.value_info.extend(
+            helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+            for weight in typed.graph.initializer
+        )
+        return inline_local_functions(typed, convert_version=True)
+    except Exception:  # of onnx, and of protobuf when the model is too large
+        return plain
 
 
 def _line(error: Exception) -> str:

@@ -30,6 +30,14 @@ class Use:
         """The operator and the place."""
         return self.node.op_type, self.place
 
+    @property
+    def time_axis(self) -> int | None:
+        """The axis of the node's first input whose length is taken here; None when none is."""
+        numbers = {attribute.name: attribute.i for attribute in self.node.attribute}
+        if self.key in (("LSTM", 4), ("GRU", 4), ("RNN", 4)):
+            return int(numbers.get("layout", 0))
+        return int(numbers.get("time_axis", 0)) if self.key == ("ReverseSequence", 1) else None
+
 
 class InputUses:
     """The uses of the inputs of one graph.

@@ -134,6 +134,8 @@ class ValueChooser:
             return ChosenValues((before_last,), "the length of all tokens less 1")
         if ("GroupQueryAttention", 6) in places or (is_length and "total" in words):
             return ChosenValues((self._total_length(),), "the length of all tokens")
+        if is_length and (steps := self._steps(uses)) is not None:
+            return steps
         if is_length:
             return self._length(declared, words, n_rows)
         if n_rows is not None and not words & _SEGMENTS and is_spread:
@@ -158,6 +160,15 @@ class ValueChooser:
         if "cache" in words and past and all(0 in shape for shape in past):
             return ChosenValues((False,), "false, as the past is empty")
         return ChosenValues((True,), "true")
+
+    def _steps(self, uses: "Sequence[Use]") -> ChosenValues | None:
+        """Return the steps of an input that is read step by step; None without one."""
+        for use in uses:
+            name, axis = use.node.input[0], use.time_axis
+            shape = self._shapes.get(name, ())
+            if axis is not None and axis < len(shape):
+                return ChosenValues((shape[axis],), f"the size of axis {axis} of {name}")
+        return None
 
     def _length(
         self, declared: DeclaredInput, words: frozenset[str], n_rows: int | None

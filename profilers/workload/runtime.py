@@ -138,7 +138,7 @@ def _declared_shapes(model: ModelProto, name: str) -> Iterator[str]:
         shape = value.type.tensor_type.shape
         dims[value.name] = [dim.dim_param or dim.dim_value for dim in shape.dim]
     for node in all_nodes(graph):
-        if node.name == name:
+        if " ".join(node.name.split()) == name:  # the text of a refusal is one line
             yield from (f"{x} {dims.get(x, '?')}".replace("'", "") for x in node.input if x)
 
 

@@ -1,21 +1,19 @@
 """This module checks, before anything is counted or measured, that a graph can be run at all."""
 
 import re
-from math import prod
 from pathlib import Path
 
 from onnx import (
     GraphProto,
     ModelProto,
     NodeProto,
-    TensorProto,
     checker,
     defs,
-    helper,
 )
 
 from profilers.workload.fields import WorkloadError
 from profilers.workload.runtime import require_loadable
+from profilers.workload.stored_weights import missing_weight, require_sound_weight
 from profilers.workload.subgraphs import (
     all_nodes,
     bodies,
@@ -24,15 +22,6 @@ from profilers.workload.subgraphs import (
     name_of,
 )
 
-# Types of which each element is stored by itself: not packed, and not in two parts.
-_WHOLE_ELEMENTS = frozenset(
-    (
-        *(TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16),
-        *(TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
-        *(TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
-        TensorProto.BOOL,
-    )
-)
 _TERM = r"(?:[A-Za-z\s]|\.\.\.)*"
 _EQUATION = re.compile(rf"{_TERM}(?:,{_TERM})*(?:->{_TERM})?")
 # The domains of the operators of ONNX and of ONNX Runtime.
@@ -50,7 +39,7 @@ def require_sound(model: ModelProto, path: Path) -> None:
         WorkloadError: The message names the node or the weight.
     """
     for weight in initialisers(model.graph):
-        _require_sound_weight(weight, path)
+        require_sound_weight(weight, path)
     versions = {each.domain: each.version for each in model.opset_import}
     _require_sound_nodes(model, versions, path)
     _require_sources(model.graph, frozenset(), path)
@@ -60,6 +49,18 @@ def require_sound(model: ModelProto, path: Path) -> None:
         if value.name not in made:
             raise WorkloadError(f"{path}: no node gives the output '{value.name}' of the graph.")
     require_loadable(model, path)
+
+
+def require_outputs(model: ModelProto, path: Path) -> None:
+    """Check that a runtime computes anything.
+
+    Raises:
+        WorkloadError: The graph declares no outputs.
+    """
+    if not model.graph.output:
+        raise WorkloadError(
+            f"{path} declares no outputs, so that a runtime computes nothing. Export it again."
+        )
 
 
 def require_weights(model: ModelProto, path: Path) -> None:
@@ -74,25 +75,6 @@ def require_weights(model: ModelProto, path: Path) -> None:
             f"{path}: {reason}. `automoe cost` counts the graph without it; to measure it, save "
             f"the model with all of its weights, in files beside it if not within it."
         )
-
-
-def missing_weight(model: ModelProto, path: Path) -> str:
-    """Return what data is missing, of the first weight without all of its own; empty when none is.
-
-    Args:
-        model: The model.
-        path: Its file. Other files of weights lie in the same folder.
-
-    Raises:
-        WorkloadError: The place of a weight is not valid.
-    """
-    reasons = (
-        _missing_in_file(weight, path)
-        if weight.data_location == TensorProto.EXTERNAL
-        else _missing_in_graph(weight)
-        for weight in initialisers(model.graph)
-    )
-    return next(filter(None, reasons), "")
 
 
 def _require_sound_nodes(model: ModelProto, versions: dict[str, int], path: Path) -> None:
@@ -140,23 +122,6 @@ def _require_inputs(node: NodeProto, index: int, least: int, path: Path) -> None
         raise _refused(name_of(node, index), node.op_type, reason, path)
 
 
-def _require_sound_weight(weight: TensorProto, path: Path) -> None:
-    name = f"{path}: weight '{weight.name}'"
-    where = {entry.key: entry.value for entry in weight.external_data}
-    if weight.data_location == TensorProto.EXTERNAL and not where.get("location"):
-        raise WorkloadError(
-            f"{name} lies in another file, but the graph does not say in which. Export the model "
-            f"again."
-        )
-    for key in ("offset", "length"):
-        if not where.get(key, "0").isdecimal():
-            raise WorkloadError(f"{name} must have a number as {key}. Got {where[key]!r:.40}.")
-    if any(size < 0 for size in weight.dims):
-        raise WorkloadError(f"{name} must not have a negative size. Got {list(weight.dims)}.")
-    if weight.data_type not in TensorProto.DataType.values() or not weight.data_type:
-        raise WorkloadError(f"{name} must have an element type. Got {weight.data_type}.")
-
-
 def _require_equation(node: NodeProto, index: int, path: Path) -> None:
     """Check an Einsum's equation by its letters, because ONNX never returns from some others."""
     for attribute in node.attribute:
@@ -201,57 +166,6 @@ def _require_sources(graph: GraphProto, outer: frozenset[str], path: Path) -> No
 
 def _refused(name: str, operator: str, reason: str, path: Path) -> WorkloadError:
     return WorkloadError(f"{path}: node '{name}' ({operator}) is not valid: {reason}.")
-
-
-def _missing_in_graph(weight: TensorProto) -> str:
-    n_held, n_needed = _elements_held(weight), prod(weight.dims)
-    if n_held in (None, n_needed):
-        return ""
-    return f"weight '{weight.name}' holds {n_held} of {n_needed} elements"
-
-
-def _elements_held(weight: TensorProto) -> int | None:
-    """Return how many elements a weight has data for; None when its type does not tell it."""
-    if weight.data_type not in _WHOLE_ELEMENTS:
-        return None
-    if weight.HasField("raw_data"):
-        return len(weight.raw_data) // _itemsize(weight)
-    return len(getattr(weight, helper.tensor_dtype_to_field(weight.data_type)))
-
-
-def _missing_in_file(weight: TensorProto, path: Path) -> str:
-    _require_sound_weight(weight, path)
-    where = {entry.key: entry.value for entry in weight.external_data}
-    file = path.parent / where["location"]
-    if not lies_beside(file, path):
-        return (
-            f"weight '{weight.name}' lies outside of the folder of the graph, in "
-            f"{where.get('location')!r}"
-        )
-    if not file.is_file():
-        return f"{file.name!r} is missing, which holds weight '{weight.name}'"
-    n_given = int(where.get("length", 0))
-    is_known = weight.data_type in _WHOLE_ELEMENTS
-    n_needed = prod(weight.dims) * _itemsize(weight) if is_known else n_given
-    if file.stat().st_size < int(where.get("offset", 0)) + max(n_given, n_needed):
-        return f"{file.name!r} is too short, which holds weight '{weight.name}'"
-    if n_given and n_given != n_needed:
-        return f"weight '{weight.name}' has {n_given} of {n_needed} bytes in {file.name!r}"
-    return ""
-
-
-def lies_beside(file: Path, graph: Path) -> bool:
-    """Return whether a file is in the folder of a graph, or in that of the file it is a link to.
-
-    ONNX Runtime opens no weights elsewhere. Caches of models hold links to files in one folder.
-    """
-    folders = (graph.parent.resolve(), graph.resolve().parent)
-    return any(file.resolve().is_relative_to(folder) for folder in folders)
-
-
-def _itemsize(weight: TensorProto) -> int:
-    """Return the bytes of one element, of a type of which each element is stored by itself."""
-    return int(helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize)
 
 
 def _line(text: str) -> str:

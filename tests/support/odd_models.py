@@ -230,6 +230,11 @@ def _node(op: str, names: Sequence[str], **attributes: object) -> bytes:
     return _bytes(_model([node], inputs))
 
 
+def _line_break() -> bytes:
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name="two\nlines")
+    return _bytes(_model([node], [_float("x", ["b", 7])], [_ones("w", 4, 8)]))
+
+
 def _of_type(kind: int) -> bytes:
     node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
     inputs = [helper.make_tensor_value_info("x", kind, [2, 4])]
@@ -314,8 +319,16 @@ ODD: Mapping[str, Odd] = {
     "words": Odd(b"These are words, and no graph at all.", says="is not ONNX"),
     "zeros": Odd(bytes(1000), says="is not ONNX"),
     "cut-off": Odd(_bytes(_matmul([1, 4]))[:-30], says="ONNX"),
+    "line-break": Odd(
+        _line_break(), says=r"node 'two lines' .MatMul. cannot take x \[b, 7\], w \[4, 8\]: Inc"
+    ),
+    "git-lfs": Odd(b"version https://git-lfs.github.com/spec/v1\n", says="a pointer of Git LFS"),
+    "no-outputs": Odd(
+        _bytes(_model(_matmul([1]).graph.node, [_float("x", [1, 4])], [_ones("w", 4, 8)], out="")),
+        says="declares no outputs",
+    ),
     "no-nodes": Odd(_without_nodes(), says="has no nodes"),
-    "no-inputs": Odd(_without_inputs(), flops=2 * 3 * 4 * 8),
+    "no-inputs": Odd(_without_inputs(), flops=0, says="Not counted: 192 FLOPs on weights alone"),
     **{
         f"a-{kind}": Odd(_typed(kind), says=f"Input 'x' must be a tensor. Got {words}")
         for kind, words in (

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 from support.graphs import DIGIT, LAYER, write_graph
 
@@ -138,3 +139,44 @@ def test_a_dimension_beyond_all_machines_is_refused(capsys: Capture, graph: Path
     for flag, text in (("--dim", "batch="), ("--input-shape", "x=3x")):
         assert main(["cost", str(graph), flag, text + "9" * 400]) == 2
         assert capsys.readouterr().err.startswith(f"Error: '{flag}' must")
+
+
+def test_a_graph_is_known_by_its_content_where_its_name_says_nothing(
+    capsys: Capture, graph: Path, tmp_path: Path
+) -> None:
+    named = graph.rename(graph.with_name("model.pb"))
+    assert main(["cost", str(named), "--dim", "batch=4"]) == 0
+    assert "flops" in capsys.readouterr().out
+    (tmp_path / "weights.bin").write_bytes(bytes(100))
+    assert main(["cost", str(tmp_path / "weights.bin")]) == 2
+    assert "weights.bin is not ONNX: it has another format" in capsys.readouterr().err
+
+
+def test_text_in_utf_16_is_no_graph(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{}", encoding="utf-16")
+    assert main(["cost", str(tmp_path / "a.json")]) == 2
+    assert "not ONNX" not in capsys.readouterr().err
+
+
+def test_advice_is_what_helps(capsys: Capture, tmp_path: Path) -> None:
+    text = 'g (float[2] a) => (float[] y) { y = Einsum<equation = "i,i,i->">(a, a, a) }'
+    assert main(["cost", str(write_graph(tmp_path / "g.onnx", text))]) == 0
+    assert "Its FLOPs count as 0: add them by hand." in capsys.readouterr().err
+    text = """g (float[2, 4] x) => (float[a, b] y) <int64[2] shape = {1, 8}>
+    { y = Reshape(x, shape) }"""
+    model = onnx.load(write_graph(tmp_path / "g.onnx", text))
+    model.graph.initializer[0].ClearField("int64_data")
+    model.graph.initializer[0].ClearField("raw_data")
+    onnx.save(model, tmp_path / "g.onnx")
+    assert main(["cost", str(tmp_path / "g.onnx")]) == 0
+    printed = capsys.readouterr().err
+    assert "because weight 'shape' holds 0 of 2 elements. Put the data of the weight" in printed
+
+
+@pytest.mark.parametrize("command", ["cost", "lint"])
+def test_a_graph_without_outputs_is_refused(command: str, capsys: Capture, graph: Path) -> None:
+    model = onnx.load(graph)
+    del model.graph.output[:]
+    onnx.save(model, graph)
+    assert main([command, str(graph)]) == 2
+    assert "declares no outputs, so that a runtime computes nothing" in capsys.readouterr().err

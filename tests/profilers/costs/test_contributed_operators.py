@@ -114,3 +114,10 @@ def test_a_shared_cache_counts_as_far_as_it_is_full(
     )
     costs = costs_of_graph(path, values={"total": GivenValues.parse(total)})
     assert costs.flops == BOTH * 2 * n_keys * 32
+
+
+def test_a_product_without_a_kernel_for_processors_has_a_shape(tmp_path: Path) -> None:
+    order = {"x": (FLOAT, (2, 3, 8)), "w": (FLOAT, (8, 5))}
+    costs = costs_of_graph(write(tmp_path / "g.onnx", "GemmFastGelu", order, {}, ["x", "w"]))
+    assert (costs.flops, costs.unknown_nodes) == (2 * 2 * 3 * 8 * 5, ())
+    assert costs.activation_bytes == 4 * 2 * 3 * 5

@@ -86,3 +86,18 @@ def test_the_flops_follow_the_scales(tmp_path: Path) -> None:
     assert costs_of_graph(path).flops == 2 * 3 * (4 * 4) * 3
     (sentence,) = open_onnx_workload(path).sentences
     assert "s=1 (1, as it is a scale)" in sentence
+
+
+def test_a_condition_that_is_given_tells_how_much_a_compress_keeps(tmp_path: Path) -> None:
+    text = """g (float[6, 4] x, bool[6] kept) => (float[n, 5] y)
+    <float[4, 5] w = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}>
+    { z = Compress<axis = 0>(x, kept) y = MatMul(z, w) }"""
+    path = write_graph(tmp_path / "g.onnx", text)
+    costs = costs_of_graph(path, values={"kept": GivenValues.parse("1,1,0,0,1,0")})
+    assert (costs.flops, costs.unknown_nodes) == (2 * 3 * 4 * 5, ())
+    flat = text.replace("<axis = 0>", "").replace("MatMul(z, w)", "Identity(z)")
+    costs = costs_of_graph(
+        write_graph(tmp_path / "f.onnx", flat.replace("[n, 5] y", "[n] y")),
+        values={"kept": GivenValues.parse("1,1,0,0,1,0")},
+    )
+    assert costs.activation_bytes == 2 * 3 * 4

@@ -91,3 +91,15 @@ def test_a_sequence_of_very_many_tensors_is_not_followed(tmp_path: Path) -> None
         path = write_graph(tmp_path / "g.onnx", f"{text} {body}")
         costs = costs_of_graph(path, shapes={"x": (2**40, 4)})
         assert re.search(r"SplitToSequence .*\d+ tensors .* too many", costs.unknown_nodes[0])
+
+
+def test_a_map_over_a_sequence_runs_once_for_each_tensor(tmp_path: Path) -> None:
+    text = f"""g (float[5, 4] x) => (float[a, 5] y) <{WEIGHTS}, int64 pair = {{2}}>
+    {{ s = SplitToSequence<axis = 0>(x, pair)
+       t = SequenceMap<body = b (float[n, 4] rows) => (float[n, 5] made)
+           {{ made = MatMul(rows, w) }}>(s)
+       y = ConcatFromSequence<axis = 0>(t) }}"""
+    costs = costs_of_graph(write_graph(tmp_path / "g.onnx", text))
+    assert (costs.flops, costs.unknown_nodes) == (2 * (2 + 2 + 1) * 4 * 5, ())
+    assert costs.operators["MatMul"] == 3
+    assert costs.activation_bytes >= 4 * 5 * 5

@@ -117,3 +117,13 @@ def test_an_unreadable_workload_is_refused_and_the_worker_lives_on(tmp_path: Pat
             worker.request("load", id="w", workload=str(tmp_path / "bad.json"), threads=1)
         worker.request("load", id="w", workload=str(path), threads=1)
         assert worker.request("routing", id="w") == {"tokens_per_expert": {}}
+
+
+def test_a_run_in_which_nothing_is_left_to_compute_is_still_a_call(tmp_path: Path) -> None:
+    path = write_graph(
+        tmp_path / "folded.onnx",
+        "g () => (float[2] y) <float[2] a = {1, 2}, float[2] b = {3, 4}> { y = Add(a, b) }",
+    )
+    workload = path.with_name("folded.workload.json")
+    Workload({"g": path.name}, (Call("run", "g"),)).save(workload)
+    assert outcome(workload, SLOW).latency_ms == pytest.approx(1.0)

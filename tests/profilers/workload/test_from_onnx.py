@@ -173,3 +173,26 @@ def test_the_long_name_of_the_domain_of_onnx_is_the_short_one(path: Path) -> Non
     onnxruntime.InferenceSession(path)  # it takes such a model
     workload_for_onnx(path)
     assert costs_of_graph(path).flops == expected > 0
+
+
+@pytest.mark.parametrize(
+    ("opset", "body"),
+    [
+        (13, "q = Squeeze(v, zero) r = MatMul(q, w)"),
+        (11, "q = Squeeze<axes = [0]>(v) r = MatMul(q, w)"),  # another form of the operator
+    ],
+)
+def test_a_function_of_another_version_is_looked_into(path: Path, opset: int, body: str) -> None:
+    text = f"""<ir_version: 8, opset_import: ["": 17, "own": 1]>
+    g (float[1, 3, 4] x) => (float[3, 2] y)
+    <float[4, 2] w = {{1, 1, 1, 1, 1, 1, 1, 1}}, int64[1] zero = {{0}}>
+    {{ y = own.layer(x, w, zero) }}
+    <domain: "own", opset_import: ["": {opset}]> layer (v, w, zero) => (r) {{ {body} }}"""
+    onnx.save(onnx.parser.parse_model(text), path)
+    assert costs_of_graph(path).flops == 2 * 3 * 4 * 2
+
+
+def test_a_pointer_of_git_lfs_is_said_to_be_one(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123\n")
+    with pytest.raises(WorkloadError, match="is a pointer of Git LFS, not the model. Fetch"):
+        workload_for_onnx(path)

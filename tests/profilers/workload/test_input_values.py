@@ -18,6 +18,19 @@ def chosen(path: Path, text: str, **shapes: tuple[int, ...]) -> dict[str, tuple[
 @pytest.mark.parametrize(
     ("text", "shapes", "expected"),
     [
+        # Recurrence runs along the first axis, whatever the sizes are.
+        (
+            """(float[6, 2, 3] x, int32[2] lens, float[1, 5, 3] w, float[1, 5, 5] r)
+            => (float[6, 1, 2, 5] y) { y = RNN<hidden_size = 5>(x, w, r, , lens) }""",
+            {},
+            {"lens": (6,)},
+        ),
+        (
+            """(float[2, 6, 3] x, int64[2] lens) => (float[2, 6, 3] y)
+            { y = ReverseSequence<batch_axis = 0, time_axis = 1>(x, lens) }""",
+            {},
+            {"lens": (6,)},
+        ),
         # A length is the size of the axis that it speaks of, which is not always the second one.
         (
             """(float[b, T, 64] speech, int64[b] speech_lengths) => (int64[b] y)

@@ -167,8 +167,12 @@ class MeasuringOptions(Options, PrecisionSettings):
 
     @contextmanager
     def opened_devices(self) -> Iterator[list[Device]]:
-        """Open the device of each host; without --host, the device of this machine."""
-        hosts: list[str | None] = [*self.host] if self.host else [None]
+        """Open the device of each host; without --host, the device of this machine.
+
+        Hosts are opened in the order of their names. So two commands with the same hosts never wait
+        for each other.
+        """
+        hosts: list[str | None] = sorted(self.host) or [None]
         with ExitStack() as opened:
             yield [
                 opened.enter_context(

@@ -12,7 +12,7 @@ from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.outputs import require_file, require_writable
 from automoe.cli.predicting import left_out_lines
 from devices.opening import resolve_host
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from devices import DeviceInfo
     from profilers import Problem
 
-_NO_LOG = "{path} does not exist. `automoe profile --log {path}` makes it."
+_NO_LOG = "'{path}' does not exist. 'automoe profile' makes it with --log."
 _SHOWN_ROWS = 20
 
 
@@ -42,7 +42,7 @@ class CheckOptions(JsonOptions):
 
     Attributes:
         target: Column of the latency; several are added. Default: recognised by its name.
-        unit: Unit of the latency where no column name tells it: us, ms or s.
+        unit: Unit of the latency where no column name tells it.
     """
 
     target: Annotated[tuple[str, ...], COLUMN] = ()
@@ -80,7 +80,7 @@ def show(
     options: ShowOptions = ShowOptions(),
 ) -> None:
     """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
-    require_there(log, _NO_LOG)
+    require_file(log, _NO_LOG)
     if options.html is not None:
         require_writable(options.html, log)
     from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
@@ -110,7 +110,7 @@ def check(
     options: CheckOptions = CheckOptions(),
 ) -> ExitCode:
     """Look for impossible rows, drift, mixed conditions or units; exit 4 for an unusable log."""
-    require_there(log, _NO_LOG)
+    require_file(log, _NO_LOG)
     from profilers import audit_log  # scipy takes a moment to import
 
     with progress_bar("Check", is_brief=True) as on_progress:
@@ -142,6 +142,9 @@ def merge(
     options: MergeOptions,
 ) -> None:
     """Write several logs into one, with their raw samples."""
+    for log in logs:
+        require_file(log, _NO_LOG)
+    require_writable(options.out, *logs)
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out)
@@ -152,7 +155,7 @@ def merge(
 
 
 def share(
-    log: Annotated[Path, argument("A log of `automoe profile`.")],
+    log: Annotated[Path, argument("A log of 'automoe profile'.")],
     /,
     *,
     options: ShareOptions,
@@ -164,7 +167,7 @@ def share(
     the names of this machine, of its user and of --host. Other names stay: read the texts that the
     command prints before you share. --drop model also takes the model's name out of the points.
     """
-    require_there(log, _NO_LOG)
+    require_file(log, _NO_LOG)
     require_writable(options.out, log)
     from profilers import read_log, share_log  # scipy takes a moment to import
 

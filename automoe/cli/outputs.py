@@ -2,17 +2,36 @@
 
 from pathlib import Path
 
+_MISSING = "'{path}' does not exist. Check the path."
 
-def require_there(path: Path | None, message: str = "'{path}' does not exist. Check it.") -> None:
-    """Check that an input exists, before libraries are imported that take seconds.
+
+def require_file(path: Path | None, message: str = _MISSING) -> None:
+    """Check that an input is a file, before libraries are imported that take seconds.
 
     Args:
-        path: The file or folder; None stands for an option that was not given.
-        message: The message for the user, with ``{path}`` in it.
+        path: The file; None stands for an option that was not given.
+        message: The message for the user when nothing is there, with ``{path}`` in it.
 
     Raises:
-        ValueError: There is nothing at the path.
+        ValueError: There is no file at the path.
     """
+    _require_there(path, message)
+    if path is not None and path.is_dir():
+        raise ValueError(f"'{path}' must be a file. Got a folder; give the file in it.")
+
+
+def require_folder(path: Path | None, message: str = _MISSING) -> None:
+    """Check that an input is a folder, with the arguments of `require_file`.
+
+    Raises:
+        ValueError: There is no folder at the path.
+    """
+    _require_there(path, message)
+    if path is not None and not path.is_dir():
+        raise ValueError(f"'{path}' must be a folder. Got a file; give the folder that is meant.")
+
+
+def _require_there(path: Path | None, message: str) -> None:
     if path is not None and not path.exists():
         raise ValueError(message.format(path=path))
 

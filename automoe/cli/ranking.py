@@ -7,8 +7,9 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.console import print_json, print_table, progress_bar
-from automoe.cli.options import GROUPS, JsonOptions, argument, typed
-from automoe.cli.outputs import require_there
+from automoe.cli.options import FOLDER, GROUPS, OUTPUT, JsonOptions, argument, typed
+from automoe.cli.outputs import require_file, require_folder
+from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
@@ -28,7 +29,7 @@ class RankingOptions(TextOptions, SettingsOptions, JsonOptions):
         n: Number of subnets to train alone.
     """
 
-    out: Annotated[Path | None, Parameter(name=("-o", "--out"))] = None
+    out: Annotated[Path | None, Parameter(name=("-o", "--out")), FOLDER, OUTPUT] = None
     n: Annotated[int, Field(ge=3, le=MOST), Parameter(name="-n")] = 8
 
 
@@ -43,6 +44,7 @@ class RankingSettings(TrainingSettings):
     updates: Count = 300
 
 
+name_values(RankingSettings)
 Flags = Annotated[
     RankingSettings,
     Parameter(
@@ -62,8 +64,8 @@ def ranking(
 ) -> None:
     """Check whether a supernet ranks subnets as training alone does; the same command resumes."""
     refuse([DIRECTION_NEEDS_DATA], typed(options))
-    require_there(supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
-    require_there(options.settings)
+    require_folder(supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
+    require_file(options.settings)
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report
 

@@ -11,7 +11,8 @@ from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, announce
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.outputs import require_file, require_folder, require_writable
+from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import Count, SearchSettings
@@ -54,6 +55,7 @@ class SearchOptions(TextOptions, JsonOptions):
     cluster: str | None = None
 
 
+name_values(SearchSettings)
 _REFUSALS = (
     Refusal(
         options=("--host", "--lock-clocks", "--verify-top", "--verify-most", "--device-minutes"),
@@ -70,9 +72,10 @@ def search(
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))
-    require_there(options.predictor, "{path} cannot be read: No such file. 'automoe fit' makes it.")
-    require_there(options.supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
-    require_there(options.data)
+    require_file(options.predictor, "'{path}' does not exist. 'automoe fit' makes it.")
+    require_folder(options.supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
+    require_folder(options.data)
+    require_writable(options.out, options.predictor, options.supernet)
     # torch takes seconds to import
     from automoe.cli.search_inputs import with_trace
     from automoe.latency.model import LatencyModel
@@ -87,7 +90,6 @@ def search(
     from automoe.training.model_folder import TrainedModel
 
     _require_own_text(options)
-    require_writable(options.out, options.predictor, options.supernet)
     is_measured = options.device is not None
     if not is_measured:
         require_no_certificate(options.out)

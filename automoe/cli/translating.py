@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions, Options, argument
-from automoe.cli.outputs import require_there
+from automoe.cli.outputs import require_folder
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.model_files import DESCRIPTION
 from automoe.settings.groups import DecodingSettings
@@ -30,7 +30,7 @@ class TranslatorOptions(Options, DecodingSettings):
 
     def open(self, model: Path) -> "Translator":
         """Open the bundle of a model: in its folder, or in the folder of its export."""
-        require_there(model, "No exported model in '{path}'. 'automoe finetune' makes one.")
+        require_folder(model, "No exported model in '{path}'. 'automoe finetune' makes one.")
         if _is_supernet(model):
             raise ValueError(
                 f"'{model}' is a supernet, which is not exported. Finetune one of its "

@@ -10,7 +10,7 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.log_rows import flag_lines, print_rows
+from automoe.cli.log_rows import flag_lines, print_rows, row_values
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
 from automoe.cli.outputs import require_file, require_writable
 from automoe.cli.predicting import left_out_lines
@@ -31,9 +31,11 @@ class ShowOptions(JsonOptions):
     """The form of the output.
 
     Attributes:
+        every: Show each row of a log of AutoMoE, however many there are.
         html: File of a page with diagrams of the log, HTML.
     """
 
+    every: Annotated[bool, Parameter(name="--all"), OUTPUT] = False
     html: Annotated[Path | None, FILE, OUTPUT] = None
 
 
@@ -92,13 +94,19 @@ def show(
         options.html.write_text(render_log(log, command=command), encoding="utf-8")
         say(f"page: {options.html}")
     summary = summarise_any(log)
+    is_ours = isinstance(summary, LogSummary)
+    if options.every and not is_ours:
+        raise ValueError(f"'--all' is for a log of AutoMoE. '{log}' is another one; leave it out.")
     if options.as_json:
-        print_json(asdict(summary))
+        rows = [row_values(row) for row in read_log(log)] if options.every else None
+        print_json({**asdict(summary), **({"measured": rows} if rows is not None else {})})
         return
     print_fields(asdict(summary))
-    if isinstance(summary, LogSummary) and 0 < summary.rows <= _SHOWN_ROWS:
+    if is_ours and (options.every or summary.rows <= _SHOWN_ROWS) and summary.rows:
         print()
         print_rows(read_log(log))
+    elif is_ours and summary.rows:
+        say(f"The latencies of the {summary.rows} rows are shown with --all.")
     for line in flag_lines(summary.flags) if isinstance(summary, LogSummary) else ():
         print(line)
 

@@ -44,6 +44,7 @@ _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 _COLUMNS = Parameter(group=GROUPS["Columns of the log"])
 _OUTSIDE = "outside"
 _NO_PREDICTOR = "'{path}' does not exist. 'automoe fit' makes a predictor."
+_QUICK_LINES = 2500  # docs/accuracy.yaml has the times of 300 and of 2000 rows
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
 
@@ -107,7 +108,7 @@ def fit(
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    with progress_bar("Fit", is_brief=True) as on_progress:
+    with progress_bar("Fit", is_brief=True, about=_outlook(log)) as on_progress:
         predictor = fit_log(
             log,
             targets=options.target,
@@ -146,6 +147,16 @@ def fit(
             print(verdict)
     is_missed = wanted is not None and report.best.mape > wanted
     return ExitCode.QUALITY if is_missed else ExitCode.OK
+
+
+def _outlook(log: Path) -> str:
+    """Return how large a log is, and roughly how long its fit takes."""
+    with log.open("rb") as file:
+        n_lines = sum(1 for _ in file)
+    duration = "5 to 20 s" if n_lines <= _QUICK_LINES else "20 s to some minutes"
+    return (
+        f"'{log}' has {n_lines} lines. This takes {duration}, and longer while other programs run."
+    )
 
 
 def predict(

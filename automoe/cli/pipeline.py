@@ -12,10 +12,14 @@ from automoe.cli.options import FILE, OUTPUT, JsonOptions, argument
 from automoe.cli.outputs import require_file, require_folder, require_writable
 from automoe.cli.run_summary import summary_of
 from automoe.progress import duration
+from automoe.run_files import REPORT, RESULT
 from devices.yaml_json import read_yaml
 
 if TYPE_CHECKING:
     from automoe.pipeline import RunConfig, StagePlan
+
+
+_NO_RUN = "'{path}' holds no finished run. 'automoe run' makes and finishes one."
 
 
 class RunOptions(JsonOptions):
@@ -78,7 +82,7 @@ def report(
             f"Give either the folder of a run or --compare with two folders. Got {given}."
         )
     for each in (folder, *(options.compare or ())):
-        require_folder(each)
+        require_folder(each, _NO_RUN, holding=RESULT)
         if out is not None and each is not None:
             _require_page(out, each)
     if out is not None:
@@ -87,7 +91,6 @@ def report(
         _compare(*options.compare, options)
     elif folder is not None:
         from automoe.pipeline import draw_report  # torch takes seconds to import
-        from automoe.pipeline.run_files import REPORT
 
         written = out or folder / REPORT
         draw_report(folder, written)

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from automoe.cli.console import print_json, print_table, progress_bar
 from automoe.cli.options import FOLDER, GROUPS, OUTPUT, JsonOptions, argument, typed
-from automoe.cli.outputs import require_file, require_folder
+from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder
 from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
+from automoe.model_files import DESCRIPTION
 from automoe.settings.search import MOST, Count
 from automoe.settings.training import TrainingSettings
 from devices.rounding import rounded_down, rounded_up
@@ -64,7 +65,7 @@ def ranking(
 ) -> None:
     """Check whether a supernet ranks subnets as training alone does; the same command resumes."""
     refuse([DIRECTION_NEEDS_DATA], typed(options))
-    require_folder(supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
+    require_folder(supernet, NO_SUPERNET, holding=DESCRIPTION)
     require_file(options.settings)
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report

@@ -22,10 +22,11 @@ from automoe.cli.options import (
     grouped,
     typed,
 )
-from automoe.cli.outputs import require_folder
+from automoe.cli.outputs import NO_SUPERNET, require_folder, require_writable
 from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
+from automoe.model_files import DESCRIPTION
 from automoe.settings.search import MOST
 from automoe.settings.training import SettingsError, TrainingSettings
 from devices.yaml_json import FileContentError, read_yaml
@@ -102,6 +103,7 @@ def train(*, options: TrainOptions, flags: SupernetFlags = TrainingSettings()) -
     """Train the supernet of a space; the same command resumes."""
     space, settings = options.load(options.space), training_settings(options.settings, flags)
     require_folder(options.data, _NO_CORPUS)
+    require_writable(options.out / DESCRIPTION)
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training import train_supernet
@@ -129,7 +131,9 @@ def finetune(
     wanted = read_architecture(architecture)
     settings = training_settings(options.settings, flags)
     require_folder(options.data, _NO_CORPUS)
-    require_folder(options.supernet)
+    require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
+    of_supernet = [options.supernet / DESCRIPTION] if options.supernet else []
+    require_writable(options.out / DESCRIPTION, *of_supernet)
     # torch takes seconds to import
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devices import DeviceInfo
-    from profilers import Problem
+    from profilers import LogSummary, Problem
 
 _NO_LOG = "'{path}' does not exist. 'automoe profile' makes it with --log."
 _SHOWN_ROWS = 20
@@ -94,21 +94,30 @@ def show(
         options.html.write_text(render_log(log, command=command), encoding="utf-8")
         say(f"page: {options.html}")
     summary = summarise_any(log)
-    is_ours = isinstance(summary, LogSummary)
-    if options.every and not is_ours:
+    if options.every and not isinstance(summary, LogSummary):
         raise ValueError(f"'--all' is for a log of AutoMoE. '{log}' is another one; leave it out.")
     if options.as_json:
         rows = [row_values(row) for row in read_log(log)] if options.every else None
         print_json({**asdict(summary), **({"measured": rows} if rows is not None else {})})
         return
-    print_fields(asdict(summary))
-    if is_ours and (options.every or summary.rows <= _SHOWN_ROWS) and summary.rows:
+    if not isinstance(summary, LogSummary):
+        print_fields(asdict(summary))
+        return
+    _print_summary(summary)
+    if 0 < summary.rows and (options.every or summary.rows <= _SHOWN_ROWS):
         print()
         print_rows(read_log(log))
-    elif is_ours and summary.rows:
+    elif summary.rows:
         say(f"The latencies of the {summary.rows} rows are shown with --all.")
-    for line in flag_lines(summary.flags) if isinstance(summary, LogSummary) else ():
+    for line in flag_lines(summary.flags):
         print(line)
+
+
+def _print_summary(summary: "LogSummary") -> None:
+    shown = asdict(summary)
+    if summary.half_width_median is not None:
+        shown["half_width_median"] = f"{summary.half_width_median:.1%}"
+    print_fields(shown)
 
 
 def check(

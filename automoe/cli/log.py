@@ -104,7 +104,7 @@ def show(
         print_fields(asdict(summary))
         return
     _print_summary(summary)
-    if 0 < summary.rows and (options.every or summary.rows <= _SHOWN_ROWS):
+    if summary.rows > 0 and (options.every or summary.rows <= _SHOWN_ROWS):
         print()
         print_rows(read_log(log))
     elif summary.rows:

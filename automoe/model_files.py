@@ -1,3 +1,5 @@
-"""Name the file that describes a model, for those that cannot wait until torch is imported."""
+"""Name the files that describe a model and its bundle, which is read before torch is imported."""
 
 DESCRIPTION = "model.json"
+BUNDLE = "bundle.json"
+ONNX = "onnx"  # the folder of a bundle within the folder of its model

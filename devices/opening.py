@@ -85,7 +85,7 @@ def _when_free(take: Callable[[], None], say: Say, *, waits: bool) -> None:
             if not waits:
                 raise
             if not is_told:
-                say(f"{error.who} This session waits for its end.")
+                say(f"{error.who} This session waits for its end; Ctrl-C stops it.")
             is_told = True
             time.sleep(_WAIT_SECONDS)
 

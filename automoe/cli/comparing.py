@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, argument
+from automoe.cli.outputs import require_file
 from automoe.cli.share import share_of
 from devices.rounding import rounded, rounded_down, rounded_up
 
@@ -40,6 +41,8 @@ def compare(
     """Say whether log B is faster than log A on their common points, slower or the same."""
     limits = [_limit(text) for text in options.fail_on]
     share = _share(options.margin, "--margin", "2%")
+    for log in (a, b):
+        require_file(log)
     from profilers import compare as compare_logs  # scipy takes a moment to import
     from profilers import read_any_log
 

@@ -58,14 +58,17 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str, *, is_brief: bool = False) -> Iterator[OnProgress]:
+def progress_bar(title: str, *, is_brief: bool = False, about: str = "") -> Iterator[OnProgress]:
     """Show a bar with the time left, or a line every few seconds when stderr is not a terminal.
 
     Args:
         title: What is done.
         is_brief: Whether it mostly takes seconds: then nothing is left to read when it is finished.
+        about: What is begun, and roughly how long it takes; this is said where there is no bar.
     """
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        if about:
+            say(f"{title}: {about}")
         yield _plain_lines(title, is_brief=is_brief)
         return
     columns = (

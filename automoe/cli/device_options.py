@@ -43,11 +43,12 @@ def opened_and_announced(
     is_measured: bool = True,
     holds_clocks: bool = False,
 ) -> Iterator[Device]:
-    """Open a device with `devices.opening.opened_device`; tell the user when it is simulated."""
-    session = opening.opened_device(
-        device, host, runtime, say=say, is_measured=is_measured, holds_clocks=holds_clocks
-    )
-    with session as opened:
+    """Open a device with `devices.opening.opened_device`; tell the user when it is simulated.
+
+    When it is measured, the session waits until nobody else measures there.
+    """
+    flags = {"is_measured": is_measured, "holds_clocks": holds_clocks, "waits": True}
+    with opening.opened_device(device, host, runtime, say=say, **flags) as opened:
         announce(opened.info())
         yield opened
 

@@ -122,15 +122,25 @@ def _usage(error: CycloptsError) -> str:
     words = error.unused_tokens or []
     if isinstance(error, UnknownCommandError) and words:
         if words[0].startswith("-"):
-            return f"No such option: {words[0]}"
+            return f"No such option: {words[0]}."
         return f"No such command '{words[0]}'.{_similar_command(words[0], error)}"
     if isinstance(error, UnusedCliTokensError):
         return f"Got unexpected extra argument(s) ({' '.join(words)})."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword is not None:
-            return f"Option '{error.keyword}' requires an argument."
+            return _too_few_values(error, error.argument)
         return _mistyped(error) or _missing(error.argument, *_also_missing(error))
     return _one_line(error).replace("Unknown option:", "No such option:")
+
+
+def _too_few_values(error: MissingArgumentError, option: Argument) -> str:
+    """Return which values an option still needs."""
+    n_values, _ = option.token_count()
+    if n_values < 2:
+        return f"Option '{error.keyword}' requires an argument."
+    given = ", ".join(f"'{value}'" for value in error.tokens_so_far) or "none"
+    wanted = f"{n_values} values, {option.parameter.metavar}"
+    return f"Option '{error.keyword}' takes {wanted}. Got {given} alone."
 
 
 def _similar_command(word: str, error: UnknownCommandError) -> str:
@@ -140,7 +150,7 @@ def _similar_command(word: str, error: UnknownCommandError) -> str:
     return f" Did you mean '{similar[0]}'?" if similar else ""
 
 
-def _mistyped(error: MissingArgumentError) -> str | None:
+def _mistyped(error: CycloptsError) -> str | None:
     """Return the message about an option that does not exist; None when all of them do.
 
     Such an option is often the one that is missing.
@@ -205,7 +215,7 @@ def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
     options = [error.argument, *error.argument.children]
     (option,) = (each for each in options if each.field_info.name == first["loc"][0])
     if first["type"] == "missing":
-        return _missing(option)
+        return _mistyped(error) or _missing(option)
     return f"Invalid value for '{option.name}': {first['msg']}. Got {first['input']!s:.80}."
 
 

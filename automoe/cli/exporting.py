@@ -11,8 +11,8 @@ from pydantic import Field
 
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.console import print_fields, print_json, say
-from automoe.cli.options import FOLDER, JsonOptions, Out, argument, typed
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.options import FOLDER, JsonOptions, OutFolder, argument, typed
+from automoe.cli.outputs import require_folder, require_writable
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.settings.search import MOST
@@ -44,7 +44,7 @@ class ExportOptions(TextOptions, JsonOptions):
         max_positions: Tokens of the longest sentence.
     """
 
-    out: Out
+    out: OutFolder
     checkpoint: Annotated[Path | None, FOLDER] = None
     form: Annotated[str, Parameter(name="--format")] = "onnx"
     precision: str = "fp32"
@@ -60,7 +60,7 @@ def export(
 ) -> None:
     """Write the graphs to deploy, and check outputs and expert choices against torch."""
     wanted = read_architecture(architecture)
-    require_there(options.checkpoint)
+    require_folder(options.checkpoint)
     # torch takes seconds to import
     from automoe.export import check_parity, export_model, require_precision
 

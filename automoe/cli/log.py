@@ -10,9 +10,9 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
-from automoe.cli.log_rows import flag_lines, print_rows
+from automoe.cli.log_rows import flag_lines, print_rows, row_values
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.outputs import require_file, require_writable
 from automoe.cli.predicting import left_out_lines
 from devices.opening import resolve_host
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devices import DeviceInfo
-    from profilers import Problem
+    from profilers import LogSummary, Problem
 
-_NO_LOG = "{path} does not exist. `automoe profile --log {path}` makes it."
+_NO_LOG = "'{path}' does not exist. 'automoe profile' makes it with --log."
 _SHOWN_ROWS = 20
 
 
@@ -31,9 +31,11 @@ class ShowOptions(JsonOptions):
     """The form of the output.
 
     Attributes:
+        every: Show each row of a log of AutoMoE, however many there are.
         html: File of a page with diagrams of the log, HTML.
     """
 
+    every: Annotated[bool, Parameter(name="--all"), OUTPUT] = False
     html: Annotated[Path | None, FILE, OUTPUT] = None
 
 
@@ -42,7 +44,7 @@ class CheckOptions(JsonOptions):
 
     Attributes:
         target: Column of the latency; several are added. Default: recognised by its name.
-        unit: Unit of the latency where no column name tells it: us, ms or s.
+        unit: Unit of the latency where no column name tells it.
     """
 
     target: Annotated[tuple[str, ...], COLUMN] = ()
@@ -80,7 +82,7 @@ def show(
     options: ShowOptions = ShowOptions(),
 ) -> None:
     """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
-    require_there(log, _NO_LOG)
+    require_file(log, _NO_LOG)
     if options.html is not None:
         require_writable(options.html, log)
     from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
@@ -92,15 +94,30 @@ def show(
         options.html.write_text(render_log(log, command=command), encoding="utf-8")
         say(f"page: {options.html}")
     summary = summarise_any(log)
+    if options.every and not isinstance(summary, LogSummary):
+        raise ValueError(f"'--all' is for a log of AutoMoE. '{log}' is another one; leave it out.")
     if options.as_json:
-        print_json(asdict(summary))
+        rows = [row_values(row) for row in read_log(log)] if options.every else None
+        print_json({**asdict(summary), **({"measured": rows} if rows is not None else {})})
         return
-    print_fields(asdict(summary))
-    if isinstance(summary, LogSummary) and 0 < summary.rows <= _SHOWN_ROWS:
+    if not isinstance(summary, LogSummary):
+        print_fields(asdict(summary))
+        return
+    _print_summary(summary)
+    if summary.rows > 0 and (options.every or summary.rows <= _SHOWN_ROWS):
         print()
         print_rows(read_log(log))
-    for line in flag_lines(summary.flags) if isinstance(summary, LogSummary) else ():
+    elif summary.rows:
+        say(f"The latencies of the {summary.rows} rows are shown with --all.")
+    for line in flag_lines(summary.flags):
         print(line)
+
+
+def _print_summary(summary: "LogSummary") -> None:
+    shown = asdict(summary)
+    if summary.half_width_median is not None:
+        shown["half_width_median"] = f"{summary.half_width_median:.1%}"
+    print_fields(shown)
 
 
 def check(
@@ -110,7 +127,7 @@ def check(
     options: CheckOptions = CheckOptions(),
 ) -> ExitCode:
     """Look for impossible rows, drift, mixed conditions or units; exit 4 for an unusable log."""
-    require_there(log, _NO_LOG)
+    require_file(log, _NO_LOG)
     from profilers import audit_log  # scipy takes a moment to import
 
     with progress_bar("Check", is_brief=True) as on_progress:
@@ -142,6 +159,9 @@ def merge(
     options: MergeOptions,
 ) -> None:
     """Write several logs into one, with their raw samples."""
+    for log in logs:
+        require_file(log, _NO_LOG)
+    require_writable(options.out, *logs)
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out)
@@ -152,7 +172,7 @@ def merge(
 
 
 def share(
-    log: Annotated[Path, argument("A log of `automoe profile`.")],
+    log: Annotated[Path, argument("A log of 'automoe profile'.")],
     /,
     *,
     options: ShareOptions,
@@ -164,7 +184,7 @@ def share(
     the names of this machine, of its user and of --host. Other names stay: read the texts that the
     command prints before you share. --drop model also takes the model's name out of the points.
     """
-    require_there(log, _NO_LOG)
+    require_file(log, _NO_LOG)
     require_writable(options.out, log)
     from profilers import read_log, share_log  # scipy takes a moment to import
 

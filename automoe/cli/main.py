@@ -45,7 +45,7 @@ app = Program(
     name="automoe",
     help="Find the best sparse Transformer that your device runs within a latency budget.",
     version=f"automoe {__version__}",
-    help_flags="--help",
+    help_flags=("--help", "-h"),
     version_flags="--version",
     group_commands=Group("This program", sort_key=len(TOUR)),
     group_arguments=Group("Arguments", sort_key=0),

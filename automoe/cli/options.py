@@ -9,6 +9,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from automoe.cli.placeholders import name_values
 from automoe.settings.groups import SpaceSettings
 
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
@@ -23,7 +24,9 @@ OUTPUT = Parameter(group=GROUPS["Output"])
 # What stands for a value on a help page, where the type says less.
 FILE, FOLDER = Parameter(metavar="FILE"), Parameter(metavar="FOLDER")
 SHARE = Parameter(metavar="SHARE")
-Out = Annotated[Path, Parameter(name=("-o", "--out")), OUTPUT]
+_OUT = Parameter(name=("-o", "--out"))
+Out = Annotated[Path, _OUT, FILE, OUTPUT]
+OutFolder = Annotated[Path, _OUT, FOLDER, OUTPUT]
 
 
 def argument(text: str) -> Parameter:
@@ -42,6 +45,11 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Name what stands for the value of each option on a help page."""
+        name_values(cls)
 
 
 def grouped(title: str) -> Callable[[type[T]], type[T]]:

@@ -2,19 +2,46 @@
 
 from pathlib import Path
 
+NO_SUPERNET = "'{path}' holds no model. 'automoe train' makes a supernet."
+_MISSING = "'{path}' does not exist. Check the path."
 
-def require_there(path: Path | None, message: str = "'{path}' does not exist. Check it.") -> None:
-    """Check that an input exists, before libraries are imported that take seconds.
+
+def require_file(path: Path | None, message: str = _MISSING) -> None:
+    """Check that an input is a file, before libraries are imported that take seconds.
 
     Args:
-        path: The file or folder; None stands for an option that was not given.
-        message: The message for the user, with ``{path}`` in it.
+        path: The file; None stands for an option that was not given.
+        message: The message for the user when nothing is there, with ``{path}`` in it.
 
     Raises:
-        ValueError: There is nothing at the path.
+        ValueError: There is no file at the path.
     """
+    _require_there(path, message)
+    if path is not None and path.is_dir():
+        raise ValueError(f"'{path}' must be a file. Got a folder; give the file in it.")
+
+
+def require_folder(path: Path | None, message: str = _MISSING, *, holding: str = "") -> None:
+    """Check that an input is a folder.
+
+    Args:
+        path: As for `require_file`.
+        message: As for `require_file`.
+        holding: The file by which its kind is known; ``message`` says that it is missing, too.
+
+    Raises:
+        ValueError: There is no folder at the path, or not such a folder.
+    """
+    _require_there(path, message)
+    if path is not None and not path.is_dir():
+        raise ValueError(f"'{path}' must be a folder. Got a file; give the folder that is meant.")
+    if path is not None and holding:
+        _require_there(path / holding, message.replace("{path}", str(path)))
+
+
+def _require_there(path: Path | None, message: str) -> None:
     if path is not None and not path.exists():
-        raise ValueError(message.format(path=path))
+        raise ValueError(message.replace("{path}", str(path)))
 
 
 def require_writable(path: Path, *inputs: Path) -> None:

@@ -9,13 +9,17 @@ from cyclopts import Parameter
 from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, argument
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.outputs import require_file, require_folder, require_writable
 from automoe.cli.run_summary import summary_of
 from automoe.progress import duration
+from automoe.run_files import REPORT, RESULT
 from devices.yaml_json import read_yaml
 
 if TYPE_CHECKING:
     from automoe.pipeline import RunConfig, StagePlan
+
+
+_NO_RUN = "'{path}' holds no finished run. 'automoe run' makes and finishes one."
 
 
 class RunOptions(JsonOptions):
@@ -47,7 +51,7 @@ def run(
     options: RunOptions = RunOptions(),
 ) -> ExitCode:
     """Run every stage, from profiling to the report; the same command resumes."""
-    require_there(config, "'{path}' cannot be read: No such file. See examples/quickstart.yaml.")
+    require_file(config, "'{path}' does not exist. See examples/quickstart.yaml.")
     content = read_yaml(config)  # once, because a pipe is empty then; no YAML is refused at once
     from automoe.pipeline import RunConfig  # torch takes seconds to import
     from automoe.pipeline import run as run_stages
@@ -73,16 +77,20 @@ def report(
     """Draw the page of a finished run again, or compare two runs."""
     out = options.out
     if (folder is None) == (options.compare is None):
-        raise ValueError("Give either the folder of a run or --compare with two folders.")
+        given = "neither" if folder is None else f"both, '{folder}' and --compare"
+        raise ValueError(
+            f"Give either the folder of a run or --compare with two folders. Got {given}."
+        )
     for each in (folder, *(options.compare or ())):
-        require_there(each)
+        require_folder(each, _NO_RUN, holding=RESULT)
+        if out is not None and each is not None:
+            _require_page(out, each)
     if out is not None:
         require_writable(out)
     if options.compare is not None:
         _compare(*options.compare, options)
     elif folder is not None:
         from automoe.pipeline import draw_report  # torch takes seconds to import
-        from automoe.pipeline.run_files import REPORT
 
         written = out or folder / REPORT
         draw_report(folder, written)
@@ -90,6 +98,15 @@ def report(
             print_json({"out": str(written)})
         else:
             print(written)
+
+
+def _require_page(out: Path, run: Path) -> None:
+    """Check that an output in the folder of a run is a page, and replaces no result of the run."""
+    if out.resolve().is_relative_to(run.resolve()) and out.suffix != ".html":
+        raise ValueError(
+            f"'{out}' must end in .html, because '{run}' holds the files of the run. "
+            "Choose another output."
+        )
 
 
 def _compare(first: Path, second: Path, options: ReportOptions) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from pydantic import Field
 
 from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_json, print_table, progress_bar, say
@@ -24,7 +25,7 @@ from automoe.cli.options import (
     command_line,
     grouped,
 )
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.outputs import require_file, require_writable
 from automoe.cli.share import parse_share
 from devices.rounding import percent_down, rounded_down, rounded_up
 from devices.yaml_json import parse_json
@@ -42,7 +43,8 @@ Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 _COLUMNS = Parameter(group=GROUPS["Columns of the log"])
 _OUTSIDE = "outside"
-_NO_PREDICTOR = "{path} cannot be read: No such file. 'automoe fit' makes a predictor."
+_NO_PREDICTOR = "'{path}' does not exist. 'automoe fit' makes a predictor."
+_QUICK_LINES = 2500  # docs/accuracy.yaml has the times of 300 and of 2000 rows
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
 
@@ -53,7 +55,7 @@ class FitOptions(JsonOptions):
     Attributes:
         out: File of the predictor.
         target: Column of the latency; several are added.
-        unit: Unit of the latency where no column name tells it: us, ms or s.
+        unit: Unit of the latency where no column name tells it.
         feature: Column to predict from; default: all.
         group: Column of groups; rows of one group are never split between fitting and testing.
         base: Predictor of another device to start from; 8 rows are then enough for a prediction,
@@ -85,7 +87,7 @@ class PredictOptions(JsonOptions):
     """
 
     out: Annotated[Path | None, Parameter(name=("-o", "--out")), FILE, OUTPUT] = None
-    confidence: float = 0.95
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
 
 
 def fit(
@@ -98,15 +100,15 @@ def fit(
     out, plots, html = options.out, options.plots, options.html
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if html is not None and html.resolve() == out.resolve():
-        raise ValueError(f"'--out' and '--html' must be two files. Got {out} for both.")
+        raise ValueError(f"'--out' and '--html' must be two files. Got '{out}' for both.")
     for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
         require_writable(written, log, *([options.base] if options.base else []))
-    require_there(log, "{path} does not exist. Check the path.")
-    require_there(options.base, _NO_PREDICTOR)
+    require_file(log)
+    require_file(options.base, _NO_PREDICTOR)
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    with progress_bar("Fit", is_brief=True) as on_progress:
+    with progress_bar("Fit", is_brief=True, about=_outlook(log)) as on_progress:
         predictor = fit_log(
             log,
             targets=options.target,
@@ -147,6 +149,16 @@ def fit(
     return ExitCode.QUALITY if is_missed else ExitCode.OK
 
 
+def _outlook(log: Path) -> str:
+    """Return how large a log is, and roughly how long its fit takes."""
+    with log.open("rb") as file:
+        n_lines = sum(1 for _ in file)
+    duration = "5 to 20 s" if n_lines <= _QUICK_LINES else "20 s to some minutes"
+    return (
+        f"'{log}' has {n_lines} lines. This takes {duration}, and longer while other programs run."
+    )
+
+
 def predict(
     predictor: Annotated[Path, argument("File of 'automoe fit'.")],
     table: Annotated[
@@ -162,8 +174,8 @@ def predict(
     out = options.out
     if out is not None:
         require_writable(out, predictor, table)
-    require_there(predictor, _NO_PREDICTOR)
-    require_there(table, "{path} does not exist. Check the path.")
+    require_file(predictor, _NO_PREDICTOR)
+    require_file(table)
     import pandas as pd
 
     from automoe.architecture.architecture_files import read_architectures

@@ -32,7 +32,7 @@ from automoe.cli.options import (
     changed,
     grouped,
 )
-from automoe.cli.outputs import require_there
+from automoe.cli.outputs import require_file, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
@@ -100,7 +100,7 @@ class SourceOptions(SpaceOptions):
     space: Annotated[str | None, SPACE] = None
     n: Annotated[Count | None, Parameter(name="-n")] = None
     until: Annotated[str | None, SHARE] = None
-    minutes: Annotated[float, Field(ge=0.1)] | None = None
+    minutes: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = None
     archs: Annotated[Path | None, FILE] = None
     model: Annotated[Path | None, FILE] = None
     seed: Natural = 0
@@ -167,8 +167,12 @@ class MeasuringOptions(Options, PrecisionSettings):
 
     @contextmanager
     def opened_devices(self) -> Iterator[list[Device]]:
-        """Open the device of each host; without --host, the device of this machine."""
-        hosts: list[str | None] = [*self.host] if self.host else [None]
+        """Open the device of each host; without --host, the device of this machine.
+
+        Hosts are opened in the order of their names. So two commands with the same hosts never wait
+        for each other.
+        """
+        hosts: list[str | None] = [*sorted(self.host)] if self.host else [None]
         with ExitStack() as opened:
             yield [
                 opened.enter_context(
@@ -191,14 +195,15 @@ def profile(*, options: ProfileOptions) -> ExitCode:
     _check(options)
     goal = None if options.until is None else parse_share(options.until, "--until")
     protocol = options.protocol(seed=options.seed)
+    # What can be said at once is said before a device is opened, which may have to be waited for.
     space, log = options.open_space(), options.log
+    workload = options.sentence(space)
+    given = read_architectures(options.archs) if options.archs else []
     with options.opened_devices() as devices:
         if options.model is not None:
             return _conclude(_measure_model(options.model, options, devices[0], protocol), options)
         # onnx takes a moment to import
         from automoe.latency.architecture_profiling import profile_architectures
-
-        workload = options.sentence(space)
 
         def measure(architectures: Sequence[Architecture]) -> "ProfileSummary":
             with progress_bar("Profile") as on_progress:
@@ -220,7 +225,7 @@ def profile(*, options: ProfileOptions) -> ExitCode:
             return _measure_until(goal, options, space, workload, measure)
         if space is not None:
             return _conclude(measure(draw_distinct(space, options.n or 50, options.seed)), options)
-        return _conclude(measure(read_architectures(options.archs or Path())), options)
+        return _conclude(measure(given), options)
 
 
 def _check(options: ProfileOptions) -> None:
@@ -228,12 +233,14 @@ def _check(options: ProfileOptions) -> None:
     given = changed(options)
     sources = [flag for flag in ("--space", "--archs", "--model") if flag in given]
     if len(sources) != 1:
-        raise ValueError(f"Give one of --space, --archs and --model. Got {sources or 'none'}.")
+        got = " and ".join(sources) or "none"
+        raise ValueError(f"Give one of --space, --archs and --model. Got {got}.")
     if len(options.host) > 1:
         given[_SEVERAL_HOSTS] = f"{len(options.host)}: {options.host}"
     refuse(_REFUSALS, given)
-    require_there(options.model, "'{path}': No such file or directory. Check the path.")
-    require_there(options.archs, "No architecture file '{path}'. Check the path.")
+    for read in (options.model, options.archs, options.reference):
+        require_file(read)
+        require_writable(options.log, *([read] if read else []))
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
 

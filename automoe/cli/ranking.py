@@ -7,11 +7,13 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.console import print_json, print_table, progress_bar
-from automoe.cli.options import GROUPS, JsonOptions, argument, typed
-from automoe.cli.outputs import require_there
+from automoe.cli.options import FOLDER, GROUPS, OUTPUT, JsonOptions, argument, typed
+from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder
+from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings
+from automoe.model_files import DESCRIPTION
 from automoe.settings.search import MOST, Count
 from automoe.settings.training import TrainingSettings
 from devices.rounding import rounded_down, rounded_up
@@ -28,7 +30,7 @@ class RankingOptions(TextOptions, SettingsOptions, JsonOptions):
         n: Number of subnets to train alone.
     """
 
-    out: Annotated[Path | None, Parameter(name=("-o", "--out"))] = None
+    out: Annotated[Path | None, Parameter(name=("-o", "--out")), FOLDER, OUTPUT] = None
     n: Annotated[int, Field(ge=3, le=MOST), Parameter(name="-n")] = 8
 
 
@@ -43,6 +45,7 @@ class RankingSettings(TrainingSettings):
     updates: Count = 300
 
 
+name_values(RankingSettings)
 Flags = Annotated[
     RankingSettings,
     Parameter(
@@ -62,8 +65,8 @@ def ranking(
 ) -> None:
     """Check whether a supernet ranks subnets as training alone does; the same command resumes."""
     refuse([DIRECTION_NEEDS_DATA], typed(options))
-    require_there(supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
-    require_there(options.settings)
+    require_folder(supernet, NO_SUPERNET, holding=DESCRIPTION)
+    require_file(options.settings)
     # torch takes seconds to import
     from automoe.search.ranking_quality import ranking_quality, report
 

@@ -59,7 +59,7 @@ def budget_in_words(result: Mapping[str, Any], share: float | None) -> str:
 
 def next_commands(summary: "RunSummary", config: "RunConfig", path: Path) -> list[str]:
     """Return lines for a shell that go on from a finished run, with comments."""
-    from automoe.pipeline.run_files import PREDICTOR, SUPERNET, VERIFICATION, WINNER
+    from automoe.run_files import PREDICTOR, SUPERNET, VERIFICATION, WINNER
     from automoe.search.certify.measuring import deletion_of
 
     automoe, folder = program(), config.folder

@@ -11,10 +11,14 @@ from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, announce
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
-from automoe.cli.outputs import require_there, require_writable
+from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_writable
+from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
+from automoe.model_files import DESCRIPTION
 from automoe.settings.search import Count, SearchSettings
+from devices import get_device
+from devices.opening import resolve_device
 from devices.rounding import rounded, rounded_up
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ class SearchOptions(TextOptions, JsonOptions):
     cluster: str | None = None
 
 
+name_values(SearchSettings)
 _REFUSALS = (
     Refusal(
         options=("--host", "--lock-clocks", "--verify-top", "--verify-most", "--device-minutes"),
@@ -70,12 +75,20 @@ def search(
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
     refuse(_REFUSALS, typed(options, settings))
-    require_there(options.predictor, "{path} cannot be read: No such file. 'automoe fit' makes it.")
-    require_there(options.supernet, "'{path}' holds no model. 'automoe train' makes a supernet.")
-    require_there(options.data)
-    # torch takes seconds to import
+    require_file(options.predictor, "'{path}' does not exist. 'automoe fit' makes it.")
+    require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
+    require_folder(options.data)
+    require_writable(options.out, options.predictor, options.supernet)
+    if options.device is not None:
+        get_device(resolve_device(options.device, options.host)[0])
+    # scikit-learn and torch take seconds to import
     from automoe.cli.search_inputs import with_trace
     from automoe.latency.model import LatencyModel
+
+    is_measured = options.device is not None
+    latency = with_trace(
+        LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
+    )
     from automoe.search import (
         preflight_check,
         require_no_certificate,
@@ -87,13 +100,8 @@ def search(
     from automoe.training.model_folder import TrainedModel
 
     _require_own_text(options)
-    require_writable(options.out, options.predictor, options.supernet)
-    is_measured = options.device is not None
     if not is_measured:
         require_no_certificate(options.out)
-    latency = with_trace(
-        LatencyModel.open(options.predictor), options.routing, is_measured=is_measured
-    )
     # A missing device is reported before the search. Others may use it until the search measures.
     target = _target(options, runtime_of(latency))
     _, space = TrainedModel.load_supernet(options.supernet)

@@ -16,15 +16,17 @@ from automoe.cli.options import (
     GROUPS,
     JsonOptions,
     Options,
-    Out,
+    OutFolder,
     SpaceOptions,
     argument,
     grouped,
     typed,
 )
-from automoe.cli.outputs import require_there
+from automoe.cli.outputs import NO_SUPERNET, require_folder, require_writable
+from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
+from automoe.model_files import DESCRIPTION
 from automoe.settings.search import MOST
 from automoe.settings.training import SettingsError, TrainingSettings
 from devices.yaml_json import FileContentError, read_yaml
@@ -47,6 +49,7 @@ ModelFlags = Annotated[
 ]
 
 
+name_values(TrainingSettings)
 _NO_CORPUS = "The corpus folder '{path}' does not exist or is not a folder. Correct the path."
 _INITIAL_WEIGHTS = Refusal(options=("--initial-weights",), without=("--supernet",))
 
@@ -74,7 +77,7 @@ class TrainOptions(SpaceOptions, SettingsOptions, JsonOptions):
     """
 
     space: Annotated[str, SPACE]
-    out: Out
+    out: OutFolder
     data: Annotated[Path | None, FOLDER] = None
     source: str = "en"
     target: str = "de"
@@ -91,7 +94,7 @@ class FinetuneOptions(TextOptions, SettingsOptions, JsonOptions):
         vocab_size: Pieces of the vocabulary, without --supernet.
     """
 
-    out: Out
+    out: OutFolder
     supernet: Annotated[Path | None, FOLDER] = None
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 8000
 
@@ -99,7 +102,8 @@ class FinetuneOptions(TextOptions, SettingsOptions, JsonOptions):
 def train(*, options: TrainOptions, flags: SupernetFlags = TrainingSettings()) -> None:
     """Train the supernet of a space; the same command resumes."""
     space, settings = options.load(options.space), training_settings(options.settings, flags)
-    require_there(options.data, _NO_CORPUS)
+    require_folder(options.data, _NO_CORPUS)
+    require_writable(options.out / DESCRIPTION)
     # torch takes seconds to import
     from automoe.text import open_corpus
     from automoe.training import train_supernet
@@ -126,8 +130,10 @@ def finetune(
     refuse([_INITIAL_WEIGHTS], typed(options, flags))
     wanted = read_architecture(architecture)
     settings = training_settings(options.settings, flags)
-    require_there(options.data, _NO_CORPUS)
-    require_there(options.supernet)
+    require_folder(options.data, _NO_CORPUS)
+    require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
+    of_supernet = [options.supernet / DESCRIPTION] if options.supernet else []
+    require_writable(options.out / DESCRIPTION, *of_supernet)
     # torch takes seconds to import
     from automoe.training import finetune as train_and_export
     from automoe.training.model_folder import TrainedModel

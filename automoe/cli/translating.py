@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions, Options, argument
-from automoe.cli.outputs import require_there
+from automoe.cli.outputs import require_folder
 from automoe.cli.text_options import TextOptions, chosen_text
-from automoe.model_files import DESCRIPTION
+from automoe.model_files import BUNDLE, DESCRIPTION, ONNX
 from automoe.settings.groups import DecodingSettings
 from automoe.settings.search import Count
 from devices.yaml_json import parse_json
@@ -16,6 +16,7 @@ from devices.yaml_json import parse_json
 if TYPE_CHECKING:
     from automoe.translation import Translator
 
+_NO_MODEL = "No exported model in '{path}'. 'automoe finetune' makes one."
 Model = Annotated[Path, argument("Folder of 'automoe finetune' or 'automoe export'.")]
 
 
@@ -30,13 +31,15 @@ class TranslatorOptions(Options, DecodingSettings):
 
     def open(self, model: Path) -> "Translator":
         """Open the bundle of a model: in its folder, or in the folder of its export."""
-        require_there(model, "No exported model in '{path}'. 'automoe finetune' makes one.")
+        require_folder(model, _NO_MODEL)
         if _is_supernet(model):
             raise ValueError(
                 f"'{model}' is a supernet, which is not exported. Finetune one of its "
                 "architectures: automoe finetune best.json --supernet "
                 f"{model} -o model."
             )
+        if not (model / ONNX).is_dir():
+            require_folder(model, _NO_MODEL, holding=BUNDLE)
         # torch takes seconds to import
         from automoe.translation import Translator
 
@@ -67,11 +70,11 @@ class EvaluateOptions(TextOptions, TranslatorOptions, JsonOptions):
     """The sentences that a model is evaluated on.
 
     Attributes:
-        split: Split of the corpus: train, valid or test.
+        split: Split of the corpus.
         as_json: Print JSON, with every translation.
     """
 
-    split: str = "test"
+    split: Literal["train", "valid", "test"] = "test"
 
 
 def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -> None:
@@ -79,7 +82,7 @@ def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -
     translator = options.open(model)
     from automoe.translation import evaluate as score  # torch takes seconds to import
 
-    text = chosen_text(model, options).split(options.split)  # type: ignore[arg-type]
+    text = chosen_text(model, options).split(options.split)
     with progress_bar("Evaluate") as on_progress:
         scores = score(translator, text, on_progress=on_progress).to_dict()
     of = translator.bundle.config.architecture.id

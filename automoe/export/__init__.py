@@ -1,9 +1,10 @@
 """This package writes ONNX graphs, with trained weights to deploy or random ones to measure."""
 
-from automoe.export.bundle import ONNX, Bundle, ExportError, export_model, require_precision
+from automoe.export.bundle import Bundle, ExportError, export_model, require_precision
 from automoe.export.calibration import calibrate
 from automoe.export.parity import Parity, check_parity, random_pair
 from automoe.export.timed_graphs import WorkloadWriter
+from automoe.model_files import ONNX
 
 __all__ = [
     "ONNX",

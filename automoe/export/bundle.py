@@ -14,14 +14,13 @@ from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
 from automoe.export.tensorrt_experts import stacked_experts
 from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import TrainedWeights
+from automoe.model_files import BUNDLE
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
 from devices.files import write_json
 from devices.yaml_json import FileContentError, parse_json
 
 SCHEMA_VERSION = 1
-DESCRIPTION = "bundle.json"
-ONNX = "onnx"  # the folder of a bundle within the folder of its model
 PRECISIONS = {"onnx": ("fp32",), "tensorrt": ("fp32", "fp16", "int8")}
 _WHY_NOT = {
     ("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has",
@@ -74,7 +73,7 @@ class Bundle:
             "format": self.form,
             "precision": self.precision,
         }
-        write_json(self.folder / DESCRIPTION, description)
+        write_json(self.folder / BUNDLE, description)
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
@@ -83,7 +82,7 @@ class Bundle:
         Raises:
             ExportError: The folder does not hold a bundle, or a later release wrote it.
         """
-        path = folder / DESCRIPTION
+        path = folder / BUNDLE
         try:
             content: dict[str, Any] = parse_json(path.read_bytes())
             if content["schema_version"] != SCHEMA_VERSION:
@@ -96,7 +95,7 @@ class Bundle:
             return cls(folder, config, int(content["max_positions"]), str(form), str(precision))
         except FileNotFoundError:
             raise ExportError(
-                f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
+                f"No exported model in '{folder}' ({BUNDLE} is missing). "
                 "Make one with 'automoe export'."
             ) from None
         except (KeyError, TypeError, FileContentError) as error:

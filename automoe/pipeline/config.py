@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.field_errors import FieldError, validated
-from automoe.pipeline.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
+from automoe.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
 from automoe.search.workers.pool import parsed_cluster
 from automoe.settings.groups import (
     DecodingSettings,

@@ -12,7 +12,6 @@ from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.final_models import have_cores, threads_of_each
 from automoe.pipeline.finished import pieces_done
-from automoe.pipeline.run_files import MODELS
 from automoe.pipeline.throughput import (
     MADE_UP_TOKENS,
     N_BLOCKS,
@@ -24,6 +23,7 @@ from automoe.pipeline.throughput import (
     threads,
 )
 from automoe.progress import OnProgress, no_progress
+from automoe.run_files import MODELS
 from automoe.search import WorkersUnavailableError
 from automoe.search.expected_time import ExpectedTime, default_jobs
 from automoe.search.workers.pool import require_cluster

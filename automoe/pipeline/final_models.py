@@ -20,8 +20,8 @@ from loky import ProcessPoolExecutor
 from automoe.architecture.architecture import Architecture
 from automoe.parent_process import end_with
 from automoe.pipeline.finished import updates_of
-from automoe.pipeline.run_files import ARCHITECTURE
 from automoe.progress import OnProgress
+from automoe.run_files import ARCHITECTURE
 from automoe.settings.training import TrainingSettings
 from automoe.text import Corpus
 from automoe.training import finetune

@@ -5,7 +5,7 @@ from pathlib import Path
 from automoe.architecture.space import SearchSpace
 from automoe.pipeline.config import RunConfig
 from automoe.pipeline.profiled_architectures import profiled_architectures
-from automoe.pipeline.run_files import (
+from automoe.run_files import (
     LATENCY_LOG,
     MODELS,
     PREDICTOR,

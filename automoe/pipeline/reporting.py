@@ -8,7 +8,9 @@ from typing import Any
 
 from automoe.latency.model import LatencyModel
 from automoe.pipeline.config import ConfigError
-from automoe.pipeline.run_files import (
+from automoe.report import Candidate as ReportedCandidate
+from automoe.report import ReportContents, render
+from automoe.run_files import (
     CONFIG,
     LATENCY_LOG,
     PREDICTOR,
@@ -16,8 +18,6 @@ from automoe.pipeline.run_files import (
     SUPERNET,
     VERIFICATION,
 )
-from automoe.report import Candidate as ReportedCandidate
-from automoe.report import ReportContents, render
 from automoe.search import Candidate
 from automoe.training import Record
 from automoe.training.supernet_run import HISTORY

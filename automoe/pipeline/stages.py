@@ -23,7 +23,9 @@ from automoe.pipeline.final_models import (
 from automoe.pipeline.finished import n_profiled
 from automoe.pipeline.profiled_architectures import profiled_architectures
 from automoe.pipeline.reporting import draw_report, keep_candidates
-from automoe.pipeline.run_files import (
+from automoe.progress import StageReporter, no_progress
+from automoe.report import headline_of
+from automoe.run_files import (
     BASELINE,
     LATENCY_LOG,
     PREDICTOR,
@@ -34,8 +36,6 @@ from automoe.pipeline.run_files import (
     VERIFICATION,
     WINNER,
 )
-from automoe.progress import StageReporter, no_progress
-from automoe.report import headline_of
 from automoe.search import (
     Preflight,
     SearchFiles,

@@ -166,10 +166,11 @@ class TargetDevice:
         Raises:
             DeviceUnavailableError: It cannot be used.
         """
-        opened = partial(opened_device, device, host, runtime, say=say, holds_clocks=holds_clocks)
+        options = {"holds_clocks": holds_clocks, "waits": True}
+        opened = partial(opened_device, device, host, runtime, say=say, **options)
         with opened(is_measured=holds_clocks) as there:
             info = there.info()
-        return cls(opened=partial(opened, waits=True), info=info)
+        return cls(opened=opened, info=info)
 
 
 def run_search(

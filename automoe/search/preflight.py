@@ -90,9 +90,9 @@ def warn_of_another_space(latency: LatencyModel, space: SearchSpace, *, say: Say
     if n_outside > _DRAWS / 2:
         say(
             f"warning: {n_outside} of {_DRAWS} random architectures of '{space.name}' lie outside "
-            "the log that the predictor was fitted to, where its bounds promise nothing. Perhaps "
-            "the log is of another space, such as one without experts. Measure more architectures "
-            "of this space and fit again."
+            "the log that the predictor was fitted to, where its bounds promise nothing. The "
+            "log has few rows or is of another space, such as one without experts. Measure more "
+            "architectures of this space and fit again."
         )
 
 

@@ -88,7 +88,7 @@ def test_a_session_may_wait_for_another_one_with_a_message(
         opened_device("cpu").__enter__()
     (message,) = told
     assert message.startswith(f"Another session measures on this machine (process {os.getpid()} of")
-    assert message.endswith("). This session waits for its end.")  # once
+    assert message.endswith("). This session waits for its end; Ctrl-C stops it.")  # once
 
 
 def test_a_machine_on_which_nothing_can_be_locked_says_so(

@@ -64,7 +64,7 @@ CONTRACT = {
     "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o --compare --json",
-    "log show": "LOG --html --json",
+    "log show": "LOG --all --html --json",
     "log check": "LOG --target --unit --json",
     "log merge": "LOGS --out/-o* --json",
     "log share": "LOG --out/-o* --drop --host --json",

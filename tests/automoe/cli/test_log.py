@@ -40,6 +40,23 @@ def test_a_sound_log_is_shown_and_passes(capsys: Capture, tmp_path: Path) -> Non
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_each_row_of_a_long_log_is_shown_on_demand(capsys: Capture, tmp_path: Path) -> None:
+    log = write_sound(tmp_path / "a.csv", n_rows=21)
+    assert main(["log", "show", str(log)]) == 0
+    printed = capsys.readouterr()
+    assert "The latencies of the 21 rows are shown with --all." in printed.err
+    assert "p20" not in printed.out
+    assert "half_width_median  1.0%" in printed.out
+    assert main(["log", "show", str(log), "--all"]) == 0
+    assert sum(line.startswith("p") for line in capsys.readouterr().out.splitlines()) == 1 + 1 + 21
+    assert main(["log", "show", str(log), "--all", "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)["measured"]
+    assert [row["point_id"] for row in measured] == [f"p{n}" for n in range(21)]
+    (tmp_path / "b.csv").write_text("size,latency_ms\n1,2\n")
+    assert main(["log", "show", str(tmp_path / "b.csv"), "--all"]) == 2
+    assert "'--all' is for a log of AutoMoE." in capsys.readouterr().err
+
+
 def test_a_log_is_shown_with_intervals_and_what_its_flags_mean(
     capsys: Capture, tmp_path: Path
 ) -> None:

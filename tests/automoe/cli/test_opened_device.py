@@ -1,8 +1,12 @@
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from automoe.cli import device_options
 from automoe.cli.main import main
+from devices import opening
+from devices.opening import opened_device
 
 Capture = pytest.CaptureFixture[str]
 
@@ -42,3 +46,23 @@ def test_every_missing_option_is_named_at_once(capsys: Capture) -> None:
     assert "Missing option '--log'. See automoe profile --help." in capsys.readouterr().err
     assert main(["search", "--budget-ms", "3"]) == 2
     assert "Missing options '-o' / '--out', '--supernet', '--predictor'." in capsys.readouterr().err
+
+
+def test_a_command_that_measures_waits_for_another_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMOE_LOCK_FOLDER", str(tmp_path))
+    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.01)
+    other, told = ExitStack(), list[str]()
+    other.enter_context(opened_device("cpu"))
+
+    def say(message: str) -> None:
+        told.append(message)
+        other.close()  # the other session ends
+
+    monkeypatch.setattr(device_options, "say", say)
+    with device_options.opened_and_announced("cpu", None, is_measured=False):
+        assert told == []  # looking disturbs nobody
+    with device_options.opened_and_announced("cpu", None) as device:
+        assert device.name == "cpu"
+    assert len(told) == 1

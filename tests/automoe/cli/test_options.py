@@ -33,7 +33,7 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--bogus"], "Error: No such option: --bogus See automoe --help."),
+        (["--bogus"], "Error: No such option: --bogus. See automoe --help."),
         (["log", "bogus"], "Error: No such command 'bogus'. See automoe log --help."),
         (["profil"], "No such command 'profil'. Did you mean 'profile'? See automoe --help."),
         (["log", "chek"], "No such command 'chek'. Did you mean 'check'? See automoe log --help."),
@@ -46,6 +46,8 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
         (["sample", "--space", "tiny"], "Missing option '-o' / '--out'."),
         (["search", "-o", "b", "--predictor", "p", "--supernet", "s"], "option '--budget-ms'."),
         (["search", "--budget", "12"], "No such option: --budget. Did you mean --budget-ms?"),
+        (["profile", "--devise", "cpu", "--log", "l"], "--devise. Did you mean --device?"),
+        (["report", "--compare", "a"], "takes 2 values, FOLDER FOLDER. Got 'a' alone."),
         (["profile", "--devcie=cpu"], "No such option: --devcie. Did you mean --device?"),
         (["space", "tiny", "--json=maybe"], "--json"),
         (["space", "tiny", "--no-json"], "No such option: --no-json"),

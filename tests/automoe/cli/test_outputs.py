@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from automoe.cli.outputs import require_writable
+from automoe.cli.outputs import require_file, require_folder, require_writable
 
 
 def test_a_file_that_is_there_stays_and_one_that_is_not_is_not_made(tmp_path: Path) -> None:
@@ -33,3 +33,22 @@ def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must not be in '.*folder', which is read. Move it"):
         require_writable(tmp_path / "folder" / "any", tmp_path / "read", tmp_path / "folder")
     require_writable(tmp_path / "other", tmp_path / "read", tmp_path / "folder")
+
+
+def test_an_input_is_of_the_kind_that_is_read(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "{folder}"
+    file.write_text("x")
+    folder.mkdir()
+    require_file(None)
+    require_file(file)
+    require_folder(folder)
+    with pytest.raises(ValueError, match="folder}' must be a file. Got a folder"):
+        require_file(folder)
+    with pytest.raises(ValueError, match="file' must be a folder. Got a file"):
+        require_folder(file)
+    with pytest.raises(ValueError, match="none' does not exist. Check the path"):
+        require_folder(tmp_path / "none")
+    with pytest.raises(ValueError, match="^'.*/{folder}' holds no model$"):
+        require_folder(folder, "'{path}' holds no model", holding="model.json")
+    (folder / "model.json").write_text("{}")
+    require_folder(folder, "'{path}' holds no model", holding="model.json")

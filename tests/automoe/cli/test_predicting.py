@@ -143,7 +143,7 @@ def test_a_predictor_of_other_things_refuses_architectures(
         ("gflops,widths\n1e308,16_16\n", [], "column 'gflops': a feature must be a number from"),
         ("gflops,widths\n1\n", [], "line 2: 1 fields, expected 2"),
         ("gflops,widths\n1,16_16\n", ["--confidence", "0.99"], "needs at least 99 measured rows"),
-        ("gflops,widths\n1,16_16\n", ["--confidence", "2"], "must be between 0 and 1. Got 2"),
+        ("gflops,widths\n1,16_16\n", ["--confidence", "2"], "Input should be less than 1. Got 2"),
     ],
 )
 def test_bad_rows_are_one_clear_line(
@@ -204,7 +204,7 @@ def test_a_base_must_be_a_predictor(log: Path, capsys: Capture, tmp_path: Path) 
         (["-o", "lat.csv"], "'lat.csv' is read and must not be replaced. Choose another output."),
         (["-o", "p", "--html", "lat.csv"], "'lat.csv' is read and must not be replaced."),
         (["-o", "p", "--base", "file", "--html", "file"], "'file' is read and must not be"),
-        (["-o", "p", "--html", "./p"], "'--out' and '--html' must be two files. Got p for both."),
+        (["-o", "p", "--html", "./p"], "'--out' and '--html' must be two files. Got 'p' for both."),
     ],
 )
 def test_a_fit_that_could_not_be_written_is_not_begun(

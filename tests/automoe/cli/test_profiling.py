@@ -172,7 +172,7 @@ def test_given_architectures_have_no_space(calls: list[dict[str, Any]], tmp_path
             "'precision' with runtime onnxruntime must be fp32 or int8. Got 'fp16'; processors",
         ),
         (["--archs", "missing.json"], "No architecture file 'missing.json'"),
-        (["--model", "missing.onnx"], "'missing.onnx': No such file"),
+        (["--model", "missing.onnx"], "'missing.onnx' does not exist"),
     ],
 )
 def test_bad_flags_are_one_clear_line(
@@ -203,7 +203,7 @@ def test_bad_flags_are_one_clear_line(
         (["--space", "tiny", "--input", "x=1"], "'--input' is for '--model'. Got"),
         (["--space", "tiny", "--input-file", "x=a.npy"], "'--input-file' is for '--model'. Got"),
         (["--space", "tiny", "--until", "3"], "'--until' must be a share such as 3% or 0.03"),
-        (["--space", "tiny", "--reference", "no.csv"], "no.csv does not exist"),
+        (["--space", "tiny", "--reference", "no.csv"], "'no.csv' does not exist"),
         (["--space", "tiny", "--host", "a@b", "--host", "a@b"], "each machine once. Got a@b again"),
         (["--model", "m.onnx", "--host", "a", "--host", "b"], "is measured on one host. Got 2"),
     ],

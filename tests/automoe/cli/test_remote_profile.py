@@ -96,14 +96,14 @@ def test_a_session_that_was_stopped_says_how_to_resume_and_does(server: Loopback
     assert len(set(measured(server))) == len(measured(server)) == N
 
 
-def test_a_second_session_is_refused_with_who_is_there(server: LoopbackServer) -> None:
+def test_a_second_session_says_who_is_there_and_waits(server: LoopbackServer) -> None:
     process = profile(server)
     wait_until(lambda: server.n_workloads > 1, seconds=120)
-    other = server.automoe("profile", "--device", "board", *SPACE, "--log", "other.csv")
-    _, err = other.communicate(timeout=60)
-    assert other.returncode == 7
-    assert "Another session measures on board (process " in err
+    other = server.automoe("profile", "--device", "board", *SPACE, "-n", "1", "--log", "other.csv")
     finished(process)
+    err = finished(other)
+    assert "Another session measures on board (process " in err
+    assert "This session waits for its end; Ctrl-C stops it." in err
     assert len(measured(server)) == N
 
 

@@ -69,6 +69,14 @@ def test_no_line_of_help_is_cut(
         assert said <= words
 
 
+@pytest.mark.parametrize("name", command_names())
+def test_each_value_has_a_word_that_says_its_unit_or_meaning(capsys: Capture, name: str) -> None:
+    words = re.findall(
+        r"^│[ *]+-[-a-z ]* ([A-Z=:]+)(?:\.\.\.)?(?: |$)", page(capsys, *name.split()), re.M
+    )
+    assert {"INT", "FLOAT", "STR", "PATH"}.isdisjoint(words)
+
+
 @pytest.mark.parametrize("words", [[], ["log"]])
 def test_the_program_alone_shows_its_commands_and_fails(capsys: Capture, words: list[str]) -> None:
     assert main(words) == 2

@@ -50,4 +50,4 @@ def test_a_search_waits_while_another_session_measures_on_its_device(
     with target.opened() as device:
         assert device.info() == target.info
     assert len(told) == 1
-    assert told[0].endswith("This session waits for its end.")
+    assert told[0].endswith("This session waits for its end; Ctrl-C stops it.")

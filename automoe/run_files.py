@@ -1,4 +1,4 @@
-"""Name the files of a run's folder."""
+"""Name the files of a run's folder, for those that cannot wait until torch is imported."""
 
 CONFIG = "config.json"
 LATENCY_LOG = "latency.csv"

@@ -15,7 +15,7 @@ from paper_claim.plan import plan_task
 from paper_claim.report import write_report
 from paper_claim.searches import inherited_tasks, parity_tasks, predictor_task, search_tasks
 from paper_claim.tasks import Task, run_all
-from paper_claim.trainings import alone_tasks, final_tasks, supernet_task
+from paper_claim.trainings import alone_tasks, final_tasks, supernet_task, tuning_tasks
 from paper_claim.vocabularies import text_task
 
 from automoe.search.workers.pool import HERE, workers
@@ -46,6 +46,7 @@ STEPS = {
     "plan": Step(_one(plan_task), is_quiet=True),
     "profile": Step(_one(profile_task), is_quiet=True),
     "predictor": Step(_one(predictor_task)),
+    "tuning": Step(tuning_tasks),
     "supernet": Step(_one(supernet_task)),
     "baselines": Step(partial(final_tasks, of_baselines=True)),
     "ranking": Step(alone_tasks),
@@ -62,6 +63,7 @@ STAGES = (
     ("plan",),
     ("profile",),
     ("predictor",),
+    ("tuning",),
     ("supernet", "baselines"),
     ("ranking",),
     ("search",),

@@ -184,6 +184,28 @@ class FinalSection(Section):
         return TrainingSettings.of(**asked_fields(self.train) | final.changes | {"seed": seed})
 
 
+class Candidate(Section):
+    """Settings that are tried, as changes of those of the section."""
+
+    name: Name
+    changes: dict[str, Any] = {}
+
+
+class TuningSection(Section):
+    """Short trainings of the manual architecture, after which the final settings were chosen."""
+
+    train: TrainingSettings
+    candidates: tuple[Candidate, ...]
+
+    def settings(self, candidate: Candidate) -> TrainingSettings:
+        """Return the settings of one training.
+
+        Raises:
+            SettingsError: A change is no setting, or out of range.
+        """
+        return TrainingSettings.of(**asked_fields(self.train) | candidate.changes)
+
+
 class EvaluateSection(Section, DecodingSettings):
     """The decoding of the test split; ``sentences`` takes only the first ones."""
 
@@ -212,6 +234,7 @@ class ClaimConfig(Section):
     ranking: RankingSection
     search: SearchSection
     measure: MeasureSection = MeasureSection()
+    tuning: TuningSection | None = None
     final: FinalSection
     evaluate: EvaluateSection = EvaluateSection()
 

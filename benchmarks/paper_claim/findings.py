@@ -125,8 +125,9 @@ class Findings:
             for name in single
             if (path := experiment.results / f"{name}.json").exists()
         }
-        self.ranking, self.searches, self.inherited, self.trainings = (
-            results_of(experiment, kind) for kind in ("ranking", "search", "inherited", "training")
+        self.tuning, self.ranking, self.searches, self.inherited, self.trainings = (
+            results_of(experiment, kind)
+            for kind in ("tuning", "ranking", "search", "inherited", "training")
         )
         self.sessions = {
             precision: read_result(path)

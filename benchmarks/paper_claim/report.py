@@ -46,6 +46,7 @@ def write_report(experiment: Experiment, path: Path) -> None:
         ("Where experts go", _placement, "experts"),
         ("What routing learned", _routing, ""),
         ("Inherited weights against training from scratch", _inherited, ""),
+        ("Settings of the final trainings", _tuning, ""),
         ("How it was made", _making, ""),
     )
     lines = _head(findings)
@@ -286,6 +287,29 @@ def _inherited(findings: Findings) -> Lines:
     return _table(["model", "BLEU with inherited weights", "BLEU after training"], rows)
 
 
+def _tuning(findings: Findings) -> Lines:
+    tuning = findings.config.tuning
+    if tuning is None:
+        return ["They were not tuned."]
+    rows = []
+    for candidate in tuning.candidates:
+        changes = ", ".join(f"{name} {value}" for name, value in candidate.changes.items())
+        result = findings.tuning.get(candidate.name)
+        figures = [NOT_YET] * 2
+        if result is not None:
+            figures = [f"{result['weights']['valid_loss']:.3f}", f"{result['cpu_s']:.0f}"]
+        rows.append([candidate.name, changes or "none", *figures])
+    base = tuning.train
+    return [
+        f"Short trainings of the manual architecture, of {base.updates} updates of "
+        f"{base.max_tokens} tokens with a learning rate of {base.learning_rate} and dropout "
+        f"{base.dropout} where the table does not say otherwise. They were compared by their "
+        "validation loss, before any other final training.",
+        "",
+        *_table(["candidate", "changes", "validation loss", "core s"], rows),
+    ]
+
+
 def _making(findings: Findings) -> Lines:
     config = findings.config
     machines = sorted(
@@ -332,6 +356,7 @@ def _hours(findings: Findings) -> list[list[str]]:
         "measure": list(findings.sessions.values()),
     }
     steps = {
+        "tuning": list(findings.tuning.values()),
         "supernet": [findings.single["supernet"]] if "supernet" in findings.single else [],
         "ranking": list(findings.ranking.values()),
         "search": list(findings.searches.values()),
@@ -352,7 +377,13 @@ def _hours(findings: Findings) -> list[list[str]]:
 
 
 def _everything(findings: Findings) -> list[dict[str, Any]]:
-    groups = (findings.ranking, findings.searches, findings.inherited, findings.trainings)
+    groups = (
+        findings.tuning,
+        findings.ranking,
+        findings.searches,
+        findings.inherited,
+        findings.trainings,
+    )
     several = [result for group in groups for result in group.values()]
     return [*findings.single.values(), *findings.sessions.values(), *several]
 

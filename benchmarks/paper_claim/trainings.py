@@ -102,18 +102,50 @@ def alone_tasks(experiment: Experiment) -> list[Task]:
 
 def _alone(task: Task, clock: Clock) -> dict[str, Any]:
     experiment = task.experiment
-    settings, corpus = experiment.config.ranking.train, experiment.corpus
-    architecture = Architecture.from_dict(task.asked["architecture"])
     require_supernet(experiment)
-    vocabulary = experiment.vocabulary
-    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
-    config = TransformerConfig.of(architecture, vocab_size=vocabulary.size, **settings.for_model())
-    model = Transformer(config, seed=settings.seed)
-    result = train(model, data, settings, folder=task.folder, on_progress=clock)
+    result = _trained_alone(task, experiment.config.ranking.train, clock)
+    fitness = SupernetFitness(experiment.supernet, experiment.corpus)
     return {
-        "supernet_loss": SupernetFitness(experiment.supernet, corpus)(architecture),
+        "supernet_loss": fitness(Architecture.from_dict(task.asked["architecture"])),
         "alone_loss": result.final.valid_loss,
     }
+
+
+def _trained_alone(task: Task, settings: TrainingSettings, clock: Clock) -> TrainingResult:
+    """Train the architecture that a task asks for from new weights."""
+    experiment = task.experiment
+    architecture = Architecture.from_dict(task.asked["architecture"])
+    vocabulary = experiment.vocabulary
+    data = TrainingData.prepare(experiment.corpus, vocabulary, max_sentence=settings.max_sentence)
+    config = TransformerConfig.of(architecture, vocab_size=vocabulary.size, **settings.for_model())
+    model = Transformer(config, seed=settings.seed)
+    return train(model, data, settings, folder=task.folder, on_progress=clock)
+
+
+def tuning_tasks(experiment: Experiment) -> list[Task]:
+    """Return the short trainings after which the settings of the final ones were chosen."""
+    tuning = experiment.config.tuning
+    if tuning is None:
+        return []
+    manual = baseline("manual", experiment.config.space).to_dict()
+    tasks = []
+    for candidate in tuning.candidates:
+        settings = tuning.settings(candidate)
+        asked = {
+            "architecture": manual,
+            "settings": _asked(settings),
+            "text": _text_digest(experiment),
+        }
+        every = settings.save_every
+        tasks.append(Task(experiment, "tuning", candidate.name, asked, _tuned, every=every))
+    return tasks
+
+
+def _tuned(task: Task, clock: Clock) -> dict[str, Any]:
+    tuning = task.experiment.config.tuning
+    assert tuning is not None
+    candidate = next(each for each in tuning.candidates if each.name == task.name)
+    return _history(_trained_alone(task, tuning.settings(candidate), clock))
 
 
 def final_tasks(experiment: Experiment, *, of_baselines: bool) -> list[Task]:

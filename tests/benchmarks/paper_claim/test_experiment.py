@@ -80,6 +80,7 @@ def test_a_killed_experiment_ends_with_the_same_results(whole: Path, tmp_path: P
 def test_every_step_leaves_results(whole: Path) -> None:
     names = raw(whole).keys()
     assert {"text.json", "profile.json", "supernet.json", "measured-fp32.json"} <= names
+    assert sum(name.startswith("tuning/") for name in names) == 2
     assert sum(name.startswith("ranking/") for name in names) == 6
     # 4 methods at 2 budgets, one more seed of two at the main one, and one below the dense winner.
     assert sum(name.startswith("search/") for name in names) == 4 * 2 + 2 + 1

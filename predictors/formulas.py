@@ -18,7 +18,7 @@ _LARGEST_LOGARITHM = 50
 
 
 def follows_by_formula(known: NDArray[np.float64], values: Vector) -> bool:
-    """Return whether values, or what they are a logarithm of, are a short sum of products.
+    """Return whether values, or what they are a logarithm of, are a product or a short sum of them.
 
     The products are of powers of known columns, and their weights are above 0, as in a number of
     FLOPs or bytes. A constant may be below 0.
@@ -28,6 +28,8 @@ def follows_by_formula(known: NDArray[np.float64], values: Vector) -> bool:
         values: The values, shape (rows,).
     """
     columns = [x for x in known.T if (x > 0).all() and len(np.unique(x)) > 2]
+    if columns and _is_product(np.log(np.column_stack(columns)), values):
+        return True
     powers = next((x for x in _POWERS if len(x) ** len(columns) <= _MOST_TERMS), None)
     if powers is None or not columns:
         return False
@@ -36,6 +38,16 @@ def follows_by_formula(known: NDArray[np.float64], values: Vector) -> bool:
     terms = np.exp(logs @ exponents.T - (logs @ exponents.T).mean(axis=0))
     powered = [base**values for base in _BASES if np.abs(values).max() < _LARGEST_LOGARITHM]
     return any(_is_short_sum(terms, x) for x in (values, *powered))
+
+
+def _is_product(logs: NDArray[np.float64], values: Vector) -> bool:
+    """Return whether values are one product of powers, such as a width of FLOPs over lengths."""
+    if not (values > 0).all() or _ROWS_A_TERM * (logs.shape[1] + 1) > len(values):
+        return False
+    table = np.column_stack([logs, np.ones(len(values))])
+    exponents, *_ = np.linalg.lstsq(table, np.log(values), rcond=None)
+    error = np.log(values) - table @ exponents
+    return bool(np.sqrt(np.mean(error**2)) < _EXACT * min(1.0, float(np.std(np.log(values)))))
 
 
 def _is_short_sum(terms: NDArray[np.float64], values: Vector) -> bool:

@@ -85,6 +85,16 @@ def test_work_that_alone_determines_the_latency_without_noise_is_kept() -> None:
     assert prepare(log).left_out == {}
 
 
+def test_inputs_of_an_exact_sum_are_kept_beside_their_product() -> None:
+    """Each input is then the latency less the others, and also the product over the others."""
+    rng = np.random.default_rng([12, 1, 74])
+    inputs = pd.DataFrame(rng.lognormal(0, 1.5, (140, 4)), columns=list("abcd"))
+    log = inputs.assign(
+        gflops=inputs.prod(axis=1), latency_ms=20 * (0.3 + inputs @ [3, 0.2, 1, 0.3])
+    )
+    assert prepare(log).left_out == {}
+
+
 def test_a_bucket_that_may_be_an_input_is_asked_about() -> None:
     ms = np.random.default_rng(5).permutation(np.linspace(1, 9, N))
     log = pd.DataFrame({"dim": np.arange(N) % 7, "foo": (ms > 5).astype(int), "latency_ms": ms})

@@ -85,6 +85,19 @@ def test_work_that_alone_determines_the_latency_without_noise_is_kept() -> None:
     assert prepare(log).left_out == {}
 
 
+def test_work_that_no_formula_gives_exactly_is_kept() -> None:
+    """Its own small deviations are not those of the latency, so it is no copy."""
+    rng = np.random.default_rng(0)
+    inputs = {"batch": rng.choice([1, 2, 4, 8, 16], N), "dim": rng.choice([128, 256, 512], N)}
+    log = pd.DataFrame(inputs | {"layers": rng.integers(1, 13, N)})
+    size = log["batch"] * log["dim"] * log["layers"]
+    log["work"] = size * rng.lognormal(0, 0.001, N)
+    log["latency_ms"] = (0.3 + 1e-4 * size) * rng.lognormal(0, 0.003, N)
+    assert prepare(log).left_out == {}
+    log["foo"] = log["latency_ms"] + log["batch"]
+    assert list(prepare(log).left_out) == ["foo"]
+
+
 def test_a_bucket_that_may_be_an_input_is_asked_about() -> None:
     ms = np.random.default_rng(5).permutation(np.linspace(1, 9, N))
     log = pd.DataFrame({"dim": np.arange(N) % 7, "foo": (ms > 5).astype(int), "latency_ms": ms})

@@ -147,7 +147,7 @@ def test_options_are_in_groups(capsys: Capture, name: str) -> None:
     [
         ("search", "--budget-ms", "--population"),
         ("train", "--space SPACE", "--settings FILE"),
-        ("fit", "-o PATH", "--json"),
+        ("fit", "-o FILE", "--json"),
     ],
 )
 def test_what_a_command_needs_comes_first_in_its_group(

@@ -26,11 +26,11 @@ _MOST_ROWS = 300
 _LEAST_ROWS = 20
 _LEAST_NOISE = 0.002  # latencies that are explained better than this need no other explanation
 _LEAST_MISPLACED = 4  # rows that are in their buckets by the noise of the latency alone
-_LEAST_ALIKE = 8
+_LEAST_ALIKE = 8  # rows beside the first one of each group
 _TELLING = 0.75  # the least correlation of a bucket and of what the other columns explain
-_WIDE = 4  # a gap between two buckets that is as many times wider than its neighbours
-_NEAR = 6  # neighbours on each side
-_EXACT = 0.01
+_WIDE = 4  # a gap between two buckets is wide when it is so many times as wide as its neighbours
+_NEAR = 6  # the neighbours of a gap on each side
+_EXACT = 0.01  # of what the other columns leave of a column, the latency may leave so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Combination:
     Attributes:
         reason: What it is, in words.
         is_noisy: Whether the other columns explain the column but for the noise of the latency.
-            Otherwise the column may be an input that the latency follows from.
+            Otherwise it may be an input from which the latency follows.
     """
 
     reason: str
@@ -63,8 +63,7 @@ def copies(
     """
     frame, latency_ms = _sample(frame, latency_ms)
     y = np.log(latency_ms)
-    columns = ordered_columns(frame, schema, y, targets)
-    if len(frame) < _LEAST_ROWS or not columns:
+    if len(frame) < _LEAST_ROWS or not (columns := ordered_columns(frame, schema, y, targets)):
         return {}
     matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
     owner = [feature.name for feature in schema.features for _ in feature.columns]
@@ -81,7 +80,7 @@ def copies(
         if combination is None:
             continue
         if not combination.is_noisy:
-            break  # what else is left is a part of the same combination
+            break  # the columns before it are perhaps parts of the same combination
         reasons[column.name] = combination.reason
     return reasons
 
@@ -197,7 +196,11 @@ def _combination(
         beside: The other columns, shape (rows, columns).
     """
     once = np.unique(np.column_stack([beside, column.values]), axis=0, return_index=True)[1]
-    values, y, beside = column.values[once], y[once], beside[once]  # a repeated row tells itself
+    values, y, beside = (
+        column.values[once],
+        y[once],
+        beside[once],
+    )  # repeated rows explain each other
     if (left := _left_by_sum(values, np.exp(y), beside)) is not None:
         return _sum_with_noise("plus", left, values, y, beside)
     positive = [x for x in beside.T if (x > 0).all()]

@@ -26,11 +26,11 @@ _MOST_ROWS = 300
 _LEAST_ROWS = 20
 _LEAST_NOISE = 0.002  # latencies that are explained better than this need no other explanation
 _LEAST_MISPLACED = 4  # rows that are in their buckets by the noise of the latency alone
-_LEAST_ALIKE = 8
+_LEAST_ALIKE = 8  # rows beside the first one of each group
 _TELLING = 0.75  # the least correlation of a bucket and of what the other columns explain
-_WIDE = 4  # a gap between two buckets that is as many times wider than its neighbours
-_NEAR = 6  # neighbours on each side
-_EXACT = 0.01
+_WIDE = 4  # a gap between two buckets is wide when it is so many times as wide as its neighbours
+_NEAR = 6  # the neighbours of a gap on each side
+_EXACT = 0.01  # of what the other columns leave of a column, the latency may leave so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Combination:
     Attributes:
         reason: What it is, in words.
         is_noisy: Whether the other columns explain the column but for the noise of the latency.
-            Otherwise the column may be an input that the latency follows from.
+            Otherwise it may be an input from which the latency follows.
     """
 
     reason: str
@@ -63,8 +63,7 @@ def copies(
     """
     frame, latency_ms = _sample(frame, latency_ms)
     y = np.log(latency_ms)
-    columns = ordered_columns(frame, schema, y, targets)
-    if len(frame) < _LEAST_ROWS or not columns:
+    if len(frame) < _LEAST_ROWS or not (columns := ordered_columns(frame, schema, y, targets)):
         return {}
     matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
     owner = [feature.name for feature in schema.features for _ in feature.columns]
@@ -81,7 +80,7 @@ def copies(
         if combination is None:
             continue
         if not combination.is_noisy:
-            break  # what else is left is a part of the same combination
+            break  # the columns before it are perhaps parts of the same combination
         reasons[column.name] = combination.reason
     return reasons
 
@@ -197,43 +196,65 @@ def _combination(
         beside: The other columns, shape (rows, columns).
     """
     once = np.unique(np.column_stack([beside, column.values]), axis=0, return_index=True)[1]
-    values, y, beside = column.values[once], y[once], beside[once]  # a repeated row tells itself
-    if _is_sum(values, np.exp(y), beside):
-        is_noisy = _is_explained_but_for_noise(values, y, beside)
-        return _Combination("it is the latency plus what follows from the other columns", is_noisy)
+    values, y, beside = (
+        column.values[once],
+        y[once],
+        beside[once],
+    )  # repeated rows explain each other
+    if (left := _left_by_sum(values, np.exp(y), beside)) is not None:
+        return _sum_with_noise("plus", left, values, y, beside)
     positive = [x for x in beside.T if (x > 0).all()]
     if (values <= 0).any() or not positive:
         return None
     levels = [_is_level(group, x) for group in _groups(beside) for x in range(1, group.max() + 1)]
     factors = np.column_stack([*map(np.log, positive), *levels])
-    if not _is_sum(np.log(values), y, factors):
-        return None
-    is_noisy = _is_explained_but_for_noise(np.log(values), y, beside)
-    return _Combination("it is the latency times what follows from the other columns", is_noisy)
+    if (left := _left_by_sum(np.log(values), y, factors)) is not None:
+        return _sum_with_noise("times", left, np.log(values), y, beside)
+    return None
 
 
 def _is_level(group: NDArray[np.int64], level: int) -> Vector:
     return np.asarray(group == level, dtype=float)
 
 
-def _is_sum(values: Vector, latency: Vector, terms: NDArray[np.float64]) -> bool:
-    """Return whether values are a multiple of the latency plus one of each term, shape (rows,)."""
+def _left_by_sum(values: Vector, latency: Vector, terms: NDArray[np.float64]) -> float | None:
+    """Return what a multiple of the latency and of each term leaves of values; None for much.
+
+    Args:
+        values: The values, shape (rows,).
+        latency: The latency, shape (rows,).
+        terms: The terms, shape (rows, terms).
+    """
     others = np.column_stack([np.ones(len(values)), terms])
     if 3 * others.shape[1] > len(values):
-        return False
+        return None
     without = _left_by(others, values)
     within = _left_by(np.column_stack([others, latency]), values)
-    return without > FLOOR * np.abs(values).max() and within < _EXACT * without
+    is_sum = without > FLOOR * np.abs(values).max() and within < _EXACT * without
+    return within if is_sum else None
 
 
-def _is_explained_but_for_noise(values: Vector, y: Vector, beside: NDArray[np.float64]) -> bool:
-    """Return whether other columns explain values and the latency, except for a noise."""
+def _sum_with_noise(
+    sign: str, left: float, values: Vector, y: Vector, beside: NDArray[np.float64]
+) -> _Combination | None:
+    """Return the combination that values are; None when they do not hold the latency's noise.
+
+    Args:
+        sign: How the latency is combined with the other columns, in a word.
+        left: What the combination leaves of the values, a standard deviation.
+        values: The values, or their logarithms for a product, shape (rows,).
+        y: The logarithms of the latencies, shape (rows,).
+        beside: The other columns, shape (rows, columns).
+    """
     both = np.column_stack([y, values])
     noise, own = map(spread_of, unexplained(beside, both, is_smooth=True).T)
-    if own > EXPLAINED * spread_of(values):
-        return False
-    is_noisy = _LEAST_NOISE < noise < EXPLAINED * spread_of(y)
-    return is_noisy and not follows_by_formula(beside, values)
+    is_explained = own <= EXPLAINED * spread_of(values)
+    has_noise = _LEAST_NOISE < noise < EXPLAINED * spread_of(y)
+    if is_explained and has_noise and left > SHARE * own:
+        return None  # such as a number of FLOPs, which explains the latency but for the noise
+    is_noisy = is_explained and has_noise and not follows_by_formula(beside, values)
+    reason = f"it is the latency {sign} what follows from the other columns"
+    return _Combination(reason, is_noisy)
 
 
 def _left_by(table: NDArray[np.float64], values: Vector) -> float:

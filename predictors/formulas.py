@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 Vector = NDArray[np.float64]
 
 _MOST_TERMS = 256
-_POWERS = ((-1, 0, 1, 2, 3), (0, 1, 2), (0, 1))  # the most of them that the columns allow
+_POWERS = ((-1, 0, 1, 2, 3), (0, 1, 2), (0, 1))  # the first that make no more terms than that
 _MOST_USED = 12
 _ROWS_A_TERM = 5
 _EXACT = 3e-4  # the relative error of numbers that are written with four digits
@@ -63,7 +63,6 @@ def _is_short_sum(terms: NDArray[np.float64], values: Vector) -> bool:
         return False
     n_used = int((weights > _EXACT * weights.max()).sum())
     error = np.sqrt(np.mean((table / sizes @ weights - values / scale) ** 2))
-    varied = min(
-        1.0, float(np.std(values) / np.abs(values).mean())
-    )  # of numbers near a constant, the rest counts
+    # Of numbers near a constant, the formula must explain the little by which they vary.
+    varied = min(1.0, float(np.std(values) / np.abs(values).mean()))
     return bool(error < _EXACT * varied and n_used <= min(_MOST_USED, len(values) / _ROWS_A_TERM))

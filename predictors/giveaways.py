@@ -145,8 +145,8 @@ def nearly_determining(
 ) -> tuple[str, ...]:
     """Return a sentence for each feature in proportion to the latency, nearly, or in its order.
 
-    Only columns are named whose names do not clear them. Their values
-    do not tell whether they are times of a part or an input that explains the latency well.
+    Only columns are named whose names do not tell that they are inputs. Their values do not tell
+    whether they are times of a part or an input that explains the latency well.
 
     Args:
         frame: The usable rows.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from profilers import GraphCosts
 
 _WORKLOAD_SUFFIX = ".workload.json"
-_READ_TO_TELL = 4096  # bytes of a file, of which one is 0 in any graph
+_READ_TO_TELL = 4096  # bytes of a file; of a graph some of them are 0, and of a text none is
 _OF_ARCHITECTURE = ("--src-len", "--tgt-len", "--vocab-size")
 _OF_GRAPH = ("--input-shape", "--input", "--input-file", "--dim")
 _REFUSED = {

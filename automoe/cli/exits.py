@@ -138,9 +138,9 @@ def _too_few_values(error: MissingArgumentError, option: Argument) -> str:
     n_values, _ = option.token_count()
     if n_values < 2:
         return f"Option '{error.keyword}' requires an argument."
-    given = ", ".join(f"'{value}'" for value in error.tokens_so_far) or "none"
+    given = ", ".join(f"'{value}'" for value in error.tokens_so_far)
     wanted = f"{n_values} values, {option.parameter.metavar}"
-    return f"Option '{error.keyword}' takes {wanted}. Got {given} alone."
+    return f"Option '{error.keyword}' takes {wanted}. Got {f'{given} alone' if given else 'none'}."
 
 
 def _similar_command(word: str, error: UnknownCommandError) -> str:

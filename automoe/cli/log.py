@@ -87,21 +87,23 @@ def show(
         require_writable(options.html, log)
     from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
 
+    summary = summarise_any(log)
+    if options.every and not isinstance(summary, LogSummary):
+        raise ValueError(f"'--all' is for a log of AutoMoE. '{log}' is another one; leave it out.")
     if options.html is not None:
         from automoe.report import render_log  # torch takes seconds to import
 
         command = command_line("log show", log, options)
         options.html.write_text(render_log(log, command=command), encoding="utf-8")
         say(f"page: {options.html}")
-    summary = summarise_any(log)
-    if options.every and not isinstance(summary, LogSummary):
-        raise ValueError(f"'--all' is for a log of AutoMoE. '{log}' is another one; leave it out.")
+    fields = asdict(summary)
+    if options.as_json and options.every:
+        fields["measured"] = [row_values(row) for row in read_log(log)]
     if options.as_json:
-        rows = [row_values(row) for row in read_log(log)] if options.every else None
-        print_json({**asdict(summary), **({"measured": rows} if rows is not None else {})})
+        print_json(fields)
         return
     if not isinstance(summary, LogSummary):
-        print_fields(asdict(summary))
+        print_fields(fields)
         return
     _print_summary(summary)
     if summary.rows > 0 and (options.every or summary.rows <= _SHOWN_ROWS):

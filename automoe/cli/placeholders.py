@@ -1,11 +1,7 @@
 """This module names what stands for the value of an option on a help page: its unit or meaning."""
 
-from typing import TypeVar
-
 from cyclopts import Parameter
 from pydantic import BaseModel
-
-M = TypeVar("M", bound=BaseModel)
 
 # The words of a help page, and the fields that have them. An option of its own type, such as FILE,
 # declares its word itself.
@@ -43,10 +39,9 @@ _FIELDS = {
 _WORDS = {field: word for word, fields in _FIELDS.items() for field in fields}
 
 
-def name_values(options: type[M]) -> type[M]:
-    """Give each option of a model its word, unless it declares one, and return the model."""
+def name_values(options: type[BaseModel]) -> None:
+    """Give each option of a model its word, unless it declares one. The model is changed."""
     for name, field in options.model_fields.items():
         declared = [each for each in field.metadata if isinstance(each, Parameter)]
         if name in _WORDS and not any(each.metavar for each in declared):
             field.metadata = [*field.metadata, Parameter(metavar=_WORDS[name])]
-    return options

@@ -150,7 +150,9 @@ def fit(
 
 
 def _outlook(log: Path) -> str:
-    """Return how large a log is, and roughly how long its fit takes."""
+    """Return how large a log is, and roughly how long its fit takes; empty for a pipe."""
+    if not log.is_file():  # what comes through a pipe can be read only once
+        return ""
     with log.open("rb") as file:
         n_lines = sum(1 for _ in file)
     duration = "5 to 20 s" if n_lines <= _QUICK_LINES else "20 s to some minutes"

@@ -238,9 +238,10 @@ def _check(options: ProfileOptions) -> None:
     if len(options.host) > 1:
         given[_SEVERAL_HOSTS] = f"{len(options.host)}: {options.host}"
     refuse(_REFUSALS, given)
-    for read in (options.model, options.archs, options.reference):
-        require_file(read)
-        require_writable(options.log, *([read] if read else []))
+    inputs = [x for x in (options.model, options.archs, options.reference) if x is not None]
+    for each in inputs:
+        require_file(each)
+    require_writable(options.log, *inputs)
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
 

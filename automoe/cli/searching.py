@@ -79,7 +79,7 @@ def search(
     require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
     require_folder(options.data)
     require_writable(options.out, options.predictor, options.supernet)
-    if options.device is not None:
+    if options.device is not None:  # an unknown name is told at once
         get_device(resolve_device(options.device, options.host)[0])
     # scikit-learn and torch take seconds to import
     from automoe.cli.search_inputs import with_trace

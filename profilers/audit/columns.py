@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.column_names import (
-    UNIT_WORDS,
     is_duration,
     is_known_before_measuring,
     is_time_for_one,
@@ -20,6 +19,7 @@ from profilers.log.known_tables import known_table
 from profilers.log.lists import parse_list
 from profilers.log.records import LARGEST, number
 from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
+from profilers.log.unit_words import UNIT_WORDS
 
 _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"

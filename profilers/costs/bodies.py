@@ -1,4 +1,4 @@
-"""This module holds what branches and loops share: what was followed, and what runs inside."""
+"""This module holds what branches and loops share: the nodes that run inside, and their values."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -57,10 +57,11 @@ def given_inputs(values: Mapping[str, Value | None]) -> dict[str, Value]:
 
 def without_content(value: Value | None) -> Value | None:
     """Return a value as every repetition of a loop may take it: only its type and shape."""
-    if value is None or value.items is None:
-        return None if value is None else replace(varying(value), content=None)
-    items = tuple(filter(None, map(without_content, value.items)))
-    return replace(value, items=items)
+    if value is None:
+        return None
+    if value.items is None:
+        return replace(varying(value), content=None)
+    return replace(value, items=tuple(filter(None, map(without_content, value.items))))
 
 
 def varying(value: Value) -> Value:
@@ -70,8 +71,9 @@ def varying(value: Value) -> Value:
 
 def truth(value: Value | None) -> bool | None:
     """Return a condition; None when it is computed from data."""
-    known = value is not None and value.content is not None and value.content.size == 1
-    return bool(value.content.ravel()[0]) if known and value and value.content is not None else None
+    if value is None or value.content is None or value.content.size != 1:
+        return None
+    return bool(value.content.ravel()[0])
 
 
 def flops_in(nodes: Iterable[ShapedNode]) -> int:

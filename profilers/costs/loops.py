@@ -19,8 +19,6 @@ from profilers.costs.values import UNKNOWN, ShapedNode, UnknownCostError, Value
 
 # A loop whose repetitions differ from each other is followed for so many of them.
 _MOST_REPETITIONS = 256
-
-
 _ITERATION = Value(TensorProto.INT64, ())
 _TRUE = Value.of(np.asarray(True))
 

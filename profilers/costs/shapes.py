@@ -33,7 +33,6 @@ from profilers.workload.from_onnx import load_onnx
 from profilers.workload.stored_weights import missing_data, stored_array
 from profilers.workload.subgraphs import captured_names, has_bodies, needed_nodes
 
-_BY_DATA = "computed from data"
 _REPLACEABLE_FROM = 4  # the IR version from which an input may replace the weight of its name
 _MOST_SCALES = 16  # numbers of floating point that may be sizes, or scales of axes
 _MOST_FOLLOWED = 2048  # bodies in one run of a graph; loops within loops multiply
@@ -43,12 +42,12 @@ class OpenedGraph:
     """An opened ONNX file, whose shapes can be inferred many times.
 
     Args:
-        path: The file. Weights beside it are not read.
+        path: The file. Of the weights beside it only those are read that may decide a shape.
         model: What `load_onnx` returned for it; None opens the file.
 
     Raises:
-        WorkloadError: The file is not ONNX.
-        OSError: The file cannot be read.
+        WorkloadError: The file is not ONNX, or the place of a weight is not valid.
+        OSError: The file or a weight cannot be read.
     """
 
     def __init__(self, path: Path, model: ModelProto | None = None) -> None:
@@ -204,13 +203,17 @@ class OpenedGraph:
         named = zip(proto.output, outputs, strict=True)
         unknown = [(name, value) for name, value in named if name and value.n_bytes is None]
         if unknown and not problem:
-            name, value = unknown[0]
-            is_data = node.op in DECIDED_BY_DATA
-            shapeless = f"the shape of its output '{name}' is {_BY_DATA if is_data else 'unknown'}"
-            missing = [x for x in map(self._missing.get, proto.input) if x]
-            shapeless += f", because {missing[0]}" if missing else ""
-            problem = shapeless if value.shape is None else f"output '{name}': {UNKNOWN_SIZE}"
+            problem = self._why_unknown(node, *unknown[0])
         return ShapedNode(proto, node.inputs, tuple(outputs), problem if unknown else "", misfit)
+
+    def _why_unknown(self, node: ShapedNode, name: str, value: Value) -> str:
+        """Return the reason why an output of a node is unknown."""
+        if value.shape is not None:
+            return f"output '{name}': {UNKNOWN_SIZE}"
+        how = "computed from data" if node.op in DECIDED_BY_DATA else "unknown"
+        missing = [x for x in map(self._missing.get, node.proto.input) if x]
+        because = f", because {missing[0]}" if missing else ""
+        return f"the shape of its output '{name}' is {how}{because}"
 
 
 def _weight(weight: TensorProto, graph: Path) -> Value:

@@ -8,24 +8,13 @@ than letters and digits of any script, and before a capital letter.
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Literal
 
 from profilers.log.conditions import NEVER_FEATURES
-from profilers.log.unit_factors import without_factor
+from profilers.log.unit_words import UNIT_WORDS, without_factor
 
 NameKind = Literal["input", "unclear", "result", "bookkeeping", "condition"]
 
-_SHORT: Final = ("s", "sec", "secs")
-_ENDS: Final = (*_SHORT, "second", "seconds")
-# The unit that a word for a unit of time names.
-UNIT_WORDS: Final = {
-    **{f"n{end}": "ns" for end in _SHORT} | {f"nano{end}": "ns" for end in _ENDS},
-    **{f"u{end}": "us" for end in _SHORT} | {f"µ{end}": "us" for end in _SHORT},
-    **{f"micro{end}": "us" for end in _ENDS},
-    **{f"m{end}": "ms" for end in _SHORT} | {f"milli{end}": "ms" for end in _ENDS},
-    **dict.fromkeys(_ENDS, "s"),
-    **dict.fromkeys(("minutes", "mins"), "min"),
-}
 _LONG = frozenset(word for word in UNIT_WORDS if "second" in word or word.startswith("min"))
 _SECONDS = frozenset(word for word, unit in UNIT_WORDS.items() if unit == "s") - _LONG
 _TIME = frozenset({"time", "times", *(word for word in _LONG if word.endswith("seconds"))})

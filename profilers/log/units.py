@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from profilers.log.column_names import UNIT_WORDS, is_rate, is_time_per, words
+from profilers.log.column_names import is_rate, is_time_per, words
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
-from profilers.log.unit_factors import factor_in, without_factor
+from profilers.log.unit_words import UNIT_WORDS, factor_in, without_factor
 
 # The milliseconds in one of each unit.
 MILLISECONDS: Final = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4}

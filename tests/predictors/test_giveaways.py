@@ -79,9 +79,9 @@ def test_work_that_alone_determines_the_latency_without_noise_is_kept() -> None:
     rng = np.random.default_rng(3)
     seq, dim = rng.integers(16, 2048, 90), rng.choice([256, 512, 768, 1024], 90)
     flops = 12.0 * seq * dim**2 + 2.0 * seq**2 * dim
-    log = pd.DataFrame({"seq": seq, "dim": dim, "work": flops / 1e9, "latency_ms": flops / 1e9})
+    log = pd.DataFrame({"seq": seq, "dim": dim, "amount": flops / 1e9, "latency_ms": flops / 1e9})
     assert prepare(log).left_out == {}
-    log["work"] = pd.qcut(flops, 4, labels=False)
+    log["amount"] = pd.qcut(flops, 4, labels=False)
     assert prepare(log).left_out == {}
 
 
@@ -93,6 +93,19 @@ def test_inputs_of_an_exact_sum_are_kept_beside_their_product() -> None:
         gflops=inputs.prod(axis=1), latency_ms=20 * (0.3 + inputs @ [3, 0.2, 1, 0.3])
     )
     assert prepare(log).left_out == {}
+
+
+def test_work_that_no_formula_gives_exactly_is_kept() -> None:
+    """Its own small deviations are not those of the latency, so it is no copy."""
+    rng = np.random.default_rng(0)
+    inputs = {"batch": rng.choice([1, 2, 4, 8, 16], N), "dim": rng.choice([128, 256, 512], N)}
+    log = pd.DataFrame(inputs | {"layers": rng.integers(1, 13, N)})
+    size = log["batch"] * log["dim"] * log["layers"]
+    log["amount"] = size * rng.lognormal(0, 0.001, N)
+    log["latency_ms"] = (0.3 + 1e-4 * size) * rng.lognormal(0, 0.003, N)
+    assert prepare(log).left_out == {}
+    log["foo"] = log["latency_ms"] + log["batch"]
+    assert list(prepare(log).left_out) == ["foo"]
 
 
 def test_a_bucket_that_may_be_an_input_is_asked_about() -> None:

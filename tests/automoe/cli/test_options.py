@@ -48,6 +48,7 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
         (["search", "--budget", "12"], "No such option: --budget. Did you mean --budget-ms?"),
         (["profile", "--devise", "cpu", "--log", "l"], "--devise. Did you mean --device?"),
         (["report", "--compare", "a"], "takes 2 values, FOLDER FOLDER. Got 'a' alone."),
+        (["report", "--compare"], "takes 2 values, FOLDER FOLDER. Got none."),
         (["profile", "--devcie=cpu"], "No such option: --devcie. Did you mean --device?"),
         (["space", "tiny", "--json=maybe"], "--json"),
         (["space", "tiny", "--no-json"], "No such option: --no-json"),

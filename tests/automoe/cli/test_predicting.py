@@ -2,6 +2,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from support.small_text import small_space
 
 from automoe.cli.main import main
+from automoe.cli.predicting import _outlook
 
 Capture = pytest.CaptureFixture[str]
 SCORES = {"mape", "within_5", "within_10", "spearman", "kendall"}
@@ -249,3 +251,7 @@ def test_a_fit_says_what_it_left_out_and_converted(capsys: Capture, tmp_path: Pa
     assert set(report["left_out"]) == {"tokens/s", "outcome"}
     assert "'took' is in seconds, by --unit; times 1000 it is in ms\n" in printed.err
     assert "left out of the features: tokens/s (a result, by its name); outcome (it" in printed.err
+
+
+def test_a_log_that_comes_through_a_pipe_is_read_once() -> None:
+    assert _outlook(Path(os.devnull)) == ""  # as little a file as a pipe is

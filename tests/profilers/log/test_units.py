@@ -44,6 +44,13 @@ def test_the_name_decides_then_the_user_then_the_program() -> None:
         ("time (10**-9 s)", 1e-6),
         ("time (e-3 s)", 1.0),
         ("latency (us)", 1e-3),
+        ("Time (100 NS)", 1e-4),
+        ("latency (100 ns/op)", 1e-4),
+        ("time (1e3 \u03bcs per step)", 1.0),
+        ("latency_ms (95th)", 1.0),
+        ("latency ms (99 percentile)", 1.0),
+        ("time_us [2 threads]", 1e-3),
+        ("mean_ms (10 reps)", 1.0),
         ("p99 latency (ms)", 1.0),
     ],
 )

@@ -80,7 +80,7 @@ def show(
     /,
     *,
     options: ShowOptions = ShowOptions(),
-) -> None:
+) -> ExitCode:
     """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
     require_file(log, _NO_LOG)
     if options.html is not None:
@@ -101,10 +101,20 @@ def show(
         fields["measured"] = [row_values(row) for row in read_log(log)]
     if options.as_json:
         print_json(fields)
-        return
-    if not isinstance(summary, LogSummary):
+    elif not isinstance(summary, LogSummary):
         print_fields(fields)
-        return
+    else:
+        _print_log(log, summary, options)
+    if isinstance(summary, LogSummary) or summary.latency:
+        return ExitCode.OK
+    say(f"{log} has no column that looks like a latency. Name it with --target of 'log check'.")
+    return ExitCode.BAD_INPUT
+
+
+def _print_log(log: Path, summary: "LogSummary", options: ShowOptions) -> None:
+    """Print a summary of a log of AutoMoE, its rows if they are few or asked for, and its flags."""
+    from profilers import read_log  # scipy takes a moment to import
+
     _print_summary(summary)
     if summary.rows > 0 and (options.every or summary.rows <= _SHOWN_ROWS):
         print()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.column_names import (
+    REPEATED,
     is_duration,
     is_known_before_measuring,
     is_time_for_one,
@@ -25,6 +26,7 @@ _MAX_LEVELS = 20
 _FEATURE_PREFIX = "feature_"
 _MEANS = ("total", "mean", "median", "avg", "average")
 _OF_TOKENS = frozenset({"ttft", "tpot", "itl", "tbt"})  # no sum of them is a latency
+_TO_TOKENS = ({"first", "token"}, {"second", "token"}, {"inter", "token"})  # the same in words
 # What the parts are of a duration that contains them: nearly all of it, and they are rounded.
 _PARTS = (0.8, 1.05)
 _NEARLY_EVERY_ROW = 0.95
@@ -32,7 +34,7 @@ _WHOLE_REQUEST = frozenset({"e2e", "e2el"})  # contains the times to its tokens:
 _SPREAD = {"std", "stdev", "stddev", "var", "sem", "stderr", "mad", "iqr", "ci", "low", "high"}
 _NO_MEAN = _SPREAD | {
     *("min", "max", "raw", "cpu", "load", "sentinel", "compilation", "compile", "build", "init"),
-    *("startup", "baseline"),
+    *("startup", "baseline", "warmup"),
 }
 _PERCENTILE = re.compile(r"p\d+|\d+th")
 _MEDIAN = ("p50", "50th")
@@ -64,6 +66,7 @@ def find_targets(log: AnyLog, named: Sequence[str] = ()) -> tuple[str, ...]:
             f"{log.path} has no column that looks like a latency. Got {', '.join(log.columns)}. "
             f"Name it with --target." + "".join(f" {remark}." for remark in log.remarks)
         )
+    _require_no_repetitions(log, candidates)
     return tuple(candidates)
 
 
@@ -93,7 +96,7 @@ def _distinct(log: AnyLog, durations: list[str]) -> list[str]:
     if not _WHOLE_REQUEST.isdisjoint(word for name in candidates for word in words(name)):
         candidates = [name for name in candidates if not _WHOLE_REQUEST.isdisjoint(words(name))]
     candidates = [name for name in candidates if not is_time_for_one(name)] or candidates
-    whole = [name for name in candidates if not _OF_TOKENS.intersection(words(name))]
+    whole = [name for name in candidates if not _is_of_tokens(name)]
     of_first = [name for name in candidates if "ttft" in words(name)]
     candidates = whole or of_first or candidates[:1]
     for kind in _MEANS:
@@ -103,6 +106,36 @@ def _distinct(log: AnyLog, durations: list[str]) -> list[str]:
         quantity = tuple(word for word in words(name) if word not in UNIT_WORDS)
         by_quantity.setdefault(quantity, name)
     return _whole(log, list(by_quantity.values()))
+
+
+def _is_of_tokens(name: str) -> bool:
+    """Return whether a name says that a time is one to a token or between two."""
+    own = set(words(name))
+    return not own.isdisjoint(_OF_TOKENS) or any(part <= own for part in _TO_TOKENS)
+
+
+def _require_no_repetitions(log: AnyLog, targets: Sequence[str]) -> None:
+    """Check that no columns are repetitions of one measurement: `run1_ms` and `run2_ms`.
+
+    Their names have a number and words of times and repetitions alone. Parts of a latency say what
+    they are parts of: `layer1_ms`.
+
+    Raises:
+        LogError: Some are.
+    """
+    by_words: dict[tuple[str, ...], list[str]] = {}
+    for name in targets:
+        own = words(re.sub(r"(?<=[a-z])(?=\d)", "_", name))
+        kept = tuple(word for word in own if not word.isdigit())
+        if len(kept) < len(own) and all(x in REPEATED or is_duration(x) for x in kept):
+            by_words.setdefault(kept, []).append(name)
+    repeated = next((names for names in by_words.values() if len(names) > 1), None)
+    if repeated is not None:
+        raise LogError(
+            f"{log.path} has {len(repeated)} columns that look like repetitions of one "
+            f"measurement: {', '.join(repeated[:3])}{', ...' * (len(repeated) > 3)}. Their sum is "
+            "no latency. Write their median into a column, or name one of them with --target."
+        )
 
 
 def _durations(log: AnyLog, names: list[str]) -> list[str]:

@@ -194,7 +194,11 @@ def merge(paths: Sequence[Path], out: Path) -> int:
     first_path, first = rows[0]
     for path, row in rows:
         if odd := sorted((row.keys() ^ first.keys()) - set(LATER_COLUMNS)):
-            raise LogError(f"{path} and {first_path} must have the same columns. Got {odd} in one.")
+            listed = ", ".join(map(repr, odd))
+            raise LogError(
+                f"{path} and {first_path} must have the same columns. Only one has {listed}. "
+                "Merge logs of the same version and options."
+            )
         require_same(first, row, first_path)
     for target in (out, samples_path(out)):
         require_new(target)

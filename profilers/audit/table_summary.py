@@ -9,6 +9,7 @@ from devices.shown import Shown
 from profilers.audit.columns import find_features, find_targets
 from profilers.audit.log_audit import LogSummary, summarise
 from profilers.log.any_log import AnyLog, read_any_log
+from profilers.log.headers import require_two_columns
 from profilers.log.known_tables import known_table
 from profilers.log.records import number
 from profilers.log.rows import LogError
@@ -51,9 +52,10 @@ def summarise_any(path: Path | str) -> LogSummary | TableSummary:
     """Return a summary of a log of `automoe profile`, or of any other table.
 
     Raises:
-        LogError: The file cannot be read.
+        LogError: The file cannot be read, or has one column, as a text that is no table.
     """
     log = read_any_log(path)
+    require_two_columns(log.columns, log.path)
     return summarise(log.path) if log.is_ours else _table(log)
 
 

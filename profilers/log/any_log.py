@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devices.shown import Shown
 from profilers.log.decoding import Decoded
-from profilers.log.headers import OURS, named, require_names
+from profilers.log.headers import OURS, named, require_names, require_no_header_below
 from profilers.log.plain_tables import with_plain_numbers
 from profilers.log.records import Record, number, records_of
 from profilers.log.rows import LogError
@@ -128,6 +128,7 @@ def log_in(decoded: Decoded, path: Path) -> AnyLog:
     every = records_of(without_named_delimiter(content), delimiter, n_added=decoded.n_added)
     header, *records = every or [Record(1, 1, (), "the header has no name")]
     require_names(path, header)
+    require_no_header_below(path, header, records)
     columns, records = named(header.cells, records)
     table = with_plain_numbers(columns, records, content=content, delimiter=delimiter, path=path)
     columns, records = table.columns, table.records

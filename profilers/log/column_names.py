@@ -8,7 +8,7 @@ than letters and digits of any script, and before a capital letter.
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from profilers.log.conditions import NEVER_FEATURES
 from profilers.log.unit_words import UNIT_WORDS, without_factor
@@ -95,6 +95,7 @@ _BOOKKEEPING = frozenset(
 _COUNTERS = frozenset(
     {"run", "trial", "rep", "repeat", "repetition", "replicate", "row", "nr", "no", "state"}
 )
+REPEATED: Final = _COUNTERS | {"iter", "iteration", "sample", "try", "attempt", "measurement"}
 # When something happened: `start`, `end_time`, `finished_at`. It is no duration.
 _MOMENTS = frozenset(
     {"start", "started", "begin", "began", "end", "ended", "finish", "finished", "stop", "stopped"}
@@ -106,6 +107,7 @@ _SETTINGS = frozenset(
     {"limit", "cap", "target", "requested", "timeout", "slo", "sla", "deadline", "budget"}
     | {"warmup", "threshold", "tolerance"}
 )
+_MEASURED_WARMUP = frozenset({"mean", "avg", "average", "median", "latency"})  # warmup_avg_us
 _KNOWN_SETTINGS = frozenset(
     {("gpu", "memory", "utilization"), ("loss", "scale"), ("error", "bound")}  # one is of vLLM
 )
@@ -251,7 +253,8 @@ def is_known_before_measuring(name: str, targets: Iterable[str]) -> bool:
 
 def _is_set(own: tuple[str, ...]) -> bool:
     """Return whether somebody set what a name tells, also where it is a time."""
-    if own in _KNOWN_SETTINGS or (len(own) > 1 and not _SETTINGS.isdisjoint(own)):
+    settings = _SETTINGS - ({"warmup"} if not _MEASURED_WARMUP.isdisjoint(own) else set())
+    if own in _KNOWN_SETTINGS or (len(own) > 1 and not settings.isdisjoint(own)):
         return True
     return any(a in _LONG_INPUTS and b in _LONG_BY for a, b in pairwise(own))
 

@@ -17,11 +17,16 @@ _NO_TEXT = {
     b"\x1f\x8b": "a file compressed by gzip",
     b"PAR1": "a file of Parquet",
     b"SQLite format": "a database of SQLite",
+    codecs.BOM_UTF32_LE: "a text in UTF-32",
+    **dict.fromkeys((b"<!DOCTYPE html", b"<!doctype html", b"<html"), "a page of HTML"),
+    b"<?xml": "a file of XML",
 }
 _BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 # Characters without width: the mark of a file that another one was appended to, and those that are
 # copied from pages.
 _NO_WIDTH = re.compile("[\ufeff\u200b\u200e\u200f\u202a\u202c\u2060]")
+_OF_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours of a printed text
+_END_OF_DOS = "\x1a"
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _MINUS_SIGN = re.compile("\u2212(?=[.\\d])")
 
@@ -44,9 +49,9 @@ class Decoded:
 def text_of(path: Path, n_lines: int | None = None) -> Decoded:
     """Return the text of a log, without a last character of which only some bytes were written.
 
-    Byte-order marks and characters without width are removed. Digits of other scripts and the minus
-    sign become those of ASCII. Bytes that are not UTF-8 are read as Windows-1252, in which
-    spreadsheets save.
+    Byte-order marks, characters without width and colours of a terminal are removed. Digits of
+    other scripts and the minus sign become those of ASCII. Bytes that are not UTF-8 are read as
+    Windows-1252, in which spreadsheets save.
 
     Args:
         path: The log. A pipe may be read several times.
@@ -58,9 +63,15 @@ def text_of(path: Path, n_lines: int | None = None) -> Decoded:
     """
     content, remarks = _decoded(_bytes_of(path, n_lines), path)
     content = content if content.isascii() else _with_plain_numbers(content)
-    if "\0" in content or not content.strip():
-        got = "a file with zero bytes in it" if content.strip() else "an empty file"
-        raise LogError(f"{path} must be a CSV with a header line. Got {got}.")
+    if "\0" in content:
+        line = content.count("\n", 0, content.index("\0")) + 1
+        raise LogError(
+            f"{path} must be a CSV with a header line. Got a zero byte in line {line}. "
+            f"Remove such bytes, e.g. with: tr -d '\\000' < {path}"
+        )
+    content = _OF_TERMINAL.sub("", content).removesuffix(_END_OF_DOS)
+    if not content.strip():
+        raise LogError(f"{path} must be a CSV with a header line. Got an empty file.")
     return Decoded(content, remarks)
 
 
@@ -81,8 +92,8 @@ def _decoded(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
             raise LogError(f"{path} must be a CSV. Got {kind}. Save its table as a CSV.")
     if data.startswith(_UTF_16):
         encoding = "utf-16"
-    elif b"\0" in data[:2000] and data[:2000].count(b"\0") > len(data[:2000]) // 4:
-        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"  # without a mark
+    elif bare := _utf_16_without_mark(data[:2000]):
+        encoding = bare
     else:
         encoding = "utf-8-sig"
     try:
@@ -107,6 +118,14 @@ def _decoded(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     return text, (
         f"{path} is not UTF-8 ({where}); it is read as Windows-1252, where that is {sign!r}",
     )
+
+
+def _utf_16_without_mark(data: bytes) -> str:
+    """Return the encoding when every second byte is mostly zero, and no other one; else empty."""
+    n_even, n_odd = data[::2].count(0), data[1::2].count(0)
+    if max(n_even, n_odd) <= len(data) // 4 or min(n_even, n_odd):
+        return ""
+    return "utf-16-le" if n_odd else "utf-16-be"
 
 
 def _place(data: bytes, at: int) -> str:

@@ -1,11 +1,14 @@
 """This module reads the header of a CSV: it names the columns and makes the rows as wide as it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Final
 
+from profilers.log.column_names import is_duration
 from profilers.log.records import Record, number
 from profilers.log.rows import LogError
 
@@ -13,6 +16,8 @@ OURS: Final = frozenset(
     {"point_id", "latency_ms", "ci_low_ms", "ci_high_ms", "sentinel_ms", "measured_at"}
 )
 
+_PAIR: Final = re.compile(r"[^\W\d]\w*\s*[=:]\s*\d[\d.]*\s*\w{0,3}$")  # batch=8, time: 2.5 ms
+_LINES_OF_TITLES: Final = 20
 _INDEX: Final = "Unnamed: 0"  # as pandas calls a first column without a name
 
 
@@ -33,15 +38,47 @@ def require_names(path: Path, header: Record) -> None:
     """Check that the first line holds names.
 
     Raises:
-        LogError: It holds measurements.
+        LogError: It holds measurements, or cannot be parsed.
     """
     numeric = [cell for cell in header.cells if not isnan(number(cell))]
     has_fraction = any(not number(cell).is_integer() for cell in numeric)
-    if numeric and (has_fraction or 2 * len(numeric) >= len(header.cells)):
+    pairs = [cell for cell in header.cells if _PAIR.search(cell)]
+    is_of_pairs = len(pairs) > 1 and 2 * len(pairs) >= len(header.cells)
+    is_of_numbers = numeric and (has_fraction or 2 * len(numeric) >= len(header.cells))
+    if is_of_numbers or is_of_pairs:
         raise LogError(
             f"{path} has no header: line {header.line} holds a measurement, "
             f"{','.join(header.cells)[:60]!r}. Put a line with the names of the columns above it."
         )
+
+
+def require_no_header_below(path: Path, header: Record, records: Sequence[Record]) -> None:
+    """Check that the first line is no title above the header.
+
+    The header is a line of names, one of them of a time, with more names than the first line.
+
+    Raises:
+        LogError: It is.
+    """
+    names = [cell for cell in header.cells if cell]
+    if any(map(is_duration, names)) and len(names) > 1:
+        return
+    for record, row in pairwise(records[:_LINES_OF_TITLES]):
+        cells, row_cells = _split(record), _split(row)
+        if any(is_duration(x) for x in cells) and len(names) < len(cells) == len(row_cells):
+            is_header = all(cells) and all(isnan(number(x)) for x in cells)
+            if is_header and any(not isnan(number(x)) for x in row_cells):
+                raise LogError(
+                    f"{path}: line {record.line} looks like the header, "
+                    f"{','.join(cells)[:60]!r}. Delete the lines above it."
+                )
+
+
+def _split(record: Record) -> tuple[str, ...]:
+    """Return the cells of a record. A title tells no delimiter, so one cell may be several."""
+    if len(record.cells) != 1:
+        return record.cells
+    return max((tuple(record.cells[0].split(mark)) for mark in ",;\t"), key=len)
 
 
 def named(columns: tuple[str, ...], records: list[Record]) -> tuple[tuple[str, ...], list[Record]]:

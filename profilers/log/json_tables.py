@@ -135,6 +135,10 @@ def _row(entry: Mapping[str, Any], left_out: dict[str, None]) -> dict[str, Any]:
         given = {f"param:{name}": x for name, x in (entry.get("params") or {}).items()}
         own = {"name": str(entry.get("name", "")).partition("[")[0], **given}
         return {**own, **_flat({name: x for name, x in stats.items() if name != "data"}, left_out)}
+    if isinstance(score := entry.get("primaryMetric"), dict):  # of JMH, as its CSV has it
+        given = {f"Param: {name}": x for name, x in (entry.get("params") or {}).items()}
+        own = {name: entry.get(name.lower(), "") for name in ("Benchmark", "Mode", "Threads")}
+        return {**own, "Score": score.get("score"), "Unit": score.get("scoreUnit"), **given}
     parameters = entry.get("parameters")
     if "command" not in entry or not isinstance(parameters, dict):
         return _flat(entry, left_out)

@@ -187,9 +187,10 @@ def reference_level_ms(path: Path, sentinel: str) -> float:
     rows = read_log(path)
     levels = [float(row["sentinel_reference_ms"]) for row in rows if row["sentinel"] == sentinel]
     if not levels:
+        others = ", ".join(map(repr, sorted({row["sentinel"] for row in rows})))
         raise LogError(
             f"{path} must have rows with the sentinel {sentinel!r} to be a reference. "
-            f"Got {sorted({row['sentinel'] for row in rows})}. Give a log of the same space."
+            f"Got {others}. Give a log of the same space."
         )
     return levels[0]
 
@@ -287,6 +288,10 @@ def _locked(lock: str, timeout_s: float, message: str) -> Iterator[None]:
         with FileLock(lock, timeout=timeout_s):
             yield
     except Timeout:
+        if not Path(lock).exists():  # some folders, such as those of /proc, hold no files of users
+            raise LogError(
+                f"{lock} cannot be made. Use a log in a folder that holds new files."
+            ) from None
         raise LogError(message) from None
 
 

@@ -9,9 +9,9 @@ from profilers.log.google_benchmark import with_sizes
 from profilers.log.headers import OURS
 from profilers.log.records import Record
 from profilers.log.spreads import without_spreads
-from profilers.log.summary_rows import n_summaries
+from profilers.log.summary_rows import is_sum, n_summaries
 from profilers.log.unit_column import NO_UNITS, row_of_units, units_of_parts, units_of_rows
-from profilers.log.units_in_cells import units_in_cells
+from profilers.log.units_in_cells import Cells, units_in_cells
 from profilers.log.written_numbers import with_decimal_points, without_groups
 
 
@@ -29,21 +29,20 @@ def with_plain_numbers(
     columns: tuple[str, ...], records: list[Record], *, content: str, delimiter: str, path: Path
 ) -> PlainTable:
     """Return the table without separators of thousands and units; a log of ours has no units."""
-    whole = [x for x in records if len(x.cells) == len(columns)]
-    others = [x for x in records if len(x.cells) != len(columns)]
+    is_others = not set(columns) >= OURS
+    headers = [x for x in records if is_others and x.cells == columns]
+    records = [x for x in records if x not in headers] if headers else records
+    whole = [x for x in records if len(x.cells) == len(columns) and not x.error]
+    others = [x for x in records if len(x.cells) != len(columns) or x.error]
     rows = [record.cells for record in whole]
-    remarks: tuple[str, ...] = ()
+    remarks = tuple(f"line {x.line} repeats the header and is left out" for x in headers)
     units = None
-    if not set(columns) >= OURS:
-        columns, sized, remarks = with_sizes(columns, rows)
+    if is_others:
+        columns, sized, of_names = with_sizes(columns, rows)
+        remarks += of_names
         kept = [(x, y) for x, y in zip(whole, sized, strict=True) if y is not None]
-        n_kept = len(kept) - n_summaries([cells for _, cells in kept])
-        of_summaries = tuple(
-            f"line {x.line} begins with {next(filter(None, y))!r}, so it sums up the others and is "
-            "left out"
-            for x, y in kept[n_kept:]
-        )
-        kept, remarks = kept[:n_kept], remarks + of_summaries
+        kept, of_others = _without_summaries(kept)
+        remarks += of_others
         whole, rows = [record for record, _ in kept], [cells for _, cells in kept]
         columns, rows, of_commands = with_arguments(columns, rows)
         sizes = {name for name in columns if name.startswith("param:")}  # of pytest-benchmark
@@ -68,3 +67,20 @@ def with_plain_numbers(
     if others:
         numbers = sorted([*numbers, *others], key=lambda record: record.line)
     return PlainTable(columns, numbers, remarks, units.in_ms if units else frozenset())
+
+
+def _without_summaries(
+    rows: list[tuple[Record, Cells]],
+) -> tuple[list[tuple[Record, Cells]], tuple[str, ...]]:
+    """Return the rows without the last ones that sum up the others, and a remark for each."""
+    cells = [own for _, own in rows]
+    n_kept = len(cells) - n_summaries(cells)
+    remarks = [
+        f"line {x.line} begins with {next(filter(None, y))!r}, so it sums up the others and is "
+        "left out"
+        for x, y in rows[n_kept:]
+    ]
+    if is_sum(cells[:n_kept]):
+        n_kept -= 1
+        remarks.append(f"line {rows[n_kept][0].line} is the sum of the others and is left out")
+    return rows[:n_kept], tuple(remarks)

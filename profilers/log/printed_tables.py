@@ -42,6 +42,26 @@ _NO_TABLES: Final = (
     (r"\s*Time \(mean ± .\):", "hyperfine", "Export a table with --export-csv FILE."),
     (r"Benchmark\S+\s+\d+\s+[\d.]+ ns/op", "go test -bench", _ONE_A_RUN),
     (r"\s*Performance counter stats for ", "perf stat", _ONE_A_RUN),
+    (r"\s*Thread Stats +Avg +Stdev", "wrk", _ONE_A_RUN),
+    (r"This is ApacheBench", "ab", _ONE_A_RUN),
+    (r":::MLLOG |MLPerf Results Summary", "MLPerf's LoadGen", _ONE_A_RUN),
+    (r"Session creation time cost: ", "onnxruntime_perf_test", _ONE_A_RUN),
+    (r".*Inference timings in us: ", "TensorFlow Lite's benchmark_model", _ONE_A_RUN),
+    (r"Metric,avg,min,max,", "GenAI-Perf or AIPerf", _ONE_A_RUN),
+    (r"metric_name,timestamp,metric_value,|\s*http_req_duration\.+: ", "k6", _ONE_A_RUN),
+    (r'\s*\{?.*"http_req_duration"', "k6", _ONE_A_RUN),
+    (
+        r"group,function,value,throughput_num,throughput_type,sample_measured_value,",
+        "Criterion",
+        "Divide 'sample_measured_value' by 'iteration_count', and write that into a table.",
+    ),
+    (r"Benchmark\s.*\bMode +Cnt +Score +Error +Units", "JMH", "Export a table with -rf csv."),
+    (r"==PROF== ", "Nsight Compute", "Delete the lines above the header, which begin with '=='."),
+    (
+        r'"ID",.*"Metric Name","Metric Unit","Metric Value"',
+        "Nsight Compute",
+        "Export a table with a row for each kernel: --csv --page raw.",
+    ),
     (rf"{_FIRST}(\d[\d.]*|<not \w+>),\w*,[A-Za-z][^,]*,\d+,\d+\.\d\d,", "perf stat", _ONE_A_RUN),
 )
 # Columns of llama-bench in Markdown, as its CSV names them.

@@ -59,7 +59,7 @@ def require_columns(columns: Sequence[str], path: Path) -> None:
     if missing:
         raise LogError(
             f"{path}, line 1: column {missing[0]!r} is missing, so this is not a latency log. "
-            f"Got {list(columns[:4])}... Give the log that `automoe profile` wrote."
+            f"Got {', '.join(map(repr, columns[:4]))}... Give the log that `automoe profile` wrote."
         )
     if len(set(columns)) < len(columns):
         raise LogError(f"{path}, line 1: a column comes twice. Correct the header.")

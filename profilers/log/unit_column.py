@@ -76,6 +76,7 @@ def units_of_parts(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnit
         rows: The cells of each row, as many as there are columns.
     """
     units = NO_UNITS
+    known = known_table(columns)
     for place, name in enumerate(columns):
         *part, last = words(name) or ("",)
         if not part or last not in ("unit", "units") or words(name) in _NAMES:
@@ -87,7 +88,7 @@ def units_of_parts(columns: Sequence[str], rows: Sequence[Cells]) -> WrittenUnit
             index
             for index, other in enumerate(columns)
             if list(words(other)[: len(part)]) == part
-            and is_duration(other)
+            and (is_duration(other) or (known is not None and known.holds_time(other)))
             and unit_in(other) is None
             and _are_numbers(cells[index] for cells in rows)
         ]

@@ -167,6 +167,8 @@ def _column(name: str, cells: Sequence[str], kind: NameKind) -> _Column | str:
     if not all(NUMBERS["."].fullmatch(text) for text in texts.values()):  # decimal commas
         texts = {x: text.replace(".", "").replace(",", ".") for x, text in texts.items()}
     kinds = set(units.values())
+    if "%" in kinds and unit_in(name) is not None:
+        return f"column {name!r} is a time by its name, but {example!r} is none, so it is text"
     of_b = _meaning_of_b([(texts[x], unit) for x, unit in units.items()], name)
     factors, into = _factors(kinds, name, of_b)
     if factors is None:

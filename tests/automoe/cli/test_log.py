@@ -253,3 +253,15 @@ def test_the_names_of_the_host_are_looked_for(
     monkeypatch.chdir(tmp_path)
     assert main([*command, "board"]) == 2
     assert main([*command, "ben@errol"]) == 0
+
+
+def test_a_table_without_a_latency_is_shown_and_fails(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "other.csv"
+    log.write_text("layers,width,FPS\n1,2,30\n2,3,20\n")
+    assert main(["log", "show", str(log)]) == 2
+    printed = capsys.readouterr()
+    assert "width" in printed.out
+    assert "has no column that looks like a latency. Name it with --target" in printed.err
+    log.write_text("import os\nprint(2)\n")
+    assert main(["log", "show", str(log)]) == 2
+    assert "Got 1 column, 'import os'" in capsys.readouterr().err

@@ -160,3 +160,38 @@ def test_a_guessed_encoding_is_said_when_no_latency_is_seen(path: Path) -> None:
     path.write_bytes("延迟,size\n1.5,3\n".encode("gb18030"))
     with pytest.raises(LogError, match=r"no column that looks like a latency\. .*Windows-1252"):
         find_targets(read_any_log(path))
+
+
+@pytest.mark.parametrize(
+    "names", [("run1_ms", "run2_ms"), ("time_1", "time_2"), ("latency_ms_1", "latency_ms_2")]
+)
+def test_repetitions_of_a_measurement_are_not_added(tmp_path: Path, names: tuple[str, str]) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(f"batch,{','.join(names)}\n1,1.5,1.6\n2,2.5,2.6\n")
+    with pytest.raises(
+        LogError, match=f"repetitions of one measurement: {', '.join(names)}. Their"
+    ):
+        find_targets(read_any_log(path))
+    assert find_targets(read_any_log(path), [names[0]]) == (names[0],)
+
+
+def test_parts_of_a_latency_with_numbers_are_added(tmp_path: Path) -> None:
+    path = tmp_path / "parts.csv"
+    path.write_text("batch,layer1_ms,layer2_ms\n1,1.5,1.6\n2,2.5,2.6\n")
+    assert find_targets(read_any_log(path)) == ("layer1_ms", "layer2_ms")
+
+
+@pytest.mark.parametrize(
+    ("whole", "part"),
+    [
+        ("request_latency", "inter_token_latency"),  # of AIPerf
+        ("request_latency_ms", "time_to_first_token_latency_ms"),
+        ("inference_avg_us", "warmup_avg_us"),  # of TensorFlow Lite
+    ],
+)
+def test_a_part_is_neither_added_nor_a_feature(tmp_path: Path, whole: str, part: str) -> None:
+    path = tmp_path / "parts.csv"
+    path.write_text(f"batch,{part},{whole}\n1,1.5,11.6\n2,2.5,12.6\n")
+    log = read_any_log(path)
+    assert find_targets(log) == (whole,)
+    assert find_features(log, (whole,)) == ("batch",)

@@ -75,7 +75,10 @@ def test_cells_are_numbers_or_nan(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "must be a CSV with a header line. Got an empty file"),
-        (b"PK\x00\x01,a\n", "must be a CSV with a header line. Got a file with zero bytes"),
+        (
+            b"PK\x00\x01,a\n",
+            "must be a CSV with a header line. Got a zero byte in line 1. Remove such",
+        ),
         (b"a,b\n\x81\n", "must be a CSV in UTF-8, UTF-16 or Windows-1252. Got byte 0x81 in line 2"),
     ],
 )

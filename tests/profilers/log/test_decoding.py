@@ -133,3 +133,13 @@ def test_decimal_commas_without_quotes_stay_malformed(tmp_path: Path) -> None:
 def test_a_quote_may_stand_behind_a_space(tmp_path: Path) -> None:
     content = 'batch, "time, in ms"\n1, "2.5"\n2, "3.25"\n'
     assert read(tmp_path, content) == (("batch", "time, in ms"), ROWS)
+
+
+def test_what_a_terminal_and_dos_add_is_no_text(tmp_path: Path) -> None:
+    coloured = "\x1b[1mbatch,ms\x1b[0m\n\x1b[38;5;2m1,2.5\n2,3.25\x1b[K\n\x1a"
+    assert read(tmp_path, coloured) == (("batch", "ms"), ROWS)
+
+
+def test_zero_bytes_that_a_crash_left_are_told_with_their_line(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="Got a zero byte in line 4. Remove such bytes, e.g. with"):
+        read(tmp_path, TEXT.encode() + bytes(100))

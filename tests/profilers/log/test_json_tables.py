@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from profilers import LogError
+from profilers.audit.columns import find_features, find_targets
 from profilers.log.any_log import AnyLog, read_any_log
 
 FRAME = pd.DataFrame({"batch": [1, 2], "ms": [2.5, 3.25]})
@@ -62,3 +63,23 @@ def test_json_that_is_no_table_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(LogError, match=message):
         read(tmp_path, content)
+
+
+def test_the_json_of_jmh_is_read_as_its_csv(tmp_path: Path) -> None:
+    path = tmp_path / "jmh.json"
+    runs = [
+        {
+            "benchmark": "a.B.m",
+            "mode": "avgt",
+            "threads": 1,
+            "measurementTime": "1 s",
+            "params": {"n": str(n)},
+            "primaryMetric": {"score": n + 0.5, "scoreUnit": "us/op", "rawData": [[1.5]]},
+        }
+        for n in range(2)
+    ]
+    path.write_text(json.dumps(runs))
+    log = read_any_log(path)
+    assert find_targets(log) == ("Score",)
+    assert [row.number("Score") for row in log.rows] == [0.0005, 0.0015]  # ms
+    assert find_features(log, ("Score",)) == ("Param: n",)

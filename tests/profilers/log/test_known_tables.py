@@ -28,6 +28,17 @@ TABLES = {
         ("batch", "h2dMs", "computeMs", "d2hMs", "latencyMs"),
         ("latencyMs", "ms", {"batch"}),
     ),
+    "Ollama": (
+        (
+            *("model", "total_duration", "load_duration", "prompt_eval_count"),
+            *("prompt_eval_duration", "eval_count", "eval_duration"),
+        ),
+        ("total_duration", "ns", {"model", "prompt_eval_count", "eval_count"}),
+    ),
+    "Criterion": (
+        ("reason", "id", "typical_estimate", "typical_unit", "mean_estimate", "mean_unit"),
+        ("typical_estimate", "ns", {"reason", "id"}),
+    ),
     "CUTLASS's profiler": (
         ("Operation", "m", "n", "k", "Bytes", "Flops", "Runtime", "GB/s", "GFLOPs"),
         ("Runtime", "ms", {"Operation", "m", "n", "k", "Bytes", "Flops"}),
@@ -157,3 +168,10 @@ def test_a_log_of_tvm_is_refused_with_what_to_do(line: str, tmp_path: Path) -> N
     log.write_text(f"{line}\n{line}\n")
     with pytest.raises(LogError, match="TVM's tuning.*Write a CSV"):
         read_any_log(log)
+
+
+def test_the_times_of_an_old_trtexec_are_no_moments() -> None:
+    columns = ("startInMs", "endInMs", "inMs", "computeMs", "outMs", "latencyMs", "endToEndMs")
+    table = known_table(columns)
+    assert table is not None
+    assert (table.program, table.target_in(columns)) == ("trtexec", "latencyMs")

@@ -375,3 +375,12 @@ def test_rows_of_tensorrt_and_others_are_told_apart(
     message = f"'runtime' must be '{row.split()[0]}' as in .* Got '{wanted}'. .*another log"
     with pytest.raises(LogError, match=message):
         log.require_runtime(wanted)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
+def test_a_lock_that_cannot_be_made_is_not_held_by_a_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("profilers.log.latency_log._LOCK_SECONDS", 0.01)
+    with pytest.raises(LogError, match="/proc/self/lat.csv.lock cannot be made. Use a log in a"):
+        LatencyLog(Path("/proc/self/lat.csv"))

@@ -204,6 +204,26 @@ def test_the_table_of_the_profiler_of_torch_is_read_as_printed(tmp_path: Path) -
             "# started on Mon\n\n<not supported>,,cycles,0,100.00,,\n",
             "Got what perf stat prints. Write a table with a row for each run",
         ),
+        ("Running 30s test\n  Thread Stats   Avg      Stdev     Max\n", "Got what wrk prints"),
+        ("metric_name,timestamp,metric_value,check\nvus,1,2,\n", "Got what k6 prints. Write a"),
+        ('{"metrics": {"http_req_duration": {"avg": 12.3}}}', "Got what k6 prints"),
+        ('{"type":"Metric","data":{"name":"http_req_duration"}}\n', "Got what k6 prints"),
+        (':::MLLOG {"key": "loadgen_version", "time_ms": 1.5}\n', "Got what MLPerf's LoadGen"),
+        ("Metric,avg,min,max,p99\nRequest Latency (ms),1,1,1,1\n", "Got what GenAI-Perf or AIPerf"),
+        (
+            "group,function,value,throughput_num,throughput_type,sample_measured_value,unit,"
+            "iteration_count\ng,f,1,,,5.0,ns,2\n",
+            "Got what Criterion prints. Divide 'sample_measured_value' by 'iteration_count'",
+        ),
+        (
+            "Benchmark  (n)  Mode  Cnt  Score   Error  Units\nB.m 1 avgt 5 1.5 ± 0.1 ms/op\n",
+            "Got what JMH prints. Export a table with -rf csv",
+        ),
+        ("==PROF== Connected to process 1\n", "Delete the lines above the header"),
+        ("batch=8,time=2.5ms\nbatch=9,time=3ms\n", "has no header: line 1 holds a measurement"),
+        ("Run 3\n\nbatch,seq,latency_ms\n1,2,3.5\n", "line 3 looks like the header, 'batch,seq,"),
+        ("shape,,result\nbatch,seq,ms\n1,2,3.5\n", "line 2 looks like the header, 'batch,seq,ms'"),
+        ("<html><table>", "Got a page of HTML. Save its table as a CSV"),
         ("1.5 2.5 3.5\n2.5 3.5 4.5\n", "has no header: line 1 holds a measurement"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_line_break_in_a_cell_is_refused(cell: str) -> None:
 
 
 def test_a_header_without_our_columns_is_no_latency_log() -> None:
-    message = "lat.csv, line 1: column 'schema_version' is missing, .* Got .'a', 'b'.... Give the"
+    message = "lat.csv, line 1: column 'schema_version' is missing, .* Got 'a', 'b'... Give the"
     with pytest.raises(LogError, match=message):
         require_columns(["a", "b"], PATH)
 

@@ -154,3 +154,11 @@ def test_a_remark_shows_the_number_that_a_cell_with_thousands_became(tmp_path: P
     log = read(tmp_path, "Mean", "10,301.68 ns", "9,000.5 ns")  # as BenchmarkDotNet writes them
     assert [float(row.cells["Mean"]) for row in log.rows] == [0.01030168, 0.0090005]
     assert log.remarks == ("units are read: '10,301.68 ns' as 0.01030168 ms in 'Mean'",)
+
+
+def test_a_share_is_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "shares.csv"
+    path.write_text("batch,latency_ms\n1,2.5%\n2,3.5%\n")
+    log = read_any_log(path)
+    assert [row.cells["latency_ms"] for row in log.rows] == ["2.5%", "3.5%"]
+    assert "'latency_ms' is a time by its name, but '2.5%' is none" in log.remarks[0]

@@ -195,12 +195,9 @@ def _combination(
         y: The logarithms of the latencies.
         beside: The other columns, shape (rows, columns).
     """
+    # Of equal rows one is kept, because they explain each other.
     once = np.unique(np.column_stack([beside, column.values]), axis=0, return_index=True)[1]
-    values, y, beside = (
-        column.values[once],
-        y[once],
-        beside[once],
-    )  # repeated rows explain each other
+    values, y, beside = column.values[once], y[once], beside[once]
     if (left := _left_by_sum(values, np.exp(y), beside)) is not None:
         return _sum_with_noise("plus", left, values, y, beside)
     positive = [x for x in beside.T if (x > 0).all()]

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from predictors.cells import LIST_SUFFIXES
 from predictors.table import TableError, numbers, positive_column, source
-from profilers.log.column_names import is_duration, is_rate
+from profilers.log.column_names import is_duration, is_energy, is_rate
 from profilers.log.headers import require_two_columns
 from profilers.log.known_tables import known_table
 from profilers.log.rows import LogError
@@ -46,12 +47,19 @@ def resolve_targets(frame: pd.DataFrame, targets: Sequence[str] | None) -> tuple
     if not targets:
         raise TableError(_no_default(frame))
     for target in targets:
+        if f"{target}{LIST_SUFFIXES[0]}" in frame and target not in frame:
+            raise TableError(_of_samples(frame, target))
         if target not in frame:
             raise TableError(absence(frame, [target]))
         if is_rate(target) and target not in frame.attrs.get("in_ms", ()):
             raise TableError(
                 f"{source(frame)}: '{target}' is a rate, by its name: the more, the faster. Name a "
                 "column of times."
+            )
+        if is_energy(target):
+            raise TableError(
+                f"{source(frame)}: '{target}' is an energy or a power, by its name. Name a column "
+                "of times."
             )
     return tuple(dict.fromkeys(targets))
 
@@ -111,11 +119,27 @@ def _may_be_latency(frame: pd.DataFrame, name: str) -> bool:
 
 
 def _no_default(frame: pd.DataFrame) -> str:
+    """Return the message for a log whose latency nobody named: the columns that may be it."""
     names = [str(name) for name in frame.columns]
     durations = [name for name in names if is_duration(name)]
-    listed = ", ".join(durations or names)
+    if lists := [name for name in map(_list_of, durations) if name]:
+        return _of_samples(frame, lists[0])
+    listed = ", ".join([x for x in durations if _may_be_latency(frame, x)] or durations or names)
     return (
         f"{source(frame)}: no column '{DEFAULT_TARGET}' and no target named. "
         f"Name one or more of: {listed}. A unit in a name, such as latency_s, is converted; --unit "
-        "names it where no name does."
+        "names it where no name does. Columns of repeated runs are added, too; write their median."
+    )
+
+
+def _list_of(name: str) -> str:
+    """Return the column of lists from which a column was made; empty for any other one."""
+    return name.removesuffix(LIST_SUFFIXES[0]) if name.endswith(LIST_SUFFIXES[0]) else ""
+
+
+def _of_samples(frame: pd.DataFrame, name: str) -> str:
+    """Return the message for a column of which each cell is a list of measurements."""
+    return (
+        f"{source(frame)}: column '{name}' holds a list in each row. Write the median of each list "
+        "into a column, such as latency_ms."
     )

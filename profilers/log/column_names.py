@@ -7,6 +7,7 @@ than letters and digits of any script, and before a capital letter.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -105,7 +106,7 @@ _OF_MOMENTS = frozenset({"time", "times", "at", "ts", "t", "in", *UNIT_WORDS})
 # What somebody set is known, also where it limits a result: `power_limit_w`, `target_qps`.
 _SETTINGS = frozenset(
     {"limit", "cap", "target", "requested", "timeout", "slo", "sla", "deadline", "budget"}
-    | {"warmup", "threshold", "tolerance"}
+    | {"warmup", "threshold", "tolerance", "mode"}  # low_latency_mode
 )
 _MEASURED_WARMUP = frozenset({"mean", "avg", "average", "median", "latency"})  # warmup_avg_us
 _KNOWN_SETTINGS = frozenset(
@@ -156,6 +157,7 @@ _TIME_PER = re.compile(rf"({'|'.join(UNIT_WORDS)}){_FOR_ONE}")
 _TIME_FOR_ONE = re.compile(rf"(?<![a-z])({'|'.join(UNIT_WORDS)}|latency|time|duration){_FOR_ONE}")
 
 
+@lru_cache(maxsize=65536)  # a table may have thousands of columns, which are asked many times
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a column name in lower case: `latency_std_Encoder` has three."""
     whole = _ONE_WORD.sub(lambda match: f"_{match[0].lower()}", name)
@@ -205,6 +207,11 @@ def is_rate(name: str) -> bool:
     has_unit = own[-1:] and own[-1] in _SECONDS and not _COUNTED.isdisjoint(own[-2:-1])
     is_per_second = _RATE.search(name.lower()) or _RATE.search(" ".join(own))
     return bool(is_per_second or has_unit or not _RATES.isdisjoint(own))
+
+
+def is_energy(name: str) -> bool:
+    """Return whether a name tells an energy or a power with its unit: `energy_mJ`, `P (W)`."""
+    return _OF_ENERGY.search(name) is not None
 
 
 def is_moment(name: str) -> bool:
@@ -260,7 +267,7 @@ def _is_set(own: tuple[str, ...]) -> bool:
 
 
 def _is_result(name: str, own: tuple[str, ...]) -> bool:
-    if name in _OWN_RESULTS or _OF_ENERGY.search(name):
+    if name in _OWN_RESULTS or is_energy(name):
         return True
     if is_rate(name) or not _RESULT.isdisjoint(own):
         return True

@@ -61,17 +61,17 @@ def require_no_header_below(path: Path, header: Record, records: Sequence[Record
         LogError: It is.
     """
     names = [cell for cell in header.cells if cell]
-    if any(map(is_duration, names)) and len(names) > 1:
-        return
     for record, row in pairwise(records[:_LINES_OF_TITLES]):
         cells, row_cells = _split(record), _split(row)
-        if any(is_duration(x) for x in cells) and len(names) < len(cells) == len(row_cells):
-            is_header = all(cells) and all(isnan(number(x)) for x in cells)
-            if is_header and any(not isnan(number(x)) for x in row_cells):
-                raise LogError(
-                    f"{path}: line {record.line} looks like the header, "
-                    f"{','.join(cells)[:60]!r}. Delete the lines above it."
-                )
+        if not len(names) < len(cells) == len(row_cells) or not any(map(is_duration, cells)):
+            continue
+        is_title = len(names) < 2 or not any(map(is_duration, names))
+        is_header = all(cells) and all(isnan(number(x)) for x in cells)
+        if is_title and is_header and any(not isnan(number(x)) for x in row_cells):
+            raise LogError(
+                f"{path}: line {record.line} looks like the header, {','.join(cells)[:60]!r}. "
+                "Delete the lines above it."
+            )
 
 
 def _split(record: Record) -> tuple[str, ...]:

@@ -73,3 +73,23 @@ def test_a_text_that_is_no_table_is_said_to_have_one_column(targets: list[str] |
     frame = pd.DataFrame({"<table>": ["<tr>"]})
     with pytest.raises(TableError, match="in columns separated by commas. Got 1 column, '<table>'"):
         resolve_targets(frame, targets)
+
+
+def test_a_list_of_samples_is_no_target() -> None:
+    frame = pd.DataFrame({"batch": [1, 2], "times_ms.mean": [1.5, 2.5], "times_ms.sum": [3.0, 5.0]})
+    message = "column 'times_ms' holds a list in each row. Write the median of each list"
+    for targets in (None, ["times_ms"]):
+        with pytest.raises(TableError, match=message):
+            resolve_targets(frame, targets)
+
+
+def test_an_energy_is_no_target() -> None:
+    frame = pd.DataFrame({"batch": [1, 2], "energy_mJ": [1.5, 2.5]})
+    with pytest.raises(TableError, match="'energy_mJ' is an energy or a power, by its name. Name"):
+        resolve_targets(frame, ["energy_mJ"])
+
+
+def test_a_column_of_texts_is_not_proposed_as_a_latency() -> None:
+    frame = pd.DataFrame({"a_latency_unit": ["x", "y"], "a_latency_value": [1.5, 2.5]})
+    with pytest.raises(TableError, match="Name one or more of: a_latency_value. A unit"):
+        resolve_targets(frame, None)

@@ -131,3 +131,7 @@ def test_a_rate_is_no_duration() -> None:
 )
 def test_words_of_any_script_are_read(name: str, kind: str) -> None:
     assert kind_of_name(name) == kind
+
+
+def test_a_mode_is_an_input_whatever_it_is_named_after() -> None:
+    assert kind_of_name("low_latency_mode") == "input"

@@ -48,7 +48,7 @@ def test_a_trace_travels_from_the_profile_to_the_search(
     result = json.loads(Path("best.json").read_text())
     assert result["certified"] is True
     assert "workload_json" not in result["predicted_on"]
-    with Path("best.json.verification.csv").open(newline="") as file:
+    with Path("best.json.files/verification.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["workload"] for row in rows} == {
         LatencyModel.open("p").predictor.conditions["workload"]

@@ -218,7 +218,7 @@ def test_a_reference_sets_the_sentinels_level(
             reference=reference,
             workload=replace(WORKLOAD, beam=2),
         )
-    with pytest.raises(LogError, match=r"must have rows with the sentinel .* Got \['.* beam=1'\]"):
+    with pytest.raises(LogError, match=r"must have rows with the sentinel .* Got '.* beam=1'"):
         profile(chosen, tmp_path, log=new, reference=reference, space=None)
     with pytest.raises(LogError, match="missing.csv does not exist"):
         profile(chosen, tmp_path, log=new, reference=tmp_path / "missing.csv")

@@ -17,7 +17,7 @@ from paper_claim.trainings import budget_name, search_name
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.cost import Cost, routed_ffn_flops
 from automoe.architecture.translation_workload import TranslationWorkload
-from automoe.search.ranking_quality import Correlation, spearman
+from automoe.search.ranking_quality import spearman
 from profilers import read_log
 
 NOT_YET = "not yet computed"
@@ -232,13 +232,14 @@ class Findings:
             bleu=mean_bleu([_statistics(test["test"])]) if test else None,
         )
 
-    def spearman(self, kind: str | None = None) -> Correlation | None:
+    def spearman(self, kind: str | None = None) -> Estimate | None:
         """Return how well the supernet ranks subnets, of one kind or of all."""
         losses = [(r["supernet_loss"], r["alone_loss"]) for r in self.ranked(kind)]
         if len(losses) < _FEWEST_RANKED:
             return None
         supernet_N, alone_N = np.array(losses).T
-        return spearman(supernet_N, alone_N)
+        correlation = spearman(supernet_N, alone_N)
+        return Estimate(correlation.value, correlation.low, correlation.high)
 
     def ranked(self, kind: str | None = None) -> list[Mapping[str, Any]]:
         """Return the raw results of the subnets that were trained alone."""

@@ -18,7 +18,7 @@ from predictors.features import FeatureSchema
 from predictors.formulas import follows_by_formula
 from predictors.ordered_columns import OrderedColumn, ordered_columns
 from predictors.signs_of_results import CLOSE, EXPLAINED, SHARE
-from predictors.unexplained import FLOOR, alike_rows, spread_of, unexplained
+from predictors.unexplained import FLOOR, alike_rows, drawn_rows, spread_of, unexplained
 
 Vector = NDArray[np.float64]
 
@@ -61,12 +61,11 @@ def copies(
         latency_ms: The latency of each row, shape (rows,).
         targets: The target columns.
     """
-    frame, latency_ms = _sample(frame, latency_ms)
+    frame, latency_ms = drawn_rows(frame, latency_ms, most=_MOST_ROWS)
     y = np.log(latency_ms)
     if len(frame) < _LEAST_ROWS or not (columns := ordered_columns(frame, schema, y, targets)):
         return {}
-    matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
-    owner = [feature.name for feature in schema.features for _ in feature.columns]
+    matrix, owner = schema.own_matrix(frame)
     near = {x.name for x in columns if x.is_in_order}
     known = matrix[:, [name not in near for name in owner]]
     reasons = {
@@ -98,19 +97,12 @@ def in_order(
         latency_ms: The latency of each row, shape (rows,).
         targets: The target columns.
     """
-    frame, latency_ms = _sample(frame, latency_ms)
+    frame, latency_ms = drawn_rows(frame, latency_ms, most=_MOST_ROWS)
     y = np.log(latency_ms)
     if len(frame) < _LEAST_ROWS:
         return ()
     columns = ordered_columns(frame, schema, y, targets)
     return tuple(x.name for x in columns if x.is_in_order and _has_usual_gaps(x, y))
-
-
-def _sample(frame: pd.DataFrame, latency_ms: Vector) -> tuple[pd.DataFrame, Vector]:
-    if len(frame) <= _MOST_ROWS:
-        return frame, latency_ms
-    kept = np.random.default_rng(0).permutation(len(frame))[:_MOST_ROWS]
-    return frame.iloc[kept], latency_ms[kept]
 
 
 def _by_order(column: OrderedColumn, y: Vector, known: NDArray[np.float64]) -> str:

@@ -127,6 +127,11 @@ class FeatureSchema:
         return self.physics.architecture if self.physics else ()
 
     @property
+    def read_by_physics(self) -> frozenset[str]:
+        """The columns of the log that have a role in the physics of a recognised table."""
+        return frozenset(self.physics.roles.values() if self.physics else ())
+
+    @property
     def work_columns(self) -> tuple[int, ...]:
         """The indices of the columns whose prices add up to a latency: the work, or all."""
         work = self.physics.work if self.physics else self.columns
@@ -169,6 +174,15 @@ class FeatureSchema:
         plain = _plain_numbers(frame, self.features)
         own = [_encode(frame, x) for x in self.features] if plain is None else [plain]
         return np.column_stack([*own, *([self.physics.matrix(frame)] if self.physics else [])])
+
+    def own_matrix(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[str]]:
+        """Return the log's own features of every row, and the name of the feature of each column.
+
+        Raises:
+            TableError: As for `matrix`.
+        """
+        owner = [feature.name for feature in self.features for _ in feature.columns]
+        return self.matrix(frame)[:, : len(owner)], owner
 
     def remarks(self, frame: pd.DataFrame) -> tuple[str, ...]:
         """Return a sentence for each feature that is not taken as it is written."""

@@ -28,7 +28,7 @@ from predictors.signs_of_results import (
 )
 from predictors.suspects import Suspect, suspects_in
 from predictors.table import TableError, source
-from predictors.unexplained import alike_rows, spread_of
+from predictors.unexplained import alike_rows, drawn_rows, spread_of
 
 Vector = NDArray[np.float64]
 
@@ -50,12 +50,9 @@ def giveaways(
     Raises:
         TableError: A cell of a feature is unusable, or all features are results.
     """
-    if len(frame) > _MOST_ROWS:
-        kept = np.random.default_rng(0).permutation(len(frame))[:_MOST_ROWS]
-        frame, latency_ms = frame.iloc[kept], latency_ms[kept]
+    frame, latency_ms = drawn_rows(frame, latency_ms, most=_MOST_ROWS)
     copied = copies(frame, schema, latency_ms, targets)
-    matrix = schema.matrix(frame)[:, : sum(len(f.columns) for f in schema.features)]
-    owner = [feature.name for feature in schema.features for _ in feature.columns]
+    matrix, owner = schema.own_matrix(frame)
     is_left = [name not in copied for name in owner]
     matrix, owner = matrix[:, is_left], [name for name in owner if name not in copied]
     suspects = suspects_in(frame, schema, latency_ms, targets)

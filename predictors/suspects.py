@@ -64,12 +64,13 @@ def suspects_in(
         kind: The kind that a column has by its name. Of the inputs, only numbers of FLOPs may be
             results.
     """
-    cleared = set(schema.physics.roles.values()) if schema.physics else set()
     least = max(_LEAST_VALUES, len(np.unique(latency_ms)) // 2)
     suspects = []
     for feature in schema.features:
         is_list = feature.kind == "list" and feature.name not in frame
-        is_open = (is_list or feature.kind == "numeric") and feature.name not in cleared
+        is_open = (
+            is_list or feature.kind == "numeric"
+        ) and feature.name not in schema.read_by_physics
         named = kind_of_name(feature.name, targets)
         is_part = kind == "unclear" and named == "input" and _names_part(feature.name)
         if not is_open or not (named == kind or is_part):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
@@ -87,6 +88,16 @@ def _scaled(table: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = table.std(axis=0)
     varies = spread > FLOOR * (1 + np.abs(table).max(axis=0, initial=0))
     return np.asarray((table[:, varies] - table[:, varies].mean(axis=0)) / spread[varies])
+
+
+def drawn_rows(
+    frame: pd.DataFrame, latency_ms: Vector, *, most: int
+) -> tuple[pd.DataFrame, Vector]:
+    """Return rows and their latencies, or as many as ``most`` of them, drawn at random."""
+    if len(frame) <= most:
+        return frame, latency_ms
+    kept = np.random.default_rng(0).permutation(len(frame))[:most]
+    return frame.iloc[kept], latency_ms[kept]
 
 
 def alike_rows(known: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -75,6 +75,10 @@ class Bundle:
         }
         write_json(self.folder / BUNDLE, description)
 
+    def remove_description(self) -> None:
+        """Remove the description, so that nothing reads the bundle any more."""
+        (self.folder / BUNDLE).unlink(missing_ok=True)
+
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
         """Return the bundle in ``folder``.

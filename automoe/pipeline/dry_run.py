@@ -33,6 +33,7 @@ from automoe.training import SettingsError, full_shape, sampled
 from automoe.training.tracking import require_trackers
 from devices import Device, DeviceUnavailableError
 from devices.opening import opened_device
+from devices.spec import DeviceBusyError
 from profilers import ProfilingError, Protocol
 
 _ASSUMED_SENTENCES = 3000  # of a split that is missing; newstest2014 has 3003
@@ -103,6 +104,8 @@ def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Pla
         estimates = _Estimates(config, space)
         try:
             estimates.device = opened.enter_context(opened_device(config.device, config.host))
+        except DeviceBusyError as error:
+            estimates.problems.append(f"{error.who} 'automoe run' waits for its end.")
         except DeviceUnavailableError as error:
             estimates.problems.append(str(error))
         return _plan(estimates, on_progress)

@@ -13,6 +13,7 @@ from automoe.pipeline import dry_run as plan_module
 from automoe.pipeline.dry_run import StagePlan, plan_run
 from automoe.pipeline.throughput import Profiled
 from automoe.training import train_supernet
+from devices.opening import opened_device
 
 STAGES = [
     "profile",
@@ -228,3 +229,15 @@ def test_a_training_that_stopped_early_is_finished(config: Path, timed: None) ->
 def test_a_tracker_that_is_not_installed_is_missing(config: Path, timed: None) -> None:
     plan = plan_run(changed(config, finetune={"track": ["nothing"]}))
     assert any("'track' must be one of" in line for line in plan.missing)
+
+
+def test_a_session_that_measures_now_is_waited_for(
+    config: Path, timed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMOE_LOCK_FOLDER", str(tmp_path))
+    content = yaml.safe_load(config.read_text()) | {"device": "cpu"}
+    config.write_text(yaml.safe_dump(content))
+    with opened_device("cpu"):
+        (line,) = plan_run(RunConfig.load(config)).missing
+    assert line.startswith("Another session measures on this machine (")
+    assert line.endswith("'automoe run' waits for its end.")

@@ -82,7 +82,7 @@ def check_parity(
 ) -> Parity:
     """Compare torch with the exported graphs on sentences, step by step in the decoder.
 
-    A bundle that differs loses its description, so that nothing reads it by mistake.
+    A bundle that differs loses its description, so that no command opens it.
 
     Args:
         model: The model that was exported.

@@ -61,7 +61,7 @@ def fit_log(
 
     Raises:
         TableError: The log is damaged, mixes conditions or units, lacks a column, or has fewer
-            than 20 rows that did not fail.
+            than 20 rows that did not fail (8 with a base).
     """
     frame = log if isinstance(log, pd.DataFrame) else read_table(log)
     ready = prepare(frame, targets=targets, features=features, groups=groups, base=base, unit=unit)

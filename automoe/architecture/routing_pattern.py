@@ -88,10 +88,10 @@ class RoutingPattern:
     """The rule that sends the tokens of every sparse layer to its experts.
 
     Attributes:
-        kind: The name of the rule. ``balanced`` sends as many tokens to each expert; ``skewed``
-            draws expert i with a probability proportional to ``(i + 1) ** -alpha``; ``worst``
-            touches every expert and sends all other tokens to the widest one; ``best`` sends all
-            tokens to the narrowest one; ``trace`` sends them as a real model did.
+        kind: The name of the rule. ``balanced`` sends equally many tokens to each expert;
+            ``skewed`` draws expert i with a probability proportional to ``(i + 1) ** -alpha``;
+            ``worst`` touches every expert and sends all other tokens to the widest one; ``best``
+            sends all tokens to the narrowest one; ``trace`` sends them as a real model did.
         alpha: The exponent of ``skewed``; 0 is uniform.
         digest: The digest of the trace.
         trace: The trace, or None when a log gave its digest only.

@@ -132,7 +132,7 @@ def _show_plan(config: "RunConfig", *, as_json: bool) -> None:
     from automoe.pipeline import plan_run  # torch takes seconds to import
 
     with progress_bar("Plan") as on_progress:
-        plan = plan_run(config, on_progress=on_progress)
+        plan = plan_run(config, on_progress=on_progress, say=say)
     if as_json:
         stages = [asdict(stage) for stage in plan.stages]
         content = {"stages": stages, "total_s": plan.total_s, "missing": plan.missing}

@@ -56,7 +56,7 @@ class FitOptions(JsonOptions):
         out: File of the predictor.
         target: Column of the latency; several are added.
         unit: Unit of the latency where no column name tells it.
-        feature: Column to predict from; default: all.
+        feature: Column to predict from; default: feature_*, or all that is known beforehand.
         group: Column of groups; rows of one group are never split between fitting and testing.
         base: Predictor of another device to start from; 8 rows are then enough for a prediction,
             and 19 for a bound at confidence 0.95.

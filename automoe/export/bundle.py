@@ -75,6 +75,10 @@ class Bundle:
         }
         write_json(self.folder / BUNDLE, description)
 
+    def remove_description(self) -> None:
+        """Remove the description, so that no command opens the bundle any more."""
+        (self.folder / BUNDLE).unlink(missing_ok=True)
+
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
         """Return the bundle in ``folder``.
@@ -135,6 +139,7 @@ def export_model(
         )
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder, model.config, max_positions, form, precision)
+    bundle.remove_description()  # of an earlier bundle, whose graphs are replaced now
     encoder, decoder = write_graphs(model, bundle, int8)
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}

@@ -82,6 +82,8 @@ def check_parity(
 ) -> Parity:
     """Compare torch with the exported graphs on sentences, step by step in the decoder.
 
+    A bundle that differs loses its description, so that no command opens it.
+
     Args:
         model: The model that was exported.
         bundle: The bundle that it was exported to.
@@ -103,6 +105,7 @@ def check_parity(
     exported = [_run(sessions, bundle.config.architecture, pair) for pair in pairs]
     parity = _compared(expected, exported, bundle.precision)
     if not parity.holds:
+        bundle.remove_description()
         raise ExportError(
             f"The exported graphs in '{bundle.folder}' differ from torch: logits by "
             f"{parity.max_difference:.2g}, {parity.median_difference:.2g} in the median (tolerance "

@@ -288,4 +288,6 @@ def _added(first: ProfileSummary, second: ProfileSummary) -> ProfileSummary:
         failed=(*first.failed, *second.failed),
         quality=dict(sorted((Counter(first.quality) + Counter(second.quality)).items())),
         repaired=(*first.repaired, *second.repaired),
+        n_disturbed=first.n_disturbed + second.n_disturbed,
+        flags=dict(sorted((Counter(first.flags) + Counter(second.flags)).items())),
     )

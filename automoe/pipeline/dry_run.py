@@ -33,6 +33,8 @@ from automoe.training import SettingsError, full_shape, sampled
 from automoe.training.tracking import require_trackers
 from devices import Device, DeviceUnavailableError
 from devices.opening import opened_device
+from devices.remote.host import say_nothing
+from devices.remote.session import Say
 from profilers import ProfilingError, Protocol
 
 _ASSUMED_SENTENCES = 3000  # of a split that is missing; newstest2014 has 3003
@@ -85,12 +87,15 @@ class Plan:
         return sum(seconds.values()) + longest_s
 
 
-def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Plan:
+def plan_run(
+    config: RunConfig, *, on_progress: OnProgress = no_progress, say: Say = say_nothing
+) -> Plan:
     """Count what is done and time a little of what is left. Nothing is written to the folder.
 
     Args:
         config: The configuration of the run.
         on_progress: Called after each stage.
+        say: Called with a message before it waits for another session on the device.
 
     Raises:
         ConfigError: The folder belongs to a run with another configuration.
@@ -102,7 +107,8 @@ def plan_run(config: RunConfig, *, on_progress: OnProgress = no_progress) -> Pla
     with ExitStack() as opened:
         estimates = _Estimates(config, space)
         try:
-            estimates.device = opened.enter_context(opened_device(config.device, config.host))
+            device = opened_device(config.device, config.host, say=say, waits=True)
+            estimates.device = opened.enter_context(device)
         except DeviceUnavailableError as error:
             estimates.problems.append(str(error))
         return _plan(estimates, on_progress)

@@ -88,9 +88,12 @@ def planned_hours(
     valid_tokens = text["tokens_of_valid"]
     evaluation_s = valid_tokens * timed["loss_token_s"]
     n_alone = len(KINDS) * config.ranking.of_each_kind
+    # Updates were timed with the batches of the final trainings.
+    batches = config.ranking.train.max_tokens / config.final.train.max_tokens
+    ranking_update_s = batches * timed["subnet_update_s"]
     seconds = {
         "supernet": config.train.updates * timed["supernet_update_s"],
-        "ranking": n_alone * config.ranking.train.updates * timed["subnet_update_s"],
+        "ranking": n_alone * config.ranking.train.updates * ranking_update_s,
         "search": n_searches * evaluations(search.evolution) * evaluation_s,
         "baselines": _final_s(config, timed, of_baselines=True),
         "final": _final_s(config, timed, of_baselines=False),

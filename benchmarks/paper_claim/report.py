@@ -1,23 +1,21 @@
 """This module writes the report from the raw results, as far as they go."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from paper_claim.bootstrap import Estimate
+from paper_claim.cells import chrf, code, estimate, milliseconds, table
 from paper_claim.config import KINDS, Experiment
 from paper_claim.figures import draw_all
-from paper_claim.findings import NOT_YET, Findings, FrontPoint, Latency, Model, experts_of
+from paper_claim.findings import NOT_YET, Findings, FrontPoint, Model, experts_of
 from paper_claim.goals import goals
+from paper_claim.making import making
 from paper_claim.placement import STACKS, drawn_experts, widths, winners_experts
-from paper_claim.plan import planned_hours
 
 from devices.files import replacing
 from devices.rounding import rounded_up
 
 REMARKS = "remarks.md"
-_HOUR = 3600
 _CAPTIONS = {
     "front": "BLEU with inherited weights against measured latency, with 95 % intervals",
     "ranking": "Loss with the supernet's weights against loss after training alone",
@@ -47,7 +45,7 @@ def write_report(experiment: Experiment, path: Path) -> None:
         ("What routing learned", _routing, ""),
         ("Inherited weights against training from scratch", _inherited, ""),
         ("Settings of the final trainings", _tuning, ""),
-        ("How it was made", _making, ""),
+        ("How it was made", making, ""),
     )
     lines = _head(findings)
     for title, section, figure in sections:
@@ -76,7 +74,7 @@ def _head(findings: Findings) -> Lines:
 
 def _goals(findings: Findings) -> Lines:
     rows = [[goal.text, f"**{goal.answer}**", goal.figures] for goal in goals(findings)]
-    return _table(["goal", "answer", "figures"], rows)
+    return table(["goal", "answer", "figures"], rows)
 
 
 def _models(findings: Findings) -> Lines:
@@ -106,7 +104,7 @@ def _models(findings: Findings) -> Lines:
         "the mean over the seeds. Intervals are at 95 %, over sentences and trainings for BLEU, "
         "and over processes for latencies.",
         "",
-        *_table(header, rows),
+        *table(header, rows),
         "",
         *[f"Signature: `{signature}`" for signature in sorted(signatures)],
     ]
@@ -122,13 +120,13 @@ def _model_row(findings: Findings, model: Model) -> list[str]:
         cells += [experts_of(model.architecture), f"{cost.params / 1e6:.2f}"]
         cells += [f"{cost.active_params / 1e6:.2f}", f"{model.flops / 1e6:.1f}"]
         cells.append(f"{(model.flops + cost.projection_flops) / 1e6:.1f}")
-        cells += [_ms(model.latency.get(each)) for each in config.measure.precisions]
+        cells += [milliseconds(model.latency.get(each)) for each in config.measure.precisions]
     cells.append(f"{len(model.trainings)} of {len(model.seeds)}")
-    cells.append(_estimate(model.bleu()))
+    cells.append(estimate(model.bleu()))
     if config.text.unseen:
-        cells.append(_estimate(model.bleu(config.text.unseen)))
+        cells.append(estimate(model.bleu(config.text.unseen)))
     results = model.trainings.values()
-    cells.append(_chrf([result["test"] for result in results]))
+    cells.append(chrf([result["test"] for result in results]))
     seconds = [result["trained"]["cpu_s"] for result in results]
     cells.append(f"{mean(seconds):.0f}" if seconds else NOT_YET)
     return cells
@@ -141,14 +139,14 @@ def _differences(findings: Findings) -> Lines:
             if other is not None and name != other:
                 more = findings.compared(name, other)
                 if more is not None:
-                    rows.append([name, other, _estimate(more, signed=True)])
+                    rows.append([name, other, estimate(more, signed=True)])
     if not rows:
         return [NOT_YET]
     return [
         "BLEU of a model less that of another, with the seeds that both have, on the same "
         "sentences. Of a single seed the interval is over sentences alone.",
         "",
-        *_table(["model", "less", "difference"], rows),
+        *table(["model", "less", "difference"], rows),
     ]
 
 
@@ -163,9 +161,9 @@ def _front(findings: Findings) -> Lines:
             experts_of(point.architecture),
             f"{point.cost.flops / 1e6:.1f}",
             "" if point.upper_ms is None else rounded_up(point.upper_ms, places=2),
-            _ms(point.latency),
+            milliseconds(point.latency),
             "" if point.loss is None else f"{point.loss:.4f}",
-            _estimate(point.bleu),
+            estimate(point.bleu),
         ]
         for point in findings.front
     ]
@@ -173,7 +171,7 @@ def _front(findings: Findings) -> Lines:
         "The winner of each search with the weights that it inherits. A budget is a share of the "
         "predicted latency of the manual architecture; `parity` is below the dense winner.",
         "",
-        *_table(header, rows),
+        *table(header, rows),
         "",
         *_millisecond(findings.front),
     ]
@@ -192,7 +190,7 @@ def _millisecond(front: Iterable[FrontPoint]) -> Lines:
             rows.append([method, f"{(last - first) / (slowest_ms - fastest_ms):.2f}"])
     if not rows:
         return [f"What a millisecond buys: {NOT_YET}."]
-    return _table(["method", "BLEU for one more millisecond"], rows)
+    return table(["method", "BLEU for one more millisecond"], rows)
 
 
 def _ranking(findings: Findings) -> Lines:
@@ -210,7 +208,7 @@ def _ranking(findings: Findings) -> Lines:
         "Subnets were trained alone, and their losses compared with those of the supernet's "
         "weights. A kind whose offset is larger than another's is at a disadvantage in a search.",
         "",
-        *_table(["kind", "subnets", "Spearman", "mean offset (nats)"], rows),
+        *table(["kind", "subnets", "Spearman", "mean offset (nats)"], rows),
     ]
 
 
@@ -232,7 +230,7 @@ def _searches(findings: Findings) -> Lines:
             ]
         )
     header = ["search", "evaluations", "loss of the winner", "budget (ms)", "seconds"]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _placement(findings: Findings) -> Lines:
@@ -249,7 +247,7 @@ def _placement(findings: Findings) -> Lines:
         f"An expert of the {stack} is {own:.0f} wide in the mean, and {others:.0f} in random ones."
         for stack, (own, others) in widths(findings).items()
     ]
-    return [*_table(["layer", "experts of winners", "of random ones"], rows), "", *wide]
+    return [*table(["layer", "experts of winners", "of random ones"], rows), "", *wide]
 
 
 def _routing(findings: Findings) -> Lines:
@@ -261,7 +259,7 @@ def _routing(findings: Findings) -> Lines:
                     total = max(sum(layer["tokens"]), 1)
                     load = ", ".join(f"{100 * count / total:.0f}" for count in layer["tokens"])
                     pieces = "; ".join(
-                        " ".join(_code(piece) for piece, _ in each[:4]) for each in layer["pieces"]
+                        " ".join(code(piece) for piece, _ in each[:4]) for each in layer["pieces"]
                     )
                     rows.append([name, f"{stack} {layer['layer'] + 1}", load, pieces])
     if not rows:
@@ -270,7 +268,7 @@ def _routing(findings: Findings) -> Lines:
         "The share of the tokens of the valid split that each expert serves, and the pieces that "
         "go to it most exclusively, of the training with the first seed.",
         "",
-        *_table(["model", "layer", "load (%)", "pieces of each expert"], rows),
+        *table(["model", "layer", "load (%)", "pieces of each expert"], rows),
     ]
 
 
@@ -281,10 +279,10 @@ def _inherited(findings: Findings) -> Lines:
             continue
         test = findings.inherited.get(model.architecture.id)
         if test is not None:
-            rows.append([name, f"{test['test']['bleu']:.1f}", _estimate(model.bleu())])
+            rows.append([name, f"{test['test']['bleu']:.1f}", estimate(model.bleu())])
     if not rows:
         return [NOT_YET]
-    return _table(["model", "BLEU with inherited weights", "BLEU after training"], rows)
+    return table(["model", "BLEU with inherited weights", "BLEU after training"], rows)
 
 
 def _tuning(findings: Findings) -> Lines:
@@ -306,118 +304,10 @@ def _tuning(findings: Findings) -> Lines:
         f"{base.dropout} where the table does not say otherwise. They were compared by their "
         "validation loss, before any other final training.",
         "",
-        *_table(["candidate", "changes", "validation loss", "core s"], rows),
+        *table(["candidate", "changes", "validation loss", "core s"], rows),
     ]
-
-
-def _making(findings: Findings) -> Lines:
-    config = findings.config
-    machines = sorted(
-        {
-            f"{m['device']}, {m['cores']} cores, torch {m['torch']}, automoe {m['automoe']}"
-            for result in _everything(findings)
-            for m in [result["machine"]]
-        }
-    )
-    lines = [
-        "```bash",
-        "python benchmarks/paper_claim run --work FOLDER --text FOLDER",
-        "```",
-        "",
-        "The machine: " + ("; ".join(machines) or NOT_YET) + ".",
-        "",
-    ]
-    if text := findings.single.get("text"):
-        per_update = config.final.train.updates / text["batches_of_an_epoch"]
-        lines += [
-            f"The text has {text['train_pairs']} pairs to learn from, {text['valid_pairs']} to "
-            f"validate and {text['test_pairs']} to test; an epoch has "
-            f"{text['tokens_of_an_epoch']['target']} target tokens. A final training has "
-            f"{config.final.train.updates} updates, {per_update:.1f} epochs, and the same batches "
-            "for every model with the same seed.",
-            "",
-        ]
-    header = ["step", "planned (core hours)", "used (core hours)", "results"]
-    return [*lines, *_table(header, _hours(findings))]
-
-
-def _hours(findings: Findings) -> list[list[str]]:
-    planned = {}
-    if {"plan", "text"} <= findings.single.keys():
-        timed, text = (findings.single[name] for name in ("plan", "text"))
-        planned = planned_hours(findings.config, timed, text)
-    baselines = {
-        final.name for final in findings.config.final.models if final.of in ("manual", "switch")
-    }
-    trainings = findings.trainings.values()
-    # A session leaves the work to other processes and has the machine for itself.
-    sessions = {
-        "profile": [findings.single["profile"]] if "profile" in findings.single else [],
-        "measure": list(findings.sessions.values()),
-    }
-    steps = {
-        "tuning": list(findings.tuning.values()),
-        "supernet": [findings.single["supernet"]] if "supernet" in findings.single else [],
-        "ranking": list(findings.ranking.values()),
-        "search": list(findings.searches.values()),
-        "inherited": list(findings.inherited.values()),
-        "baselines": [r for r in trainings if r["asked"]["model"] in baselines],
-        "final": [r for r in trainings if r["asked"]["model"] not in baselines],
-    }
-    return [
-        [
-            name,
-            f"{planned[name]:.2f}" if name in planned else "",
-            f"{sum(result[seconds] for result in results) / _HOUR:.2f}",
-            str(len(results)),
-        ]
-        for seconds, group in (("wall_s", sessions), ("cpu_s", steps))
-        for name, results in group.items()
-    ]
-
-
-def _everything(findings: Findings) -> list[dict[str, Any]]:
-    groups = (
-        findings.tuning,
-        findings.ranking,
-        findings.searches,
-        findings.inherited,
-        findings.trainings,
-    )
-    several = [result for group in groups for result in group.values()]
-    return [*findings.single.values(), *findings.sessions.values(), *several]
 
 
 def _remarks(experiment: Experiment) -> Lines:
     path = experiment.results / REMARKS
     return path.read_text(encoding="utf-8").rstrip().split("\n") if path.exists() else ["None yet."]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Lines:
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines]
-
-
-def _code(piece: str) -> str:
-    return f"`{piece.replace('`', chr(39)).strip() or ' '}`"
-
-
-def _ms(latency: Latency | None) -> str:
-    if latency is None:
-        return NOT_YET
-    return Estimate(latency.ms, latency.low_ms, latency.high_ms).shown(2)
-
-
-def _estimate(value: Estimate | None, *, signed: bool = False) -> str:
-    if value is None:
-        return NOT_YET
-    return value.shown(1, signed=signed)
-
-
-def _chrf(tests: Sequence[Mapping[str, Any]]) -> str:
-    """Return the mean chrF, and the mean half-width of a single training's interval."""
-    if not tests:
-        return NOT_YET
-    halves = [test["chrf_half_width"] for test in tests]
-    shown = f" ± {rounded_up(mean(halves), places=1)}" if None not in halves else ""
-    return f"{mean(test['chrf'] for test in tests):.1f}{shown}"

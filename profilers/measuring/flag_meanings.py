@@ -9,7 +9,7 @@ FLAG_MEANINGS: Mapping[str, str] = {
     "throttled": "the device slowed itself down, as when it is hot or short of power; cool it",
     "slow_clock": "a clock was below its usual rate; --lock-clocks holds it where it can be held",
     "threads": "the runtime used more threads than asked for",
-    "unsettled": "the latency still changed at the end of the warm-up",
+    "unsettled": "runs still became faster at the end of the warm-up",
     "sentinel_drift": "the machine became slower or faster; latency_ms is corrected for it",
-    "restarted": "the worker died or the connection was lost, and the block was repeated",
+    "restarted": "the worker died or its machine restarted, and the block was repeated",
 }

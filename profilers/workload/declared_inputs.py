@@ -169,7 +169,7 @@ def shapes_of_inputs(
         if zeros and 0 in whole[name]:
             notes.append(
                 f"Input {name!r} is empty, because it declares a size of 0. Where that means an "
-                f"unknown size, give --input-shape."
+                f"unknown size, 'cost' takes --input-shape; 'profile' needs a symbol in its place."
             )
     left_open = [each for name, each in by_name.items() if name not in shapes]
     notes += [note for each in left_open if (note := _note_of_open(each, sizes)) is not None]

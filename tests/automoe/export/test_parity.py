@@ -63,6 +63,8 @@ def test_a_wrong_weight_is_found(tmp_path: Path) -> None:
         model.decoder[0].cross.out.weight[0] += 1.0
     with pytest.raises(ExportError, match="differ from torch: logits by .* Do not use them"):
         check_parity(model, bundle)
+    with pytest.raises(ExportError, match="No exported model in"):
+        Bundle.open(tmp_path)
 
 
 def test_several_experts_per_token_are_refused(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Bench:
             0,
             tuple(FailedPoint(a.id, "it broke", {}) for a in failed),
             {"A": len(architectures) - len(failed)} if architectures else {},
+            n_disturbed=len(architectures) - len(failed),
+            flags={"contended": 1, "threads": 2} if architectures else {},
         )
 
     def _append(self, architecture: Architecture) -> None:
@@ -77,6 +79,9 @@ def test_it_stops_when_the_predictor_is_good_enough(tmp_path: Path) -> None:
     assert bench.batches == [8, 8, 8, 16]
     assert outcome.n_rows == len(read_log(bench.log.path)) == 40
     assert outcome.reason.startswith("enough: 16 fresh rows were predicted with a mean error of ")
+    # The summary is the sum of the four calls that measured.
+    assert outcome.summary.n_disturbed == 40
+    assert outcome.summary.flags == {"contended": 4, "threads": 8}
     # Asked again, nothing is measured.
     again = profile_until(goal, SPACE, WORKLOAD, log=bench.log.path, measure=bench)
     assert (again.is_reached, again.summary.n_measured) == (True, 0)

@@ -1,4 +1,5 @@
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from automoe.pipeline import dry_run as plan_module
 from automoe.pipeline.dry_run import StagePlan, plan_run
 from automoe.pipeline.throughput import Profiled
 from automoe.training import train_supernet
+from devices import opening
 
 STAGES = [
     "profile",
@@ -228,3 +230,23 @@ def test_a_training_that_stopped_early_is_finished(config: Path, timed: None) ->
 def test_a_tracker_that_is_not_installed_is_missing(config: Path, timed: None) -> None:
     plan = plan_run(changed(config, finetune={"track": ["nothing"]}))
     assert any("'track' must be one of" in line for line in plan.missing)
+
+
+def test_a_session_that_measures_now_is_waited_for(
+    config: Path, timed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMOE_LOCK_FOLDER", str(tmp_path))
+    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.01)
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"device": "cpu"}))
+    other, told = ExitStack(), []
+    other.enter_context(opening.opened_device("cpu"))
+
+    def say(message: str) -> None:
+        told.append(message)
+        other.close()  # the other session ends
+
+    plan = plan_run(RunConfig.load(config), say=say)
+    assert plan.missing == ()
+    assert {stage.stage: stage.estimate_s for stage in plan.stages}["profile"] == 20 * 2 * 3.0
+    (message,) = told
+    assert message.startswith("Another session measures on this machine (")

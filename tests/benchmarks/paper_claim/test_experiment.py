@@ -68,7 +68,7 @@ def raw(folder: Path) -> dict[str, Any]:
 
 def test_a_killed_experiment_ends_with_the_same_results(whole: Path, tmp_path: Path) -> None:
     kill_when(tmp_path, lambda work: any(work.glob("supernet/checkpoint.safetensors")))
-    kill_when(tmp_path, lambda work: any(work.glob("search/*/*.state.jsonl")))
+    kill_when(tmp_path, lambda work: any(work.glob("search/*/*/state.jsonl")))
     kill_when(tmp_path, lambda work: any(work.glob("training/ours-*/checkpoint.safetensors")))
     assert run(tmp_path, "--jobs", "1") == 0
     expected, found = raw(whole), raw(tmp_path)

@@ -38,13 +38,13 @@ def ordered_columns(
     frame: pd.DataFrame, schema: FeatureSchema, y: Vector, targets: Sequence[str]
 ) -> list[OrderedColumn]:
     """Return the columns that no name clears, in the order of the schema."""
+    cleared = schema.read_by_physics
     columns = []
     for feature in schema.features:
         is_rank = words(feature.name) == ("rank",)  # a rank of a matrix takes few values
         if not is_rank and kind_of_name(feature.name, targets) != "unclear":
             continue
-        is_open = feature.name not in schema.read_by_physics
-        if not is_open or feature.kind not in ("numeric", "categorical"):
+        if feature.name in cleared or feature.kind not in ("numeric", "categorical"):
             continue
         values = _values(frame, feature.name, y, is_text=feature.kind == "categorical")
         n_levels = len(np.unique(values))

@@ -20,6 +20,7 @@ def roles_of(
     or text). A feature that makes groups is `feature, group`.
     """
     features = {feature.name for feature in schema.features}
+    work = schema.read_by_physics
     roles: dict[str, str] = {}
     for column in map(str, frame.columns):
         name = name_in_file(frame, column)
@@ -27,7 +28,7 @@ def roles_of(
             role = "target"
         elif name in features:
             role = "feature, group" if name in groups else "feature"
-        elif name in schema.read_by_physics:
+        elif name in work:
             role = "work"
         elif name in KEPT or name == FLAGS:
             role = "condition"

@@ -65,12 +65,11 @@ def suspects_in(
             results.
     """
     least = max(_LEAST_VALUES, len(np.unique(latency_ms)) // 2)
+    cleared = schema.read_by_physics
     suspects = []
     for feature in schema.features:
         is_list = feature.kind == "list" and feature.name not in frame
-        is_open = (
-            is_list or feature.kind == "numeric"
-        ) and feature.name not in schema.read_by_physics
+        is_open = (is_list or feature.kind == "numeric") and feature.name not in cleared
         named = kind_of_name(feature.name, targets)
         is_part = kind == "unclear" and named == "input" and _names_part(feature.name)
         if not is_open or not (named == kind or is_part):

@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from automoe.cli.placeholders import name_values
+from automoe.cli.metavars import name_values
 from automoe.settings.groups import SpaceSettings
 
 Natural = Annotated[int, Field(ge=0, lt=2**63)]

@@ -7,9 +7,9 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.console import print_json, print_table, progress_bar
+from automoe.cli.metavars import name_values
 from automoe.cli.options import FOLDER, GROUPS, OUTPUT, JsonOptions, argument, typed
 from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder
-from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.cli.training import SettingsOptions, training_settings

@@ -10,9 +10,9 @@ from automoe.cli.completing import DEVICE
 from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, announce
 from automoe.cli.exits import ExitCode
+from automoe.cli.metavars import name_values
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
 from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_writable
-from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.model_files import DESCRIPTION

@@ -10,6 +10,7 @@ from pydantic import Field
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.completing import SPACE
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.metavars import name_values
 from automoe.cli.options import (
     FILE,
     FOLDER,
@@ -23,7 +24,6 @@ from automoe.cli.options import (
     typed,
 )
 from automoe.cli.outputs import NO_SUPERNET, require_folder, require_writable
-from automoe.cli.placeholders import name_values
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.model_files import DESCRIPTION

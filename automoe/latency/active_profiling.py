@@ -7,7 +7,6 @@ Each has a bound of the mean error, and together the bounds fail at most once in
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -163,7 +162,7 @@ def profile_until(
             chosen = left[: plan.n_fresh]
         else:
             chosen = _next(left, known, workload, min(_BATCH, goal.most - len(known)))
-        done = _added(done, measure(chosen))
+        done += measure(chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,16 +277,3 @@ def _next(
     rows = feature_table([*left, *known], workload).to_numpy(dtype=np.float64)
     chosen = most_informative(rows[: len(left)], rows[len(left) :], size)
     return [left[index] for index in chosen]
-
-
-def _added(first: ProfileSummary, second: ProfileSummary) -> ProfileSummary:
-    return ProfileSummary(
-        n_measured=first.n_measured + second.n_measured,
-        n_skipped=first.n_skipped + second.n_skipped,
-        n_flagged=first.n_flagged + second.n_flagged,
-        failed=(*first.failed, *second.failed),
-        quality=dict(sorted((Counter(first.quality) + Counter(second.quality)).items())),
-        repaired=(*first.repaired, *second.repaired),
-        n_disturbed=first.n_disturbed + second.n_disturbed,
-        flags=dict(sorted((Counter(first.flags) + Counter(second.flags)).items())),
-    )

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NotRequired, TypedDict, Unpack
+from typing import NotRequired, Self, TypedDict, Unpack
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
@@ -69,6 +69,19 @@ class ProfileSummary(Shown):
     repaired: tuple[str, ...] = ()
     n_disturbed: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, later: Self) -> Self:
+        """Return the outcome of two sessions, one after the other."""
+        return type(self)(
+            n_measured=self.n_measured + later.n_measured,
+            n_skipped=self.n_skipped + later.n_skipped,
+            n_flagged=self.n_flagged + later.n_flagged,
+            failed=(*self.failed, *later.failed),
+            quality=_added(self.quality, later.quality),
+            repaired=(*self.repaired, *later.repaired),
+            n_disturbed=self.n_disturbed + later.n_disturbed,
+            flags=_added(self.flags, later.flags),
+        )
 
     def shown(self) -> dict[str, object]:
         """Return what a reader wants to know, by its name in words."""
@@ -276,3 +289,7 @@ def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) ->
     if event.half_width is not None:
         note += f", interval ±{100 * event.half_width:.1f} % of wanted ±{100 * event.target:.1f} %"
     on_progress(n_skipped + event.done, n_skipped + event.total, note)
+
+
+def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(first) + Counter(second)).items()))

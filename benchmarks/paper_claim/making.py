@@ -3,6 +3,7 @@
 from typing import Any
 
 from paper_claim.cells import table
+from paper_claim.config import BASELINES
 from paper_claim.findings import NOT_YET, Findings
 from paper_claim.plan import planned_hours
 
@@ -46,9 +47,7 @@ def _hours(findings: Findings) -> list[list[str]]:
     if {"plan", "text"} <= findings.single.keys():
         timed, text = (findings.single[name] for name in ("plan", "text"))
         planned = planned_hours(findings.config, timed, text)
-    baselines = {
-        final.name for final in findings.config.final.models if final.of in ("manual", "switch")
-    }
+    baselines = {final.name for final in findings.config.final.models if final.of in BASELINES}
     trainings = findings.trainings.values()
     # A session leaves the work to other processes and has the machine for itself.
     sessions = {

@@ -6,7 +6,7 @@ a corpus nor a vocabulary is needed.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -52,7 +52,7 @@ def seconds_per_update(
     space: SearchSpace,
     subnets: SubnetsOfUpdate,
 ) -> float:
-    """Return the seconds of one update of one process, in float32.
+    """Return the seconds of one update of one process.
 
     The timed batch has at most `MADE_UP_TOKENS` tokens. The time of its gradients is scaled to
     the settings' batch; the time of the optimiser is not.
@@ -66,8 +66,10 @@ def seconds_per_update(
     for update in range(1 + N_UPDATES):
         with _timed(gradients_s):
             for subnet in subnets(update):
-                output = model(batch.source_BS, batch.target_in_BT, subnet)
-                training_loss(output, batch.target_out_BT, settings).backward()  # type: ignore[no-untyped-call] # torch
+                with mixed_precision(settings.precision, device):
+                    output = model(batch.source_BS, batch.target_in_BT, subnet)
+                    loss = training_loss(output, batch.target_out_BT, settings)
+                loss.backward()  # type: ignore[no-untyped-call] # torch
         with _timed(steps_s):
             optimiser.step()
             optimiser.zero_grad()
@@ -140,6 +142,12 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def mixed_precision(precision: str, device: str) -> AbstractContextManager[object]:
+    """Compute in half precision if the settings of a training say so."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    return nullcontext() if dtype is None else torch.autocast(device, dtype)
 
 
 @contextmanager

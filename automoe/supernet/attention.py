@@ -3,6 +3,7 @@
 Legend: B batch, T queries, S keys, D query width, E key width, H heads, Q = qkv_dim.
 """
 
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -54,17 +55,24 @@ class ElasticAttention(nn.Module):
         ``mask_BHTS`` is broadcast. It is true where a query may attend to a key; None lets all
         attend to all, or to themselves and what is before them if ``is_causal``.
         """
-        key_BHSQ, value_BHSQ = (_split(part, heads) for part in keys_values)
-        query_BHTQ = _split(query_BTQ, heads)
-        if self.training and self.dropout and query_BTQ.device.type == "cpu":
+        on_processor = query_BTQ.device.type == "cpu"
+        if self.training and self.dropout and on_processor:
             attend = partial(_attended, dropout_p=self.dropout)
         else:
             attend = partial(
                 F.scaled_dot_product_attention, dropout_p=self.dropout if self.training else 0.0
             )
-        mixed_BHTQ = attend(
-            query_BHTQ, key_BHSQ, value_BHSQ, attn_mask=mask_BHTS, is_causal=is_causal
-        )
+        parts = (query_BTQ, *keys_values)
+        # PyTorch's attention on a processor is several times slower in bfloat16, most of all its
+        # gradient, although the products around it are faster.
+        is_mixed = on_processor and torch.is_autocast_enabled("cpu")
+        if is_mixed:
+            parts = tuple(part.float() for part in parts)
+        query_BHTQ, key_BHSQ, value_BHSQ = (_split(part, heads) for part in parts)
+        with torch.autocast("cpu", enabled=False) if is_mixed else nullcontext():
+            mixed_BHTQ = attend(
+                query_BHTQ, key_BHSQ, value_BHSQ, attn_mask=mask_BHTS, is_causal=is_causal
+            )
         mixed: Tensor = self.out(mixed_BHTQ.transpose(1, 2).flatten(2), dim)
         return mixed
 

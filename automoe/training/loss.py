@@ -14,6 +14,7 @@ from automoe.settings.training import TrainingSettings
 from automoe.supernet import Output, Transformer
 from automoe.text import Batch
 from automoe.text.special_tokens import PAD
+from automoe.training.smoothed_cross_entropy import smoothed_cross_entropy
 
 
 def training_loss(output: Output, target_BT: Tensor, settings: TrainingSettings) -> Tensor:
@@ -22,12 +23,8 @@ def training_loss(output: Output, target_BT: Tensor, settings: TrainingSettings)
     The routers' losses are multiplied by the number of tokens, because the caller divides the sum
     by that number.
     """
-    smoothed = F.cross_entropy(
-        output.logits_BTV.float().flatten(0, 1),
-        target_BT.flatten(),
-        ignore_index=PAD,
-        reduction="sum",
-        label_smoothing=settings.label_smoothing,
+    smoothed = smoothed_cross_entropy(
+        output.logits_BTV.flatten(0, 1), target_BT.flatten(), smoothing=settings.label_smoothing
     )
     routers = settings.balance_weight * output.load_balancing_loss
     if settings.z_weight:

@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from automoe.supernet.attention import ElasticAttention, causal_mask
 
@@ -49,3 +52,23 @@ def test_attention_weights_are_dropped_while_training(torch_rng: torch.Generator
     out = attention(query, keys_values, heads=4, dim=12, mask_BHTS=None, is_causal=True)
     for head, part in enumerate(out[0, 0].view(3, 4)):
         assert not part.any() or torch.allclose(part, value[head] / 0.6, atol=1e-6)
+
+
+def test_attention_of_a_processor_is_not_in_half_precision(
+    torch_rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its gradient would be several times slower than that of float32.
+    attend, seen = F.scaled_dot_product_attention, []
+
+    def spied(query: Tensor, *others: Tensor, **options: Any) -> Tensor:
+        seen.append((query.dtype, torch.is_autocast_enabled("cpu")))
+        return attend(query, *others, **options)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spied)
+    attention = ElasticAttention(12, 12, 16, dropout=0.0)
+    x = torch.randn(1, 9, 12, generator=torch_rng)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        query, keys_values = attention.queries_keys_values(x)
+        out = attention(query, keys_values, heads=4, dim=12, mask_BHTS=None)
+    assert query.dtype == out.dtype == torch.bfloat16
+    assert seen == [(torch.float32, False)]

@@ -10,3 +10,4 @@ RESULT = "result.json"
 REPORT = "report.html"
 WINNER, BASELINE = MODELS = "winner", "baseline"  # folders of the final models
 ARCHITECTURE = "architecture.json"  # in the folder of a final model
+PRECISION = "precision.json"  # what the precision of the run costs in BLEU, there too

@@ -13,7 +13,7 @@ from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 
 _NUMBERS = {"src": "src_len", "tgt": "tgt_len", "vocab": "vocab_size", "beam": "beam"}
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "int4-weights")
 _FORM = "src=30 tgt=30 vocab=32768 tables=1 beam=1 routing=balanced"
 
 
@@ -34,7 +34,8 @@ class TranslationWorkload:
         batch: The number of sentences of these lengths that are translated together.
         routing: The rule that sends tokens to experts.
         precision: The precision of the matrix products: ``fp32``, ``int8`` (in ONNX Runtime by
-            dynamic quantisation) or ``fp16`` (in TensorRT, except for delicate steps).
+            dynamic quantisation), ``int8-weights`` or ``int4-weights`` (in ONNX Runtime), or
+            ``fp16`` (in TensorRT, except for delicate steps).
 
     Raises:
         ValueError: A number is below one or above 10**9, or the precision does not exist.
@@ -56,7 +57,7 @@ class TranslationWorkload:
                 raise ValueError(f"'{name}' must be {bound}. Got {getattr(self, name)!r:.40}.")
         if self.precision not in PRECISIONS:
             raise ValueError(
-                f"'precision' must be {' or '.join(PRECISIONS)}. Got '{self.precision}'."
+                f"'precision' must be one of {', '.join(PRECISIONS)}. Got '{self.precision}'."
             )
 
     @classmethod

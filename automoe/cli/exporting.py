@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.architecture.architecture_files import read_architecture
-from automoe.cli.console import print_fields, print_json, say
+from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.options import FOLDER, JsonOptions, OutFolder, argument, typed
 from automoe.cli.outputs import require_folder, require_writable
 from automoe.cli.refusals import refuse
@@ -20,12 +20,14 @@ from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
+    from automoe.export.bundle import Bundle
     from automoe.export.graph import Int8Steps
     from automoe.supernet import Transformer
     from automoe.text import Corpus, Pair, Vocabulary
 
-# Sentences to check int8 with, and to calibrate with: more sentences hardly change the result.
+# Sentences to check integers with, and to calibrate with: more sentences hardly change the result.
 _N_CHECKED, _N_CALIBRATED = 8, 64
+_N_TRANSLATED = 100  # to tell what a precision costs in BLEU
 _HUGGINGFACE = "huggingface"
 _EVALUATION = "evaluation.json"  # beside the weights, as `automoe run` writes it
 _PARITY = ("max_difference", "median_difference", "spread", "n_choices", "n_different_choices")
@@ -38,8 +40,9 @@ class ExportOptions(TextOptions, JsonOptions):
         out: Folder of the bundle.
         checkpoint: Folder of the model or supernet that gives the weights.
         form: Form of the graphs: onnx or tensorrt; huggingface: a model folder with its card.
-        precision: Number format: fp32; for tensorrt also fp16 or int8.
-        data: Corpus to calibrate int8 with; default: the model's.
+        precision: Number format: fp32, int8, int8-weights or int4-weights; for tensorrt fp32, fp16
+            or int8.
+        data: Corpus to calibrate and to judge a precision with; default: the model's.
         vocab_size: Pieces of the vocabulary, without --checkpoint.
         max_positions: Tokens of the longest sentence.
     """
@@ -69,18 +72,19 @@ def export(
         return
     require_precision(options.form, options.precision)
     refuse([DIRECTION_NEEDS_DATA], typed(options))
-    if options.data is not None and (options.precision != "int8" or options.checkpoint is None):
+    if options.data is not None and (options.precision == "fp32" or options.checkpoint is None):
         raise ValueError(
-            f"'--data' calibrates the trained weights of '--precision int8 --checkpoint ...'. "
-            f"Got '{options.data}' with {options.precision} and checkpoint {options.checkpoint}; "
-            "leave it out."
+            "'--data' is the text that judges a '--precision' other than fp32 of trained weights, "
+            f"'--checkpoint'. Got '{options.data}' with {options.precision} and checkpoint "
+            f"{options.checkpoint}; leave it out."
         )
     if options.checkpoint is None:
         say("Without --checkpoint the weights are random: time this model, do not use it.")
         model, vocabulary = _random(wanted, options.vocab_size), None
     else:
         model, vocabulary = _trained(wanted, options.checkpoint)
-    int8, pairs = _calibrated(model, vocabulary, options)
+    corpus = _judging_text(options)
+    int8, pairs = _calibrated(model, vocabulary, corpus, options)
     bundle = export_model(
         model,
         options.out,
@@ -98,6 +102,7 @@ def export(
         "format": options.form,
         "precision": options.precision,
         **{name: getattr(parity, name) for name in _PARITY},
+        **_quality(model, bundle, corpus),
     }
     print_json(content) if options.as_json else print_fields(content)
 
@@ -141,24 +146,64 @@ def _json_in(path: Path, name: str) -> "Mapping[str, Any] | None":
     return content if isinstance(content, dict) and name in content else None
 
 
+def _judging_text(options: ExportOptions) -> "Corpus | None":
+    """Return the text that judges a precision; None when nothing is judged, or no text is known.
+
+    Raises:
+        FileNotFoundError: Calibrating needs a text, and the checkpoint does not name one.
+    """
+    from automoe.training.supernet_run import CORPUS
+
+    if options.precision == "fp32" or options.checkpoint is None:
+        return None
+    is_known = options.data is not None or (options.checkpoint / CORPUS).is_file()
+    if is_known or _is_calibrated(options):
+        return model_text(options.checkpoint, options)
+    say(f"What {options.precision} costs in BLEU is not told: give a text with --data.")
+    return None
+
+
+def _is_calibrated(options: ExportOptions) -> bool:
+    return (options.form, options.precision) == ("tensorrt", "int8")
+
+
 def _calibrated(
-    model: "Transformer", vocabulary: "Vocabulary | None", options: ExportOptions
+    model: "Transformer",
+    vocabulary: "Vocabulary | None",
+    corpus: "Corpus | None",
+    options: ExportOptions,
 ) -> "tuple[Int8Steps | None, Sequence[Pair]]":
-    """Return the scales of int8, and other sentences to check the graphs with."""
+    """Return the scales of TensorRT's int8, and other sentences to check the graphs with."""
     from automoe.export import calibrate, random_pair
 
-    if options.precision != "int8":
+    if options.precision == "fp32":
         return None, ()
-    if options.checkpoint is None or vocabulary is None:
-        length, size = min(30, options.max_positions), options.vocab_size
+    if corpus is None or vocabulary is None:
+        length, size = min(30, options.max_positions), model.config.vocab_size
         drawn = [random_pair(size, length, length, seed) for seed in range(2 * _N_CHECKED)]
         n_checked = _N_CHECKED
     else:
-        corpus = model_text(options.checkpoint, options)
         drawn = _drawn_pairs(corpus, vocabulary, options.max_positions)
         n_checked = min(_N_CHECKED, len(drawn) // 2)
+    if not _is_calibrated(options):
+        return None, drawn[:n_checked]
     int8 = calibrate(model, drawn[n_checked:], max_positions=options.max_positions)
     return int8, drawn[:n_checked]
+
+
+def _quality(
+    model: "Transformer", bundle: "Bundle", corpus: "Corpus | None"
+) -> dict[str, int | float]:
+    """Return what the precision of a bundle costs in BLEU and chrF, if there is a text."""
+    if corpus is None:
+        return {}
+    from automoe.text import ParallelText
+    from automoe.translation.precision_cost import precision_cost
+
+    text = corpus.split("valid")
+    first = ParallelText(text.source[:_N_TRANSLATED], text.target[:_N_TRANSLATED])
+    with progress_bar("Translate", is_brief=True) as on_progress:
+        return precision_cost(model, bundle, first, on_progress=on_progress).to_dict()
 
 
 def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:

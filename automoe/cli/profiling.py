@@ -117,18 +117,15 @@ class SentenceOptions(Options, SentenceSettings):
     Attributes:
         src_len: Source tokens; default: the space's, or 30 with --archs.
         tgt_len: Target tokens; default: the space's, or 30 with --archs.
-        precision: Number format: fp32 or int8; for tensorrt also fp16.
         vocab_size: Pieces of the vocabulary; default: the space's, or 32768 with --archs.
     """
 
-    precision: str = "fp32"
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] | None = None
 
     def sentence(self, space: SearchSpace | None) -> TranslationWorkload:
         """Return the sentence, see `SentenceSettings`."""
         sentence = super().sentence(space)
-        vocab_size = self.vocab_size or sentence.vocab_size
-        return replace(sentence, vocab_size=vocab_size, precision=self.precision)
+        return replace(sentence, vocab_size=self.vocab_size or sentence.vocab_size)
 
 
 @grouped("How it is measured")

@@ -13,7 +13,7 @@ from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
 from automoe.export.tensorrt_experts import stacked_experts
 from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
-from automoe.export.weights import TrainedWeights
+from automoe.export.weights import PRECISIONS, TrainedWeights, stored_precision
 from automoe.model_files import BUNDLE
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
@@ -21,11 +21,7 @@ from devices.files import write_json
 from devices.yaml_json import FileContentError, parse_json
 
 SCHEMA_VERSION = 1
-PRECISIONS = {"onnx": ("fp32",), "tensorrt": ("fp32", "fp16", "int8")}
-_WHY_NOT = {
-    ("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has",
-    ("onnx", "int8"): "; '--format tensorrt' has it, calibrated; 'automoe profile' times it",
-}
+_WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
 
 
 class ExportError(ValueError):
@@ -41,8 +37,9 @@ class Bundle:
         config: The model's shape.
         max_positions: The length of the longest source and target, in tokens.
         form: The form of the graphs: ``onnx``, or ``tensorrt`` for TensorRT's parsers.
-        precision: The precision of weights and activations: ``fp32`` or ``fp16``. With ``int8``
-            products multiply integers, and everything else is ``fp32``.
+        precision: The precision of weights and activations: ``fp32`` or ``fp16``. With
+            ``int8``, ``int8-weights`` and ``int4-weights``, products read integers, and everything
+            else is ``fp32``.
     """
 
     folder: Path
@@ -123,8 +120,9 @@ def export_model(
         max_positions: The length of the longest source and target, in tokens.
         form: The form of the graphs: ``onnx``, or ``tensorrt`` for TensorRT's parsers. With
             ``tensorrt`` the shapes that an engine is built for are written beside the graphs.
-        precision: The precision: ``fp32``, or for TensorRT also ``fp16`` and ``int8``.
-        int8: The result of `calibrate`, which the precision ``int8`` needs.
+        precision: The precision: ``fp32``; ``int8``; for ONNX Runtime ``int8-weights`` or
+            ``int4-weights``, see `rounded_weight`; for TensorRT ``fp16``.
+        int8: The result of `calibrate`, which TensorRT's ``int8`` needs.
 
     Raises:
         ExportError: The model sends tokens to several experts, the form does not have the
@@ -132,10 +130,10 @@ def export_model(
     """
     require_top_1(model)
     require_precision(form, precision)
-    if (precision == "int8") != (int8 is not None):
+    if ((form, precision) == ("tensorrt", "int8")) != (int8 is not None):
         raise ExportError(
-            f"'int8' must be what calibrate() gives, with precision int8 only. Got {int8} with "
-            f"'{precision}'."
+            f"'int8' must be what calibrate() gives, with form tensorrt and precision int8 only. "
+            f"Got {int8} with {form} and '{precision}'."
         )
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder, model.config, max_positions, form, precision)
@@ -154,7 +152,7 @@ def write_graphs(
     """Write the graphs of the encoder and the decoder with their weights, and return the two."""
     sizes = BundleSizes(bundle.max_positions) if bundle.form == "tensorrt" else None
     state = model_weights(model, bundle.max_positions, stacked=sizes is not None)
-    stored = "fp16" if bundle.precision == "fp16" else "fp32"
+    stored = stored_precision(bundle.form, bundle.precision)
     weights = TrainedWeights(state, bundle.folder / "weights.bin", precision=stored)
 
     def written(build: Callable[..., GraphBuilder], path: Path) -> GraphBuilder:
@@ -195,7 +193,7 @@ def require_precision(form: str, precision: str) -> None:
     if precision not in PRECISIONS[form]:
         reason = _WHY_NOT.get((form, precision), "")
         raise ExportError(
-            f"'--precision' with '--format {form}' must be {' or '.join(PRECISIONS[form])}. "
+            f"'--precision' with '--format {form}' must be one of {', '.join(PRECISIONS[form])}. "
             f"Got '{precision}'{reason}."
         )
 

@@ -51,8 +51,8 @@ def decoder_graph(
         x_BD = stack.served(x_BD, layer, i)
     if config.pre_norm:
         x_BD = graph.norm(x_BD, "decoder_norm", stack.dim)
-    table_VD = graph.weight(TABLE, config.vocab_size, stack.dim)
-    logits_BV = graph.as_float32(graph.product(x_BD, table_VD))
+    table = (config.vocab_size, stack.dim)
+    logits_BV = graph.as_float32(graph.product(x_BD, TABLE, table))
     graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
     return graph
 

@@ -24,8 +24,8 @@ TOLERANCE = 1e-3  # of logits; float32 sums in another order differ by about 1e-
 # everything that attends to it differs. Therefore the median difference of the logits is compared,
 # as a share of their standard deviation, and some choices may differ. A tiny trained supernet has
 # 0.0002 in float16 and 0.009 in 8-bit integers.
-_TYPICAL_SHARE = {"fp16": 0.03, "int8": 0.1}
-_CHOICES_SHARE = {"fp16": 0.05, "int8": 0.1}
+_TYPICAL_SHARE = {"fp16": 0.03, "int8": 0.1, "int8-weights": 0.1, "int4-weights": 0.3}
+_CHOICES_SHARE = {"fp16": 0.05, "int8": 0.1, "int8-weights": 0.1, "int4-weights": 0.3}
 _REMEDIES = {
     "fp16": "; use '--precision fp32'",
     "int8": "; calibrate with text nearer to what it translates (--data), or use another precision",

@@ -68,9 +68,7 @@ def serve_masked(
     """Serve ``[T, D]`` in the masked form, with two products over all experts."""
     n, total, (expert_T1, expert_T) = len(layer.experts), sum(layer.experts), experts
     prefix = f"{name}.experts.joined"
-    weight_HD = graph.weight(f"{prefix}.expand.weight", total, dim)
-    bias_H = graph.weight(f"{prefix}.expand.bias", total)
-    hidden_TH = graph.op("Relu", graph.product(x_TD, weight_HD, bias_H))
+    hidden_TH = graph.op("Relu", graph.linear(x_TD, f"{prefix}.expand", dim, total))
     widths = "_".join(map(str, layer.experts))
     owner_H = graph.constant(f"owner_{widths}", np.repeat(np.arange(n), layer.experts))
     is_own_TH = graph.op("Equal", expert_T1, owner_H)

@@ -12,9 +12,8 @@ from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import Range, TensorRtForm
-from automoe.export.quantization import quantize_graph
 from automoe.export.tensorrt_profiles import open_dimensions
-from automoe.export.weights import RandomBlob
+from automoe.export.weights import PRECISIONS, RandomBlob, stored_precision
 from automoe.supernet import TransformerConfig
 from automoe.text.special_tokens import UNK
 from profilers.workload.workload import Call, TensorSpec, Workload
@@ -22,7 +21,10 @@ from profilers.workload.workload import Call, TensorSpec, Workload
 # Random weights, those of norms included, have a standard deviation of 0.02. Therefore no
 # activation and no weight exceeds 127 of these steps.
 _ACTIVATION_STEP, _WEIGHT_STEP = 0.5 / 127, 0.1 / 127
-_PRECISIONS = {"onnxruntime": ("fp32", "int8"), "tensorrt": ("fp32", "fp16", "int8")}
+_REMEDIES = {
+    "onnx": "; processors have no kernels for fp16, '--runtime tensorrt' on a GPU has",
+    "tensorrt": "; '--runtime onnxruntime' rounds weights alone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,16 @@ class WorkloadWriter:
 
     def __post_init__(self) -> None:
         runtime = "tensorrt" if self.tensorrt else "onnxruntime"
-        precision = self.sentence.precision
-        if precision not in _PRECISIONS[runtime]:
+        choices = PRECISIONS[self._form]
+        if self.sentence.precision not in choices:
             raise ValueError(
-                f"'precision' with runtime {runtime} must be {' or '.join(_PRECISIONS[runtime])}. "
-                f"Got '{precision}'; processors have no kernels for it: use '--runtime tensorrt' "
-                "on a GPU."
+                f"'precision' with runtime {runtime} must be one of {', '.join(choices)}. "
+                f"Got '{self.sentence.precision}'{_REMEDIES[self._form]}."
             )
+
+    @property
+    def _form(self) -> str:
+        return "tensorrt" if self.tensorrt else "onnx"
 
     def write(self, architecture: Architecture) -> Path:
         """Write the graphs and the workload, and return the workload's path."""
@@ -66,8 +71,9 @@ class WorkloadWriter:
             vocab_size=self.sentence.vocab_size,
             shared_embeddings=self.sentence.shared_embeddings,
         )
-        precision = "fp16" if self.sentence.precision == "fp16" else "fp32"
-        file = "weights.bin" if precision == "fp32" else f"weights.{precision}.bin"
+        precision = stored_precision(self._form, self.sentence.precision)
+        # Graphs of integers read the bytes of the same file.
+        file = "weights.fp16.bin" if precision == "fp16" else "weights.bin"
         blob = RandomBlob(self.folder / file, precision=precision)
         weights = blob.graph_weights()
         sizes = self._dimensions(architecture)
@@ -82,21 +88,19 @@ class WorkloadWriter:
                 max_positions=length,
                 forced_routing=True,
                 batch=self.sentence.batch,
-                tensorrt=self._form(n_tokens),
+                tensorrt=self._tensorrt_form(n_tokens),
             )
             if self.tensorrt:
                 ranges[name] = graph.shape_ranges(sizes)
             graphs[name] = f"{self.prefix}{architecture.id}.{name}.onnx"
             graph.save(self.folder / graphs[name])
-            if self.sentence.precision == "int8" and not self.tensorrt:
-                quantize_graph(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
         path = self.folder / f"{self.prefix}{architecture.id}.workload.json"
         calls = (self._encoder_call(architecture), self._decoder_call(architecture))
         Workload(graphs, calls, ranges).save(path)
         return path
 
-    def _form(self, n_tokens: int) -> TensorRtForm | None:
+    def _tensorrt_form(self, n_tokens: int) -> TensorRtForm | None:
         int8 = _random_steps if self.sentence.precision == "int8" else None
         return TensorRtForm(n_tokens, int8) if self.tensorrt else None
 

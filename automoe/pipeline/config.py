@@ -5,7 +5,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.field_errors import FieldError, validated
 from automoe.run_files import CONFIG, PREDICTOR, SEARCH_STATE, SUPERNET
@@ -37,7 +36,7 @@ _NEW_IN_TRAININGS = TrainingSettings().model_dump(
     mode="json", include=set(SINCE_0_1_0 - _UNCLAIMED)
 )
 _SINCE_0_1_0 = {
-    "workload": {"src_len": None, "tgt_len": None, "batch": 1},
+    "workload": {"src_len": None, "tgt_len": None, "batch": 1, "precision": "fp32"},
     "train": _NEW_IN_TRAININGS,
     "finetune": _NEW_IN_TRAININGS,
 }
@@ -87,7 +86,7 @@ class WorkloadSection(_Section, SentenceSettings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         try:
-            RoutingPattern.open(self.routing)
+            self.sentence(None)  # it raises what is wrong
         except OSError as error:
             raise ValueError(f"'{self.routing}' cannot be read: {error.strerror}") from None
         return self

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
+from automoe.export import check_parity, export_model
 from automoe.latency.architecture_profiling import profile_architectures
 from automoe.latency.model import LatencyModel
 from automoe.pipeline.config import ConfigError, RunConfig
@@ -28,6 +29,7 @@ from automoe.report import headline_of
 from automoe.run_files import (
     BASELINE,
     LATENCY_LOG,
+    PRECISION,
     PREDICTOR,
     REPORT,
     RESULT,
@@ -51,11 +53,12 @@ from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
 from automoe.training import ONNX, train_supernet
 from automoe.training.kept_weights import FinalWeights
-from automoe.training.model_folder import TrainedModel
+from automoe.training.model_folder import VOCABULARY, TrainedModel
 from automoe.training.processes import require_precision
 from automoe.training.router_use import expert_load
 from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
+from automoe.translation.precision_cost import precision_cost
 from devices.files import held, write_json
 from devices.opening import opened_device
 from devices.remote.host import say_nothing
@@ -63,6 +66,8 @@ from devices.remote.session import Say
 from devices.shown import Shown
 from devices.yaml_json import parse_json
 from predictors import fit_log
+
+_N_COMPARED = 100  # sentences that are translated in the run's precision and in float32
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -273,17 +278,13 @@ class _Run:
                 on_progress(1, 1)
             else:
                 translator = Translator.open(
-                    self.folder / name / ONNX,
+                    self._bundle(name),
                     beam=settings.beam,
                     length_penalty=settings.length_penalty,
                     threads=self.config.profile.threads,
                 )
-                text = self.corpus.split("test")
-                n = settings.sentences or len(text)
                 score = evaluate(
-                    translator,
-                    ParallelText(text.source[:n], text.target[:n]),
-                    on_progress=on_progress,
+                    translator, self._test_text(settings.sentences), on_progress=on_progress
                 )
                 load = expert_load(
                     TrainedModel.load(self.folder / name),
@@ -293,6 +294,27 @@ class _Run:
                 content = {"architecture_id": architecture.id, "split": "test", **score.to_dict()}
                 write_json(path, {**content, "expert_load": load})
         return _read(path)
+
+    def _bundle(self, name: str) -> Path:
+        """Return the graphs of a final model in the precision that was measured."""
+        precision, model = self.workload.precision, self.folder / name
+        if precision == "fp32":
+            return model / ONNX
+        trained = TrainedModel.load(model)
+        bundle = export_model(trained.model, model / f"{ONNX}-{precision}", precision=precision)
+        trained.vocabulary.save(bundle.folder / VOCABULARY)
+        check_parity(trained.model, bundle)
+        cost = precision_cost(trained.model, bundle, self._test_text(_N_COMPARED))
+        write_json(model / PRECISION, cost.to_dict())
+        self.say(
+            f"In {precision} the {name} has BLEU {cost.bleu:.1f} on {cost.n_sentences} sentences, "
+            f"and {cost.bleu_fp32:.1f} in fp32; {cost.n_changed} translations differ."
+        )
+        return bundle.folder
+
+    def _test_text(self, n: int | None) -> ParallelText:
+        text = self.corpus.split("test")
+        return ParallelText(text.source[:n], text.target[:n])
 
     def _baseline(self, searched: VerifiedSearch) -> dict[str, Any]:
         """Describe the largest dense architecture, with which the winner is compared."""

@@ -47,6 +47,8 @@ class SentenceSettings(BaseModel):
         beam: Number of hypotheses.
         batch: Number of sentences that are translated together.
         routing: Routing of tokens: balanced, worst, best, skewed:ALPHA or trace:FILE.
+        precision: Number format: fp32, int8, int8-weights or int4-weights; for tensorrt fp32, fp16
+            or int8.
     """
 
     src_len: Count | None = None
@@ -54,12 +56,13 @@ class SentenceSettings(BaseModel):
     beam: Count = 1
     batch: Count = 1
     routing: str = "balanced"
+    precision: str = "fp32"
 
     def sentence(self, space: SearchSpace | None) -> TranslationWorkload:
         """Return the sentence. A length that is not given is the space's, or 30 without a space.
 
         Raises:
-            ValueError: There is no such routing.
+            ValueError: There is no such routing or precision.
             OSError: The trace of the routing cannot be read.
         """
         default = (
@@ -74,6 +77,7 @@ class SentenceSettings(BaseModel):
             beam=self.beam,
             batch=self.batch,
             routing=RoutingPattern.open(self.routing),
+            precision=self.precision,
         )
 
 

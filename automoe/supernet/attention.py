@@ -62,7 +62,7 @@ class ElasticAttention(nn.Module):
             attend = partial(
                 F.scaled_dot_product_attention, dropout_p=self.dropout if self.training else 0.0
             )
-        parts = (query_BTQ, *keys_values)
+        parts: tuple[Tensor, ...] = (query_BTQ, *keys_values)
         # PyTorch's attention on a processor is several times slower in bfloat16, most of all its
         # gradient, although the products around it are faster.
         is_mixed = on_processor and torch.is_autocast_enabled("cpu")

@@ -44,7 +44,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         return (log_sum_M - expected_M).masked_fill(target_M == PAD, 0.0).sum()
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call,untyped-decorator] # torch
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         logits_MV, log_sum_M, target_M = ctx.saved_tensors
         result_MV = torch.empty_like(logits_MV)

@@ -71,14 +71,12 @@ def test_a_model_of_another_architecture_is_refused(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_precisions_that_a_format_lacks_are_refused(
-    capsys: Capture, tmp_path: Path, precision: str
-) -> None:
+def test_precisions_that_a_format_lacks_are_refused(capsys: Capture, tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", SPACE.smallest())
-    assert main(["export", str(path), "-o", str(tmp_path), "--precision", precision]) == 2
+    assert main(["export", str(path), "-o", str(tmp_path), "--precision", "fp16"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"'--precision' with '--format onnx' must be fp32. Got '{precision}'" in line
+    assert "'--precision' with '--format onnx' must be one of fp32, int8" in line
+    assert "Got 'fp16'" in line
 
 
 INT8 = ["--format", "tensorrt", "--precision", "int8"]
@@ -104,6 +102,27 @@ def test_int8_is_calibrated_with_the_text_that_is_given(
     note.unlink()
 
 
+@pytest.mark.parametrize("precision", ["int8", "int8-weights", "int4-weights"])
+def test_what_integers_cost_is_told_where_they_are_chosen(
+    capsys: Capture, folder: Path, tmp_path: Path, precision: str
+) -> None:
+    path, out = write(tmp_path / "a.json", SPACE.largest()), tmp_path / "bundle"
+    flags = ["--precision", precision, "--checkpoint", str(folder / "supernet"), "--json"]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 0
+    printed = capsys.readouterr()
+    assert f"What {precision} costs in BLEU is not told: give a text with --data." in printed.err
+    assert "bleu" not in json.loads(printed.out)
+    flags += ["--data", str(folder / "text")]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 0
+    told = json.loads(capsys.readouterr().out)
+    n_valid = len(open_corpus(folder / "text").split("valid"))
+    assert told["n_sentences"] == n_valid
+    assert 0 <= told["n_changed"] <= n_valid
+    assert told["n_choices"] > told["n_different_choices"]
+    assert {"bleu", "bleu_fp32", "chrf", "chrf_fp32"} <= told.keys()
+    assert Translator.open(out).translate("a b").target_tokens > 0
+
+
 def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", SPACE.smallest())
     flags = ["--vocab-size", "40", "--max-positions", "12", "--json"]
@@ -114,8 +133,8 @@ def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--data", "text"], "'--data' calibrates the trained weights"),
-        ([*INT8, "--data", "text"], "'--data' calibrates the trained weights"),
+        (["--data", "text"], "'--data' is the text that judges a '--precision' other than fp32"),
+        ([*INT8, "--data", "text"], "with int8 and checkpoint None; leave it out"),
         ([*INT8, "--source", "en"], "'--source' is about '--data': give both"),
     ],
 )

@@ -169,7 +169,7 @@ def test_given_architectures_have_no_space(calls: list[dict[str, Any]], tmp_path
         ),
         (
             ["--space", "tiny", "--precision", "fp16"],
-            "'precision' with runtime onnxruntime must be fp32 or int8. Got 'fp16'; processors",
+            "must be one of fp32, int8, int8-weights, int4-weights. Got 'fp16'; processors",
         ),
         (["--archs", "missing.json"], "'missing.json' does not exist. Check the path."),
         (["--model", "missing.onnx"], "'missing.onnx' does not exist"),

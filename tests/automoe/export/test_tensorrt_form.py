@@ -177,9 +177,8 @@ def test_an_engine_finds_the_range_of_every_open_dimension(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("form", "precision", "message"),
     [
-        ("onnx", "fp16", "must be fp32. Got 'fp16'; processors have no kernels"),
-        ("onnx", "int8", "must be fp32. Got 'int8'; '--format tensorrt' has it"),
-        ("tensorrt", "int4", "must be fp32 or fp16 or int8. Got 'int4'"),
+        ("onnx", "fp16", "int8-weights, int4-weights. Got 'fp16'; processors have no kernels"),
+        ("tensorrt", "int4", "must be one of fp32, fp16, int8. Got 'int4'"),
         ("plan", "fp32", "'--format' must be onnx, tensorrt or huggingface. Got 'plan'"),
     ],
 )

@@ -185,17 +185,28 @@ def test_the_worker_counts_the_tokens_of_each_expert(tmp_path: Path, sparse: Arc
     }
 
 
-def test_int8_products_run_in_the_worker_and_route_alike(
-    tmp_path: Path, sparse: Architecture
+@pytest.mark.parametrize(
+    ("precision", "operator"),
+    [
+        ("int8", "MatMulInteger"),
+        ("int8-weights", "MatMulNBits"),
+        ("int4-weights", "MatMulNBits"),
+    ],
+)
+def test_products_of_integers_run_in_the_worker_and_route_alike(
+    tmp_path: Path, sparse: Architecture, precision: str, operator: str
 ) -> None:
     exact, coarse = (
         WorkloadWriter(tmp_path / name, replace(sentence(), precision=name)).write(sparse)
-        for name in ("fp32", "int8")
+        for name in ("fp32", precision)
     )
     for graph in Workload.load(coarse).graphs.values():
-        kinds = [node.op_type for node in onnx.load(coarse.parent / graph).graph.node]
-        assert "MatMulInteger" in kinds
-        assert "Gemm" not in kinds
+        nodes = onnx.load(coarse.parent / graph, load_external_data=False).graph.node
+        assert operator in {node.op_type for node in nodes}
+        # Routers alone are computed in float32.
+        products = [node.input[1] for node in nodes if node.op_type == "Gemm"]
+        assert products
+        assert all(name.endswith("feed_forward.router.weight") for name in products)
     expected, got = run_all(exact), run_all(coarse)
     routers = [name for name in got["encoder"][-1] if name.startswith("expert_")]
     assert routers

@@ -1,5 +1,6 @@
 """The whole pipeline, for real, on sizes that take seconds."""
 
+import csv
 import json
 import os
 import signal
@@ -64,6 +65,24 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+@pytest.mark.slow
+def test_what_is_measured_in_int8_is_evaluated_in_int8(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(config.read_text()) | {"workload": {"precision": "int8"}}
+    config.write_text(yaml.safe_dump(content))
+    assert main(["run", str(config)]) in {ExitCode.OK, ExitCode.QUALITY}
+    folder = config.parent / "run"
+    with (folder / "latency.csv").open() as log:
+        assert {row["precision"] for row in csv.DictReader(log)} == {"int8"}
+    for model in ("winner", "baseline"):
+        bundle = json.loads((folder / model / "onnx-int8/bundle.json").read_text())
+        assert bundle["precision"] == "int8"
+        cost = json.loads((folder / model / "precision.json").read_text())
+        assert cost["n_sentences"] > 0
+    assert "In int8 the winner has BLEU" in capsys.readouterr().err
 
 
 def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(

@@ -1,5 +1,4 @@
 """Name the files that describe a model and its bundle, which is read before torch is imported."""
 
 DESCRIPTION = "model.json"
-BUNDLE = "bundle.json"
 ONNX = "onnx"  # the folder of a bundle within the folder of its model

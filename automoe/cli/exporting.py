@@ -88,13 +88,14 @@ def export(
     bundle = export_model(
         model,
         options.out,
+        vocabulary=vocabulary,
         max_positions=options.max_positions,
         form=options.form,
         precision=options.precision,
         int8=int8,
     )
-    if options.checkpoint is not None and vocabulary is not None:
-        _save_text(options.checkpoint, vocabulary, options.out)
+    if options.checkpoint is not None:
+        _save_text(options.checkpoint, options.out)
     parity = check_parity(model, bundle, pairs=pairs)
     content = {
         "folder": str(options.out),
@@ -102,7 +103,7 @@ def export(
         "format": options.form,
         "precision": options.precision,
         **{name: getattr(parity, name) for name in _PARITY},
-        **_quality(model, bundle, corpus),
+        **_quality(model, vocabulary, bundle, corpus),
     }
     print_json(content) if options.as_json else print_fields(content)
 
@@ -192,10 +193,13 @@ def _calibrated(
 
 
 def _quality(
-    model: "Transformer", bundle: "Bundle", corpus: "Corpus | None"
+    model: "Transformer",
+    vocabulary: "Vocabulary | None",
+    bundle: "Bundle",
+    corpus: "Corpus | None",
 ) -> dict[str, int | float]:
     """Return what the precision of a bundle costs in BLEU and chrF, if there is a text."""
-    if corpus is None:
+    if corpus is None or vocabulary is None:
         return {}
     from automoe.text import ParallelText
     from automoe.translation.precision_cost import precision_cost
@@ -203,15 +207,13 @@ def _quality(
     text = corpus.split("valid")
     first = ParallelText(text.source[:_N_TRANSLATED], text.target[:_N_TRANSLATED])
     with progress_bar("Translate", is_brief=True) as on_progress:
-        return precision_cost(model, bundle, first, on_progress=on_progress).to_dict()
+        return precision_cost(model, vocabulary, bundle, first, on_progress=on_progress).to_dict()
 
 
-def _save_text(checkpoint: Path, vocabulary: "Vocabulary", out: Path) -> None:
+def _save_text(checkpoint: Path, out: Path) -> None:
     """Save what `automoe evaluate` needs to know about the corpus of a checkpoint."""
-    from automoe.training.model_folder import VOCABULARY
     from automoe.training.supernet_run import CORPUS
 
-    vocabulary.save(out / VOCABULARY)
     if (checkpoint / CORPUS).is_file():
         copyfile(checkpoint / CORPUS, out / CORPUS)
 

@@ -12,7 +12,7 @@ _FIELDS = {
         *("crossovers", "generations", "halvings", "verify_top", "verify_most", "max_params"),
         *("max_active_params", "max_flops"),
     ),
-    "TOKENS": ("src_len", "tgt_len", "max_tokens", "max_positions"),
+    "TOKENS": ("src_len", "tgt_len", "max_tokens", "max_positions", "batch_tokens"),
     "PIECES": ("vocab_size",),
     "MS": ("budget_ms",),
     "MB": ("max_memory_mb",),

@@ -8,13 +8,14 @@ from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions, Options, argument
 from automoe.cli.outputs import require_folder
 from automoe.cli.text_options import TextOptions, chosen_text
-from automoe.model_files import BUNDLE, DESCRIPTION, ONNX
+from automoe.deployed.description import DESCRIPTION as BUNDLE
+from automoe.model_files import DESCRIPTION, ONNX
 from automoe.settings.groups import DecodingSettings
 from automoe.settings.search import Count
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
-    from automoe.translation import Translator
+    from automoe.deployed.translator import Translator
 
 _NO_MODEL = "No exported model in '{path}'. 'automoe finetune' makes one."
 Model = Annotated[Path, argument("Folder of 'automoe finetune' or 'automoe export'.")]
@@ -40,8 +41,7 @@ class TranslatorOptions(Options, DecodingSettings):
             )
         if not (model / ONNX).is_dir():
             require_folder(model, _NO_MODEL, holding=BUNDLE)
-        # torch takes seconds to import
-        from automoe.translation import Translator
+        from automoe.deployed.translator import Translator  # it imports ONNX Runtime
 
         return Translator.open(
             model, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
@@ -57,12 +57,17 @@ def _is_supernet(folder: Path) -> bool:
 
 
 class TranslateOptions(TranslatorOptions):
-    """The decoding, and what is done with bytes that are not UTF-8.
+    """The decoding, and how lines are read.
 
     Attributes:
+        batch_tokens: Most source tokens, with padding, that are translated together; 1 for each
+            sentence alone.
+        flush: Answer each line before the next one is read.
         errors: Bytes that are not UTF-8: strict stops there, replace reads each as U+FFFD.
     """
 
+    batch_tokens: Count = 1024
+    flush: bool = False
     errors: Literal["strict", "replace"] = "strict"
 
 
@@ -71,10 +76,13 @@ class EvaluateOptions(TextOptions, TranslatorOptions, JsonOptions):
 
     Attributes:
         split: Split of the corpus.
+        batch_tokens: Most source tokens, with padding, that are translated together; with 1 the
+            latency is that of a sentence alone.
         as_json: Print JSON, with every translation.
     """
 
     split: Literal["train", "valid", "test"] = "test"
+    batch_tokens: Count = 1
 
 
 def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -> None:
@@ -84,8 +92,10 @@ def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -
 
     text = chosen_text(model, options).split(options.split)
     with progress_bar("Evaluate") as on_progress:
-        scores = score(translator, text, on_progress=on_progress).to_dict()
-    of = translator.bundle.config.architecture.id
+        scores = score(
+            translator, text, batch_tokens=options.batch_tokens, on_progress=on_progress
+        ).to_dict()
+    of = translator.description.architecture_id
     evaluation = {"architecture_id": of, "split": options.split, **scores}
     if options.as_json:
         print_json(evaluation)
@@ -96,9 +106,14 @@ def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -
 def translate(model: Model, /, *, options: TranslateOptions = TranslateOptions()) -> None:
     """Translate standard input, a sentence on each line of UTF-8, to standard output."""
     translator = options.open(model)
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        sentence = _decoded(line, number, options.errors)
-        print(translator.translate(sentence.strip()).text, flush=True)
+    from automoe.deployed.lines import translate_lines  # it imports ONNX Runtime
+
+    numbered = enumerate(sys.stdin.buffer, start=1)
+    lines = (_decoded(line, number, options.errors) for number, line in numbered)
+    for text in translate_lines(
+        translator, lines, batch_tokens=options.batch_tokens, flush=options.flush
+    ):
+        print(text, flush=options.flush)
 
 
 def _decoded(line: bytes, number: int, errors: str) -> str:

@@ -3,29 +3,37 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automoe.deployed.description import (
+    DECODER,
+    DESCRIPTION,
+    ENCODER,
+    SCHEMA_VERSION,
+    VOCABULARY,
+    sha256,
+)
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
 from automoe.export.tensorrt_experts import stacked_experts
 from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import PRECISIONS, TrainedWeights, stored_precision
-from automoe.model_files import BUNDLE
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
+from automoe.text import Vocabulary
 from devices.files import write_json
-from devices.yaml_json import FileContentError, parse_json
+from devices.zipped import zipped_program
 
-SCHEMA_VERSION = 1
+WEIGHTS, PROGRAM = "weights.bin", "translate.py"
+_FILES = {ENCODER, DECODER, WEIGHTS, VOCABULARY, PROGRAM}
 _WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
 
 
 class ExportError(ValueError):
-    """A model that cannot be exported, or a folder that is not a bundle."""
+    """A model that cannot be exported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,72 +59,53 @@ class Bundle:
     @property
     def encoder(self) -> Path:
         """Return the file of the encoder's graph."""
-        return self.folder / "encoder.onnx"
+        return self.folder / ENCODER
 
     @property
     def decoder(self) -> Path:
         """Return the file of the graph of one decoder step."""
-        return self.folder / "decoder.onnx"
+        return self.folder / DECODER
 
     def write_description(self) -> None:
-        """Write the description that `open` reads.
+        """Write the description that a translator reads.
 
         It is written last, so a bundle that has one is complete.
         """
+        files = sorted(path for path in self.folder.iterdir() if path.name in _FILES)
         description = {
             "schema_version": SCHEMA_VERSION,
+            "architecture_id": self.config.architecture.id,
             "config": self.config.to_dict(),
             "max_positions": self.max_positions,
             "format": self.form,
             "precision": self.precision,
+            "files": {
+                path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
+            },
         }
-        write_json(self.folder / BUNDLE, description)
+        write_json(self.folder / DESCRIPTION, description)
 
     def remove_description(self) -> None:
         """Remove the description, so that no command opens the bundle any more."""
-        (self.folder / BUNDLE).unlink(missing_ok=True)
-
-    @classmethod
-    def open(cls, folder: Path) -> "Bundle":
-        """Return the bundle in ``folder``.
-
-        Raises:
-            ExportError: The folder does not hold a bundle, or a later release wrote it.
-        """
-        path = folder / BUNDLE
-        try:
-            content: dict[str, Any] = parse_json(path.read_bytes())
-            if content["schema_version"] != SCHEMA_VERSION:
-                raise ExportError(
-                    f"{path}: 'schema_version' must be {SCHEMA_VERSION}. "
-                    f"Got {content['schema_version']}; upgrade automoe."
-                )
-            config = TransformerConfig.from_dict(content["config"])
-            form, precision = content.get("format", "onnx"), content.get("precision", "fp32")
-            return cls(folder, config, int(content["max_positions"]), str(form), str(precision))
-        except FileNotFoundError:
-            raise ExportError(
-                f"No exported model in '{folder}' ({BUNDLE} is missing). "
-                "Make one with 'automoe export'."
-            ) from None
-        except (KeyError, TypeError, FileContentError) as error:
-            raise ExportError(f"{path}: not a bundle description ({error}).") from None
+        (self.folder / DESCRIPTION).unlink(missing_ok=True)
 
 
 def export_model(
     model: Transformer,
     folder: Path,
     *,
+    vocabulary: Vocabulary | None = None,
     max_positions: int = 256,
     form: str = "onnx",
     precision: str = "fp32",
     int8: Int8Steps | None = None,
 ) -> Bundle:
-    """Write a stand-alone model as ONNX graphs for one sentence at a time.
+    """Write a stand-alone model as ONNX graphs, with the program that translates with them.
 
     Args:
         model: A model that runs at its full shape, such as an extracted subnet.
         folder: The folder of the files. A missing folder is made, existing files are overwritten.
+        vocabulary: The vocabulary that the model was trained with, which a translator needs.
         max_positions: The length of the longest source and target, in tokens.
         form: The form of the graphs: ``onnx``, or ``tensorrt`` for TensorRT's parsers. With
             ``tensorrt`` the shapes that an engine is built for are written beside the graphs.
@@ -138,6 +127,10 @@ def export_model(
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder, model.config, max_positions, form, precision)
     bundle.remove_description()  # of an earlier bundle, whose graphs are replaced now
+    (folder / VOCABULARY).unlink(missing_ok=True)
+    if vocabulary is not None:
+        vocabulary.save(folder / VOCABULARY)
+    (folder / PROGRAM).write_bytes(zipped_program(["automoe/deployed"], "automoe.deployed.program"))
     encoder, decoder = write_graphs(model, bundle, int8)
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
@@ -153,7 +146,7 @@ def write_graphs(
     sizes = BundleSizes(bundle.max_positions) if bundle.form == "tensorrt" else None
     state = model_weights(model, bundle.max_positions, stacked=sizes is not None)
     stored = stored_precision(bundle.form, bundle.precision)
-    weights = TrainedWeights(state, bundle.folder / "weights.bin", precision=stored)
+    weights = TrainedWeights(state, bundle.folder / WEIGHTS, precision=stored)
 
     def written(build: Callable[..., GraphBuilder], path: Path) -> GraphBuilder:
         graph = build(

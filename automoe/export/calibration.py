@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from automoe.deployed.sessions import open_session
 from automoe.export.bundle import (
     Bundle,
     ExportError,
@@ -24,7 +25,6 @@ from automoe.export.bundle import (
 )
 from automoe.export.graph import GraphBuilder, Int8Steps
 from automoe.export.replay import Outputs, replayed
-from automoe.export.runtime import open_session
 from automoe.supernet import Transformer
 from automoe.text.pairs import Pair
 from automoe.text.special_tokens import BOS

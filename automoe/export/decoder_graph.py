@@ -2,8 +2,8 @@
 
 All hypotheses of a sentence attend to the same encoder outputs, so these are not repeated.
 
-Legend: B hypotheses, D decoder width, Q qkv_dim, H heads, P head width, C cached positions,
-S' attended encoder positions, V vocabulary, N experts.
+Legend: R hypotheses of all sentences, B sentences, D decoder width, Q qkv_dim, H heads, P head
+width, C cached positions, S' attended encoder positions, V vocabulary, N experts, K best tokens.
 """
 
 from functools import partial
@@ -13,6 +13,7 @@ from onnx import TensorProto
 from automoe.architecture.architecture import DecoderLayer
 from automoe.export.graph import Dimension, GraphBuilder, TensorRtForm
 from automoe.export.layers import Stack, embedded
+from automoe.export.sentences import EqualRows, OneLength, Sentences
 from automoe.export.weights import WeightSource
 from automoe.supernet import TransformerConfig
 
@@ -27,72 +28,114 @@ def decoder_graph(
     forced_routing: bool,
     batch: int = 1,
     tensorrt: TensorRtForm | None = None,
+    publishes_logits: bool = True,
 ) -> GraphBuilder:
     """Build the graph for ONNX Runtime, or with ``tensorrt`` for TensorRT.
 
-    With a ``batch`` of several sentences, the hypotheses of one sentence follow those of another.
-    Each sentence has as many. Cross keys and values have a first dimension for the sentence.
+    The hypotheses of one sentence follow those of another. Each sentence has as many.
 
-    The inputs are ``token`` ``[B]`` and ``position`` ``[1]``; for each layer ``past_key_i`` and
-    ``past_value_i`` ``[B, H, C, P]``, ``cross_key_i`` ``[H, P, S']`` and ``cross_value_i``
-    ``[H, S', P]``; and with ``forced_routing`` ``route_i`` ``[B, N]`` for each sparse layer.
-    The outputs are ``logits`` ``[B, V]``; for each layer ``present_key_i`` and
-    ``present_value_i`` ``[B, H, C + 1, P]``; and ``expert_i`` ``[B]`` for each sparse layer.
+    The inputs are ``token`` ``[R]`` and ``position`` ``[1]``; for each layer ``past_key_i`` and
+    ``past_value_i`` ``[R', H, C, P]``, ``cross_key_i`` ``[B, H, P, S']`` and ``cross_value_i``
+    ``[B, H, S', P]``; and with ``forced_routing`` ``route_i`` ``[R, N]`` for each sparse layer. The
+    outputs are, for each layer, ``present_key_i`` and ``present_value_i`` ``[R, H, C + 1, P]``;
+    ``expert_i`` ``[R]`` for each sparse layer; and ``logits`` ``[R, V]``.
+
+    For ONNX Runtime there are further inputs: ``parent`` ``[R]``, the hypothesis of the step before
+    that each one extends, so that the cache has R' of the step before; ``n_sentences`` ``[1]``;
+    ``n_best`` ``[1]``; and ``cross_barred_s`` ``[B, 1, 1, S']`` for each span s. The outputs
+    ``best_token`` and ``best_log_probability`` ``[R, K]`` are the n_best most probable next tokens,
+    the best first; ``logits`` are an output for checks alone, and may be left out.
+
+    For TensorRT ``batch`` is the number of sentences. The cache has R rows, and cross keys and
+    values have no first dimension B when it is 1.
     """
     graph = GraphBuilder("decoder_step", weights, tensorrt)
-    stack = Stack(graph, config, "decoder", "beam", forced_routing, batch)
-    token_B = graph.input("token", TensorProto.INT64, ["beam"])
+    rows, dim, qkv_dim = "beam", config.architecture.decoder.embed_dim, config.architecture.qkv_dim
+    token_R = graph.input("token", TensorProto.INT64, [rows])
     position = graph.input("position", TensorProto.INT64, [1])
-    x_BD = embedded(stack, token_B, TABLE, max_positions=max_positions, position=position)
+    sentences: Sentences
+    if tensorrt is None:
+        parent_R = graph.input("parent", TensorProto.INT64, [rows])
+        n_sentences = graph.input("n_sentences", TensorProto.INT64, [1])
+        sentences = EqualRows(graph, n_sentences, qkv_dim)
+        outer: list[Dimension] = ["sentences"]
+    else:
+        parent_R, sentences = None, OneLength(graph, batch, dim, qkv_dim)
+        outer = [batch] if batch > 1 else []
+    stack = Stack(graph, config, "decoder", rows, forced_routing, sentences)
+    x_RD = embedded(stack, token_R, TABLE)
+    table_PD = graph.weight("positions.decoder", max_positions, dim)
+    x_RD = graph.op("Add", x_RD, graph.op("Gather", table_PD, position, axis=0))
     for i, layer in enumerate(config.architecture.decoder.layers):
-        for name, sublayer in (("attention", _self_attention), ("cross", _cross_attention)):
-            bound = partial(sublayer, stack, layer=layer, index=i)
-            x_BD = stack.residual(x_BD, f"{i}.{name}", bound)
-        x_BD = stack.served(x_BD, layer, i)
+        own = partial(_self_attention, stack, layer=layer, index=i, parent_R=parent_R)
+        x_RD = stack.residual(x_RD, f"{i}.attention", own)
+        cross = partial(_cross_attention, stack, layer=layer, index=i, outer=outer)
+        x_RD = stack.served(stack.residual(x_RD, f"{i}.cross", cross), layer, i)
     if config.pre_norm:
-        x_BD = graph.norm(x_BD, "decoder_norm", stack.dim)
-    table = (config.vocab_size, stack.dim)
-    logits_BV = graph.as_float32(graph.product(x_BD, TABLE, table))
-    graph.output(logits_BV, "logits", TensorProto.FLOAT, ["beam", config.vocab_size])
+        x_RD = graph.norm(x_RD, "decoder_norm", stack.dim)
+    logits_RV = graph.as_float32(graph.product(x_RD, TABLE, (config.vocab_size, dim)))
+    if tensorrt is None:
+        _publish_best(graph, logits_RV, rows)
+    if publishes_logits:
+        graph.output(logits_RV, "logits", TensorProto.FLOAT, [rows, config.vocab_size])
     return graph
 
 
-def _self_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
+def _publish_best(graph: GraphBuilder, logits_RV: str, rows: str) -> None:
+    log_probability_RV = graph.op("LogSoftmax", logits_RV, axis=1)
+    n_best = graph.input("n_best", TensorProto.INT64, [1])
+    best_RK, token_RK = graph.ops(
+        "TopK", log_probability_RV, n_best, n_outputs=2, axis=1, largest=1, sorted=1
+    )
+    graph.output(best_RK, "best_log_probability", TensorProto.FLOAT, [rows, "best"])
+    graph.output(token_RK, "best_token", TensorProto.INT64, [rows, "best"])
+
+
+def _self_attention(
+    stack: Stack, x_RD: str, layer: DecoderLayer, index: int, parent_R: str | None
+) -> str:
     graph, heads, name = stack.graph, layer.heads, f"decoder.{index}.attention"
     query, key, value = (
         graph.reshape(
-            graph.linear(x_BD, f"{name}.{part}", stack.dim, stack.qkv_dim), 0, heads, 1, -1
+            graph.linear(x_RD, f"{name}.{part}", stack.dim, stack.qkv_dim), 0, heads, 1, -1
         )
         for part in ("query", "key", "value")
     )
-    keys = _cached(stack, key, f"key_{index}", heads)
-    values = _cached(stack, value, f"value_{index}", heads)
+    keys = _cached(stack, key, f"key_{index}", heads, parent_R)
+    values = _cached(stack, value, f"value_{index}", heads, parent_R)
     mixed = stack.attend(query, graph.transpose(keys, 0, 1, 3, 2), values, heads)
-    mixed_BQ = graph.reshape(mixed, 0, stack.qkv_dim)
-    return graph.linear(mixed_BQ, f"{name}.out", stack.qkv_dim, stack.dim)
+    mixed_RQ = graph.reshape(mixed, 0, stack.qkv_dim)
+    return graph.linear(mixed_RQ, f"{name}.out", stack.qkv_dim, stack.dim)
 
 
-def _cached(stack: Stack, fresh: str, name: str, heads: int) -> str:
+def _cached(stack: Stack, fresh: str, name: str, heads: int, parent_R: str | None) -> str:
     """Return the keys or values of all steps so far, which are also an output of the graph."""
     graph, head_dim = stack.graph, stack.qkv_dim // heads
-    past = graph.input(f"past_{name}", graph.float_type, ["beam", heads, "cached", head_dim])
+    rows = stack.n_tokens if parent_R is None else "parents"
+    past = graph.input(f"past_{name}", graph.float_type, [rows, heads, "cached", head_dim])
+    if parent_R is not None:
+        past = graph.op("Gather", past, parent_R, axis=0)
     present = graph.op("Concat", past, fresh, axis=2)
-    grown: list[Dimension] = ["beam", heads, "cached_plus_1", head_dim]
+    grown: list[Dimension] = [stack.n_tokens, heads, "cached_plus_1", head_dim]
     graph.output(present, f"present_{name}", graph.float_type, grown)
     return present
 
 
-def _cross_attention(stack: Stack, x_BD: str, layer: DecoderLayer, index: int) -> str:
+def _cross_attention(
+    stack: Stack, x_RD: str, layer: DecoderLayer, index: int, outer: list[Dimension]
+) -> str:
     graph, dim, qkv_dim = stack.graph, stack.dim, stack.qkv_dim
     heads, name = layer.cross_heads, f"decoder.{index}.cross"
     head_dim, length = qkv_dim // heads, f"attended_{index}"
-    sentences: list[Dimension] = [stack.batch] if stack.batch > 1 else []
     key, value = (
-        graph.input(f"cross_{part}_{index}", graph.float_type, [*sentences, heads, *rest])
+        graph.input(f"cross_{part}_{index}", graph.float_type, [*outer, heads, *rest])
         for part, rest in (("key", (head_dim, length)), ("value", (length, head_dim)))
     )
-    query_BQ = graph.linear(x_BD, f"{name}.query", dim, qkv_dim)
-    query_HBP = stack.heads_first(stack.split_heads(query_BQ, heads))
-    mixed_HBP = stack.attend(query_HBP, key, value, heads)
-    mixed_BQ = graph.reshape(stack.heads_first(mixed_HBP), -1, qkv_dim)
-    return graph.linear(mixed_BQ, f"{name}.out", qkv_dim, dim)
+    barred = None
+    if graph.tensorrt is None:
+        shape: list[Dimension] = [*outer, 1, 1, f"attended_with_span_{layer.cross_span}"]
+        barred = graph.input(f"cross_barred_{layer.cross_span}", TensorProto.FLOAT, shape)
+    query_RQ = graph.linear(x_RD, f"{name}.query", dim, qkv_dim)
+    query = stack.heads_first(stack.split_heads(query_RQ, heads))
+    mixed = stack.attend(query, key, value, heads, barred=barred)
+    return graph.linear(stack.joined(mixed), f"{name}.out", qkv_dim, dim)

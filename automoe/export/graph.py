@@ -69,13 +69,19 @@ class GraphBuilder:
         self._rounded_activations: dict[str, list[str]] = {}
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
+        self._added: dict[tuple[Any, ...], str] = {}
         self._initialisers: dict[str, TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: int, shape: Sequence[Dimension]) -> str:
-        """Declare an input of an ONNX element type. A name in its shape is a symbolic dimension."""
-        self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
+        """Declare an input of an ONNX element type. A name in its shape is a symbolic dimension.
+
+        An input that is declared again is the same.
+        """
+        declared = helper.make_tensor_value_info(name, dtype, shape)
+        if declared not in self._inputs:
+            self._inputs.append(declared)
         return name
 
     def shape_ranges(self, sizes: Mapping[str, Range]) -> dict[str, ShapeRange]:
@@ -110,6 +116,13 @@ class GraphBuilder:
         outputs = [f"{kind}_{index}_{i}" for i in range(n_outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), outputs, **attributes))
         return outputs
+
+    def once(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one output, unless the same node was added before."""
+        key = (kind, *inputs, *attributes.items())
+        if key not in self._added:
+            self._added[key] = self.op(kind, *inputs, **attributes)
+        return self._added[key]
 
     def integers(self, *values: int) -> str:
         """Add a constant vector of int64."""

@@ -1,5 +1,8 @@
 """This module writes the nodes that encoder and decoder share: embeddings, attention, sublayers.
 
+Tokens of several sentences follow one another without padding, so that nothing but attention
+computes for a token that is not there.
+
 Legend: T tokens, B sentences, S positions attended to, D width, Q qkv_dim, H heads, P head width,
 N experts.
 """
@@ -14,6 +17,7 @@ from automoe.architecture.architecture import EncoderLayer
 from automoe.architecture.routing_pattern import StackName
 from automoe.export.experts import feed_forward
 from automoe.export.graph import Dimension, GraphBuilder
+from automoe.export.sentences import Sentences
 from automoe.supernet import TransformerConfig
 
 
@@ -27,7 +31,7 @@ class Stack:
         name: The name of the stack, which is also the prefix of its weights' names.
         n_tokens: The symbolic dimension of the tokens that one run computes.
         forced_routing: Whether an input decides the routing of each sparse layer.
-        batch: The number of sentences that are translated together; all are of one length.
+        sentences: The sentences of these tokens.
     """
 
     graph: GraphBuilder
@@ -35,7 +39,7 @@ class Stack:
     name: StackName
     n_tokens: str
     forced_routing: bool
-    batch: int = 1
+    sentences: Sentences
 
     @property
     def dim(self) -> int:
@@ -80,65 +84,37 @@ class Stack:
         return self.residual(x_TD, name, serve)
 
     def split_heads(self, x_TQ: str, heads: int) -> str:
-        """Reshape ``[T, Q]`` to ``[T, H, P]``, or to ``[B, T / B, H, P]`` for several sentences."""
-        head_dim = self.qkv_dim // heads
-        if self.batch > 1:
-            return self.graph.reshape(x_TQ, self.batch, -1, heads, head_dim)
-        return self.graph.reshape(x_TQ, 0, heads, head_dim)
+        """Return ``[T, Q]`` by sentence and head, see `Sentences.split`."""
+        return self.sentences.split(x_TQ, heads, self.qkv_dim // heads)
 
     def heads_first(self, x_THP: str, *, transposed: bool = False) -> str:
         """Swap T and H of ``[(B,) T, H, P]``. ``transposed`` returns ``[(B,) H, P, T]``."""
         order = (1, 2, 0) if transposed else (1, 0, 2)
         several = (0, *(axis + 1 for axis in order))
-        return self.graph.transpose(x_THP, *(several if self.batch > 1 else order))
+        return self.graph.transpose(x_THP, *(several if self.sentences.is_apart else order))
 
-    def attend(self, query: str, key: str, value: str, heads: int) -> str:
+    def joined(self, mixed_HTP: str) -> str:
+        """Return what the heads of `attend` mixed as ``[T, Q]``."""
+        return self.sentences.joined(self.heads_first(mixed_HTP))
+
+    def attend(
+        self, query: str, key: str, value: str, heads: int, *, barred: str | None = None
+    ) -> str:
         """Add softmax attention of queries ``[.., T, P]`` to keys ``[.., P, S]``.
 
-        The values are ``[.., S, P]``.
+        The values are ``[.., S, P]``. What is ``barred`` is added to the scores: 0 where a query
+        may attend, and else a number so low that the weight is zero.
         """
         graph = self.graph
         scores = graph.op("MatMul", query, key)
         scaled = graph.op("Mul", scores, graph.scalar(1 / sqrt(self.qkv_dim // heads)))
+        if barred is not None:
+            scaled = graph.op("Add", scaled, barred)
         return graph.op("MatMul", graph.op("Softmax", scaled, axis=-1), value)
 
 
-def embedded(
-    stack: Stack, tokens_T: str, table: str, *, max_positions: int, position: str | None = None
-) -> str:
-    """Add the embeddings of tokens and positions, ``[T, D]``.
-
-    Args:
-        stack: The stack that reads them.
-        tokens_T: The tokens.
-        table: The name of the weight with a row for each piece of the vocabulary.
-        max_positions: The number of rows of the table of positions.
-        position: The position of all tokens, or None when positions count from zero in each
-            sentence.
-    """
-    graph, dim, batch = stack.graph, stack.dim, stack.batch
+def embedded(stack: Stack, tokens_T: str, table: str) -> str:
+    """Return the embeddings of tokens, ``[T, D]``, from the named weight with a row for each."""
+    graph, dim = stack.graph, stack.dim
     rows = graph.op("Gather", graph.weight(table, stack.config.vocab_size, dim), tokens_T, axis=0)
-    scaled = graph.op("Mul", rows, graph.scalar(sqrt(dim)))
-    table_PD = graph.weight(f"positions.{stack.name}", max_positions, dim)
-    if position is None and graph.tensorrt is not None:
-        return _with_first_positions(stack, scaled, tokens_T, table_PD)
-    if position is None:
-        length = graph.op("Squeeze", graph.op("Shape", tokens_T))
-        zero, one = (graph.op("Squeeze", graph.integers(n)) for n in (0, 1))
-        position = graph.op("Range", zero, length, one)
-        if batch > 1:
-            position = graph.op("Mod", position, graph.op("Div", length, graph.integers(batch)))
-    return graph.op("Add", scaled, graph.op("Gather", table_PD, position, axis=0))
-
-
-def _with_first_positions(stack: Stack, x_TD: str, tokens_T: str, table_PD: str) -> str:
-    """Add the first positions to each sentence, without the operators Range and Mod."""
-    graph, dim, batch = stack.graph, stack.dim, stack.batch
-    length = graph.op("Shape", tokens_T)
-    if batch > 1:
-        length = graph.op("Div", length, graph.integers(batch))
-    zero = graph.integers(0)
-    first_SD = graph.op("Slice", table_PD, zero, length, zero)
-    if batch == 1:
-        return graph.op("Add", x_TD, first_SD)
-    return graph.reshape(graph.op("Add", graph.reshape(x_TD, batch, -1, dim), first_SD), -1, dim)
+    return graph.op("Mul", rows, graph.scalar(sqrt(dim)))

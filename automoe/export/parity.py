@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture, EncoderLayer
+from automoe.deployed.sessions import open_session
 from automoe.export.bundle import Bundle, ExportError
 from automoe.export.replay import Outputs, replayed
-from automoe.export.runtime import open_session
 from automoe.supernet import Transformer
 from automoe.text.pairs import Pair
 from automoe.text.special_tokens import BOS, UNK

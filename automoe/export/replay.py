@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture
+from automoe.deployed.packing import packed
 
 Outputs = dict[str, NDArray[Any]]
 
@@ -29,9 +30,10 @@ def replayed(
         target_T: The tokens that the decoder reads one by one, whatever it predicts.
     """
     encoder, decoder = sessions
-    encoded = run_named(encoder, {"source": np.asarray(source_S, np.int64)})
+    encoded = run_named(encoder, packed([np.asarray(source_S, np.int64)]))
     yield encoded
     state = {name: value for name, value in encoded.items() if name.startswith("cross_")}
+    state |= {"parent": np.array([0]), "n_sentences": np.array([1]), "n_best": np.array([1])}
     state |= empty_cache(architecture)
     for t, token in enumerate(target_T):
         step = run_named(decoder, {"token": np.array([token]), "position": np.array([t]), **state})
@@ -40,10 +42,18 @@ def replayed(
 
 
 def run_named(session: Any, feeds: Outputs) -> Outputs:
-    """Run a session and return its outputs by name. Inputs are cast to float16 where needed."""
+    """Run a session and return its outputs by name.
+
+    Inputs that the graph does not have are left out; those for TensorRT have fewer. Inputs are cast
+    to float16 where needed.
+    """
     names = [output.name for output in session.get_outputs()]
-    halves = {value.name for value in session.get_inputs() if value.type == "tensor(float16)"}
-    given = {k: v.astype(np.float16) if k in halves else v for k, v in feeds.items()}
+    types = {value.name: value.type for value in session.get_inputs()}
+    given = {
+        name: value.astype(np.float16) if types[name] == "tensor(float16)" else value
+        for name, value in feeds.items()
+        if name in types
+    }
     return dict(zip(names, session.run(names, given), strict=True))
 
 

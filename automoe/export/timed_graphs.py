@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture, EncoderLayer
 from automoe.architecture.routing_pattern import StackName, router_bias
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.deployed.packing import packed
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import Range, TensorRtForm
@@ -78,9 +82,10 @@ class WorkloadWriter:
         weights = blob.graph_weights()
         sizes = self._dimensions(architecture)
         graphs, ranges = {}, {}
+        step_graph = partial(decoder_graph, publishes_logits=self.tensorrt)
         for name, build, length, n_tokens in (
             ("encoder", encoder_graph, self.sentence.src_len, sizes["source_length"][1]),
-            ("decoder", decoder_graph, self.sentence.tgt_len, sizes["beam"][1]),
+            ("decoder", step_graph, self.sentence.tgt_len, sizes["beam"][1]),
         ):
             graph = build(
                 config,
@@ -114,13 +119,16 @@ class WorkloadWriter:
     def _encoder_call(self, architecture: Architecture) -> Call:
         n_tokens = self.sentence.src_len * self.sentence.batch
         routes = self._routes(architecture.encoder.layers, n_tokens, stack="encoder")
-        source = TensorSpec(
-            "int64", (n_tokens,), values=_any_tokens(n_tokens, self.sentence.vocab_size)
-        )
+        tokens = _any_tokens(n_tokens, self.sentence.vocab_size)
+        inputs = {"source": TensorSpec("int64", (n_tokens,), values=tokens)}
+        if not self.tensorrt:
+            length = self.sentence.src_len
+            sentences = [tokens[i : i + length] for i in range(0, n_tokens, length)]
+            inputs = {name: _given(array) for name, array in packed(sentences).items()}
         return Call(
             "encoder",
             "encoder",
-            inputs={"source": source, **{name: steps[0] for name, steps in routes.items()}},
+            inputs={**inputs, **{name: steps[0] for name, steps in routes.items()}},
             routing_outputs=_routers(architecture.encoder.layers),
         )
 
@@ -135,6 +143,14 @@ class WorkloadWriter:
                 past[f"past_{part}_{i}"] = TensorSpec(dtype, empty, values=())
                 crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
+        if not self.tensorrt:
+            past |= {
+                "parent": _given(np.arange(n_hypotheses)),
+                "n_sentences": _given(np.array([self.sentence.batch])),
+                "n_best": _given(np.array([min(self.sentence.beam, self.sentence.vocab_size)])),
+            }
+            barred = {f"cross_barred_{layer.cross_span}" for layer in layers}
+            crossed |= {name: ("encoder", name) for name in sorted(barred)}
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
         n_tokens = n_steps * n_hypotheses
         routes = self._routes(layers, n_tokens, stack="decoder", n_steps=n_steps)
@@ -164,6 +180,10 @@ class WorkloadWriter:
                     for step in np.split(bias, n_steps)
                 )
         return routes
+
+
+def _given(array: NDArray[Any]) -> TensorSpec:
+    return TensorSpec(array.dtype.name, array.shape, values=tuple(array.ravel().tolist()))
 
 
 def _random_steps(weight: str) -> tuple[float, float]:

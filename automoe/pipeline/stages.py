@@ -53,7 +53,7 @@ from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText
 from automoe.training import ONNX, train_supernet
 from automoe.training.kept_weights import FinalWeights
-from automoe.training.model_folder import VOCABULARY, TrainedModel
+from automoe.training.model_folder import TrainedModel
 from automoe.training.processes import require_precision
 from automoe.training.router_use import expert_load
 from automoe.training.tracking import require_trackers
@@ -301,10 +301,16 @@ class _Run:
         if precision == "fp32":
             return model / ONNX
         trained = TrainedModel.load(model)
-        bundle = export_model(trained.model, model / f"{ONNX}-{precision}", precision=precision)
-        trained.vocabulary.save(bundle.folder / VOCABULARY)
+        bundle = export_model(
+            trained.model,
+            model / f"{ONNX}-{precision}",
+            vocabulary=trained.vocabulary,
+            precision=precision,
+        )
         check_parity(trained.model, bundle)
-        cost = precision_cost(trained.model, bundle, self._test_text(_N_COMPARED))
+        cost = precision_cost(
+            trained.model, trained.vocabulary, bundle, self._test_text(_N_COMPARED)
+        )
         write_json(model / PRECISION, cost.to_dict())
         self.say(
             f"In {precision} the {name} has BLEU {cost.bleu:.1f} on {cost.n_sentences} sentences, "

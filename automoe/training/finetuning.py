@@ -68,8 +68,7 @@ def finetune(
         remember_training(folder, result)
         finished = model.cpu().eval()
         TrainedModel(finished, vocabulary).save(folder)
-        bundle = export_model(finished, folder / ONNX)
-        vocabulary.save(bundle.folder / VOCABULARY)
+        bundle = export_model(finished, folder / ONNX, vocabulary=vocabulary)
         check_parity(finished, bundle)
     return result
 

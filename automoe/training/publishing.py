@@ -13,7 +13,7 @@ from automoe import __version__
 from automoe.architecture.architecture import DecoderLayer, EncoderLayer
 from automoe.architecture.cost import cost
 from automoe.export import ONNX, check_parity, export_model
-from automoe.training.model_folder import VOCABULARY, TrainedModel
+from automoe.training.model_folder import TrainedModel
 from devices.files import replacing, write_json
 from devices.rounding import rounded, rounded_down, rounded_up
 
@@ -94,8 +94,9 @@ def publish_model(
     if trained.space is not None:
         raise ValueError("A supernet is not published. Finetune one of its architectures first.")
     card = model_card(trained, facts, name=folder.resolve().name)
-    bundle = export_model(trained.model, folder / ONNX, max_positions=max_positions)
-    trained.vocabulary.save(bundle.folder / VOCABULARY)
+    bundle = export_model(
+        trained.model, folder / ONNX, vocabulary=trained.vocabulary, max_positions=max_positions
+    )
     check_parity(trained.model, bundle)
     trained.save(folder)
     write_json(folder / CONFIG, {"model_type": "automoe", **config.to_dict()})

@@ -1,17 +1,13 @@
 """This package translates with an exported model and scores the translations."""
 
-from automoe.translation.beam_search import BeamSearch, Hypothesis, Step
+from automoe.deployed.beam_search import BeamSearch, Hypothesis, Step
+from automoe.deployed.description import BundleError
+from automoe.deployed.translator import Translation, TranslationError, Translator
 from automoe.translation.evaluation import Evaluation, Translates, evaluate
-from automoe.translation.translator import (
-    VOCABULARY_FILE,
-    Translation,
-    TranslationError,
-    Translator,
-)
 
 __all__ = [
-    "VOCABULARY_FILE",
     "BeamSearch",
+    "BundleError",
     "Evaluation",
     "Hypothesis",
     "Step",

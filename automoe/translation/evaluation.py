@@ -8,8 +8,8 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from automoe.deployed.translator import Translation
 from automoe.text import ParallelText
-from automoe.translation.translator import Translation
 from devices.rounding import rounded
 from devices.shown import Shown
 
@@ -19,8 +19,14 @@ _MIN_FOR_P90 = 64  # with fewer sentences, half a dozen of them or less would de
 class Translates(Protocol):
     """An object that translates sentences, such as a `Translator`."""
 
-    def translate(self, sentence: str) -> Translation:
-        """Translate one sentence."""
+    def translate_all(
+        self,
+        sentences: Sequence[str],
+        *,
+        batch_tokens: int = 1,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Translation]:
+        """Translate sentences, in their order."""
         ...
 
 
@@ -38,7 +44,8 @@ class Evaluation(Shown):
         chrf_signature: The signature of `chrf`.
         n_sentences: The number of sentences that were translated.
         n_truncated: The number of sentences that were cut because the model takes no longer ones.
-        median_ms: The median latency of a sentence, or None when no sentence has words.
+        median_ms: The median latency of a sentence, or None when no sentence has words. Sentences
+            that are translated together share the time.
         p90_ms: The latency that nine of ten sentences do not exceed, or None below 64 sentences.
         tokens_per_second: The number of tokens of all translations over the time for all of them,
             or None when no sentence has words.
@@ -77,13 +84,16 @@ def evaluate(
     translator: Translates,
     text: ParallelText,
     *,
+    batch_tokens: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Translate every sentence of a text, one at a time, and compare it with the reference.
+    """Translate every sentence of a text, and compare it with the reference.
 
     Args:
         translator: The object that translates.
         text: The sentences and their reference translations.
+        batch_tokens: The most source tokens that are translated together. With 1 each sentence
+            goes alone, and its latency is that of one sentence.
         on_progress: A function that is called after each sentence with the number of sentences
             done and the number of all.
 
@@ -92,12 +102,10 @@ def evaluate(
     """
     if not len(text):
         raise ValueError("'text' must hold at least one sentence. Got none; add text.")
-    translator.translate(text.source[0])  # the first run allocates memory and is slower
-    translations = []
-    for n_done, sentence in enumerate(text.source, start=1):
-        translations.append(translator.translate(sentence))
-        if on_progress:
-            on_progress(n_done, len(text))
+    translator.translate_all(text.source[:1])  # the first run allocates memory and is slower
+    translations = translator.translate_all(
+        text.source, batch_tokens=batch_tokens, on_progress=on_progress
+    )
     return _scored(translations, text.target)
 
 

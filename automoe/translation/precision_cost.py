@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from automoe.deployed.translator import Translator
 from automoe.export import Bundle, export_model
 from automoe.supernet import Transformer
-from automoe.text import ParallelText
+from automoe.text import ParallelText, Vocabulary
 from automoe.translation.evaluation import evaluate
-from automoe.translation.translator import VOCABULARY_FILE, Translator
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class PrecisionCost:
 
 def precision_cost(
     model: Transformer,
+    vocabulary: Vocabulary,
     bundle: Bundle,
     text: ParallelText,
     *,
@@ -49,6 +50,7 @@ def precision_cost(
 
     Args:
         model: The model that was exported.
+        vocabulary: Its vocabulary.
         bundle: The bundle, with its vocabulary.
         text: The sentences and their reference translations.
         on_progress: A function that is called with the number of translations done and of all.
@@ -58,16 +60,16 @@ def precision_cost(
         ValueError: The text holds no sentence.
     """
     with TemporaryDirectory(prefix="automoe-fp32-") as name:
-        exact = export_model(model, Path(name), max_positions=bundle.max_positions)
-        here = Translator.open(bundle.folder)
-        here.vocabulary.save(exact.folder / VOCABULARY_FILE)
+        exact = export_model(
+            model, Path(name), vocabulary=vocabulary, max_positions=bundle.max_positions
+        )
         done = 0
 
         def advance(n_done: int, n_all: int) -> None:
             if on_progress:
                 on_progress(done + n_done, 2 * n_all)
 
-        coarse = evaluate(here, text, on_progress=advance)
+        coarse = evaluate(Translator.open(bundle.folder), text, on_progress=advance)
         done = len(text)
         fine = evaluate(Translator.open(exact.folder), text, on_progress=advance)
     pairs = zip(coarse.hypotheses, fine.hypotheses, strict=True)

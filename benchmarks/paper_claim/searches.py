@@ -34,7 +34,6 @@ from automoe.search import (
 )
 from automoe.search.fitness.validation import loaded_supernet
 from automoe.supernet.extract import extract
-from automoe.training.model_folder import VOCABULARY
 from devices.remote.host import say_nothing
 from predictors import fit_log
 
@@ -180,8 +179,7 @@ def _inherited(task: Task, clock: Clock) -> dict[str, Any]:
     architecture = Architecture.from_dict(task.asked["architecture"])
     with TemporaryDirectory(prefix="paper-claim-") as name:
         folder = Path(name)
-        export_model(extract(trained.model, architecture), folder)
-        trained.vocabulary.save(folder / VOCABULARY)
+        export_model(extract(trained.model, architecture), folder, vocabulary=trained.vocabulary)
         score = scored(translator(experiment, folder), test_text(experiment))
     del score["hypotheses"]  # twenty such files are not worth their size
     return {"test": score}

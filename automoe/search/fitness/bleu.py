@@ -9,7 +9,6 @@ from automoe.export import export_model
 from automoe.search.fitness.validation import TextFitness, content_digest, loaded_supernet
 from automoe.supernet.extract import extract
 from automoe.text import ParallelText
-from automoe.training.model_folder import VOCABULARY
 from automoe.translation import Translator, evaluate
 
 
@@ -35,8 +34,9 @@ class BleuFitness(TextFitness):
         trained = loaded_supernet(self.supernet)
         with TemporaryDirectory(prefix="automoe-bleu-") as name:
             folder = Path(name)
-            export_model(extract(trained.model, architecture), folder)
-            trained.vocabulary.save(folder / VOCABULARY)
+            export_model(
+                extract(trained.model, architecture), folder, vocabulary=trained.vocabulary
+            )
             translator = Translator.open(folder, beam=self.beam)
             return -evaluate(translator, self.text()).bleu
 

@@ -59,9 +59,12 @@ CONTRACT = {
     """,
     "evaluate": """
         MODEL --data --source --target --split=test --beam=4 --length-penalty=0.6 --threads=1
-        --json
+        --batch-tokens=1 --json
     """,
-    "translate": "MODEL --beam=4 --length-penalty=0.6 --threads=1 --errors=strict",
+    "translate": """
+        MODEL --beam=4 --length-penalty=0.6 --threads=1 --batch-tokens=1024 --flush
+        --errors=strict
+    """,
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o --compare --json",
     "log show": "LOG --all --html --json",

@@ -1,6 +1,9 @@
 """`automoe translate` says which byte of its input is not UTF-8, or replaces it."""
 
 import io
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,16 +18,25 @@ Capture = pytest.CaptureFixture[str]
 class Shouting:
     """A translator whose translation is the sentence in capital letters."""
 
-    def translate(self, sentence: str) -> SimpleNamespace:
-        return SimpleNamespace(text=sentence.upper())
+    def __init__(self) -> None:
+        self.n_together: list[int] = []
+
+    def translate_all(
+        self, sentences: Sequence[str], *, batch_tokens: int
+    ) -> list[SimpleNamespace]:
+        assert batch_tokens == 1024
+        self.n_together.append(len(sentences))
+        return [SimpleNamespace(text=sentence.upper()) for sentence in sentences]
 
 
 _OPEN = TranslateOptions.open
 
 
 @pytest.fixture(autouse=True)
-def _translator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TranslateOptions, "open", lambda _options, _model: Shouting())
+def translator(monkeypatch: pytest.MonkeyPatch) -> Shouting:
+    translator = Shouting()
+    monkeypatch.setattr(TranslateOptions, "open", lambda _options, _model: translator)
+    return translator
 
 
 def _feed(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -64,6 +76,31 @@ def test_a_mark_before_the_first_line_is_no_word(
     _feed(monkeypatch, b"\xef\xbb\xbf\xff")
     assert main(["translate", str(tmp_path)]) == 2
     assert "line 1, byte 4: 0xff" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("flags", "n_together"), [([], [3]), (["--flush"], [1, 1, 1])])
+def test_lines_are_answered_one_by_one_on_request(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    tmp_path: Path,
+    translator: Shouting,
+    flags: list[str],
+    n_together: list[int],
+) -> None:
+    _feed(monkeypatch, b"one\ntwo\nthree\n")
+    assert main(["translate", str(tmp_path), *flags]) == 0
+    assert capsys.readouterr().out == "ONE\nTWO\nTHREE\n"
+    assert translator.n_together == n_together
+
+
+def test_a_translation_does_not_wait_for_torch() -> None:
+    modules = "'torch', 'sacrebleu', 'scipy', 'pandas', 'onnx'"
+    code = (
+        "import sys, automoe.cli.translating, automoe.deployed.lines;"
+        f"print([name for name in [{modules}] if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
 
 
 def test_a_supernet_is_told_how_it_becomes_a_model(

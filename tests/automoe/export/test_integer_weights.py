@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from automoe.deployed.sessions import open_session
 from automoe.export.integer_weights import (
     BITS,
     BLOCK,
@@ -14,7 +15,6 @@ from automoe.export.integer_weights import (
     integer_shapes,
     rounded_weight,
 )
-from automoe.export.runtime import open_session
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from support.models import randomise_norms
 
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.space_files import PRESETS
+from automoe.deployed.description import BundleError, Description
 from automoe.export import ExportError, check_parity, export_model
-from automoe.export.bundle import Bundle
 from automoe.supernet import Transformer, TransformerConfig, extract
 
 
@@ -63,8 +63,8 @@ def test_a_wrong_weight_is_found(tmp_path: Path) -> None:
         model.decoder[0].cross.out.weight[0] += 1.0
     with pytest.raises(ExportError, match="differ from torch: logits by .* Do not use them"):
         check_parity(model, bundle)
-    with pytest.raises(ExportError, match="No exported model in"):
-        Bundle.open(tmp_path)
+    with pytest.raises(BundleError, match="No exported model in"):
+        Description.read(tmp_path)
 
 
 def test_several_experts_per_token_are_refused(tmp_path: Path) -> None:
@@ -73,9 +73,11 @@ def test_several_experts_per_token_are_refused(tmp_path: Path) -> None:
         export_model(model, tmp_path)
 
 
-def test_a_bundle_is_found_again(tmp_path: Path) -> None:
+def test_a_bundle_describes_itself(tmp_path: Path) -> None:
     model = sparse_subnet(SearchSpace.preset("tiny", max_experts=4), 0)
-    bundle = export_model(model, tmp_path, max_positions=50)
-    assert Bundle.open(tmp_path) == bundle
-    with pytest.raises(ExportError, match="No exported model in .* Make one with"):
-        Bundle.open(tmp_path / "none")
+    export_model(model, tmp_path, max_positions=50)
+    description = Description.read(tmp_path)
+    assert description.architecture_id == model.config.architecture.id
+    assert (description.max_positions, description.vocab_size) == (50, 60)
+    assert set(description.files) == {"encoder.onnx", "decoder.onnx", "weights.bin", "translate.py"}
+    description.check_files(tmp_path)

@@ -16,9 +16,9 @@ from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.space_files import PRESETS
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.deployed.sessions import open_session
 from automoe.export import Bundle, WorkloadWriter, calibrate, export_model, random_pair
 from automoe.export.replay import run_named
-from automoe.export.runtime import open_session
 from automoe.export.tensorrt_profiles import PROFILES
 from automoe.supernet import Transformer, TransformerConfig
 from profilers import Workload
@@ -109,7 +109,7 @@ def test_every_dialect_takes_them(
 
 
 def test_a_precision_that_a_runtime_lacks_is_refused(tmp_path: Path) -> None:
-    message = "onnxruntime must be fp32 or int8. Got 'fp16'; processors have no"
+    message = "int4-weights. Got 'fp16'; processors have no"
     with pytest.raises(ValueError, match=message):
         WorkloadWriter(tmp_path, replace(SENTENCE, precision="fp16"))
 

@@ -12,9 +12,9 @@ from automoe.architecture.architecture import Architecture
 from automoe.architecture.routing_pattern import RoutingPattern
 from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.deployed.sessions import open_session
 from automoe.export import WorkloadWriter
 from automoe.export.replay import run_named
-from automoe.export.runtime import open_session
 from devices import get_device
 from profilers import TensorSpec, WorkerProcess, Workload
 
@@ -57,9 +57,9 @@ def test_a_sparse_architecture_runs_in_the_worker(tmp_path: Path, sparse: Archit
     assert all(tensor["finite"] for call in outputs.values() for tensor in call.values())
     shapes = {name: tensor["shape"] for call in outputs.values() for name, tensor in call.items()}
     # qkv 16; layer 0 attends with 2 heads to 2 encoder layers, layer 1 with 4 heads to one.
-    assert shapes["cross_key_0"] == [2, 8, 2 * SRC_LEN]
-    assert shapes["cross_value_1"] == [4, SRC_LEN, 4]
-    assert shapes["logits"] == [BEAM, VOCAB_SIZE]
+    assert shapes["cross_key_0"] == [1, 2, 8, 2 * SRC_LEN]
+    assert shapes["cross_value_1"] == [1, 4, SRC_LEN, 4]
+    assert shapes["best_token"] == [BEAM, BEAM]
     assert shapes["present_key_0"] == [BEAM, 4, TGT_LEN, 4]
     assert shapes["present_value_1"] == [BEAM, 2, TGT_LEN, 8]
     runs = run_all(path)
@@ -97,7 +97,8 @@ def test_every_decoder_step_is_finite_and_sees_one_more_token(
     steps = run_all(WorkloadWriter(tmp_path, sentence()).write(sparse))["decoder"]
     assert [step["present_key_1"].shape[2] for step in steps] == [1, 2, 3, 4, 5]
     assert all(np.isfinite(value).all() for step in steps for value in step.values())
-    assert not np.array_equal(steps[0]["logits"], steps[1]["logits"])
+    first, second = (step["best_log_probability"] for step in steps[:2])
+    assert not np.array_equal(first, second)
 
 
 def test_architectures_share_weights_whose_beginning_does_not_change(
@@ -112,7 +113,8 @@ def test_architectures_share_weights_whose_beginning_does_not_change(
     assert grown.startswith(first)
     assert [file.name for file in tmp_path.glob("*.bin")] == ["weights.bin"]
     after = run_all(path)
-    assert np.array_equal(before["decoder"][-1]["logits"], after["decoder"][-1]["logits"])
+    first, second = (runs["decoder"][-1]["best_log_probability"] for runs in (before, after))
+    assert np.array_equal(first, second)
 
 
 def test_weights_of_encoder_and_decoder_lie_apart(tmp_path: Path, sparse: Architecture) -> None:
@@ -138,7 +140,7 @@ def test_a_dense_architecture_needs_no_routes(tmp_path: Path, tiny: SearchSpace,
         for name in (*call.inputs, *call.step_inputs)
         if name.startswith("route")
     ]
-    assert run_all(path)["decoder"][-1]["logits"].shape == (beam, VOCAB_SIZE)
+    assert run_all(path)["decoder"][-1]["best_token"].shape == (beam, beam)
 
 
 def test_graphs_pass_the_onnx_checker(tmp_path: Path, sparse: Architecture) -> None:
@@ -149,7 +151,7 @@ def test_graphs_pass_the_onnx_checker(tmp_path: Path, sparse: Architecture) -> N
 
 def test_the_smallest_vocabulary_that_holds_a_word(tmp_path: Path, sparse: Architecture) -> None:
     path = WorkloadWriter(tmp_path, TranslationWorkload(3, 2, 5)).write(sparse)
-    assert run_all(path)["decoder"][-1]["logits"].shape == (1, 5)
+    assert run_all(path)["decoder"][-1]["best_token"].shape == (1, 1)
 
 
 def test_sentences_of_a_batch_do_not_see_each_other(tmp_path: Path, sparse: Architecture) -> None:
@@ -162,14 +164,14 @@ def test_sentences_of_a_batch_do_not_see_each_other(tmp_path: Path, sparse: Arch
     for j in range(2):
         for part in ("key", "value"):
             both = two[f"cross_{part}_{j}"]
-            assert both.shape == (2, *one[f"cross_{part}_{j}"].shape)
-            assert both[0] == pytest.approx(one[f"cross_{part}_{j}"], abs=1e-6)
+            assert both[0] == pytest.approx(one[f"cross_{part}_{j}"][0], abs=1e-6)
             assert np.abs(both[0] - both[1]).max() > 1e-4
     for step, run in enumerate(together["decoder"]):
-        assert run["logits"].shape == (2 * BEAM, VOCAB_SIZE)
-        # With such small random weights sentences differ little, but more than rounding does.
-        expected = alone["decoder"][step]["logits"]
-        own, other = (np.abs(logits - expected).max() for logits in np.split(run["logits"], 2))
+        # The second layer's values read what the first one attended to. With such small random
+        # weights sentences differ little, but more than rounding does.
+        values, expected = (each["present_value_1"] for each in (run, alone["decoder"][step]))
+        assert values.shape == (2 * BEAM, *expected.shape[1:])
+        own, other = (np.abs(each - expected).max() for each in np.split(values, 2))
         assert own < other / 20
 
 

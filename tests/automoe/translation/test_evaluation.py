@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,23 @@ class Reader:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def translate(self, sentence: str) -> Translation:
-        n_tokens = len(sentence.split())
-        latency_ms = float(len(self.seen))  # the first call, 0 ms, is the warm-up
-        self.seen.append(sentence)
-        return Translation(sentence, -1.0, latency_ms, n_tokens, n_tokens, "long" in sentence)
+    def translate_all(
+        self,
+        sentences: Sequence[str],
+        *,
+        batch_tokens: int = 1,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Translation]:
+        translations = []
+        for n_done, sentence in enumerate(sentences, start=1):
+            n_tokens = len(sentence.split())
+            latency_ms = float(len(self.seen))  # the first call, 0 ms, is the warm-up
+            self.seen.append(sentence)
+            of = (sentence, -1.0, latency_ms, n_tokens, n_tokens)
+            translations.append(Translation(*of, "long" in sentence))
+            if on_progress is not None:
+                on_progress(n_done, len(sentences))
+        return translations
 
 
 def read(hypotheses: tuple[str, ...], references: tuple[str, ...]) -> Evaluation:

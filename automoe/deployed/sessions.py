@@ -1,5 +1,7 @@
 """This module opens sessions in this process to translate and to check; workers do the timing."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Any
@@ -21,3 +23,8 @@ def open_session(path: Path, *, threads: int = 1) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def tensor(array: Any) -> Any:
+    """Return an array as a value that stays in ONNX Runtime's memory."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from automoe.export import ExportError, export_model
+from automoe.deployed.description import BundleError
+from automoe.export import export_model
 from automoe.supernet import Transformer
 from automoe.text import Vocabulary
 from automoe.text.special_tokens import BOS, EOS, PAD
@@ -37,12 +38,16 @@ class TorchStep:
         self.rows: list[list[int]] = [[]]
         self.n_reordered = 0
 
-    def __call__(self, parent_B: np.ndarray, token_B: np.ndarray) -> np.ndarray:
-        parents = parent_B.tolist()
+    def __call__(
+        self, token_R: np.ndarray, parent_R: np.ndarray, kept_B: np.ndarray, n_best: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        parents = parent_R.tolist()
         self.n_reordered += parents != list(range(len(self.rows)))
-        pairs = zip(parents, token_B.tolist(), strict=True)
+        pairs = zip(parents, token_R.tolist(), strict=True)
         self.rows = [[*self.rows[parent], token] for parent, token in pairs]
-        return next_tokens(self.model, self.source, self.rows)[:, -1]
+        log_probability_RV = next_tokens(self.model, self.source, self.rows)[:, -1]
+        token_RN = np.argsort(-log_probability_RV, axis=1, kind="stable")[:, :n_best]
+        return np.take_along_axis(log_probability_RV, token_RN, axis=1), token_RN
 
 
 def next_tokens(model: Transformer, source: list[int], targets: list[list[int]]) -> np.ndarray:
@@ -88,8 +93,9 @@ def test_hypotheses_keep_their_own_cache(folder: Path, model: Transformer, beam:
         translation = translator.translate(" ".join(map(str, source)))
         step = TorchStep(model, [*source, EOS])
         search = BeamSearch(beam)
-        best = search.best(step, max_tokens=min(40, 2 * (len(source) + 1) + 10))
-        assert translation.text == " ".join(map(str, best.tokens))
+        (best,) = search.best(step, max_tokens=[min(40, 2 * (len(source) + 1) + 10)])
+        assert best.is_complete or len(best.tokens) > 10
+        assert translation.text == " ".join(str(token) for token in best.tokens if token != EOS)
         assert translation.score == pytest.approx(search.score(best), abs=1e-4)
         n_reordered += step.n_reordered
     assert n_reordered > 4 or beam == 1
@@ -101,6 +107,7 @@ def test_score_is_the_penalised_sum(folder: Path, model: Transformer) -> None:
         source = random_source(seed)
         translation = translator.translate(" ".join(map(str, source)))
         tokens = [int(token) for token in translation.text.split()]
+        tokens += [EOS] * (translation.target_tokens - len(tokens))
         scored_TV = next_tokens(model, [*source, EOS], [[BOS, *tokens[:-1]]])[0]
         total = sum(scored_TV[t, token] for t, token in enumerate(tokens))
         expected = total / ((5 + len(tokens)) / 6) ** 0.8
@@ -127,24 +134,28 @@ def test_a_long_sentence_loses_its_end(folder: Path) -> None:
 # 2 * 5 + 10 for four tokens and EOS; no more than the model has positions
 @pytest.mark.parametrize(("max_positions", "n_tokens"), [(40, 20), (12, 12)])
 def test_an_endless_translation_is_cut_off(
-    folder: Path, model: Transformer, max_positions: int, n_tokens: int
+    folder: Path,
+    model: Transformer,
+    vocabulary: Vocabulary,
+    max_positions: int,
+    n_tokens: int,
 ) -> None:
     with torch.no_grad():
         model.target_embedding[EOS] = 0  # its logit is 0, and some other is always higher
-    export_model(model, folder, max_positions=max_positions)
+    export_model(model, folder, vocabulary=vocabulary, max_positions=max_positions)
     translation = as_ids(Translator.open(folder, beam=1)).translate("4 5 6 7")
     assert translation.target_tokens == n_tokens
     assert str(EOS) not in translation.text.split()
 
 
-def test_never_gives_padding(folder: Path, model: Transformer) -> None:
+def test_never_gives_padding(folder: Path, model: Transformer, vocabulary: Vocabulary) -> None:
     with torch.no_grad():
         model.target_embedding[BOS] = -model.target_embedding[4]
         model.target_embedding[PAD] = model.target_embedding[4]
         model.target_embedding[2:] = 0  # so that either PAD or BOS has the highest logit
-    export_model(model, folder, max_positions=40)
+    export_model(model, folder, vocabulary=vocabulary, max_positions=40)
     translation = as_ids(Translator.open(folder, beam=1)).translate("4 5")
-    assert translation.text == str(EOS)  # the first of the equal others
+    assert (translation.text, translation.target_tokens) == ("", 1)  # EOS, the first of the others
 
 
 def test_time_is_measured(folder: Path) -> None:
@@ -152,19 +163,20 @@ def test_time_is_measured(folder: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="No exported model in .* Make one with"):
+    with pytest.raises(BundleError, match="No exported model in .* Make one with"):
         Translator.open(tmp_path)
 
 
-def test_a_folder_without_a_vocabulary_is_refused(folder: Path) -> None:
-    (folder / "vocabulary.model").unlink()
+def test_a_folder_without_a_vocabulary_is_refused(folder: Path, model: Transformer) -> None:
+    export_model(model, folder)
     match = r"^No vocabulary in '.*' \(vocabulary.model is missing\). Copy the one that the model"
     with pytest.raises(TranslationError, match=match):
         Translator.open(folder)
 
 
-def test_another_vocabulary_is_refused(folder: Path) -> None:
-    Vocabulary.train(SENTENCES, size=28, model_path=folder / "vocabulary.model")
+def test_another_vocabulary_is_refused(folder: Path, model: Transformer) -> None:
+    other = Vocabulary.train(SENTENCES, size=28, model_path=folder / "other.model")
+    export_model(model, folder, vocabulary=other)
     match = r"vocabulary.model' must have 26 pieces, as the model has. Got 28; copy the one"
     with pytest.raises(TranslationError, match=match):
         Translator.open(folder)
@@ -172,9 +184,25 @@ def test_another_vocabulary_is_refused(folder: Path) -> None:
 
 def test_an_incomplete_model_is_refused(folder: Path) -> None:
     (folder / "weights.bin").unlink()
-    match = r"encoder.onnx' cannot be loaded: .*weights.bin.* Export the model again.$"
-    with pytest.raises(TranslationError, match=match):
+    with pytest.raises(BundleError, match=r"weights.bin' is missing. Export the model again"):
         Translator.open(folder)
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_sentences_together_get_what_they_get_alone(folder: Path, beam: int) -> None:
+    translator = as_ids(Translator.open(folder, beam=beam))
+    texts = [" ".join(map(str, random_source(seed))) for seed in range(9)]
+    texts[3] = ""
+    done: list[int] = []
+    together = translator.translate_all(
+        texts, batch_tokens=24, on_progress=lambda n, n_all: done.append(n)
+    )
+    for text, translation in zip(texts, together, strict=True):
+        alone = translator.translate(text)
+        assert translation.text == alone.text
+        assert translation.score == pytest.approx(alone.score, abs=1e-5)
+    assert done[-1] == 9
+    assert len(done) < 9  # some went together
 
 
 def test_refuses_options_out_of_range(folder: Path) -> None:

@@ -1,0 +1,124 @@
+"""This module reads the description of a bundle, and checks its files before they are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DESCRIPTION = "bundle.json"
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+VOCABULARY = "vocabulary.model"
+SCHEMA_VERSION = 2
+_LARGEST_DESCRIPTION = 10**6  # bytes
+_CHUNK = 1 << 20
+
+
+class BundleError(ValueError):
+    """A folder that is no bundle, or one whose files are not those that were exported."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a bundle says of itself.
+
+    Attributes:
+        content: The fields of its description.
+    """
+
+    content: Mapping[str, Any]
+
+    @property
+    def architecture_id(self) -> str:
+        """The architecture that was exported."""
+        return str(self.content["architecture_id"])
+
+    @property
+    def max_positions(self) -> int:
+        """The length of the longest source and target, in tokens."""
+        return int(self.content["max_positions"])
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of pieces of the vocabulary."""
+        return int(self.content["config"]["vocab_size"])
+
+    @property
+    def precision(self) -> str:
+        """The precision of weights and activations."""
+        return str(self.content["precision"])
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:
+        """The number of bytes and the SHA-256 of each file, by name."""
+        return dict(self.content["files"])
+
+    @classmethod
+    def read(cls, folder: Path) -> Description:
+        """Return the description of the bundle in a folder.
+
+        Raises:
+            BundleError: The folder does not hold a bundle, or another release wrote it.
+        """
+        path = folder / DESCRIPTION
+        try:
+            if path.stat().st_size > _LARGEST_DESCRIPTION:
+                raise BundleError(f"{path}: not a bundle description (it is too large).")
+            description = cls(json.loads(path.read_bytes()))
+            version = description.content["schema_version"]
+            if version != SCHEMA_VERSION:
+                raise BundleError(
+                    f"{path}: 'schema_version' must be {SCHEMA_VERSION}. Got {version!r:.20}; "
+                    "export the model again with this release of automoe, or upgrade."
+                )
+            facts = (description.max_positions, description.vocab_size, description.precision)
+            if not (facts[0] >= 1 and facts[1] >= 1 and description.files):
+                raise ValueError("a number is below 1, or no file is named")
+        except FileNotFoundError:
+            raise BundleError(
+                f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
+                "Make one with 'automoe export'."
+            ) from None
+        except BundleError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            reason = " ".join(repr(error).split())
+            raise BundleError(f"{path}: not a bundle description ({reason:.100}).") from None
+        return description
+
+    def check_files(self, folder: Path) -> None:
+        """Check that every file is the one that was exported.
+
+        Raises:
+            BundleError: A file is missing, is no plain file of the folder, or was changed.
+        """
+        for name, expected in self.files.items():
+            path = folder / name
+            if name != path.name:
+                raise BundleError(f"{folder}: '{name!r:.60}' is not the name of a file there.")
+            try:
+                status = path.lstat()
+            except OSError:
+                raise BundleError(
+                    f"'{path}' is missing. Export the model again, or copy the whole folder."
+                ) from None
+            if not stat.S_ISREG(status.st_mode):
+                raise BundleError(f"'{path}' must be a plain file. Copy the file itself there.")
+            if status.st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+                raise BundleError(
+                    f"'{path}' is not the file that was exported: its checksum differs. Export the "
+                    "model again, or copy the folder again."
+                )
+
+
+def sha256(path: Path) -> str:
+    """Return the digest of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

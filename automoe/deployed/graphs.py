@@ -1,0 +1,139 @@
+"""This module runs the graphs of a bundle. What a run gives to the next one is never copied here.
+
+Legend: B sentences, R hypotheses of all sentences, N best tokens of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from automoe.deployed.beam_search import BOS, PAD
+from automoe.deployed.packing import packed
+from automoe.deployed.sessions import tensor
+
+_N_NEVER = 2  # the targets of training do not contain PAD and BOS
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+def opened_graphs(encoder: Any, decoder: Any) -> Graphs:
+    """Return the graphs of two sessions, which may be those for TensorRT."""
+    is_whole = any(output.name == "best_token" for output in decoder.get_outputs())
+    return (Graphs if is_whole else PlainGraphs)(encoder, decoder)
+
+
+class Graphs:
+    """The two sessions of a bundle for ONNX Runtime.
+
+    Attributes:
+        takes_several: Whether sentences can be translated together.
+
+    Args:
+        encoder: The session of the encoder.
+        decoder: The session of one decoder step.
+    """
+
+    takes_several = True
+
+    def __init__(self, encoder: Any, decoder: Any) -> None:
+        self._encoder = encoder
+        self._decoder = decoder
+        self._crossed = [x.name for x in encoder.get_outputs() if x.name.startswith("cross_")]
+        self._presents = [x.name for x in decoder.get_outputs() if x.name.startswith("present_")]
+        self._pasts = [f"past_{name.partition('_')[2]}" for name in self._presents]
+        shapes = {x.name: x.shape for x in decoder.get_inputs()}
+        # The dimensions are hypotheses, heads, cached positions and the width of a head.
+        self._past_shapes = {name: (shapes[name][1], 0, shapes[name][3]) for name in self._pasts}
+        self._vocab_size = next(x.shape[-1] for x in decoder.get_outputs() if x.name == "logits")
+
+    def begin(self, sentences: Sequence[Sequence[int]]) -> Steps:
+        """Run the encoder, and return the steps of the decoder."""
+        feeds = {name: tensor(array) for name, array in packed(sentences).items()}
+        encoded = self._encoder.run_with_ort_values(self._crossed, feeds)
+        crossed = dict(zip(self._crossed, encoded, strict=True))
+        past = {
+            name: tensor(np.zeros((len(sentences), *shape), np.float32))
+            for name, shape in self._past_shapes.items()
+        }
+        return Steps(self, crossed, past)
+
+    def step(self, feeds: dict[str, Any], n_best: int) -> tuple[Any, Any, dict[str, Any]]:
+        """Return the best log-probabilities and tokens, and the cache of the next step."""
+        feeds["n_best"] = tensor(np.array([min(n_best, self._vocab_size)]))
+        names = ["best_log_probability", "best_token", *self._presents]
+        best, token, *presents = self._decoder.run_with_ort_values(names, feeds)
+        return best.numpy(), token.numpy(), dict(zip(self._pasts, presents, strict=True))
+
+
+class PlainGraphs(Graphs):
+    """Graphs for TensorRT on a processor, which judges them. They read one sentence at a time.
+
+    They have neither parents nor best tokens, so the cache is reordered and the best tokens are
+    chosen here.
+    """
+
+    takes_several = False
+
+    def begin(self, sentences: Sequence[Sequence[int]]) -> Steps:
+        """See `Graphs`."""
+        (sentence,) = sentences
+        feeds = {"source": tensor(np.asarray(sentence, np.int64))}
+        encoded = self._encoder.run_with_ort_values(self._crossed, feeds)
+        types = {x.name: x.type for x in self._decoder.get_inputs()}
+        past = {
+            name: tensor(np.zeros((1, *shape), _DTYPES[types[name]]))
+            for name, shape in self._past_shapes.items()
+        }
+        return Steps(self, dict(zip(self._crossed, encoded, strict=True)), past)
+
+    def step(self, feeds: dict[str, Any], n_best: int) -> tuple[Any, Any, dict[str, Any]]:
+        """See `Graphs`."""
+        parent_R = feeds.pop("parent").numpy()
+        feeds.pop("n_sentences")
+        for name in self._pasts:
+            feeds[name] = tensor(feeds[name].numpy()[parent_R])
+        names = ["logits", *self._presents]
+        logits, *presents = self._decoder.run_with_ort_values(names, feeds)
+        logits_RV = logits.numpy()
+        shifted_RV = logits_RV - logits_RV.max(axis=1, keepdims=True)
+        log_probability_RV = shifted_RV - np.log(np.exp(shifted_RV).sum(axis=1, keepdims=True))
+        token_RN = np.argsort(-log_probability_RV, axis=1, kind="stable")[:, :n_best]
+        best_RN = np.take_along_axis(log_probability_RV, token_RN, axis=1)
+        return best_RN, token_RN, dict(zip(self._pasts, presents, strict=True))
+
+
+class Steps:
+    """The exported decoder as a `Step` of a beam search.
+
+    Args:
+        graphs: The graphs.
+        crossed: What the decoder reads of the encoder, by input.
+        past: The decoder's cache before its first step, with a row for each sentence.
+    """
+
+    def __init__(self, graphs: Graphs, crossed: dict[str, Any], past: dict[str, Any]) -> None:
+        self._graphs = graphs
+        self._crossed = crossed
+        self._past = past
+        self._n_read = 0
+        self._n_sentences = 0
+
+    def __call__(self, token_R: Any, parent_R: Any, kept_B: Any, n_best: int) -> tuple[Any, Any]:
+        """See `automoe.deployed.beam_search.Step`."""
+        if len(kept_B) < self._n_sentences:
+            self._crossed = {x: tensor(value.numpy()[kept_B]) for x, value in self._crossed.items()}
+        self._n_sentences = len(kept_B)
+        feeds = {
+            "token": tensor(token_R),
+            "parent": tensor(parent_R),
+            "position": tensor(np.array([self._n_read])),
+            "n_sentences": tensor(np.array([self._n_sentences])),
+            **self._crossed,
+            **self._past,
+        }
+        best_RN, token_RN, self._past = self._graphs.step(feeds, n_best + _N_NEVER)
+        self._n_read += 1
+        is_never_RN = (token_RN == PAD) | (token_RN == BOS)
+        return np.where(is_never_RN, -np.inf, best_RN), token_RN

@@ -1,0 +1,41 @@
+"""This module is the program of a bundle: it translates standard input, a sentence on each line.
+
+python translate.py [--beam 4] [--threads 1] [--batch-tokens 1024] [--flush] < text
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from automoe.deployed.lines import translate_lines
+from automoe.deployed.translator import Translator
+
+
+def main() -> None:
+    """Translate with the bundle of the folder that the program lies in."""
+    parser = argparse.ArgumentParser(
+        prog="translate.py", description="Translate standard input, a sentence on each line."
+    )
+    parser.add_argument("--beam", type=int, default=4, help="hypotheses of a sentence")
+    parser.add_argument("--length-penalty", type=float, default=0.6)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch-tokens", type=int, default=1024, help="source tokens together")
+    parser.add_argument("--flush", action="store_true", help="answer line by line")
+    given = parser.parse_args()
+    try:
+        translator = Translator.open(
+            Path(sys.argv[0]).parent,
+            beam=given.beam,
+            length_penalty=given.length_penalty,
+            threads=given.threads,
+        )
+        lines = (line.decode("utf-8") for line in sys.stdin.buffer)
+        for text in translate_lines(
+            translator, lines, batch_tokens=given.batch_tokens, flush=given.flush
+        ):
+            print(text, flush=given.flush)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

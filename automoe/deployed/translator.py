@@ -1,0 +1,189 @@
+"""This module translates text with an exported model, in this process, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import sentencepiece
+
+from automoe.deployed.batches import by_length
+from automoe.deployed.beam_search import EOS, BeamSearch
+from automoe.deployed.description import DECODER, ENCODER, VOCABULARY, BundleError, Description
+from automoe.deployed.graphs import Graphs, opened_graphs
+from automoe.deployed.sessions import open_session
+
+OnTranslated = Callable[[int, int], None]
+
+
+class TranslationError(ValueError):
+    """A folder whose files cannot be used to translate."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The translation of one sentence, with its latency and its sizes.
+
+    Attributes:
+        text: The translation, which is empty for a sentence without words.
+        score: The log-probability of the translation over the length penalty.
+        latency_ms: The time of encoder, decoder steps and search. Splitting the text into pieces
+            and joining them is not timed. Sentences that are translated together share the time.
+        source_tokens: The number of tokens that the encoder read, EOS included.
+        target_tokens: The number of tokens of the translation. EOS counts if the model gave it.
+        truncated: Whether the sentence was too long for the model and its end was cut off.
+    """
+
+    text: str
+    score: float
+    latency_ms: float
+    source_tokens: int
+    target_tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Translator:
+    """An exported model with its vocabulary. `open` returns one.
+
+    Attributes:
+        description: What the bundle says of itself.
+        vocabulary: The pieces of the vocabulary.
+        search: The search for the best translation.
+    """
+
+    description: Description
+    vocabulary: Any = field(repr=False)
+    search: BeamSearch
+    _graphs: Graphs = field(repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        beam: int = 4,
+        length_penalty: float = 0.6,
+        threads: int = 1,
+    ) -> Translator:
+        """Open the exported model in `folder`, which must hold its vocabulary too.
+
+        Args:
+            folder: The folder of the bundle, or of a model that has its bundle in `onnx`.
+            beam: The number of hypotheses that are extended together; 1 is greedy decoding.
+            length_penalty: The length penalty, as in `BeamSearch`.
+            threads: The number of threads of each ONNX Runtime session.
+
+        Raises:
+            BundleError: The folder holds no exported model, or a file of it was changed.
+            TranslationError: The folder lacks the vocabulary or has that of another model, or a
+                graph cannot be loaded.
+            ValueError: `beam`, `length_penalty` or `threads` is out of range.
+        """
+        if threads < 1:
+            raise ValueError(f"'threads' must be at least 1. Got {threads}.")
+        search = BeamSearch(beam, length_penalty)
+        folder = Path(folder)
+        folder = folder / "onnx" if (folder / "onnx").is_dir() else folder
+        description = Description.read(folder)
+        description.check_files(folder)
+        vocabulary = _vocabulary(folder / VOCABULARY, description.vocab_size)
+        encoder, decoder = (_session(folder / name, threads) for name in (ENCODER, DECODER))
+        return cls(description, vocabulary, search, opened_graphs(encoder, decoder))
+
+    def translate(self, sentence: str) -> Translation:
+        """Translate one sentence.
+
+        The translation has at most `2 * source_tokens + 10` tokens, and never more than the
+        model has positions.
+
+        Raises:
+            ValueError: The model's scores are not finite.
+        """
+        return self.translate_all([sentence])[0]
+
+    def translate_all(
+        self,
+        sentences: Sequence[str],
+        *,
+        batch_tokens: int = 1,
+        on_progress: OnTranslated | None = None,
+    ) -> list[Translation]:
+        """Translate sentences, in their order.
+
+        Args:
+            sentences: The sentences.
+            batch_tokens: The most source tokens, with padding, of sentences that are translated
+                together. Sentences of similar lengths go together. With 1 each goes alone.
+            on_progress: A function that is called with the number of sentences done and of all.
+
+        Raises:
+            ValueError: The model's scores are not finite.
+        """
+        translations = [Translation("", 0.0, 0.0, 0, 0, truncated=False)] * len(sentences)
+        sources: list[tuple[int, list[int], bool]] = []
+        for number, sentence in enumerate(sentences):
+            pieces = self.vocabulary.encode(sentence)
+            kept = pieces[: self.description.max_positions - 1]
+            if pieces:
+                sources.append((number, [*kept, EOS], len(kept) < len(pieces)))
+        done = len(sentences) - len(sources)
+        n_together = batch_tokens if self._graphs.takes_several else 1
+        for batch in by_length([len(source) for _, source, _ in sources], n_together):
+            chosen = [sources[i] for i in batch]
+            start = perf_counter()
+            found = self._best([source for _, source, _ in chosen])
+            latency_ms = (perf_counter() - start) * 1000 / len(chosen)
+            for (number, source, truncated), best in zip(chosen, found, strict=True):
+                translations[number] = Translation(
+                    text=self.vocabulary.decode([x for x in best.tokens if x != EOS]),
+                    score=self.search.score(best),
+                    latency_ms=latency_ms,
+                    source_tokens=len(source),
+                    target_tokens=len(best.tokens),
+                    truncated=truncated,
+                )
+            done += len(chosen)
+            if on_progress is not None:
+                on_progress(done, len(sentences))
+        return translations
+
+    def _best(self, sources: Sequence[Sequence[int]]) -> list[Any]:
+        # The step that reads the last position gives one more token.
+        longest = [min(self.description.max_positions, 2 * len(x) + 10) for x in sources]
+        return self.search.best(self._graphs.begin(sources), max_tokens=longest)
+
+
+def _vocabulary(path: Path, n_pieces: int) -> Any:
+    if not path.is_file():
+        raise TranslationError(
+            f"No vocabulary in '{path.parent}' ({path.name} is missing). "
+            "Copy the one that the model was trained with there."
+        )
+    try:
+        pieces = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        size = pieces.get_piece_size()
+    except RuntimeError:
+        raise TranslationError(f"'{path}' is not a SentencePiece model.") from None
+    if size != n_pieces:
+        raise TranslationError(
+            f"'{path}' must have {n_pieces} pieces, as the model has. "
+            f"Got {size}; copy the one that the model was trained with there."
+        )
+    return pieces
+
+
+def _session(path: Path, threads: int) -> Any:
+    try:
+        return open_session(path, threads=threads)
+    except Exception as error:  # ONNX Runtime's exceptions share no other base class
+        reason = " ".join(str(error).split())
+        raise TranslationError(
+            f"'{path}' cannot be loaded: {reason:.300} Export the model again."
+        ) from None
+
+
+__all__ = ["BundleError", "OnTranslated", "Translation", "TranslationError", "Translator"]

@@ -1,0 +1,3 @@
+from support.exported_model import folder, model, vocabulary
+
+__all__ = ["folder", "model", "vocabulary"]

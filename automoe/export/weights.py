@@ -1,6 +1,7 @@
 """This module writes the weights of graphs into a file beside them, never into the graph."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +50,9 @@ class WeightSource(Protocol):
 class TrainedWeights:
     """A source that writes each weight of a model once into one file, when it is asked for.
 
+    Weights of equal bytes share a place, such as a table of embeddings that encoder and decoder
+    read.
+
     Args:
         state: The weights by name.
         path: The file that is written. A file that exists is replaced.
@@ -61,7 +65,7 @@ class TrainedWeights:
         self.precision = precision
         self._state = state
         self._path = path
-        self._offsets: dict[str, int] = {}
+        self._offsets: dict[bytes, int] = {}
         self._end = 0
         path.write_bytes(b"")
 
@@ -90,10 +94,12 @@ class TrainedWeights:
         return array
 
     def _stored(self, name: str, array: NDArray[Any]) -> TensorProto:
-        if name not in self._offsets:
-            self._offsets[name] = self._append(np.ascontiguousarray(array).tobytes())
+        data = np.ascontiguousarray(array).tobytes()
+        digest = blake2b(data).digest()
+        if digest not in self._offsets:
+            self._offsets[digest] = self._append(data)
         data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-        place = (self._path.name, self._offsets[name])
+        place = (self._path.name, self._offsets[digest])
         return external_tensor(name, array.shape, *place, data_type=data_type)
 
     def _append(self, data: bytes) -> int:

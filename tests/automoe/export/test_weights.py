@@ -122,3 +122,12 @@ def test_the_next_graph_starts_where_the_last_ended(tmp_path: Path) -> None:
     first.initialiser("x", (5, 5))
     second = blob.graph_weights(first.end).initialiser("x", (5, 5))
     assert placed(second) == (PAGE, 100)
+
+
+def test_equal_weights_share_a_place(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).standard_normal((40, 8), dtype=np.float32)
+    state = {"encoder": table, "decoder": table.copy(), "other": table + 1}
+    source = TrainedWeights(state, tmp_path / "weights.bin")
+    first, second, other = (placed(source.initialiser(name, (40, 8))) for name in state)
+    assert first == second != other
+    assert (tmp_path / "weights.bin").stat().st_size == 2 * PAGE

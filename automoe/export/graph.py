@@ -73,6 +73,7 @@ class GraphBuilder:
         self._initialisers: dict[str, TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._published: dict[str, str] = {}  # the names that values have as outputs
 
     def input(self, name: str, dtype: int, shape: Sequence[Dimension]) -> str:
         """Declare an input of an ONNX element type. A name in its shape is a symbolic dimension.
@@ -102,9 +103,20 @@ class GraphBuilder:
         }
 
     def output(self, value: str, name: str, dtype: int, shape: Sequence[Dimension]) -> None:
-        """Declare a value as an output of the graph with a name of its own."""
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        """Declare a value as an output of the graph with a name of its own.
+
+        The node that computes the value writes it under that name, because runtimes copy what an
+        Identity passes on. A value that is already an output is copied.
+        """
+        if value in self._published or value in self._given():
+            self._nodes.append(helper.make_node("Identity", [value], [name]))
+        else:
+            self._published[value] = name
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
+
+    def _given(self) -> set[str]:
+        """Return the names of values that no node computes."""
+        return {value.name for value in self._inputs} | self._initialisers.keys()
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output."""
@@ -275,8 +287,12 @@ class GraphBuilder:
 
     def save(self, path: Path) -> None:
         """Write the graph without its weights, which are in a file beside it."""
+        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in self._nodes]
+        for node in nodes:
+            for names in (node.input, node.output):
+                names[:] = [self._published.get(name, name) for name in names]
         graph = helper.make_graph(
-            self._nodes,
+            nodes,
             self._name,
             self._inputs,
             self._outputs,

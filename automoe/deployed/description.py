@@ -16,6 +16,14 @@ VOCABULARY = "vocabulary.model"
 SCHEMA_VERSION = 2
 _LARGEST_DESCRIPTION = 10**6  # bytes
 _CHUNK = 1 << 20
+_WRONG_CONTENT = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class BundleError(ValueError):
@@ -75,9 +83,7 @@ class Description:
                     f"{path}: 'schema_version' must be {SCHEMA_VERSION}. Got {version!r:.20}; "
                     "export the model again with this release of automoe, or upgrade."
                 )
-            facts = (description.max_positions, description.vocab_size, description.precision)
-            if not (facts[0] >= 1 and facts[1] >= 1 and description.files):
-                raise ValueError("a number is below 1, or no file is named")
+            description.require_facts()
         except FileNotFoundError:
             raise BundleError(
                 f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
@@ -85,10 +91,32 @@ class Description:
             ) from None
         except BundleError:
             raise
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             reason = " ".join(repr(error).split())
             raise BundleError(f"{path}: not a bundle description ({reason:.100}).") from None
         return description
+
+    def require_facts(self) -> None:
+        """Check that every fact is there, and of its type.
+
+        Raises:
+            ValueError, LookupError, TypeError, AttributeError, ArithmeticError: One is not.
+        """
+        if min(self.max_positions, self.vocab_size) < 1:
+            raise ValueError("a number is below 1")
+        for fact in (self.architecture_id, self.precision):
+            if not fact:
+                raise ValueError("a name is empty")
+        for file in self.files.values():
+            if not (isinstance(file["bytes"], int) and isinstance(file["sha256"], str)):
+                raise TypeError("a file has no size or no checksum")
 
     def check_files(self, folder: Path) -> None:
         """Check that every file is the one that was exported.
@@ -96,10 +124,13 @@ class Description:
         Raises:
             BundleError: A file is missing, is no plain file of the folder, or was changed.
         """
+        for name in (ENCODER, DECODER):
+            if name not in self.files:
+                raise BundleError(f"{folder}: '{name}' is not among the files of {DESCRIPTION}.")
         for name, expected in self.files.items():
             path = folder / name
             if name != path.name:
-                raise BundleError(f"{folder}: '{name!r:.60}' is not the name of a file there.")
+                raise BundleError(f"{folder}: {name!r:.60} is not the name of a file there.")
             try:
                 status = path.lstat()
             except OSError:

@@ -1,0 +1,113 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automoe.deployed.description import BundleError, Description
+from automoe.translation import Translator
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def described(**changes: object) -> str:
+    """A description, which is whole without changes."""
+    content = {
+        "schema_version": 2,
+        "architecture_id": "a",
+        "config": {"vocab_size": 5},
+        "max_positions": 9,
+        "precision": "fp32",
+        "files": {name: {"bytes": 1, "sha256": "0"} for name in ("encoder.onnx", "decoder.onnx")},
+    }
+    return json.dumps(content | changes)
+
+
+def test_a_whole_description_is_read(tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").write_text(described())
+    assert Description.read(tmp_path).max_positions == 9
+
+
+def test_a_file_that_was_changed_is_refused_before_it_is_loaded(folder: Path) -> None:
+    weights = folder / "weights.bin"
+    content = bytearray(weights.read_bytes())
+    content[100] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(BundleError, match=r"weights.bin' is not the file that was exported"):
+        Translator.open(folder)
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "vocabulary.model", "translate.py"])
+def test_a_link_in_place_of_a_file_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / f"elsewhere-{name}"
+    (folder / name).rename(elsewhere)
+    (folder / name).symlink_to(elsewhere)
+    with pytest.raises(BundleError, match=f"{name}' must be a plain file"):
+        Translator.open(folder)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused(folder: Path) -> None:
+    (folder / "weights.bin").unlink()
+    os.mkfifo(folder / "weights.bin")
+    with pytest.raises(BundleError, match="weights.bin' must be a plain file"):
+        Translator.open(folder)
+
+
+@pytest.mark.parametrize("name", ["../weights.bin", "/etc/hostname", "a/b", ""])
+def test_a_file_outside_the_folder_is_refused(folder: Path, name: str) -> None:
+    rewrite(folder, lambda content: content["files"].update({name: {"bytes": 1, "sha256": "0"}}))
+    with pytest.raises(BundleError, match="is not the name of a file there"):
+        Translator.open(folder)
+
+
+def test_graphs_that_are_not_described_are_refused(folder: Path) -> None:
+    rewrite(folder, lambda content: content["files"].pop("decoder.onnx"))
+    with pytest.raises(BundleError, match=r"'decoder.onnx' is not among the files"):
+        Translator.open(folder)
+
+
+@pytest.mark.parametrize("version", [1, 3, "2", None])
+def test_the_description_of_another_release_is_refused(folder: Path, version: object) -> None:
+    rewrite(folder, lambda content: content.update(schema_version=version))
+    with pytest.raises(BundleError, match=r"'schema_version' must be 2. Got .* export the model"):
+        Translator.open(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "{}",
+        "[" * 100_000,
+        '{"schema_version": 2}',
+        described(max_positions=-1),
+        described(files=[1]),
+        described(files={"a": {"bytes": "1", "sha256": "0"}}),
+        described(config={}),
+        described(precision=""),
+        described().replace("9", "1e999"),
+        "\x00\xff",
+    ],
+)
+def test_what_is_no_description_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bundle.json").write_text(text)
+    with pytest.raises(BundleError, match="not a bundle description") as raised:
+        Description.read(tmp_path).check_files(tmp_path)
+    assert len(str(raised.value).splitlines()) == 1
+    assert len(str(raised.value)) < 400
+
+
+def test_a_description_is_not_read_when_it_is_huge(tmp_path: Path) -> None:
+    with (tmp_path / "bundle.json").open("wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(BundleError, match="too large"):
+        Description.read(tmp_path)

@@ -6,8 +6,9 @@
 A dense Transformer with random weights translates random sentences of 30 tokens into 30 tokens, on
 one thread: alone and greedily, alone with beam 4, and 16 together with beam 4. First it is checked
 that the greedy outputs in float32 are equal, token by token. Then all take turns. `ratio` is the
-median over the turns of our time over CTranslate2's in the same precision, with a 95 % interval from
-resampled turns; `ms` is the median time of a sentence. Splitting text into pieces is not timed.
+median over the turns of our time over CTranslate2's in the same precision, with a 95 % interval
+from resampled turns; `ms` is the median time of a sentence. Splitting text into pieces is not
+timed.
 """
 
 import argparse
@@ -102,7 +103,8 @@ def ctranslate2_model(model: Transformer, folder: Path, quantization: str | None
     for side, spec in (("encoder", encoder), ("decoder", decoder)):
         for i, layer in enumerate(spec.layer):
             own, cross, ffn = (f"{side}.{i}.{x}" for x in ("attention", "cross", "feed_forward"))
-            linear(layer.self_attention.linear[0], *(f"{own}.{x}" for x in ("query", "key", "value")))
+            parts = (f"{own}.{part}" for part in ("query", "key", "value"))
+            linear(layer.self_attention.linear[0], *parts)
             linear(layer.self_attention.linear[1], f"{own}.out")
             norm(layer.self_attention.layer_norm, f"{own}_residual")
             if side == "decoder":

@@ -93,6 +93,7 @@ def export(
         form=options.form,
         precision=options.precision,
         int8=int8,
+        searched=_json_in(architecture, "certified"),
     )
     if options.checkpoint is not None:
         _save_text(options.checkpoint, options.out)

@@ -10,7 +10,7 @@ _FIELDS = {
         *("n", "rounds", "threads", "batch", "beam", "jobs", "max_experts", "updates"),
         *("warmup_updates", "patience", "average", "population", "parents", "mutants"),
         *("crossovers", "generations", "halvings", "verify_top", "verify_most", "max_params"),
-        *("max_active_params", "max_flops"),
+        *("max_active_params", "max_flops", "sentences"),
     ),
     "TOKENS": ("src_len", "tgt_len", "max_tokens", "max_positions", "batch_tokens"),
     "PIECES": ("vocab_size",),

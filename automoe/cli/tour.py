@@ -127,6 +127,11 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "Translate lines of text.",
             ("automoe translate model < input.txt", "automoe translate model --beam 1 < input.txt"),
         ),
+        "benchmark": Command(
+            "benchmarking:benchmark",
+            "Time a model as the WMT efficiency task does.",
+            ("automoe benchmark model", "automoe benchmark bundle --data text --beam 1 --json"),
+        ),
         "export": Command(
             "exporting:export",
             "Write ONNX graphs, checked against torch.",

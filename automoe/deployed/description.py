@@ -61,6 +61,12 @@ class Description:
         return str(self.content["precision"])
 
     @property
+    def searched(self) -> dict[str, Any] | None:
+        """What a search found out about the architecture: budget, latency, workload and device."""
+        found = self.content.get("searched")
+        return dict(found) if isinstance(found, dict) else None
+
+    @property
     def files(self) -> dict[str, dict[str, Any]]:
         """The number of bytes and the SHA-256 of each file, by name."""
         return dict(self.content["files"])

@@ -6,6 +6,7 @@ Legend: B sentences, R hypotheses of all sentences, N best tokens of each.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ class Graphs:
 
     Attributes:
         takes_several: Whether sentences can be translated together.
+        runtime_s: The seconds that the runtime has computed so far.
+        tokens_of_experts: The tokens that each expert of each sparse layer has served so far, by
+            ``encoder.expert_i`` and ``decoder.expert_i``; None while they are not counted.
 
     Args:
         encoder: The session of the encoder.
@@ -38,6 +42,8 @@ class Graphs:
     takes_several = True
 
     def __init__(self, encoder: Any, decoder: Any) -> None:
+        self.runtime_s = 0.0
+        self.tokens_of_experts: dict[str, Any] | None = None
         self._encoder = encoder
         self._decoder = decoder
         self._crossed = [x.name for x in encoder.get_outputs() if x.name.startswith("cross_")]
@@ -51,7 +57,7 @@ class Graphs:
     def begin(self, sentences: Sequence[Sequence[int]]) -> Steps:
         """Run the encoder, and return the steps of the decoder."""
         feeds = {name: tensor(array) for name, array in packed(sentences).items()}
-        encoded = self._encoder.run_with_ort_values(self._crossed, feeds)
+        encoded = self._run("encoder", self._encoder, self._crossed, feeds)
         crossed = dict(zip(self._crossed, encoded, strict=True))
         past = {
             name: tensor(np.zeros((len(sentences), *shape), np.float32))
@@ -63,8 +69,26 @@ class Graphs:
         """Return the best log-probabilities and tokens, and the cache of the next step."""
         feeds["n_best"] = tensor(np.array([min(n_best, self._vocab_size)]))
         names = ["best_log_probability", "best_token", *self._presents]
-        best, token, *presents = self._decoder.run_with_ort_values(names, feeds)
+        best, token, *presents = self._run("decoder", self._decoder, names, feeds)
         return best.numpy(), token.numpy(), dict(zip(self._pasts, presents, strict=True))
+
+    def _run(self, name: str, session: Any, outputs: list[str], feeds: dict[str, Any]) -> list[Any]:
+        """Run a session, and take note of its time and, on request, of the experts it chose."""
+        experts: list[str] = []
+        if self.tokens_of_experts is not None:
+            experts = [x.name for x in session.get_outputs() if x.name.startswith("expert_")]
+        start = perf_counter()
+        values: list[Any] = session.run_with_ort_values([*outputs, *experts], feeds)
+        self.runtime_s += perf_counter() - start
+        for expert, value in zip(experts, values[len(outputs) :], strict=True):
+            assert self.tokens_of_experts is not None
+            key, served = f"{name}.{expert}", np.bincount(value.numpy())
+            before = self.tokens_of_experts.get(key, np.zeros(0, np.int64))
+            total = np.zeros(max(len(before), len(served)), np.int64)
+            total[: len(before)] += before
+            total[: len(served)] += served
+            self.tokens_of_experts[key] = total
+        return values[: len(outputs)]
 
 
 class PlainGraphs(Graphs):
@@ -80,7 +104,7 @@ class PlainGraphs(Graphs):
         """See `Graphs`."""
         (sentence,) = sentences
         feeds = {"source": tensor(np.asarray(sentence, np.int64))}
-        encoded = self._encoder.run_with_ort_values(self._crossed, feeds)
+        encoded = self._run("encoder", self._encoder, self._crossed, feeds)
         types = {x.name: x.type for x in self._decoder.get_inputs()}
         past = {
             name: tensor(np.zeros((1, *shape), _DTYPES[types[name]]))
@@ -95,7 +119,7 @@ class PlainGraphs(Graphs):
         for name in self._pasts:
             feeds[name] = tensor(feeds[name].numpy()[parent_R])
         names = ["logits", *self._presents]
-        logits, *presents = self._decoder.run_with_ort_values(names, feeds)
+        logits, *presents = self._run("decoder", self._decoder, names, feeds)
         logits_RV = logits.numpy()
         shifted_RV = logits_RV - logits_RV.max(axis=1, keepdims=True)
         log_probability_RV = shifted_RV - np.log(np.exp(shifted_RV).sum(axis=1, keepdims=True))

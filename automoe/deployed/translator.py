@@ -53,12 +53,13 @@ class Translator:
         description: What the bundle says of itself.
         vocabulary: The pieces of the vocabulary.
         search: The search for the best translation.
+        graphs: The graphs.
     """
 
     description: Description
     vocabulary: Any = field(repr=False)
     search: BeamSearch
-    _graphs: Graphs = field(repr=False)
+    graphs: Graphs = field(repr=False)
 
     @classmethod
     def open(
@@ -86,8 +87,7 @@ class Translator:
         if threads < 1:
             raise ValueError(f"'threads' must be at least 1. Got {threads}.")
         search = BeamSearch(beam, length_penalty)
-        folder = Path(folder)
-        folder = folder / "onnx" if (folder / "onnx").is_dir() else folder
+        folder = bundle_folder(Path(folder))
         description = Description.read(folder)
         description.check_files(folder)
         vocabulary = _vocabulary(folder / VOCABULARY, description.vocab_size)
@@ -131,7 +131,7 @@ class Translator:
             if pieces:
                 sources.append((number, [*kept, EOS], len(kept) < len(pieces)))
         done = len(sentences) - len(sources)
-        n_together = batch_tokens if self._graphs.takes_several else 1
+        n_together = batch_tokens if self.graphs.takes_several else 1
         for batch in by_length([len(source) for _, source, _ in sources], n_together):
             chosen = [sources[i] for i in batch]
             start = perf_counter()
@@ -154,7 +154,12 @@ class Translator:
     def _best(self, sources: Sequence[Sequence[int]]) -> list[Any]:
         # The step that reads the last position gives one more token.
         longest = [min(self.description.max_positions, 2 * len(x) + 10) for x in sources]
-        return self.search.best(self._graphs.begin(sources), max_tokens=longest)
+        return self.search.best(self.graphs.begin(sources), max_tokens=longest)
+
+
+def bundle_folder(folder: Path) -> Path:
+    """Return the folder of a bundle: the given one, or the one in the folder of its model."""
+    return folder / "onnx" if (folder / "onnx").is_dir() else folder
 
 
 def _vocabulary(path: Path, n_pieces: int) -> Any:

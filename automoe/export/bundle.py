@@ -1,12 +1,14 @@
 """This module writes a trained model as a bundle: two graphs, their weights and a description."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automoe.architecture.cost import cost
 from automoe.deployed.description import (
     DECODER,
     DESCRIPTION,
@@ -29,6 +31,7 @@ from devices.zipped import zipped_program
 
 WEIGHTS, PROGRAM = "weights.bin", "translate.py"
 _FILES = {ENCODER, DECODER, WEIGHTS, VOCABULARY, PROGRAM}
+_SENTENCE = 30  # source and target tokens of the costs in the description
 _WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
 
 
@@ -66,10 +69,13 @@ class Bundle:
         """Return the file of the graph of one decoder step."""
         return self.folder / DECODER
 
-    def write_description(self) -> None:
+    def write_description(self, searched: Mapping[str, Any] | None = None) -> None:
         """Write the description that a translator reads.
 
         It is written last, so a bundle that has one is complete.
+
+        Args:
+            searched: The result of the search that found the architecture, or None.
         """
         files = sorted(path for path in self.folder.iterdir() if path.name in _FILES)
         description = {
@@ -79,11 +85,26 @@ class Bundle:
             "max_positions": self.max_positions,
             "format": self.form,
             "precision": self.precision,
+            "costs": self._costs(),
+            **({} if searched is None else {"searched": _told(searched)}),
             "files": {
                 path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
             },
         }
         write_json(self.folder / DESCRIPTION, description)
+
+    def _costs(self) -> dict[str, float]:
+        """Return the costs of a sentence of 30 source and 30 target tokens."""
+        config = self.config
+        costs = cost(
+            config.architecture,
+            src_len=_SENTENCE,
+            tgt_len=_SENTENCE,
+            vocab_size=config.vocab_size,
+            shared_embeddings=config.shared_embeddings,
+        )
+        names = ("params", "active_params", "embedding_params", "flops", "projection_flops")
+        return {name: getattr(costs, name) for name in names}
 
     def remove_description(self) -> None:
         """Remove the description, so that no command opens the bundle any more."""
@@ -99,6 +120,7 @@ def export_model(
     form: str = "onnx",
     precision: str = "fp32",
     int8: Int8Steps | None = None,
+    searched: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Write a stand-alone model as ONNX graphs, with the program that translates with them.
 
@@ -112,6 +134,7 @@ def export_model(
         precision: The precision: ``fp32``; ``int8``; for ONNX Runtime ``int8-weights`` or
             ``int4-weights``, see `rounded_weight`; for TensorRT ``fp16``.
         int8: The result of `calibrate`, which TensorRT's ``int8`` needs.
+        searched: The result of the search that found the architecture, for the description.
 
     Raises:
         ExportError: The model sends tokens to several experts, the form does not have the
@@ -135,8 +158,20 @@ def export_model(
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
         write_profiles(folder, graphs, BundleSizes(max_positions), model.config.architecture)
-    bundle.write_description()
+    bundle.write_description(searched)
     return bundle
+
+
+def _told(searched: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a bundle tells of a search. It names no host."""
+    device = searched.get("device") or {}
+    return {
+        **{
+            name: searched.get(name)
+            for name in ("budget_ms", "certified", "latency_ms", "workload")
+        },
+        "device": {name: device.get(name) for name in ("name", "model", "cores")},
+    }
 
 
 def write_graphs(

@@ -65,6 +65,10 @@ CONTRACT = {
         MODEL --beam=4 --length-penalty=0.6 --threads=1 --batch-tokens=1024 --flush
         --errors=strict
     """,
+    "benchmark": """
+        MODEL --data --source --target --beam=4 --length-penalty=0.6 --threads=1 --sentences=500
+        --batch-tokens=2048 --json
+    """,
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o --compare --json",
     "log show": "LOG --all --html --json",

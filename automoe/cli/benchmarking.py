@@ -86,7 +86,7 @@ def explained(measured: "Efficiency") -> list[str]:
     lines.append(
         f"The search {how} {then:.2f} ms on {device['model'] or device['name']} for "
         f"'{searched['workload']}'. Here that sentence takes {here:.2f} ms, of which the graphs "
-        f"take {of_graphs:.2f} ms, with the routing that the model learned and with hypotheses that "
-        "change their order."
+        f"take {of_graphs:.2f} ms, with the routing that the model learned and with hypotheses "
+        "that change their order."
     )
     return lines

@@ -13,13 +13,14 @@ from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.options import FOLDER, JsonOptions, OutFolder, argument, typed
 from automoe.cli.outputs import require_folder, require_writable
-from automoe.cli.refusals import refuse
+from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
-from automoe.settings.search import MOST
+from automoe.settings.search import MOST, Count
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
+    from automoe.deployed.shortlist import Shortlist
     from automoe.export.bundle import Bundle
     from automoe.export.graph import Int8Steps
     from automoe.supernet import Transformer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Sentences to check integers with, and to calibrate with: more sentences hardly change the result.
 _N_CHECKED, _N_CALIBRATED = 8, 64
 _N_TRANSLATED = 100  # to tell what a precision costs in BLEU
+_SHORTLIST_NEEDS_WEIGHTS = Refusal(options=("--shortlist",), without=("--checkpoint",))
 _HUGGINGFACE = "huggingface"
 _EVALUATION = "evaluation.json"  # beside the weights, as `automoe run` writes it
 _PARITY = ("max_difference", "median_difference", "spread", "n_choices", "n_different_choices")
@@ -42,7 +44,9 @@ class ExportOptions(TextOptions, JsonOptions):
         form: Form of the graphs: onnx or tensorrt; huggingface: a model folder with its card.
         precision: Number format: fp32, int8, int8-weights or int4-weights; for tensorrt fp32, fp16
             or int8.
-        data: Corpus to calibrate and to judge a precision with; default: the model's.
+        data: Corpus for the shortlist, and to calibrate and judge with; default: the model's.
+        shortlist: Predict only so many likely target pieces of each source piece, and as many
+            frequent ones; learned from the train split. Default: all pieces.
         vocab_size: Pieces of the vocabulary, without --checkpoint.
         max_positions: Tokens of the longest sentence.
     """
@@ -51,6 +55,7 @@ class ExportOptions(TextOptions, JsonOptions):
     checkpoint: Annotated[Path | None, FOLDER] = None
     form: Annotated[str, Parameter(name="--format")] = "onnx"
     precision: str = "fp32"
+    shortlist: Count | None = None
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] = 32768
     max_positions: Annotated[int, Field(ge=10, le=MOST)] = 256
 
@@ -72,12 +77,13 @@ def export(
         return
     require_precision(options.form, options.precision)
     refuse([DIRECTION_NEEDS_DATA], typed(options))
-    if options.data is not None and (options.precision == "fp32" or options.checkpoint is None):
+    if options.data is not None and (not _is_inexact(options) or options.checkpoint is None):
         raise ValueError(
-            "'--data' is the text that judges a '--precision' other than fp32 of trained weights, "
-            f"'--checkpoint'. Got '{options.data}' with {options.precision} and checkpoint "
-            f"{options.checkpoint}; leave it out."
+            "'--data' is the text for '--shortlist' or a '--precision' other than fp32 of trained "
+            f"weights, '--checkpoint'. Got '{options.data}' with {options.precision} and "
+            f"checkpoint {options.checkpoint}; leave it out."
         )
+    refuse([_SHORTLIST_NEEDS_WEIGHTS], typed(options))
     if options.checkpoint is None:
         say("Without --checkpoint the weights are random: time this model, do not use it.")
         model, vocabulary = _random(wanted, options.vocab_size), None
@@ -93,6 +99,7 @@ def export(
         form=options.form,
         precision=options.precision,
         int8=int8,
+        shortlist=_shortlist(vocabulary, corpus, options),
         searched=_json_in(architecture, "certified"),
     )
     if options.checkpoint is not None:
@@ -121,10 +128,11 @@ def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> No
     from automoe.training.supernet_run import remembered_languages
 
     others = typed(options).keys() & {"--data", "--source", "--target", "--vocab-size"}
-    if options.checkpoint is None or options.precision != "fp32" or others:
+    if options.checkpoint is None or _is_inexact(options) or others:
         raise ValueError(
             "'--format huggingface' needs the trained weights, '--checkpoint MODEL', and takes no "
-            "'--precision', '--data', '--source', '--target' or '--vocab-size'. Correct that."
+            "'--precision', '--shortlist', '--data', '--source', '--target' or '--vocab-size'. "
+            "Correct that."
         )
     require_writable(options.out / CARD, options.checkpoint)
     own, vocabulary = _trained(wanted, options.checkpoint)
@@ -156,13 +164,36 @@ def _judging_text(options: ExportOptions) -> "Corpus | None":
     """
     from automoe.training.supernet_run import CORPUS
 
-    if options.precision == "fp32" or options.checkpoint is None:
+    if not _is_inexact(options) or options.checkpoint is None:
         return None
     is_known = options.data is not None or (options.checkpoint / CORPUS).is_file()
-    if is_known or _is_calibrated(options):
+    if is_known or _is_calibrated(options) or options.shortlist is not None:
         return model_text(options.checkpoint, options)
     say(f"What {options.precision} costs in BLEU is not told: give a text with --data.")
     return None
+
+
+def _is_inexact(options: ExportOptions) -> bool:
+    return options.precision != "fp32" or options.shortlist is not None
+
+
+def _shortlist(
+    vocabulary: "Vocabulary | None", corpus: "Corpus | None", options: ExportOptions
+) -> "Shortlist | None":
+    """Return the shortlist that the train split teaches, if one is asked for."""
+    if options.shortlist is None or vocabulary is None or corpus is None:
+        return None
+    from automoe.deployed.shortlist import Shortlist
+    from automoe.text import encode_pairs
+    from automoe.text.lexicon import best_translations, most_frequent
+
+    train = encode_pairs(corpus.split("train"), vocabulary, max_tokens=options.max_positions)
+    size = vocabulary.size
+    n_best = min(options.shortlist, size)
+    return Shortlist(
+        best_translations(train.pairs, n_best=n_best, vocab_size=size),
+        most_frequent(train.pairs, n=n_best, vocab_size=size),
+    )
 
 
 def _is_calibrated(options: ExportOptions) -> bool:
@@ -178,7 +209,7 @@ def _calibrated(
     """Return the scales of TensorRT's int8, and other sentences to check the graphs with."""
     from automoe.export import calibrate, random_pair
 
-    if options.precision == "fp32":
+    if not _is_inexact(options):
         return None, ()
     if corpus is None or vocabulary is None:
         length, size = min(30, options.max_positions), model.config.vocab_size

@@ -26,9 +26,11 @@ class TranslatorOptions(Options, DecodingSettings):
 
     Attributes:
         threads: Threads of ONNX Runtime.
+        exact: Predict all pieces of the vocabulary, also with a shortlist.
     """
 
     threads: Count = 1
+    exact: bool = False
 
     def open(self, model: Path) -> "Translator":
         """Open the bundle of a model: in its folder, or in the folder of its export."""
@@ -44,7 +46,11 @@ class TranslatorOptions(Options, DecodingSettings):
         from automoe.deployed.translator import Translator  # it imports ONNX Runtime
 
         return Translator.open(
-            model, beam=self.beam, length_penalty=self.length_penalty, threads=self.threads
+            model,
+            beam=self.beam,
+            length_penalty=self.length_penalty,
+            threads=self.threads,
+            exact=self.exact,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 DESCRIPTION = "bundle.json"
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 VOCABULARY = "vocabulary.model"
+SHORTLIST, SHORTLIST_GRAPH = "shortlist.bin", "shortlist.onnx"
 SCHEMA_VERSION = 2
 _LARGEST_DESCRIPTION = 10**6  # bytes
 _CHUNK = 1 << 20
@@ -59,6 +60,11 @@ class Description:
     def precision(self) -> str:
         """The precision of weights and activations."""
         return str(self.content["precision"])
+
+    @property
+    def n_best(self) -> int:
+        """The number of target pieces for each source piece in the shortlist; 0 for none."""
+        return int(self.content.get("shortlist", 0))
 
     @property
     def searched(self) -> dict[str, Any] | None:
@@ -115,7 +121,7 @@ class Description:
         Raises:
             ValueError, LookupError, TypeError, AttributeError, ArithmeticError: One is not.
         """
-        if min(self.max_positions, self.vocab_size) < 1:
+        if min(self.max_positions, self.vocab_size) < 1 or self.n_best < 0:
             raise ValueError("a number is below 1")
         for fact in (self.architecture_id, self.precision):
             if not fact:
@@ -130,7 +136,8 @@ class Description:
         Raises:
             BundleError: A file is missing, is no plain file of the folder, or was changed.
         """
-        for name in (ENCODER, DECODER):
+        required = [ENCODER, DECODER, *([SHORTLIST, SHORTLIST_GRAPH] if self.n_best else [])]
+        for name in required:
             if name not in self.files:
                 raise BundleError(f"{folder}: '{name}' is not among the files of {DESCRIPTION}.")
         for name, expected in self.files.items():

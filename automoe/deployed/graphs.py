@@ -14,15 +14,52 @@ import numpy as np
 from automoe.deployed.beam_search import BOS, PAD
 from automoe.deployed.packing import packed
 from automoe.deployed.sessions import tensor
+from automoe.deployed.shortlist import Shortlist
 
 _N_NEVER = 2  # the targets of training do not contain PAD and BOS
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-def opened_graphs(encoder: Any, decoder: Any) -> Graphs:
-    """Return the graphs of two sessions, which may be those for TensorRT."""
+def opened_graphs(encoder: Any, decoder: Any, candidates: Candidates | None = None) -> Graphs:
+    """Return the graphs of two sessions, which may be those for TensorRT.
+
+    Args:
+        encoder: The session of the encoder.
+        decoder: The session of one decoder step.
+        candidates: What chooses the target pieces, for a decoder that needs it.
+    """
     is_whole = any(output.name == "best_token" for output in decoder.get_outputs())
-    return (Graphs if is_whole else PlainGraphs)(encoder, decoder)
+    return (Graphs if is_whole else PlainGraphs)(encoder, decoder, candidates)
+
+
+class Candidates:
+    """The candidates of sentences, and their rows of the vocabulary projection.
+
+    Args:
+        session: The session of the shortlist's graph.
+        shortlist: The shortlist.
+        vocab_size: The number of pieces.
+        is_exact: Whether all pieces are candidates.
+    """
+
+    def __init__(
+        self, session: Any, shortlist: Shortlist, *, vocab_size: int, is_exact: bool
+    ) -> None:
+        self._session = session
+        self._shortlist = shortlist
+        self._outputs = [output.name for output in session.get_outputs()]
+        self._of_all = self._feeds(np.arange(vocab_size)) if is_exact else None
+
+    def of(self, sentences: Sequence[Sequence[int]]) -> tuple[dict[str, Any], int]:
+        """Return the inputs of the decoder, and the number of candidates."""
+        if self._of_all is not None:
+            return self._of_all
+        return self._feeds(self._shortlist.candidates(sentences))
+
+    def _feeds(self, candidate_C: Any) -> tuple[dict[str, Any], int]:
+        given = {"candidates": tensor(candidate_C)}
+        rows = self._session.run_with_ort_values(self._outputs, given)
+        return given | dict(zip(self._outputs, rows, strict=True)), len(candidate_C)
 
 
 class Graphs:
@@ -37,13 +74,15 @@ class Graphs:
     Args:
         encoder: The session of the encoder.
         decoder: The session of one decoder step.
+        candidates: What chooses the target pieces, or None when all may follow.
     """
 
     takes_several = True
 
-    def __init__(self, encoder: Any, decoder: Any) -> None:
+    def __init__(self, encoder: Any, decoder: Any, candidates: Candidates | None) -> None:
         self.runtime_s = 0.0
         self.tokens_of_experts: dict[str, Any] | None = None
+        self._candidates = candidates
         self._encoder = encoder
         self._decoder = decoder
         self._crossed = [x.name for x in encoder.get_outputs() if x.name.startswith("cross_")]
@@ -52,7 +91,7 @@ class Graphs:
         shapes = {x.name: x.shape for x in decoder.get_inputs()}
         # The dimensions are hypotheses, heads, cached positions and the width of a head.
         self._past_shapes = {name: (shapes[name][1], 0, shapes[name][3]) for name in self._pasts}
-        self._vocab_size = next(x.shape[-1] for x in decoder.get_outputs() if x.name == "logits")
+        self._n_pieces = next(x.shape[-1] for x in decoder.get_outputs() if x.name == "logits")
 
     def begin(self, sentences: Sequence[Sequence[int]]) -> Steps:
         """Run the encoder, and return the steps of the decoder."""
@@ -63,11 +102,16 @@ class Graphs:
             name: tensor(np.zeros((len(sentences), *shape), np.float32))
             for name, shape in self._past_shapes.items()
         }
-        return Steps(self, crossed, past)
+        fixed, n_pieces = self._fixed(sentences)
+        return Steps(self, crossed, past, fixed, n_pieces)
+
+    def _fixed(self, sentences: Sequence[Sequence[int]]) -> tuple[dict[str, Any], int]:
+        """Return further inputs of the decoder, and the number of pieces that may follow."""
+        return ({}, self._n_pieces) if self._candidates is None else self._candidates.of(sentences)
 
     def step(self, feeds: dict[str, Any], n_best: int) -> tuple[Any, Any, dict[str, Any]]:
         """Return the best log-probabilities and tokens, and the cache of the next step."""
-        feeds["n_best"] = tensor(np.array([min(n_best, self._vocab_size)]))
+        feeds["n_best"] = tensor(np.array([n_best]))
         names = ["best_log_probability", "best_token", *self._presents]
         best, token, *presents = self._run("decoder", self._decoder, names, feeds)
         return best.numpy(), token.numpy(), dict(zip(self._pasts, presents, strict=True))
@@ -110,7 +154,8 @@ class PlainGraphs(Graphs):
             name: tensor(np.zeros((1, *shape), _DTYPES[types[name]]))
             for name, shape in self._past_shapes.items()
         }
-        return Steps(self, dict(zip(self._crossed, encoded, strict=True)), past)
+        crossed = dict(zip(self._crossed, encoded, strict=True))
+        return Steps(self, crossed, past, *self._fixed(sentences))
 
     def step(self, feeds: dict[str, Any], n_best: int) -> tuple[Any, Any, dict[str, Any]]:
         """See `Graphs`."""
@@ -135,12 +180,23 @@ class Steps:
         graphs: The graphs.
         crossed: What the decoder reads of the encoder, by input.
         past: The decoder's cache before its first step, with a row for each sentence.
+        fixed: Further inputs of the decoder, which are the same in every step.
+        n_pieces: The number of pieces of which the best are chosen.
     """
 
-    def __init__(self, graphs: Graphs, crossed: dict[str, Any], past: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        graphs: Graphs,
+        crossed: dict[str, Any],
+        past: dict[str, Any],
+        fixed: dict[str, Any],
+        n_pieces: int,
+    ) -> None:
         self._graphs = graphs
         self._crossed = crossed
         self._past = past
+        self._fixed = fixed
+        self._n_pieces = n_pieces
         self._n_read = 0
         self._n_sentences = 0
 
@@ -154,10 +210,12 @@ class Steps:
             "parent": tensor(parent_R),
             "position": tensor(np.array([self._n_read])),
             "n_sentences": tensor(np.array([self._n_sentences])),
+            **self._fixed,
             **self._crossed,
             **self._past,
         }
-        best_RN, token_RN, self._past = self._graphs.step(feeds, n_best + _N_NEVER)
+        n_asked = min(n_best + _N_NEVER, self._n_pieces)
+        best_RN, token_RN, self._past = self._graphs.step(feeds, n_asked)
         self._n_read += 1
         is_never_RN = (token_RN == PAD) | (token_RN == BOS)
         return np.where(is_never_RN, -np.inf, best_RN), token_RN

@@ -12,9 +12,18 @@ import sentencepiece
 
 from automoe.deployed.batches import by_length
 from automoe.deployed.beam_search import EOS, BeamSearch
-from automoe.deployed.description import DECODER, ENCODER, VOCABULARY, BundleError, Description
-from automoe.deployed.graphs import Graphs, opened_graphs
+from automoe.deployed.description import (
+    DECODER,
+    ENCODER,
+    SHORTLIST,
+    SHORTLIST_GRAPH,
+    VOCABULARY,
+    BundleError,
+    Description,
+)
+from automoe.deployed.graphs import Candidates, Graphs, opened_graphs
 from automoe.deployed.sessions import open_session
+from automoe.deployed.shortlist import Shortlist
 
 OnTranslated = Callable[[int, int], None]
 
@@ -69,6 +78,7 @@ class Translator:
         beam: int = 4,
         length_penalty: float = 0.6,
         threads: int = 1,
+        exact: bool = False,
     ) -> Translator:
         """Open the exported model in `folder`, which must hold its vocabulary too.
 
@@ -77,6 +87,7 @@ class Translator:
             beam: The number of hypotheses that are extended together; 1 is greedy decoding.
             length_penalty: The length penalty, as in `BeamSearch`.
             threads: The number of threads of each ONNX Runtime session.
+            exact: Whether all pieces are candidates, in a bundle with a shortlist.
 
         Raises:
             BundleError: The folder holds no exported model, or a file of it was changed.
@@ -92,7 +103,19 @@ class Translator:
         description.check_files(folder)
         vocabulary = _vocabulary(folder / VOCABULARY, description.vocab_size)
         encoder, decoder = (_session(folder / name, threads) for name in (ENCODER, DECODER))
-        return cls(description, vocabulary, search, opened_graphs(encoder, decoder))
+        candidates = None
+        if description.n_best:
+            candidates = Candidates(
+                _session(folder / SHORTLIST_GRAPH, threads),
+                Shortlist.read(
+                    folder / SHORTLIST,
+                    n_best=description.n_best,
+                    vocab_size=description.vocab_size,
+                ),
+                vocab_size=description.vocab_size,
+                is_exact=exact,
+            )
+        return cls(description, vocabulary, search, opened_graphs(encoder, decoder, candidates))
 
     def translate(self, sentence: str) -> Translation:
         """Translate one sentence.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from automoe.deployed.description import (
     DESCRIPTION,
     ENCODER,
     SCHEMA_VERSION,
+    SHORTLIST,
+    SHORTLIST_GRAPH,
     VOCABULARY,
     sha256,
 )
+from automoe.deployed.shortlist import Shortlist
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
+from automoe.export.shortlist_graph import PRECISIONS as SHORTLISTED
+from automoe.export.shortlist_graph import shortlist_graph
 from automoe.export.tensorrt_experts import stacked_experts
 from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
 from automoe.export.weights import PRECISIONS, TrainedWeights, stored_precision
@@ -31,6 +37,7 @@ from devices.zipped import zipped_program
 
 WEIGHTS, PROGRAM = "weights.bin", "translate.py"
 _FILES = {ENCODER, DECODER, WEIGHTS, VOCABULARY, PROGRAM}
+_OF_SHORTLIST = {SHORTLIST, SHORTLIST_GRAPH}
 _SENTENCE = 30  # source and target tokens of the costs in the description
 _WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
 
@@ -51,6 +58,7 @@ class Bundle:
         precision: The precision of weights and activations: ``fp32`` or ``fp16``. With
             ``int8``, ``int8-weights`` and ``int4-weights``, products read integers, and everything
             else is ``fp32``.
+        n_best: The number of target pieces for each source piece in the shortlist; 0 for none.
     """
 
     folder: Path
@@ -58,6 +66,7 @@ class Bundle:
     max_positions: int
     form: str = "onnx"
     precision: str = "fp32"
+    n_best: int = 0
 
     @property
     def encoder(self) -> Path:
@@ -69,6 +78,11 @@ class Bundle:
         """Return the file of the graph of one decoder step."""
         return self.folder / DECODER
 
+    @property
+    def shortlist(self) -> Path | None:
+        """Return the file of the graph of the candidates, or None when all pieces are."""
+        return self.folder / SHORTLIST_GRAPH if self.n_best else None
+
     def write_description(self, searched: Mapping[str, Any] | None = None) -> None:
         """Write the description that a translator reads.
 
@@ -77,7 +91,8 @@ class Bundle:
         Args:
             searched: The result of the search that found the architecture, or None.
         """
-        files = sorted(path for path in self.folder.iterdir() if path.name in _FILES)
+        names = _FILES | _OF_SHORTLIST if self.n_best else _FILES
+        files = sorted(path for path in self.folder.iterdir() if path.name in names)
         description = {
             "schema_version": SCHEMA_VERSION,
             "architecture_id": self.config.architecture.id,
@@ -86,6 +101,7 @@ class Bundle:
             "format": self.form,
             "precision": self.precision,
             "costs": self._costs(),
+            **({"shortlist": self.n_best} if self.n_best else {}),
             **({} if searched is None else {"searched": _told(searched)}),
             "files": {
                 path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
@@ -120,6 +136,7 @@ def export_model(
     form: str = "onnx",
     precision: str = "fp32",
     int8: Int8Steps | None = None,
+    shortlist: Shortlist | None = None,
     searched: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Write a stand-alone model as ONNX graphs, with the program that translates with them.
@@ -134,11 +151,14 @@ def export_model(
         precision: The precision: ``fp32``; ``int8``; for ONNX Runtime ``int8-weights`` or
             ``int4-weights``, see `rounded_weight`; for TensorRT ``fp16``.
         int8: The result of `calibrate`, which TensorRT's ``int8`` needs.
+        shortlist: The pieces that a translation may have, for ``fp32`` and ``int8`` of ONNX
+            Runtime; None for all.
         searched: The result of the search that found the architecture, for the description.
 
     Raises:
         ExportError: The model sends tokens to several experts, the form does not have the
-            precision, or ``int8`` is given without need or missing.
+            precision, ``int8`` is given without need or missing, or there is no shortlist in
+            this form and precision.
     """
     require_top_1(model)
     require_precision(form, precision)
@@ -147,13 +167,21 @@ def export_model(
             f"'int8' must be what calibrate() gives, with form tensorrt and precision int8 only. "
             f"Got {int8} with {form} and '{precision}'."
         )
+    if shortlist is not None and (form != "onnx" or precision not in SHORTLISTED):
+        raise ExportError(
+            f"A shortlist needs the form onnx and the precision {' or '.join(SHORTLISTED)}. "
+            f"Got {form} and {precision}; leave it out."
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    bundle = Bundle(folder, model.config, max_positions, form, precision)
+    n_best = 0 if shortlist is None else shortlist.n_best
+    bundle = Bundle(folder, model.config, max_positions, form, precision, n_best)
     bundle.remove_description()  # of an earlier bundle, whose graphs are replaced now
     (folder / VOCABULARY).unlink(missing_ok=True)
     if vocabulary is not None:
         vocabulary.save(folder / VOCABULARY)
     (folder / PROGRAM).write_bytes(zipped_program(["automoe/deployed"], "automoe.deployed.program"))
+    if shortlist is not None:
+        shortlist.write(folder / SHORTLIST)
     encoder, decoder = write_graphs(model, bundle, int8)
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
@@ -194,7 +222,10 @@ def write_graphs(
         graph.save(path)
         return graph
 
-    return written(encoder_graph, bundle.encoder), written(decoder_graph, bundle.decoder)
+    if bundle.shortlist is not None:
+        shortlist_graph(model.config, weights).save(bundle.shortlist)
+    step_graph = partial(decoder_graph, is_shortlisted=bundle.shortlist is not None)
+    return written(encoder_graph, bundle.encoder), written(step_graph, bundle.decoder)
 
 
 def require_top_1(model: Transformer) -> None:

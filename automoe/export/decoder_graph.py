@@ -14,10 +14,9 @@ from automoe.architecture.architecture import DecoderLayer
 from automoe.export.graph import Dimension, GraphBuilder, TensorRtForm
 from automoe.export.layers import Stack, embedded
 from automoe.export.sentences import EqualRows, OneLength, Sentences
+from automoe.export.shortlist_graph import TABLE, product_of_candidates
 from automoe.export.weights import WeightSource
 from automoe.supernet import TransformerConfig
-
-TABLE = "target_embedding.decoder"
 
 
 def decoder_graph(
@@ -29,6 +28,7 @@ def decoder_graph(
     batch: int = 1,
     tensorrt: TensorRtForm | None = None,
     publishes_logits: bool = True,
+    is_shortlisted: bool = False,
 ) -> GraphBuilder:
     """Build the graph for ONNX Runtime, or with ``tensorrt`` for TensorRT.
 
@@ -45,6 +45,9 @@ def decoder_graph(
     ``n_best`` ``[1]``; and ``cross_barred_s`` ``[B, 1, 1, S']`` for each span s. The outputs
     ``best_token`` and ``best_log_probability`` ``[R, K]`` are the n_best most probable next tokens,
     the best first; ``logits`` are an output for checks alone, and may be left out.
+
+    If it is shortlisted, ``candidates`` ``[C]`` and what `shortlist_graph` makes of them are inputs
+    too, and only they are predicted: the logits are ``[R, C]``.
 
     For TensorRT ``batch`` is the number of sentences. The cache has R rows, and cross keys and
     values have no first dimension B when it is 1.
@@ -73,20 +76,29 @@ def decoder_graph(
         x_RD = stack.served(stack.residual(x_RD, f"{i}.cross", cross), layer, i)
     if config.pre_norm:
         x_RD = graph.norm(x_RD, "decoder_norm", stack.dim)
-    logits_RV = graph.as_float32(graph.product(x_RD, TABLE, (config.vocab_size, dim)))
+    pieces: Dimension = config.vocab_size
+    candidate_C = None
+    if is_shortlisted:
+        pieces = "candidates"
+        candidate_C = graph.input("candidates", TensorProto.INT64, [pieces])
+        logits_RV = product_of_candidates(graph, x_RD, dim)
+    else:
+        logits_RV = graph.as_float32(graph.product(x_RD, TABLE, (config.vocab_size, dim)))
     if tensorrt is None:
-        _publish_best(graph, logits_RV, rows)
+        _publish_best(graph, logits_RV, rows, candidate_C)
     if publishes_logits:
-        graph.output(logits_RV, "logits", TensorProto.FLOAT, [rows, config.vocab_size])
+        graph.output(logits_RV, "logits", TensorProto.FLOAT, [rows, pieces])
     return graph
 
 
-def _publish_best(graph: GraphBuilder, logits_RV: str, rows: str) -> None:
+def _publish_best(graph: GraphBuilder, logits_RV: str, rows: str, candidate_C: str | None) -> None:
     log_probability_RV = graph.op("LogSoftmax", logits_RV, axis=1)
     n_best = graph.input("n_best", TensorProto.INT64, [1])
     best_RK, token_RK = graph.ops(
         "TopK", log_probability_RV, n_best, n_outputs=2, axis=1, largest=1, sorted=1
     )
+    if candidate_C is not None:
+        token_RK = graph.op("Gather", candidate_C, token_RK, axis=0)
     graph.output(best_RK, "best_log_probability", TensorProto.FLOAT, [rows, "best"])
     graph.output(token_RK, "best_token", TensorProto.INT64, [rows, "best"])
 

@@ -54,6 +54,7 @@ class GraphBuilder:
         tensorrt: The form for TensorRT, or None for ONNX Runtime.
 
     Attributes:
+        precision: The precision of the weights.
         products: The products that may multiply 8-bit integers. The key is the weight's name, the
             value is the activation's name and the weight's axis of outputs.
     """
@@ -62,6 +63,7 @@ class GraphBuilder:
         self, name: str, weights: WeightSource, tensorrt: TensorRtForm | None = None
     ) -> None:
         self.tensorrt = tensorrt
+        self.precision = weights.precision
         self.float_type = DATA_TYPES[weights.precision]
         self.products: dict[str, tuple[str, int]] = {}
         self._name = name
@@ -187,18 +189,15 @@ class GraphBuilder:
 
     def product(self, x_TI: str, name: str, shape: tuple[int, int], bias_O: str = "") -> str:
         """Multiply ``[T, I]`` by the transpose of a weight ``[O, I]``, and add a bias if given."""
-        if self.tensorrt is None and self._weights.precision == "int8":
-            return self._product_of_integers(x_TI, name, shape, bias_O)
-        if self.tensorrt is None and self._weights.precision in BITS:
+        if self.tensorrt is None and self.precision == "int8":
+            return self.product_of_integers(x_TI, *self.integer_weight(name, shape), bias_O)
+        if self.tensorrt is None and self.precision in BITS:
             return self._product_of_blocks(x_TI, name, shape, bias_O)
         factors = self.quantised(x_TI, self.weight(name, *shape), outputs=0)
         return self.op("Gemm", *factors, *filter(None, [bias_O]), transB=1)
 
-    def _product_of_integers(
-        self, x_TI: str, name: str, shape: tuple[int, int], bias_O: str
-    ) -> str:
+    def product_of_integers(self, x_TI: str, integer_IO: str, step_O: str, bias_O: str = "") -> str:
         """Write the nodes that ONNX Runtime fuses to one product of 8-bit integers."""
-        integer_IO, step_O = self._integers(name, shape)
         if x_TI not in self._rounded_activations:
             self._rounded_activations[x_TI] = self.ops("DynamicQuantizeLinear", x_TI, n_outputs=3)
         rounded_TI, step, zero = self._rounded_activations[x_TI]
@@ -208,20 +207,20 @@ class GraphBuilder:
         return self.op("Add", product_TO, bias_O) if bias_O else product_TO
 
     def _product_of_blocks(self, x_TI: str, name: str, shape: tuple[int, int], bias_O: str) -> str:
-        integers, steps = self._integers(name, shape)
+        integers, steps = self.integer_weight(name, shape)
         product_TO = self.op(
             "MatMulNBits",
             *(x_TI, integers, steps),
             domain=_CONTRIBUTED,
             N=shape[0],
             K=shape[1],
-            bits=BITS[self._weights.precision],
+            bits=BITS[self.precision],
             block_size=BLOCK,
             accuracy_level=_INTEGER_ACTIVATIONS,
         )
         return self.op("Add", product_TO, bias_O) if bias_O else product_TO
 
-    def _integers(self, name: str, shape: tuple[int, int]) -> tuple[str, str]:
+    def integer_weight(self, name: str, shape: tuple[int, int]) -> tuple[str, str]:
         """Add a weight of the model as integers and their steps."""
         named = self._weights.integers(name, shape)
         self._initialisers.update((each.name, each) for each in named)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from automoe.architecture.architecture import Architecture, EncoderLayer
 from automoe.deployed.sessions import open_session
 from automoe.export.bundle import Bundle, ExportError
-from automoe.export.replay import Outputs, replayed
+from automoe.export.replay import Outputs, replayed, run_named
 from automoe.supernet import Transformer
 from automoe.text.pairs import Pair
 from automoe.text.special_tokens import BOS, UNK
@@ -98,11 +98,12 @@ def check_parity(
     """
     pairs = pairs or (random_pair(model.config.vocab_size, src_len, tgt_len, seed),)
     sessions = (open_session(bundle.encoder), open_session(bundle.decoder))
+    fixed = _all_candidates(bundle)
     was_training = model.training
     model.eval()
     expected = [_run_torch(model, pair) for pair in pairs]
     model.train(was_training)
-    exported = [_run(sessions, bundle.config.architecture, pair) for pair in pairs]
+    exported = [_run(sessions, bundle.config.architecture, pair, fixed) for pair in pairs]
     parity = _compared(expected, exported, bundle.precision)
     if not parity.holds:
         bundle.remove_description()
@@ -156,8 +157,16 @@ def _run_torch(model: Transformer, pair: Pair) -> _Run:
     return _Run(output.logits_BTV[0].numpy(), experts)
 
 
-def _run(sessions: tuple[Any, Any], architecture: Architecture, pair: Pair) -> _Run:
-    runs = replayed(sessions, architecture, pair.source, (BOS, *pair.target))
+def _all_candidates(bundle: Bundle) -> Outputs:
+    """Return the inputs of the decoder with which every piece is a candidate."""
+    if bundle.shortlist is None:
+        return {}
+    candidates = {"candidates": np.arange(bundle.config.vocab_size)}
+    return candidates | run_named(open_session(bundle.shortlist), candidates)
+
+
+def _run(sessions: tuple[Any, Any], architecture: Architecture, pair: Pair, fixed: Outputs) -> _Run:
+    runs = replayed(sessions, architecture, pair.source, (BOS, *pair.target), fixed=fixed)
     of_encoder = _experts(next(runs), architecture.encoder.layers)
     logits, choices = [], []
     for step in runs:

@@ -20,6 +20,8 @@ def replayed(
     architecture: Architecture,
     source_S: Sequence[int] | NDArray[np.int64],
     target_T: Sequence[int] | NDArray[np.int64],
+    *,
+    fixed: Outputs | None = None,
 ) -> Iterator[Outputs]:
     """Yield the outputs of the encoder, then those of each decoder step.
 
@@ -28,13 +30,14 @@ def replayed(
         architecture: The architecture that was exported.
         source_S: The tokens that the encoder reads.
         target_T: The tokens that the decoder reads one by one, whatever it predicts.
+        fixed: Further inputs of the decoder, which are the same in every step.
     """
     encoder, decoder = sessions
     encoded = run_named(encoder, packed([np.asarray(source_S, np.int64)]))
     yield encoded
     state = {name: value for name, value in encoded.items() if name.startswith("cross_")}
     state |= {"parent": np.array([0]), "n_sentences": np.array([1]), "n_best": np.array([1])}
-    state |= empty_cache(architecture)
+    state |= empty_cache(architecture) | (fixed or {})
     for t, token in enumerate(target_T):
         step = run_named(decoder, {"token": np.array([token]), "position": np.array([t]), **state})
         yield step

@@ -1,4 +1,4 @@
-"""This module tells what a precision costs in quality: the same text translated in float32 too."""
+"""This module tells what a precision or a shortlist costs in quality, against float32."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,14 +15,14 @@ from automoe.translation.evaluation import evaluate
 
 @dataclass(frozen=True, slots=True)
 class PrecisionCost:
-    """The quality of one model in a precision and in float32.
+    """The quality of a bundle, and of the same model in float32 without a shortlist.
 
     Attributes:
         n_sentences: The number of sentences that were translated.
-        bleu: The corpus BLEU in the precision, 0 to 100.
-        bleu_fp32: The corpus BLEU in float32.
-        chrf: The corpus chrF2 in the precision, 0 to 100.
-        chrf_fp32: The corpus chrF2 in float32.
+        bleu: The corpus BLEU of the bundle, 0 to 100.
+        bleu_fp32: The corpus BLEU of the model in float32.
+        chrf: The corpus chrF2 of the bundle, 0 to 100.
+        chrf_fp32: The corpus chrF2 of the model in float32.
         n_changed: The number of sentences whose translation differs.
     """
 
@@ -46,7 +46,7 @@ def precision_cost(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PrecisionCost:
-    """Translate a text with a bundle and with the same model in float32, and compare.
+    """Translate a text with a bundle, and with the same model in float32 without a shortlist.
 
     Args:
         model: The model that was exported.

@@ -18,7 +18,7 @@ CONTRACT = {
     """,
     "export": """
         ARCHITECTURE --out/-o* --checkpoint --format=onnx --precision=fp32 --data --source
-        --target --vocab-size=32768 --max-positions=256 --json
+        --target --shortlist --vocab-size=32768 --max-positions=256 --json
     """,
     "lint": "MODEL --dialect --json",
     "profile": """
@@ -59,15 +59,15 @@ CONTRACT = {
     """,
     "evaluate": """
         MODEL --data --source --target --split=test --beam=4 --length-penalty=0.6 --threads=1
-        --batch-tokens=1 --json
+        --exact --batch-tokens=1 --json
     """,
     "translate": """
-        MODEL --beam=4 --length-penalty=0.6 --threads=1 --batch-tokens=1024 --flush
+        MODEL --beam=4 --length-penalty=0.6 --threads=1 --exact --batch-tokens=1024 --flush
         --errors=strict
     """,
     "benchmark": """
-        MODEL --data --source --target --beam=4 --length-penalty=0.6 --threads=1 --sentences=500
-        --batch-tokens=2048 --json
+        MODEL --data --source --target --beam=4 --length-penalty=0.6 --threads=1 --exact
+        --sentences=500 --batch-tokens=2048 --json
     """,
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o --compare --json",

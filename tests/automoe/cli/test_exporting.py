@@ -123,6 +123,21 @@ def test_what_integers_cost_is_told_where_they_are_chosen(
     assert Translator.open(out).translate("a b").target_tokens > 0
 
 
+def test_a_shortlist_is_learned_from_the_training_text(
+    capsys: Capture, folder: Path, tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "a.json", SPACE.smallest()), tmp_path / "bundle"
+    flags = ["--shortlist", "4", "--checkpoint", str(folder / "supernet"), "--json"]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 2
+    assert "Give --data" in capsys.readouterr().err
+    flags += ["--data", str(folder / "text")]
+    assert main(["export", str(path), "-o", str(out), *flags]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n_sentences"] > 0
+    assert (out / "shortlist.bin").stat().st_size == (40 + 1) * 4 * 4
+    assert Translator.open(out).translate("a b").target_tokens > 0
+
+
 def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", SPACE.smallest())
     flags = ["--vocab-size", "40", "--max-positions", "12", "--json"]
@@ -133,7 +148,8 @@ def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--data", "text"], "'--data' is the text that judges a '--precision' other than fp32"),
+        (["--data", "text"], "'--data' is the text for '--shortlist' or a '--precision' other"),
+        (["--shortlist", "9"], "'--shortlist' is about '--checkpoint': give both"),
         ([*INT8, "--data", "text"], "with int8 and checkpoint None; leave it out"),
         ([*INT8, "--source", "en"], "'--source' is about '--data': give both"),
     ],

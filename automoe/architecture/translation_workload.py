@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -36,9 +36,11 @@ class TranslationWorkload:
         precision: The precision of the matrix products: ``fp32``, ``int8`` (in ONNX Runtime by
             dynamic quantisation), ``int8-weights`` or ``int4-weights`` (in ONNX Runtime), or
             ``fp16`` (in TensorRT, except for delicate steps).
+        shortlist: The number of pieces that a step predicts, in ONNX Runtime; 0 for all.
 
     Raises:
-        ValueError: A number is below one or above 10**9, or the precision does not exist.
+        ValueError: A number is below one or above 10**9, the precision does not exist, or the
+            shortlist is longer than the vocabulary.
     """
 
     src_len: int
@@ -49,6 +51,7 @@ class TranslationWorkload:
     batch: int = 1
     routing: RoutingPattern = field(default_factory=RoutingPattern)
     precision: str = "fp32"
+    shortlist: int = 0
 
     def __post_init__(self) -> None:
         for name in (*_NUMBERS.values(), "batch"):
@@ -58,6 +61,11 @@ class TranslationWorkload:
         if self.precision not in PRECISIONS:
             raise ValueError(
                 f"'precision' must be one of {', '.join(PRECISIONS)}. Got '{self.precision}'."
+            )
+        if not 0 <= self.shortlist <= self.vocab_size:
+            raise ValueError(
+                f"'shortlist' must be at most {self.vocab_size}, the vocabulary. "
+                f"Got {self.shortlist}."
             )
 
     @classmethod
@@ -82,7 +90,7 @@ class TranslationWorkload:
 
     def cost(self, architecture: Architecture) -> Cost:
         """Return the cost of an architecture for this sentence."""
-        return cost(
+        whole = cost(
             architecture,
             src_len=self.src_len,
             tgt_len=self.tgt_len,
@@ -92,6 +100,10 @@ class TranslationWorkload:
             batch=self.batch,
             shares=self.routing.shares,
         )
+        if not self.shortlist:
+            return whole
+        share = self.shortlist / self.vocab_size
+        return replace(whole, projection_flops=round(share * whole.projection_flops))
 
     def to_json(self) -> str:
         """Return the whole workload as JSON, with the counts of a routing trace."""
@@ -125,9 +137,10 @@ class TranslationWorkload:
         tables = 1 if self.shared_embeddings else 2
         batch = f"batch={self.batch} " if self.batch > 1 else ""
         precision = f"precision={self.precision} " if self.precision != "fp32" else ""
+        shortlist = f"shortlist={self.shortlist} " if self.shortlist else ""
         return (
-            f"src={self.src_len} tgt={self.tgt_len} vocab={self.vocab_size} "
-            f"tables={tables} beam={self.beam} {batch}{precision}routing={self.routing}"
+            f"src={self.src_len} tgt={self.tgt_len} vocab={self.vocab_size} tables={tables} "
+            f"beam={self.beam} {batch}{precision}{shortlist}routing={self.routing}"
         )
 
     @classmethod
@@ -141,6 +154,7 @@ class TranslationWorkload:
         expected = {*_NUMBERS, "tables", "routing"}
         numbers = {name: fields.get(key, "") for key, name in _NUMBERS.items()}
         numbers["batch"] = fields.pop("batch", "1")
+        numbers["shortlist"] = fields.pop("shortlist", "0")
         precision = fields.pop("precision", "fp32")
         refusal = WorkloadTextError(f"A workload must read like '{_FORM}'. Got '{text}'.")
         if (

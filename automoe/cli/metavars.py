@@ -13,7 +13,7 @@ _FIELDS = {
         *("max_active_params", "max_flops", "sentences"),
     ),
     "TOKENS": ("src_len", "tgt_len", "max_tokens", "max_positions", "batch_tokens"),
-    "PIECES": ("vocab_size",),
+    "PIECES": ("vocab_size", "shortlist"),
     "MS": ("budget_ms",),
     "MB": ("max_memory_mb",),
     "MINUTES": ("minutes", "device_minutes"),

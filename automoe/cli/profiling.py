@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _OF_SAMPLING = ("-n", "--max-experts", "--fractional")
 _OF_SENTENCES = (
     *("--max-experts", "--fractional", "-n", "--until", "--beam", "--batch", "--routing"),
-    *("--precision", "--reference", "--src-len", "--tgt-len", "--vocab-size"),
+    *("--precision", "--reference", "--shortlist", "--src-len", "--tgt-len", "--vocab-size"),
 )
 _SEVERAL_HOSTS = "--host ... --host ..."
 _REFUSALS = (

@@ -16,6 +16,8 @@ from automoe.deployed.packing import packed
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import Range, TensorRtForm
+from automoe.export.shortlist_graph import PRECISIONS as SHORTLISTED
+from automoe.export.shortlist_graph import STEPS, WEIGHTS, shortlist_graph
 from automoe.export.tensorrt_profiles import open_dimensions
 from automoe.export.weights import PRECISIONS, RandomBlob, stored_precision
 from automoe.supernet import TransformerConfig
@@ -62,6 +64,13 @@ class WorkloadWriter:
                 f"'precision' with runtime {runtime} must be one of {', '.join(choices)}. "
                 f"Got '{self.sentence.precision}'{_REMEDIES[self._form]}."
             )
+        if self.sentence.shortlist and (
+            self.tensorrt or self.sentence.precision not in SHORTLISTED
+        ):
+            raise ValueError(
+                f"'shortlist' needs runtime onnxruntime and precision {' or '.join(SHORTLISTED)}. "
+                f"Got {runtime} and {self.sentence.precision}; leave it out."
+            )
 
     @property
     def _form(self) -> str:
@@ -81,8 +90,16 @@ class WorkloadWriter:
         blob = RandomBlob(self.folder / file, precision=precision)
         weights = blob.graph_weights()
         sizes = self._dimensions(architecture)
-        graphs, ranges = {}, {}
-        step_graph = partial(decoder_graph, publishes_logits=self.tensorrt)
+        graphs, ranges, calls = {}, {}, [self._encoder_call(architecture)]
+        step_graph = partial(
+            decoder_graph,
+            publishes_logits=self.tensorrt,
+            is_shortlisted=self.sentence.shortlist > 0,
+        )
+        if self.sentence.shortlist:
+            graphs["shortlist"] = f"{self.prefix}{architecture.id}.shortlist.onnx"
+            shortlist_graph(config, weights).save(self.folder / graphs["shortlist"])
+            calls.append(self._shortlist_call())
         for name, build, length, n_tokens in (
             ("encoder", encoder_graph, self.sentence.src_len, sizes["source_length"][1]),
             ("decoder", step_graph, self.sentence.tgt_len, sizes["beam"][1]),
@@ -101,8 +118,8 @@ class WorkloadWriter:
             graph.save(self.folder / graphs[name])
             weights = blob.graph_weights(weights.end)
         path = self.folder / f"{self.prefix}{architecture.id}.workload.json"
-        calls = (self._encoder_call(architecture), self._decoder_call(architecture))
-        Workload(graphs, calls, ranges).save(path)
+        calls.append(self._decoder_call(architecture))
+        Workload(graphs, tuple(calls), ranges).save(path)
         return path
 
     def _tensorrt_form(self, n_tokens: int) -> TensorRtForm | None:
@@ -132,6 +149,14 @@ class WorkloadWriter:
             routing_outputs=_routers(architecture.encoder.layers),
         )
 
+    def _shortlist_call(self) -> Call:
+        return Call("shortlist", "shortlist", inputs={"candidates": self._candidates()})
+
+    def _candidates(self) -> TensorSpec:
+        """Return pieces that lie as far apart in the vocabulary as those of a real sentence."""
+        size, n = self.sentence.vocab_size, self.sentence.shortlist
+        return _given(np.arange(n) * size // n)
+
     def _decoder_call(self, architecture: Architecture) -> Call:
         n_steps, layers = self.sentence.tgt_len, architecture.decoder.layers
         n_hypotheses = self.sentence.batch * self.sentence.beam
@@ -143,14 +168,19 @@ class WorkloadWriter:
                 past[f"past_{part}_{i}"] = TensorSpec(dtype, empty, values=())
                 crossed[f"cross_{part}_{i}"] = ("encoder", f"cross_{part}_{i}")
                 carried[f"present_{part}_{i}"] = f"past_{part}_{i}"
+        n_pieces = self.sentence.shortlist or self.sentence.vocab_size
         if not self.tensorrt:
             past |= {
                 "parent": _given(np.arange(n_hypotheses)),
                 "n_sentences": _given(np.array([self.sentence.batch])),
-                "n_best": _given(np.array([min(self.sentence.beam, self.sentence.vocab_size)])),
+                "n_best": _given(np.array([min(self.sentence.beam, n_pieces)])),
             }
             barred = {f"cross_barred_{layer.cross_span}" for layer in layers}
             crossed |= {name: ("encoder", name) for name in sorted(barred)}
+        if self.sentence.shortlist:
+            past["candidates"] = self._candidates()
+            names = (WEIGHTS, STEPS) if self.sentence.precision == "int8" else (WEIGHTS,)
+            crossed |= {name: ("shortlist", name) for name in names}
         positions = tuple(TensorSpec("int64", (1,), values=(t,)) for t in range(n_steps))
         n_tokens = n_steps * n_hypotheses
         routes = self._routes(layers, n_tokens, stack="decoder", n_steps=n_steps)

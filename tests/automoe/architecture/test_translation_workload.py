@@ -67,6 +67,11 @@ def test_a_precision_is_said_only_when_it_is_not_fp32(tiny: SearchSpace) -> None
     coarse = replace(workload, precision="int8")
     assert "beam=1 precision=int8 routing=balanced" in str(coarse)
     assert TranslationWorkload.parse(str(coarse)) == coarse
+    few = replace(coarse, shortlist=20)
+    assert "precision=int8 shortlist=20 routing=balanced" in str(few)
+    assert TranslationWorkload.parse(str(few)) == few
+    with pytest.raises(ValueError, match=r"'shortlist' must be at most \d+, the vocabulary"):
+        replace(workload, shortlist=workload.vocab_size + 1)
     with pytest.raises(
         ValueError, match=r"'precision' must be one of fp32, fp16, int8, .* Got 'fp8'"
     ):

@@ -218,3 +218,30 @@ def test_products_of_integers_run_in_the_worker_and_route_alike(
         worker.request("load", id="x", workload=str(coarse), threads=1)
         outputs = worker.request("outputs", id="x")["outputs"]
     assert all(tensor["finite"] for call in outputs.values() for tensor in call.values())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_shortlist_is_part_of_what_is_timed(
+    tmp_path: Path, sparse: Architecture, precision: str
+) -> None:
+    few = replace(sentence(), precision=precision, shortlist=7)
+    path = WorkloadWriter(tmp_path, few).write(sparse)
+    assert [call.name for call in Workload.load(path).calls] == ["encoder", "shortlist", "decoder"]
+    candidates = {int(i * VOCAB_SIZE // 7) for i in range(7)}
+    for step in run_all(path)["decoder"]:
+        assert set(step["best_token"].ravel().tolist()) <= candidates
+    with WorkerProcess(get_device("cpu")) as worker:
+        worker.request("load", id="x", workload=str(path), threads=1)
+        outputs = worker.request("outputs", id="x")["outputs"]
+    assert all(tensor["finite"] for call in outputs.values() for tensor in call.values())
+    whole = sentence().cost(sparse)
+    assert few.cost(sparse).projection_flops == round(7 / VOCAB_SIZE * whole.projection_flops)
+    assert few.cost(sparse).embedding_params == whole.embedding_params
+
+
+def test_there_is_no_shortlist_for_tensorrt_or_in_blocks(tmp_path: Path) -> None:
+    few = replace(sentence(), shortlist=7)
+    with pytest.raises(ValueError, match="'shortlist' needs runtime onnxruntime and precision"):
+        WorkloadWriter(tmp_path, few, tensorrt=True)
+    with pytest.raises(ValueError, match="Got onnxruntime and int4-weights; leave it out"):
+        WorkloadWriter(tmp_path, replace(few, precision="int4-weights"))

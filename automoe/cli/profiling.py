@@ -118,14 +118,17 @@ class SentenceOptions(Options, SentenceSettings):
         src_len: Source tokens; default: the space's, or 30 with --archs.
         tgt_len: Target tokens; default: the space's, or 30 with --archs.
         vocab_size: Pieces of the vocabulary; default: the space's, or 32768 with --archs.
+        shortlist: Pieces that a step predicts, with onnxruntime; default: all.
     """
 
     vocab_size: Annotated[int, Field(ge=5, le=MOST)] | None = None
+    shortlist: Count | None = None
 
     def sentence(self, space: SearchSpace | None) -> TranslationWorkload:
         """Return the sentence, see `SentenceSettings`."""
         sentence = super().sentence(space)
-        return replace(sentence, vocab_size=self.vocab_size or sentence.vocab_size)
+        vocab_size = self.vocab_size or sentence.vocab_size
+        return replace(sentence, vocab_size=vocab_size, shortlist=self.shortlist or 0)
 
 
 @grouped("How it is measured")

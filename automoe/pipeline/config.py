@@ -36,13 +36,7 @@ _NEW_IN_TRAININGS = TrainingSettings().model_dump(
     mode="json", include=set(SINCE_0_1_0 - _UNCLAIMED)
 )
 _SINCE_0_1_0 = {
-    "workload": {
-        "src_len": None,
-        "tgt_len": None,
-        "batch": 1,
-        "precision": "fp32",
-        "shortlist": None,
-    },
+    "workload": {"src_len": None, "tgt_len": None, "batch": 1, "precision": "fp32"},
     "train": _NEW_IN_TRAININGS,
     "finetune": _NEW_IN_TRAININGS,
 }

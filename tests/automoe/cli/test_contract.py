@@ -25,7 +25,8 @@ CONTRACT = {
         --device* --log* --host --runtime=onnxruntime --space -n --until --minutes --archs
         --model --input-shape --input --input-file --max-experts --fractional/--standard
         --beam=1 --batch=1
-        --routing=balanced --precision=fp32 --shortlist --src-len --tgt-len --vocab-size --threads=1 --fast
+        --routing=balanced --precision=fp32 --shortlist --src-len --tgt-len --vocab-size
+        --threads=1 --fast
         --target --rounds --reference --lock-clocks --seed=0 --json
     """,
     "compare": "A B --margin=2% --fail-on --force --json",

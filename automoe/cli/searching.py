@@ -114,7 +114,11 @@ def search(
     if options.as_json:
         print_json(result)
     else:
+        from automoe.report import remark_of  # matplotlib takes a moment to import
+
         print(f"{options.out}: {_summary(result)}")
+        if remark := remark_of(result):
+            print(remark)
     return ExitCode.QUALITY if is_measured and not result["certified"] else ExitCode.OK
 
 

@@ -293,10 +293,14 @@ def _point_id(model: Path) -> str:
 
 
 def _rows_of(model: Path, log: Path) -> list[dict[str, str]]:
-    from profilers import read_log  # scipy takes a moment to import
+    """Return the rows of a model by its sizes; the log has them in the order of measuring."""
+    # onnx and scipy take a moment to import
+    from automoe.latency.model_profiling import SIZE
+    from profilers import read_log
 
     rows = read_log(log) if log.exists() else []
-    return [row for row in rows if row["point_id"].startswith(_point_id(model))]
+    own = [row for row in rows if row["point_id"].startswith(_point_id(model))]
+    return sorted(own, key=lambda row: [int(row[x]) for x in row if x.startswith(SIZE)])
 
 
 def _say_disturbed(summary: "ProfileSummary", options: ProfileOptions) -> None:

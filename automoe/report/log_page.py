@@ -1,5 +1,6 @@
 """This module makes the page of a log, for those who only measure."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from automoe.report.figures import drift_figure, latency_figure
 from automoe.report.flags import counted
 from automoe.report.templates import filled, marked, moment, number
 from predictors import read_table
+from predictors.targets import DEFAULT_TARGET
 from profilers import AnyLog, LogSummary, TableSummary, read_any_log, summarise_any
 
 _LABELS = {
@@ -55,8 +57,16 @@ def render_log(path: Path, *, command: str) -> str:
         flags=counted(log),
         figures=_figures(summary, log, read_any_log(path)),
         path=str(path),
+        targets=_target_options(summary),
         command=command,
     )
+
+
+def _target_options(summary: LogSummary | TableSummary) -> str:
+    """Return the options that name the latency, as `fit` needs them."""
+    if isinstance(summary, LogSummary) or summary.latency == (DEFAULT_TARGET,):
+        return ""
+    return "".join(f" --target {shlex.quote(name)}" for name in summary.latency or ["COLUMN"])
 
 
 def _figures(

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from automoe.report import render_log
 
 COMMAND = "automoe log show log.csv --html page.html"
@@ -14,6 +16,24 @@ def test_a_table_of_others_shows_its_columns_and_latencies(tmp_path: Path) -> No
     assert "<title>row 2: 3 ms</title>" in page
     assert COMMAND in page
     assert "flags say" not in page
+
+
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        ("batch,latency_ms", ""),
+        ("batch,latency_s", " --target latency_s"),
+        ("batch,latency (s)", " --target &#39;latency (s)&#39;"),
+        ("batch,colour", " --target COLUMN"),
+    ],
+)
+def test_the_next_commands_name_the_latency(tmp_path: Path, header: str, options: str) -> None:
+    path = tmp_path / "mine.csv"
+    cells = ("red", "blue") if "colour" in header else ("2", "3")
+    path.write_text(f"{header}\n1,{cells[0]}\n2,{cells[1]}\n")
+    page = render_log(path, command=COMMAND)
+    assert f"automoe log check {path}{options}\n" in page
+    assert f"automoe fit {path}{options} -o latency.predictor" in page
 
 
 def test_a_table_without_a_latency_says_what_to_do(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, announce
 from automoe.cli.exits import ExitCode
 from automoe.cli.metavars import name_values
+from automoe.cli.option_names import with_options
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
 from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_writable
 from automoe.cli.refusals import Refusal, refuse
@@ -170,11 +171,11 @@ def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
 
 def _summary(result: Mapping[str, Any]) -> str:
     """Return one line for the user."""
-    bounds = result["latency_ms"]
+    bounds, reason = result["latency_ms"], with_options(result["reason"], ["search"])
     return (
         f"{result['architecture_id']}, predicted {rounded(bounds['predicted'])} ms "
         f"(at most {rounded_up(bounds['upper'])}), {result['objective']} {result['fitness']:.4f}; "
-        f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
+        f"{'certified' if result['certified'] else 'not certified'}: {reason}"
     )
 
 

@@ -121,7 +121,8 @@ class LimitedSettings(EvolutionSettings):
         is_given = "verify_top" in self.model_fields_set
         if is_given and self.verify_top > self.verify_most:
             raise ValueError(
-                f"verify_top must be at most verify_most={self.verify_most}. Got {self.verify_top}"
+                f"'verify_top' must be at most 'verify_most' {self.verify_most}. "
+                f"Got {self.verify_top}"
             )
         return self
 

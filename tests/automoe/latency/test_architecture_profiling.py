@@ -264,7 +264,7 @@ def test_another_sentinel_than_the_logs_is_refused(
     session: Session, chosen: list[Architecture], tmp_path: Path
 ) -> None:
     profile(chosen[:2], tmp_path)
-    with pytest.raises(LogError, match="'sentinel' must be .* Use another log"):
+    with pytest.raises(LogError, match="begun with another space.* Repeat its --space, --max-exp"):
         profile(chosen, tmp_path, space=None)
 
 

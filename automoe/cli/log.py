@@ -12,7 +12,7 @@ from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows, row_values
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
-from automoe.cli.outputs import require_file, require_writable
+from automoe.cli.outputs import require_file, require_output
 from automoe.cli.predicting import left_out_lines
 from devices.opening import resolve_host
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
@@ -84,7 +84,7 @@ def show(
     """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
     require_file(log, _NO_LOG)
     if options.html is not None:
-        require_writable(options.html, log)
+        require_output(options.html, log)
     from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
 
     summary = summarise_any(log)
@@ -173,7 +173,7 @@ def merge(
     """Write several logs into one, with their raw samples."""
     for log in logs:
         require_file(log, _NO_LOG)
-    require_writable(options.out, *logs)
+    require_output(options.out, *logs)
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out)
@@ -197,7 +197,7 @@ def share(
     command prints before you share. --drop model also takes the model's name out of the points.
     """
     require_file(log, _NO_LOG)
-    require_writable(options.out, log)
+    require_output(options.out, log)
     from profilers import read_log, share_log  # scipy takes a moment to import
 
     rows = read_log(log)

@@ -32,7 +32,7 @@ from automoe.cli.options import (
     changed,
     grouped,
 )
-from automoe.cli.outputs import require_file, require_writable
+from automoe.cli.outputs import require_file, require_output
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
@@ -238,7 +238,7 @@ def _check(options: ProfileOptions) -> None:
     inputs = [x for x in (options.model, options.archs, options.reference) if x is not None]
     for each in inputs:
         require_file(each)
-    require_writable(options.log, *inputs)
+    require_output(options.log, *inputs)
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
 

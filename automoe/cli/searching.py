@@ -13,7 +13,7 @@ from automoe.cli.exits import ExitCode
 from automoe.cli.metavars import name_values
 from automoe.cli.option_names import with_options
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
-from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_writable
+from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_output
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.model_files import DESCRIPTION
@@ -79,7 +79,7 @@ def search(
     require_file(options.predictor, "'{path}' does not exist. 'automoe fit' makes it.")
     require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
     require_folder(options.data)
-    require_writable(options.out, options.predictor, options.supernet)
+    require_output(options.out, options.predictor, options.supernet)
     if options.device is not None:  # an unknown name is told at once
         get_device(resolve_device(options.device, options.host)[0])
     # scikit-learn and torch take seconds to import

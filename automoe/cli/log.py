@@ -16,6 +16,7 @@ from automoe.cli.outputs import require_file, require_output
 from automoe.cli.predicting import left_out_lines
 from devices.opening import resolve_host
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
+from devices.shown import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,7 +181,7 @@ def merge(
     if options.as_json:
         print_json({"out": str(options.out), "rows": n_rows})
     else:
-        print(f"{options.out}: {n_rows} rows")
+        print(f"{options.out}: {counted(n_rows, 'row')}")
 
 
 def share(
@@ -209,7 +210,7 @@ def share(
     if options.as_json:
         print_json({"out": str(options.out), **shared.shown()})
         return
-    print(f"{options.out}: {len(shared.rows)} rows")
+    print(f"{options.out}: {counted(len(shared.rows), 'row')}")
     print_fields({x: y for x, y in shared.shown().items() if y and x != "rows"})
     say("Read these texts before you share the file: names that have no known form may be left.")
 

@@ -306,7 +306,8 @@ def _rows_of(model: Path, log: Path) -> list[dict[str, str]]:
 def _say_disturbed(summary: "ProfileSummary", options: ProfileOptions) -> None:
     """Tell that no row is sound, what the flags mean, and what to do next."""
     n = summary.n_measured
-    say(f"{'The row is' if n == 1 else f'All {n} rows are'} disturbed; do not trust the latencies.")
+    rows = {1: "The row is", 2: "Both rows are"}.get(n, f"All {n} rows are")
+    say(f"{rows} disturbed; do not trust the latencies.")
     for line in flag_lines(summary.flags):
         say(f"  {line}")
     host = f" --host {options.host[0]}" if options.host else ""

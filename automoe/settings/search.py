@@ -28,8 +28,8 @@ class EvolutionSettings(BaseModel):
         crossovers: Children of each generation that mix two parents. Mutants replace them when
             the parents have no more new ones.
         mutation_probability: Probability that a mutant draws a choice anew.
-        generations: Number of generations, with the first, random one. Unless it is given, a
-            smaller space has fewer.
+        generations: Number of generations, with the first, random one; default: 30, or fewer in a
+            small space.
         random: Draw every generation at random, to compare with evolution.
         seed: Seed of every random draw.
     """

@@ -1,8 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.measurements import made_up
 
 from automoe.report import render_log
+from profilers import LatencyLog
 
 COMMAND = "automoe log show log.csv --html page.html"
 
@@ -16,6 +19,13 @@ def test_a_table_of_others_shows_its_columns_and_latencies(tmp_path: Path) -> No
     assert "<title>row 2: 3 ms</title>" in page
     assert COMMAND in page
     assert "flags say" not in page
+
+
+def test_the_width_of_intervals_is_a_share(tmp_path: Path) -> None:
+    LatencyLog(tmp_path / "own.csv").append(replace(made_up("p"), ci_low_ms=1.9, ci_high_ms=2.1))
+    width = 100 * (2.1 - 1.9) / (2 * made_up("p").latency_ms)
+    page = render_log(tmp_path / "own.csv", command=COMMAND)
+    assert f"median half-width of the 95 % intervals</th><td>{width:.1f} %</td>" in page
 
 
 @pytest.mark.parametrize(

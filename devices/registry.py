@@ -1,7 +1,8 @@
 """This module lists the installed devices. All plugins are registered as entry points."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
@@ -9,6 +10,14 @@ from devices.host import Host
 from devices.spec import DeviceInfo, DeviceUnavailableError, HardwareRuns, LocalDevice
 
 GROUP = "automoe.devices"
+_OTHER_NAMES = {
+    **dict.fromkeys(("gpu", "nvidia", "nvidia-gpu"), "cuda"),
+    **dict.fromkeys(("pi", "rpi"), "raspberry-pi"),
+    **dict.fromkeys(("nano", "orin", "xavier"), "jetson"),
+    **dict.fromkeys(("aarch64", "arm64"), "arm"),
+    **dict.fromkeys(("host", "local", "x86", "x86-64"), "cpu"),
+}
+_CLOSE = 0.7
 
 
 class UnknownDeviceError(ValueError):
@@ -56,7 +65,9 @@ def get_device(name: str, host: Host | None = None) -> LocalDevice:
     plugins = _plugins()
     if name not in plugins:
         installed = ", ".join(sorted(plugins)) or "none"
-        raise UnknownDeviceError(f"Unknown device {name!r}. Installed devices: {installed}.")
+        raise UnknownDeviceError(
+            f"Unknown device {name!r}.{_meant(name, plugins)} Installed devices: {installed}."
+        )
     return _load(plugins[name], host)
 
 
@@ -78,6 +89,13 @@ def _plugins() -> dict[str, EntryPoint]:
                 f"and {plugin.value}. Uninstall one of the two."
             )
     return plugins
+
+
+def _meant(name: str, plugins: Collection[str]) -> str:
+    """Return the question whether another device was meant; empty when none is similar."""
+    close = get_close_matches(name.lower(), plugins, n=1, cutoff=_CLOSE)
+    meant = [each for each in (_OTHER_NAMES.get(name.lower()), *close) if each in plugins]
+    return f" Did you mean {meant[0]!r}?" if meant else ""
 
 
 def _load(plugin: EntryPoint, host: Host | None = None) -> LocalDevice:

@@ -247,11 +247,8 @@ def bring_for_deploy(folder: Path) -> None:
     shutil.copytree(ROOT / "examples", folder / "examples")
 
 
-def bring_for_python(folder: Path) -> None:
-    """Put a search's inputs there."""
-    shutil.copytree(EARLIER / "supernet", folder / "supernet")
-    shutil.copytree(EARLIER / "text", folder / "text")
-    shutil.copy(EARLIER / "latency.predictor", folder / "latency.predictor")
+def bring_nothing(folder: Path) -> None:
+    """Leave the folder empty: the document makes everything itself."""
 
 
 def bring_for_any_model(folder: Path) -> None:
@@ -284,7 +281,7 @@ BRINGS: dict[str, Callable[[Path], None]] = {
     "docs/guides/deploy.md": bring_for_deploy,
     "docs/guides/any-model.md": bring_for_any_model,
     "docs/guides/predictors.md": bring_for_predictors,
-    "docs/guides/python.md": bring_for_python,
+    "docs/guides/python.md": bring_nothing,
     "docs/guides/remote.md": bring_for_remote,
     "docs/guides/tensorrt.md": bring_for_tensorrt,
     "docs/guides/training.md": bring_for_training,

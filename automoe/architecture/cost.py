@@ -327,4 +327,5 @@ def _stack_cost(
 
 
 def _tidy(value: float) -> float:
-    return int(value) if float(value).is_integer() else value
+    """Return a count, which is a mean where experts differ, with at most one decimal."""
+    return int(value) if float(value).is_integer() else round(value, 1)

@@ -13,6 +13,7 @@ from automoe.cli.completing import SPACE
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument, grouped
 from automoe.settings.search import Count
+from devices.shown import counted
 
 
 class ShownSpaceOptions(SpaceOptions, JsonOptions):
@@ -83,7 +84,7 @@ def sample(*, options: SampleOptions) -> None:
     if options.as_json:
         print_json({"out": str(options.out), "n": len(drawn), "ids": [a.id for a in drawn]})
     else:
-        print(f"{options.out}: {len(drawn)} architectures")
+        print(f"{options.out}: {counted(len(drawn), 'architecture')}")
 
 
 def _costs(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

@@ -117,13 +117,13 @@ def _plain_lines(title: str, *, is_brief: bool) -> OnProgress:
         last = now
         left = _time_left(marks, now, done, total)
         marks.append((now, done))
-        say(f"{title}: {done} of {total}, {left}{'; ' if note else ''}{note}")
+        say(f"{title}: {done} of {total}{left}{'; ' if note else ''}{note}")
 
     return advance
 
 
 def _time_left(marks: deque[tuple[float, int]], now: float, done: int, total: int) -> str:
-    """Return the time that is left at the pace since the first mark that counts.
+    """Return the time that is left at the pace since the first mark; empty when it is unknown.
 
     Args:
         marks: Earlier times, and what was done by then. Those that are too old are removed.
@@ -135,7 +135,7 @@ def _time_left(marks: deque[tuple[float, int]], now: float, done: int, total: in
         marks.popleft()
     since, done_then = marks[0]
     if done >= total:
-        return "finished"
+        return ", finished"
     if done == done_then:
-        return "time left not known yet"
-    return f"{duration((now - since) / (done - done_then) * (total - done))} left"
+        return ""
+    return f", {duration((now - since) / (done - done_then) * (total - done))} left"

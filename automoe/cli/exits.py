@@ -12,11 +12,13 @@ from cyclopts import (
     CycloptsError,
     MissingArgumentError,
     UnknownCommandError,
+    UnknownOptionError,
     UnusedCliTokensError,
 )
 from cyclopts.argument import Argument
 from pydantic import ValidationError
 
+from automoe.cli.option_names import similar_option, with_options
 from automoe.field_errors import explain
 from automoe.latency.infeasible_budget import InfeasibleBudgetError
 from devices import DeviceUnavailableError, device_names, get_device
@@ -74,13 +76,13 @@ def explain_exit(error: BaseException, arguments: list[str]) -> str:
         )
     if isinstance(error, CycloptsError):
         command = " ".join(["automoe", *(error.command_chain or ())])
-        return f"Error: {_usage(error)} See {command} --help."
+        return f"Error: {with_options(_usage(error), arguments)} See {command} --help."
     if isinstance(error, ConnectionLostError):
         command = shlex.join(["automoe", *arguments])
         return f"Error: {_one_line(error)} What is finished is kept; continue with: {command}"
     if isinstance(error, OSError) and error.filename:
         return f"Error: '{error.filename}': {error.strerror}. Check the path."
-    return f"Error: {_one_line(error)}"
+    return f"Error: {with_options(_one_line(error), arguments)}"
 
 
 def _interrupted(kept: str, arguments: list[str]) -> str:
@@ -130,7 +132,11 @@ def _usage(error: CycloptsError) -> str:
         if error.keyword is not None:
             return _too_few_values(error, error.argument)
         return _mistyped(error) or _missing(error.argument, *_also_missing(error))
-    return _one_line(error).replace("Unknown option:", "No such option:")
+    if isinstance(error, UnknownOptionError):
+        name = (error.token.keyword or error.token.value).partition("=")[0]
+        names = [name for each in error.argument_collection if each.parse for name in each.names]
+        return f"No such option: {name}.{similar_option(name, names)}"
+    return _one_line(error)
 
 
 def _too_few_values(error: MissingArgumentError, option: Argument) -> str:
@@ -161,8 +167,7 @@ def _mistyped(error: CycloptsError) -> str | None:
     for word in error.root_input_tokens or ():
         name = word.partition("=")[0]
         if name.startswith("--") and name not in names:
-            similar = difflib.get_close_matches(name, names, n=1)
-            return f"No such option: {name}.{f' Did you mean {similar[0]}?' if similar else ''}"
+            return f"No such option: {name}.{similar_option(name, names)}"
     return None
 
 

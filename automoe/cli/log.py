@@ -12,10 +12,11 @@ from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
 from automoe.cli.log_rows import flag_lines, print_rows, row_values
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
-from automoe.cli.outputs import require_file, require_writable
+from automoe.cli.outputs import require_file, require_output
 from automoe.cli.predicting import left_out_lines
 from devices.opening import resolve_host
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
+from devices.shown import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +85,7 @@ def show(
     """Show what a log holds, of AutoMoE or of other tools, and what the flags of its rows mean."""
     require_file(log, _NO_LOG)
     if options.html is not None:
-        require_writable(options.html, log)
+        require_output(options.html, log)
     from profilers import LogSummary, read_log, summarise_any  # scipy takes a moment to import
 
     summary = summarise_any(log)
@@ -173,14 +174,14 @@ def merge(
     """Write several logs into one, with their raw samples."""
     for log in logs:
         require_file(log, _NO_LOG)
-    require_writable(options.out, *logs)
+    require_output(options.out, *logs)
     from profilers import merge as merge_logs  # scipy takes a moment to import
 
     n_rows = merge_logs(logs, options.out)
     if options.as_json:
         print_json({"out": str(options.out), "rows": n_rows})
     else:
-        print(f"{options.out}: {n_rows} rows")
+        print(f"{options.out}: {counted(n_rows, 'row')}")
 
 
 def share(
@@ -197,7 +198,7 @@ def share(
     command prints before you share. --drop model also takes the model's name out of the points.
     """
     require_file(log, _NO_LOG)
-    require_writable(options.out, log)
+    require_output(options.out, log)
     from profilers import read_log, share_log  # scipy takes a moment to import
 
     rows = read_log(log)
@@ -209,7 +210,7 @@ def share(
     if options.as_json:
         print_json({"out": str(options.out), **shared.shown()})
         return
-    print(f"{options.out}: {len(shared.rows)} rows")
+    print(f"{options.out}: {counted(len(shared.rows), 'row')}")
     print_fields({x: y for x, y in shared.shown().items() if y and x != "rows"})
     say("Read these texts before you share the file: names that have no known form may be left.")
 

@@ -36,6 +36,7 @@ _FIELDS = {
     "NAME=FILE...": ("input_file",),
     "NAME=SIZE...": ("dim",),
 }
+_IN_THEIR_HELP = {"generations"}  # fields whose default is not one value
 _WORDS = {field: word for word, fields in _FIELDS.items() for field in fields}
 
 
@@ -45,3 +46,5 @@ def name_values(options: type[BaseModel]) -> None:
         declared = [each for each in field.metadata if isinstance(each, Parameter)]
         if name in _WORDS and not any(each.metavar for each in declared):
             field.metadata = [*field.metadata, Parameter(metavar=_WORDS[name])]
+        if name in _IN_THEIR_HELP:
+            field.metadata = [*field.metadata, Parameter(show_default=False)]

@@ -44,6 +44,20 @@ def _require_there(path: Path | None, message: str) -> None:
         raise ValueError(message.replace("{path}", str(path)))
 
 
+def require_output(path: Path, *inputs: Path) -> None:
+    """Check that an output file can be written into a folder that is there, see `require_writable`.
+
+    Raises:
+        OSError: As `require_writable`.
+        ValueError: As `require_writable`, or there is no such folder, as when it is mistyped.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"The folder '{path.parent}' does not exist. Make it, or correct '{path}'."
+        )
+    require_writable(path, *inputs)
+
+
 def require_writable(path: Path, *inputs: Path) -> None:
     """Make the folder of an output file, and check that the file can be written.
 

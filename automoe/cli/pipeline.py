@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from automoe.cli.console import print_json, print_table, progress_bar, say
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, argument
-from automoe.cli.outputs import require_file, require_folder, require_writable
+from automoe.cli.outputs import require_file, require_folder, require_output
 from automoe.cli.run_summary import summary_of
 from automoe.progress import duration
 from automoe.run_files import REPORT, RESULT
@@ -86,7 +86,7 @@ def report(
         if out is not None and each is not None:
             _require_page(out, each)
     if out is not None:
-        require_writable(out)
+        require_output(out)
     if options.compare is not None:
         _compare(*options.compare, options)
     elif folder is not None:

@@ -32,7 +32,7 @@ from automoe.cli.options import (
     changed,
     grouped,
 )
-from automoe.cli.outputs import require_file, require_writable
+from automoe.cli.outputs import require_file, require_output
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
@@ -241,7 +241,7 @@ def _check(options: ProfileOptions) -> None:
     inputs = [x for x in (options.model, options.archs, options.reference) if x is not None]
     for each in inputs:
         require_file(each)
-    require_writable(options.log, *inputs)
+    require_output(options.log, *inputs)
     if twice := sorted({each for each in options.host if options.host.count(each) > 1}):
         raise ValueError(f"'--host' must name each machine once. Got {twice[0]} again.")
 
@@ -296,16 +296,21 @@ def _point_id(model: Path) -> str:
 
 
 def _rows_of(model: Path, log: Path) -> list[dict[str, str]]:
-    from profilers import read_log  # scipy takes a moment to import
+    """Return the rows of a model by its sizes; the log has them in the order of measuring."""
+    # onnx and scipy take a moment to import
+    from automoe.latency.model_profiling import SIZE
+    from profilers import read_log
 
     rows = read_log(log) if log.exists() else []
-    return [row for row in rows if row["point_id"].startswith(_point_id(model))]
+    own = [row for row in rows if row["point_id"].startswith(_point_id(model))]
+    return sorted(own, key=lambda row: [int(row[x]) for x in row if x.startswith(SIZE)])
 
 
 def _say_disturbed(summary: "ProfileSummary", options: ProfileOptions) -> None:
     """Tell that no row is sound, what the flags mean, and what to do next."""
     n = summary.n_measured
-    say(f"{'The row is' if n == 1 else f'All {n} rows are'} disturbed; do not trust the latencies.")
+    rows = {1: "The row is", 2: "Both rows are"}.get(n, f"All {n} rows are")
+    say(f"{rows} disturbed; do not trust the latencies.")
     for line in flag_lines(summary.flags):
         say(f"  {line}")
     host = f" --host {options.host[0]}" if options.host else ""

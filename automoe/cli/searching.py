@@ -11,8 +11,9 @@ from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.device_options import ON_DEVICE, Host, LockClocks, announce
 from automoe.cli.exits import ExitCode
 from automoe.cli.metavars import name_values
+from automoe.cli.option_names import with_options
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
-from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_writable
+from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_output
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.model_files import DESCRIPTION
@@ -78,7 +79,7 @@ def search(
     require_file(options.predictor, "'{path}' does not exist. 'automoe fit' makes it.")
     require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
     require_folder(options.data)
-    require_writable(options.out, options.predictor, options.supernet)
+    require_output(options.out, options.predictor, options.supernet)
     if options.device is not None:  # an unknown name is told at once
         get_device(resolve_device(options.device, options.host)[0])
     # scikit-learn and torch take seconds to import
@@ -114,7 +115,11 @@ def search(
     if options.as_json:
         print_json(result)
     else:
+        from automoe.report import remark_of  # matplotlib takes a moment to import
+
         print(f"{options.out}: {_summary(result)}")
+        if remark := remark_of(result):
+            print(remark)
     return ExitCode.QUALITY if is_measured and not result["certified"] else ExitCode.OK
 
 
@@ -166,11 +171,11 @@ def _target(options: SearchOptions, runtime: str) -> "TargetDevice | None":
 
 def _summary(result: Mapping[str, Any]) -> str:
     """Return one line for the user."""
-    bounds = result["latency_ms"]
+    bounds, reason = result["latency_ms"], with_options(result["reason"], ["search"])
     return (
         f"{result['architecture_id']}, predicted {rounded(bounds['predicted'])} ms "
         f"(at most {rounded_up(bounds['upper'])}), {result['objective']} {result['fitness']:.4f}; "
-        f"{'certified' if result['certified'] else 'not certified'}: {result['reason']}"
+        f"{'certified' if result['certified'] else 'not certified'}: {reason}"
     )
 
 

@@ -40,7 +40,8 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "profiling:profile",
             "Measure architectures, or any ONNX model, into a log.",
             (
-                "automoe profile --device cpu --space tiny -n 40 --fast --log lat.csv",
+                "automoe profile --device cpu --space tiny --max-experts 4 --fractional -n 40 "
+                "--fast --log lat.csv",
                 "automoe profile --device cpu --model m.onnx --input-shape 'x=1x{64,128}' "
                 "--log m.csv",
             ),
@@ -88,8 +89,10 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "training:train",
             "Train a supernet, whose subnets share its weights.",
             (
-                "automoe train --space tiny --updates 3000 -o supernet",
-                "automoe train --space tiny --data text --source en --target de -o supernet",
+                "automoe train --space tiny --max-experts 4 --fractional --updates 3000 "
+                "-o supernet",
+                "automoe train --space tiny --max-experts 4 --fractional --data text --source en "
+                "--target de -o supernet",
             ),
         ),
         "search": Command(
@@ -165,9 +168,8 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "architectures:sample",
             "Draw random architectures from a space.",
             (
-                "automoe sample --space tiny -n 5 -o archs.jsonl",
-                "automoe sample --space tiny --max-experts 4 --fractional -n 5 --seed 1 "
-                "-o archs.jsonl",
+                "automoe sample --space tiny --max-experts 4 --fractional -n 5 -o archs.jsonl",
+                "automoe sample --space wmt14-en-de -n 5 --seed 1 -o dense.jsonl",
             ),
         ),
         "cost": Command(
@@ -212,7 +214,8 @@ LOG_COMMANDS: Mapping[str, Command] = {
 }
 FIRST_STEPS = (
     "automoe devices",
-    "automoe profile --device cpu --space tiny -n 40 --fast --log lat.csv",
+    "automoe profile --device cpu --space tiny --max-experts 4 --fractional -n 40 --fast "
+    "--log lat.csv",
     "automoe fit lat.csv -o latency.predictor",
     "automoe COMMAND --help",
 )

@@ -15,6 +15,7 @@ from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.export import WorkloadWriter
 from automoe.latency.features import features
 from automoe.latency.sentinel import translation_sentinel, typical_architecture
+from automoe.latency.told_progress import ToldProgress
 from automoe.progress import OnProgress, no_progress
 from devices import Device, DeviceInfo
 from devices.runtimes import ONNXRUNTIME, runtime_of
@@ -25,7 +26,6 @@ from profilers import (
     LatencyLog,
     Measurement,
     Point,
-    Progress,
     Protocol,
     Sentinel,
     measure_on_several,
@@ -34,14 +34,6 @@ from profilers import (
 )
 from profilers.measuring.disturbance import DISTURBANCES
 
-# The words for each event, with the number of the block and the most blocks.
-_WORDS = {
-    "block": "block {0} of {1}",
-    "retry": "block {0} of {1} was disturbed and is repeated",
-    "restart": "block {0} of {1} starts in a new worker",
-    "done": "finished after block {0} of {1}",
-    "failed": "could not be measured",
-}
 Outcomes = Generator[Measurement | FailedPoint]
 OnFailed = Callable[[FailedPoint], None]
 
@@ -172,7 +164,7 @@ class ProfilingSession:
         if self.more_devices:
             devices = [self.device, *self.more_devices]
             measure = partial(measure_on_several, devices=devices, on_lost=self.on_lost)
-        report = partial(report_progress, self.on_progress, n_skipped)
+        report = ToldProgress(self.on_progress, n_skipped)
         with closing(
             measure(points, protocol=self.protocol, sentinel=sentinel, on_progress=report)
         ) as outcomes:
@@ -278,17 +270,6 @@ def append_all(
         n_disturbed=sum(not set(DISTURBANCES).isdisjoint(row.flags) for row in rows),
         flags=dict(Counter(flag for row in rows for flag in row.flags)),
     )
-
-
-def report_progress(on_progress: OnProgress, n_skipped: int, event: Progress) -> None:
-    """Report a profiler's event in words; the skipped architectures count as done."""
-    words = _WORDS[event.event].format(event.round, event.rounds)
-    note = f"{event.point_id}: {words}"
-    if event.median_ms is not None:
-        note += f", {event.median_ms:.3g} ms"
-    if event.half_width is not None:
-        note += f", interval ±{100 * event.half_width:.1f} % of wanted ±{100 * event.target:.1f} %"
-    on_progress(n_skipped + event.done, n_skipped + event.total, note)
 
 
 def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:

@@ -49,7 +49,7 @@ def none_fits(
     """
     kept = " within the other limits" if is_limited else ""
     return InfeasibleBudgetError(
-        f"No architecture of '{space_name}'{kept} fits 'budget_ms' {budget_ms:g}. "
+        f"No architecture of '{space_name}'{kept} fits the budget of {budget_ms:g} ms. "
         f"The nearest feasible budget is {rounded_up(lowest_ms, 3)} ms (architecture "
         f"{fastest_id}); random architectures take at most {rounded_up(median_ms, 3)} ms "
         f"(median) to {rounded_up(highest_ms, 3)} ms."
@@ -83,8 +83,8 @@ def none_keeps_all(
         lowest_ms: Its upper bound.
     """
     return InfeasibleBudgetError(
-        f"The search found no architecture of '{space_name}' that keeps 'budget_ms' "
-        f"{budget_ms:g} and all limits together. The fastest seen that keeps the "
+        f"The search found no architecture of '{space_name}' that keeps the budget of "
+        f"{budget_ms:g} ms and all limits together. The fastest seen that keeps the "
         f"other limits, {fastest_id}, takes at most {rounded_up(lowest_ms)} ms: raise one of them."
     )
 

@@ -12,8 +12,8 @@ from automoe.latency.architecture_profiling import (
     ProfileSummary,
     append_all,
     opened_log,
-    report_progress,
 )
+from automoe.latency.told_progress import ToldProgress
 from automoe.progress import OnProgress, no_progress
 from devices import Device
 from profilers import (
@@ -35,7 +35,7 @@ from profilers.workload.declared_inputs import declared_inputs
 from profilers.workload.from_onnx import load_sound_onnx
 from profilers.workload.sweep import ShapeGrid, Sweep, SweepPoint, sweep_of
 
-_FEATURE = "feature_"
+SIZE = "feature_"  # the columns of the sizes that vary begin so
 _GIB = 1 << 30
 
 
@@ -110,7 +110,7 @@ def profile_model(
             device=device,
             protocol=protocol,
             sentinel=session.sentinel(folder, opened),
-            on_progress=partial(report_progress, on_progress, n_skipped),
+            on_progress=ToldProgress(on_progress, n_skipped),
         )
         return append_all(outcomes, opened, n_skipped)
 
@@ -150,7 +150,7 @@ class _ModelSession:
 
     def point(self, point: SweepPoint, folder: Path, columns: Mapping[str, str]) -> Point:
         """Return a point to measure, with its sizes as features."""
-        sizes = {f"{_FEATURE}{name}": size for name, size in point.sizes.items()}
+        sizes = {f"{SIZE}{name}": size for name, size in point.sizes.items()}
         return Point(
             point_id=self.name(point),
             prepare=partial(self._write, point, folder),

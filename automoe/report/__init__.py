@@ -10,7 +10,7 @@ from automoe.report.contents import Candidate, ReportContents
 from automoe.report.fit_page import render_fit
 from automoe.report.log_page import render_log
 from automoe.report.page import render
-from automoe.report.verdict import headline_of, verdict_of
+from automoe.report.verdict import headline_of, remark_of, verdict_of
 
 __all__ = [
     "Candidate",
@@ -19,6 +19,7 @@ __all__ = [
     "compared_values",
     "headline_of",
     "names_of",
+    "remark_of",
     "render",
     "render_comparison",
     "render_fit",

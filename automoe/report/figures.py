@@ -8,9 +8,10 @@ from typing import Any
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from automoe.report.contents import Candidate, pareto_front
 from automoe.training import Record
@@ -220,6 +221,8 @@ def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
         draw(axes)
         for each in figure.axes:
             _colour(each)
+            _write_ticks(each.xaxis)
+            _write_ticks(each.yaxis)
         if axes.get_xlabel().startswith(("row", "update")):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         out = io.StringIO()
@@ -239,6 +242,16 @@ def _svg(draw: Callable[[Axes], None], name: str, label: str) -> str:
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
     return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+
+
+def _write_ticks(axis: Axis) -> None:
+    """Write plain numbers at a logarithmic axis, and more of them than the powers of ten."""
+    if axis.get_scale() != "log":
+        return
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _colour(axes: Axes) -> None:

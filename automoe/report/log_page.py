@@ -1,5 +1,6 @@
 """This module makes the page of a log, for those who only measure."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from markupsafe import Markup
 
 from automoe.report.figures import drift_figure, latency_figure
 from automoe.report.flags import counted
-from automoe.report.templates import filled, marked, moment, number
+from automoe.report.templates import filled, marked, moment, number, percent
 from predictors import read_table
+from predictors.targets import DEFAULT_TARGET
 from profilers import AnyLog, LogSummary, TableSummary, read_any_log, summarise_any
 
 _LABELS = {
     "latency_min_ms": "smallest latency (ms)",
     "latency_median_ms": "median latency (ms)",
     "latency_max_ms": "largest latency (ms)",
+    "half_width_median": "median half-width of the 95 % intervals",
     "first_at": "first measured",
     "last_at": "last measured",
     "malformed_lines": "lines that are no rows",
@@ -55,8 +58,16 @@ def render_log(path: Path, *, command: str) -> str:
         flags=counted(log),
         figures=_figures(summary, log, read_any_log(path)),
         path=str(path),
+        targets=_target_options(summary),
         command=command,
     )
+
+
+def _target_options(summary: LogSummary | TableSummary) -> str:
+    """Return the options that name the latency, as `fit` needs them."""
+    if isinstance(summary, LogSummary) or summary.latency == (DEFAULT_TARGET,):
+        return ""
+    return "".join(f" --target {shlex.quote(name)}" for name in summary.latency or ["COLUMN"])
 
 
 def _figures(
@@ -81,6 +92,8 @@ def _figures(
 def _shown(name: str, value: Any) -> str:
     if name in ("first_at", "last_at"):
         return moment(value)
+    if name == "half_width_median":
+        return percent(value)
     if isinstance(value, dict):
         return ", ".join(f"{name}: {count}" for name, count in value.items())
     if isinstance(value, tuple):

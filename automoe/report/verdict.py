@@ -42,7 +42,7 @@ class Verdict:
 def verdict_of(result: Mapping[str, Any]) -> Verdict:
     """Return the verdict of a run from the content of its `result.json`."""
     is_certified = bool(result["certified"])
-    remark = _remark(result, is_certified=is_certified)
+    remark = remark_of(result)
     word = "Certified" if is_certified else "Not certified"
     kind = "good" if is_certified else "bad"
     if remark and is_certified:
@@ -56,7 +56,9 @@ def verdict_of(result: Mapping[str, Any]) -> Verdict:
     )
 
 
-def _remark(result: Mapping[str, Any], *, is_certified: bool) -> str:
+def remark_of(result: Mapping[str, Any]) -> str:
+    """Return what the flags of the measurements mean for a result; empty without flags."""
+    is_certified = bool(result["certified"])
     entries = {"winner": result, "largest dense model": result.get("baseline") or {}}
     flags = {
         name: (entry.get("latency_ms") or {}).get("flags") or [] for name, entry in entries.items()
@@ -68,7 +70,7 @@ def _remark(result: Mapping[str, Any], *, is_certified: bool) -> str:
     sentences = [f"The measurement of the {names} is flagged ({explained(every)})."]
     if _SLOWING.intersection(every) and THREADS not in every:  # more threads make it shorter
         sentences.append(_SLOWED[is_certified])
-    if is_certified:
+    if is_certified and "baseline" in result:
         sentences.append(_RATIO)
     return " ".join(sentences)
 

@@ -16,6 +16,7 @@ from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
 from devices.rounding import rounded, rounded_down, rounded_up
+from profilers.measuring.measurement import WORST_QUALITY
 
 _DRAWS = 200  # many of them lie outside a small log, even one of the same space
 
@@ -49,7 +50,7 @@ def preflight_check(
         latency: The model that predicts milliseconds, with an upper bound.
         info: The device that will measure; None when nothing is measured.
         say: Called with the latencies of the space, and with a warning when the predictor's log
-            is of another space, device or power mode.
+            is of another space, device or power mode, or has no sound row.
 
     Raises:
         InfeasibleBudgetError: No architecture fits. The message names the nearest feasible budget
@@ -59,6 +60,7 @@ def preflight_check(
     if info is not None:
         warn_of_another_device(latency, info, say=say)
     warn_of_another_space(latency, space, say=say)
+    warn_of_unsound_rows(latency, say=say)
     feasibility = surveyed(space, settings, latency)
     shown = feasibility_of(feasibility, latency, settings.confidence)
     is_slack = feasibility.is_slack(settings.budget_ms)
@@ -93,6 +95,18 @@ def warn_of_another_space(latency: LatencyModel, space: SearchSpace, *, say: Say
             "the log that the predictor was fitted to, where its bounds promise nothing. The "
             "log has few rows or is of another space, such as one without experts. Measure more "
             "architectures of this space and fit again."
+        )
+
+
+def warn_of_unsound_rows(latency: LatencyModel, *, say: Say) -> None:
+    """Warn when every row of the predictor's log has the lowest quality."""
+    quality = latency.predictor.report.quality
+    if set(quality) == {WORST_QUALITY}:
+        say(
+            f"warning: All {quality[WORST_QUALITY]} rows that the predictor was fitted to are of "
+            f"quality {WORST_QUALITY}: they were disturbed, or their intervals are wide. Its "
+            "bounds hold only while the machine is disturbed as it was then. 'automoe doctor' "
+            "says what disturbs it; then measure a new log and fit again."
         )
 
 

@@ -28,8 +28,8 @@ class EvolutionSettings(BaseModel):
         crossovers: Children of each generation that mix two parents. Mutants replace them when
             the parents have no more new ones.
         mutation_probability: Probability that a mutant draws a choice anew.
-        generations: Number of generations, with the first, random one. Unless it is given, a
-            smaller space has fewer.
+        generations: Number of generations, with the first, random one; default: 30, or fewer in a
+            small space.
         random: Draw every generation at random, to compare with evolution.
         seed: Seed of every random draw.
     """
@@ -121,7 +121,8 @@ class LimitedSettings(EvolutionSettings):
         is_given = "verify_top" in self.model_fields_set
         if is_given and self.verify_top > self.verify_most:
             raise ValueError(
-                f"verify_top must be at most verify_most={self.verify_most}. Got {self.verify_top}"
+                f"'verify_top' must be at most 'verify_most' {self.verify_most}. "
+                f"Got {self.verify_top}"
             )
         return self
 

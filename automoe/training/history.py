@@ -73,8 +73,8 @@ class History:
         valid = self._validate(done) if is_validated else {}
         record = Record(done, sum(losses) / len(losses), valid.pop(FULL_SHAPE, None), valid)
         self.records.append(record)
-        if record.mean_loss is not None:
-            self.note = f", valid {record.mean_loss:.3f}"
+        if record.valid_loss is not None:
+            self.note = f", validation loss {record.valid_loss:.4f}"
             self.is_stalled = is_stalled(self.records, patience=self._settings.patience)
             self._kept.keep(self.records, self._model.state_dict())
         self._tracking.send(record, rate)

@@ -202,12 +202,12 @@ class _Run:
             made = self._update(update, batches)
             self.tracking.add(update, made, time.perf_counter() - started)
             losses.append(made.loss)
-            on_progress(done, n_updates, f"loss {made.loss:.3f}{self.history.note}")
             if any(self._is_due(done, every) for every in self.record_every):
                 rate = self.settings.learning_rate * rate_factor(update, self.settings)
                 is_validated = self._is_due(done, self.settings.validate_every)
                 self.history.add(done, losses, rate, is_validated=is_validated)
                 losses.clear()
+            on_progress(done, n_updates, f"loss {made.loss:.3f}{self.history.note}")
             is_last = self.history.is_stalled or done == n_updates
             if interruption.is_asked_for or is_last or done % self.settings.save_every == 0:
                 self._save(done)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import isnan
 
+from devices.shown import counted
 from devices.spec import SIMULATED
 from profilers.audit.problem import Problem
 from profilers.log.any_log import AnyLog, Row
@@ -28,7 +29,10 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 def malformed(log: AnyLog) -> list[Problem]:
     """Return problems of lines that are not rows, and of missing or repeated columns."""
     lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
-    message = f"{len(lines)} lines do not have the {len(log.columns)} fields of a row"
+    message = (
+        f"{counted(len(lines), 'line does', 'lines do')} not have the "
+        f"{counted(len(log.columns), 'field')} of a row"
+    )
     remedy = "correct or delete them"
     problems = Problem.at(lines, "malformed", "problem", message=message, remedy=remedy)
     message = "a write was cut off in the last line, which is left out"
@@ -52,7 +56,10 @@ def malformed(log: AnyLog) -> list[Problem]:
 def simulated(log: AnyLog) -> list[Problem]:
     """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
     lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
-    message = f"{len(lines)} rows are SIMULATED and say nothing about any real device"
+    message = (
+        f"{counted(len(lines), 'row is SIMULATED and says', 'rows are SIMULATED and say')} "
+        "nothing about any real device"
+    )
     remedy = "use their results only to try AutoMoE out"
     lines = lines if log.is_ours else []
     return Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)
@@ -76,7 +83,10 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     if not examples:
         return []
     line, example = next(iter(examples.items()))
-    message = f"{len(examples)} rows hold an impossible value, e.g. in line {line} {example}"
+    message = (
+        f"{counted(len(examples), 'row holds', 'rows hold')} an impossible value, e.g. in line "
+        f"{line} {example}"
+    )
     remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
     return Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)
 
@@ -86,7 +96,7 @@ def inconsistent(rows: Sequence[Row]) -> list[Problem]:
     problems = []
     for names in _ASCENDING:
         lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
-        message = f"{len(lines)} rows violate {' <= '.join(names)}"
+        message = f"{counted(len(lines), 'row violates', 'rows violate')} {' <= '.join(names)}"
         remedy = _MEASURE_AGAIN
         problems += Problem.at(lines, "inconsistent", "problem", message=message, remedy=remedy)
     return problems
@@ -125,7 +135,7 @@ def duplicates(log: AnyLog) -> list[Problem]:
             lines.append(row.line)
         seen.add(key)
     what = "of points that have a row already" if log.is_ours else "identical to an earlier one"
-    message = f"{len(lines)} rows are {what}"
+    message = f"{counted(len(lines), 'row is', 'rows are')} {what}"
     remedy = "keep one row per point"
     return Problem.at(lines, "duplicates", "warning", message=message, remedy=remedy)
 

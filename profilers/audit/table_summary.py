@@ -5,7 +5,7 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from devices.shown import Shown
+from devices.shown import Shown, counted
 from profilers.audit.columns import find_features, find_targets
 from profilers.audit.log_audit import LogSummary, summarise
 from profilers.log.any_log import AnyLog, read_any_log
@@ -87,12 +87,18 @@ def _table(log: AnyLog) -> TableSummary:
     )
 
 
+def _plain(value: float) -> str:
+    """Return a number with six digits and, unless it is huge, without an exponent."""
+    return f"{float(f'{value:.6g}'):.15g}"
+
+
 def _content(log: AnyLog, name: str) -> str:
     """Return what a column holds: the range of its numbers, or its first words."""
     levels = list(dict.fromkeys(row.cells[name] for row in log.rows))
     numbers = [value for level in levels if not isnan(value := number(level))]
     if 2 * len(numbers) > len(levels):
-        return f"{min(numbers):g} to {max(numbers):g}, {len(levels)} values"
+        low, high = _plain(min(numbers)), _plain(max(numbers))
+        return f"{low} to {high}, {counted(len(levels), 'value')}"
     shown = ", ".join(levels[:_SHOWN_LEVELS])
     return shown + (
         f" and {len(levels) - _SHOWN_LEVELS} more" if len(levels) > _SHOWN_LEVELS else ""

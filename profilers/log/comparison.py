@@ -7,7 +7,7 @@ from statistics import fmean, median, stdev
 from typing import Literal
 
 from devices.rounding import rounded_down, rounded_up
-from devices.shown import Shown
+from devices.shown import Shown, counted
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.conditions import COMPARED, REFUSED_IN_COMPARISON
 from profilers.log.rows import LogError
@@ -184,7 +184,11 @@ def _require_comparable(differing: Mapping[str, str]) -> None:
 def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) -> list[str]:
     """Return remarks about the points that are in one log only."""
     counts = {"first": len(left) - n_common, "second": len(right) - n_common}
-    return [f"{n} points are in the {name} log only" for name, n in counts.items() if n]
+    return [
+        f"{counted(n, 'point is', 'points are')} in the {name} log only"
+        for name, n in counts.items()
+        if n
+    ]
 
 
 def _point(point_id: str, a: Row, b: Row, *, logs: tuple[AnyLog, AnyLog]) -> PointRatio:

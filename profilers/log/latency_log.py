@@ -82,8 +82,9 @@ class LatencyLog:
             return None
         if first["sentinel"] != sentinel:
             raise LogError(
-                f"'sentinel' must be {first['sentinel']!r} as in {self.path}. Got {sentinel!r}: "
-                "another space or release. Use another log."
+                f"{self.path} was begun with another space, model or release: its sentinel is "
+                f"{first['sentinel']!r}. Got {sentinel!r}. Repeat its --space, --max-experts and "
+                "--fractional (or its --archs or --model), or use another --log."
             )
         return float(first["sentinel_reference_ms"])
 
@@ -190,7 +191,7 @@ def reference_level_ms(path: Path, sentinel: str) -> float:
         others = ", ".join(map(repr, sorted({row["sentinel"] for row in rows})))
         raise LogError(
             f"{path} must have rows with the sentinel {sentinel!r} to be a reference. "
-            f"Got {others}. Give a log of the same space."
+            f"Got {others}. Give a log of the same space, --max-experts and --fractional."
         )
     return levels[0]
 

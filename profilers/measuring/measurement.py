@@ -25,6 +25,7 @@ from profilers.measuring.protocol import Point, Protocol
 
 SCHEMA_VERSION = 2
 Cell = str | int | float
+WORST_QUALITY = "C"
 _NARROW, _FAIR = 0.02, 0.05  # relative half-widths of the qualities A and B
 
 
@@ -275,7 +276,7 @@ def quality_of(flags: Sequence[str], interval: Interval, n_blocks: int) -> str:
     disturbed = any(flag in DISTURBANCES for flag in flags)
     if not flags and half_width <= _NARROW and n_blocks >= 3:
         return "A"
-    return "B" if not disturbed and half_width <= _FAIR else "C"
+    return "B" if not disturbed and half_width <= _FAIR else WORST_QUALITY
 
 
 def _call_ms(blocks: Sequence[Sequence[tuple[Sample, float]]]) -> dict[str, float]:

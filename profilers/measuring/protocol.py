@@ -200,9 +200,11 @@ class Progress:
         event: The kind of event: "block", "retry", "restart", "done" or "failed".
         median_ms: The block's or the point's median latency; None when there is none.
         rounds: The most rounds of a point.
+        min_rounds: The least rounds of a point.
         half_width: Half the width of the point's interval so far, as a share; None before two
             blocks are finished.
         target: The half-width at which the point is finished, as a share.
+        stop_reason: The reason why a point is finished, see `Measurement`; empty before.
     """
 
     done: int
@@ -212,5 +214,7 @@ class Progress:
     event: str
     median_ms: float | None = None
     rounds: int = 0
+    min_rounds: int = 0
     half_width: float | None = None
     target: float = 0.0
+    stop_reason: str = ""

@@ -264,7 +264,9 @@ class Session:
             track=self._track,
         )
         self._done += 1
-        self._notify(number, point, "done", measurement.latency_ms)
+        self._notify(
+            number, point, "done", measurement.latency_ms, stop_reason=measurement.stop_reason
+        )
         return measurement
 
     def _failed(self, point: Point, reason: str, number: int) -> FailedPoint:
@@ -273,7 +275,13 @@ class Session:
         return FailedPoint(point.point_id, reason, point.columns)
 
     def _notify(
-        self, number: int, point: Point, event: str, median_ms: float | None = None
+        self,
+        number: int,
+        point: Point,
+        event: str,
+        median_ms: float | None = None,
+        *,
+        stop_reason: str = "",
     ) -> None:
         progress = Progress(
             done=self._done,
@@ -283,7 +291,9 @@ class Session:
             event=event,
             median_ms=median_ms,
             rounds=self._protocol.max_rounds,
+            min_rounds=self._protocol.min_rounds,
             half_width=self._half_widths.get(point.point_id),
             target=self._protocol.target_half_width,
+            stop_reason=stop_reason,
         )
         self._on_progress(progress)

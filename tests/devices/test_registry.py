@@ -104,3 +104,11 @@ def test_a_device_is_told_which_machine_it_describes(install):
         get_device("takes", LocalHost())
     with pytest.raises(DeviceUnavailableError, match=r"'dict' .* cannot be loaded\. TypeError"):
         get_device("dict", LocalHost())
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("gpu", "cuda"), ("GPU", "cuda"), ("rpi", "raspberry-pi"), ("cdua", "cuda")]
+)
+def test_a_device_by_another_name_is_suggested(name: str, meant: str) -> None:
+    with pytest.raises(UnknownDeviceError, match=f"{name}'. Did you mean '{meant}'. Installed"):
+        get_device(name)

@@ -41,6 +41,7 @@ class Verification(Shown):
             f"{rounded_up(latency.ci_high_ms)})",
             "certified": "yes" if self.certified else "no",
             "reason": self.reason,
+            **({"flags": ", ".join(latency.flags)} if latency and latency.flags else {}),
             "measured": f"{sum(each is not None for each in self.measured.values())} architectures",
         }
 
@@ -87,7 +88,8 @@ def verify(
         again = bench.measure_again(candidate.architecture, on_progress)
         measured[candidate.architecture] = again
         if again is not None and again.fits(settings.budget_ms):
-            return Verification(candidate, True, _why_certified(first, again, settings), measured)
+            reason = _why_certified(candidate, first, again, settings)
+            return Verification(candidate, True, reason, measured)
     best = next((c for c in tried if measured[c.architecture]), candidates[0])
     reason = _why_not_certified(measured, set(also), settings, bench)
     return Verification(best, False, reason, measured)
@@ -106,12 +108,20 @@ def _chosen(
     return [*chosen, *(a for a in also if a not in measured)]
 
 
-def _why_certified(first: Measured, again: Measured, settings: SearchSettings) -> str:
+def _why_certified(
+    winner: Candidate, first: Measured, again: Measured, settings: SearchSettings
+) -> str:
+    missed = ""
+    if again.ci_low_ms > winner.upper_ms:
+        missed = (
+            f"; all of this interval is above the predictor's bound of "
+            f"{rounded_up(winner.upper_ms)} ms, so do not rely on its other bounds"
+        )
     return (
         f"measured {rounded(again.latency_ms)} ms, 95 % interval "
         f"{rounded_down(again.ci_low_ms)} to {rounded_up(again.ci_high_ms)} ms, "
         f"within {rounded_up(settings.budget_ms)} ms; "
-        f"{rounded(first.latency_ms)} ms when it was chosen"
+        f"{rounded(first.latency_ms)} ms when it was chosen{missed}"
     )
 
 

@@ -69,6 +69,14 @@ def test_router_is_counted_and_absent_experts_are_not(sparse: Architecture) -> N
     )
 
 
+def test_a_mean_of_experts_is_told_with_one_decimal() -> None:
+    # A token uses one of three experts: 1 + 1 + 2 wide, 4 / 3 on average.
+    told = cost(stack([[1, 1, 2]], [[1]])).to_dict()["active_params"]
+    exact = cost(stack([[1, 1, 2]], [[1]])).active_params
+    assert not exact.is_integer()
+    assert told == round(exact, 1)
+
+
 def test_expected_experts_touched() -> None:
     assert experts_touched(4, 1) == 1
     assert experts_touched(2, 3) == pytest.approx(2 * (1 - 1 / 8))

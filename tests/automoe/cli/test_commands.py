@@ -51,7 +51,7 @@ def test_samples_are_distinct_and_have_costs(capsys: Capture, tmp_path: Path) ->
     ("arguments", "code", "message"),
     [
         (["space", "nowhere"], 2, "Unknown space 'nowhere'. Presets: wmt14-en-de"),
-        (["space", "tiny", "--max-experts", "0"], 2, "'max_experts' must be at least 1. Got 0"),
+        (["space", "tiny", "--max-experts", "0"], 2, "'--max-experts' must be at least 1. Got 0"),
         (["cost", "missing.json"], 2, "No architecture file 'missing.json'"),
         (["log", "check", "missing.csv"], 2, "'missing.csv' does not exist"),
         (["fit", "missing.csv", "-o", "p"], 2, "'missing.csv' does not exist"),

@@ -47,6 +47,14 @@ def test_what_was_known_takes_no_time_and_shortens_none(clock: Clock, capsys: Ca
     assert capsys.readouterr().err == "Search: 505 of 1000, 16 min left\n"  # 495 times two seconds
 
 
+def test_a_time_that_is_not_known_is_not_told(clock: Clock, capsys: Capture) -> None:
+    with progress_bar("Profile") as advance:
+        advance(0, 50)
+        clock.now = 11.0
+        advance(0, 50, "10 min in all")
+    assert capsys.readouterr().err == "Profile: 0 of 50; 10 min in all\n"
+
+
 def test_the_pace_is_that_of_the_last_minutes(clock: Clock, capsys: Capture) -> None:
     with progress_bar("Search") as advance:
         for n in range(1, 1001):

@@ -162,7 +162,7 @@ def test_a_log_of_others_is_judged_by_the_columns_named(capsys: Capture, tmp_pat
     assert printed.err == f"{log}: 3 rows, latency: enc_ms + dec_ms\n"
     assert main(arguments) == 4
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("problem [impossible] 1 rows hold an impossible value")
+    assert out[0].startswith("problem [impossible] 1 row holds an impossible value")
     assert out[1] == "    correct or delete the lines"
 
 

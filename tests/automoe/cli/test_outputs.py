@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from automoe.cli.outputs import require_file, require_folder, require_writable
+from automoe.cli.outputs import require_file, require_folder, require_output, require_writable
 
 
 def test_a_file_that_is_there_stays_and_one_that_is_not_is_not_made(tmp_path: Path) -> None:
@@ -12,6 +12,14 @@ def test_a_file_that_is_there_stays_and_one_that_is_not_is_not_made(tmp_path: Pa
     require_writable(tmp_path / "sub" / "new")
     assert (tmp_path / "old").read_text() == "mine"
     assert list((tmp_path / "sub").iterdir()) == []
+
+
+def test_a_mistyped_folder_of_a_file_is_refused_and_not_made(tmp_path: Path) -> None:
+    require_output(tmp_path / "new.csv")
+    message = f"The folder '{tmp_path}/rusn' does not exist. Make it, or correct the path '"
+    with pytest.raises(ValueError, match=message):
+        require_output(tmp_path / "rusn" / "new.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

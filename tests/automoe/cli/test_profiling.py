@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,22 @@ def test_a_measured_model_is_told_with_its_interval(capsys: Capture, tmp_path: P
     assert told["flags"] == [flag for flag in row["flags"].split(";") if flag]
 
 
+def test_the_grid_of_a_model_is_told_by_size(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.01")
+    model, log = tmp_path / "m.onnx", tmp_path / "m.csv"
+    onnx.save(open_model(), model)
+    sizes = (9, 64, 128, 256, 512)
+    shape = f"x={{{','.join(map(str, sizes))}}}x16"
+    command = ["profile", "--device", "simulated", "--model", str(model), "--input-shape", shape]
+    assert main([*command, "--fast", "--log", str(log)]) == 0
+    lines = capsys.readouterr().out.splitlines()[-len(sizes) :]
+    assert [int(re.search(r"=(\d+)", line)[1]) for line in lines] == [*sizes]  # type: ignore[index]
+    measured = [int(re.search(r"=(\d+)", row["point_id"])[1]) for row in read_log(log)]  # type: ignore[index]
+    assert measured != [*sizes]
+
+
 def test_sizes_that_nobody_gave_are_named_with_the_option(capsys: Capture, tmp_path: Path) -> None:
     model = tmp_path / "m.onnx"
     onnx.save(open_model(inner=8), model)  # a length of 1 makes no rows of 8
@@ -120,7 +137,7 @@ def test_rows_that_are_all_disturbed_come_with_a_remedy(
     command = ["profile", "--device", "cpu", "--space", "tiny", "-n", "2", "--log", log]
     assert main(command) == 0
     told = capsys.readouterr().err
-    assert ("All 2 rows are disturbed" in told) is is_told
+    assert ("Both rows are disturbed" in told) is is_told
     assert ("contended: other programs used the cores; end them" in told) is is_told
     assert ("Next: automoe doctor --device cpu; then measure into another" in told) is is_told
 

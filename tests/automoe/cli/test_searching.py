@@ -242,7 +242,10 @@ def test_halving_reads_all_of_the_text_for_few(search: list[str], tmp_path: Path
         (["--verify-top", "9"], "'--verify-top' is about '--device': give both"),
         (["--host", "me@board"], "Got '--host me@board' alone"),
         (["--source", "de"], "'--source' is about '--data': give both"),
-        (["--device", "cpu", "--verify-top", "21"], "verify_top must be at most verify_most=20"),
+        (
+            ["--device", "cpu", "--verify-top", "21"],
+            "'--verify-top' must be at most '--verify-most' 20",
+        ),
         (
             ["--data", ".", "--objective", f"{__name__}:n_experts"],
             "'--data' is read by the objectives loss and bleu",

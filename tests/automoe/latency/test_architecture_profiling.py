@@ -16,7 +16,6 @@ from automoe.latency import architecture_profiling as profiling
 from automoe.latency.architecture_profiling import (
     ProfileSummary,
     profile_architectures,
-    report_progress,
 )
 from automoe.latency.features import features
 from devices import Device, get_device
@@ -25,7 +24,6 @@ from profilers import (
     LogError,
     Measurement,
     Point,
-    Progress,
     Protocol,
     costs_of_workload,
     read_log,
@@ -239,33 +237,6 @@ def test_graphs_go_when_their_row_is_written(
     assert not graphs.exists()
 
 
-@pytest.mark.parametrize(
-    ("event", "note"),
-    [
-        (
-            {"event": "block", "median_ms": 12.345, "half_width": 0.0214},
-            "a1: block 3 of 5, 12.3 ms, interval ±2.1 % of wanted ±2.0 %",
-        ),
-        ({"event": "restart"}, "a1: block 3 of 5 starts in a new worker"),
-        ({"event": "failed"}, "a1: could not be measured"),
-    ],
-)
-def test_progress_is_told_in_words(event: dict[str, Any], note: str) -> None:
-    told: list[tuple[int, int, str]] = []
-    progress = Progress(done=1, total=5, point_id="a1", round=3, rounds=5, target=0.02, **event)
-    report_progress(lambda done, total, note="": told.append((done, total, note)), 2, progress)
-    assert told == [(3, 7, note)]
-
-
-def test_progress_is_told_of_a_file_with_braces_in_its_name() -> None:
-    told: list[str] = []
-    progress = Progress(
-        done=1, total=5, point_id="net{a}-1", round=3, rounds=5, target=0.02, event="restart"
-    )
-    report_progress(lambda done, total, note="": told.append(note), 2, progress)
-    assert told == ["net{a}-1: block 3 of 5 starts in a new worker"]
-
-
 def test_failures_and_flags_are_counted(
     session: Session, chosen: list[Architecture], tmp_path: Path
 ) -> None:
@@ -293,7 +264,7 @@ def test_another_sentinel_than_the_logs_is_refused(
     session: Session, chosen: list[Architecture], tmp_path: Path
 ) -> None:
     profile(chosen[:2], tmp_path)
-    with pytest.raises(LogError, match="'sentinel' must be .* Use another log"):
+    with pytest.raises(LogError, match="begun with another space.* Repeat its --space, --max-exp"):
         profile(chosen, tmp_path, space=None)
 
 

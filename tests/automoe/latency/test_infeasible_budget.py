@@ -38,7 +38,7 @@ def test_every_limit_that_nothing_keeps_is_named_with_one_that_works() -> None:
 
 def test_a_search_that_found_nothing_names_the_fastest_it_saw() -> None:
     said = str(none_keeps_all("tiny", budget_ms=5, fastest_id="abc", lowest_ms=4.5))
-    assert "keeps 'budget_ms' 5 and all limits together" in said
+    assert "keeps the budget of 5 ms and all limits together" in said
     assert "abc, takes at most 4.5 ms: raise one of them." in said
 
 

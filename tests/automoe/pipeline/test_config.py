@@ -183,7 +183,7 @@ def test_fewer_measured_in_all_than_together_is_no_mistake_unless_it_was_said(
 ) -> None:
     settings = load(tmp_path, search={"budget_ms": 3, "verify_most": 3}).search.settings(1.0)
     assert settings.verify_most == 3
-    with pytest.raises(ConfigError, match="verify_top must be at most verify_most=3. Got 4"):
+    with pytest.raises(ConfigError, match="'verify_top' must be at most 'verify_most' 3. Got 4"):
         load(tmp_path, search={"budget_ms": 3, "verify_most": 3, "verify_top": 4})
 
 

@@ -50,6 +50,11 @@ def test_search_shows_all_then_the_front_then_the_winner(
     assert plotted[-1] == ([7], [3])
 
 
+def test_a_logarithmic_axis_has_plain_numbers() -> None:
+    numbers = re.findall(r"<text[^>]*>([^<]*)</text>", latency_figure([1.5, 4.0, 60.0]))
+    assert {"2", "5", "10", "20", "50"} <= set(numbers)
+
+
 def test_a_winner_that_was_not_searched_is_not_marked(
     candidates: list[Candidate], result: dict[str, Any]
 ) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from automoe.report.verdict import headline_of, verdict_of
+from automoe.report.verdict import headline_of, remark_of, verdict_of
 
 
 def _with_flags(result: dict[str, Any], winner: list[str], dense: list[str]) -> dict[str, Any]:
@@ -47,6 +47,13 @@ def test_flags_of_the_baseline_alone_count_for_the_ratio(result: dict[str, Any])
     verdict = verdict_of(_with_flags(result, [], ["contended"]))
     assert verdict.kind == "doubtful"
     assert verdict.remark.startswith("The measurement of the largest dense model is flagged")
+
+
+def test_without_a_baseline_nothing_is_said_of_a_ratio(result: dict[str, Any]) -> None:
+    flagged = _with_flags(result, ["ci_unmet"], [])
+    del flagged["baseline"]
+    assert remark_of(flagged).startswith("The measurement of the winner is flagged (ci_unmet: ")
+    assert "ratio" not in remark_of(flagged)
 
 
 @pytest.mark.parametrize(

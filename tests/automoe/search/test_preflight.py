@@ -6,7 +6,11 @@ from support.small_text import small_space
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
-from automoe.search.preflight import warn_of_another_device, warn_of_another_space
+from automoe.search.preflight import (
+    warn_of_another_device,
+    warn_of_another_space,
+    warn_of_unsound_rows,
+)
 from devices import get_device
 from predictors import fit_log
 
@@ -54,3 +58,19 @@ def test_a_log_of_another_device_or_power_mode_is_told(
     assert len(said) == len(told)
     for line, part in zip(said, told, strict=True):
         assert part.format(**info.to_dict()) in line
+
+
+@pytest.mark.parametrize(
+    ("quality", "told"), [("C" * 40, ["All 40 rows"]), ("B" + "C" * 39, []), ("", [])]
+)
+def test_a_log_without_a_sound_row_is_told(quality: str, told: list[str]) -> None:
+    rng = Random(0)
+    frame = feature_table([SPACE.sample(rng) for _ in range(40)], WORKLOAD)
+    frame["latency_ms"] = [rng.gauss(1, 0.01) for _ in range(40)]
+    if quality:
+        frame["quality"] = list(quality)
+    said: list[str] = []
+    warn_of_unsound_rows(LatencyModel(fit_log(frame), WORKLOAD), say=said.append)
+    assert len(said) == len(told)
+    for line, part in zip(said, told, strict=True):
+        assert part in line

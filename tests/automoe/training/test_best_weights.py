@@ -95,7 +95,7 @@ def test_the_weights_of_the_best_validation_go_on(
     last = {k.removeprefix("model."): v for k, v in checkpoint.items() if k.startswith("model.")}
     assert same(last, run.weights[10])
     assert kept(tmp_path) == ["4.safetensors"]
-    assert "valid 2.000" in run.told[4][2]
+    assert "validation loss 2.0000" in run.told[3][2]
 
 
 @pytest.mark.parametrize(

@@ -290,9 +290,11 @@ def test_history_covers_the_run(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     told: list[tuple[int, int]] = []
+    notes: list[str] = []
 
     def progress(done: int, total: int, note: str = "") -> None:
         told.append((done, total))
+        notes.append(note)
 
     result = train(supernet(space, settings), data, settings, folder=tmp_path, on_progress=progress)
     assert told == [(done, 8) for done in range(1, 9)]
@@ -301,6 +303,10 @@ def test_history_covers_the_run(
     assert [record.valid_loss is not None for record in result.history] == [
         *(False, True, False, True)
     ]
+    validated = [record.valid_loss for record in result.history if record.valid_loss is not None]
+    assert "validation" not in notes[2]
+    for place, loss in zip((3, 7), validated, strict=True):  # each is told once it is known
+        assert notes[place].endswith(f", validation loss {loss:.4f}")
 
 
 def test_other_first_weights_are_another_run(

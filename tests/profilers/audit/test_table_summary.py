@@ -30,6 +30,14 @@ def test_a_table_without_a_latency_is_shown_too(tmp_path: Path) -> None:
     assert summary.features == {"a": "1 to 4, 4 values", "b": "x, y"}
 
 
+def test_large_numbers_are_shown_without_an_exponent(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text("flops,depth,time_s\n1135391.3333,2,1\n2500000000,2,2\n")
+    summary = summarise_any(path)
+    assert isinstance(summary, TableSummary)
+    assert summary.features["flops"] == "1135390 to 2500000000, 2 values"
+
+
 def test_a_log_of_ours_has_its_own_summary(tmp_path: Path) -> None:
     LatencyLog(tmp_path / "own.csv").append(made_up("p"))
     assert isinstance(summarise_any(tmp_path / "own.csv"), LogSummary)

@@ -133,7 +133,7 @@ def test_conditions_and_points_that_differ_are_notes(tmp_path: Path) -> None:
     assert found.notes == (
         "'threads' differs: 1 against 2",
         "2 points are in the first log only",
-        "1 points are in the second log only",
+        "1 point is in the second log only",
         "no common sentinel shows whether the machine's level changed between the logs",
     )
     assert found.sentinel_ratio is None  # threads move the sentinel as well

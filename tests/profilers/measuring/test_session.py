@@ -273,9 +273,10 @@ def test_progress_tells_what_has_just_been_done(device: ScriptedDevice, sentinel
         ("block", 3, 0, 10.0),
         ("done", 3, 1, 10.0),
     ]
-    assert {(item.rounds, item.target) for item in progress} == {
-        (PROTOCOL.max_rounds, PROTOCOL.target_half_width)
+    assert {(item.min_rounds, item.rounds, item.target) for item in progress} == {
+        (PROTOCOL.min_rounds, PROTOCOL.max_rounds, PROTOCOL.target_half_width)
     }
+    assert [item.stop_reason for item in progress] == [*[""] * 4, "target"]
     # The interval of two blocks is known when the third one is told.
     assert [item.half_width is None for item in progress] == [True, True, True, False, False]
 

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -88,6 +89,25 @@ def test_the_winner_is_measured_once_more_and_that_is_what_is_said_of_it(
     assert "measured 9.09 ms, 95 % interval 8.908 to 9.272 ms" in found.reason
     assert "9 ms when it was chosen" in found.reason
     assert "9.09 ms (8.908 to 9.272)" in repr(found)
+
+
+def test_a_certificate_says_when_the_predictor_promised_less(candidates: list[Candidate]) -> None:
+    # The interval of 9.5 ms begins at 9.31 ms, and that of 9.2 ms at 9.016 ms.
+    promised = [replace(candidate, upper_ms=9.1) for candidate in candidates]
+    found, _ = check(promised, [9.5])
+    assert found.certified
+    assert "is above the predictor's bound of 9.1 ms" in found.reason
+    within, _ = check(promised, [9.2])
+    assert "predictor" not in within.reason
+
+
+def test_flags_of_the_winner_are_shown(candidates: list[Candidate]) -> None:
+    found, _ = check(candidates, [9.5])
+    assert "flags" not in found.shown()
+    winner = found.winner.architecture
+    flagged = replace(found.measured[winner], flags=("contended", "sentinel_drift"))
+    flags = replace(found, measured={winner: flagged}).shown()["flags"]
+    assert flags == "contended, sentinel_drift"
 
 
 def test_what_fits_by_chance_is_found_out_and_the_next_one_tried(

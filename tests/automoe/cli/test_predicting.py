@@ -187,7 +187,7 @@ def test_a_fit_shows_the_roles_of_columns_and_draws_it(
     printed = capsys.readouterr().out
     assert "target: encoder_ms, decoder_ms\n" in printed
     assert "feature: gflops, widths\n" in printed
-    assert "20 more measurements would lower the error by" in printed
+    assert "if the error goes on falling as before, 20 more measurements lower it by" in printed
     assert {path.name for path in plots.iterdir()} >= {"parity.png", "calibration.png"}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema, left_out
 from predictors.giveaways import giveaways, nearly_determining
-from predictors.grouping import groups_of
+from predictors.grouping import group_columns, groups_of
 from predictors.predictor import Predictor, matrix_of
 from predictors.roles import roles_of
 from predictors.table import TableError, read_table, source
@@ -98,6 +98,7 @@ def prepare(
     _check_base(base, held)
     schema, reasons, doubts = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
+    grouping = group_columns(usable, groups, schema.architecture, targets=names)
     return Prepared(
         usable=usable,
         n_excluded=len(frame) - len(usable),
@@ -106,7 +107,7 @@ def prepare(
         schema=schema,
         matrix=X,
         groups=groups_of(usable, groups, schema.architecture, X, targets=names),
-        roles=roles_of(frame, schema, names, groups or schema.architecture),
+        roles=roles_of(frame, schema, names, grouping),
         left_out=reasons,
         conversions=(
             *usable.attrs.get("remarks", ()),

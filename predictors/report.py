@@ -91,6 +91,17 @@ class FitReport(Shown):
         return self.models[0]
 
     @property
+    def choice(self) -> str:
+        """A sentence that says why a model predicts that has not the smallest error; else empty."""
+        least = min(self.models, key=lambda each: each.mape)
+        if self.best.mape <= least.mape:
+            return ""
+        return (
+            f"no model is clearly better than {self.winner}: the smaller error of {least.name} may "
+            f"be chance (within two standard errors), and {self.winner} is simpler"
+        )
+
+    @property
     def outlook(self) -> str:
         """A sentence that says what more measurements may bring, by the learning curve."""
         curve = self.learning_curve
@@ -117,8 +128,8 @@ class FitReport(Shown):
         needed = curve.rows_for(goal)
         if needed is None:
             return (
-                f"{verdict}; no number of rows reaches it {_AS_BEFORE}: a feature may be missing, "
-                "or the measurements are too noisy"
+                f"{verdict}; no number of rows reaches it with {self.winner} {_AS_BEFORE}: another "
+                "model may win, or a feature is missing"
             )
         more = max(needed - self.n_rows, _MORE_ROWS // 4)
         return f"{verdict}; about {more} more rows are needed {_AS_BEFORE}"

@@ -1,6 +1,7 @@
 """Carry out ``automoe fit`` and ``automoe predict``."""
 
 import re
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +11,9 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.completing import COLUMN
-from automoe.cli.console import print_json, print_table, progress_bar, say
+from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.fit_report import left_out_lines, names_in_short, print_report
 from automoe.cli.options import (
     FILE,
     FOLDER,
@@ -27,17 +29,15 @@ from automoe.cli.options import (
 )
 from automoe.cli.outputs import require_file, require_writable
 from automoe.cli.share import parse_share
-from devices.rounding import percent_down, rounded_down, rounded_up
+from devices.rounding import rounded_down, rounded_up
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from automoe.architecture.architecture import Architecture
     from automoe.architecture.translation_workload import TranslationWorkload
-    from predictors import FitReport
+    from predictors import Predictor
 
 Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
@@ -142,11 +142,22 @@ def fit(
         detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}
         print_json({**asdict(report), **asdict(report.best), **detail, "predictor": str(out)})
     else:
-        _print_report(report, out, changes)
+        print_report(report, out, changes)
         if verdict is not None:
             print(verdict)
+        say(_next_step(predictor, out, of_architectures=bool(changes)))
     is_missed = wanted is not None and report.best.mape > wanted
     return ExitCode.QUALITY if is_missed else ExitCode.OK
+
+
+def _next_step(predictor: "Predictor", out: Path, *, of_architectures: bool) -> str:
+    """Return the command that uses the predictor."""
+    command = f"Next: automoe predict {shlex.quote(str(out))}"
+    if of_architectures:
+        return f"{command} ARCHITECTURES.jsonl, as 'automoe sample' writes them."
+    schema = predictor.schema
+    names = dict.fromkeys([*(x.name for x in schema.features), *sorted(schema.read_by_physics)])
+    return f"{command} ROWS.csv, a table with the columns {names_in_short(list(names))}."
 
 
 def _outlook(log: Path) -> str:
@@ -262,50 +273,3 @@ def _warn_of_extrapolation(is_outside: "pd.Series") -> None:
             f"{n_outside} of {len(is_outside)} rows lie outside the log that was fitted; their "
             "bounds promise nothing (column 'outside'). Measure some rows like them and fit again."
         )
-
-
-def left_out_lines(reasons: "Mapping[str, str]") -> list[str]:
-    """Return one line that says which columns are no features and why; none without them."""
-    names_by_reason: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names_by_reason.setdefault(reason, []).append(name)
-    listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in names_by_reason.items())
-    keep = "To keep one, name all features with --feature."
-    return [f"left out of the features: {listed}. {keep}"] if reasons else []
-
-
-def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> None:
-    groups = f", {report.n_groups} groups" if report.n_groups else ""
-    kind = f", recognised as {report.physics}" if report.physics else ""
-    print(
-        f"{out}: {report.winner}, {report.n_rows} rows ({report.n_excluded} left out){groups}{kind}"
-    )
-    by_role: dict[str, list[str]] = {}
-    for column, role in report.roles.items():
-        by_role.setdefault(role, []).append(column)
-    for role, names in by_role.items():
-        if role != "ignored":
-            print(f"{role}: {', '.join(names)}")
-    columns = ("model", "MAPE", "within 5 %", "within 10 %", "Spearman", "Kendall")
-    print_table(
-        columns,
-        [
-            (
-                m.name,
-                *(f"{share:.1%}" for share in (m.mape, m.within_5, m.within_10)),
-                *(f"{value:.3f}" for value in (m.spearman, m.kendall)),
-            )
-            for m in report.models
-        ],
-    )
-    for coverage in report.coverage:
-        unseen = "rows of unseen groups" if report.n_groups else "rows"
-        share = percent_down(coverage.share)
-        print(f"bound at {coverage.confidence:g}: held on {share} of {unseen}")
-    if report.noise_floor is not None:
-        print(f"half-width of the rows' 95 % intervals, median: {report.noise_floor:.1%}")
-    if report.quality:
-        print("quality: " + ", ".join(f"{n} {letter}" for letter, n in report.quality.items()))
-    print(report.outlook)
-    for change, milliseconds in changes.items():
-        print(f"{change}: {milliseconds:+.3g} ms")

@@ -26,7 +26,7 @@ AS_BEFORE = "if the error goes on falling as before"
         (
             0.01,
             "not enough yet: 3.0% on unseen rows, goal 1.0%; no number of rows reaches it "
-            f"{AS_BEFORE}: a feature may be missing, or the measurements are too noisy",
+            f"with roofline {AS_BEFORE}: another model may win, or a feature is missing",
         ),
     ],
 )
@@ -62,3 +62,13 @@ def test_the_outlook_is_in_points(slope: float, gain: str) -> None:
 def test_a_share_of_rows_on_which_a_bound_held_is_rounded_down() -> None:
     report = made_up_report(coverage=(Coverage(0.95, 0.94999),))
     assert report.shown()["bound at 0.95 held on"] == "94.9 %"
+
+
+def test_a_winner_with_a_larger_error_is_explained() -> None:
+    (best,) = made_up_report(mape=0.121).models
+    other = replace(best, name="roofline_gaussian", mape=0.087)
+    assert replace(made_up_report(), models=(best, other)).choice == (
+        "no model is clearly better than roofline: the smaller error of roofline_gaussian may be "
+        "chance (within two standard errors), and roofline is simpler"
+    )
+    assert replace(made_up_report(), models=(best, replace(other, mape=0.13))).choice == ""

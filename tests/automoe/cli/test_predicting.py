@@ -184,7 +184,10 @@ def test_a_fit_shows_the_roles_of_columns_and_draws_it(
     plots = tmp_path / "plots"
     command = ["fit", str(log), "-o", str(tmp_path / "p"), *targets, "--plots", str(plots)]
     assert main(command) == 0
-    printed = capsys.readouterr().out
+    captured = capsys.readouterr()
+    printed, predictor = captured.out, tmp_path / "p"
+    columns = "a table with the columns gflops, widths."
+    assert f"Next: automoe predict {predictor} ROWS.csv, {columns}\n" in captured.err
     assert "target: encoder_ms, decoder_ms\n" in printed
     assert "feature: gflops, widths\n" in printed
     assert "if the error goes on falling as before, 20 more measurements lower it by" in printed

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from devices.rounding import counted
 from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema, left_out
 from predictors.giveaways import giveaways, nearly_determining
@@ -89,8 +90,8 @@ def prepare(
     usable = usable_rows(frame)
     if len(usable) < least:
         raise TableError(
-            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
-            f"{least}. Measure {least - len(usable)} more."
+            f"{source(frame)} has {counted(len(usable), 'usable row')} of {len(frame)}; a "
+            f"predictor needs {least}. Measure {least - len(usable)} more."
         )
     latency = latency_ms(usable, names, unit)
     units = target_units(usable, names, unit)
@@ -175,7 +176,8 @@ def trial_of_fit(
 
 def _too_few(n_rows: int) -> Problem:
     """Return the problem of a log that is too short, for any fit or for one without a base."""
-    message = f"{n_rows} usable rows; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
+    usable = counted(n_rows, "usable row")
+    message = f"{usable}; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
     remedy = f"measure {MIN_ROWS - n_rows} more"
     if n_rows < MIN_ROWS_WITH_BASE:
         return Problem("fit", "problem", message, remedy)

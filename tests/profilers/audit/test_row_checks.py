@@ -57,7 +57,7 @@ def test_workloads_are_a_condition_and_a_callers_own_columns_are_none(path: Path
 def test_points_measured_twice_are_a_warning(path: Path) -> None:
     (problem,) = check(write_log(path, {"point_id": "a"}, {"point_id": "b"}, {"point_id": "a"}))
     assert (problem.check, problem.severity) == ("duplicates", "warning")
-    assert problem.message == "1 rows are of points that have a row already: line 4"
+    assert problem.message == "1 row is of points that have a row already: line 4"
     assert problem.rows == (4,)
 
 
@@ -90,7 +90,7 @@ def test_an_impossible_latency_is_a_problem_of_its_line(path: Path, value: str) 
     write_log(path, {}, {"latency_ms": value}, {})
     problem = named(check(path))["impossible"]
     assert (problem.severity, problem.rows) == ("problem", (3,))
-    assert f"1 rows hold an impossible value, e.g. in line 3 latency_ms is '{value}'" in (
+    assert f"1 row holds an impossible value, e.g. in line 3 latency_ms is '{value}'" in (
         problem.message
     )
 
@@ -115,7 +115,7 @@ def test_a_row_that_contradicts_itself_is_a_problem(
 ) -> None:
     (problem,) = check(write_log(path, {}, changes, {}))
     assert (problem.check, problem.severity, problem.rows) == ("inconsistent", "problem", (3,))
-    assert problem.message == f"1 rows violate {violated}: line 3"
+    assert problem.message == f"1 row violates {violated}: line 3"
 
 
 def test_an_equal_latency_everywhere_is_a_problem(path: Path) -> None:

@@ -120,7 +120,7 @@ def test_rows_that_are_all_disturbed_come_with_a_remedy(
     command = ["profile", "--device", "cpu", "--space", "tiny", "-n", "2", "--log", log]
     assert main(command) == 0
     told = capsys.readouterr().err
-    assert ("All 2 rows are disturbed" in told) is is_told
+    assert ("Both rows are disturbed" in told) is is_told
     assert ("contended: other programs used the cores; end them" in told) is is_told
     assert ("Next: automoe doctor --device cpu; then measure into another" in told) is is_told
 

@@ -38,7 +38,7 @@ def main() -> None:
     log = pd.DataFrame(rng.uniform(1, 10, (60, 3)).round(3), columns=["depth", "width", "heads"])
     log["latency_ms"] = log.sum(axis=1) * rng.lognormal(0, 0.1, len(log))
     predictor = fit_log(log)
-    models = competitors(len(log))
+    models = competitors()
     with TemporaryDirectory() as folder:
         rows = Path(folder, "rows.csv")
         log.drop(columns="latency_ms").to_csv(rows, index=False)

@@ -125,7 +125,7 @@ def _by_rule(
         return
     ready = prepare(log.iloc[train], targets=targets)
     schema, X, known = ready.schema, ready.matrix, ready.latency_ms
-    models = _competitors(schema, len(known))
+    models = _competitors(schema)
     with threadpool_limits(1):
         unseen = cross_validated(models, X, known, groups=ready.groups)
         predicted: dict[str, np.ndarray] = {}
@@ -156,15 +156,14 @@ def _ours(
         yield "automoe", (*_errors(bounds["predicted_ms"].to_numpy(), y[test]), covered)
     schema = FeatureSchema.infer(rows, targets)
     X = schema.matrix(log)
-    for name, model in _competitors(schema, len(train)).items():
+    for name, model in _competitors(schema).items():
         if only is None or name in only:
             predicted = clone(model).fit(X[train], y[train]).predict(X[test])
             yield name, (*_errors(predicted, y[test]), float("nan"))
 
 
-def _competitors(schema: FeatureSchema, n_rows: int) -> dict[str, LatencyModel]:
+def _competitors(schema: FeatureSchema) -> dict[str, LatencyModel]:
     return competitors(
-        n_rows,
         work_columns=schema.work_columns,
         flops_columns=schema.flops_columns,
         overlap=schema.overlap_columns,

@@ -22,6 +22,17 @@ def rounded(value: float, digits: int = _DIGITS) -> str:
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 row`, `2 rows`; or `1 row is`, `2 rows are`.
+
+    Args:
+        number: The number.
+        one: What follows the number 1.
+        many: What follows any other number; by default the same with an s.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def rounded_down(value: float, digits: int = _DIGITS, *, places: int | None = None) -> str:
     """Return a lower limit as a text that is not above it.
 

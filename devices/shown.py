@@ -43,17 +43,6 @@ def _texts(content: dict[str, object]) -> dict[str, str]:
     }
 
 
-def counted(n: int, one: str, many: str = "") -> str:
-    """Return a number with what it counts: `1 row`, `2 rows`.
-
-    Args:
-        n: The number.
-        one: The words for one.
-        many: The words for any other number; by default those for one with an `s`.
-    """
-    return f"{n} {one if n == 1 else many or f'{one}s'}"
-
-
 def in_words(value: object) -> str:
     """Return a value for people: four digits of a number, and the items of a list or table."""
     if isinstance(value, float):

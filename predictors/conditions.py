@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from devices.yaml_json import parse_json
-from predictors.table import TableError, source
+from predictors.table import TableError, source, written
 from profilers.log.column_names import words
 from profilers.log.conditions import DETAILS, ONE_PER_FIT
 
@@ -41,7 +41,7 @@ def conditions(frame: pd.DataFrame, *, varied: Collection[str] = ()) -> dict[str
     for name in ONE_PER_FIT:
         if name not in frame or name in varied:
             continue
-        values = list(dict.fromkeys(map(_text, frame[name])))
+        values = list(dict.fromkeys(map(written, frame[name])))
         if len(values) > 1:
             raise TableError(
                 f"{source(frame)} mixes measurements: column '{name}' has {_listed(values)}. Keep "
@@ -84,7 +84,7 @@ def other_conditions(frame: pd.DataFrame, held: Mapping[str, str]) -> tuple[str,
     """
     differences = []
     for name in [name for name in held if name in frame]:
-        values = dict.fromkeys(map(_text, frame[name].dropna()))
+        values = dict.fromkeys(map(written, frame[name].dropna()))
         others = [value for value in values if value not in ("", held[name])]
         if others:
             differences.append(
@@ -104,12 +104,6 @@ def noise_floor(frame: pd.DataFrame, latency_ms: np.ndarray) -> float | None:
     low, high = (pd.to_numeric(frame[f"ci_{end}_ms"], errors="coerce") for end in ("low", "high"))
     widths = ((high - low) / (2 * latency_ms)).dropna()
     return float(widths.median()) if len(widths) else None
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _listed(values: list[str]) -> str:

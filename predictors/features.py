@@ -336,6 +336,7 @@ def _indicators(frame: pd.DataFrame, feature: Feature) -> NDArray[np.float64]:
         row = int(matches.any(axis=1).argmin())
         raise TableError(
             f"{locate(frame, row, feature.name)}: level '{cells[row]}' was not in the log. Known: "
-            f"{', '.join(feature.levels)}. Measure some rows with it and fit again."
+            f"{', '.join(feature.levels)}. Measure some rows with it and fit again, "
+            "or delete the line."
         )
     return np.asarray(matches, dtype=np.float64)

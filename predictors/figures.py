@@ -115,13 +115,15 @@ def draw_effects(axes: Axes, effects: tuple[Effect, ...]) -> None:
 
 
 def draw_learning_curve(axes: Axes, curve: LearningCurve) -> None:
-    """Draw the error on unseen rows by the number of rows fitted."""
-    rows = np.linspace(curve.rows[0], 2 * curve.rows[-1], 100)
-    axes.plot(rows, 100 * (curve.floor + curve.slope / rows), color=INK, linewidth=1)
+    """Draw the error on unseen rows by the number of rows fitted, and its law where it has one."""
     errors = [100 * mape for mape in curve.mapes]
+    if curve.follows_law:
+        rows = np.linspace(curve.rows[0], curve.rows[-1], 100)
+        axes.plot(rows, 100 * (curve.floor + curve.slope / rows), color=INK, linewidth=1)
+    else:
+        axes.plot(curve.rows, errors, color=INK, linewidth=1)
     points = axes.scatter(curve.rows, errors, color=BLUE)
     points.set_urls(
         [f"{TIP}{n} rows: {error:.1f} %" for n, error in zip(curve.rows, errors, strict=True)]
     )
-    axes.axhline(100 * curve.floor, color=INK, linewidth=1, linestyle="--")
     axes.set(xlabel="rows fitted", ylabel="mean error on unseen rows (%)", ylim=(0, None))

@@ -85,7 +85,6 @@ def _fitted(
     """Return the winner of the competition, fitted to all rows, with its report."""
     X, y, groups = ready.matrix, ready.latency_ms, ready.groups
     models = competitors(
-        len(y),
         work_columns=_work_columns(ready.schema, base),
         flops_columns=ready.schema.flops_columns,
         overlap=ready.schema.overlap_columns,

@@ -37,19 +37,37 @@ def groups_of(
     Raises:
         TableError: A named column is absent or a target, or the named columns make one group only.
     """
-    columns = list(named if named is not None else architecture)
-    _require_groupable(frame, columns, targets)
+    columns = group_columns(frame, named, architecture, targets=targets)
     if columns:
-        codes = np.asarray(frame.groupby(columns, sort=False).ngroup(), dtype=np.int64)
-        n_groups = len(set(codes.tolist()))
-        if named is not None and n_groups < 2:
-            raise TableError(
-                f"{source(frame)}: the columns {columns} make one group; cross-validation needs "
-                "two. Name other columns, or none."
-            )
-        if n_groups < len(frame) and (named is not None or n_groups >= _MIN_GROUPS):
-            return codes
+        return _combinations(frame, columns)
     return None if X is None else repeats(X)
+
+
+def group_columns(
+    frame: pd.DataFrame,
+    named: Sequence[str] | None,
+    architecture: Sequence[str] = (),
+    *,
+    targets: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Return the columns whose combinations make the groups of `groups_of`; empty when none do."""
+    columns = tuple(named if named is not None else architecture)
+    _require_groupable(frame, columns, targets)
+    if not columns:
+        return ()
+    n_groups = len(np.unique(_combinations(frame, columns)))
+    if named is not None and n_groups < 2:
+        raise TableError(
+            f"{source(frame)}: the columns {list(columns)} make one group; cross-validation needs "
+            "two. Name other columns, or none."
+        )
+    is_grouped = n_groups < len(frame) and (named is not None or n_groups >= _MIN_GROUPS)
+    return columns if is_grouped else ()
+
+
+def _combinations(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of each row's combination of values, shape (rows,)."""
+    return np.asarray(frame.groupby(list(columns), sort=False).ngroup(), dtype=np.int64)
 
 
 def _require_groupable(frame: pd.DataFrame, columns: Sequence[str], targets: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ _MAX_TESTED = 500
 _MIN_GROUPS = 3  # a model of fewer knows too little of how groups differ
 _ROUNDING = 1e-9
 _REACHED = 1000.0  # the weight of the error that was reached, over that of a point of the curve
+_MOST_MISSED, _LEAST_MISSED = 0.25, 0.001  # a share of a point, and a share that is shown as 0.1 %
 _LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are left to test
 
 
@@ -23,14 +24,15 @@ _LARGEST_SHARE = 0.8  # the share of rows that may be fitted, so that enough are
 class LearningCurve:
     """The MAPE on unseen rows by the number of rows fitted, and its law.
 
-    One part of the error remains with any number of rows. The other part comes from estimated
-    parameters and falls with 1/n. So the law is ``mape(n) = floor + slope / n``.
+    One part of the error is the noise, and what the model cannot express. The other part comes from
+    estimated parameters and falls with 1/n. So the law is ``mape(n) = floor + slope / n``. It holds
+    for one model: another one may win with more rows, and be better.
 
     Attributes:
         rows: The numbers of rows that were fitted.
-        mapes: The mean MAPE over a few random choices of rows, for each number.
-        floor: The error that remains with any number of rows: noise, and what the model cannot
-            express.
+        mapes: The mean MAPE over a few random choices of rows, for each number. The last one is
+            that of a cross-validation with all rows, when it is known.
+        floor: The error that would remain of this model, by the law.
         slope: The slope of the law.
     """
 
@@ -38,6 +40,13 @@ class LearningCurve:
     mapes: tuple[float, ...]
     floor: float
     slope: float
+
+    @property
+    def follows_law(self) -> bool:
+        """Whether the law passes near all points, and may be drawn on to more rows."""
+        law = self.floor + self.slope / np.array(self.rows)
+        missed, mapes = np.abs(law - self.mapes), np.array(self.mapes)
+        return bool((missed <= np.maximum(_MOST_MISSED * mapes, _LEAST_MISSED)).all())
 
     def gain(self, n_rows: int, more: int) -> float:
         """Return by how much the MAPE of `n_rows` rows would fall with `more` rows."""
@@ -72,8 +81,8 @@ def learning_curve(
         y: The latency in milliseconds, shape (rows,).
         groups: The group of every row. Rows are added group after group, and tested are rows of
             groups that were not fitted.
-        unseen: The MAPE of the model on unseen rows, in a cross-validation with all rows. When the
-            law says that more than this remains or falls, a law is fitted that passes through it.
+        unseen: The MAPE of the model on unseen rows, in a cross-validation with all rows. The law
+            passes through it.
         seed: The seed of the random choices of rows.
     """
     from sklearn.base import clone  # takes a second to import
@@ -94,14 +103,14 @@ def learning_curve(
     complete = {size: mapes for size, mapes in mapes_of.items() if len(mapes) == _DRAWS}
     if len(complete) < 2:
         return None
-    means = [float(np.mean(mapes)) for mapes in complete.values()]
-    floor, slope = _law(list(complete), means)
-    if unseen is not None and max(floor, slope / len(y)) > unseen:
-        floor, slope = _law([*complete, len(y)], [*means, unseen], last=_REACHED)
-    return LearningCurve(tuple(complete), tuple(means), floor, slope)
+    rows, means = list(complete), [float(np.mean(mapes)) for mapes in complete.values()]
+    if unseen is not None:
+        rows, means = [*rows, len(y)], [*means, unseen]
+    floor, slope = _law(rows, means, last=1.0 if unseen is None else _REACHED)
+    return LearningCurve(tuple(rows), tuple(means), floor, slope)
 
 
-def _law(rows: Sequence[int], mapes: Sequence[float], last: float = 1.0) -> tuple[float, float]:
+def _law(rows: Sequence[int], mapes: Sequence[float], *, last: float) -> tuple[float, float]:
     """Return the floor and the slope of the law; `last` is a further weight of the last point."""
     from scipy.optimize import nnls  # takes a moment to import
 

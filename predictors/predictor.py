@@ -121,16 +121,34 @@ class Predictor(Shown):
         A column that was constant in the log counts too, when `frame` has it. The bounds promise
         nothing for such rows. A row inside every range may still be far from all rows of the log.
         """
+        outside = [is_outside for is_outside, _, _ in self._outside(frame).values()]
+        return pd.Series(np.any(outside, axis=0), index=frame.index)
+
+    def ranges_left(self, frame: pd.DataFrame) -> dict[str, tuple[float, float]]:
+        """Return the range in the log of each column in which a row lies outside of it."""
+        return {
+            name: (low, high)
+            for name, (is_outside, low, high) in self._outside(frame).items()
+            if is_outside.any()
+        }
+
+    def _outside(self, frame: pd.DataFrame) -> dict[str, tuple[NDArray[np.bool_], float, float]]:
+        """Return which rows lie outside the log, and its range, for each numeric column."""
         matrix = matrix_of(frame, self.schema, self.base)
-        low, high = self.rows.min(axis=0), self.rows.max(axis=0)
-        slack = _RANGE_TOLERANCE * np.maximum(np.abs(low), np.abs(high))
-        outside = (matrix < low - slack) | (matrix > high + slack)
+        lows, highs = self.rows.min(axis=0), self.rows.max(axis=0)
+        slack = _RANGE_TOLERANCE * np.maximum(np.abs(lows), np.abs(highs))
+        outside = (matrix < lows - slack) | (matrix > highs + slack)
         measured = np.append(self.schema.measured, np.full(int(self.base is not None), True))
-        is_outside = outside[:, measured].any(axis=1)
-        for name in self.constants.keys() & set(frame.columns):
+        names = matrix_columns(self.schema, self.base)
+        found = {
+            names[i]: (outside[:, i], float(lows[i]), float(highs[i]))
+            for i in np.flatnonzero(measured)
+        }
+        for name in [name for name in self.constants if name in frame]:
             values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-            is_outside |= ~np.isclose(values, self.constants[name], rtol=_RANGE_TOLERANCE)
-        return pd.Series(is_outside, index=frame.index)
+            known = self.constants[name]
+            found[name] = (~np.isclose(values, known, rtol=_RANGE_TOLERANCE), known, known)
+        return found
 
     def other_conditions(self, frame: pd.DataFrame) -> tuple[str, ...]:
         """Return one line for each condition, such as the device, that differs from the log's."""

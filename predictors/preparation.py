@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from devices.rounding import counted
 from predictors.conditions import conditions, details, usable_rows
 from predictors.features import FeatureSchema, left_out
 from predictors.giveaways import giveaways, nearly_determining
-from predictors.grouping import groups_of
+from predictors.grouping import group_columns, groups_of
 from predictors.predictor import Predictor, matrix_of
 from predictors.roles import roles_of
 from predictors.table import TableError, read_table, source
@@ -89,8 +90,8 @@ def prepare(
     usable = usable_rows(frame)
     if len(usable) < least:
         raise TableError(
-            f"{source(frame)} has {len(usable)} usable rows of {len(frame)}; a predictor needs "
-            f"{least}. Measure {least - len(usable)} more."
+            f"{source(frame)} has {counted(len(usable), 'usable row')} of {len(frame)}; a "
+            f"predictor needs {least}. Measure {least - len(usable)} more."
         )
     latency = latency_ms(usable, names, unit)
     units = target_units(usable, names, unit)
@@ -98,6 +99,7 @@ def prepare(
     _check_base(base, held)
     schema, reasons, doubts = _schema(usable, names, features, latency)
     X = matrix_of(usable, schema, base)
+    grouping = group_columns(usable, groups, schema.architecture, targets=names)
     return Prepared(
         usable=usable,
         n_excluded=len(frame) - len(usable),
@@ -106,7 +108,7 @@ def prepare(
         schema=schema,
         matrix=X,
         groups=groups_of(usable, groups, schema.architecture, X, targets=names),
-        roles=roles_of(frame, schema, names, groups or schema.architecture),
+        roles=roles_of(frame, schema, names, grouping),
         left_out=reasons,
         conversions=(
             *usable.attrs.get("remarks", ()),
@@ -174,7 +176,8 @@ def trial_of_fit(
 
 def _too_few(n_rows: int) -> Problem:
     """Return the problem of a log that is too short, for any fit or for one without a base."""
-    message = f"{n_rows} usable rows; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
+    usable = counted(n_rows, "usable row")
+    message = f"{usable}; a fit needs {MIN_ROWS}, or {MIN_ROWS_WITH_BASE} with a base"
     remedy = f"measure {MIN_ROWS - n_rows} more"
     if n_rows < MIN_ROWS_WITH_BASE:
         return Problem("fit", "problem", message, remedy)

@@ -8,8 +8,9 @@ from predictors.effects import Effect
 from predictors.learning_curve import LearningCurve
 from predictors.scores import ModelScore
 
-_LEAST_FLOOR = 0.0005  # a share that is shown as 0.1 %
 _MORE_ROWS = 20
+_SHOWN_POINTS = 0.05  # shown as 0.1
+_AS_BEFORE = "if the error goes on falling as before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,27 @@ class FitReport(Shown):
         return self.models[0]
 
     @property
+    def choice(self) -> str:
+        """A sentence that says why a model predicts that has not the smallest error; else empty."""
+        least = min(self.models, key=lambda each: each.mape)
+        if self.best.mape <= least.mape:
+            return ""
+        return (
+            f"no model is clearly better than {self.winner}: the smaller error of {least.name} may "
+            f"be chance (within two standard errors), and {self.winner} is simpler"
+        )
+
+    @property
     def outlook(self) -> str:
-        """A sentence that says what more measurements would bring, by the learning curve."""
+        """A sentence that says what more measurements may bring, by the learning curve."""
         curve = self.learning_curve
         if curve is None:
             return "too few rows to say what more of them would bring"
+        if not curve.follows_law:
+            return "the error falls too unevenly to say what more rows would bring"
         points = 100 * curve.gain(self.n_rows, _MORE_ROWS)
-        gain = f"{_MORE_ROWS} more measurements would lower the error by {points:.1f} points"
-        if curve.floor < _LEAST_FLOOR:  # rows have noise, so the curve is too short to see it
-            return f"{gain}; what would remain with any number cannot be seen yet"
-        return f"{gain}; about {curve.floor:.1%} would remain with any number"
+        gain = f"{points:.1f} points" if points >= _SHOWN_POINTS else "less than 0.1 points"
+        return f"{_AS_BEFORE}, {_MORE_ROWS} more measurements lower it by {gain}"
 
     def verdict(self, goal: float) -> str:
         """Return a sentence: whether the error has reached a goal, and how many rows are missing.
@@ -111,9 +123,13 @@ class FitReport(Shown):
             return f"enough: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
         verdict = f"not enough yet: {self.best.mape:.1%} on unseen rows, goal {goal:.1%}"
         curve = self.learning_curve
-        if curve is None:
+        if curve is None or not curve.follows_law:
             return f"{verdict}; measure {_MORE_ROWS} more to see how fast it falls"
         needed = curve.rows_for(goal)
         if needed is None:
-            return f"{verdict}; more rows alone are not enough, about {curve.floor:.1%} remains"
-        return f"{verdict}; about {max(needed - self.n_rows, _MORE_ROWS // 4)} more rows are needed"
+            return (
+                f"{verdict}; no number of rows reaches it with {self.winner} {_AS_BEFORE}: another "
+                "model may win, or a feature is missing"
+            )
+        more = max(needed - self.n_rows, _MORE_ROWS // 4)
+        return f"{verdict}; about {more} more rows are needed {_AS_BEFORE}"

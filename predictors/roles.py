@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from predictors.conditions import FLAGS
 from predictors.features import FeatureSchema, name_in_file
 from profilers.log.column_names import is_known_before_measuring
-from profilers.log.conditions import KEPT
+from profilers.log.conditions import ONE_PER_FIT
 
 
 def roles_of(
@@ -17,7 +16,7 @@ def roles_of(
 
     A role is `target`, `feature`, `work` (read only by the physics of a recognised table),
     `condition` (must be the same in every row), `constant`, or `ignored` (a result, bookkeeping
-    or text). A feature that makes groups is `feature, group`.
+    or text). A column that makes groups is `feature, group`, `work, group` and so on.
     """
     features = {feature.name for feature in schema.features}
     work = schema.read_by_physics
@@ -27,14 +26,14 @@ def roles_of(
         if column in targets:
             role = "target"
         elif name in features:
-            role = "feature, group" if name in groups else "feature"
+            role = "feature"
         elif name in work:
             role = "work"
-        elif name in KEPT or name == FLAGS:
+        elif name in ONE_PER_FIT:
             role = "condition"
         elif is_known_before_measuring(name, targets) and frame[column].nunique() <= 1:
             role = "constant"
         else:
             role = "ignored"
-        roles[name] = role
+        roles[name] = f"{role}, group" if name in groups else role
     return roles

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from devices.rounding import counted
 from predictors.cells import LIST_SUFFIXES, list_statistics
 from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.lists import is_one_number, parse_list
@@ -113,14 +114,26 @@ def require(frame: pd.DataFrame, name: str, is_good: NDArray[np.bool_], must_be:
     if bad.size:
         row = int(bad[0])
         raise TableError(
-            f"{locate(frame, row, name)}: {must_be}. Got {str(frame[name].iloc[row])!r}. "
+            f"{locate(frame, row, name)}: {must_be}. {_got(frame[name].iloc[row])} "
             "Correct or delete the line."
         )
+
+
+def written(value: object) -> str:
+    """Return a cell as somebody would write it: a whole number without a decimal point."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def source(frame: pd.DataFrame) -> str:
     """Return the file that a frame was read from, or 'the table'."""
     return str(frame.attrs.get("source", "the table"))
+
+
+def _got(cell: object) -> str:
+    is_missing = cell is None or (isinstance(cell, float | np.floating) and np.isnan(cell))
+    return "The cell is empty." if is_missing or cell == "" else f"Got {written(cell)!r}."
 
 
 def _read(path: Path) -> AnyLog:
@@ -155,12 +168,12 @@ def _not_a_row(log: AnyLog, record: Record) -> str:
     n_cells, expected = len(record.cells), len(log.columns)
     if n_cells == expected:
         return f"{where}: a row of a latency log must be one line. Delete the line break in it."
-    counted = f"{where}: {n_cells} fields, expected {expected}"
+    found = f"{where}: {counted(n_cells, 'field')}, expected {expected}"
     if expected == 1:
-        return f"{counted}. Delete the lines above the names of the columns."
+        return f"{found}. Delete the lines above the names of the columns."
     if n_cells > expected:
-        return f"{counted}. Quote cells that contain commas, or remove the extra ones."
-    missing = f"{counted}; '{log.columns[n_cells]}' is the first one missing"
+        return f"{found}. Quote cells that contain commas, or remove the extra ones."
+    missing = f"{found}; '{log.columns[n_cells]}' is the first one missing"
     if record.is_last and not log.is_ended:
         return f"{missing}. The last line was torn while being written; delete it."
     return f"{missing}. Complete or delete the line."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -105,11 +106,12 @@ def absence(frame: pd.DataFrame, absent: Sequence[str]) -> str:
     near = get_close_matches(absent[0], names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     listed = ", ".join(map(repr, absent))
+    return f"{source(frame)}: no column {listed}.{hint} Columns: {_in_short(names)}."
+
+
+def _in_short(names: Sequence[str]) -> str:
     more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
-    return (
-        f"{source(frame)}: no column {listed}.{hint} "
-        f"Columns: {', '.join(names[:_MOST_NAMES])}{more}."
-    )
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _may_be_latency(frame: pd.DataFrame, name: str) -> bool:
@@ -124,12 +126,20 @@ def _no_default(frame: pd.DataFrame) -> str:
     durations = [name for name in names if is_duration(name)]
     if lists := [name for name in map(_list_of, durations) if name]:
         return _of_samples(frame, lists[0])
-    listed = ", ".join([x for x in durations if _may_be_latency(frame, x)] or durations or names)
-    return (
-        f"{source(frame)}: no column '{DEFAULT_TARGET}' and no target named. "
-        f"Name one or more of: {listed}. A unit in a name, such as latency_s, is converted; --unit "
-        "names it where no name does. Columns of repeated runs are added, too; write their median."
-    )
+    candidates = [x for x in durations if _may_be_latency(frame, x)] or durations
+    if not candidates:
+        return (
+            f"{source(frame)} has no column that looks like a latency. Got {_in_short(names)}. "
+            "Name it with --target."
+        )
+    options = [f"--target {quote(name)}" for name in candidates]
+    message = f"{source(frame)}: no column '{DEFAULT_TARGET}'. Say which one is the latency: add "
+    message += " or ".join([", ".join(options[:-1]), options[-1]] if options[1:] else options) + "."
+    if len(candidates) > 1:
+        message += " Several are added; of repeated runs, write their median into a column."
+    if not all(unit.source for unit in target_units(frame, candidates).values()):
+        message += " --unit us, ms or s tells the unit where no name does."
+    return message
 
 
 def _list_of(name: str) -> str:

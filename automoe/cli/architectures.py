@@ -13,7 +13,7 @@ from automoe.cli.completing import SPACE
 from automoe.cli.console import print_fields, print_json, say
 from automoe.cli.options import JsonOptions, Out, SpaceOptions, argument, grouped
 from automoe.settings.search import Count
-from devices.shown import counted
+from devices.rounding import counted
 
 
 class ShownSpaceOptions(SpaceOptions, JsonOptions):

@@ -8,7 +8,7 @@ from automoe.cli.console import print_json, print_table
 from automoe.cli.exits import ExitCode
 from automoe.cli.options import JsonOptions, argument
 from automoe.cli.outputs import require_file
-from automoe.cli.share import share_of
+from automoe.settings.share import share_of
 from devices.rounding import rounded, rounded_down, rounded_up
 
 if TYPE_CHECKING:

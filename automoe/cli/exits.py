@@ -221,7 +221,8 @@ def _refused_value(error: CycloptsError, cause: ValidationError) -> str:
     (option,) = (each for each in options if each.field_info.name == first["loc"][0])
     if first["type"] == "missing":
         return _mistyped(error) or _missing(option)
-    return f"Invalid value for '{option.name}': {first['msg']}. Got {first['input']!s:.80}."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"Invalid value for '{option.name}': {message}. Got {first['input']!s:.80}."
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Carry out ``automoe log show``, ``check``, ``merge`` and ``share``."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,13 +11,13 @@ from automoe.cli.completing import COLUMN
 from automoe.cli.console import print_fields, print_json, progress_bar, say
 from automoe.cli.device_options import Host, opened_and_announced
 from automoe.cli.exits import ExitCode
+from automoe.cli.fit_report import left_out_lines
 from automoe.cli.log_rows import flag_lines, print_rows, row_values
 from automoe.cli.options import FILE, OUTPUT, JsonOptions, Out, argument, command_line
 from automoe.cli.outputs import require_file, require_output
-from automoe.cli.predicting import left_out_lines
 from devices.opening import resolve_host
+from devices.rounding import counted
 from devices.runtimes import ONNXRUNTIME, RUNTIMES
-from devices.shown import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,7 +154,7 @@ def check(
 
             of_fit, left_out = trial_of_fit(log, audit.targets, options.unit)
             problems += of_fit
-    say(f"{log}: {audit.rows} rows, latency: {' + '.join(audit.targets)}")
+    say(f"{log}: {counted(audit.rows, 'row')}, latency: {' + '.join(audit.targets)}")
     for line in (*audit.conversions, *left_out_lines(left_out)):
         say(line)
     if options.as_json:
@@ -162,9 +163,33 @@ def check(
         for problem in problems:
             print(f"{problem.severity} [{problem.check}] {problem.message}")
             print(f"    {problem.remedy}")
-    else:
-        print(f"{log}: nothing to object to")
-    return ExitCode.QUALITY if _forbid_a_fit(problems) else ExitCode.OK
+    if not options.as_json:
+        print(f"{log}: {_verdict(problems)}")
+    if _forbid_a_fit(problems):
+        return ExitCode.QUALITY
+    say(f"Next: {_fit_of(log, audit.targets, options, problems)}")
+    return ExitCode.OK
+
+
+def _verdict(problems: "Sequence[Problem]") -> str:
+    """Return whether a log may be fitted."""
+    if _forbid_a_fit(problems):
+        return "must not be fitted as it is"
+    return "may be fitted; mind the warnings" if problems else "nothing to object to"
+
+
+def _fit_of(
+    log: Path, targets: "Sequence[str]", options: CheckOptions, problems: "Sequence[Problem]"
+) -> str:
+    """Return the command that fits a log as it was checked."""
+    command = ["automoe", "fit", str(log), "-o", f"{log.stem}.predictor"]
+    if tuple(targets) != ("latency_ms",):
+        command += [word for target in targets for word in ("--target", target)]
+    if options.unit is not None:
+        command += ["--unit", options.unit]
+    if any(problem.check == "rows" for problem in problems):
+        command += ["--base", "OTHER.predictor"]
+    return shlex.join(command)
 
 
 def merge(

@@ -1,17 +1,18 @@
 """Carry out ``automoe fit`` and ``automoe predict``."""
 
 import re
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from pydantic import Field
 
 from automoe.cli.completing import COLUMN
-from automoe.cli.console import print_json, print_table, progress_bar, say
+from automoe.cli.console import print_json, progress_bar, say
 from automoe.cli.exits import ExitCode
+from automoe.cli.fit_report import left_out_lines, names_in_short, print_report
 from automoe.cli.options import (
     FILE,
     FOLDER,
@@ -26,8 +27,8 @@ from automoe.cli.options import (
     grouped,
 )
 from automoe.cli.outputs import require_file, require_writable
-from automoe.cli.share import parse_share
-from devices.rounding import percent_down, rounded_down, rounded_up
+from automoe.settings.share import Confidence, parse_share
+from devices.rounding import counted, rounded, rounded_down, rounded_up
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from automoe.architecture.architecture import Architecture
     from automoe.architecture.translation_workload import TranslationWorkload
-    from predictors import FitReport
+    from predictors import Predictor
 
 Unit = Literal["us", "ms", "s"]
 _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
@@ -87,7 +88,7 @@ class PredictOptions(JsonOptions):
     """
 
     out: Annotated[Path | None, Parameter(name=("-o", "--out")), FILE, OUTPUT] = None
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Confidence = 0.95
 
 
 def fit(
@@ -101,10 +102,10 @@ def fit(
     wanted = None if options.goal is None else parse_share(options.goal, "--goal")
     if html is not None and html.resolve() == out.resolve():
         raise ValueError(f"'--out' and '--html' must be two files. Got '{out}' for both.")
-    for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
-        require_writable(written, log, *([options.base] if options.base else []))
     require_file(log)
     require_file(options.base, _NO_PREDICTOR)
+    for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
+        require_writable(written, log, *([options.base] if options.base else []))
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
@@ -142,11 +143,22 @@ def fit(
         detail = {"outlook": report.outlook, "verdict": verdict, "architecture_effects": changes}
         print_json({**asdict(report), **asdict(report.best), **detail, "predictor": str(out)})
     else:
-        _print_report(report, out, changes)
+        print_report(report, out, changes)
         if verdict is not None:
             print(verdict)
+        say(_next_step(predictor, out, of_architectures=bool(changes)))
     is_missed = wanted is not None and report.best.mape > wanted
     return ExitCode.QUALITY if is_missed else ExitCode.OK
+
+
+def _next_step(predictor: "Predictor", out: Path, *, of_architectures: bool) -> str:
+    """Return the command that uses the predictor."""
+    command = f"Next: automoe predict {shlex.quote(str(out))}"
+    if of_architectures:
+        return f"{command} ARCHITECTURES.jsonl, as 'automoe sample' writes them."
+    schema = predictor.schema
+    names = dict.fromkeys([*(x.name for x in schema.features), *sorted(schema.read_by_physics)])
+    return f"{command} ROWS.csv, a table with the columns {names_in_short(list(names))}."
 
 
 def _outlook(log: Path) -> str:
@@ -174,10 +186,10 @@ def predict(
 ) -> None:
     """Predict milliseconds with bounds, for architectures or for the rows of a CSV."""
     out = options.out
-    if out is not None:
-        require_writable(out, predictor, table)
     require_file(predictor, _NO_PREDICTOR)
     require_file(table)
+    if out is not None:
+        require_writable(out, predictor, table)
     import pandas as pd
 
     from automoe.architecture.architecture_files import read_architectures
@@ -188,7 +200,8 @@ def predict(
     if _holds_architectures(table):
         latency, architectures = LatencyModel.open(predictor), read_architectures(table)
         model, rows = latency.predictor, latency.table(architectures)
-        shown = pd.DataFrame([_costs(a, latency.workload) for a in architectures])
+        costs = [_costs(a, latency.workload) for a in architectures]
+        shown = pd.DataFrame(costs, dtype=object)  # whole numbers stay whole beside others
     else:
         model, rows = Predictor.load(predictor), read_table(table)
         shown = _as_written(table)
@@ -200,10 +213,12 @@ def predict(
     if (shortage := model.shortage(options.confidence)) is not None:
         say(f"warning: {shortage}")
     bounds[_OUTSIDE] = model.extrapolates(rows)
-    _warn_of_extrapolation(bounds[_OUTSIDE])
+    _warn_of_extrapolation(bounds[_OUTSIDE], model.ranges_left(rows))
     left = shown.drop(columns=[name for name in bounds.columns if name in shown.columns])
     left, bounds = left.reset_index(drop=True), bounds.reset_index(drop=True)
-    text = left.join(_in_nanoseconds(bounds)).to_csv(index=False)
+    is_read_at_once = out is None and sys.stdout.isatty()
+    texts = _in_few_digits(bounds) if is_read_at_once else _in_nanoseconds(bounds)
+    text = left.join(texts).to_csv(index=False)
     if out is not None:
         out.write_text(text, encoding="utf-8")
     if options.as_json:
@@ -211,7 +226,7 @@ def predict(
     elif out is None:
         sys.stdout.write(text)
     else:
-        print(f"{out}: {len(bounds)} rows")
+        print(f"{out}: {counted(len(bounds), 'row')}")
 
 
 def _holds_architectures(table: Path) -> bool:
@@ -228,10 +243,14 @@ def _costs(architecture: "Architecture", workload: "TranslationWorkload") -> dic
     return {
         "id": architecture.id,
         "params": cost.params,
-        "active_params": round(cost.active_params, 1),  # means over experts
-        "flops": round(cost.flops, 1),
+        "active_params": _whole(round(cost.active_params, 1)),  # means over experts
+        "flops": _whole(round(cost.flops, 1)),
         "weight_bytes": cost.weight_bytes,
     }
+
+
+def _whole(value: float) -> float:
+    return int(value) if float(value).is_integer() else value
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
@@ -255,57 +274,24 @@ def _in_nanoseconds(bounds: "pd.DataFrame") -> "pd.DataFrame":
     return bounds.assign(**{name: bounds[name].map(write) for name, write in written.items()})
 
 
-def _warn_of_extrapolation(is_outside: "pd.Series") -> None:
+def _in_few_digits(bounds: "pd.DataFrame") -> "pd.DataFrame":
+    """Return bounds as text of four digits, for a terminal; limits hold as printed."""
+    written = {"predicted_ms": rounded, "lower_ms": rounded_down, "upper_ms": rounded_up}
+    return bounds.assign(**{name: bounds[name].map(write) for name, write in written.items()})
+
+
+def _warn_of_extrapolation(
+    is_outside: "pd.Series", ranges: "Mapping[str, tuple[float, float]]"
+) -> None:
     n_outside = int(is_outside.sum())
     if n_outside:
+        of = f"of {counted(len(is_outside), 'row')}"
+        known = [
+            f"{name} is {rounded(low)}" + (f" to {rounded(high)}" if low < high else "")
+            for name, (low, high) in ranges.items()
+        ]
         say(
-            f"{n_outside} of {len(is_outside)} rows lie outside the log that was fitted; their "
-            "bounds promise nothing (column 'outside'). Measure some rows like them and fit again."
+            f"{counted(n_outside, f'{of} lies', f'{of} lie')} outside the log that was fitted, "
+            f"where {names_in_short(known)}. Such bounds promise nothing (column 'outside'). "
+            "Measure some rows like that and fit again."
         )
-
-
-def left_out_lines(reasons: "Mapping[str, str]") -> list[str]:
-    """Return one line that says which columns are no features and why; none without them."""
-    names_by_reason: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names_by_reason.setdefault(reason, []).append(name)
-    listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in names_by_reason.items())
-    keep = "To keep one, name all features with --feature."
-    return [f"left out of the features: {listed}. {keep}"] if reasons else []
-
-
-def _print_report(report: "FitReport", out: Path, changes: dict[str, float]) -> None:
-    groups = f", {report.n_groups} groups" if report.n_groups else ""
-    kind = f", recognised as {report.physics}" if report.physics else ""
-    print(
-        f"{out}: {report.winner}, {report.n_rows} rows ({report.n_excluded} left out){groups}{kind}"
-    )
-    by_role: dict[str, list[str]] = {}
-    for column, role in report.roles.items():
-        by_role.setdefault(role, []).append(column)
-    for role, names in by_role.items():
-        if role != "ignored":
-            print(f"{role}: {', '.join(names)}")
-    columns = ("model", "MAPE", "within 5 %", "within 10 %", "Spearman", "Kendall")
-    print_table(
-        columns,
-        [
-            (
-                m.name,
-                *(f"{share:.1%}" for share in (m.mape, m.within_5, m.within_10)),
-                *(f"{value:.3f}" for value in (m.spearman, m.kendall)),
-            )
-            for m in report.models
-        ],
-    )
-    for coverage in report.coverage:
-        unseen = "rows of unseen groups" if report.n_groups else "rows"
-        share = percent_down(coverage.share)
-        print(f"bound at {coverage.confidence:g}: held on {share} of {unseen}")
-    if report.noise_floor is not None:
-        print(f"half-width of the rows' 95 % intervals, median: {report.noise_floor:.1%}")
-    if report.quality:
-        print("quality: " + ", ".join(f"{n} {letter}" for letter, n in report.quality.items()))
-    print(report.outlook)
-    for change, milliseconds in changes.items():
-        print(f"{change}: {milliseconds:+.3g} ms")

@@ -34,9 +34,9 @@ from automoe.cli.options import (
 )
 from automoe.cli.outputs import require_file, require_output
 from automoe.cli.refusals import Refusal, refuse
-from automoe.cli.share import parse_share
 from automoe.settings.groups import PrecisionSettings, SentenceSettings
 from automoe.settings.search import MOST, Count
+from automoe.settings.share import parse_share
 from devices import Device
 from devices.runtimes import ONNXRUNTIME
 
@@ -309,8 +309,8 @@ def _rows_of(model: Path, log: Path) -> list[dict[str, str]]:
 def _say_disturbed(summary: "ProfileSummary", options: ProfileOptions) -> None:
     """Tell that no row is sound, what the flags mean, and what to do next."""
     n = summary.n_measured
-    rows = {1: "The row is", 2: "Both rows are"}.get(n, f"All {n} rows are")
-    say(f"{rows} disturbed; do not trust the latencies.")
+    subject = {1: "The row is", 2: "Both rows are"}.get(n, f"All {n} rows are")
+    say(f"{subject} disturbed; do not trust the latencies.")
     for line in flag_lines(summary.flags):
         say(f"  {line}")
     host = f" --host {options.host[0]}" if options.host else ""

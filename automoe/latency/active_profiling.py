@@ -22,7 +22,7 @@ from automoe.architecture.space import SearchSpace
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.latency.architecture_profiling import ProfileSummary
 from automoe.latency.features import feature_table
-from devices.rounding import percent_up
+from devices.rounding import counted, percent_up
 from predictors import FitReport, Predictor, fit_log, read_table
 from predictors.next_rows import most_informative
 from predictors.preparation import MIN_ROWS
@@ -256,7 +256,7 @@ def _reason_to_stop(goal: Goal, plan: _Plan, n_rows: int, minutes: float) -> str
     if plan.is_over:
         return f"{_CONFIRMATIONS} confirmations failed; {plan.verdict}"
     if n_rows >= goal.most:
-        return f"{n_rows} rows measured; {plan.verdict}"
+        return f"{counted(n_rows, 'row')} measured; {plan.verdict}"
     if goal.minutes is not None and minutes >= goal.minutes:
         return f"{goal.minutes:g} minutes are over; {plan.verdict}"
     return None

@@ -5,6 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from automoe.settings.share import Confidence, Share
+
 # A search with more time on the device is the same search.
 VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
 
@@ -12,7 +14,6 @@ MOST = 2**31 - 1  # sizes and counts beyond it overflow in the libraries that ge
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Amount = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
 _LEAST_GENERATIONS = 7
@@ -91,7 +92,7 @@ class LimitedSettings(EvolutionSettings):
         device_minutes: Minutes on the device after which no more candidates are measured.
     """
 
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Confidence = 0.95
     max_flops: Limit = None
     max_params: Limit = None
     max_active_params: Limit = None

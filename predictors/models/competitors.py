@@ -16,8 +16,6 @@ from predictors.models.roofline import (
     RooflineRidge,
 )
 
-GAUSSIAN_MAX_ROWS = 400
-
 _CLASSES: dict[str, type[LatencyModel]] = {
     "flops_line": FlopsLine,
     "roofline": Roofline,
@@ -34,7 +32,6 @@ _CLASSES: dict[str, type[LatencyModel]] = {
 
 
 def competitors(
-    n_rows: int,
     *,
     work_columns: Sequence[int] | None = None,
     flops_columns: Sequence[int] = (),
@@ -45,14 +42,13 @@ def competitors(
     """Return the unfitted models by name, simplest first.
 
     Args:
-        n_rows: The number of rows. Gaussian processes compete up to 400 rows.
         work_columns: The matrix columns that add up to a latency; None takes all.
         flops_columns: The matrix columns that add up to the FLOPs. Without them the FLOPs line
             does not compete.
         overlap: The columns of computing, reading and moving, see `Roofline`. With them, no power
             law competes and the blend holds none.
         own_columns: The columns of the log itself, when there are derived ones too. Models that
-            see only these then compete up to 400 rows.
+            see only these then compete.
         seed: The seed of the models that draw at random.
     """
     work = None if work_columns is None else tuple(work_columns)
@@ -63,10 +59,9 @@ def competitors(
     if not overlap:  # few architectures are known, and these err by twice on one unlike them
         models |= {"ridge": Ridge(), "log_ridge": LogRidge(), "roofline_ridge": RooflineRidge(work)}
     models["roofline_boost"] = RooflineBoost(work, overlap, seed=seed)
-    if n_rows <= GAUSSIAN_MAX_ROWS:
-        models["roofline_gaussian"] = RooflineGaussian(work, overlap)
-        models["roofline_blend"] = RooflineBlend(work, overlap, seed=seed)
-    if own_columns and n_rows <= GAUSSIAN_MAX_ROWS:
+    models["roofline_gaussian"] = RooflineGaussian(work, overlap)
+    models["roofline_blend"] = RooflineBlend(work, overlap, seed=seed)
+    if own_columns:
         models["plain_roofline"] = PlainRoofline(tuple(own_columns))
         models["plain_blend"] = PlainBlend(tuple(own_columns))
     return models

@@ -1,11 +1,11 @@
 """This module checks rows one by one, or a column: values, conditions, duplicates, qualities."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from itertools import pairwise
 from math import isnan
 
-from devices.shown import counted
+from devices.rounding import counted
 from devices.spec import SIMULATED
 from profilers.audit.problem import Problem
 from profilers.log.any_log import AnyLog, Row
@@ -29,10 +29,8 @@ _MEASURE_AGAIN = "delete the lines; resuming measures their points again"
 def malformed(log: AnyLog) -> list[Problem]:
     """Return problems of lines that are not rows, and of missing or repeated columns."""
     lines = [n for record in log.malformed for n in range(record.line, record.last_line + 1)]
-    message = (
-        f"{counted(len(lines), 'line does', 'lines do')} not have the "
-        f"{counted(len(log.columns), 'field')} of a row"
-    )
+    fields = counted(len(log.columns), "field")
+    message = f"{counted(len(lines), 'line does', 'lines do')} not have the {fields} of a row"
     remedy = "correct or delete them"
     problems = Problem.at(lines, "malformed", "problem", message=message, remedy=remedy)
     message = "a write was cut off in the last line, which is left out"
@@ -45,9 +43,9 @@ def malformed(log: AnyLog) -> list[Problem]:
         message = f"column {twice[0]!r} comes twice"
         problems.append(Problem("columns", "problem", message, "rename one of the two"))
     if missing:
-        message = (
-            f"{len(missing)} columns of a log of this version are missing: {missing[0]!r}, ..."
-        )
+        of = "of a log of this version"
+        absent = counted(len(missing), f"column {of} is", f"columns {of} are")
+        message = f"{absent} missing: {missing[0]!r}, ..."
         remedy = "measure again into another log, or fit with the version that wrote it"
         problems.append(Problem("columns", "problem", message, remedy))
     return problems
@@ -56,10 +54,8 @@ def malformed(log: AnyLog) -> list[Problem]:
 def simulated(log: AnyLog) -> list[Problem]:
     """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
     lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
-    message = (
-        f"{counted(len(lines), 'row is SIMULATED and says', 'rows are SIMULATED and say')} "
-        "nothing about any real device"
-    )
+    computed = counted(len(lines), "row is SIMULATED and says", "rows are SIMULATED and say")
+    message = f"{computed} nothing about any real device"
     remedy = "use their results only to try AutoMoE out"
     lines = lines if log.is_ours else []
     return Problem.at(lines, "simulated", "warning", message=message, remedy=remedy)
@@ -83,10 +79,8 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     if not examples:
         return []
     line, example = next(iter(examples.items()))
-    message = (
-        f"{counted(len(examples), 'row holds', 'rows hold')} an impossible value, e.g. in line "
-        f"{line} {example}"
-    )
+    held = counted(len(examples), "row holds", "rows hold")
+    message = f"{held} an impossible value, e.g. in line {line} {example}"
     remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
     return Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)
 
@@ -96,7 +90,8 @@ def inconsistent(rows: Sequence[Row]) -> list[Problem]:
     problems = []
     for names in _ASCENDING:
         lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
-        message = f"{counted(len(lines), 'row violates', 'rows violate')} {' <= '.join(names)}"
+        violate = counted(len(lines), "row violates", "rows violate")
+        message = f"{violate} {' <= '.join(names)}"
         remedy = _MEASURE_AGAIN
         problems += Problem.at(lines, "inconsistent", "problem", message=message, remedy=remedy)
     return problems
@@ -155,13 +150,18 @@ def doubtful(rows: Sequence[Row]) -> list[Problem]:
     if flagged and len(flagged) / len(rows) > _MAX_FLAGGED_SHARE:
         counts = Counter(flag for names in flagged.values() for flag in names)
         detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
-        message = f"{len(flagged)} of {len(rows)} rows are flagged ({detail})"
+        message = f"{_share(flagged, rows)} flagged ({detail})"
         remedy = "run `automoe doctor`, stop other programs and measure again"
         problems += Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy)
     poor = [row.line for row in rows if row.cells.get("quality") == "C"]
-    message = f"{len(poor)} of {len(rows)} rows are of quality C"
+    message = f"{_share(poor, rows)} of quality C"
     remedy = "measure their points again on a quiet machine, or leave them out of the fit"
     return problems + Problem.at(poor, "flagged", "warning", message=message, remedy=remedy)
+
+
+def _share(some: Sized, rows: Sized) -> str:
+    of = f"of {counted(len(rows), 'row')}"
+    return counted(len(some), f"{of} is", f"{of} are")
 
 
 def units(log: AnyLog, targets: Sequence[str], given: str | None = None) -> list[Problem]:

@@ -5,7 +5,8 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from devices.shown import Shown, counted
+from devices.rounding import counted
+from devices.shown import Shown
 from profilers.audit.columns import find_features, find_targets
 from profilers.audit.log_audit import LogSummary, summarise
 from profilers.log.any_log import AnyLog, read_any_log

@@ -6,8 +6,8 @@ from math import exp, log, sqrt
 from statistics import fmean, median, stdev
 from typing import Literal
 
-from devices.rounding import rounded_down, rounded_up
-from devices.shown import Shown, counted
+from devices.rounding import counted, rounded_down, rounded_up
+from devices.shown import Shown
 from profilers.log.any_log import AnyLog, Row
 from profilers.log.conditions import COMPARED, REFUSED_IN_COMPARISON
 from profilers.log.rows import LogError

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from devices.rounding import counted
 from profilers.log.absent_sizes import with_absent_sizes
 
 COLUMNS: Final = frozenset({"name", "iterations", "real_time", "cpu_time"})
@@ -108,7 +109,8 @@ def _remarks(
     kept: Sequence[Cells | None], failed: Sequence[bool], has_sizes: bool
 ) -> tuple[str, ...]:
     n_out, n_failed = sum(row is None for row in kept), sum(failed)
-    left_out = f"{n_out} rows of Google Benchmark are left out: {n_failed} failed, the others are"
+    out = counted(n_out, "row of Google Benchmark is", "rows of Google Benchmark are")
+    left_out = f"{out} left out: {n_failed} failed, the others are"
     said = [f"{left_out} aggregates of other rows"] if n_out else []
     if has_sizes:
         said.append("the sizes in the names of Google Benchmark's runs became columns")

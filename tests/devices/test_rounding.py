@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.rounding import percent_down, percent_up, rounded, rounded_down, rounded_up
+from devices.rounding import counted, percent_down, percent_up, rounded, rounded_down, rounded_up
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
 
@@ -70,3 +70,8 @@ def test_a_limit_just_below_zero_is_zero() -> None:
 )
 def test_a_share_in_percent_holds_as_it_is_printed(share: float, low: str, high: str) -> None:
     assert (percent_down(share), percent_up(share)) == (low, high)
+
+
+def test_a_number_agrees_with_its_noun() -> None:
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [counted(n, "row is", "rows are") for n in (1, 3)] == ["1 row is", "3 rows are"]

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from devices.shown import Shown, counted, in_words
+from devices.shown import Shown, in_words
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,9 +50,3 @@ class Plain(Shown):
 
 def test_a_result_shows_all_that_it_has_unless_it_chooses() -> None:
     assert repr(Plain(2.5, None)) == "Plain\n  latency min ms  2.5"
-
-
-@pytest.mark.parametrize(("n", "told"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows")])
-def test_a_number_agrees_with_what_it_counts(n: int, told: str) -> None:
-    assert counted(n, "row") == told
-    assert counted(n, "row is", "rows are") == f"{told} {'is' if n == 1 else 'are'}"

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from predictors import TableError
-from predictors.grouping import groups_of, joined
+from predictors.grouping import group_columns, groups_of, joined
 
 FRAME = pd.DataFrame({"a": [1, 1, 2, 2, 3, 3, 4, 5, 6], "b": [0] * 9, "id": range(9)})
 
@@ -21,6 +21,8 @@ def test_an_architecture_groups_only_when_there_are_enough_of_it() -> None:
     assert groups_of(FRAME[:7], None, ["a"]) is None  # four groups
     assert groups_of(FRAME, None, ["id"]) is None  # every row by itself
     assert groups_of(FRAME, None) is None
+    assert group_columns(FRAME, None, ["a"]) == ("a",)
+    assert group_columns(FRAME[:7], None, ["a"]) == ()
 
 
 def test_a_column_that_cannot_group_is_refused() -> None:

@@ -37,31 +37,35 @@ def test_a_group_is_never_fitted_and_tested() -> None:
     assert apart.mapes[-1] > 5 * together.mapes[-1]
 
 
-def test_what_remains_is_no_more_than_the_error_that_was_reached() -> None:
+def test_the_law_passes_through_the_error_that_was_reached() -> None:
     # Eight unknowns without noise: the error falls faster than 1/n, so the law alone is too high.
     rng = np.random.default_rng(0)
     X = rng.uniform(1, 10, (40, 8))
     y = np.exp(X @ np.linspace(-0.3, 0.3, 8))
     alone = learning_curve(Ridge(), X, y)
-    curve = learning_curve(Ridge(), X, y, unseen=0.8 * alone.floor if alone else None)
     assert alone is not None
-    assert curve is not None
     assert alone.floor > 0
-    assert curve.floor <= 0.8 * alone.floor
-    assert curve.floor + curve.slope / 40 == pytest.approx(0.8 * alone.floor, rel=0.02)
-
-
-def test_more_rows_gain_no_more_than_the_error_that_was_reached() -> None:
-    rng = np.random.default_rng(0)
-    X = rng.uniform(1, 10, (24, 3))
-    y = np.exp(X @ np.array([0.9, -0.8, 0.7]))
-    alone = learning_curve(Ridge(), X, y)
-    assert alone is not None
-    unseen = 0.1 * alone.slope / 24
-    curve = learning_curve(Ridge(), X, y, unseen=unseen)
+    reached = 0.8 * alone.floor
+    curve = learning_curve(Ridge(), X, y, unseen=reached)
     assert curve is not None
-    assert alone.gain(24, 20) > unseen
-    assert 0 < curve.gain(24, 20) <= unseen
+    assert curve.rows == (*alone.rows, 40)
+    assert curve.mapes == (*alone.mapes, reached)
+    assert curve.floor <= reached
+    assert curve.floor + curve.slope / 40 == pytest.approx(reached, rel=0.02)
+    assert 0 < curve.gain(40, 20) <= reached
+
+
+@pytest.mark.parametrize(
+    ("mapes", "follows"),
+    [
+        ((0.22, 0.12, 0.07), True),  # 2 % + 2 / n
+        ((0.22, 0.159, 0.07), True),
+        ((0.22, 0.161, 0.07), False),  # 12 % is more than a quarter below
+        ((0.41, 0.37, 0.08), False),
+    ],
+)
+def test_a_law_far_from_its_points_is_none(mapes: tuple[float, ...], follows: bool) -> None:
+    assert LearningCurve((10, 20, 40), mapes, floor=0.02, slope=2.0).follows_law == follows
 
 
 def test_more_rows_are_more_groups() -> None:

@@ -63,6 +63,9 @@ def test_a_value_outside_the_log_extrapolates(fitted: Predictor, roofline_log: M
     table.loc[1, "feature_decoder_layers"] = 12
     table.loc[2, "feature_encoder_gflops"] = 0.1
     assert fitted.extrapolates(table).tolist() == [False, True, True]
+    assert not fitted.ranges_left(table[:1])
+    known = roofline_log(40, seed=0)["feature_encoder_gflops"]
+    assert fitted.ranges_left(table[2:])["feature_encoder_gflops"] == (known.min(), known.max())
 
 
 def test_a_constant_of_the_log_that_changes_extrapolates() -> None:
@@ -71,6 +74,7 @@ def test_a_constant_of_the_log_that_changes_extrapolates() -> None:
     assert predictor.constants == {"vocabulary": 32000.0}
     table = log.iloc[:2].assign(vocabulary=[32000, 64000])
     assert predictor.extrapolates(table).tolist() == [False, True]
+    assert predictor.ranges_left(table) == {"vocabulary": (32000.0, 32000.0)}
 
 
 def test_the_order_of_models_is_the_winner_and_then_by_relative_error(fitted: Predictor) -> None:

@@ -1,8 +1,11 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from predictors import FeatureSchema
+from predictors import FeatureSchema, TableError
+from predictors.conditions import conditions
 from predictors.roles import roles_of
+from profilers.log.conditions import DETAILS, KEPT
 
 
 def test_every_column_of_the_file_has_a_role() -> None:
@@ -17,17 +20,21 @@ def test_every_column_of_the_file_has_a_role() -> None:
             "latency_ms": 1.0 + np.arange(n),
             "latency_std": 0.1,
             "device": "board",
+            "workload_json": "{}",
+            "flags": ["", "noisy"] * 6,
             "run_id": np.arange(n),
         }
     )
     schema = FeatureSchema.infer(frame, ["latency_ms"])
-    assert roles_of(frame, schema, ["latency_ms"], groups=["layers"]) == {
+    assert roles_of(frame, schema, ["latency_ms"], groups=["layers", "vocab"]) == {
         "widths": "feature",
         "layers": "feature, group",
-        "vocab": "constant",
+        "vocab": "constant, group",
         "latency_ms": "target",
         "latency_std": "ignored",
         "device": "condition",
+        "workload_json": "ignored",
+        "flags": "ignored",
         "run_id": "ignored",
     }
 
@@ -45,3 +52,14 @@ def test_what_only_the_physics_reads_is_work() -> None:
     roles = roles_of(frame, FeatureSchema.infer(frame, ["latency_ms"]), ["latency_ms"])
     assert roles["num_tokens"] == "feature"
     assert roles["hidden_size"] == "work"
+
+
+def test_a_condition_has_one_value_or_the_log_is_refused() -> None:
+    frame = pd.DataFrame({"layers": range(4), "latency_ms": [1.0, 2, 3, 4]})
+    names = [x for x in KEPT if x not in DETAILS]
+    for name in names:
+        mixed = frame.assign(**{name: ["one", "two", "one", "two"]})
+        schema = FeatureSchema.infer(mixed, ["latency_ms"])
+        assert roles_of(mixed, schema, ["latency_ms"])[name] == "condition"
+        with pytest.raises(TableError, match=f"column '{name}' has 'one', 'two'"):
+            conditions(mixed)

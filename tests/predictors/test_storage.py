@@ -20,7 +20,7 @@ Maker = Callable[..., pd.DataFrame]
 PREDICTED_MS = [5.050886409634397, 30.515340672926087]
 UPPER_MS = [5.228362170615526, 31.587574904366257]
 
-NAMES = list(competitors(200, flops_columns=(0,)))
+NAMES = list(competitors(flops_columns=(0,)))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def fitted(roofline_log: Maker) -> Predictor:
 
 
 def with_model(predictor: Predictor, name: str, log: pd.DataFrame) -> Predictor:
-    model = competitors(200, flops_columns=predictor.schema.flops_columns)[name]
+    model = competitors(flops_columns=predictor.schema.flops_columns)[name]
     model.fit(predictor.schema.matrix(log), log["latency_ms"])
     return replace(predictor, model=model, report=replace(predictor.report, winner=name))
 

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from predictors import TableError, read_table
+from predictors.table import positive_column
 
 
 def write(folder: Path, text: str) -> Path:
@@ -57,8 +59,8 @@ def test_a_date_is_text(tmp_path: Path) -> None:
         ("a,b\n", r"has a header and no rows\. Add rows below it"),
         ("a,a\n1,2\n", r"line 1: column 'a' appears twice\. Rename one"),
         ("a,\n1,2\n", r"line 1: column 2 has no name"),
-        ("a,b\n1\n2,3\n", r"line 2: 1 fields, expected 2; 'b' is the first one missing\. Complete"),
-        ("a,b\n1,2\n3", r"line 3: 1 fields, expected 2.*The last line was torn.*delete it"),
+        ("a,b\n1\n2,3\n", r"line 2: 1 field, expected 2; 'b' is the first one missing\. Complete"),
+        ("a,b\n1,2\n3", r"line 3: 1 field, expected 2.*The last line was torn.*delete it"),
         ("a,b\n1,2,3\n", r"line 2: 3 fields, expected 2\. Quote cells"),
         ('a,b\n1,"[2, 3', r"line 2: unexpected end of data.*torn"),
     ],
@@ -85,3 +87,16 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
         TableError, match=r"must be a CSV in UTF-8, UTF-16 or Windows-1252\. Got byte 0x81"
     ):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "got"),
+    [("", "The cell is empty."), ("-1", "Got '-1'."), ("-1.5", "Got '-1.5'.")],
+)
+def test_a_refused_cell_is_shown_as_it_was_written(cell: str, got: str, tmp_path: Path) -> None:
+    log = tmp_path / "lat.csv"
+    log.write_text(f"batch,took\n1,2\n2,{cell}\n")
+    must_be = "a latency must be a number above 0, at most 1e+20."
+    match = re.escape(f"line 3, column 'took': {must_be} {got}")
+    with pytest.raises(TableError, match=match):
+        positive_column(read_table(log), "took", what="a latency")

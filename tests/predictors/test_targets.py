@@ -11,9 +11,26 @@ def test_latency_ms_is_the_default() -> None:
 
 def test_without_a_default_the_candidates_are_listed() -> None:
     frame = pd.DataFrame({"a": [1], "latency_mean_encoder": [2], "time_ms": [3]})
-    with pytest.raises(
-        TableError, match=r"Name one or more of: latency_mean_encoder, time_ms\. A unit"
-    ):
+    options = r"add --target latency_mean_encoder or --target time_ms\. Several are added;"
+    with pytest.raises(TableError, match=rf"{options}.* --unit us, ms or s tells the unit"):
+        resolve_targets(frame, None)
+
+
+def test_a_single_candidate_is_given_as_the_option_to_type() -> None:
+    frame = pd.DataFrame({"batch": [1, 2], "infer time [us]": [2.0, 3.0]})
+    frame.attrs["source"] = "t.csv"
+    with pytest.raises(TableError) as refused:
+        resolve_targets(frame, None)
+    assert str(refused.value) == (
+        "t.csv: no column 'latency_ms'. Say which one is the latency: add "
+        "--target 'infer time [us]'."
+    )
+
+
+def test_no_input_is_proposed_as_a_latency() -> None:
+    frame = pd.DataFrame({"batch": [1, 2], "width": [2.0, 3.0]})
+    match = r"has no column that looks like a latency\. Got batch, width\. Name it with --target"
+    with pytest.raises(TableError, match=match):
         resolve_targets(frame, None)
 
 
@@ -62,8 +79,9 @@ def test_targets_are_summed() -> None:
 def test_a_bad_target_is_located(cell: str) -> None:
     frame = pd.DataFrame({"y": ["1", cell]}, index=pd.Index([2, 3], name="line"))
     frame.attrs["source"] = "lat.csv"
+    got = rf"Got '{cell}'\." if cell else r"The cell is empty\."
     must_be = r"a latency in milliseconds must be a number above 0, at most 1e\+20"
-    message = rf"lat\.csv, line 3, column 'y': {must_be}\. Got '{cell}'\. Correct"
+    message = rf"lat\.csv, line 3, column 'y': {must_be}\. {got} Correct"
     with pytest.raises(TableError, match=message):
         latency_ms(frame, ["y"])
 
@@ -91,5 +109,5 @@ def test_an_energy_is_no_target() -> None:
 
 def test_a_column_of_texts_is_not_proposed_as_a_latency() -> None:
     frame = pd.DataFrame({"a_latency_unit": ["x", "y"], "a_latency_value": [1.5, 2.5]})
-    with pytest.raises(TableError, match="Name one or more of: a_latency_value. A unit"):
+    with pytest.raises(TableError, match="add --target a_latency_value. --unit us"):
         resolve_targets(frame, None)

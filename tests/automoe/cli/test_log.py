@@ -104,6 +104,30 @@ def test_a_warning_passes_the_check(capsys: Capture, tmp_path: Path) -> None:
     out = capsys.readouterr().out
     assert "warning [duplicates]" in out
     assert "warning [rows] 11 usable rows; a fit needs 20, or 8 with a base\n    measure 9" in out
+    assert out.endswith(f"{log}: may be fitted; mind the warnings\n")
+
+
+def test_a_check_ends_with_the_command_that_fits(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "t.csv"
+    log.write_text("layers,width,infer time [us]\n" + "".join(ROWS))
+    assert main(["log", "check", str(log)]) == 0
+    told = capsys.readouterr()
+    command = f"automoe fit {log} -o t.predictor --target 'infer time [us]'"
+    assert told.err.endswith(f"Next: {command}\n")
+    assert told.out.endswith(f"{log}: nothing to object to\n")
+    log.write_text("layers,width,took\n" + "".join(ROWS[:10]))
+    assert main(["log", "check", str(log), "--target", "took", "--unit", "s", "--json"]) == 0
+    command = f"automoe fit {log} -o t.predictor --target took --unit s --base OTHER.predictor"
+    assert capsys.readouterr().err.endswith(f"Next: {command}\n")
+
+
+def test_a_log_that_must_not_be_fitted_gets_no_command(capsys: Capture, tmp_path: Path) -> None:
+    log = tmp_path / "t.csv"
+    log.write_text("layers,width,latency_ms\n" + "".join([*ROWS, "1,2.5,-3\n"]))
+    assert main(["log", "check", str(log)]) == 4
+    told = capsys.readouterr()
+    assert told.out.endswith(f"{log}: must not be fitted as it is\n")
+    assert "Next:" not in told.err
 
 
 ROWS = [f"{n % 6},{n}.5,{10 + n % 6}.{n}\n" for n in range(24)]

@@ -85,7 +85,7 @@ def test_input_columns_come_back_as_they_were_written(
     assert header == ["name", "gflops", "widths", *columns]
     assert [row[-1] for row in rows] == ["False", "True"]
     assert [row[:3] for row in rows] == [["007", "2.50", "32_64"], ["008", "400", "16_16"]]
-    assert "1 of 2 rows lie outside the log" in printed.err
+    assert "1 of 2 rows lies outside the log that was fitted, where gflops is 1." in printed.err
     assert main(["predict", str(predictor), str(table), "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
     written = tmp_path / "predicted.csv"
@@ -98,6 +98,18 @@ def test_input_columns_come_back_as_they_were_written(
         predicted, low, high = map(float, row[3:-1])
         assert all(len(text.partition(".")[2]) == 6 for text in row[3:-1])
         assert 0 < low <= predicted <= high
+
+
+def test_a_terminal_gets_few_digits(
+    predictor: Path, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("gflops,widths\n2.5,32_64\n")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["predict", str(predictor), str(table)]) == 0
+    *_, predicted, low, high, _ = capsys.readouterr().out.splitlines()[1].split(",")
+    assert all(len(text.replace(".", "")) <= 4 for text in (predicted, low, high))
+    assert float(low) <= float(predicted) <= float(high)
 
 
 def test_rows_of_another_device_are_warned_of(capsys: Capture, tmp_path: Path) -> None:
@@ -143,9 +155,13 @@ def test_a_predictor_of_other_things_refuses_architectures(
         ("gflops\n1\n", [], "no column 'widths'"),
         ("gflops,widths\n", [], "has a header and no rows. Add rows below it."),
         ("gflops,widths\n1e308,16_16\n", [], "column 'gflops': a feature must be a number from"),
-        ("gflops,widths\n1\n", [], "line 2: 1 fields, expected 2"),
+        ("gflops,widths\n1\n", [], "line 2: 1 field, expected 2"),
         ("gflops,widths\n1,16_16\n", ["--confidence", "0.99"], "needs at least 99 measured rows"),
-        ("gflops,widths\n1,16_16\n", ["--confidence", "2"], "Input should be less than 1. Got 2"),
+        (
+            "gflops,widths\n1,16_16\n",
+            ["--confidence", "95"],
+            "must be a share: write 0.95 or 95%. Got 95",
+        ),
     ],
 )
 def test_bad_rows_are_one_clear_line(
@@ -184,11 +200,22 @@ def test_a_fit_shows_the_roles_of_columns_and_draws_it(
     plots = tmp_path / "plots"
     command = ["fit", str(log), "-o", str(tmp_path / "p"), *targets, "--plots", str(plots)]
     assert main(command) == 0
-    printed = capsys.readouterr().out
+    captured = capsys.readouterr()
+    printed, predictor = captured.out, tmp_path / "p"
+    columns = "a table with the columns gflops, widths."
+    assert f"Next: automoe predict {predictor} ROWS.csv, {columns}\n" in captured.err
     assert "target: encoder_ms, decoder_ms\n" in printed
     assert "feature: gflops, widths\n" in printed
-    assert "20 more measurements would lower the error by" in printed
+    assert "if the error goes on falling as before, 20 more measurements lower it by" in printed
     assert {path.name for path in plots.iterdir()} >= {"parity.png", "calibration.png"}
+
+
+def test_a_folder_is_no_log(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", ".", "-o", "m.predictor"]) == 2
+    assert "'.' must be a file. Got a folder; give the file in it." in capsys.readouterr().err
 
 
 def test_a_base_must_be_a_predictor(log: Path, capsys: Capture, tmp_path: Path) -> None:

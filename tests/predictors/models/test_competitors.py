@@ -11,8 +11,8 @@ from predictors.models import (
     restore_model,
 )
 
-ALL = competitors(200, flops_columns=(0,))
-PLAIN = competitors(200, own_columns=(1, 3))
+ALL = competitors(flops_columns=(0,))
+PLAIN = competitors(own_columns=(1, 3))
 
 
 def table(n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -23,21 +23,18 @@ def table(n: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 def test_who_competes() -> None:
     always = ["roofline", "ridge", "log_ridge", "roofline_ridge", "roofline_boost"]
-    small = [*always, "roofline_gaussian", "roofline_blend"]
-    assert list(competitors(40)) == small
-    assert list(competitors(40, flops_columns=(1,))) == ["flops_line", *small]
-    assert list(competitors(2000)) == always
+    always += ["roofline_gaussian", "roofline_blend"]
+    assert list(competitors()) == always
+    assert list(competitors(flops_columns=(1,))) == ["flops_line", *always]
     plain = ["plain_roofline", "plain_blend"]
-    assert list(competitors(40, own_columns=(0, 1))) == [*small, *plain]
-    assert list(competitors(2000, own_columns=(0, 1))) == always
-    assert list(ALL) == ["flops_line", *small]
+    assert list(competitors(own_columns=(0, 1))) == [*always, *plain]
+    assert list(ALL) == ["flops_line", *always]
 
 
 def test_no_power_law_competes_where_work_overlaps() -> None:
     priced = ["roofline", "roofline_boost", "roofline_gaussian", "roofline_blend"]
-    models = competitors(40, overlap=(0, 1))
+    models = competitors(overlap=(0, 1))
     assert list(models) == priced
-    assert list(competitors(2000, overlap=(0, 1))) == priced[:2]
     blend = models["roofline_blend"]
     assert isinstance(blend, RooflineBlend)
     assert list(blend.parts) == priced[:3]
@@ -54,7 +51,7 @@ def test_architectures_unlike_the_known_ones_are_not_bent_by_them(seed: int) -> 
     y = (1 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 1])) * (0.9 + 0.1 * np.log2(architecture))
     unseen = np.column_stack([X[:, :2], np.full(40, 1000.0)])
     truth = (1 + np.hypot(0.3 * X[:, 0], 0.5 * X[:, 1])) * 1.05
-    for name, model in competitors(40, work_columns=(0, 1), overlap=(0, 1)).items():
+    for name, model in competitors(work_columns=(0, 1), overlap=(0, 1)).items():
         error = np.abs(model.fit(X, y).predict(unseen) / truth - 1).mean()
         assert error < 0.25, name
     power_law = RooflineRidge((0, 1)).fit(X, y).predict(unseen)
@@ -64,7 +61,7 @@ def test_architectures_unlike_the_known_ones_are_not_bent_by_them(seed: int) -> 
 @pytest.mark.parametrize("name", ALL)
 def test_predictions_are_positive_far_outside(name: str) -> None:
     X, y = table()
-    model = competitors(200, flops_columns=(0,))[name].fit(X, y)
+    model = competitors(flops_columns=(0,))[name].fit(X, y)
     for rows in (X, -10 * X, 1e6 * X):
         predicted = model.predict(rows)
         assert np.isfinite(predicted).all()
@@ -74,7 +71,7 @@ def test_predictions_are_positive_far_outside(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_state_restores_the_model(name: str) -> None:
     X, y = table()
-    model = competitors(200, flops_columns=(0, 2))[name].fit(X, y)
+    model = competitors(flops_columns=(0, 2))[name].fit(X, y)
     restored = restore_model(name, model_state(model))
     np.testing.assert_array_equal(restored.predict(X), model.predict(X))
 

@@ -34,7 +34,7 @@ def test_each_row_has_a_unit_and_sizes_in_its_name(tmp_path: Path) -> None:
     assert any(
         "the unit of 'real_time', 'cpu_time' is that of 'time_unit'" in x for x in log.remarks
     )
-    assert any("1 rows of Google Benchmark are left out: 1 failed" in x for x in log.remarks)
+    assert any("1 row of Google Benchmark is left out: 1 failed" in x for x in log.remarks)
     assert any("benchmark does not have a size, 'k' is 0" in x for x in log.remarks)
 
 

@@ -1,6 +1,9 @@
 """Read shares in options: ``3%`` or ``0.03``."""
 
-from math import nan
+from math import isnan, nan
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 
 def parse_share(text: str, option: str) -> float:
@@ -22,3 +25,19 @@ def share_of(text: str) -> float:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         return nan
+
+
+def _read(value: object) -> object:
+    """Return the number of a share as it is typed; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    share = share_of(value)
+    if isnan(share):
+        raise ValueError("must be a share such as 0.95 or 95%")
+    if 1 < share <= 100:
+        raise ValueError(f"must be a share: write {share / 100:g} or {share:g}%")
+    return share
+
+
+Share = Annotated[float, BeforeValidator(_read), Field(ge=0, le=1)]
+Confidence = Annotated[float, BeforeValidator(_read), Field(gt=0, lt=1)]

@@ -75,18 +75,22 @@ def explained(measured: "Efficiency") -> list[str]:
         shown = ", ".join(f"{name} {100 * share:.0f} %" for name, share in busiest.items())
         lines.append(f"The busiest expert of each sparse layer served: {shown} of the tokens.")
     searched = measured.searched
-    if searched is None or measured.same_sentence_ms is None:
+    if searched is None:
         lines.append("The bundle does not know what a search measured: export its result.")
         return lines
+    if measured.same_sentence_ms is None:
+        lines.append(f"The bundle cannot translate the search's '{searched['workload']}'.")
+        return lines
     latency = searched["latency_ms"]
-    then = latency.get("measured") or latency["predicted"]
+    then = latency.get("measured") or latency.get("predicted", 0.0)
     how = "measured" if latency.get("measured") else "predicted"
     device = searched["device"]
     here, of_graphs = measured.same_sentence_ms, measured.same_sentence_graphs_ms
+    threads, name = searched.get("threads"), device.get("model") or device.get("name")
     lines.append(
-        f"The search {how} {then:.2f} ms on {device['model'] or device['name']} for "
-        f"'{searched['workload']}'. Here that sentence takes {here:.2f} ms, of which the graphs "
-        f"take {of_graphs:.2f} ms, with the routing that the model learned and with hypotheses "
-        "that change their order."
+        f"The search {how} {then:.2f} ms on {name}{f' with {threads} thread(s)' if threads else ''}"
+        f" for '{searched['workload']}'. Here that sentence takes {here:.2f} ms, of which the "
+        f"graphs take {of_graphs:.2f} ms, with the routing that the model learned and with "
+        "hypotheses that change their order."
     )
     return lines

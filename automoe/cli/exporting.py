@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from random import Random
 from shutil import copyfile
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -162,14 +161,22 @@ def _judging_text(options: ExportOptions) -> "Corpus | None":
     Raises:
         FileNotFoundError: Calibrating needs a text, and the checkpoint does not name one.
     """
+    from automoe.text import CorpusError
     from automoe.training.supernet_run import CORPUS
 
     if not _is_inexact(options) or options.checkpoint is None:
         return None
-    is_known = options.data is not None or (options.checkpoint / CORPUS).is_file()
-    if is_known or _is_calibrated(options) or options.shortlist is not None:
+    is_needed = options.shortlist is not None or _is_calibrated(options)
+    is_known = (options.checkpoint / CORPUS).is_file()
+    if is_needed or options.data is not None:
         return model_text(options.checkpoint, options)
-    say(f"What {options.precision} costs in BLEU is not told: give a text with --data.")
+    reason = "give a text with --data."
+    if is_known:
+        try:
+            return model_text(options.checkpoint, options)
+        except CorpusError as error:
+            reason = str(error)
+    say(f"What {options.precision} costs in BLEU is not told: {reason}")
     return None
 
 
@@ -257,16 +264,16 @@ def _drawn_pairs(corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int)
         CorpusError: The corpus cannot be read.
         ValueError: The valid split has fewer than two sentences.
     """
-    from automoe.text import encode_pairs
+    from automoe.text import drawn_pairs
 
-    text = corpus.split("valid")
-    pairs = encode_pairs(text, vocabulary, max_tokens=max_positions, overlong="truncate").pairs
+    n = _N_CHECKED + _N_CALIBRATED
+    pairs = drawn_pairs(corpus.split("valid"), vocabulary, n=n, max_tokens=max_positions)
     if len(pairs) < 2:
         raise ValueError(
             f"'{corpus.folder}' must have 2 sentences in its valid split, one to calibrate with "
             f"and one to check with. Got {len(pairs)}; give --data."
         )
-    return Random(0).sample(pairs, min(len(pairs), _N_CHECKED + _N_CALIBRATED))
+    return pairs
 
 
 def _random(architecture: "Architecture", vocab_size: int) -> "Transformer":

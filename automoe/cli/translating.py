@@ -68,7 +68,7 @@ class TranslateOptions(TranslatorOptions):
     Attributes:
         batch_tokens: Most source tokens, with padding, that are translated together; 1 for each
             sentence alone.
-        flush: Answer each line before the next one is read.
+        flush: Answer each line before the next one is read, as at a terminal.
         errors: Bytes that are not UTF-8: strict stops there, replace reads each as U+FFFD.
     """
 
@@ -112,27 +112,10 @@ def evaluate(model: Model, /, *, options: EvaluateOptions = EvaluateOptions()) -
 def translate(model: Model, /, *, options: TranslateOptions = TranslateOptions()) -> None:
     """Translate standard input, a sentence on each line of UTF-8, to standard output."""
     translator = options.open(model)
-    from automoe.deployed.lines import translate_lines  # it imports ONNX Runtime
+    from automoe.deployed.lines import decoded, translate_lines  # it imports ONNX Runtime
 
     numbered = enumerate(sys.stdin.buffer, start=1)
-    lines = (_decoded(line, number, options.errors) for number, line in numbered)
-    for text in translate_lines(
-        translator, lines, batch_tokens=options.batch_tokens, flush=options.flush
-    ):
-        print(text, flush=options.flush)
-
-
-def _decoded(line: bytes, number: int, errors: str) -> str:
-    """Return a line of standard input; a byte-order mark before the first one is left out.
-
-    Raises:
-        ValueError: The line is not UTF-8, and ``errors`` is strict.
-    """
-    try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8", errors)
-    except UnicodeDecodeError as error:
-        place = len(line) - len(error.object) + error.start  # without a byte-order mark
-        raise ValueError(
-            f"Standard input, line {number}, byte {place + 1}: 0x{line[place]:02x} is not UTF-8. "
-            "Save the text as UTF-8, or give --errors replace."
-        ) from None
+    lines = (decoded(line, number, options.errors) for number, line in numbered)
+    flush = options.flush or sys.stdin.isatty()
+    for text in translate_lines(translator, lines, batch_tokens=options.batch_tokens, flush=flush):
+        print(text, flush=flush)

@@ -93,7 +93,7 @@ class BeamSearch:
         Raises:
             ValueError: A number of `max_tokens` is less than 1, or no token may follow.
         """
-        if min(max_tokens) < 1:
+        if min(max_tokens, default=1) < 1:
             raise ValueError(f"'max_tokens' must be at least 1. Got {min(max_tokens)}.")
         search = _Beams(self, max_tokens)
         while search.is_open:

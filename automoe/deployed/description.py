@@ -12,6 +12,8 @@ from typing import Any
 
 DESCRIPTION = "bundle.json"
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+WEIGHTS = "weights.bin"
+PROGRAM = "translate.py"
 VOCABULARY = "vocabulary.model"
 SHORTLIST, SHORTLIST_GRAPH = "shortlist.bin", "shortlist.onnx"
 SCHEMA_VERSION = 2
@@ -70,7 +72,10 @@ class Description:
     def searched(self) -> dict[str, Any] | None:
         """What a search found out about the architecture: budget, latency, workload and device."""
         found = self.content.get("searched")
-        return dict(found) if isinstance(found, dict) else None
+        types = {"workload": str, "latency_ms": dict, "device": dict}
+        if not isinstance(found, dict):
+            return None
+        return found if all(isinstance(found.get(x), of) for x, of in types.items()) else None
 
     @property
     def files(self) -> dict[str, dict[str, Any]]:
@@ -103,14 +108,7 @@ class Description:
             ) from None
         except BundleError:
             raise
-        except (
-            LookupError,
-            TypeError,
-            AttributeError,
-            ValueError,
-            ArithmeticError,
-            RecursionError,
-        ) as error:
+        except _WRONG_CONTENT as error:
             reason = " ".join(repr(error).split())
             raise BundleError(f"{path}: not a bundle description ({reason:.100}).") from None
         return description
@@ -121,6 +119,9 @@ class Description:
         Raises:
             ValueError, LookupError, TypeError, AttributeError, ArithmeticError: One is not.
         """
+        numbers = (self.content["max_positions"], self.content["config"]["vocab_size"])
+        if any(type(number) is not int for number in numbers):
+            raise TypeError("a number is no integer")
         if min(self.max_positions, self.vocab_size) < 1 or self.n_best < 0:
             raise ValueError("a number is below 1")
         for fact in (self.architecture_id, self.precision):
@@ -136,13 +137,18 @@ class Description:
         Raises:
             BundleError: A file is missing, is no plain file of the folder, or was changed.
         """
-        required = [ENCODER, DECODER, *([SHORTLIST, SHORTLIST_GRAPH] if self.n_best else [])]
+        required = [
+            ENCODER,
+            DECODER,
+            WEIGHTS,
+            *([SHORTLIST, SHORTLIST_GRAPH] if self.n_best else []),
+        ]
         for name in required:
             if name not in self.files:
                 raise BundleError(f"{folder}: '{name}' is not among the files of {DESCRIPTION}.")
         for name, expected in self.files.items():
             path = folder / name
-            if name != path.name:
+            if name != path.name or not name.isprintable():
                 raise BundleError(f"{folder}: {name!r:.60} is not the name of a file there.")
             try:
                 status = path.lstat()

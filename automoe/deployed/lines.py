@@ -40,3 +40,19 @@ def _blocks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
         raise
     if block:
         yield block
+
+
+def decoded(line: bytes, number: int, errors: str) -> str:
+    """Return a line of standard input; a byte-order mark before the first one is left out.
+
+    Raises:
+        ValueError: The line is not UTF-8, and ``errors`` is strict.
+    """
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8", errors)
+    except UnicodeDecodeError as error:
+        place = len(line) - len(error.object) + error.start  # without a byte-order mark
+        raise ValueError(
+            f"Standard input, line {number}, byte {place + 1}: 0x{line[place]:02x} is not UTF-8. "
+            "Save the text as UTF-8, or give --errors replace."
+        ) from None

@@ -6,11 +6,14 @@ python translate.py [--beam 4] [--threads 1] [--batch-tokens 1024] [--flush] < t
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from automoe.deployed.lines import translate_lines
+from automoe.deployed.lines import decoded, translate_lines
 from automoe.deployed.translator import Translator
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -22,6 +25,7 @@ def main() -> None:
     parser.add_argument("--length-penalty", type=float, default=0.6)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch-tokens", type=int, default=1024, help="source tokens together")
+    parser.add_argument("--errors", choices=["strict", "replace"], default="strict")
     parser.add_argument("--flush", action="store_true", help="answer line by line")
     given = parser.parse_args()
     try:
@@ -31,11 +35,16 @@ def main() -> None:
             length_penalty=given.length_penalty,
             threads=given.threads,
         )
-        lines = (line.decode("utf-8") for line in sys.stdin.buffer)
+        numbered = enumerate(sys.stdin.buffer, start=1)
+        lines = (decoded(line, number, given.errors) for number, line in numbered)
         for text in translate_lines(
             translator, lines, batch_tokens=given.batch_tokens, flush=given.flush
         ):
             print(text, flush=given.flush)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # nobody reads any more, as after `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

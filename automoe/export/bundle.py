@@ -14,10 +14,12 @@ from automoe.deployed.description import (
     DECODER,
     DESCRIPTION,
     ENCODER,
+    PROGRAM,
     SCHEMA_VERSION,
     SHORTLIST,
     SHORTLIST_GRAPH,
     VOCABULARY,
+    WEIGHTS,
     sha256,
 )
 from automoe.deployed.shortlist import Shortlist
@@ -35,8 +37,7 @@ from automoe.text import Vocabulary
 from devices.files import write_json
 from devices.zipped import zipped_program
 
-WEIGHTS, PROGRAM = "weights.bin", "translate.py"
-_FILES = {ENCODER, DECODER, WEIGHTS, VOCABULARY, PROGRAM}
+_FILES = {ENCODER, DECODER, WEIGHTS, PROGRAM}
 _OF_SHORTLIST = {SHORTLIST, SHORTLIST_GRAPH}
 _SENTENCE = 30  # source and target tokens of the costs in the description
 _WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
@@ -83,15 +84,19 @@ class Bundle:
         """Return the file of the graph of the candidates, or None when all pieces are."""
         return self.folder / SHORTLIST_GRAPH if self.n_best else None
 
-    def write_description(self, searched: Mapping[str, Any] | None = None) -> None:
+    def write_description(
+        self, searched: Mapping[str, Any] | None = None, *, has_vocabulary: bool = False
+    ) -> None:
         """Write the description that a translator reads.
 
         It is written last, so a bundle that has one is complete.
 
         Args:
             searched: The result of the search that found the architecture, or None.
+            has_vocabulary: Whether the vocabulary in the folder is the model's.
         """
-        names = _FILES | _OF_SHORTLIST if self.n_best else _FILES
+        names = _FILES | (_OF_SHORTLIST if self.n_best else set())
+        names |= {VOCABULARY} if has_vocabulary else set()
         files = sorted(path for path in self.folder.iterdir() if path.name in names)
         description = {
             "schema_version": SCHEMA_VERSION,
@@ -176,7 +181,6 @@ def export_model(
     n_best = 0 if shortlist is None else shortlist.n_best
     bundle = Bundle(folder, model.config, max_positions, form, precision, n_best)
     bundle.remove_description()  # of an earlier bundle, whose graphs are replaced now
-    (folder / VOCABULARY).unlink(missing_ok=True)
     if vocabulary is not None:
         vocabulary.save(folder / VOCABULARY)
     (folder / PROGRAM).write_bytes(zipped_program(["automoe/deployed"], "automoe.deployed.program"))
@@ -186,7 +190,7 @@ def export_model(
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
         write_profiles(folder, graphs, BundleSizes(max_positions), model.config.architecture)
-    bundle.write_description(searched)
+    bundle.write_description(searched, has_vocabulary=vocabulary is not None)
     return bundle
 
 
@@ -198,6 +202,7 @@ def _told(searched: Mapping[str, Any]) -> dict[str, Any]:
             name: searched.get(name)
             for name in ("budget_ms", "certified", "latency_ms", "workload")
         },
+        "threads": (searched.get("predicted_on") or {}).get("threads"),
         "device": {name: device.get(name) for name in ("name", "model", "cores")},
     }
 

@@ -50,7 +50,7 @@ from automoe.search import (
     run_search,
 )
 from automoe.search.workers.pool import require_cluster
-from automoe.text import ParallelText
+from automoe.text import ParallelText, drawn_pairs
 from automoe.training import ONNX, train_supernet
 from automoe.training.kept_weights import FinalWeights
 from automoe.training.model_folder import TrainedModel
@@ -67,6 +67,7 @@ from devices.shown import Shown
 from devices.yaml_json import parse_json
 from predictors import fit_log
 
+_N_CHECKED = 8  # sentences whose logits are compared with those of torch
 _N_COMPARED = 100  # sentences that are translated in the run's precision and in float32
 
 
@@ -307,7 +308,13 @@ class _Run:
             vocabulary=trained.vocabulary,
             precision=precision,
         )
-        check_parity(trained.model, bundle)
+        pairs = drawn_pairs(
+            self._test_text(None),
+            trained.vocabulary,
+            n=_N_CHECKED,
+            max_tokens=bundle.max_positions,
+        )
+        check_parity(trained.model, bundle, pairs=pairs)
         cost = precision_cost(
             trained.model, trained.vocabulary, bundle, self._test_text(_N_COMPARED)
         )

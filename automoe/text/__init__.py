@@ -15,7 +15,7 @@ from automoe.text.corpus import (
     default_corpus_folder,
     open_corpus,
 )
-from automoe.text.pairs import EncodedPairs, Pair, Pairs, encode_pairs
+from automoe.text.pairs import EncodedPairs, Pair, Pairs, drawn_pairs, encode_pairs
 from automoe.text.vocabulary import Vocabulary, VocabularyError
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "VocabularyError",
     "batches_per_epoch",
     "default_corpus_folder",
+    "drawn_pairs",
     "encode_pairs",
     "evaluation_batches",
     "open_corpus",

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Literal, Self, overload
 
 import numpy as np
@@ -136,6 +137,21 @@ class EncodedPairs:
 
     pairs: Pairs
     n_overlong: int
+
+
+def drawn_pairs(
+    text: ParallelText, vocabulary: Vocabulary, *, n: int, max_tokens: int
+) -> list[Pair]:
+    """Draw pairs of a text, always the same, whose ends are cut where they are too long.
+
+    Args:
+        text: The sentences and their translations.
+        vocabulary: The vocabulary of both languages.
+        n: The number of pairs, or of all if there are fewer.
+        max_tokens: The largest length (`Pair.length`) of a pair.
+    """
+    pairs = encode_pairs(text, vocabulary, max_tokens=max_tokens, overlong="truncate").pairs
+    return Random(0).sample(pairs, min(len(pairs), n))
 
 
 def encode_pairs(

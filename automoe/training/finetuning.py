@@ -1,7 +1,9 @@
 """This module trains, exports and checks the final model of one architecture."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from automoe.architecture.architecture import Architecture
 from automoe.export import ONNX, check_parity, export_model
@@ -25,6 +27,7 @@ def finetune(
     folder: Path,
     supernet: TrainedModel | None = None,
     vocab_size: int = 8000,
+    searched: Mapping[str, Any] | None = None,
     on_progress: OnProgress = no_progress,
 ) -> TrainingResult:
     """Train one architecture into ``folder`` and export it to ``folder/onnx``.
@@ -39,6 +42,7 @@ def finetune(
             ``scratch``, the first weights; or None to train a vocabulary and weights from
             scratch.
         vocab_size: The number of pieces of the vocabulary that is trained without a supernet.
+        searched: The result of the search that found the architecture, which the export tells of.
         on_progress: A function that is called after every update.
 
     Raises:
@@ -68,7 +72,7 @@ def finetune(
         remember_training(folder, result)
         finished = model.cpu().eval()
         TrainedModel(finished, vocabulary).save(folder)
-        bundle = export_model(finished, folder / ONNX, vocabulary=vocabulary)
+        bundle = export_model(finished, folder / ONNX, vocabulary=vocabulary, searched=searched)
         check_parity(finished, bundle)
     return result
 

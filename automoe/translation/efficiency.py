@@ -7,25 +7,29 @@ Legend: R hypotheses of all sentences, N best tokens of each.
 """
 
 import os
-import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
+from tempfile import TemporaryFile
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from automoe.architecture.translation_workload import TranslationWorkload
+from automoe.architecture.translation_workload import TranslationWorkload, WorkloadTextError
 from automoe.deployed.beam_search import EOS, BeamSearch
+from automoe.deployed.description import PROGRAM
 from automoe.deployed.translator import Translator
 from automoe.text.special_tokens import UNK
 
 OnProgress = Callable[[int, int], None]
 
 _SAME_RUNS = 15  # of the sentence that a search measured
+_N_COUNTED, _N_PEAK = 200, 50  # sentences whose routing is counted, and whose memory is
 _MB = 1e6
 
 
@@ -43,10 +47,11 @@ class Efficiency:
         source_tokens: The mean number of source tokens, EOS included.
         target_tokens: The mean number of target tokens.
         model_mb: The megabytes of the bundle's files.
-        peak_memory_mb: The most memory that the process had.
-        load: The share of the tokens that each expert served, by sparse layer.
+        peak_memory_mb: The most memory that the bundle's own program had.
+        load: The share of the tokens of 200 sentences that each expert served, by sparse layer.
         searched: What the search measured, or None: its workload, latency and device.
-        same_sentence_ms: The median time of that workload's sentence here, or None.
+        same_sentence_ms: The median time of that workload's sentence here. It is None when there
+            is none, or when the bundle cannot translate it.
         same_sentence_graphs_ms: The part of it that the graphs take, or None.
     """
 
@@ -94,15 +99,14 @@ def efficiency(
     """
     said = on_progress or (lambda done, total: None)
     n = len(sentences)
+    peak_memory_mb = _peak_memory_mb(folder, sentences[:_N_PEAK], translator.search)
     with _cores(threads):
-        translator.translate_all(sentences[:1])  # the first run allocates memory and is slower
-        translator.graphs.tokens_of_experts = {}
+        load = _load(translator, sentences[:_N_COUNTED], batch_tokens=batch_tokens)
         before_s = translator.graphs.runtime_s
         alone = translator.translate_all(
             sentences, on_progress=lambda done, total: said(done, 2 * total)
         )
         graphs_s = translator.graphs.runtime_s - before_s
-        counted, translator.graphs.tokens_of_experts = translator.graphs.tokens_of_experts, None
         timed = [translation for translation in alone if translation.source_tokens]
         if not timed:
             raise ValueError("The text must have a sentence with words. Got none; give another.")
@@ -114,7 +118,7 @@ def efficiency(
         )
         together_s = perf_counter() - start
         searched = translator.description.searched
-        same = None if searched is None else _same_sentence(translator, str(searched["workload"]))
+        same = None if searched is None else _same_sentence(translator, searched["workload"])
     times_ms = [translation.latency_ms for translation in timed]
     return Efficiency(
         n_sentences=len(timed),
@@ -125,8 +129,8 @@ def efficiency(
         source_tokens=fmean(translation.source_tokens for translation in timed),
         target_tokens=fmean(translation.target_tokens for translation in timed),
         model_mb=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / _MB,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MB,
-        load={name: (total / total.sum()).tolist() for name, total in (counted or {}).items()},
+        peak_memory_mb=peak_memory_mb,
+        load=load,
         searched=searched,
         same_sentence_ms=None if same is None else same[0],
         same_sentence_graphs_ms=None if same is None else same[1],
@@ -135,18 +139,71 @@ def efficiency(
 
 @contextmanager
 def _cores(n: int) -> Iterator[None]:
-    """Keep this process on the first cores that it may use, as the efficiency task does."""
+    """Keep all threads of this process on the first cores that it may use."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:n])
+    _place(set(sorted(before)[:n]))
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        _place(before)
 
 
-def _same_sentence(translator: Translator, text: str) -> tuple[float, float]:
-    """Return the median milliseconds of a workload's sentence, and the part of the graphs."""
-    workload = TranslationWorkload.parse(text)
+def _place(cores: set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread.name), cores)
+
+
+def _peak_memory_mb(folder: Path, sentences: Sequence[str], search: BeamSearch) -> float:
+    """Return the most memory of the bundle's program while it translates sentences one by one.
+
+    Raises:
+        ValueError: The program does not run.
+    """
+    options = ("--beam", str(search.beam), "--length-penalty", str(search.length_penalty))
+    command = [sys.executable, str(folder / PROGRAM), *options, "--batch-tokens", "1"]
+    with TemporaryFile() as text, TemporaryFile() as errors:
+        text.write("\n".join(" ".join(sentence.split()) for sentence in sentences).encode())
+        text.seek(0)
+        program = subprocess.Popen(command, stdin=text, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(program.pid, 0)
+        program.returncode = os.waitstatus_to_exitcode(status)
+        if program.returncode:
+            errors.seek(0)
+            reason = " ".join(errors.read().decode(errors="replace").split())
+            raise ValueError(f"'{folder / PROGRAM}' does not run: {reason:.200}")
+    return usage.ru_maxrss * 1024 / _MB
+
+
+def _load(
+    translator: Translator, sentences: Sequence[str], *, batch_tokens: int
+) -> dict[str, list[float]]:
+    """Return the share of the tokens that each expert serves, by sparse layer."""
+    translator.graphs.tokens_of_experts = {}
+    translator.translate_all(sentences, batch_tokens=batch_tokens)
+    counted, translator.graphs.tokens_of_experts = translator.graphs.tokens_of_experts, None
+    architecture = translator.description.content["config"]["architecture"]
+    load = {}
+    for name, total in counted.items():
+        stack, _, layer = name.partition(".expert_")
+        experts = architecture[stack]["layers"][int(layer)]["experts"]
+        shares = (total / max(total.sum(), 1)).tolist()
+        load[name] = shares + [0.0] * (len(experts) - len(shares))
+    return load
+
+
+def _same_sentence(translator: Translator, text: str) -> tuple[float, float] | None:
+    """Return the median milliseconds of a workload's sentence, and the part of the graphs.
+
+    It is None when the bundle cannot translate the sentence.
+    """
+    try:
+        workload = TranslationWorkload.parse(text)
+    except WorkloadTextError:
+        return None
+    is_long = workload.src_len > translator.description.max_positions
+    if is_long or (workload.batch > 1 and not translator.graphs.takes_several):
+        return None
     n_pieces = translator.description.vocab_size
     ordinary = np.random.default_rng(0).integers(UNK + 1, n_pieces, workload.src_len)
     sentences = [ordinary.tolist()] * workload.batch

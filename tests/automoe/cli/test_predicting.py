@@ -247,16 +247,19 @@ def test_a_fit_that_could_not_be_written_is_not_begun(
     monkeypatch.setattr("predictors.fit_log", pytest.fail)
     Path("folder").mkdir()
     Path("file").write_text("mine")
+    Path("lat.csv").write_text("layers,latency_ms\n")
     assert main(["fit", "lat.csv", *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
-    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file", "lat.csv"}
 
 
 def test_a_prediction_that_could_not_be_written_is_not_begun(
     predictor: Path, capsys: Capture, tmp_path: Path
 ) -> None:
-    command = ["predict", str(predictor), str(tmp_path / "none.csv"), "-o", str(tmp_path)]
+    rows = tmp_path / "rows.csv"
+    rows.write_text("gflops,widths\n")
+    command = ["predict", str(predictor), str(rows), "-o", str(tmp_path)]
     assert main(command) == 2
     assert "Is a directory. Check the path." in capsys.readouterr().err
 

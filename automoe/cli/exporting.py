@@ -99,7 +99,7 @@ def export(
         precision=options.precision,
         int8=int8,
         shortlist=_shortlist(vocabulary, corpus, options),
-        searched=_json_in(architecture, "certified"),
+        searched=json_with(architecture, "certified"),
     )
     if options.checkpoint is not None:
         _save_text(options.checkpoint, options.out)
@@ -137,8 +137,8 @@ def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> No
     own, vocabulary = _trained(wanted, options.checkpoint)
     facts = ModelFacts(
         languages=remembered_languages(options.checkpoint),
-        result=_json_in(source, "certified"),
-        evaluation=_json_in(options.checkpoint / _EVALUATION, "bleu"),
+        result=json_with(source, "certified"),
+        evaluation=json_with(options.checkpoint / _EVALUATION, "bleu"),
     )
     model = TrainedModel(own, vocabulary)
     publish_model(model, options.out, facts=facts, max_positions=options.max_positions)
@@ -147,7 +147,7 @@ def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> No
     say(f"Complete {options.out / CARD} before you publish: the training text and the licence.")
 
 
-def _json_in(path: Path, name: str) -> "Mapping[str, Any] | None":
+def json_with(path: Path, name: str) -> "Mapping[str, Any] | None":
     """Return the object in a JSON file that has a field; None when there is no such thing."""
     if path.suffix in {".yml", ".yaml"} or not path.is_file():
         return None

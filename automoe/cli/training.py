@@ -10,6 +10,7 @@ from pydantic import Field
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.completing import SPACE
 from automoe.cli.console import print_json, progress_bar, say
+from automoe.cli.exporting import json_with
 from automoe.cli.metavars import name_values
 from automoe.cli.options import (
     FILE,
@@ -148,6 +149,7 @@ def finetune(
             folder=options.out,
             supernet=TrainedModel.load_supernet(supernet)[0] if supernet else None,
             vocab_size=options.vocab_size,
+            searched=json_with(architecture, "certified"),
             on_progress=on_progress,
         )
     _conclude(options.out, result, as_json=options.as_json)

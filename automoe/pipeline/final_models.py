@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from loky import ProcessPoolExecutor
@@ -48,6 +49,7 @@ class FinalModel:
         settings: The settings of the training.
         supernet: The folder of the supernet.
         folder: The folder of the model.
+        searched: The result of the search that found the architecture, or None.
     """
 
     name: str
@@ -56,6 +58,7 @@ class FinalModel:
     settings: TrainingSettings
     supernet: Path
     folder: Path
+    searched: Mapping[str, Any] | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -75,6 +78,7 @@ class FinalModel:
             self.settings,
             folder=self.folder,
             supernet=TrainedModel.load(self.supernet),
+            searched=self.searched,
             on_progress=on_progress,
         ).final
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
+from automoe.deployed.description import Description
 from automoe.export import check_parity, export_model
 from automoe.latency.architecture_profiling import profile_architectures
 from automoe.latency.model import LatencyModel
@@ -158,7 +159,7 @@ class _Run:
         self._train()
         searched, result = self._search(request, preflight)
         models = {WINNER: searched.verification.winner.architecture, BASELINE: self.baseline}
-        self._finetune(models)
+        self._finetune(models, result)
         scores = {name: self._evaluate(name, a) for name, a in models.items()}
         result |= _quality(scores[WINNER])
         result["expert_load"] = scores[WINNER].get("expert_load", {})
@@ -245,7 +246,9 @@ class _Run:
         keep_candidates(self.folder, searched.outcome.candidates)
         return searched, result
 
-    def _finetune(self, architectures: Mapping[str, Architecture]) -> None:
+    def _finetune(
+        self, architectures: Mapping[str, Architecture], result: Mapping[str, Any]
+    ) -> None:
         models = [
             FinalModel(
                 name=name,
@@ -254,6 +257,7 @@ class _Run:
                 settings=self.config.finetune,
                 supernet=self._supernet.absolute(),
                 folder=claimed_folder(architecture, self.folder / name).absolute(),
+                searched=result if name == WINNER else None,
             )
             for name, architecture in architectures.items()
         ]
@@ -307,6 +311,7 @@ class _Run:
             model / f"{ONNX}-{precision}",
             vocabulary=trained.vocabulary,
             precision=precision,
+            searched=Description.read(model / ONNX).searched,
         )
         pairs = drawn_pairs(
             self._test_text(None),

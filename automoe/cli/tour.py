@@ -127,6 +127,14 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "Translate lines of text.",
             ("automoe translate model < input.txt", "automoe translate model --beam 1 < input.txt"),
         ),
+        "serve": Command(
+            "serving:serve",
+            "Translate over HTTP.",
+            (
+                "automoe serve bundle",
+                "automoe serve bundle --host 0.0.0.0 --port 80 --threads 4 --beam 1",
+            ),
+        ),
         "export": Command(
             "exporting:export",
             "Write ONNX graphs, checked against torch.",

@@ -65,6 +65,10 @@ CONTRACT = {
         MODEL --beam=4 --length-penalty=0.6 --threads=1 --batch-tokens=1024 --flush
         --errors=strict
     """,
+    "serve": """
+        MODEL --beam=4 --length-penalty=0.6 --threads=1 --host=127.0.0.1 --port=8000
+        --batch-tokens=1024 --max-wait-ms=5.0 --queue=256 --grace-s=30.0
+    """,
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o --compare --json",
     "log show": "LOG --all --html --json",

@@ -97,6 +97,12 @@ class SentenceQueue:
             self._changed.notify_all()
         return [each.future for each in added]
 
+    def wait_no_more(self) -> None:
+        """Translate what waits at once, because no others will come."""
+        with self._changed:
+            self._max_wait_s = 0.0
+            self._changed.notify_all()
+
     def close(self, *, timeout_s: float) -> None:
         """Let the thread end when nothing waits any more, and wait for that at most so long."""
         with self._changed:
@@ -116,10 +122,13 @@ class SentenceQueue:
             if not self._waiting:
                 return None
             left_s = self._waiting[0].arrived_s + self._max_wait_s - monotonic()
-            self._changed.wait_for(lambda: self._is_closed or self._fitting()[1], max(0.0, left_s))
+            self._changed.wait_for(self._is_due, max(0.0, left_s))
             n_fitting, _ = self._fitting()
             taken = [self._waiting.popleft() for _ in range(n_fitting)]
         return [each for each in taken if each.future.set_running_or_notify_cancel()]
+
+    def _is_due(self) -> bool:
+        return self._is_closed or self._max_wait_s == 0 or self._fitting()[1]
 
     def _fitting(self) -> tuple[int, bool]:
         """Return how many of the first sentences go together, and whether no other one could."""

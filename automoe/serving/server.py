@@ -58,7 +58,7 @@ def serve(
         "precision": description.precision,
     }
     app = create_app(reader, queue, metrics, limits=limits, about=about)
-    Server(app, limits, on_ready).run(sockets=[listening])
+    Server(app, limits, on_ready=on_ready, on_end=queue.wait_no_more).run(sockets=[listening])
     queue.close(timeout_s=_END_S)
     if queue.is_working:
         sys.stdout.flush()
@@ -108,9 +108,17 @@ class Server(uvicorn.Server):
         app: The application.
         limits: The bounds.
         on_ready: A function that is called when requests are accepted.
+        on_end: A function that is called when no more are.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        *,
+        on_ready: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
         config = uvicorn.Config(
             app,
             loop="asyncio",
@@ -127,11 +135,17 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_end = on_end
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets=sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to accept, and wait for what was begun."""
+        self._on_end()
+        await super().shutdown(sockets=sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once. Uvicorn would raise the signal again."""

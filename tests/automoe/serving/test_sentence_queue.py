@@ -1,6 +1,6 @@
 """Sentences wait for each other, within bounds; what is cancelled in time is not translated."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,13 +9,6 @@ from support.waiting import wait_until
 
 from automoe.serving.reading import Sentence
 from automoe.serving.sentence_queue import FullError, SentenceQueue
-
-
-@pytest.fixture
-def gated() -> Iterator[GatedTranslator]:
-    translator = GatedTranslator()
-    yield translator
-    translator.gate.set()
 
 
 def queue_of(
@@ -73,6 +66,14 @@ def test_a_full_batch_does_not_wait_for_the_time(gated: GatedTranslator) -> None
     (next_one,) = queue.add(sentences("d"))
     assert results([alone, next_one]) == ["C", "D"]
     assert gated.batches == [["a", "b"], ["c", "d"]]  # the third one waited for the fourth
+
+
+def test_nothing_waits_for_others_that_will_not_come(gated: GatedTranslator) -> None:
+    queue = queue_of(gated, max_wait_s=1e6)
+    gated.gate.set()
+    futures = queue.add(sentences("a", "b"))
+    queue.wait_no_more()
+    assert results(futures + queue.add(sentences("c"))) == ["A", "B", "C"]
 
 
 def test_more_than_the_most_find_no_room(gated: GatedTranslator) -> None:

@@ -40,7 +40,9 @@ def test_concurrent_clients_get_what_they_get_alone(folder: Path, pool: Any) -> 
         texts, scores = [x.text for x in alone], [x.score for x in alone]
         expected = texts[i % 5 :] if i % 2 else texts[i % 5]
         assert content["translation"] == expected
-        assert content["score"] == pytest.approx(scores[i % 5 :] if i % 2 else scores[i % 5])
+        assert content["score"] == pytest.approx(
+            scores[i % 5 :] if i % 2 else scores[i % 5], abs=1e-4
+        )
         assert set(content) == {"translation", "score"}
 
 

@@ -6,9 +6,10 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from automoe.cli.translating import Model, TranslatorOptions
-from automoe.settings.search import Count
+from automoe.serving.limits import Limits
+from automoe.settings.search import MOST, Count
 
-_Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Duration = Annotated[float, Field(ge=0, le=MOST)]
 
 
 class ServeOptions(TranslatorOptions):
@@ -25,10 +26,10 @@ class ServeOptions(TranslatorOptions):
 
     host: Annotated[str, Parameter(metavar="ADDRESS")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    batch_tokens: Count = 1024
-    max_wait_ms: _Duration = 5.0
-    queue: Count = 256
-    grace_s: _Duration = 30.0
+    batch_tokens: Count = Limits.batch_tokens
+    max_wait_ms: _Duration = Limits.max_wait_ms
+    queue: Count = Limits.queue
+    grace_s: _Duration = Limits.grace_s
 
 
 def serve(model: Model, /, *, options: ServeOptions = ServeOptions()) -> None:
@@ -40,7 +41,6 @@ def serve(model: Model, /, *, options: ServeOptions = ServeOptions()) -> None:
     """
     translator = options.open(model)
     try:
-        from automoe.serving.limits import Limits
         from automoe.serving.server import bound, url_of
         from automoe.serving.server import serve as answer
     except ModuleNotFoundError as error:

@@ -50,6 +50,8 @@ NOT_RUN = {
     "pip install *": "it needs a package index; the extras it names are in pyproject.toml",
     "uvx *": "it installs everything again, and needs a package index",
     "pipx *": "it installs everything again, and needs a package index",
+    "automoe serve *": "it runs until it is told to end; test_serving.py starts it",
+    "curl *": "it asks that server; test_serving.py runs it",
     '"""The Acme board*': "a module and its test, which test_new_device_guide.py runs",
 }
 OTHER_EXIT_CODES = {

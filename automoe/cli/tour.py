@@ -135,6 +135,14 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             "Time a model as the WMT efficiency task does.",
             ("automoe benchmark model", "automoe benchmark bundle --data text --beam 1 --json"),
         ),
+        "serve": Command(
+            "serving:serve",
+            "Translate over HTTP.",
+            (
+                "automoe serve bundle",
+                "automoe serve bundle --host 0.0.0.0 --port 80 --threads 4 --beam 1",
+            ),
+        ),
         "export": Command(
             "exporting:export",
             "Write ONNX graphs, checked against torch.",

@@ -70,6 +70,10 @@ CONTRACT = {
         MODEL --data --source --target --beam=4 --length-penalty=0.6 --threads=1 --exact
         --sentences=500 --batch-tokens=2048 --json
     """,
+    "serve": """
+        MODEL --beam=4 --length-penalty=0.6 --threads=1 --exact --host=127.0.0.1 --port=8000
+        --batch-tokens=1024 --max-wait-ms=5.0 --queue=256 --grace-s=30.0
+    """,
     "run": "CONFIG --dry-run --json",
     "report": "FOLDER --out/-o --compare --json",
     "log show": "LOG --all --html --json",

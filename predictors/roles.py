@@ -16,7 +16,8 @@ def roles_of(
 
     A role is `target`, `feature`, `work` (read only by the physics of a recognised table),
     `condition` (must be the same in every row), `constant`, or `ignored` (a result, bookkeeping
-    or text). A column that makes groups is `feature, group`, `work, group` and so on.
+    or text). A column that makes groups is `feature, group`, `work, group` and so on, or
+    `group` alone.
     """
     features = {feature.name for feature in schema.features}
     work = schema.read_by_physics
@@ -35,5 +36,7 @@ def roles_of(
             role = "constant"
         else:
             role = "ignored"
-        roles[name] = f"{role}, group" if name in groups else role
+        if name in groups:
+            role = "group" if role == "ignored" else f"{role}, group"
+        roles[name] = role
     return roles

@@ -142,7 +142,7 @@ def test_groups_are_kept_together(roofline_log: Maker) -> None:
     log["family"] = np.arange(60) // 10
     report = fit_log(log, groups=["family"]).report
     assert report.n_groups == 6
-    assert report.roles["family"] == "ignored"  # marked features are all there is
+    assert report.roles["family"] == "group"  # marked features are all there is
     with pytest.raises(TableError, match="no column 'familie'"):
         fit_log(log, groups=["familie"])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from devices.yaml_json import parse_json
 
 _CHARACTERS_OF_A_TOKEN = 32  # with spaces; the pieces of SentencePiece have at most 16
 _FORM = 'send {"text": "..."} or {"text": ["...", "..."]}'
@@ -116,7 +117,7 @@ def _too_long(number: int, most: int, unit: str, n: int) -> RefusedError:
 
 def _json_of(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8"))
+        return parse_json(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         byte = body[error.start]
         reason = f"The body is not UTF-8: byte {error.start + 1} is 0x{byte:02x}"

@@ -16,7 +16,7 @@ def test_a_file_that_is_there_stays_and_one_that_is_not_is_not_made(tmp_path: Pa
 
 def test_a_mistyped_folder_of_a_file_is_refused_and_not_made(tmp_path: Path) -> None:
     require_output(tmp_path / "new.csv")
-    message = f"The folder '{tmp_path}/rusn' does not exist. Make it, or correct the path '"
+    message = f"The folder '{tmp_path}/rusn' does not exist. Make it, or correct '"
     with pytest.raises(ValueError, match=message):
         require_output(tmp_path / "rusn" / "new.csv")
     assert list(tmp_path.iterdir()) == []

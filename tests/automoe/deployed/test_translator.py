@@ -168,10 +168,10 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_vocabulary_is_refused(folder: Path, model: Transformer) -> None:
-    export_model(model, folder)
+    bare = export_model(model, folder / "bare").folder
     match = r"^No vocabulary in '.*' \(vocabulary.model is missing\). Copy the one that the model"
     with pytest.raises(TranslationError, match=match):
-        Translator.open(folder)
+        Translator.open(bare)
 
 
 def test_another_vocabulary_is_refused(folder: Path, model: Transformer) -> None:

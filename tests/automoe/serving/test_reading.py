@@ -31,7 +31,7 @@ def test_the_longest_sentence_is_read() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
-        (b"", 400, "^The body is not JSON: Expecting value"),
+        (b"", 400, "^The body is not JSON: line 1: not valid JSON: Expecting value"),
         (b'{"text": "a"', 400, "^The body is not JSON: .*; send {"),
         (b'{"text": "caf\xe9"}', 400, "^The body is not UTF-8: byte 14 is 0xe9; send {"),
         (b"[" * 100_000, 400, "^The body is not JSON: "),

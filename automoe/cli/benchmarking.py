@@ -6,8 +6,8 @@ from automoe.cli.console import print_fields, print_json, progress_bar
 from automoe.cli.options import JsonOptions
 from automoe.cli.text_options import TextOptions, chosen_text
 from automoe.cli.translating import Model, TranslatorOptions
-from automoe.deployed.translator import bundle_folder
 from automoe.settings.search import Count
+from devices.rounding import counted
 
 if TYPE_CHECKING:
     from automoe.translation.efficiency import Efficiency
@@ -28,7 +28,8 @@ class BenchmarkOptions(TextOptions, TranslatorOptions, JsonOptions):
 def benchmark(model: Model, /, *, options: BenchmarkOptions = BenchmarkOptions()) -> None:
     """Time a model alone and in batches, and compare it with what the search measured."""
     translator = options.open(model)
-    # numpy and the workload take a moment to import
+    # ONNX Runtime takes a moment to import
+    from automoe.deployed.translator import bundle_folder
     from automoe.translation.efficiency import efficiency
 
     text = chosen_text(model, options).split("test")
@@ -87,10 +88,10 @@ def explained(measured: "Efficiency") -> list[str]:
     device = searched["device"]
     here, of_graphs = measured.same_sentence_ms, measured.same_sentence_graphs_ms
     threads, name = searched.get("threads"), device.get("model") or device.get("name")
+    with_threads = f" with {counted(int(threads), 'thread')}" if threads else ""
     lines.append(
-        f"The search {how} {then:.2f} ms on {name}{f' with {threads} thread(s)' if threads else ''}"
-        f" for '{searched['workload']}'. Here that sentence takes {here:.2f} ms, of which the "
-        f"graphs take {of_graphs:.2f} ms, with the routing that the model learned and with "
-        "hypotheses that change their order."
+        f"The search {how} {then:.2f} ms on {name}{with_threads} for '{searched['workload']}'. "
+        f"Here that sentence takes {here:.2f} ms, of which the graphs take {of_graphs:.2f} ms, "
+        "with the routing that the model learned and with hypotheses that change their order."
     )
     return lines

@@ -240,11 +240,9 @@ def _quality(
     """Return what the precision of a bundle costs in BLEU and chrF, if there is a text."""
     if corpus is None or vocabulary is None:
         return {}
-    from automoe.text import ParallelText
     from automoe.translation.precision_cost import precision_cost
 
-    text = corpus.split("valid")
-    first = ParallelText(text.source[:_N_TRANSLATED], text.target[:_N_TRANSLATED])
+    first = corpus.split("valid").first(_N_TRANSLATED)
     with progress_bar("Translate", is_brief=True) as on_progress:
         return precision_cost(model, vocabulary, bundle, first, on_progress=on_progress).to_dict()
 

@@ -18,7 +18,6 @@ from automoe.deployed.description import (
     SHORTLIST,
     SHORTLIST_GRAPH,
     VOCABULARY,
-    BundleError,
     Description,
 )
 from automoe.deployed.graphs import Candidates, Graphs, opened_graphs
@@ -212,6 +211,3 @@ def _session(path: Path, threads: int) -> Any:
         raise TranslationError(
             f"'{path}' cannot be loaded: {reason:.300} Export the model again."
         ) from None
-
-
-__all__ = ["BundleError", "OnTranslated", "Translation", "TranslationError", "Translator"]

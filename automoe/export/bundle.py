@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automoe.architecture.cost import cost
+from automoe.architecture.cost import Cost, cost
 from automoe.deployed.description import (
     DECODER,
     DESCRIPTION,
@@ -39,7 +39,8 @@ from devices.zipped import zipped_program
 
 _FILES = {ENCODER, DECODER, WEIGHTS, PROGRAM}
 _OF_SHORTLIST = {SHORTLIST, SHORTLIST_GRAPH}
-_SENTENCE = 30  # source and target tokens of the costs in the description
+_SENTENCE = 30  # source and target tokens of the costs, as in the presets
+_COSTS = ("params", "active_params", "embedding_params", "flops", "projection_flops")
 _WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
 
 
@@ -98,6 +99,7 @@ class Bundle:
         names = _FILES | (_OF_SHORTLIST if self.n_best else set())
         names |= {VOCABULARY} if has_vocabulary else set()
         files = sorted(path for path in self.folder.iterdir() if path.name in names)
+        costs = cost_of(self.config)
         description = {
             "schema_version": SCHEMA_VERSION,
             "architecture_id": self.config.architecture.id,
@@ -105,7 +107,7 @@ class Bundle:
             "max_positions": self.max_positions,
             "format": self.form,
             "precision": self.precision,
-            "costs": self._costs(),
+            "costs": {name: getattr(costs, name) for name in _COSTS},
             **({"shortlist": self.n_best} if self.n_best else {}),
             **({} if searched is None else {"searched": _told(searched)}),
             "files": {
@@ -114,22 +116,20 @@ class Bundle:
         }
         write_json(self.folder / DESCRIPTION, description)
 
-    def _costs(self) -> dict[str, float]:
-        """Return the costs of a sentence of 30 source and 30 target tokens."""
-        config = self.config
-        costs = cost(
-            config.architecture,
-            src_len=_SENTENCE,
-            tgt_len=_SENTENCE,
-            vocab_size=config.vocab_size,
-            shared_embeddings=config.shared_embeddings,
-        )
-        names = ("params", "active_params", "embedding_params", "flops", "projection_flops")
-        return {name: getattr(costs, name) for name in names}
-
     def remove_description(self) -> None:
         """Remove the description, so that no command opens the bundle any more."""
         (self.folder / DESCRIPTION).unlink(missing_ok=True)
+
+
+def cost_of(config: TransformerConfig) -> Cost:
+    """Return the cost of a model for a sentence of 30 source and 30 target tokens."""
+    return cost(
+        config.architecture,
+        src_len=_SENTENCE,
+        tgt_len=_SENTENCE,
+        vocab_size=config.vocab_size,
+        shared_embeddings=config.shared_embeddings,
+    )
 
 
 def export_model(
@@ -183,7 +183,7 @@ def export_model(
     bundle.remove_description()  # of an earlier bundle, whose graphs are replaced now
     if vocabulary is not None:
         vocabulary.save(folder / VOCABULARY)
-    (folder / PROGRAM).write_bytes(zipped_program(["automoe/deployed"], "automoe.deployed.program"))
+    (folder / PROGRAM).write_bytes(_program())
     if shortlist is not None:
         shortlist.write(folder / SHORTLIST)
     encoder, decoder = write_graphs(model, bundle, int8)
@@ -192,6 +192,12 @@ def export_model(
         write_profiles(folder, graphs, BundleSizes(max_positions), model.config.architecture)
     bundle.write_description(searched, has_vocabulary=vocabulary is not None)
     return bundle
+
+
+@cache
+def _program() -> bytes:
+    """Return the program of a bundle. A search by BLEU exports every candidate."""
+    return zipped_program(["automoe/deployed"], "automoe.deployed.program")
 
 
 def _told(searched: Mapping[str, Any]) -> dict[str, Any]:

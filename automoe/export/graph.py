@@ -19,7 +19,7 @@ from automoe.export.weights import DATA_TYPES, WeightSource
 OPSET = 17  # the first with LayerNormalization
 EPSILON = 1e-5
 _CONTRIBUTED = "com.microsoft"  # the domain of ONNX Runtime's own operators
-_INTEGER_ACTIVATIONS = 4  # of MatMulNBits: 8-bit activations, ten times as fast as float32
+_INTEGER_ACTIVATIONS = 4  # of MatMulNBits: 8-bit activations, much faster than float32
 Dimension = int | str
 Range = tuple[int, int, int]  # the smallest, the typical and the largest size
 ShapeRange = tuple[tuple[int, ...], ...]  # the smallest, the typical and the largest shape

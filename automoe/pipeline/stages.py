@@ -331,8 +331,7 @@ class _Run:
         return bundle.folder
 
     def _test_text(self, n: int | None) -> ParallelText:
-        text = self.corpus.split("test")
-        return ParallelText(text.source[:n], text.target[:n])
+        return self.corpus.split("test").first(n)
 
     def _baseline(self, searched: VerifiedSearch) -> dict[str, Any]:
         """Describe the largest dense architecture, with which the winner is compared."""

@@ -43,6 +43,10 @@ class ParallelText:
     def __len__(self) -> int:
         return len(self.source)
 
+    def first(self, n: int | None) -> "ParallelText":
+        """Return the first n sentences, or all of them for None."""
+        return ParallelText(self.source[:n], self.target[:n])
+
     @property
     def digest(self) -> str:
         """Return a digest of all sentences."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from automoe.text.pairs import Pair, Pairs
+from automoe.text.pairs import Pairs
 
 NONE = -1  # in the place of a target piece where there are fewer
 _ROUNDS = 5
@@ -48,10 +48,9 @@ def best_translations(
 
 
 def most_frequent(pairs: Pairs, *, n: int, vocab_size: int) -> NDArray[np.int32]:
-    """Return the n most frequent target pieces, EOS included; `NONE` fills the rest."""
-    counts_V = np.zeros(vocab_size, np.int64)
-    for pair in pairs:
-        np.add.at(counts_V, np.array(pair.target, np.int64), 1)
+    """Return the n most frequent target pieces, EOS apart; `NONE` fills the rest."""
+    targets = np.fromiter((token for pair in pairs for token in pair.target), np.int64)
+    counts_V = np.bincount(targets, minlength=vocab_size)
     best = np.argsort(-counts_V, kind="stable")[:n]
     best = best[counts_V[best] > 0]
     return np.concatenate([best, np.full(n - len(best), NONE)]).astype(np.int32)
@@ -85,7 +84,7 @@ def _model_1(
     return source_K, target_K, probability_K
 
 
-def _keys(pairs: Iterator[Pair] | Pairs, vocab_size: int) -> Iterator[NDArray[np.int64]]:
+def _keys(pairs: Pairs, vocab_size: int) -> Iterator[NDArray[np.int64]]:
     """Yield source times V plus target, for each target piece all source pieces."""
     for pair in pairs:
         source, target = np.array(pair.source, np.int64), np.array(pair.target, np.int64)

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from automoe.architecture.space import SearchSpace
+from automoe.deployed.description import VOCABULARY as VOCABULARY
 from automoe.field_errors import explain
 from automoe.model_files import DESCRIPTION
 from automoe.supernet import Transformer, TransformerConfig
@@ -19,7 +20,6 @@ from devices.yaml_json import parse_json
 
 SCHEMA_VERSION = 1
 WEIGHTS = "model.safetensors"
-VOCABULARY = "vocabulary.model"
 
 
 class ModelFolderError(ValueError):

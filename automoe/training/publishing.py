@@ -11,8 +11,8 @@ from typing import Any
 
 from automoe import __version__
 from automoe.architecture.architecture import DecoderLayer, EncoderLayer
-from automoe.architecture.cost import cost
 from automoe.export import ONNX, check_parity, export_model
+from automoe.export.bundle import cost_of
 from automoe.training.model_folder import TrainedModel
 from devices.files import replacing, write_json
 from devices.rounding import rounded, rounded_down, rounded_up
@@ -20,7 +20,6 @@ from devices.rounding import rounded, rounded_down, rounded_up
 CARD = "README.md"
 CONFIG = "config.json"
 _TAGS = ("automoe", "mixture-of-experts", "neural-architecture-search", "onnx")
-_SENTENCE = 30  # tokens, as in the presets
 _CARD = """---
 {head}
 ---
@@ -167,13 +166,7 @@ def _quoted(text: str) -> str:
 def _of_model(trained: TrainedModel) -> dict[str, str]:
     config = trained.model.config
     shape = config.architecture
-    costs = cost(
-        shape,
-        src_len=_SENTENCE,
-        tgt_len=_SENTENCE,
-        vocab_size=config.vocab_size,
-        shared_embeddings=config.shared_embeddings,
-    )
+    costs = cost_of(config)
     return {
         "architecture": f"`{shape.id}`",
         "weights": f"{costs.params + costs.embedding_params:,}, of them {costs.embedding_params:,} "

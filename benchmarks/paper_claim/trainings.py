@@ -245,8 +245,7 @@ def translator(experiment: Experiment, bundle: Path) -> Translator:
 
 def test_text(experiment: Experiment) -> ParallelText:
     """Return the sentences of the test split that are translated."""
-    text, n = experiment.corpus.split("test"), experiment.config.evaluate.sentences
-    return ParallelText(text.source[:n], text.target[:n])
+    return experiment.corpus.split("test").first(experiment.config.evaluate.sentences)
 
 
 def weights_digest(folder: Path) -> str:

@@ -188,6 +188,8 @@ class _Run:
             self.tracking.finish()
         self.accelerator.wait_for_everyone()
         final = self.history.final()
+        # Accelerate has wrapped the model's forward. Whoever gets the model computes in float32.
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         return TrainingResult(tuple(self.history.records), start, final)
 
     def _loop(self, start: int, on_progress: OnProgress, interruption: Interruption) -> None:

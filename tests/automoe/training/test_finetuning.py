@@ -70,13 +70,16 @@ def test_fine_tuning_starts_from_the_slice_of_the_supernet(
     assert validation_loss(saved.model, batches) == pytest.approx(inherited, rel=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_the_final_model_translates(
+    precision: str,
     trained: TrainedModel,
     sparse_of_space: Architecture,
     corpus: Corpus,
     settings: TrainingSettings,
     tmp_path: Path,
 ) -> None:
+    settings = settings.model_copy(update={"precision": precision})
     finetune(sparse_of_space, corpus, settings, folder=tmp_path / "model", supernet=trained)
     translation = Translator.open(tmp_path / "model" / ONNX).translate("The house is red.")
     assert translation.source_tokens > 1

@@ -189,6 +189,20 @@ def test_trainings_of_one_process_may_have_other_precisions(
         assert result.history[-1].update == 1
 
 
+def test_a_model_that_was_trained_in_bfloat16_computes_in_float32(
+    space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    mixed = changed(settings, updates=1, precision="bf16")
+    model, fresh = supernet(space, mixed), supernet(space, mixed)
+    train(model, data, mixed, folder=tmp_path)
+    fresh.load_state_dict(model.state_dict())
+    batch = data.validation_batches(200)[0]
+    logits_BTV = model.eval()(batch.source_BS, batch.target_in_BT).logits_BTV
+    expected_BTV = fresh.eval()(batch.source_BS, batch.target_in_BT).logits_BTV
+    assert logits_BTV.dtype == torch.float32
+    assert torch.equal(logits_BTV, expected_BTV)
+
+
 def test_training_learns(
     space: SearchSpace, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ def require_output(path: Path, *inputs: Path) -> None:
         OSError: As `require_writable`.
         ValueError: As `require_writable`, or there is no such folder, as when it is mistyped.
     """
-    if not path.parent.is_dir():
+    if not path.parent.exists():
         raise ValueError(
             f"The folder '{path.parent}' does not exist. Make it, or correct '{path}'."
         )

@@ -26,7 +26,7 @@ from automoe.cli.options import (
     command_line,
     grouped,
 )
-from automoe.cli.outputs import require_file, require_writable
+from automoe.cli.outputs import require_file, require_output, require_writable
 from automoe.settings.share import Confidence, parse_share
 from devices.rounding import counted, rounded, rounded_down, rounded_up
 from devices.yaml_json import parse_json
@@ -104,8 +104,11 @@ def fit(
         raise ValueError(f"'--out' and '--html' must be two files. Got '{out}' for both.")
     require_file(log)
     require_file(options.base, _NO_PREDICTOR)
-    for written in (out, *([plots / "parity.png"] if plots else []), *([html] if html else [])):
-        require_writable(written, log, *([options.base] if options.base else []))
+    read = [log, *([options.base] if options.base else [])]
+    for written in (out, *([html] if html else [])):
+        require_output(written, *read)
+    if plots is not None:
+        require_writable(plots / "parity.png", *read)
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
@@ -189,7 +192,7 @@ def predict(
     require_file(predictor, _NO_PREDICTOR)
     require_file(table)
     if out is not None:
-        require_writable(out, predictor, table)
+        require_output(out, predictor, table)
     import pandas as pd
 
     from automoe.architecture.architecture_files import read_architectures

@@ -20,6 +20,9 @@ from automoe.serving.reading import Reader
 from automoe.serving.sentence_queue import SentenceQueue
 
 _BACKLOG = 2048  # connections that are not accepted yet
+# A client that sends while the server closes an idle connection gets an error instead of an answer.
+# So the server waits longer than clients (httpx: 5 s) and proxies (nginx, AWS: 60 s) keep theirs.
+_KEEP_ALIVE_S = 75
 _END_S = 1.0  # for a thread that has nothing to do
 
 
@@ -131,6 +134,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=limits.grace_s,  # type: ignore[arg-type]
         )
         super().__init__(config)

@@ -60,7 +60,7 @@ def test_the_report_in_json(fitted: tuple[Path, str]) -> None:
 
 
 def test_a_fit_and_a_log_have_pages(log: Path, tmp_path: Path, capsys: Capture) -> None:
-    page, predictor = tmp_path / "new" / "fit.html", tmp_path / "p"
+    page, predictor = tmp_path / "fit.html", tmp_path / "p"
     chosen = ["--target", "encoder_ms", "--feature", "gflops", "--html", str(page)]
     assert main(["fit", str(log), "-o", str(predictor), *chosen]) == 0
     text = page.read_text()
@@ -71,6 +71,16 @@ def test_a_fit_and_a_log_have_pages(log: Path, tmp_path: Path, capsys: Capture) 
     assert main(["log", "show", str(log), "--html", str(of_log)]) == 0
     assert "widths" in of_log.read_text()
     assert f"page: {of_log}" in capsys.readouterr().err
+
+
+def test_a_mistyped_folder_is_refused_before_anything_is_read(
+    log: Path, predictor: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out = tmp_path / "mistyped" / "out"
+    for command in (["fit", log], ["predict", predictor, log]):
+        assert main([*map(str, command), "-o", str(out)]) == 2
+        assert f"The folder '{out.parent}' does not exist. Make it" in capsys.readouterr().err
+    assert not out.parent.exists()
 
 
 def test_input_columns_come_back_as_they_were_written(

@@ -4,11 +4,16 @@ from math import log
 import numpy as np
 import pytest
 
-from automoe.text.special_tokens import BOS, EOS
+from automoe.deployed import beam_search
+from automoe.text.special_tokens import BOS, EOS, PAD
 from automoe.translation import BeamSearch, Hypothesis
 
 VOCAB_SIZE = 5
 Prefix = tuple[int, ...]
+
+
+def test_the_program_knows_the_tokens_of_every_vocabulary() -> None:
+    assert (beam_search.PAD, beam_search.BOS, beam_search.EOS) == (PAD, BOS, EOS)
 
 
 class Table:

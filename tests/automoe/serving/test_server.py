@@ -1,10 +1,12 @@
 """A server finishes what was begun, within its grace, and ends with exit code 0."""
 
+import http.client
 import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -93,6 +95,21 @@ def test_the_grace_bounds_the_end() -> None:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_a_connection_stays_open_for_as_long_as_clients_keep_it() -> None:
+    """Of the libraries of clients, httpx closes an idle connection after 5 seconds."""
+    with server(grace_s=60) as (_, client):
+        address = (client.base_url.host, client.base_url.port)
+        connection = http.client.HTTPConnection(*address, timeout=60)
+        for _ in range(2):
+            connection.request("POST", "/translate", b'{"text": "a"}')
+            assert json.load(connection.getresponse())["translation"] == "A"
+            kept = connection.sock
+            time.sleep(6)
+        assert connection.sock is kept
+        connection.close()
 
 
 @pytest.mark.slow

@@ -13,7 +13,13 @@ from paper_claim.config import ClaimConfig, Experiment
 from paper_claim.measuring import measure_tasks, profile_task
 from paper_claim.plan import plan_task
 from paper_claim.report import write_report
-from paper_claim.searches import inherited_tasks, parity_tasks, predictor_task, search_tasks
+from paper_claim.searches import (
+    inherited_tasks,
+    parity_tasks,
+    predictor_task,
+    remedy_tasks,
+    search_tasks,
+)
 from paper_claim.tasks import Task, run_all
 from paper_claim.trainings import alone_tasks, final_tasks, supernet_task, tuning_tasks
 from paper_claim.vocabularies import text_task
@@ -52,6 +58,7 @@ STEPS = {
     "ranking": Step(alone_tasks),
     "search": Step(search_tasks),
     "parity": Step(parity_tasks),
+    "remedies": Step(remedy_tasks),
     "inherited": Step(inherited_tasks),
     "measure": Step(measure_tasks, is_quiet=True),
     "final": Step(partial(final_tasks, of_baselines=False)),
@@ -67,7 +74,7 @@ STAGES = (
     ("supernet", "baselines"),
     ("ranking",),
     ("search",),
-    ("parity",),
+    ("parity", "remedies"),
     ("inherited",),
     ("measure",),
     ("final",),

@@ -96,6 +96,20 @@ class Method(Section):
     repeated: bool = False
 
 
+class Remedy(Section):
+    """A method with other settings of the evolution, searched at the main budget with every seed.
+
+    Attributes:
+        name: The name in the report.
+        of: The method.
+        changes: The settings.
+    """
+
+    name: Name
+    of: Name
+    changes: dict[str, Any]
+
+
 class Parity(Section):
     """Searches for architectures that cost less than the winner of another method.
 
@@ -124,6 +138,7 @@ class SearchSection(Section):
         seeds: The seeds of repeated searches; the first one serves all others.
         methods: The methods.
         parity: The searches below another winner, or None for none.
+        remedies: Searches with other settings of the evolution.
     """
 
     evolution: EvolutionSettings
@@ -133,6 +148,7 @@ class SearchSection(Section):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     methods: tuple[Method, ...]
     parity: Parity | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -142,6 +158,9 @@ class SearchSection(Section):
         asked = {self.parity.of, *self.parity.methods} if self.parity else set()
         if asked - known:
             raise ValueError(f"parity must name methods. Got {sorted(asked - known)}")
+        for remedy in self.remedies:
+            if remedy.of not in known:
+                raise ValueError(f"remedies must be of a method. Got {remedy.of!r}")
         return self
 
     def method(self, name: str) -> Method:

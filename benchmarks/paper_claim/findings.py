@@ -195,6 +195,13 @@ class Findings:
             if architecture.id in rows
         }
 
+    def loss_of_search(self, name: str, seed: int) -> str:
+        """Return the loss of a winner at the main budget, as far as it was searched for."""
+        result = self.searches.get(search_name(name, budget_name(self.config.search.main), seed))
+        if result is None:
+            return NOT_YET
+        return f"{result['fitness']:.4f}" if "fitness" in result else "nothing fits"
+
     @cached_property
     def front(self) -> list[FrontPoint]:
         """The baselines, and the winners of all searches with the first seed."""

@@ -1,6 +1,6 @@
 """This module writes the report from the raw results, as far as they go."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -230,7 +230,26 @@ def _searches(findings: Findings) -> Lines:
             ]
         )
     header = ["search", "evaluations", "loss of the winner", "budget (ms)", "seconds"]
-    return table(header, rows)
+    return [*_repeated_searches(findings), "", *table(header, rows)]
+
+
+def _repeated_searches(findings: Findings) -> Lines:
+    """Return the loss of each method and remedy that was searched for with every seed."""
+    search = findings.config.search
+    repeated = [method.name for method in search.methods if method.repeated]
+    rows = [
+        [name, _changes(changes), *(findings.loss_of_search(name, seed) for seed in search.seeds)]
+        for name, changes in (
+            *((name, {}) for name in repeated),
+            *((remedy.name, remedy.changes) for remedy in search.remedies),
+        )
+    ]
+    return [
+        "At the main budget these searches were repeated with every seed. The cells are losses of "
+        "winners.",
+        "",
+        *table(["method", "changes", *(f"seed {seed}" for seed in search.seeds)], rows),
+    ]
 
 
 def _placement(findings: Findings) -> Lines:
@@ -291,12 +310,11 @@ def _tuning(findings: Findings) -> Lines:
         return ["They were not tuned."]
     rows = []
     for candidate in tuning.candidates:
-        changes = ", ".join(f"{name} {value}" for name, value in candidate.changes.items())
         result = findings.tuning.get(candidate.name)
         figures = [NOT_YET] * 2
         if result is not None:
             figures = [f"{result['weights']['valid_loss']:.3f}", f"{result['cpu_s']:.0f}"]
-        rows.append([candidate.name, changes or "none", *figures])
+        rows.append([candidate.name, _changes(candidate.changes), *figures])
     base = tuning.train
     return [
         f"Short trainings of the manual architecture, of {base.updates} updates of "
@@ -306,6 +324,10 @@ def _tuning(findings: Findings) -> Lines:
         "",
         *table(["candidate", "changes", "validation loss", "core s"], rows),
     ]
+
+
+def _changes(changes: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in changes.items()) or "none"
 
 
 def _remarks(experiment: Experiment) -> Lines:

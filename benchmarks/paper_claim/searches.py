@@ -73,21 +73,44 @@ def _fitted(task: Task, clock: Clock) -> dict[str, Any]:
 def search_tasks(experiment: Experiment) -> list[Task]:
     """Return the searches of every method at every budget."""
     search = experiment.config.search
-    predicted_ms = read_result(experiment.results / "predictor.json")["manual"]["predicted_ms"]
-    manual = baseline("manual", experiment.config.space)
-    manual_flops = experiment.config.workload.cost(manual).flops
     tasks = []
     for share in search.budgets:
-        budget_ms = _rounded(share * predicted_ms)
+        limits = _limits(experiment, share)
         for method in search.methods:
             is_repeated = method.repeated and share == search.main
             for seed in search.seeds if is_repeated else search.seeds[:1]:
-                limits = {"budget_ms": budget_ms}
-                if share == search.main and search.main_flops is not None:
-                    limits["max_flops"] = _rounded(search.main_flops * manual_flops)
                 name = search_name(method.name, budget_name(share), seed)
                 tasks.append(_search_task(experiment, name, method, limits, seed))
     return tasks
+
+
+def remedy_tasks(experiment: Experiment) -> list[Task]:
+    """Return the searches with other settings of the evolution, at the main budget."""
+    search = experiment.config.search
+    limits = _limits(experiment, search.main)
+    return [
+        _search_task(
+            experiment,
+            search_name(remedy.name, budget_name(search.main), seed),
+            search.method(remedy.of),
+            {**remedy.changes, **limits},
+            seed,
+        )
+        for remedy in search.remedies
+        for seed in search.seeds
+    ]
+
+
+def _limits(experiment: Experiment, share: float) -> dict[str, float]:
+    """Return the limits of the searches at a budget."""
+    search = experiment.config.search
+    predicted_ms = read_result(experiment.results / "predictor.json")["manual"]["predicted_ms"]
+    limits = {"budget_ms": _rounded(share * predicted_ms)}
+    if share == search.main and search.main_flops is not None:
+        manual = baseline("manual", experiment.config.space)
+        flops = experiment.config.workload.cost(manual).flops
+        limits["max_flops"] = _rounded(search.main_flops * flops)
+    return limits
 
 
 def parity_tasks(experiment: Experiment) -> list[Task]:
@@ -116,12 +139,12 @@ def parity_tasks(experiment: Experiment) -> list[Task]:
 
 
 def _search_task(
-    experiment: Experiment, name: str, method: Method, limits: dict[str, float], seed: int
+    experiment: Experiment, name: str, method: Method, changes: dict[str, Any], seed: int
 ) -> Task:
     evolution = asked_fields(experiment.config.search.evolution)
     asked = {
         "method": asked_fields(method),
-        "settings": {**evolution, **limits, "random": method.random, "seed": seed},
+        "settings": {**evolution, **changes, "random": method.random, "seed": seed},
         "supernet": supernet_digest(experiment),
     }
     return Task(experiment, "search", name, asked, _searched)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,10 +96,20 @@ class BeamSearch:
         """
         if min(max_tokens, default=1) < 1:
             raise ValueError(f"'max_tokens' must be at least 1. Got {min(max_tokens)}.")
-        search = _Beams(self, max_tokens)
-        while search.is_open:
-            search.extend(*step(*search.rows(), self.beam))
-        return search.found
+        beams = [_Beam(self, longest) for longest in max_tokens]
+        open_beams, rows, kept = (
+            beams,
+            [(BOS, b) for b in range(len(beams))],
+            list(range(len(beams))),
+        )
+        while open_beams:
+            token_R, parent_R = (np.array(column) for column in zip(*rows, strict=True))
+            best_RN, token_RN = step(token_R, parent_R, np.array(kept), self.beam)
+            n_rows = len(rows) // len(open_beams)
+            open_beams, rows, kept = _extended(
+                open_beams, n_rows, best_RN.tolist(), token_RN.tolist()
+            )
+        return [beam.found for beam in beams]
 
     def score(self, hypothesis: Hypothesis) -> float:
         """Return the log-probability over the penalty, which compares outputs of any lengths."""
@@ -109,105 +120,101 @@ class BeamSearch:
         return float(((5 + n_tokens) / 6) ** self.length_penalty)
 
 
-class _Beams:
-    """The hypotheses of all sentences while they are searched.
+# The arrays of a step are so small that lists are several times faster than NumPy.
+class _Beam:
+    """The hypotheses of one sentence while they are searched.
 
-    Rows that a sentence does not need, because another one has more open hypotheses, have the
-    log-probability minus infinity.
+    Attributes:
+        open: The hypotheses that do not end, the best first.
+        parents: The row that each of them extends, among the rows of its sentence.
+        found: The output, once it is known.
     """
 
-    def __init__(self, search: BeamSearch, max_tokens: Sequence[int]) -> None:
-        n = len(max_tokens)
-        self.found: list[Hypothesis] = [Hypothesis()] * n
+    def __init__(self, search: BeamSearch, max_tokens: int) -> None:
+        self.open = [Hypothesis()]
+        self.parents = [0]
+        self.found = Hypothesis()
         self._search = search
         self._max_tokens = max_tokens
-        self._sentence_B = np.arange(n)
-        self._kept_B = np.arange(n)
-        self._parent_BK = np.arange(n)[:, None]
-        self._history_BKT = np.full((n, 1, 1), BOS)
-        self._log_probability_BK = np.zeros((n, 1))
-        self._complete: list[list[Hypothesis]] = [[] for _ in range(n)]
+        self._complete: list[Hypothesis] = []
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a sentence is not finished."""
-        return len(self._sentence_B) > 0
-
-    def rows(self) -> tuple[Any, Any, Any]:
-        """Return the tokens, parents and sentences of the next call, see `Step`."""
-        return self._history_BKT[:, :, -1].ravel(), self._parent_BK.ravel(), self._kept_B
-
-    def extend(self, log_probability_RN: Any, token_RN: Any) -> None:
-        """Let each sentence keep its most probable hypotheses that are one token longer."""
-        n_sentences, n_rows = self._log_probability_BK.shape
-        token_BKN = token_RN.reshape(n_sentences, n_rows, -1)
-        total_BKN = self._log_probability_BK[:, :, None] + log_probability_RN.reshape(
-            token_BKN.shape
-        )
-        total_BX = total_BKN.reshape(n_sentences, -1)
-        # Of equal values the first one is taken.
-        best_BW = np.argsort(-total_BX, axis=1, kind="stable")[:, : self._search.beam]
-        total_BW = np.take_along_axis(total_BX, best_BW, axis=1)
-        token_BW = np.take_along_axis(token_BKN.reshape(n_sentences, -1), best_BW, axis=1)
-        row_BW = best_BW // token_BKN.shape[2]
-        n_free_B = [self._search.beam - len(self._complete[s]) for s in self._sentence_B]
-        is_kept_BW = (np.arange(best_BW.shape[1]) < np.array(n_free_B)[:, None]) & (
-            total_BW > -np.inf
-        )
-        if not is_kept_BW.any(axis=1).all():
-            raise ValueError(
-                f"'step' must let a token follow. Got none after {self._history_BKT.shape[2] - 1}; "
-                "check that the model's weights are finite."
-            )
-        is_end_BW = is_kept_BW & (token_BW == EOS)
-        for b, w in zip(*np.nonzero(is_end_BW), strict=True):
-            tokens = (*self._history_BKT[b, row_BW[b, w], 1:].tolist(), EOS)
-            ended = Hypothesis(tokens, float(total_BW[b, w]))
-            self._complete[self._sentence_B[b]].append(ended)
-        self._go_on(total_BW, token_BW, row_BW, is_kept_BW & ~is_end_BW)
-
-    def _go_on(self, total_BW: Any, token_BW: Any, row_BW: Any, is_open_BW: Any) -> None:
-        """Keep the open hypotheses of each sentence as its first rows, the best first."""
-        n_rows = max(int(is_open_BW.sum(axis=1).max()), 1)
-        place_BK = np.argsort(~is_open_BW, axis=1, kind="stable")[:, :n_rows]
-
-        def of_open(values_BW: Any) -> Any:
-            return np.take_along_axis(values_BW, place_BK, axis=1)
-
-        row_BK, is_open_BK = of_open(row_BW), of_open(is_open_BW)
-        log_probability_BK = np.where(is_open_BK, of_open(total_BW), -np.inf)
-        before_BKT = np.take_along_axis(self._history_BKT, row_BK[:, :, None], axis=1)
-        history_BKT = np.concatenate([before_BKT, of_open(token_BW)[:, :, None]], axis=2)
-        goes_on_B = np.array(
-            [
-                self._goes_on(sentence, log_probability_BK[b, 0], history_BKT[b, 0])
-                for b, sentence in enumerate(self._sentence_B.tolist())
-            ]
-        )
-        kept_B = np.flatnonzero(goes_on_B)
-        n_before = self._log_probability_BK.shape[1]
-        n_rows = int(is_open_BK[kept_B].sum(axis=1).max(initial=0))
-        self._kept_B, self._sentence_B = kept_B, self._sentence_B[kept_B]
-        self._parent_BK = kept_B[:, None] * n_before + row_BK[kept_B, :n_rows]
-        self._history_BKT = history_BKT[kept_B, :n_rows]
-        self._log_probability_BK = log_probability_BK[kept_B, :n_rows]
-
-    def _goes_on(self, sentence: int, log_probability: float, best_T: Any) -> bool:
-        """Return whether a sentence is not finished. The output of one that is finished is found.
+    def extend(self, best_KN: Sequence[list[float]], token_KN: Sequence[list[int]]) -> bool:
+        """Keep the most probable hypotheses that are one token longer.
 
         Args:
-            sentence: The sentence.
-            log_probability: The log-probability of its best open hypothesis.
-            best_T: The tokens of that hypothesis, after BOS.
+            best_KN: The log-probabilities of the next tokens. Rows after those of the open
+                hypotheses are not read.
+            token_KN: The tokens.
+
+        Returns:
+            Whether the sentence goes on.
+
+        Raises:
+            ValueError: No token may follow.
         """
-        complete, longest = self._complete[sentence], self._max_tokens[sentence]
-        is_open, n_tokens = isfinite(log_probability), len(best_T) - 1
-        if is_open and n_tokens < longest:
+        longer = [
+            (before.log_probability + gain, row, token)
+            for row, before in enumerate(self.open)
+            for gain, token in zip(best_KN[row], token_KN[row], strict=True)
+        ]
+        # Of equal values the first one is taken.
+        longer.sort(key=itemgetter(0), reverse=True)
+        n_free = self._search.beam - len(self._complete)
+        kept = [each for each in longer[:n_free] if each[0] > -inf]
+        if not kept:
+            raise ValueError(
+                f"'step' must let a token follow. Got none after {len(self.open[0].tokens)}; "
+                "check that the model's weights are finite."
+            )
+        before, self.open, self.parents = self.open, [], []
+        for total, row, token in kept:
+            hypothesis = Hypothesis((*before[row].tokens, token), total)
+            if token == EOS:
+                self._complete.append(hypothesis)
+            else:
+                self.open.append(hypothesis)
+                self.parents.append(row)
+        return self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Return whether the sentence is not finished. Of one that is, the output is found."""
+        score = self._search.score
+        if self.open and len(self.open[0].tokens) < self._max_tokens:
             # The log-probability can only fall and the penalty grows with the length. Therefore no
             # open hypothesis can get a higher score than this.
-            highest = log_probability / self._search.penalty(longest)
-            if not complete or highest > max(map(self._search.score, complete)):
+            highest = self.open[0].log_probability / self._search.penalty(self._max_tokens)
+            if not self._complete or highest > max(map(score, self._complete)):
                 return True
-        unfinished = Hypothesis(tuple(best_T[1:].tolist()), float(log_probability))
-        self.found[sentence] = max(complete or [unfinished], key=self._search.score)
+        self.found = max(self._complete or self.open[:1], key=score)
         return False
+
+
+def _extended(
+    beams: Sequence[_Beam],
+    n_rows: int,
+    best_RN: Sequence[list[float]],
+    token_RN: Sequence[list[int]],
+) -> tuple[list[_Beam], list[tuple[int, int]], list[int]]:
+    """Extend each beam by its rows.
+
+    Returns:
+        The beams that go on; for each row of the next step its token and its row of this step; and
+        which of the beams those are. Each has as many rows as the one with the most open
+        hypotheses. What the others do not need repeats their best row.
+    """
+    kept = [
+        b
+        for b, beam in enumerate(beams)
+        if beam.extend(
+            best_RN[b * n_rows : (b + 1) * n_rows], token_RN[b * n_rows : (b + 1) * n_rows]
+        )
+    ]
+    n_next = max((len(beams[b].open) for b in kept), default=0)
+    rows = []
+    for b in kept:
+        own = [
+            (hypothesis.tokens[-1], b * n_rows + parent)
+            for hypothesis, parent in zip(beams[b].open, beams[b].parents, strict=True)
+        ]
+        rows += own + own[:1] * (n_next - len(own))
+    return [beams[b] for b in kept], rows, kept

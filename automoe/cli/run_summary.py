@@ -132,6 +132,7 @@ def _compared(result: Mapping[str, Any]) -> list[str]:
     rows = {
         "": ("winner", "largest dense model"),
         "latency": (_latency(result), _latency(dense)),
+        **_translation(result, dense),
         bleu: (f"{result['bleu']:.1f}", f"{dense['bleu']:.1f}"),
         "parameters": (_parameters(result), _parameters(dense)),
         "architecture": (result["architecture_id"], dense["architecture_id"]),
@@ -147,6 +148,15 @@ def _latency(entry: Mapping[str, Any]) -> str:
         return f"{rounded(latency['predicted'])} ms, predicted"
     low, high = rounded_down(latency["ci_low"]), rounded_up(latency["ci_high"])
     return f"{rounded(latency['measured'])} ms ({low} to {high})"
+
+
+def _translation(*entries: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return a row of the times with the search for the best translation, if they are known."""
+    times = [entry.get("translation_ms") for entry in entries]
+    if not all(times):
+        return {}
+    shown = (f"{rounded(x['whole'])} ms (graphs {rounded(x['graphs'])})" for x in times if x)
+    return {"with beam search": tuple(shown)}
 
 
 def _parameters(entry: Mapping[str, Any]) -> str:

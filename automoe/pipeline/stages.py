@@ -59,6 +59,7 @@ from automoe.training.processes import require_precision
 from automoe.training.router_use import expert_load
 from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
+from automoe.translation.efficiency import sentence_ms
 from automoe.translation.precision_cost import precision_cost
 from devices.files import held, write_json
 from devices.opening import opened_device
@@ -297,8 +298,20 @@ class _Run:
                     max_sentence=self.config.finetune.max_sentence,
                 )
                 content = {"architecture_id": architecture.id, "split": "test", **score.to_dict()}
+                if self._translates_on_device:
+                    content["translation_ms"] = self._translation_ms(translator)
                 write_json(path, {**content, "expert_load": load})
         return _read(path)
+
+    @property
+    def _translates_on_device(self) -> bool:
+        """Whether this process translates on the device that is measured, with its runtime."""
+        return self.config.host is None and self.config.device == "cpu"
+
+    def _translation_ms(self, translator: Translator) -> dict[str, float] | None:
+        """Return the time of the measured sentence with the search for the best translation."""
+        found = sentence_ms(translator, str(self.workload))
+        return None if found is None else dict(zip(("whole", "graphs"), found, strict=True))
 
     def _bundle(self, name: str) -> Path:
         """Return the graphs of a final model in the precision that was measured."""
@@ -351,4 +364,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _quality(score: dict[str, Any]) -> dict[str, Any]:
-    return {name: score[name] for name in ("bleu", "bleu_signature", "chrf", "n_sentences")}
+    names = ("bleu", "bleu_signature", "chrf", "n_sentences", "translation_ms")
+    return {name: score[name] for name in names if name in score}

@@ -118,7 +118,7 @@ def efficiency(
         )
         together_s = perf_counter() - start
         searched = translator.description.searched
-        same = None if searched is None else _same_sentence(translator, searched["workload"])
+        same = None if searched is None else sentence_ms(translator, searched["workload"])
     times_ms = [translation.latency_ms for translation in timed]
     return Efficiency(
         n_sentences=len(timed),
@@ -192,10 +192,16 @@ def _load(
     return load
 
 
-def _same_sentence(translator: Translator, text: str) -> tuple[float, float] | None:
-    """Return the median milliseconds of a workload's sentence, and the part of the graphs.
+def sentence_ms(translator: Translator, text: str) -> tuple[float, float] | None:
+    """Translate the sentence of a workload, as a search measures it, several times.
 
-    It is None when the bundle cannot translate the sentence.
+    Args:
+        translator: The translator.
+        text: The workload, such as ``src=20 tgt=20 beam=1``.
+
+    Returns:
+        The median time in milliseconds, and the part of it that the graphs take; None when the
+        bundle cannot translate the sentence.
     """
     try:
         workload = TranslationWorkload.parse(text)

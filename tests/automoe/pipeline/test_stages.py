@@ -151,6 +151,8 @@ def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object
     of_search = json.loads(best.read_text())
     # Of the models that `run` alone trains:
     models = {"expert_load", "baseline", "bleu", "bleu_signature", "chrf", "n_sentences"}
+    models |= {"translation_ms"}
+    assert 0 < of_run["translation_ms"]["graphs"] < of_run["translation_ms"]["whole"]
     assert of_run.keys() - models == of_search.keys()
     for name in ("feasibility", "predicted_on", "objective", "workload", "space", "n_evaluated"):
         assert of_run[name] == of_search[name]

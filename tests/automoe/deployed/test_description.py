@@ -40,7 +40,10 @@ def test_a_whole_description_is_read(tmp_path: Path) -> None:
     assert Description.read(tmp_path).max_positions == 9
 
 
-FILES = ["encoder.onnx", "decoder.onnx", "weights.bin", "vocabulary.model", "translate.py"]
+FILES = [
+    *("encoder.onnx", "decoder.onnx", "weights.bin"),
+    *("vocabulary.model", "translate.py", "README.md"),
+]
 
 
 @pytest.mark.parametrize("name", FILES)

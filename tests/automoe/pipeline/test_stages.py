@@ -82,6 +82,7 @@ def test_what_is_measured_in_int8_is_evaluated_in_int8(
         assert bundle["precision"] == "int8"
         cost = json.loads((folder / model / "precision.json").read_text())
         assert cost["n_sentences"] > 0
+        assert bundle["precision_cost"] == cost
     assert "In int8 the winner has BLEU" in capsys.readouterr().err
 
 

@@ -97,8 +97,11 @@ class Description:
                 f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
                 "Make one with 'automoe export'."
             )
-        if require_plain_file(path) > _LARGEST_DESCRIPTION:
-            raise BundleError(f"{path}: not a bundle description (it is too large).")
+        if (n_bytes := require_plain_file(path)) > _LARGEST_DESCRIPTION:
+            raise BundleError(
+                f"{path}: not a bundle description ({n_bytes} bytes are too large). Export the "
+                "model again."
+            )
         try:
             description = cls(json.loads(path.read_bytes()))
             version = description.content["schema_version"]

@@ -19,6 +19,7 @@ from automoe.deployed.description import WEIGHTS, BundleError, require_plain_fil
 OPSETS: Mapping[str, int] = {"": 17, "com.microsoft": 1}  # LayerNormalization is new in 17
 LARGEST_GRAPH = 16 << 20  # bytes; those of large models have less than 1 MB
 _MOST_DIMENSIONS = 8
+_MOST_READS = 16  # of the file of weights by one graph; equal weights lie in one place
 _N_BYTES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 10: 2}  # of an element, by TensorProto.DataType
 # The fields of each message that exported graphs have, by their numbers in onnx.proto3.
 _MODEL = {1: "ir_version", 2: "producer_name", 7: "graph", 8: "opset_import"}
@@ -76,6 +77,7 @@ def _check_model(model: Any, n_bytes: int) -> None:
 
 
 def _check_parts(graph: Any, n_bytes: int) -> None:
+    n_read = 0
     for name, value in _fields(graph, _GRAPH):
         if name == "node":
             for part, content in _fields(value, _NODE):
@@ -84,7 +86,9 @@ def _check_parts(graph: Any, n_bytes: int) -> None:
                 elif part == "attribute":
                     list(_fields(content, _ATTRIBUTE))
         elif name == "initializer":
-            _check_tensor(value, n_bytes)
+            n_read += _check_tensor(value, n_bytes)
+    if n_read > _MOST_READS * n_bytes:
+        raise ValueError(f"weights must read '{WEIGHTS}' at most {_MOST_READS} times")
 
 
 def _known_domain(domain: str) -> str:
@@ -93,8 +97,11 @@ def _known_domain(domain: str) -> str:
     return domain
 
 
-def _check_tensor(tensor: Any, n_bytes: int) -> None:
-    """Check the size of a tensor, in the graph or in the file of weights of ``n_bytes`` bytes."""
+def _check_tensor(tensor: Any, n_bytes: int) -> int:
+    """Check the size of a tensor, in the graph or in the file of weights of ``n_bytes`` bytes.
+
+    Return the number of bytes that it reads from the file.
+    """
     dims, entries, last = [], [], {}
     for name, value in _fields(tensor, _TENSOR):
         if name == "dims":
@@ -109,7 +116,7 @@ def _check_tensor(tensor: Any, n_bytes: int) -> None:
     if last.get("data_location", 0) == 0:
         if n_elements > len(tensor):  # each takes a byte at least
             raise ValueError(f"'{title:.60}' must hold its {n_elements} elements")
-        return
+        return 0
     place = {_text(x["key"]): _text(x["value"]) for x in entries}
     if len(place) < len(entries) or place.keys() != {"location", "offset", "length"}:
         raise ValueError(f"'{title:.60}' must say its location, offset and length once")
@@ -123,6 +130,7 @@ def _check_tensor(tensor: Any, n_bytes: int) -> None:
             f"'{title:.60}' must end within the {n_bytes} bytes of '{WEIGHTS}'. "
             f"Got {offset + length}"
         )
+    return length
 
 
 def _fields(message: Any, names: Mapping[int, str]) -> Iterator[tuple[str, Any]]:

@@ -167,5 +167,5 @@ def test_what_is_no_description_is_refused_in_one_line(tmp_path: Path, text: str
 def test_a_description_is_not_read_when_it_is_huge(tmp_path: Path) -> None:
     with (tmp_path / "bundle.json").open("wb") as file:
         file.truncate(10**10)
-    with pytest.raises(BundleError, match="too large"):
+    with pytest.raises(BundleError, match=f"{10**10} bytes are too large.. Export the model again"):
         Description.read(tmp_path)

@@ -153,6 +153,22 @@ def test_a_weight_larger_than_its_place_is_refused(folder: Path) -> None:
     assert "must have" in refusal(folder)
 
 
+def test_weights_that_are_read_again_and_again_are_refused(folder: Path) -> None:
+    n_bytes = (folder / "weights.bin").stat().st_size
+
+    def change(model: ModelProto) -> None:
+        whole = TensorProto(data_type=TensorProto.UINT8, dims=[n_bytes])
+        whole.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", "weights.bin"), ("offset", 0), ("length", n_bytes)):
+            whole.external_data.add(key=key, value=str(value))
+        for number in range(17):
+            whole.name = f"again_{number}"
+            model.graph.initializer.append(whole)
+
+    alter(folder, change)
+    assert "weights must read 'weights.bin' at most 16 times" in refusal(folder)
+
+
 def test_a_tensor_with_many_dimensions_is_refused(folder: Path) -> None:
     alter(folder, huge(*[1] * 10**5))
     assert "'huge' must have at most 8 dimensions" in refusal(folder)

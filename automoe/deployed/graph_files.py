@@ -93,7 +93,7 @@ def _check_parts(graph: Any, n_bytes: int) -> None:
 
 def _known_domain(domain: str) -> str:
     if domain not in OPSETS:
-        raise ValueError(f"operators must be of ONNX or com.microsoft. Got '{domain:.60}'")
+        raise ValueError(f"operators must be of ONNX or com.microsoft. Got {domain!r:.60}")
     return domain
 
 
@@ -111,23 +111,23 @@ def _check_tensor(tensor: Any, n_bytes: int) -> int:
         last[name] = value
     title = _text(last.get("name", b""))
     if len(dims) > _MOST_DIMENSIONS:
-        raise ValueError(f"'{title:.60}' must have at most {_MOST_DIMENSIONS} dimensions")
+        raise ValueError(f"{title!r:.60} must have at most {_MOST_DIMENSIONS} dimensions")
     n_elements, width = prod(dims), _N_BYTES[last["data_type"]]
     if last.get("data_location", 0) == 0:
         if n_elements > len(tensor):  # each takes a byte at least
-            raise ValueError(f"'{title:.60}' must hold its {n_elements} elements")
+            raise ValueError(f"{title!r:.60} must hold its {n_elements} elements")
         return 0
     place = {_text(x["key"]): _text(x["value"]) for x in entries}
     if len(place) < len(entries) or place.keys() != {"location", "offset", "length"}:
-        raise ValueError(f"'{title:.60}' must say its location, offset and length once")
+        raise ValueError(f"{title!r:.60} must say its location, offset and length once")
     if place["location"] != WEIGHTS:
-        raise ValueError(f"'{title:.60}' must lie in '{WEIGHTS}'. Got '{place['location']:.60}'")
+        raise ValueError(f"{title!r:.60} must lie in '{WEIGHTS}'. Got {place['location']!r:.60}")
     offset, length = _number(place["offset"]), _number(place["length"])
     if length != n_elements * width:
-        raise ValueError(f"'{title:.60}' must have {n_elements * width} bytes. Got {length}")
+        raise ValueError(f"{title!r:.60} must have {n_elements * width} bytes. Got {length}")
     if offset + length > n_bytes:
         raise ValueError(
-            f"'{title:.60}' must end within the {n_bytes} bytes of '{WEIGHTS}'. "
+            f"{title!r:.60} must end within the {n_bytes} bytes of '{WEIGHTS}'. "
             f"Got {offset + length}"
         )
     return length
@@ -175,7 +175,7 @@ def _varint(message: Any, place: int) -> tuple[int, int]:
 
 
 def _text(value: Any) -> str:
-    return bytes(value).decode()
+    return str(value, "utf-8")  # which takes no number
 
 
 def _number(text: str) -> int:
@@ -185,5 +185,5 @@ def _number(text: str) -> int:
         ValueError: It is negative or no number.
     """
     if not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"offset and length must be numbers from 0. Got '{text:.60}'")
+        raise ValueError(f"offset and length must be numbers from 0. Got {text!r:.60}")
     return int(text)

@@ -93,6 +93,11 @@ def test_places_that_the_weights_do_not_have_are_refused(
     assert message in refusal(folder)
 
 
+def test_a_name_cannot_write_to_the_terminal(folder: Path) -> None:
+    alter(folder, placed(location="\x1b[2J\n"))
+    assert r"Got '\x1b[2J\n'" in refusal(folder)
+
+
 def test_a_place_that_is_said_twice_is_refused(folder: Path) -> None:
     entry = onnx.StringStringEntryProto(key="location", value="../weights.bin")
     alter(folder, lambda model: stored(model).external_data.append(entry))
@@ -213,6 +218,7 @@ def test_parts_that_exported_graphs_do_not_have_are_refused(
         b"\x3a",
         b"\x3b",
         b"\x3a\x04\x2a\x02\x42\xff",
+        b"\x3a\x0d\x2a\x0b\x10\x01\x40" + b"\xff" * 7 + b"\x7f",  # a number as a name
     ],
 )
 def test_what_is_no_graph_is_refused(folder: Path, content: bytes) -> None:

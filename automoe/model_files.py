@@ -2,3 +2,4 @@
 
 DESCRIPTION = "model.json"
 ONNX = "onnx"  # the folder of a bundle within the folder of its model
+CORPUS = "corpus.json"  # which text a model was trained on

@@ -1,6 +1,7 @@
 """Carry out ``automoe export``."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +15,14 @@ from automoe.cli.options import FOLDER, JsonOptions, OutFolder, argument, typed
 from automoe.cli.outputs import require_folder, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
+from automoe.model_files import CORPUS
 from automoe.settings.search import MOST, Count
 from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
     from automoe.deployed.shortlist import Shortlist
+    from automoe.export import ModelFacts
     from automoe.export.bundle import Bundle
     from automoe.export.graph import Int8Steps
     from automoe.supernet import Transformer
@@ -90,6 +93,7 @@ def export(
         model, vocabulary = _trained(wanted, options.checkpoint)
     corpus = _judging_text(options)
     int8, pairs = _calibrated(model, vocabulary, corpus, options)
+    facts = _facts(architecture, options.checkpoint)
     bundle = export_model(
         model,
         options.out,
@@ -99,18 +103,19 @@ def export(
         precision=options.precision,
         int8=int8,
         shortlist=_shortlist(vocabulary, corpus, options),
-        searched=json_with(architecture, "certified"),
+        facts=facts,
     )
-    if options.checkpoint is not None:
-        _save_text(options.checkpoint, options.out)
     parity = check_parity(model, bundle, pairs=pairs)
+    quality = _quality(model, vocabulary, bundle, corpus)
+    saved = _save_text(options.checkpoint, options.out)
+    bundle.describe(replace(facts, precision_cost=quality), also=saved)
     content = {
         "folder": str(options.out),
         "architecture_id": wanted.id,
         "format": options.form,
         "precision": options.precision,
         **{name: getattr(parity, name) for name in _PARITY},
-        **_quality(model, vocabulary, bundle, corpus),
+        **(quality or {}),
     }
     print_json(content) if options.as_json else print_fields(content)
 
@@ -122,9 +127,10 @@ def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> No
         ValueError: The weights are missing, an option does not suit, or the search or the
             evaluation is of another architecture.
     """
+    from automoe.export.card import CARD, ModelFacts
     from automoe.training.model_folder import TrainedModel
-    from automoe.training.publishing import CARD, ModelFacts, publish_model
-    from automoe.training.supernet_run import remembered_languages
+    from automoe.training.publishing import publish_model
+    from automoe.training.supernet_run import named_corpus
 
     others = typed(options).keys() & {"--data", "--source", "--target", "--vocab-size"}
     if options.checkpoint is None or _is_inexact(options) or others:
@@ -135,8 +141,9 @@ def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> No
         )
     require_writable(options.out / CARD, options.checkpoint)
     own, vocabulary = _trained(wanted, options.checkpoint)
+    corpus = named_corpus(options.checkpoint)
     facts = ModelFacts(
-        languages=remembered_languages(options.checkpoint),
+        languages=None if corpus is None else corpus.languages,
         result=json_with(source, "certified"),
         evaluation=json_with(options.checkpoint / _EVALUATION, "bleu"),
     )
@@ -162,7 +169,6 @@ def _judging_text(options: ExportOptions) -> "Corpus | None":
         FileNotFoundError: Calibrating needs a text, and the checkpoint does not name one.
     """
     from automoe.text import CorpusError
-    from automoe.training.supernet_run import CORPUS
 
     if not _is_inexact(options) or options.checkpoint is None:
         return None
@@ -236,10 +242,10 @@ def _quality(
     vocabulary: "Vocabulary | None",
     bundle: "Bundle",
     corpus: "Corpus | None",
-) -> dict[str, int | float]:
+) -> "dict[str, Any] | None":
     """Return what the precision of a bundle costs in BLEU and chrF, if there is a text."""
     if corpus is None or vocabulary is None:
-        return {}
+        return None
     from automoe.translation.precision_cost import precision_cost
 
     first = corpus.split("valid").first(_N_TRANSLATED)
@@ -247,12 +253,20 @@ def _quality(
         return precision_cost(model, vocabulary, bundle, first, on_progress=on_progress).to_dict()
 
 
-def _save_text(checkpoint: Path, out: Path) -> None:
-    """Save what `automoe evaluate` needs to know about the corpus of a checkpoint."""
-    from automoe.training.supernet_run import CORPUS
+def _facts(architecture: Path, checkpoint: Path | None) -> "ModelFacts":
+    from automoe.export import ModelFacts
+    from automoe.training.supernet_run import named_corpus
 
-    if (checkpoint / CORPUS).is_file():
-        copyfile(checkpoint / CORPUS, out / CORPUS)
+    corpus = None if checkpoint is None else named_corpus(checkpoint)
+    return ModelFacts.trained_on(corpus, result=json_with(architecture, "certified"))
+
+
+def _save_text(checkpoint: Path | None, out: Path) -> list[str]:
+    """Save what `automoe evaluate` needs to know about a checkpoint's corpus; return the files."""
+    if checkpoint is None or not (checkpoint / CORPUS).is_file():
+        return []
+    copyfile(checkpoint / CORPUS, out / CORPUS)
+    return [CORPUS]
 
 
 def _drawn_pairs(corpus: "Corpus", vocabulary: "Vocabulary", max_positions: int) -> "list[Pair]":

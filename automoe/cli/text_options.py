@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from automoe.cli.console import say
 from automoe.cli.options import FOLDER, Options, grouped
 from automoe.cli.refusals import Refusal
+from automoe.model_files import CORPUS
 
 if TYPE_CHECKING:
     from automoe.text import Corpus
@@ -59,7 +60,6 @@ def chosen_text(model: Path | None, options: TextOptions) -> "Corpus":
     """
     # torch takes seconds to import
     from automoe.training import remembered_corpus
-    from automoe.training.supernet_run import CORPUS
 
     data = options.data
     if data is None and model is not None and (model / CORPUS).is_file():
@@ -71,10 +71,10 @@ def _opened(model: Path | None, data: Path | None, options: TextOptions) -> "Cor
     """Open a corpus in the languages of the options, or else of the model, and print which."""
     # torch takes seconds to import
     from automoe.text import open_corpus
-    from automoe.training.supernet_run import remembered_languages
+    from automoe.training.supernet_run import named_corpus
 
-    languages = remembered_languages(model) if model is not None else None
-    model_source, model_target = languages or ("en", "de")
+    named = None if model is None else named_corpus(model)
+    model_source, model_target = ("en", "de") if named is None else named.languages
     corpus = open_corpus(
         data, source=options.source or model_source, target=options.target or model_target
     )

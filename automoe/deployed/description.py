@@ -18,6 +18,8 @@ VOCABULARY = "vocabulary.model"
 SHORTLIST, SHORTLIST_GRAPH = "shortlist.bin", "shortlist.onnx"
 SCHEMA_VERSION = 2
 _LARGEST_DESCRIPTION = 10**6  # bytes
+_LARGEST_NUMBER = 1e18  # no size, cost or latency is near it
+_SMALLEST_WEIGHT = 2  # bytes of a weight of embeddings, which are float16 or float32
 _CHUNK = 1 << 20
 _WRONG_CONTENT = (
     ArithmeticError,
@@ -90,9 +92,17 @@ class Description:
             BundleError: The folder does not hold a bundle, or another release wrote it.
         """
         path = folder / DESCRIPTION
+        if not path.exists():
+            raise BundleError(
+                f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
+                "Make one with 'automoe export'."
+            )
+        if (n_bytes := require_plain_file(path)) > _LARGEST_DESCRIPTION:
+            raise BundleError(
+                f"{path}: not a bundle description ({n_bytes} bytes are too large). Export the "
+                "model again."
+            )
         try:
-            if path.stat().st_size > _LARGEST_DESCRIPTION:
-                raise BundleError(f"{path}: not a bundle description (it is too large).")
             description = cls(json.loads(path.read_bytes()))
             version = description.content["schema_version"]
             if version != SCHEMA_VERSION:
@@ -101,16 +111,13 @@ class Description:
                     "export the model again with this release of automoe, or upgrade."
                 )
             description.require_facts()
-        except FileNotFoundError:
-            raise BundleError(
-                f"No exported model in '{folder}' ({DESCRIPTION} is missing). "
-                "Make one with 'automoe export'."
-            ) from None
         except BundleError:
             raise
         except _WRONG_CONTENT as error:
-            reason = " ".join(repr(error).split())
-            raise BundleError(f"{path}: not a bundle description ({reason:.100}).") from None
+            reason = " ".join((str(error) if type(error) is ValueError else repr(error)).split())
+            raise BundleError(
+                f"{path}: not a bundle description ({reason:.150}). Export the model again."
+            ) from None
         return description
 
     def require_facts(self) -> None:
@@ -119,20 +126,31 @@ class Description:
         Raises:
             ValueError, LookupError, TypeError, AttributeError, ArithmeticError: One is not.
         """
-        numbers = (self.content["max_positions"], self.content["config"]["vocab_size"])
-        if any(type(number) is not int for number in numbers):
-            raise TypeError("a number is no integer")
-        if min(self.max_positions, self.vocab_size) < 1 or self.n_best < 0:
-            raise ValueError("a number is below 1")
+        _require_numbers(self.content)
+        config = self.content["config"]
+        for size, value in {
+            "max_positions": self.content["max_positions"],
+            "shortlist": self.content.get("shortlist", 1),
+            "vocab_size": config["vocab_size"],
+            "encoder.embed_dim": config["architecture"]["encoder"]["embed_dim"],
+            "decoder.embed_dim": config["architecture"]["decoder"]["embed_dim"],
+        }.items():
+            if type(value) is not int or value < 1:
+                raise ValueError(f"'{size}' must be an integer from 1. Got {value!r:.40}")
+        for side in ("encoder", "decoder"):
+            if not isinstance(layers := config["architecture"][side]["layers"], list):
+                raise ValueError(f"'{side}.layers' must be a list. Got {layers!r:.40}")
         for fact in (self.architecture_id, self.precision):
             if not fact:
                 raise ValueError("a name is empty")
-        for file in self.files.values():
-            if not (isinstance(file["bytes"], int) and isinstance(file["sha256"], str)):
-                raise TypeError("a file has no size or no checksum")
+        for name, file in self.files.items():
+            if type(file["bytes"]) is not int or not isinstance(file["sha256"], str):
+                raise ValueError(f"'{name:.60}' has no size or no checksum")
 
     def check_files(self, folder: Path) -> None:
-        """Check that every file is the one that was exported.
+        """Check that every file is the one that was exported, and that the sizes fit together.
+
+        Other files may lie beside them, because nothing reads those.
 
         Raises:
             BundleError: A file is missing, is no plain file of the folder, or was changed.
@@ -146,23 +164,52 @@ class Description:
         for name in required:
             if name not in self.files:
                 raise BundleError(f"{folder}: '{name}' is not among the files of {DESCRIPTION}.")
+        self._require_room(self.files[WEIGHTS]["bytes"], folder)
         for name, expected in self.files.items():
             path = folder / name
             if name != path.name or not name.isprintable():
                 raise BundleError(f"{folder}: {name!r:.60} is not the name of a file there.")
-            try:
-                status = path.lstat()
-            except OSError:
-                raise BundleError(
-                    f"'{path}' is missing. Export the model again, or copy the whole folder."
-                ) from None
-            if not stat.S_ISREG(status.st_mode):
-                raise BundleError(f"'{path}' must be a plain file. Copy the file itself there.")
-            if status.st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+            if require_plain_file(path) != expected["bytes"] or sha256(path) != expected["sha256"]:
                 raise BundleError(
                     f"'{path}' is not the file that was exported: its checksum differs. Export the "
                     "model again, or copy the folder again."
                 )
+
+    def _require_room(self, n_bytes: int, folder: Path) -> None:
+        """Check that the file of weights can hold the tables of pieces and of positions."""
+        width = self.content["config"]["architecture"]["decoder"]["embed_dim"]
+        if (self.vocab_size + self.max_positions) * width * _SMALLEST_WEIGHT > n_bytes:
+            raise BundleError(
+                f"{folder}: '{WEIGHTS}' of {n_bytes} bytes has no room for {self.vocab_size} "
+                f"pieces and {self.max_positions} positions of width {width}. Export the model "
+                "again."
+            )
+
+
+def _require_numbers(content: object) -> None:
+    """Check that no number is infinite, negative or beyond every size and count."""
+    if isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            _require_numbers(value)
+    elif isinstance(content, int | float) and not 0 <= content <= _LARGEST_NUMBER:
+        raise ValueError(f"a number must be from 0 to {_LARGEST_NUMBER:.0e}. Got {content!r:.40}")
+
+
+def require_plain_file(path: Path) -> int:
+    """Return the number of bytes of a file, after a check that it is one, and no link to one.
+
+    Raises:
+        BundleError: It is missing or is none.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        raise BundleError(
+            f"'{path}' is missing. Export the model again, or copy the whole folder."
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"'{path}' must be a plain file. Copy the file itself there.")
+    return status.st_size
 
 
 def sha256(path: Path) -> str:

@@ -18,12 +18,16 @@ from automoe.deployed.description import (
     SHORTLIST,
     SHORTLIST_GRAPH,
     VOCABULARY,
+    BundleError,
     Description,
+    require_plain_file,
 )
+from automoe.deployed.graph_files import check_graph
 from automoe.deployed.graphs import Candidates, Graphs, opened_graphs
 from automoe.deployed.sessions import open_session
 from automoe.deployed.shortlist import Shortlist
 
+_LARGEST_VOCABULARY = 64 << 20  # bytes; one of 32 000 pieces has less than 1 MB
 OnTranslated = Callable[[int, int], None]
 
 
@@ -100,6 +104,9 @@ class Translator:
         folder = bundle_folder(Path(folder))
         description = Description.read(folder)
         description.check_files(folder)
+        graphs = [ENCODER, DECODER, *([SHORTLIST_GRAPH] if description.n_best else [])]
+        for name in graphs:
+            check_graph(folder / name)
         vocabulary = _vocabulary(folder / VOCABULARY, description.vocab_size)
         encoder, decoder = (_session(folder / name, threads) for name in (ENCODER, DECODER))
         candidates = None
@@ -180,8 +187,17 @@ class Translator:
 
 
 def bundle_folder(folder: Path) -> Path:
-    """Return the folder of a bundle: the given one, or the one in the folder of its model."""
-    return folder / "onnx" if (folder / "onnx").is_dir() else folder
+    """Return the folder of a bundle: the given one, or the one in the folder of its model.
+
+    Raises:
+        BundleError: The one in the folder of its model is a link to another folder.
+    """
+    inner = folder / "onnx"
+    if inner.is_symlink():
+        raise BundleError(
+            f"'{inner}' must be a folder, and is a link. Copy the folder itself there."
+        )
+    return inner if inner.is_dir() else folder
 
 
 def _vocabulary(path: Path, n_pieces: int) -> Any:
@@ -190,11 +206,17 @@ def _vocabulary(path: Path, n_pieces: int) -> Any:
             f"No vocabulary in '{path.parent}' ({path.name} is missing). "
             "Copy the one that the model was trained with there."
         )
+    n_bytes = require_plain_file(path)
     try:
+        if not 0 < n_bytes <= _LARGEST_VOCABULARY:  # SentencePiece takes an empty one
+            raise RuntimeError
         pieces = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
         size = pieces.get_piece_size()
     except RuntimeError:
-        raise TranslationError(f"'{path}' is not a SentencePiece model.") from None
+        raise TranslationError(
+            f"'{path}' of {n_bytes} bytes is not a SentencePiece model. Copy the one that the "
+            "model was trained with there."
+        ) from None
     if size != n_pieces:
         raise TranslationError(
             f"'{path}' must have {n_pieces} pieces, as the model has. "

@@ -2,6 +2,7 @@
 
 from automoe.export.bundle import Bundle, ExportError, export_model, require_precision
 from automoe.export.calibration import calibrate
+from automoe.export.card import ModelFacts
 from automoe.export.parity import Parity, check_parity, random_pair
 from automoe.export.timed_graphs import WorkloadWriter
 from automoe.model_files import ONNX
@@ -10,6 +11,7 @@ __all__ = [
     "ONNX",
     "Bundle",
     "ExportError",
+    "ModelFacts",
     "Parity",
     "WorkloadWriter",
     "calibrate",

@@ -1,6 +1,6 @@
 """This module writes a trained model as a bundle: two graphs, their weights and a description."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automoe.architecture.cost import Cost, cost
+from automoe import __version__
 from automoe.deployed.description import (
     DECODER,
     DESCRIPTION,
@@ -23,23 +23,21 @@ from automoe.deployed.description import (
     sha256,
 )
 from automoe.deployed.shortlist import Shortlist
+from automoe.export.card import CARD, NOTHING_KNOWN, ModelFacts, bundle_card, cost_of, threads_of
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
 from automoe.export.shortlist_graph import PRECISIONS as SHORTLISTED
 from automoe.export.shortlist_graph import shortlist_graph
 from automoe.export.tensorrt_experts import stacked_experts
-from automoe.export.tensorrt_profiles import BundleSizes, write_profiles
+from automoe.export.tensorrt_profiles import PROFILES, BundleSizes, write_profiles
 from automoe.export.weights import PRECISIONS, TrainedWeights, stored_precision
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
 from automoe.text import Vocabulary
-from devices.files import write_json
+from devices.files import replacing, write_json
 from devices.zipped import zipped_program
 
-_FILES = {ENCODER, DECODER, WEIGHTS, PROGRAM}
-_OF_SHORTLIST = {SHORTLIST, SHORTLIST_GRAPH}
-_SENTENCE = 30  # source and target tokens of the costs, as in the presets
 _COSTS = ("params", "active_params", "embedding_params", "flops", "projection_flops")
 _WHY_NOT = {("onnx", "fp16"): "; processors have no kernels for it, '--format tensorrt' has"}
 
@@ -61,6 +59,7 @@ class Bundle:
             ``int8``, ``int8-weights`` and ``int4-weights``, products read integers, and everything
             else is ``fp32``.
         n_best: The number of target pieces for each source piece in the shortlist; 0 for none.
+        has_vocabulary: Whether the vocabulary in the folder is the model's.
     """
 
     folder: Path
@@ -69,6 +68,7 @@ class Bundle:
     form: str = "onnx"
     precision: str = "fp32"
     n_best: int = 0
+    has_vocabulary: bool = False
 
     @property
     def encoder(self) -> Path:
@@ -85,23 +85,24 @@ class Bundle:
         """Return the file of the graph of the candidates, or None when all pieces are."""
         return self.folder / SHORTLIST_GRAPH if self.n_best else None
 
-    def write_description(
-        self, searched: Mapping[str, Any] | None = None, *, has_vocabulary: bool = False
-    ) -> None:
-        """Write the description that a translator reads.
+    def describe(self, facts: ModelFacts, *, also: Iterable[str] = ()) -> None:
+        """Write the model card, and the description that a translator reads.
 
-        It is written last, so a bundle that has one is complete.
+        The description is written last, so a bundle that has one is complete.
 
         Args:
-            searched: The result of the search that found the architecture, or None.
-            has_vocabulary: Whether the vocabulary in the folder is the model's.
+            facts: What is known beside the model.
+            also: The names of further files in the folder, whose checksums are told.
+
+        Raises:
+            ValueError: The search's result in the facts is not one or is of another architecture.
         """
-        names = _FILES | (_OF_SHORTLIST if self.n_best else set())
-        names |= {VOCABULARY} if has_vocabulary else set()
-        files = sorted(path for path in self.folder.iterdir() if path.name in names)
-        costs = cost_of(self.config)
+        with replacing(self.folder / CARD) as complete:
+            complete.write_text(bundle_card(self, facts), encoding="utf-8")
+        costs, told = cost_of(self.config), _told(facts)
         description = {
             "schema_version": SCHEMA_VERSION,
+            "automoe_version": __version__,
             "architecture_id": self.config.architecture.id,
             "config": self.config.to_dict(),
             "max_positions": self.max_positions,
@@ -109,27 +110,27 @@ class Bundle:
             "precision": self.precision,
             "costs": {name: getattr(costs, name) for name in _COSTS},
             **({"shortlist": self.n_best} if self.n_best else {}),
-            **({} if searched is None else {"searched": _told(searched)}),
+            **{name: value for name, value in told.items() if value is not None},
             "files": {
-                path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
+                path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+                for path in (self.folder / name for name in sorted({*self._names, *also}))
             },
         }
         write_json(self.folder / DESCRIPTION, description)
 
+    @property
+    def _names(self) -> list[str]:
+        """The names of the files that an export writes besides the description."""
+        return [
+            *(ENCODER, DECODER, WEIGHTS, PROGRAM, CARD),
+            *([SHORTLIST, SHORTLIST_GRAPH] if self.n_best else []),
+            *([VOCABULARY] if self.has_vocabulary else []),
+            *([PROFILES] if self.form == "tensorrt" else []),
+        ]
+
     def remove_description(self) -> None:
         """Remove the description, so that no command opens the bundle any more."""
         (self.folder / DESCRIPTION).unlink(missing_ok=True)
-
-
-def cost_of(config: TransformerConfig) -> Cost:
-    """Return the cost of a model for a sentence of 30 source and 30 target tokens."""
-    return cost(
-        config.architecture,
-        src_len=_SENTENCE,
-        tgt_len=_SENTENCE,
-        vocab_size=config.vocab_size,
-        shared_embeddings=config.shared_embeddings,
-    )
 
 
 def export_model(
@@ -142,7 +143,7 @@ def export_model(
     precision: str = "fp32",
     int8: Int8Steps | None = None,
     shortlist: Shortlist | None = None,
-    searched: Mapping[str, Any] | None = None,
+    facts: ModelFacts = NOTHING_KNOWN,
 ) -> Bundle:
     """Write a stand-alone model as ONNX graphs, with the program that translates with them.
 
@@ -158,12 +159,13 @@ def export_model(
         int8: The result of `calibrate`, which TensorRT's ``int8`` needs.
         shortlist: The pieces that a translation may have, for ``fp32`` and ``int8`` of ONNX
             Runtime; None for all.
-        searched: The result of the search that found the architecture, for the description.
+        facts: What is known beside the model, for its card and the description.
 
     Raises:
         ExportError: The model sends tokens to several experts, the form does not have the
             precision, ``int8`` is given without need or missing, or there is no shortlist in
             this form and precision.
+        ValueError: The search's result in the facts is not one or is of another architecture.
     """
     require_top_1(model)
     require_precision(form, precision)
@@ -177,9 +179,12 @@ def export_model(
             f"A shortlist needs the form onnx and the precision {' or '.join(SHORTLISTED)}. "
             f"Got {form} and {precision}; leave it out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     n_best = 0 if shortlist is None else shortlist.n_best
-    bundle = Bundle(folder, model.config, max_positions, form, precision, n_best)
+    bundle = Bundle(
+        folder, model.config, max_positions, form, precision, n_best, vocabulary is not None
+    )
+    bundle_card(bundle, facts)  # so that facts that do not fit are refused before it is written
+    folder.mkdir(parents=True, exist_ok=True)
     bundle.remove_description()  # of an earlier bundle, whose graphs are replaced now
     if vocabulary is not None:
         vocabulary.save(folder / VOCABULARY)
@@ -190,7 +195,7 @@ def export_model(
     if form == "tensorrt":
         graphs = {bundle.encoder.name: encoder, bundle.decoder.name: decoder}
         write_profiles(folder, graphs, BundleSizes(max_positions), model.config.architecture)
-    bundle.write_description(searched, has_vocabulary=vocabulary is not None)
+    bundle.describe(facts)
     return bundle
 
 
@@ -200,15 +205,22 @@ def _program() -> bytes:
     return zipped_program(["automoe/deployed"], "automoe.deployed.program")
 
 
-def _told(searched: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a bundle tells of a search. It names no host."""
-    device = searched.get("device") or {}
+def _told(facts: ModelFacts) -> dict[str, Any]:
+    """Return what the description tells beside the model, None where nothing is known."""
     return {
-        **{
-            name: searched.get(name)
-            for name in ("budget_ms", "certified", "latency_ms", "workload")
-        },
-        "threads": (searched.get("predicted_on") or {}).get("threads"),
+        "languages": facts.languages,
+        "text": facts.text,
+        "searched": None if facts.result is None else _of_search(facts.result),
+        "precision_cost": facts.precision_cost,
+    }
+
+
+def _of_search(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a bundle tells of a search. It names no host."""
+    device = result.get("device") or {}
+    return {
+        **{name: result.get(name) for name in ("budget_ms", "certified", "latency_ms", "workload")},
+        "threads": threads_of(result),
         "device": {name: device.get(name) for name in ("name", "model", "cores")},
     }
 

@@ -13,10 +13,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from automoe.deployed.graph_files import OPSETS
 from automoe.export.integer_weights import BITS, BLOCK
 from automoe.export.weights import DATA_TYPES, WeightSource
 
-OPSET = 17  # the first with LayerNormalization
 EPSILON = 1e-5
 _CONTRIBUTED = "com.microsoft"  # the domain of ONNX Runtime's own operators
 _INTEGER_ACTIVATIONS = 4  # of MatMulNBits: 8-bit activations, much faster than float32
@@ -297,8 +297,8 @@ class GraphBuilder:
             self._outputs,
             list(self._initialisers.values()),
         )
-        domains = {"": OPSET} | {node.domain: 1 for node in self._nodes if node.domain}
-        opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
+        domains = dict.fromkeys(["", *(node.domain for node in self._nodes)])
+        opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in domains]
         model = helper.make_model(graph, opset_imports=opsets, producer_name="automoe")
         model.ir_version = 8  # the version of opset 17; old runtimes do not read newer files
         path.write_bytes(model.SerializeToString())

@@ -5,14 +5,14 @@ profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
 from automoe.deployed.description import Description
-from automoe.export import check_parity, export_model
+from automoe.export import ModelFacts, check_parity, export_model
 from automoe.latency.architecture_profiling import profile_architectures
 from automoe.latency.model import LatencyModel
 from automoe.pipeline.config import ConfigError, RunConfig
@@ -319,12 +319,13 @@ class _Run:
         if precision == "fp32":
             return model / ONNX
         trained = TrainedModel.load(model)
+        facts = ModelFacts.trained_on(self.corpus, result=Description.read(model / ONNX).searched)
         bundle = export_model(
             trained.model,
             model / f"{ONNX}-{precision}",
             vocabulary=trained.vocabulary,
             precision=precision,
-            searched=Description.read(model / ONNX).searched,
+            facts=facts,
         )
         pairs = drawn_pairs(
             self._test_text(None),
@@ -336,6 +337,7 @@ class _Run:
         cost = precision_cost(
             trained.model, trained.vocabulary, bundle, self._test_text(_N_COMPARED)
         )
+        bundle.describe(replace(facts, precision_cost=cost.to_dict()))
         write_json(model / PRECISION, cost.to_dict())
         self.say(
             f"In {precision} the {name} has BLEU {cost.bleu:.1f} on {cost.n_sentences} sentences, "

@@ -99,6 +99,11 @@ class Corpus:
                 )
         return corpus
 
+    @property
+    def languages(self) -> tuple[str, str]:
+        """The source and the target language."""
+        return self.source, self.target
+
     def absolute(self) -> Self:
         """Return the corpus with its absolute path, for a process in another working folder."""
         return replace(self, folder=self.folder.absolute())

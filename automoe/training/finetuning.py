@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
-from automoe.export import ONNX, check_parity, export_model
+from automoe.export import ONNX, ModelFacts, check_parity, export_model
 from automoe.progress import OnProgress, no_progress
 from automoe.settings.training import TrainingSettings
 from automoe.supernet import Transformer, TransformerConfig, extract
@@ -72,7 +72,8 @@ def finetune(
         remember_training(folder, result)
         finished = model.cpu().eval()
         TrainedModel(finished, vocabulary).save(folder)
-        bundle = export_model(finished, folder / ONNX, vocabulary=vocabulary, searched=searched)
+        facts = ModelFacts.trained_on(corpus, result=searched)
+        bundle = export_model(finished, folder / ONNX, vocabulary=vocabulary, facts=facts)
         check_parity(finished, bundle)
     return result
 

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from automoe.architecture.space import SearchSpace
+from automoe.model_files import CORPUS
 from automoe.progress import OnProgress, no_progress
 from automoe.settings.training import TrainingSettings
 from automoe.supernet import Transformer, TransformerConfig
@@ -18,7 +19,6 @@ from automoe.training.trainer import TrainingResult, train
 from devices.files import write_json
 from devices.yaml_json import parse_json
 
-CORPUS = "corpus.json"
 HISTORY = "history.json"
 FINAL_WEIGHTS = "final_weights.json"
 _MAX_SENTENCE = TrainingSettings().max_sentence
@@ -125,14 +125,17 @@ def remembered_max_sentence(folder: Path) -> int:
         raise CorpusError(f"'{path}' is damaged ({error}). Delete it and give --data.") from None
 
 
-def remembered_languages(folder: Path) -> tuple[str, str] | None:
-    """Return a model's source and target language, or None when its folder does not name them.
+def named_corpus(folder: Path) -> Corpus | None:
+    """Return the corpus that a model's folder names, wherever it is now; None when it names none.
 
     Raises:
         CorpusError: The file that names the corpus is damaged.
     """
     path = folder / CORPUS
-    return _remembered(path)[1:] if path.is_file() else None
+    if not path.is_file():
+        return None
+    text, source, target = _remembered(path)
+    return Corpus(text or default_corpus_folder(), source, target)
 
 
 def _remembered(path: Path) -> tuple[Path | None, str, str]:

@@ -99,6 +99,10 @@ def test_int8_is_calibrated_with_the_text_that_is_given(
     remember_corpus(folder / "supernet", open_corpus(folder / "text"))
     assert main(["export", str(path), "-o", str(out), *flags[:-3]]) == 0
     assert (out / "corpus.json").read_text() == note.read_text()
+    described = json.loads((out / "bundle.json").read_text())
+    assert described["files"].keys() == {p.name for p in out.iterdir()} - {"bundle.json"}
+    assert {"corpus.json", "tensorrt.json", "README.md"} <= described["files"].keys()
+    assert "# Translation from en to de" in (out / "README.md").read_text()
     note.unlink()
 
 
@@ -119,6 +123,11 @@ def test_what_integers_cost_is_told_where_they_are_chosen(
     assert told["n_sentences"] == n_valid
     assert 0 <= told["n_changed"] <= n_valid
     assert told["n_choices"] > told["n_different_choices"]
+    described = json.loads((out / "bundle.json").read_text())
+    assert described["precision_cost"] == {x: told[x] for x in described["precision_cost"]}
+    assert (
+        f"{told['n_changed']} of {n_valid} translations differ" in (out / "README.md").read_text()
+    )
     assert {"bleu", "bleu_fp32", "chrf", "chrf_fp32"} <= told.keys()
     assert Translator.open(out).translate("a b").target_tokens > 0
 

@@ -182,10 +182,24 @@ def test_another_vocabulary_is_refused(folder: Path, model: Transformer) -> None
         Translator.open(folder)
 
 
-def test_an_incomplete_model_is_refused(folder: Path) -> None:
-    (folder / "weights.bin").unlink()
-    with pytest.raises(BundleError, match=r"weights.bin' is missing. Export the model again"):
-        Translator.open(folder)
+@pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 100])
+def test_what_is_no_vocabulary_is_refused(
+    folder: Path, model: Transformer, capfd: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    bare = export_model(model, folder / "bare").folder
+    (bare / "vocabulary.model").write_bytes(content)
+    match = rf"vocabulary.model' of {len(content)} bytes is not a SentencePiece model. Copy the one"
+    with pytest.raises(TranslationError, match=match):
+        Translator.open(bare)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_huge_vocabulary_is_not_read(folder: Path, model: Transformer) -> None:
+    bare = export_model(model, folder / "bare").folder
+    with (bare / "vocabulary.model").open("wb") as file:
+        file.truncate(10**11)
+    with pytest.raises(TranslationError, match=f"of {10**11} bytes is not a SentencePiece model"):
+        Translator.open(bare)
 
 
 @pytest.mark.parametrize("beam", [1, 4])

@@ -76,12 +76,13 @@ def test_what_is_measured_in_int8_is_evaluated_in_int8(
     assert main(["run", str(config)]) in {ExitCode.OK, ExitCode.QUALITY}
     folder = config.parent / "run"
     with (folder / "latency.csv").open() as log:
-        assert {row["precision"] for row in csv.DictReader(log)} == {"int8"}
+        assert all("precision=int8" in row["workload"] for row in csv.DictReader(log))
     for model in ("winner", "baseline"):
         bundle = json.loads((folder / model / "onnx-int8/bundle.json").read_text())
         assert bundle["precision"] == "int8"
         cost = json.loads((folder / model / "precision.json").read_text())
         assert cost["n_sentences"] > 0
+        assert bundle["precision_cost"] == cost
     assert "In int8 the winner has BLEU" in capsys.readouterr().err
 
 

@@ -10,10 +10,11 @@ import yaml
 
 import automoe
 from automoe.architecture.space import SearchSpace
+from automoe.export import ModelFacts
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import Corpus, Vocabulary
 from automoe.training.model_folder import TrainedModel
-from automoe.training.publishing import ModelFacts, model_card, publish_model
+from automoe.training.publishing import model_card, publish_model
 
 EARLIER = Path(__file__).parents[2] / "earlier_files"
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
@@ -36,7 +37,7 @@ def test_a_published_model_comes_back(trained: TrainedModel, tmp_path: Path) -> 
     publish_model(trained, tmp_path / "hub", facts=ModelFacts(languages=("en", "no")))
     files = {str(path.relative_to(tmp_path / "hub")) for path in (tmp_path / "hub").rglob("*")}
     own = {"README.md", "config.json", "model.json", "model.safetensors", "vocabulary.model"}
-    graphs = ("bundle.json", "decoder.onnx", "encoder.onnx", "translate.py")
+    graphs = ("README.md", "bundle.json", "decoder.onnx", "encoder.onnx", "translate.py")
     graphs += ("vocabulary.model", "weights.bin")
     assert files == own | {"onnx"} | {f"onnx/{name}" for name in graphs}
     loaded = automoe.load(str(tmp_path / "hub"))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from automoe.architecture.architecture import Architecture
-from automoe.export import export_model
+from automoe.export import ModelFacts, export_model
 from automoe.supernet import Transformer
 from automoe.text import Vocabulary
 from automoe.translation import Translator
@@ -14,7 +14,10 @@ SENTENCES = ["the old tree", "", "das alte Haus ist hoch", "alt"]
 SEARCHED = {
     "budget_ms": 3.0,
     "certified": True,
-    "latency_ms": {"predicted": 2.0, "measured": 2.5},
+    "latency_ms": {
+        **{"predicted": 2.0, "measured": 2.5, "ci_low": 2.4, "ci_high": 2.6},
+        "flags": [],
+    },
     "workload": "src=5 tgt=7 vocab=26 tables=1 beam=2 routing=balanced",
     "device": {"name": "cpu", "model": "A processor", "cores": 2, "system": "not told"},
 }
@@ -63,7 +66,8 @@ def test_the_load_is_that_of_every_token(folder: Path, sparse: Architecture) -> 
 def test_the_sentence_of_the_search_is_timed(
     tmp_path: Path, model: Transformer, vocabulary: Vocabulary
 ) -> None:
-    export_model(model, tmp_path, vocabulary=vocabulary, searched=SEARCHED)
+    facts = ModelFacts(result=SEARCHED)
+    export_model(model, tmp_path, vocabulary=vocabulary, facts=facts)
     translator = Translator.open(tmp_path)
     told = translator.description.searched
     assert told is not None

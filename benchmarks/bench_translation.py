@@ -5,10 +5,10 @@
 
 A dense Transformer with random weights translates random sentences of 30 tokens into 30 tokens, on
 one thread: alone and greedily, alone with beam 4, and 16 together with beam 4. First it is checked
-that the greedy outputs in float32 are equal, token by token. Then all take turns. `ratio` is the
-median over the turns of our time over CTranslate2's in the same precision, with a 95 % interval
-from resampled turns; `ms` is the median time of a sentence. Splitting text into pieces is not
-timed.
+that the greedy outputs in float32 are equal, token by token. Then all take turns, in float32 the
+model in eager torch too, with our search. `ratio` is the median over the turns of our time over
+CTranslate2's in the same precision, with a 95 % interval from resampled turns, and `torch_ratio`
+that over torch's; `ms` is the median time of a sentence. Splitting text into pieces is not timed.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ from automoe.deployed.sessions import open_session
 from automoe.export import export_model
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.supernet.elastic import positions
+from automoe.supernet.layers import LayerCache
 
 WIDTH, HEADS, FFN = 512, 8, 2048
 LENGTH = 30
@@ -70,6 +72,41 @@ def ours(folder: Path) -> Translate:
     def translate(sources: Sequence[Sequence[int]], beam: int) -> Tokens:
         search = BeamSearch(beam, length_penalty=0.0)
         found = search.best(graphs.begin(sources), max_tokens=[LENGTH] * len(sources))
+        return [list(hypothesis.tokens) for hypothesis in found]
+
+    return translate
+
+
+class TorchStep:
+    """The eager model as a `Step` of our search. All sources have the same length."""
+
+    def __init__(self, model: Transformer, sources: Sequence[Sequence[int]]) -> None:
+        self._model = model
+        self._cache = model.start(model.encode(torch.tensor(sources)))
+
+    def __call__(self, token_R: Any, parent_R: Any, kept_B: Any, n_best: int) -> tuple[Any, Any]:
+        """See `automoe.deployed.beam_search.Step`."""
+        parents = torch.from_numpy(parent_R)
+
+        def reordered(kept: Any) -> Any:
+            return None if kept is None else tuple(part[parents] for part in kept)
+
+        layers = tuple(
+            LayerCache(reordered(layer.own), reordered(layer.cross)) for layer in self._cache.layers
+        )
+        token_R1 = torch.from_numpy(token_R)[:, None]
+        output, self._cache = self._model.decode(token_R1, replace(self._cache, layers=layers))
+        best = output.logits_BTV[:, 0].log_softmax(dim=1).topk(n_best, dim=1)
+        return best.values.numpy(), best.indices.numpy()
+
+
+def eager(model: Transformer) -> Translate:
+    """Return the translator of the model in torch."""
+
+    @torch.inference_mode()
+    def translate(sources: Sequence[Sequence[int]], beam: int) -> Tokens:
+        search = BeamSearch(beam, length_penalty=0.0)
+        found = search.best(TorchStep(model, sources), max_tokens=[LENGTH] * len(sources))
         return [list(hypothesis.tokens) for hypothesis in found]
 
     return translate
@@ -164,6 +201,35 @@ def interval(ratios: Sequence[float]) -> list[float]:
     return [round(float(x), 3) for x in np.quantile(np.median(drawn, axis=1), [0.025, 0.975])]
 
 
+def _of_torch(turns: Sequence[tuple[float, ...]]) -> dict[str, object]:
+    """Return the figures of eager torch, if it took part."""
+    if len(turns[0]) < 3:
+        return {}
+    ratios = [turn[0] / turn[2] for turn in turns]
+    return {
+        "torch_ms": round(1000 * median(turn[2] for turn in turns), 2),
+        "torch_ratio": round(median(ratios), 3),
+        "torch_interval": interval(ratios),
+    }
+
+
+def backends() -> dict[str, str]:
+    """Return what computes: the processor and the libraries."""
+    import ctranslate2
+    import onnxruntime
+
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    vector = ("avx512_vnni", "avx_vnni", "avx512f", "avx2")
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    found = ", ".join(name for name in vector if name in flags)
+    return {
+        "processor": f"{named[0] if named else platform.machine()} ({found or 'no AVX2'})",
+        "backends": f"onnxruntime {onnxruntime.__version__} CPUExecutionProvider, "
+        f"ctranslate2 {ctranslate2.__version__}, torch {torch.__version__}",
+    }
+
+
 def main() -> None:
     """Print one JSON line for each case and precision."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -172,38 +238,41 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--vocab", type=int, default=32768)
     given = parser.parse_args()
+    torch.set_num_threads(1)
     model = dense_model(given.layers, given.vocab)
     rng = np.random.default_rng(0)
     drawn = rng.integers(_FIRST_PIECE, given.vocab, (given.sentences, LENGTH - 1))
     sources = [[*row, EOS] for row in drawn.tolist()]
     with TemporaryDirectory() as name:
-        pairs: dict[str, tuple[Translate, Translate]] = {}
+        all_of: dict[str, tuple[Translate, ...]] = {}
         for precision in PRECISIONS:
             folder, other = Path(name) / precision, Path(name) / f"ct2-{precision}"
             export_model(model, folder, precision=precision)
             ctranslate2_model(model, other, None if precision == "fp32" else precision)
-            pairs[precision] = ours(folder), theirs(other)
-        outputs = [translate(sources, 1) for translate in pairs["fp32"]]
-        n_equal = sum(mine == other for mine, other in zip(*outputs, strict=True))
+            all_of[precision] = ours(folder), theirs(other)
+        all_of["fp32"] += (eager(model),)
+        outputs = [translate(sources, 1) for translate in all_of["fp32"]]
+        n_equal = sum(len({tuple(x) for x in each}) == 1 for each in zip(*outputs, strict=True))
         print(json.dumps({"equal greedy outputs": n_equal, "sentences": len(sources)}), flush=True)
         for together, beam in CASES:
-            times: dict[str, list[tuple[float, float]]] = {precision: [] for precision in pairs}
+            times: dict[str, list[tuple[float, ...]]] = {precision: [] for precision in all_of}
             for run in range(1 + given.runs):
-                for precision, both in pairs.items():
-                    timed = tuple(seconds(x, sources, together, beam) for x in both)
+                for precision, each in all_of.items():
+                    timed = tuple(seconds(x, sources, together, beam) for x in each)
                     if run:  # the first turn warms up
-                        times[precision].append((timed[0], timed[1]))
+                        times[precision].append(timed)
             for precision, turns in times.items():
-                ratios = [mine / other for mine, other in turns]
+                ratios = [turn[0] / turn[1] for turn in turns]
                 line = {
                     "together": together,
                     "beam": beam,
                     "precision": precision,
-                    "ms": round(1000 * median(mine for mine, _ in turns), 2),
-                    "ctranslate2_ms": round(1000 * median(other for _, other in turns), 2),
+                    "ms": round(1000 * median(turn[0] for turn in turns), 2),
+                    "ctranslate2_ms": round(1000 * median(turn[1] for turn in turns), 2),
                     "ratio": round(median(ratios), 3),
                     "interval": interval(ratios),
-                    "processor": platform.processor() or platform.machine(),
+                    **_of_torch(turns),
+                    **backends(),
                 }
                 print(json.dumps(line), flush=True)
 

@@ -117,7 +117,8 @@ def ctranslate2_model(model: Transformer, folder: Path, quantization: str | None
     from ctranslate2 import specs
     from ctranslate2.specs import common_spec
 
-    w = {name: weight.detach().numpy() for name, weight in model.named_parameters()}
+    # Copies, because CTranslate2 changes what it is given when it rounds to integers.
+    w = {name: weight.detach().numpy().copy() for name, weight in model.named_parameters()}
     n_layers = len(model.config.architecture.encoder.layers)
     sizes = (n_layers, HEADS)
     form = {"pre_norm": False, "activation": common_spec.Activation.RELU}

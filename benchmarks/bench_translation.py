@@ -1,14 +1,15 @@
 """Claim: an exported model translates faster than the same weights in CTranslate2.
 
-    pip install ctranslate2
+    pip install ctranslate2 pymarian
     python benchmarks/bench_translation.py [--sentences 16] [--runs 5] [--layers 6] [--vocab 32768]
 
 A dense Transformer with random weights translates random sentences of 30 tokens into 30 tokens, on
 one thread: alone and greedily, alone with beam 4, and 16 together with beam 4. First it is checked
-that the greedy outputs in float32 are equal, token by token. Then all take turns, in float32 the
-model in eager torch too, with our search. `ratio` is the median over the turns of our time over
-CTranslate2's in the same precision, with a 95 % interval from resampled turns, and `torch_ratio`
-that over torch's; `ms` is the median time of a sentence. Splitting text into pieces is not timed.
+that the greedy outputs in float32 are equal, token by token. Then all take turns; in float32 those
+of the model in eager torch, with our search, and of Marian, if it is installed, too. `ratio` is the
+median over the turns of our time over CTranslate2's in the same precision, with a 95 % interval
+from resampled turns, and so for the others; `ms` is the median time of a sentence. Splitting text
+into pieces is not timed.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -27,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from marian_form import marian, write_marian
 
 from automoe.architecture.architecture import Architecture
 from automoe.deployed.beam_search import BOS, EOS, PAD, BeamSearch
@@ -202,23 +206,20 @@ def interval(ratios: Sequence[float]) -> list[float]:
     return [round(float(x), 3) for x in np.quantile(np.median(drawn, axis=1), [0.025, 0.975])]
 
 
-def _of_torch(turns: Sequence[tuple[float, ...]]) -> dict[str, object]:
-    """Return the figures of eager torch, if it took part."""
-    if len(turns[0]) < 3:
-        return {}
-    ratios = [turn[0] / turn[2] for turn in turns]
-    return {
-        "torch_ms": round(1000 * median(turn[2] for turn in turns), 2),
-        "torch_ratio": round(median(ratios), 3),
-        "torch_interval": interval(ratios),
-    }
+def _of_others(turns: Sequence[tuple[float, ...]]) -> dict[str, object]:
+    """Return the figures of those that took part beside CTranslate2."""
+    figures: dict[str, object] = {}
+    for place, name in zip(range(2, len(turns[0])), ("torch", "marian"), strict=False):
+        ratios = [turn[0] / turn[place] for turn in turns]
+        figures[f"{name}_ms"] = round(1000 * median(turn[place] for turn in turns), 2)
+        figures[f"{name}_ratio"] = round(median(ratios), 3)
+        figures[f"{name}_interval"] = interval(ratios)
+    return figures
 
 
 def backends() -> dict[str, str]:
     """Return what computes: the processor and the libraries."""
-    import ctranslate2
-    import onnxruntime
-
+    names = ("onnxruntime", "ctranslate2", "torch", "pymarian")
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     vector = ("avx512_vnni", "avx_vnni", "avx512f", "avx2")
@@ -226,8 +227,7 @@ def backends() -> dict[str, str]:
     found = ", ".join(name for name in vector if name in flags)
     return {
         "processor": f"{named[0] if named else platform.machine()} ({found or 'no AVX2'})",
-        "backends": f"onnxruntime {onnxruntime.__version__} CPUExecutionProvider, "
-        f"ctranslate2 {ctranslate2.__version__}, torch {torch.__version__}",
+        "libraries": ", ".join(f"{name} {version(name)}" for name in names if find_spec(name)),
     }
 
 
@@ -252,6 +252,9 @@ def main() -> None:
             ctranslate2_model(model, other, None if precision == "fp32" else precision)
             all_of[precision] = ours(folder), theirs(other)
         all_of["fp32"] += (eager(model),)
+        if find_spec("pymarian"):
+            write_marian(model, Path(name) / "marian")
+            all_of["fp32"] += (marian(Path(name) / "marian", beams=(1, 4)),)
         outputs = [translate(sources, 1) for translate in all_of["fp32"]]
         n_equal = sum(len({tuple(x) for x in each}) == 1 for each in zip(*outputs, strict=True))
         print(json.dumps({"equal greedy outputs": n_equal, "sentences": len(sources)}), flush=True)
@@ -272,7 +275,7 @@ def main() -> None:
                     "ctranslate2_ms": round(1000 * median(turn[1] for turn in turns), 2),
                     "ratio": round(median(ratios), 3),
                     "interval": interval(ratios),
-                    **_of_torch(turns),
+                    **_of_others(turns),
                     **backends(),
                 }
                 print(json.dumps(line), flush=True)

@@ -175,7 +175,14 @@ def _verdict(problems: "Sequence[Problem]") -> str:
     """Return whether a log may be fitted."""
     if _forbid_a_fit(problems):
         return "must not be fitted as it is"
+    if _has_few_rows(problems):
+        return "may be fitted with '--base' alone; mind the warnings"
     return "may be fitted; mind the warnings" if problems else "nothing to object to"
+
+
+def _has_few_rows(problems: "Sequence[Problem]") -> bool:
+    """Return whether the rows suffice to adjust another predictor only."""
+    return any(problem.check == "rows" for problem in problems)
 
 
 def _fit_of(
@@ -187,7 +194,7 @@ def _fit_of(
         command += [word for target in targets for word in ("--target", target)]
     if options.unit is not None:
         command += ["--unit", options.unit]
-    if any(problem.check == "rows" for problem in problems):
+    if _has_few_rows(problems):
         command += ["--base", "OTHER.predictor"]
     return shlex.join(command)
 

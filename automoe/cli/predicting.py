@@ -45,6 +45,7 @@ _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 _COLUMNS = Parameter(group=GROUPS["Columns of the log"])
 _OUTSIDE = "outside"
 _NO_PREDICTOR = "'{path}' does not exist. 'automoe fit' makes a predictor."
+_FEWEST_LINES = 9  # a header and the eight rows that `--base` needs
 _QUICK_LINES = 2500  # docs/accuracy.yaml has the times of 300 and of 2000 rows
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
@@ -165,11 +166,13 @@ def _next_step(predictor: "Predictor", out: Path, *, of_architectures: bool) -> 
 
 
 def _outlook(log: Path) -> str:
-    """Return how large a log is, and roughly how long its fit takes; empty for a pipe."""
+    """Return how large a log is, and roughly how long its fit takes; empty when that is unknown."""
     if not log.is_file():  # what comes through a pipe can be read only once
         return ""
     with log.open("rb") as file:
         n_lines = sum(1 for _ in file)
+    if n_lines < _FEWEST_LINES:  # it will be refused
+        return ""
     duration = "5 to 20 s" if n_lines <= _QUICK_LINES else "20 s to some minutes"
     return (
         f"'{log}' has {n_lines} lines. This takes {duration}, and longer while other programs run."

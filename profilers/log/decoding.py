@@ -26,6 +26,10 @@ _BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 # copied from pages.
 _NO_WIDTH = re.compile("[\ufeff\u200b\u200e\u200f\u202a\u202c\u2060]")
 _OF_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours of a printed text
+# A text has few of these bytes. It may have tabs, ends of lines, ESC, and the zeros of a crash.
+_CONTROL = bytes({*range(1, 0x20)} - {*b"\t\n\v\f\r\x1b"})
+_MOST_CONTROL = 0.05  # of the beginning of a text
+_BEGINNING = 4096  # bytes
 _END_OF_DOS = "\x1a"
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _MINUS_SIGN = re.compile("\u2212(?=[.\\d])")
@@ -96,6 +100,10 @@ def _decoded(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
         encoding = bare
     else:
         encoding = "utf-8-sig"
+        beginning = data[:_BEGINNING]
+        n_control = len(beginning) - len(beginning.translate(None, _CONTROL))
+        if n_control > _MOST_CONTROL * len(beginning):
+            raise LogError(f"{path} must be a table. Got a file that is no text.")
     try:
         return codecs.getincrementaldecoder(encoding)().decode(data), ()
     except UnicodeDecodeError as error:

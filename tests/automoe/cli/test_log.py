@@ -104,7 +104,7 @@ def test_a_warning_passes_the_check(capsys: Capture, tmp_path: Path) -> None:
     out = capsys.readouterr().out
     assert "warning [duplicates]" in out
     assert "warning [rows] 11 usable rows; a fit needs 20, or 8 with a base\n    measure 9" in out
-    assert out.endswith(f"{log}: may be fitted; mind the warnings\n")
+    assert out.endswith(f"{log}: may be fitted with '--base' alone; mind the warnings\n")
 
 
 def test_a_check_ends_with_the_command_that_fits(capsys: Capture, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from profilers import LogError
 from profilers.log.any_log import read_any_log
+from profilers.log.decoding import text_of
 
 TEXT = "batch,ms\n1,2.5\n2,3.25\n"
 ROWS = [("1", "2.5"), ("2", "3.25")]
@@ -143,3 +144,13 @@ def test_what_a_terminal_and_dos_add_is_no_text(tmp_path: Path) -> None:
 def test_zero_bytes_that_a_crash_left_are_told_with_their_line(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="Got a zero byte in line 4. Remove such bytes, e.g. with"):
         read(tmp_path, TEXT.encode() + bytes(100))
+
+
+def test_a_file_that_is_no_text_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b'\x08\x08\x12\x07automoe:\x8a\x01\n\x12\n\x01x\n\x01w\x12\x01y"\x04Relu')
+    with pytest.raises(LogError, match="model.onnx must be a table. Got a file that is no text"):
+        text_of(path)
+    path.write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(LogError, match="Got a file that is no text"):
+        text_of(path)

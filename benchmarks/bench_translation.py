@@ -30,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from ctranslate2_form import write_ctranslate2
 from marian_form import marian, write_marian
 
 from automoe.architecture.architecture import Architecture
@@ -39,7 +40,6 @@ from automoe.deployed.graphs import opened_graphs
 from automoe.deployed.sessions import open_session
 from automoe.export import export_model
 from automoe.supernet import Transformer, TransformerConfig
-from automoe.supernet.elastic import positions
 from automoe.supernet.layers import LayerCache
 
 WIDTH, HEADS, FFN = 512, 8, 2048
@@ -114,59 +114,6 @@ def eager(model: Transformer) -> Translate:
         return [list(hypothesis.tokens) for hypothesis in found]
 
     return translate
-
-
-def ctranslate2_model(model: Transformer, folder: Path, quantization: str | None) -> None:
-    """Write the same weights in CTranslate2's form."""
-    from ctranslate2 import specs
-    from ctranslate2.specs import common_spec
-
-    # Copies, because CTranslate2 changes what it is given when it rounds to integers.
-    w = {name: weight.detach().numpy().copy() for name, weight in model.named_parameters()}
-    n_layers = len(model.config.architecture.encoder.layers)
-    sizes = (n_layers, HEADS)
-    form = {"pre_norm": False, "activation": common_spec.Activation.RELU}
-    encoder = specs.TransformerEncoderSpec(*sizes, **form)
-    decoder = specs.TransformerDecoderSpec(*sizes, **form)
-    encodings = positions(0, 4 * LENGTH, full_dim=WIDTH, dim=WIDTH).numpy()
-    encoder.embeddings[0].weight = decoder.embeddings.weight = w["target_embedding"]
-    decoder.projection.weight = w["target_embedding"]
-    for spec in (encoder, decoder):
-        spec.scale_embeddings = True
-        spec.position_encodings.encodings = encodings
-
-    def linear(spec: Any, *names: str) -> None:
-        spec.weight = np.concatenate([w[f"{name}.weight"] for name in names])
-        spec.bias = np.concatenate([w[f"{name}.bias"] for name in names])
-
-    def norm(spec: Any, name: str) -> None:
-        spec.gamma, spec.beta = w[f"{name}.norm.weight"], w[f"{name}.norm.bias"]
-
-    for side, spec in (("encoder", encoder), ("decoder", decoder)):
-        for i, layer in enumerate(spec.layer):
-            own, cross, ffn = (f"{side}.{i}.{x}" for x in ("attention", "cross", "feed_forward"))
-            parts = (f"{own}.{part}" for part in ("query", "key", "value"))
-            linear(layer.self_attention.linear[0], *parts)
-            linear(layer.self_attention.linear[1], f"{own}.out")
-            norm(layer.self_attention.layer_norm, f"{own}_residual")
-            if side == "decoder":
-                linear(layer.attention.linear[0], f"{cross}.query")
-                linear(layer.attention.linear[1], f"{cross}.key", f"{cross}.value")
-                linear(layer.attention.linear[2], f"{cross}.out")
-                norm(layer.attention.layer_norm, f"{cross}_residual")
-            linear(layer.ffn.linear_0, f"{ffn}.experts.0.expand")
-            linear(layer.ffn.linear_1, f"{ffn}.experts.0.contract")
-            norm(layer.ffn.layer_norm, f"{ffn}_residual")
-    spec = specs.TransformerSpec(encoder, decoder)
-    pieces = [str(i) for i in range(model.config.vocab_size)]
-    spec.register_source_vocabulary(pieces)
-    spec.register_target_vocabulary(pieces)
-    spec.config.decoder_start_token, spec.config.add_source_eos = str(BOS), False
-    spec.config.bos_token, spec.config.eos_token, spec.config.unk_token = map(str, (BOS, EOS, 3))
-    spec.validate()
-    spec.optimize(quantization=quantization)
-    folder.mkdir()
-    spec.save(str(folder))
 
 
 def theirs(folder: Path) -> Translate:
@@ -249,7 +196,7 @@ def main() -> None:
         for precision in PRECISIONS:
             folder, other = Path(name) / precision, Path(name) / f"ct2-{precision}"
             export_model(model, folder, precision=precision)
-            ctranslate2_model(model, other, None if precision == "fp32" else precision)
+            write_ctranslate2(model, other, None if precision == "fp32" else precision)
             all_of[precision] = ours(folder), theirs(other)
         all_of["fp32"] += (eager(model),)
         if find_spec("pymarian"):

@@ -28,7 +28,7 @@ _NO_WIDTH = re.compile("[\ufeff\u200b\u200e\u200f\u202a\u202c\u2060]")
 _OF_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours of a printed text
 # A text has few of these bytes. It may have tabs, ends of lines, ESC, and the zeros of a crash.
 _CONTROL = bytes({*range(1, 0x20)} - {*b"\t\n\v\f\r\x1b"})
-_MOST_CONTROL = 0.05  # of the beginning of a text
+_MOST_CONTROL = 3  # of the first bytes of a text, or a twentieth of them
 _BEGINNING = 4096  # bytes
 _END_OF_DOS = "\x1a"
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
@@ -102,7 +102,7 @@ def _decoded(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
         encoding = "utf-8-sig"
         beginning = data[:_BEGINNING]
         n_control = len(beginning) - len(beginning.translate(None, _CONTROL))
-        if n_control > _MOST_CONTROL * len(beginning):
+        if n_control > max(_MOST_CONTROL, len(beginning) / 20):
             raise LogError(f"{path} must be a table. Got a file that is no text.")
     try:
         return codecs.getincrementaldecoder(encoding)().decode(data), ()

@@ -37,13 +37,19 @@ def added_width(model: Transformer) -> int:
     return max(max(each) * (width // min(each)) for each in stacks) - width
 
 
-def write_ctranslate2(model: Transformer, folder: Path, quantization: str | None) -> None:
-    """Write a model that `inexpressible` allows into a new folder."""
+def write_ctranslate2(
+    model: Transformer, folder: Path, quantization: str | None, *, padded: bool = True
+) -> None:
+    """Write a model that `inexpressible` allows into a new folder.
+
+    Without ``padded`` all layers of a stack get its largest number of heads and no zeros. The
+    outputs are others then: it tells what the zeros cost.
+    """
     from ctranslate2 import specs
 
     config = model.config
-    encoder = _stack(model, "encoder", specs.TransformerEncoderSpec)
-    decoder = _stack(model, "decoder", specs.TransformerDecoderSpec)
+    encoder = _stack(model, "encoder", specs.TransformerEncoderSpec, padded=padded)
+    decoder = _stack(model, "decoder", specs.TransformerDecoderSpec, padded=padded)
     # A copy, because CTranslate2 changes what it is given when it rounds to integers.
     target = model.target_embedding.detach().numpy().copy()
     own = model.source_embedding
@@ -74,12 +80,13 @@ def _heads(model: Transformer, side: str) -> list[int]:
     return [*(layer.heads for layer in layers), *cross]
 
 
-def _stack(model: Transformer, side: str, spec_type: Any) -> Any:
+def _stack(model: Transformer, side: str, spec_type: Any, *, padded: bool) -> Any:
     from ctranslate2.specs import common_spec
 
     config, all_heads = model.config, _heads(model, side)
     stack = getattr(config.architecture, side)
-    heads, channels = max(all_heads), config.architecture.qkv_dim // min(all_heads)
+    heads = max(all_heads)
+    channels = config.architecture.qkv_dim // (min(all_heads) if padded else heads)
     spec = spec_type(
         len(stack.layers),
         heads,
@@ -97,10 +104,11 @@ def _stack(model: Transformer, side: str, spec_type: Any) -> Any:
         spec.layer_norm.gamma, spec.layer_norm.beta = w[f"{name}.weight"], w[f"{name}.bias"]
     for i, (layer, shape) in enumerate(zip(spec.layer, stack.layers, strict=True)):
         own, cross, ffn = (f"{side}.{i}.{x}" for x in ("attention", "cross", "feed_forward"))
-        _attention(layer.self_attention, w, own, heads=(shape.heads, heads), channels=channels)
+        few = shape.heads if padded else heads
+        _attention(layer.self_attention, w, own, heads=(few, heads), channels=channels)
         if side == "decoder":
-            given = (shape.cross_heads, heads)
-            _attention(layer.attention, w, cross, heads=given, channels=channels)
+            few = shape.cross_heads if padded else heads
+            _attention(layer.attention, w, cross, heads=(few, heads), channels=channels)
         for part, linear in (("expand", layer.ffn.linear_0), ("contract", layer.ffn.linear_1)):
             linear.weight = w[f"{ffn}.experts.0.{part}.weight"]
             linear.bias = w[f"{ffn}.experts.0.{part}.bias"]

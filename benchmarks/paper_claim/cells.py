@@ -17,8 +17,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def code(piece: str) -> str:
-    """Return a piece of the vocabulary as code, also one that is a space."""
-    return f"`{piece.replace('`', chr(39)).strip() or ' '}`"
+    """Return a piece of the vocabulary as code; SentencePiece writes a space as this sign."""
+    return f"`{piece.replace('`', chr(39)).strip() or '▁'}`"
 
 
 def milliseconds(latency: Latency | None) -> str:

@@ -156,11 +156,12 @@ class _Beam:
             (before.log_probability + gain, row, token)
             for row, before in enumerate(self.open)
             for gain, token in zip(best_KN[row], token_KN[row], strict=True)
+            if before.log_probability + gain > -inf  # which NaN is not; it cannot be sorted
         ]
         # Of equal values the first one is taken.
         longer.sort(key=itemgetter(0), reverse=True)
         n_free = self._search.beam - len(self._complete)
-        kept = [each for each in longer[:n_free] if each[0] > -inf]
+        kept = longer[:n_free]
         if not kept:
             raise ValueError(
                 f"'step' must let a token follow. Got none after {len(self.open[0].tokens)}; "

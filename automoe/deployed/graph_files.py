@@ -59,7 +59,7 @@ def check_graph(path: Path) -> None:
 
 
 def _check_model(model: Any, n_bytes: int) -> None:
-    domains = set()
+    domains, has_graph = set(), False
     for name, value in _fields(model, _MODEL):
         if name == "opset_import":
             opset = dict(_fields(value, _OPSET))
@@ -71,6 +71,9 @@ def _check_model(model: Any, n_bytes: int) -> None:
                 )
             domains.add(domain)
         elif name == "graph":
+            if has_graph:  # protobuf would join them
+                raise ValueError("there are several graphs")
+            has_graph = True
             _check_parts(value, n_bytes)
     if "" not in domains:  # the runtime would take its newest
         raise ValueError("the version of operators is missing")

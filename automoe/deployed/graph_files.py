@@ -32,8 +32,8 @@ _TENSOR = {
     **{9: "raw_data", 13: "external_data", 14: "data_location"},
 }
 _ENTRY = {1: "key", 2: "value"}
-_VARINT, _SIZED = 0, 2  # how a field is written
-_WIDTHS = {1: 8, 5: 4}
+_VARINT, _SIZED, _FIXED = 0, 2, 5  # how a field is written
+_FLOATS = ("f", "floats", "float_data")
 
 
 def check_graph(path: Path) -> None:
@@ -149,8 +149,10 @@ def _fields(message: Any, names: Mapping[int, str]) -> Iterator[tuple[str, Any]]
         else:
             if key & 7 == _SIZED:
                 size, place = _varint(message, place)
-            else:
-                size = _WIDTHS[key & 7]
+            elif key & 7 == _FIXED and names[key >> 3] in _FLOATS:
+                size = 4
+            else:  # protobuf passes over a field that is written in another way
+                raise ValueError(f"field {names[key >> 3]} is written in another way")
             value = message[place : place + size]
             if len(value) < size:
                 raise ValueError("it ends too early")

@@ -219,3 +219,12 @@ def test_refuses_options_out_of_range(arguments: dict[str, float], match: str) -
 def test_refuses_an_output_without_tokens() -> None:
     with pytest.raises(ValueError, match="^'max_tokens' must be at least 1. Got 0.$"):
         BeamSearch().best(random_table(0), max_tokens=[0])[0]
+
+
+def test_a_row_that_is_not_a_number_leaves_the_others_in_order() -> None:
+    def step(token_R: np.ndarray, *_: object) -> tuple[np.ndarray, np.ndarray]:
+        best_RN = np.tile([np.nan, -1.0, -2.0, np.nan], (len(token_R), 1))
+        return best_RN, np.tile([3, EOS, 4, 4], (len(token_R), 1))
+
+    found = BeamSearch(2, 0.0).best(step, max_tokens=[3])[0]
+    assert (found.tokens, found.log_probability) == ((EOS,), -1.0)

@@ -103,11 +103,12 @@ def test_a_connection_stays_open_for_as_long_as_clients_keep_it() -> None:
     with server(grace_s=60) as (_, client):
         address = (client.base_url.host, client.base_url.port)
         connection = http.client.HTTPConnection(*address, timeout=60)
-        for _ in range(2):
+        connection.connect()
+        kept = connection.sock
+        for pause_s in (0, 6):
+            time.sleep(pause_s)
             connection.request("POST", "/translate", b'{"text": "a"}')
             assert json.load(connection.getresponse())["translation"] == "A"
-            kept = connection.sock
-            time.sleep(6)
         assert connection.sock is kept
         connection.close()
 

@@ -33,7 +33,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import onnxruntime
 from bench_translation import CASES, PRECISIONS, Tokens, Translate, interval, seconds
-from ctranslate2_form import added_width, inexpressible, write_ctranslate2
+from ctranslate2_form import (
+    added_width,
+    inexpressible,
+    opened_ctranslate2,
+    write_ctranslate2,
+)
 from paper_claim.bootstrap import Statistics, bleu, difference
 from paper_claim.translations import sentence_statistics
 
@@ -76,11 +81,7 @@ def theirs(folder: Path, length: int | None = None) -> Translate:
         folder: The folder of the model.
         length: The length of all outputs, or None for those of the model.
     """
-    import ctranslate2
-
-    translator = ctranslate2.Translator(
-        str(folder), device="cpu", inter_threads=1, intra_threads=1, compute_type="default"
-    )
+    translator = opened_ctranslate2(folder)
 
     def translate(sources: Sequence[Sequence[int]], beam: int) -> Tokens:
         results = translator.translate_batch(

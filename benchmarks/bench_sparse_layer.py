@@ -31,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from bench_translation import interval
 from onnx import TensorProto
 
 from automoe.architecture.architecture import EncoderLayer
@@ -136,12 +137,6 @@ def seconds(runs: Sequence[Run], n: int) -> float:
         run()
         times.append(perf_counter() - start)
     return median(times)
-
-
-def interval(ratios: Sequence[float]) -> list[float]:
-    """Return the 95 % interval of the median, from resampled rounds."""
-    drawn = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
-    return [round(float(x), 3) for x in np.quantile(np.median(drawn, axis=1), [0.025, 0.975])]
 
 
 def main() -> None:

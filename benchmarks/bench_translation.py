@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from ctranslate2_form import write_ctranslate2
+from ctranslate2_form import opened_ctranslate2, write_ctranslate2
 from marian_form import marian, write_marian
 
 from automoe.architecture.architecture import Architecture
@@ -118,11 +118,7 @@ def eager(model: Transformer) -> Translate:
 
 def theirs(folder: Path) -> Translate:
     """Return CTranslate2's translator, with one thread."""
-    import ctranslate2
-
-    translator = ctranslate2.Translator(
-        str(folder), device="cpu", inter_threads=1, intra_threads=1, compute_type="default"
-    )
+    translator = opened_ctranslate2(folder)
 
     def translate(sources: Sequence[Sequence[int]], beam: int) -> Tokens:
         results = translator.translate_batch(

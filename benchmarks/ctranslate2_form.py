@@ -70,6 +70,15 @@ def write_ctranslate2(
     spec.save(str(folder))
 
 
+def opened_ctranslate2(folder: Path) -> Any:
+    """Return CTranslate2's translator of a model, on the processor with one thread."""
+    import ctranslate2
+
+    return ctranslate2.Translator(
+        str(folder), device="cpu", inter_threads=1, intra_threads=1, compute_type="default"
+    )
+
+
 def _front(table: Any, width: int) -> Any:
     return table if table.shape[1] == width else np.ascontiguousarray(table[:, :width])
 

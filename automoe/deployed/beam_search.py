@@ -1,7 +1,6 @@
 """This module finds the most probable outputs of a model that predicts token after token.
 
-Legend: B open sentences, K rows of each, R = B * K rows, N best tokens of a row, W places of the
-beam.
+Legend: B open sentences, K rows of each, R = B * K rows, N best tokens of a row.
 """
 
 from __future__ import annotations
@@ -96,12 +95,9 @@ class BeamSearch:
         """
         if min(max_tokens, default=1) < 1:
             raise ValueError(f"'max_tokens' must be at least 1. Got {min(max_tokens)}.")
-        beams = [_Beam(self, longest) for longest in max_tokens]
-        open_beams, rows, kept = (
-            beams,
-            [(BOS, b) for b in range(len(beams))],
-            list(range(len(beams))),
-        )
+        beams = open_beams = [_Beam(self, longest) for longest in max_tokens]
+        kept = list(range(len(beams)))
+        rows = [(BOS, b) for b in kept]
         while open_beams:
             token_R, parent_R = (np.array(column) for column in zip(*rows, strict=True))
             best_RN, token_RN = step(token_R, parent_R, np.array(kept), self.beam)

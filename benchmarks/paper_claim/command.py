@@ -20,8 +20,14 @@ from paper_claim.searches import (
     remedy_tasks,
     search_tasks,
 )
+from paper_claim.supernets import (
+    alone_tasks,
+    other_supernet_tasks,
+    repeated_tasks,
+    supernet_task,
+)
 from paper_claim.tasks import Task, run_all
-from paper_claim.trainings import alone_tasks, final_tasks, supernet_task, tuning_tasks
+from paper_claim.trainings import final_tasks, tuning_tasks
 from paper_claim.vocabularies import text_task
 
 from automoe.search.workers.pool import HERE, workers
@@ -62,6 +68,8 @@ STEPS = {
     "inherited": Step(inherited_tasks),
     "measure": Step(measure_tasks, is_quiet=True),
     "final": Step(partial(final_tasks, of_baselines=False)),
+    "repeats": Step(repeated_tasks),
+    "supernets": Step(other_supernet_tasks),
 }
 # The steps of a stage do not depend on each other and run side by side. What needs the supernet's
 # weights comes soon after it, in case they are lost.
@@ -78,6 +86,7 @@ STAGES = (
     ("inherited",),
     ("measure",),
     ("final",),
+    ("repeats", "supernets"),
 )
 
 

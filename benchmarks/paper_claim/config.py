@@ -73,11 +73,28 @@ class MeasureSection(Section):
     minutes: Amount = 0
 
 
+class Candidate(Section):
+    """Settings that are tried, as changes of those of the section."""
+
+    name: Name
+    changes: dict[str, Any] = {}
+
+
 class RankingSection(Section):
-    """The subnets that are trained alone, to judge the supernet's losses."""
+    """The subnets that are trained alone, to judge the supernet's losses.
+
+    Attributes:
+        of_each_kind: The number of subnets of each kind of experts.
+        train: The settings of these trainings.
+        repeats: Further seeds with which the subnets are trained alone. They tell how well such
+            losses rank subnets themselves.
+        supernets: Supernets with other settings, which rank the same subnets.
+    """
 
     of_each_kind: Count = 7
     train: TrainingSettings
+    repeats: tuple[Seed, ...] = ()
+    supernets: tuple[Candidate, ...] = ()
 
 
 class Method(Section):
@@ -201,13 +218,6 @@ class FinalSection(Section):
             SettingsError: A change is no setting, or out of range.
         """
         return TrainingSettings.of(**asked_fields(self.train) | final.changes | {"seed": seed})
-
-
-class Candidate(Section):
-    """Settings that are tried, as changes of those of the section."""
-
-    name: Name
-    changes: dict[str, Any] = {}
 
 
 class TuningSection(Section):

@@ -125,9 +125,11 @@ class Findings:
             for name in single
             if (path := experiment.results / f"{name}.json").exists()
         }
-        self.tuning, self.ranking, self.searches, self.inherited, self.trainings = (
-            results_of(experiment, kind)
-            for kind in ("tuning", "ranking", "search", "inherited", "training")
+        self.tuning, self.ranking, self.repeats, self.supernets = (
+            results_of(experiment, kind) for kind in ("tuning", "ranking", "repeats", "supernets")
+        )
+        self.searches, self.inherited, self.trainings = (
+            results_of(experiment, kind) for kind in ("search", "inherited", "training")
         )
         self.sessions = {
             precision: read_result(path)
@@ -241,12 +243,23 @@ class Findings:
 
     def spearman(self, kind: str | None = None) -> Estimate | None:
         """Return how well the supernet ranks subnets, of one kind or of all."""
-        losses = [(r["supernet_loss"], r["alone_loss"]) for r in self.ranked(kind)]
-        if len(losses) < _FEWEST_RANKED:
-            return None
-        supernet_N, alone_N = np.array(losses).T
-        correlation = spearman(supernet_N, alone_N)
-        return Estimate(correlation.value, correlation.low, correlation.high)
+        return _correlation([(r["supernet_loss"], r["alone_loss"]) for r in self.ranked(kind)])
+
+    def spearman_of_other(self, supernet: str) -> Estimate | None:
+        """Return how well a supernet with other settings ranks the same subnets."""
+        losses = self.supernets[supernet]["losses"] if supernet in self.supernets else {}
+        both = losses.keys() & self.ranking.keys()
+        return _correlation([(losses[n], self.ranking[n]["alone_loss"]) for n in sorted(both)])
+
+    def spearman_of_repeat(self, seed: int) -> Estimate | None:
+        """Return how well trainings alone with another seed rank the same subnets."""
+        names = [name for name in self.ranking if f"{name}-{seed}" in self.repeats]
+        return _correlation(
+            [
+                (self.repeats[f"{n}-{seed}"]["alone_loss"], self.ranking[n]["alone_loss"])
+                for n in names
+            ]
+        )
 
     def ranked(self, kind: str | None = None) -> list[Mapping[str, Any]]:
         """Return the raw results of the subnets that were trained alone."""
@@ -268,6 +281,13 @@ class Findings:
         of = self.models[name].final.of
         plain = [m.final.name for m in self.models.values() if m.final.of == of and m.is_plain]
         return plain[0] if plain and not self.models[name].is_plain else None
+
+
+def _correlation(losses: Sequence[tuple[float, float]]) -> Estimate | None:
+    if len(losses) < _FEWEST_RANKED:
+        return None
+    correlation = spearman(*np.array(losses).T)
+    return Estimate(correlation.value, correlation.low, correlation.high)
 
 
 def _statistics(test: Mapping[str, Any], first: int | None = None) -> Statistics:

@@ -58,6 +58,8 @@ def _hours(findings: Findings) -> list[list[str]]:
         "tuning": list(findings.tuning.values()),
         "supernet": [findings.single["supernet"]] if "supernet" in findings.single else [],
         "ranking": list(findings.ranking.values()),
+        "repeats": list(findings.repeats.values()),
+        "supernets": list(findings.supernets.values()),
         "search": list(findings.searches.values()),
         "inherited": list(findings.inherited.values()),
         "baselines": [r for r in trainings if r["asked"]["model"] in baselines],
@@ -79,6 +81,8 @@ def _everything(findings: Findings) -> list[dict[str, Any]]:
     groups = (
         findings.tuning,
         findings.ranking,
+        findings.repeats,
+        findings.supernets,
         findings.searches,
         findings.inherited,
         findings.trainings,

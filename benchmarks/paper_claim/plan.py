@@ -9,8 +9,8 @@ from typing import Any
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
 from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, asked_fields
+from paper_claim.supernets import of_all_kinds
 from paper_claim.tasks import Task
-from paper_claim.trainings import of_all_kinds
 
 from automoe.architecture.architecture import Architecture
 from automoe.pipeline.throughput import seconds_per_token, seconds_per_update
@@ -19,6 +19,7 @@ from automoe.supernet import TransformerConfig
 from automoe.training import full_shape
 
 _DRAWS = 3  # of each kind
+_SANDWICH = 4  # subnets of an update under the sandwich rule
 _HOUR = 3600
 
 
@@ -42,7 +43,7 @@ def _timed(task: Task, clock: Clock) -> dict[str, Any]:
 
     drawn = [config.space_of(kind).sample(rng) for kind in KINDS for _ in range(_DRAWS)]
     supernet = TransformerConfig.for_space(space)
-    subnets = of_all_kinds(config)
+    subnets = of_all_kinds(config, config.train)
     every_kind = [
         # A call leaves out the time of its first update and times the three after it.
         _of_processor(
@@ -90,13 +91,20 @@ def planned_hours(
     n_alone = len(KINDS) * config.ranking.of_each_kind
     # Updates were timed with the batches of the final trainings.
     batches = config.ranking.train.max_tokens / config.final.train.max_tokens
-    ranking_update_s = batches * timed["subnet_update_s"]
+    ranking_s = n_alone * config.ranking.train.updates * batches * timed["subnet_update_s"]
+    updates_of_others = sum(
+        each.changes.get("updates", config.train.updates)
+        * (_SANDWICH if each.changes.get("sampling") == "sandwich" else 1)
+        for each in config.ranking.supernets
+    )
     seconds = {
         "supernet": config.train.updates * timed["supernet_update_s"],
-        "ranking": n_alone * config.ranking.train.updates * ranking_update_s,
+        "ranking": ranking_s,
         "search": n_searches * evaluations(search.evolution) * evaluation_s,
         "baselines": _final_s(config, timed, of_baselines=True),
         "final": _final_s(config, timed, of_baselines=False),
+        "repeats": len(config.ranking.repeats) * ranking_s,
+        "supernets": updates_of_others * timed["supernet_update_s"],
     }
     return {name: each_s / _HOUR for name, each_s in seconds.items()}
 

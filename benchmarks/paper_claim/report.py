@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
+from paper_claim.bootstrap import Estimate
 from paper_claim.cells import chrf, code, estimate, milliseconds, table
 from paper_claim.config import KINDS, Experiment
 from paper_claim.figures import draw_all
@@ -209,7 +210,39 @@ def _ranking(findings: Findings) -> Lines:
         "weights. A kind whose offset is larger than another's is at a disadvantage in a search.",
         "",
         *table(["kind", "subnets", "Spearman", "mean offset (nats)"], rows),
+        *_other_rankings(findings),
     ]
+
+
+def _other_rankings(findings: Findings) -> Lines:
+    """Return how well supernets with other settings, and repeated trainings, rank the subnets."""
+    ranking = findings.config.ranking
+    rows = [
+        ["a training alone", f"seed {seed}", "", "", _in_hundredths(value)]
+        for seed in ranking.repeats
+        if (value := findings.spearman_of_repeat(seed))
+    ]
+    supernets = [("the supernet of this page", {}, findings.single.get("supernet"))]
+    supernets += [
+        (each.name, each.changes, findings.supernets.get(each.name)) for each in ranking.supernets
+    ]
+    for name, changes, result in supernets:
+        value = findings.spearman_of_other(name) if changes else findings.spearman()
+        loss = f"{result['history'][-1]['valid_loss']:.3f}" if result else NOT_YET
+        seconds = f"{result['cpu_s']:.0f}" if result else NOT_YET
+        rows.append([name, _changes(changes), loss, seconds, _in_hundredths(value)])
+    return [
+        "",
+        "The same subnets ranked by supernets with other settings, against the same trainings "
+        "alone. A repeated training alone tells how well these agree with themselves. The loss is "
+        "that of the largest subnet.",
+        "",
+        *table(["ranked by", "changes", "loss", "core s", "Spearman"], rows),
+    ]
+
+
+def _in_hundredths(value: Estimate | None) -> str:
+    return value.shown(2) if value else NOT_YET
 
 
 def _searches(findings: Findings) -> Lines:

@@ -1,4 +1,4 @@
-"""This module makes the tasks that train: the supernet, subnets alone, and the final models."""
+"""This module makes the tasks of single models: short trainings for settings, and final ones."""
 
 import hashlib
 from dataclasses import asdict
@@ -7,111 +7,27 @@ from typing import Any
 
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, Final, asked_fields
+from paper_claim.config import BASELINES, Experiment, Final, asked_fields
 from paper_claim.routing import routed
 from paper_claim.tasks import Task, read_result
 from paper_claim.translations import scored
 
 from automoe.architecture.architecture import Architecture
-from automoe.architecture.sampling import draw_distinct
-from automoe.search import SupernetFitness
 from automoe.supernet import Transformer, TransformerConfig
 from automoe.text import ParallelText
 from automoe.training import (
     ONNX,
-    SubnetsOfUpdate,
     TrainingData,
     TrainingResult,
     TrainingSettings,
     finetune,
-    sampled,
     train,
 )
 from automoe.training.model_folder import VOCABULARY, WEIGHTS, TrainedModel
-from automoe.training.subnets import validated
-from automoe.training.supernet_run import remember_corpus, remember_training
 from automoe.translation import Translator
 
 
-def of_all_kinds(config: ClaimConfig) -> SubnetsOfUpdate:
-    """Return the subnets of an update: dense ones, standard ones and fractional ones in turn.
-
-    Uniform draws of the fractional space hold next to no dense architecture, and a search among
-    dense ones would rely on weights that were hardly trained for them.
-    """
-    each = [sampled(config.space_of(kind), config.train) for kind in KINDS]
-    return lambda update: each[update % len(each)](update)
-
-
-def supernet_task(experiment: Experiment) -> Task:
-    """Return the task that trains the supernet, which serves all three kinds of experts."""
-    config = experiment.config
-    asked = {
-        "space": asked_fields(config.space),
-        "settings": _asked(config.train),
-        "text": _text_digest(experiment),
-    }
-    return Task(experiment, "", "supernet", asked, _supernet, every=config.train.save_every)
-
-
-def _supernet(task: Task, clock: Clock) -> dict[str, Any]:
-    experiment, settings = task.experiment, task.experiment.config.train
-    space, folder = experiment.config.space, experiment.supernet
-    vocabulary, corpus = experiment.vocabulary, experiment.corpus
-    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
-    model = Transformer(
-        TransformerConfig.for_space(space, **settings.for_model()), seed=settings.seed
-    )
-    result = train(
-        model,
-        data,
-        settings,
-        folder=folder,
-        subnets=of_all_kinds(experiment.config),
-        validated=validated(space, settings),
-        on_progress=clock,
-    )
-    remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
-    remember_training(folder, result)
-    TrainedModel(model, vocabulary, space).save(folder)
-    return {**_history(result), "weights_sha256": weights_digest(folder)}
-
-
-def alone_tasks(experiment: Experiment) -> list[Task]:
-    """Return the tasks that train subnets of each kind alone, to judge the supernet's losses."""
-    config = experiment.config
-    ranking = config.ranking
-    tasks = []
-    for kind in KINDS:
-        drawn = draw_distinct(
-            config.space_of(kind), ranking.of_each_kind, f"ranking {kind} {config.seed}"
-        )
-        for architecture in drawn:
-            asked = {
-                "kind": kind,
-                "architecture": architecture.to_dict(),
-                "settings": _asked(ranking.train),
-                "text": _text_digest(experiment),
-                "supernet": supernet_digest(experiment),
-            }
-            name = f"{kind}-{architecture.id}"
-            every = ranking.train.save_every
-            tasks.append(Task(experiment, "ranking", name, asked, _alone, every=every))
-    return tasks
-
-
-def _alone(task: Task, clock: Clock) -> dict[str, Any]:
-    experiment = task.experiment
-    require_supernet(experiment)
-    result = _trained_alone(task, experiment.config.ranking.train, clock)
-    fitness = SupernetFitness(experiment.supernet, experiment.corpus)
-    return {
-        "supernet_loss": fitness(Architecture.from_dict(task.asked["architecture"])),
-        "alone_loss": result.final.valid_loss,
-    }
-
-
-def _trained_alone(task: Task, settings: TrainingSettings, clock: Clock) -> TrainingResult:
+def trained_alone(task: Task, settings: TrainingSettings, clock: Clock) -> TrainingResult:
     """Train the architecture that a task asks for from new weights."""
     experiment = task.experiment
     architecture = Architecture.from_dict(task.asked["architecture"])
@@ -133,8 +49,8 @@ def tuning_tasks(experiment: Experiment) -> list[Task]:
         settings = tuning.settings(candidate)
         asked = {
             "architecture": manual,
-            "settings": _asked(settings),
-            "text": _text_digest(experiment),
+            "settings": asked_settings(settings),
+            "text": text_digest(experiment),
         }
         every = settings.save_every
         tasks.append(Task(experiment, "tuning", candidate.name, asked, _tuned, every=every))
@@ -145,7 +61,7 @@ def _tuned(task: Task, clock: Clock) -> dict[str, Any]:
     tuning = task.experiment.config.tuning
     assert tuning is not None
     candidate = next(each for each in tuning.candidates if each.name == task.name)
-    return _history(_trained_alone(task, tuning.settings(candidate), clock))
+    return history_of(trained_alone(task, tuning.settings(candidate), clock))
 
 
 def final_tasks(experiment: Experiment, *, of_baselines: bool) -> list[Task]:
@@ -174,9 +90,9 @@ def _final_task(
         "architecture": architecture.to_dict(),
         "start": final.start,
         "seed": seed,
-        "settings": _asked(settings),
+        "settings": asked_settings(settings),
         "evaluate": evaluated,
-        "text": _text_digest(experiment),
+        "text": text_digest(experiment),
     }
     if final.start == "supernet":
         asked["supernet"] = supernet_digest(experiment)
@@ -205,7 +121,7 @@ def _final(task: Task, clock: Clock) -> dict[str, Any]:
     )
     trained_s = clock.seconds()
     return {
-        **_history(result),
+        **history_of(result),
         "trained": trained_s,
         "test": scored(translator(experiment, task.folder / ONNX), test_text(experiment)),
         "routing": routed(task.folder, experiment.corpus),
@@ -276,16 +192,18 @@ def require_supernet(experiment: Experiment) -> None:
     )
 
 
-def _asked(settings: TrainingSettings) -> dict[str, Any]:
+def asked_settings(settings: TrainingSettings) -> dict[str, Any]:
+    """Return what a training's result depends on, which is not how often it is saved."""
     return {key: value for key, value in asked_fields(settings).items() if key != "save_every"}
 
 
-def _text_digest(experiment: Experiment) -> str:
+def text_digest(experiment: Experiment) -> str:
+    """Return the digest of the vocabulary, which the raw result of the text holds."""
     digest: str = read_result(experiment.results / "text.json")["vocabulary_sha256"]
     return digest
 
 
-def _history(result: TrainingResult) -> dict[str, Any]:
+def history_of(result: TrainingResult) -> dict[str, Any]:
     """Return the losses, and which weights went on."""
     final = asdict(result.final)
     final["updates"] = list(final["updates"])

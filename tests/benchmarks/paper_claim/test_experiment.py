@@ -82,8 +82,11 @@ def test_every_step_leaves_results(whole: Path) -> None:
     assert {"text.json", "profile.json", "supernet.json", "measured-fp32.json"} <= names
     assert sum(name.startswith("tuning/") for name in names) == 2
     assert sum(name.startswith("ranking/") for name in names) == 6
-    # 4 methods at 2 budgets, one more seed of two at the main one, and one below the dense winner.
-    assert sum(name.startswith("search/") for name in names) == 4 * 2 + 2 + 1
+    assert sum(name.startswith("repeats/") for name in names) == 6
+    assert "supernets/sandwich.json" in names
+    # 4 methods at 2 budgets, one more seed of two at the main one, one below the dense winner, and
+    # a remedy with two seeds.
+    assert sum(name.startswith("search/") for name in names) == 4 * 2 + 2 + 1 + 2
     assert {"training/manual-1.json", "training/ours-balance-0.json"} <= names
 
 

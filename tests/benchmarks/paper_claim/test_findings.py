@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from paper_claim.config import ClaimConfig
+from paper_claim.config import ClaimConfig, Experiment
 from paper_claim.figures import best_by_evaluation
-from paper_claim.findings import experts_of, learned_extra
+from paper_claim.findings import Findings, experts_of, learned_extra
 
 from automoe.architecture.architecture import (
     Architecture,
@@ -13,6 +13,7 @@ from automoe.architecture.architecture import (
     EncoderLayer,
 )
 from automoe.architecture.translation_workload import TranslationWorkload
+from devices.files import write_json
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,3 +65,24 @@ def test_one_supernet_holds_every_kind(name: str) -> None:
     config.space.check(dense.largest())
     config.space.check(standard.largest())
     assert config.space.largest() == standard.largest()
+
+
+def test_another_supernet_ranks_the_same_subnets(tmp_path: Path) -> None:
+    config = ClaimConfig.load(ROOT / "benchmarks/paper_claim/tiny.yaml")
+    experiment = Experiment(config, None, tmp_path / "work", tmp_path / "raw")
+    alone = {f"dense-{i}": float(i) for i in range(8)}
+    for name, loss in alone.items():
+        ranked = {"asked": {"kind": "dense"}, "supernet_loss": -loss, "alone_loss": loss}
+        write_json(experiment.results / f"ranking/{name}.json", ranked)
+        write_json(experiment.results / f"repeats/{name}-1.json", {"alone_loss": loss + 1})
+    # The squared differences of the ranks sum to 2, so the correlation is 1 - 6 * 2 / (8 * 63).
+    swapped = alone | {"dense-3": 4.0, "dense-4": 3.0}
+    write_json(experiment.results / "supernets/sandwich.json", {"losses": swapped})
+    findings = Findings(experiment)
+    values = [
+        findings.spearman(),
+        findings.spearman_of_other("sandwich"),
+        findings.spearman_of_repeat(1),
+    ]
+    assert [each.value for each in values if each] == pytest.approx([-1, 1 - 12 / 504, 1])
+    assert findings.spearman_of_other("unknown") is findings.spearman_of_repeat(2) is None

@@ -1,0 +1,179 @@
+"""This module makes the tasks of supernets, and of the subnets that judge their losses."""
+
+from pathlib import Path
+from typing import Any
+
+from paper_claim.clock import Clock
+from paper_claim.config import KINDS, ClaimConfig, Experiment, Kind, asked_fields
+from paper_claim.tasks import Task
+from paper_claim.trainings import (
+    asked_settings,
+    history_of,
+    require_supernet,
+    supernet_digest,
+    text_digest,
+    trained_alone,
+    weights_digest,
+)
+
+from automoe.architecture.architecture import Architecture
+from automoe.architecture.sampling import draw_distinct
+from automoe.search import SupernetFitness
+from automoe.supernet import Transformer, TransformerConfig
+from automoe.training import SubnetsOfUpdate, TrainingData, TrainingSettings, sampled, train
+from automoe.training.model_folder import TrainedModel
+from automoe.training.subnets import validated
+from automoe.training.supernet_run import remember_corpus, remember_training
+
+
+def of_all_kinds(config: ClaimConfig, settings: TrainingSettings) -> SubnetsOfUpdate:
+    """Return the subnets of an update: dense ones, standard ones and fractional ones in turn.
+
+    Uniform draws of the fractional space hold next to no dense architecture, and a search among
+    dense ones would rely on weights that were hardly trained for them.
+    """
+    each = [sampled(config.space_of(kind), settings) for kind in KINDS]
+    return lambda update: each[update % len(each)](update)
+
+
+def supernet_task(experiment: Experiment) -> Task:
+    """Return the task that trains the supernet, which serves all three kinds of experts."""
+    settings = experiment.config.train
+    asked = _asked_supernet(experiment, settings)
+    return Task(experiment, "", "supernet", asked, _supernet, every=settings.save_every)
+
+
+def _supernet(task: Task, clock: Clock) -> dict[str, Any]:
+    experiment = task.experiment
+    return _trained_supernet(experiment, experiment.config.train, experiment.supernet, clock)
+
+
+def other_supernet_tasks(experiment: Experiment) -> list[Task]:
+    """Return the tasks that train supernets with other settings, and let them rank the subnets."""
+    tasks = []
+    for candidate in experiment.config.ranking.supernets:
+        settings = _changed(experiment, candidate.changes)
+        asked = _asked_supernet(experiment, settings) | {
+            "subnets": [subnet_name(*each) for each in ranked_subnets(experiment.config)]
+        }
+        every = settings.save_every
+        task = Task(experiment, "supernets", candidate.name, asked, _other_supernet, every=every)
+        tasks.append(task)
+    return tasks
+
+
+def _other_supernet(task: Task, clock: Clock) -> dict[str, Any]:
+    experiment, ranking = task.experiment, task.experiment.config.ranking
+    candidate = next(each for each in ranking.supernets if each.name == task.name)
+    settings = _changed(experiment, candidate.changes)
+    trained = _trained_supernet(experiment, settings, task.folder, clock)
+    fitness = SupernetFitness(task.folder, experiment.corpus)
+    subnets = ranked_subnets(experiment.config)
+    return {**trained, "losses": {subnet_name(kind, each): fitness(each) for kind, each in subnets}}
+
+
+def _changed(experiment: Experiment, changes: dict[str, Any]) -> TrainingSettings:
+    return TrainingSettings.of(**asked_fields(experiment.config.train) | changes)
+
+
+def _asked_supernet(experiment: Experiment, settings: TrainingSettings) -> dict[str, Any]:
+    return {
+        "space": asked_fields(experiment.config.space),
+        "settings": asked_settings(settings),
+        "text": text_digest(experiment),
+    }
+
+
+def _trained_supernet(
+    experiment: Experiment, settings: TrainingSettings, folder: Path, clock: Clock
+) -> dict[str, Any]:
+    space, vocabulary, corpus = experiment.config.space, experiment.vocabulary, experiment.corpus
+    data = TrainingData.prepare(corpus, vocabulary, max_sentence=settings.max_sentence)
+    model = Transformer(
+        TransformerConfig.for_space(space, **settings.for_model()), seed=settings.seed
+    )
+    result = train(
+        model,
+        data,
+        settings,
+        folder=folder,
+        subnets=of_all_kinds(experiment.config, settings),
+        validated=validated(space, settings),
+        on_progress=clock,
+    )
+    remember_corpus(folder, corpus, max_sentence=settings.max_sentence)
+    remember_training(folder, result)
+    TrainedModel(model, vocabulary, space).save(folder)
+    return {**history_of(result), "weights_sha256": weights_digest(folder)}
+
+
+def ranked_subnets(config: ClaimConfig) -> list[tuple[Kind, Architecture]]:
+    """Return the subnets that are trained alone, and the kind of experts of each."""
+    n, seed = config.ranking.of_each_kind, config.seed
+    return [
+        (kind, architecture)
+        for kind in KINDS
+        for architecture in draw_distinct(config.space_of(kind), n, f"ranking {kind} {seed}")
+    ]
+
+
+def alone_tasks(experiment: Experiment) -> list[Task]:
+    """Return the tasks that train subnets of each kind alone, to judge the supernet's losses."""
+    config = experiment.config
+    settings, tasks = config.ranking.train, []
+    for kind, architecture in ranked_subnets(config):
+        asked = _asked_alone(experiment, kind, architecture, settings)
+        asked["supernet"] = supernet_digest(experiment)
+        name = subnet_name(kind, architecture)
+        every = settings.save_every
+        tasks.append(Task(experiment, "ranking", name, asked, _alone, every=every))
+    return tasks
+
+
+def _alone(task: Task, clock: Clock) -> dict[str, Any]:
+    experiment = task.experiment
+    require_supernet(experiment)
+    result = trained_alone(task, experiment.config.ranking.train, clock)
+    fitness = SupernetFitness(experiment.supernet, experiment.corpus)
+    return {
+        "supernet_loss": fitness(Architecture.from_dict(task.asked["architecture"])),
+        "alone_loss": result.final.valid_loss,
+    }
+
+
+def repeated_tasks(experiment: Experiment) -> list[Task]:
+    """Return the tasks that train the same subnets alone with further seeds."""
+    config, tasks = experiment.config, []
+    for seed in config.ranking.repeats:
+        settings = _with_seed(config.ranking.train, seed)
+        for kind, architecture in ranked_subnets(config):
+            asked = _asked_alone(experiment, kind, architecture, settings)
+            name = f"{subnet_name(kind, architecture)}-{seed}"
+            every = settings.save_every
+            tasks.append(Task(experiment, "repeats", name, asked, _repeated, every=every))
+    return tasks
+
+
+def _repeated(task: Task, clock: Clock) -> dict[str, Any]:
+    settings = _with_seed(task.experiment.config.ranking.train, task.asked["settings"]["seed"])
+    return {"alone_loss": trained_alone(task, settings, clock).final.valid_loss}
+
+
+def _with_seed(settings: TrainingSettings, seed: int) -> TrainingSettings:
+    return TrainingSettings.of(**asked_fields(settings) | {"seed": seed})
+
+
+def _asked_alone(
+    experiment: Experiment, kind: Kind, architecture: Architecture, settings: TrainingSettings
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "architecture": architecture.to_dict(),
+        "settings": asked_settings(settings),
+        "text": text_digest(experiment),
+    }
+
+
+def subnet_name(kind: Kind, architecture: Architecture) -> str:
+    """Return the name of a subnet that is trained alone."""
+    return f"{kind}-{architecture.id}"

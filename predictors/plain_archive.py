@@ -6,12 +6,15 @@ member in NumPy's format.
 """
 
 import io
-import json
+import math
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from devices.yaml_json import parse_json
 
 _SCALARS = frozenset({"str", "int", "float", "bool", "NoneType"})
 
@@ -27,15 +30,29 @@ def read_plain(data: bytes) -> Any:
         NotPlainError: The archive holds an object of another type.
         Exception: The data is no archive, or is damaged in any way.
     """
+    require_unpacked(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return _value(json.loads(archive.read("schema.json")), archive)
+        return _value(parse_json(archive.read("schema.json"), allow_nan=True), archive)
+
+
+def require_unpacked(data: bytes) -> None:
+    """Check that an archive unpacks to no more than it has, as skops packs nothing.
+
+    Raises:
+        ValueError: It unpacks to more.
+        zipfile.BadZipFile: The data is no archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        n_bytes = sum(member.file_size for member in archive.infolist())
+    if n_bytes > len(data):
+        raise ValueError(f"it has {len(data)} bytes, and its members say {n_bytes}")
 
 
 def _value(node: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     loader, kind, content = node["__loader__"], node["__class__"], node.get("content", ())
     is_builtin = node["__module__"] == "builtins"
     if loader == "JsonNode" and is_builtin and kind in _SCALARS:
-        return json.loads(content)
+        return parse_json(content, allow_nan=True)
     if loader == "DictNode" and is_builtin and kind == "dict" and _has_text_keys(node):
         return {key: _value(each, archive) for key, each in content.items()}
     if loader == "ListNode" and is_builtin and kind == "list":
@@ -43,8 +60,23 @@ def _value(node: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     if loader == "TupleNode" and is_builtin and kind == "tuple":
         return tuple(_value(each, archive) for each in content)
     if loader == "NdArrayNode" and kind == "ndarray" and node.get("type") == "numpy":
-        return np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False)
+        return _array(archive.read(node["file"]))
     raise NotPlainError(f"The archive holds a {node['__module__']}.{kind}.")
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Return an array in NumPy's format, which takes no more memory than the data."""
+    file = io.BytesIO(data)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(file)]
+    shape, _, dtype = read_header(file)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if n_bytes > len(data):
+        raise ValueError(f"an array has {len(data)} bytes, and its header says {n_bytes}")
+    array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    return array
 
 
 def _has_text_keys(node: Mapping[str, Any]) -> bool:

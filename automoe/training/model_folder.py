@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from automoe.architecture.space import SearchSpace
@@ -75,7 +76,9 @@ class TrainedModel(Shown):
         """
         description = _description(folder)
         try:
-            model = Transformer(TransformerConfig.from_dict(description["config"]))
+            config = TransformerConfig.from_dict(description["config"])
+            _check_shapes(folder / WEIGHTS, config)
+            model = Transformer(config)
             model.load_state_dict(load_file(folder / WEIGHTS))
             space = (
                 SearchSpace.model_validate(description["space"]) if description["space"] else None
@@ -115,6 +118,25 @@ def load(folder: str | Path) -> TrainedModel:
         VocabularyError: The vocabulary cannot be read.
     """
     return TrainedModel.load(Path(folder))
+
+
+def _check_shapes(weights: Path, config: TransformerConfig) -> None:
+    """Compare the shapes that a description asks for with those in a file, before any memory is.
+
+    Raises:
+        ValueError: A weight has another shape, or is missing.
+        OSError, SafetensorError: The file cannot be read.
+    """
+    with torch.device("meta"):
+        asked = {name: tuple(each.shape) for name, each in Transformer(config).state_dict().items()}
+    with safe_open(weights, framework="pt") as file:
+        there = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    for name, shape in asked.items():
+        if there.get(name) != shape:
+            raise ValueError(
+                f"'{name}' must have shape {shape}, as '{DESCRIPTION}' says. "
+                f"'{weights.name}' has {there.get(name, 'no such weight')}."
+            )
 
 
 def _description(folder: Path) -> dict[str, Any]:

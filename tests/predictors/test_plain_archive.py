@@ -1,5 +1,7 @@
+import io
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -33,6 +35,24 @@ def test_an_archive_of_skops_is_read_as_skops_reads_it() -> None:
 def test_anything_else_is_left_to_skops(content: object) -> None:
     with pytest.raises(NotPlainError, match="The archive holds a"):
         read_plain(skops.io.dumps(content))
+
+
+def test_an_archive_that_unpacks_to_more_than_it_has_is_refused() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", " " * 10**6)
+    with pytest.raises(ValueError, match=r"it has \d{4} bytes, and its members say 1000000"):
+        read_plain(file.getvalue())
+
+
+def test_an_array_that_says_more_than_it_has_is_refused() -> None:
+    data = skops.io.dumps({"rows": np.zeros(1000)})
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(file, "w") as after:
+        for name in before.namelist():
+            after.writestr(name, before.read(name).replace(b"(1000,)", b"(9999,)"))
+    with pytest.raises(ValueError, match=r"an array has \d{4} bytes, and its header says 79992"):
+        read_plain(file.getvalue())
 
 
 def test_a_prediction_imports_neither_scikit_learn_nor_torch() -> None:

@@ -92,8 +92,9 @@ def export(
     else:
         model, vocabulary = _trained(wanted, options.checkpoint)
     corpus = _judging_text(options)
-    int8, pairs = _calibrated(model, vocabulary, corpus, options)
     facts = _facts(architecture, options.checkpoint)
+    facts.require_about(wanted)
+    int8, pairs = _calibrated(model, vocabulary, corpus, options)
     bundle = export_model(
         model,
         options.out,

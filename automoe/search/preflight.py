@@ -93,7 +93,7 @@ def warn_of_another_release(latency: LatencyModel, *, say: Say) -> None:
         say(
             "warning: The predictor was fitted to a log of another release, which timed other "
             "graphs or in another way, so its bounds promise nothing. Measure a new log and fit "
-            "again."
+            "again; with this predictor as '--base' a short one is enough."
         )
 
 

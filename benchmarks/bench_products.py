@@ -81,17 +81,16 @@ def theirs(folder: Path, length: int | None = None) -> Translate:
         folder: The folder of the model.
         length: The length of all outputs, or None for those of the model.
     """
-    translator = opened_ctranslate2(folder)
+    outputs = opened_ctranslate2(folder)
 
     def translate(sources: Sequence[Sequence[int]], beam: int) -> Tokens:
-        results = translator.translate_batch(
-            [[str(token) for token in source] for source in sources],
+        found = outputs(
+            sources,
             beam_size=beam,
-            max_batch_size=len(sources),
             min_decoding_length=length or 1,
             max_decoding_length=length or max(map(_longest, sources)),
         )
-        return [_without_end([int(x) for x in result.hypotheses[0]]) for result in results]
+        return [_without_end(tokens) for tokens in found]
 
     return translate
 

@@ -118,18 +118,11 @@ def eager(model: Transformer) -> Translate:
 
 def theirs(folder: Path) -> Translate:
     """Return CTranslate2's translator, with one thread."""
-    translator = opened_ctranslate2(folder)
+    outputs = opened_ctranslate2(folder)
 
     def translate(sources: Sequence[Sequence[int]], beam: int) -> Tokens:
-        results = translator.translate_batch(
-            [[str(token) for token in source] for source in sources],
-            beam_size=beam,
-            max_batch_size=len(sources),
-            length_penalty=0.0,
-            min_decoding_length=LENGTH,
-            max_decoding_length=LENGTH,
-        )
-        return [[int(token) for token in result.hypotheses[0]] for result in results]
+        length = {"min_decoding_length": LENGTH, "max_decoding_length": LENGTH}
+        return outputs(sources, beam_size=beam, length_penalty=0.0, **length)
 
     return translate
 

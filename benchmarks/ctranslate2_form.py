@@ -6,6 +6,7 @@ narrower heads get channels of zeros: the outputs stay the same, and attention t
 Legend: H heads, C channels of a head, I and O widths in and out.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,26 @@ def write_ctranslate2(
     spec.save(str(folder))
 
 
-def opened_ctranslate2(folder: Path) -> Any:
-    """Return CTranslate2's translator of a model, on the processor with one thread."""
+def opened_ctranslate2(folder: Path) -> Callable[..., list[list[int]]]:
+    """Return what gives CTranslate2's outputs of sentences, on the processor with one thread.
+
+    It takes the sentences and the options of CTranslate2.
+    """
     import ctranslate2
 
-    return ctranslate2.Translator(
+    translator = ctranslate2.Translator(
         str(folder), device="cpu", inter_threads=1, intra_threads=1, compute_type="default"
     )
+
+    def outputs(sources: Sequence[Sequence[int]], **options: Any) -> list[list[int]]:
+        results = translator.translate_batch(
+            [[str(token) for token in source] for source in sources],
+            max_batch_size=len(sources),
+            **options,
+        )
+        return [[int(token) for token in result.hypotheses[0]] for result in results]
+
+    return outputs
 
 
 def _front(table: Any, width: int) -> Any:

@@ -189,8 +189,9 @@ def _check_base(base: Predictor | None, held: dict[str, str]) -> None:
     if base is None or "device_fingerprint" not in held:
         return
     # One log never has rows that differ in these conditions. So a base that differs in one of
-    # them has not seen the rows.
-    if all(base.conditions.get(name) == held.get(name) for name in ONE_PER_LOG if name in KEPT):
+    # them has not seen the rows. Predictors of 0.1.0 do not keep the version, which was 2.
+    known = ({"schema_version": "2"} if "schema_version" in held else {}) | base.conditions
+    if all(known.get(name) == held.get(name) for name in ONE_PER_LOG if name in KEPT):
         raise TableError(
             f"'base' must be of another device or workload. Got one of device "
             f"{held['device_fingerprint']} with this workload, which may have seen these rows."

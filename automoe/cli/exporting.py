@@ -1,6 +1,6 @@
 """Carry out ``automoe export``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
@@ -11,13 +11,13 @@ from pydantic import Field
 
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.console import print_fields, print_json, progress_bar, say
+from automoe.cli.known_facts import json_with
 from automoe.cli.options import FOLDER, JsonOptions, OutFolder, argument, typed
 from automoe.cli.outputs import require_folder, require_writable
 from automoe.cli.refusals import Refusal, refuse
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.model_files import CORPUS
 from automoe.settings.search import MOST, Count
-from devices.yaml_json import parse_json
 
 if TYPE_CHECKING:
     from automoe.architecture.architecture import Architecture
@@ -92,8 +92,9 @@ def export(
     else:
         model, vocabulary = _trained(wanted, options.checkpoint)
     corpus = _judging_text(options)
-    int8, pairs = _calibrated(model, vocabulary, corpus, options)
     facts = _facts(architecture, options.checkpoint)
+    facts.require_about(wanted)
+    int8, pairs = _calibrated(model, vocabulary, corpus, options)
     bundle = export_model(
         model,
         options.out,
@@ -152,14 +153,6 @@ def _publish(wanted: "Architecture", source: Path, options: ExportOptions) -> No
     content = {"folder": str(options.out), "architecture_id": wanted.id, "format": options.form}
     print_json(content) if options.as_json else print_fields(content)
     say(f"Complete {options.out / CARD} before you publish: the training text and the licence.")
-
-
-def json_with(path: Path, name: str) -> "Mapping[str, Any] | None":
-    """Return the object in a JSON file that has a field; None when there is no such thing."""
-    if path.suffix in {".yml", ".yaml"} or not path.is_file():
-        return None
-    content = parse_json(path.read_bytes())
-    return content if isinstance(content, dict) and name in content else None
 
 
 def _judging_text(options: ExportOptions) -> "Corpus | None":

@@ -151,12 +151,12 @@ def _latency(entry: Mapping[str, Any]) -> str:
 
 
 def _translation(*entries: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return a row of the times with the search for the best translation, if they are known."""
+    """Return a row of the times of whole translations, with their search, if they are known."""
     times = [entry.get("translation_ms") for entry in entries]
     if not all(times):
         return {}
     shown = (f"{rounded(x['whole'])} ms (graphs {rounded(x['graphs'])})" for x in times if x)
-    return {"with beam search": tuple(shown)}
+    return {"whole translation": tuple(shown)}
 
 
 def _parameters(entry: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from automoe.architecture.architecture_files import read_architecture
 from automoe.cli.completing import SPACE
 from automoe.cli.console import print_json, progress_bar, say
-from automoe.cli.exporting import json_with
+from automoe.cli.known_facts import json_with
 from automoe.cli.metavars import name_values
 from automoe.cli.options import (
     FILE,

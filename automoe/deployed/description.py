@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _LARGEST_DESCRIPTION = 10**6  # bytes
 _LARGEST_NUMBER = 1e18  # no size, cost or latency is near it
 _SMALLEST_WEIGHT = 2  # bytes of a weight of embeddings, which are float16 or float32
 _CHUNK = 1 << 20
+# What a terminal obeys or cannot show: control characters, other directions of writing, surrogates.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
 _WRONG_CONTENT = (
     ArithmeticError,
     AttributeError,
@@ -114,7 +117,7 @@ class Description:
         except BundleError:
             raise
         except _WRONG_CONTENT as error:
-            reason = " ".join((str(error) if type(error) is ValueError else repr(error)).split())
+            reason = in_one_line(str(error) if type(error) is ValueError else repr(error))
             raise BundleError(
                 f"{path}: not a bundle description ({reason:.150}). Export the model again."
             ) from None
@@ -126,7 +129,7 @@ class Description:
         Raises:
             ValueError, LookupError, TypeError, AttributeError, ArithmeticError: One is not.
         """
-        _require_numbers(self.content)
+        _require_plain(self.content)
         config = self.content["config"]
         for size, value in {
             "max_positions": self.content["max_positions"],
@@ -163,12 +166,18 @@ class Description:
         ]
         for name in required:
             if name not in self.files:
-                raise BundleError(f"{folder}: '{name}' is not among the files of {DESCRIPTION}.")
+                raise BundleError(
+                    f"{folder}: '{name}' is not among the files of {DESCRIPTION}. Export the model "
+                    "again."
+                )
         self._require_room(self.files[WEIGHTS]["bytes"], folder)
         for name, expected in self.files.items():
             path = folder / name
-            if name != path.name or not name.isprintable():
-                raise BundleError(f"{folder}: {name!r:.60} is not the name of a file there.")
+            if name != path.name:
+                raise BundleError(
+                    f"{folder}: {name!r:.60} is not the name of a file there. Export the model "
+                    "again."
+                )
             if require_plain_file(path) != expected["bytes"] or sha256(path) != expected["sha256"]:
                 raise BundleError(
                     f"'{path}' is not the file that was exported: its checksum differs. Export the "
@@ -186,13 +195,22 @@ class Description:
             )
 
 
-def _require_numbers(content: object) -> None:
-    """Check that no number is infinite, negative or beyond every size and count."""
-    if isinstance(content, dict | list):
-        for value in content.values() if isinstance(content, dict) else content:
-            _require_numbers(value)
+def _require_plain(content: object) -> None:
+    """Check that no number is negative or beyond every size, and that a terminal can show texts."""
+    if isinstance(content, dict):
+        content = [*content, *content.values()]
+    if isinstance(content, list):
+        for value in content:
+            _require_plain(value)
+    elif isinstance(content, str) and _CONTROL.search(content):
+        raise ValueError(f"a text must have no control characters. Got {content!r:.40}")
     elif isinstance(content, int | float) and not 0 <= content <= _LARGEST_NUMBER:
         raise ValueError(f"a number must be from 0 to {_LARGEST_NUMBER:.0e}. Got {content!r:.40}")
+
+
+def in_one_line(text: str) -> str:
+    """Return a text of a stranger as a terminal may show it."""
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def require_plain_file(path: Path) -> int:

@@ -13,7 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from automoe.deployed.description import WEIGHTS, BundleError, require_plain_file
+from automoe.deployed.description import WEIGHTS, BundleError, in_one_line, require_plain_file
 
 # The versions of operators in every graph, by their domain; the empty one is that of ONNX.
 OPSETS: Mapping[str, int] = {"": 17, "com.microsoft": 1}  # LayerNormalization is new in 17
@@ -52,9 +52,9 @@ def check_graph(path: Path) -> None:
     except BundleError:
         raise
     except (LookupError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
         raise BundleError(
-            f"'{path}' is not as automoe exports graphs ({reason:.200}). Export the model again."
+            f"'{path}' is not as automoe exports graphs ({in_one_line(str(error)):.200}). Export "
+            "the model again."
         ) from None
 
 

@@ -21,12 +21,6 @@ _N_NEVER = 2  # the targets of training do not contain PAD and BOS
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-@cache
-def number(value: int) -> Any:
-    """Return a whole number as a tensor. Those of steps are asked for again and again."""
-    return tensor(np.array([value]))
-
-
 def opened_graphs(encoder: Any, decoder: Any, candidates: Candidates | None = None) -> Graphs:
     """Return the graphs of two sessions, which may be those for TensorRT.
 
@@ -74,6 +68,7 @@ class Graphs:
 
     Attributes:
         takes_several: Whether sentences can be translated together.
+        number: Returns a whole number as a tensor; those of steps are asked for again and again.
         runtime_s: The seconds that the runtime has computed so far.
         tokens_of_experts: The tokens that each expert of each sparse layer has served so far, by
             ``encoder.expert_i`` and ``decoder.expert_i``; None while they are not counted.
@@ -87,6 +82,7 @@ class Graphs:
     takes_several = True
 
     def __init__(self, encoder: Any, decoder: Any, candidates: Candidates | None) -> None:
+        self.number = cache(_number)
         self.runtime_s = 0.0
         self.tokens_of_experts: dict[str, Any] | None = None
         self._candidates = candidates
@@ -118,7 +114,7 @@ class Graphs:
 
     def step(self, feeds: dict[str, Any], n_best: int) -> tuple[Any, Any, dict[str, Any]]:
         """Return the best log-probabilities and tokens, and the cache of the next step."""
-        feeds["n_best"] = number(n_best)
+        feeds["n_best"] = self.number(n_best)
         names = ["best_log_probability", "best_token", *self._presents]
         best, token, *presents = self._run("decoder", self._decoder, names, feeds)
         return best.numpy(), token.numpy(), dict(zip(self._pasts, presents, strict=True))
@@ -221,6 +217,7 @@ class Steps:
                 feeds[name] = tensor(feeds[name].numpy()[kept_B])
         self._n_sentences = len(kept_B)
         feeds["token"], feeds["parent"] = tensor(token_R), tensor(parent_R)
+        number = self._graphs.number
         feeds["position"], feeds["n_sentences"] = number(self._n_read), number(len(kept_B))
         n_asked = min(n_best + _N_NEVER, self._n_pieces)
         best_RN, token_RN, past = self._graphs.step(feeds, n_asked)
@@ -228,3 +225,7 @@ class Steps:
         self._n_read += 1
         is_never_RN = (token_RN == PAD) | (token_RN == BOS)
         return np.where(is_never_RN, -np.inf, best_RN), token_RN
+
+
+def _number(value: int) -> Any:
+    return tensor(np.array([value]))

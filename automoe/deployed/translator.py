@@ -20,6 +20,7 @@ from automoe.deployed.description import (
     VOCABULARY,
     BundleError,
     Description,
+    in_one_line,
     require_plain_file,
 )
 from automoe.deployed.graph_files import check_graph
@@ -229,7 +230,6 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return open_session(path, threads=threads)
     except Exception as error:  # ONNX Runtime's exceptions share no other base class
-        reason = " ".join(str(error).split())
         raise TranslationError(
-            f"'{path}' cannot be loaded: {reason:.300} Export the model again."
+            f"'{path}' cannot be loaded: {in_one_line(str(error)):.300} Export the model again."
         ) from None

@@ -23,7 +23,7 @@ from automoe.deployed.description import (
     sha256,
 )
 from automoe.deployed.shortlist import Shortlist
-from automoe.export.card import CARD, NOTHING_KNOWN, ModelFacts, bundle_card, cost_of, threads_of
+from automoe.export.card import CARD, NOTHING_KNOWN, ModelFacts, bundle_card, cost_of, timed_with
 from automoe.export.decoder_graph import decoder_graph
 from automoe.export.encoder_graph import encoder_graph
 from automoe.export.graph import GraphBuilder, Int8Steps, TensorRtForm
@@ -220,7 +220,7 @@ def _of_search(result: Mapping[str, Any]) -> dict[str, Any]:
     device = result.get("device") or {}
     return {
         **{name: result.get(name) for name in ("budget_ms", "certified", "latency_ms", "workload")},
-        "threads": threads_of(result),
+        **{name: timed_with(result, name) for name in ("runtime", "threads")},
         "device": {name: device.get(name) for name in ("name", "model", "cores")},
     }
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from automoe.export.bundle import Bundle
 
 CARD = "README.md"
+_RUNTIMES = {"onnx": "ONNX Runtime", "tensorrt": "TensorRT"}  # by the form of graphs
 _SENTENCE = 30  # source and target tokens of the costs, as in the presets
 _CARD = """# Translation from {source} to {target}
 
@@ -35,7 +36,8 @@ _CARD = """# Translation from {source} to {target}
 ## Files
 
 `bundle.json` describes the model and has the number of bytes and the SHA-256 of every other file,
-this one included. A file that was altered is refused before it is loaded.
+this one included. AutoMoE and the folder's own program compare them before they load a file, and
+refuse one that was altered. Other programs that open the graphs do not.
 
 ## Training text and licence
 
@@ -84,11 +86,11 @@ class ModelFacts:
         """The languages, in words where they are unknown."""
         return self.languages or ("a language", "another one")
 
-    def require_same(self, architecture: Architecture) -> None:
-        """Check that the facts are about an architecture.
+    def require_about(self, architecture: Architecture) -> None:
+        """Check that the facts are about an architecture, and that its search can be told of.
 
         Raises:
-            ValueError: They are about another one.
+            ValueError: They are about another one, or the search's result is not one.
         """
         for content, what in ((self.result, "search"), (self.evaluation, "evaluation")):
             of = (content or {}).get("architecture_id", architecture.id)
@@ -96,6 +98,7 @@ class ModelFacts:
                 raise ValueError(
                     f"The {what} is of architecture {of}, and the model is {architecture.id}."
                 )
+        of_search(self.result)
 
 
 NOTHING_KNOWN = ModelFacts()
@@ -107,19 +110,13 @@ def bundle_card(bundle: "Bundle", facts: ModelFacts) -> str:
     Raises:
         ValueError: The search's result is not one or is of another architecture.
     """
-    facts.require_same(bundle.config.architecture)
-    try:
-        rows = {
-            **of_model(bundle.config),
-            **_of_bundle(bundle),
-            **latency(facts.result),
-            **_other_graphs(facts.result, bundle),
-            **_cost(facts.precision_cost),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"The search's result is not what 'automoe search' writes ({error!r:.80})."
-        ) from None
+    facts.require_about(bundle.config.architecture)
+    rows = {
+        **of_model(bundle.config),
+        **_of_bundle(bundle),
+        **of_search(facts.result, bundle),
+        **_cost(facts.precision_cost),
+    }
     source, target = facts.source_and_target
     text = f"It was trained on the text `{facts.text}`; its" if facts.text else "The text and its"
     return _CARD.format(
@@ -184,7 +181,7 @@ def _experts(layers: tuple[EncoderLayer, ...] | tuple[DecoderLayer, ...]) -> str
 
 
 def _of_bundle(bundle: "Bundle") -> dict[str, str]:
-    runtime = {"onnx": "ONNX Runtime", "tensorrt": "TensorRT, see `tensorrt.json`"}[bundle.form]
+    runtime = _RUNTIMES[bundle.form] + (", see `tensorrt.json`" * (bundle.form == "tensorrt"))
     n = bundle.n_best
     shortlist = f"{n} target pieces for each source piece, and {n} frequent ones" if n else "none"
     return {
@@ -194,10 +191,25 @@ def _of_bundle(bundle: "Bundle") -> dict[str, str]:
     }
 
 
-def latency(result: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the rows about a search's latency."""
+def of_search(result: Mapping[str, Any] | None, bundle: "Bundle | None" = None) -> dict[str, str]:
+    """Return the rows about a search's latency, and whether it is that of a bundle's graphs.
+
+    Raises:
+        ValueError: The result is not one.
+    """
     if result is None or "latency_ms" not in result:
         return {"latency": "not known here"}
+    try:
+        timed = TranslationWorkload.parse(result["workload"])
+        return _latency(result) | ({} if bundle is None else _other_graphs(result, timed, bundle))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The search's result is not what 'automoe search' writes ({error!r:.80}). "
+            "Give the architecture alone, or search again."
+        ) from None
+
+
+def _latency(result: Mapping[str, Any]) -> dict[str, str]:
     latency_ms, budget = result["latency_ms"], float(result["budget_ms"])
     where = f"for `{result['workload']}`"
     if latency_ms["measured"] is None:
@@ -211,26 +223,32 @@ def latency(result: Mapping[str, Any] | None) -> dict[str, str]:
         "latency": f"{measured}, {verdict} {budget:g} ms, {where}"
         + (f"; flags: {flags}" if flags else ""),
         "measured on": f"{device['model']}, {counted(int(device['cores']), 'core')}"
-        + (f", {counted(int(threads), 'thread')}" if (threads := threads_of(result)) else ""),
+        + (
+            f", {counted(int(threads), 'thread')}"
+            if (threads := timed_with(result, "threads"))
+            else ""
+        ),
     }
 
 
-def threads_of(result: Mapping[str, Any]) -> str | None:
-    """Return the number of threads of a search's latency, from its result or a description."""
-    told = result.get("threads") or (result.get("predicted_on") or {}).get("threads")
+def timed_with(result: Mapping[str, Any], name: str) -> str | None:
+    """Return the runtime or the threads of a search's latency, from its result or a description."""
+    told = result.get(name) or (result.get("predicted_on") or {}).get(name)
     return None if told is None else str(told)
 
 
-def _other_graphs(result: Mapping[str, Any] | None, bundle: "Bundle") -> dict[str, str]:
+def _other_graphs(
+    result: Mapping[str, Any], timed: TranslationWorkload, bundle: "Bundle"
+) -> dict[str, str]:
     """Return a row that says that the latency is that of other graphs, if it is."""
-    if result is None or "latency_ms" not in result:
-        return {}
-    timed = TranslationWorkload.parse(result["workload"])
-    if (timed.precision, timed.shortlist > 0) == (bundle.precision, bundle.n_best > 0):
+    is_tensorrt = (timed_with(result, "runtime") or "").startswith("tensorrt")
+    form = "tensorrt" if is_tensorrt else "onnx"
+    graphs = (form, timed.precision, timed.shortlist > 0)
+    if graphs == (bundle.form, bundle.precision, bundle.n_best > 0):
         return {}
     shortlist = "with" if timed.shortlist else "without"
-    told = f"was not timed: the latency is in {timed.precision} {shortlist} a shortlist"
-    return {"this bundle": told}
+    told = f"{_RUNTIMES[form]} in {timed.precision} {shortlist} a shortlist"
+    return {"this bundle": f"was not timed: the latency is that of graphs for {told}"}
 
 
 def _cost(told: Mapping[str, Any] | None) -> dict[str, str]:

@@ -61,6 +61,7 @@ from automoe.training.tracking import require_trackers
 from automoe.translation import Translator, evaluate
 from automoe.translation.efficiency import sentence_ms
 from automoe.translation.precision_cost import precision_cost
+from devices import DeviceInfo
 from devices.files import held, write_json
 from devices.opening import opened_device
 from devices.remote.host import say_nothing
@@ -298,15 +299,10 @@ class _Run:
                     max_sentence=self.config.finetune.max_sentence,
                 )
                 content = {"architecture_id": architecture.id, "split": "test", **score.to_dict()}
-                if self._translates_on_device:
+                if translates_on(self.device_info, self.config.host):
                     content["translation_ms"] = self._translation_ms(translator)
                 write_json(path, {**content, "expert_load": load})
         return _read(path)
-
-    @property
-    def _translates_on_device(self) -> bool:
-        """Whether this process translates on the device that is measured, with its runtime."""
-        return self.config.host is None and self.config.device == "cpu"
 
     def _translation_ms(self, translator: Translator) -> dict[str, float] | None:
         """Return the time of the measured sentence with the search for the best translation."""
@@ -358,6 +354,11 @@ class _Run:
             bounds={str(k): float(v) for k, v in bounds.iloc[0].items()},
             measured=searched.verification.measured.get(self.baseline),
         )
+
+
+def translates_on(info: DeviceInfo, host: str | None) -> bool:
+    """Return whether this process translates on the device that is measured: its own processor."""
+    return host is None and info.kind == "cpu"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from automoe.settings.search import SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
 from devices.rounding import rounded, rounded_down, rounded_up
-from profilers.measuring.measurement import WORST_QUALITY
+from profilers.measuring.measurement import SCHEMA_VERSION, WORST_QUALITY
 
 _DRAWS = 200  # many of them lie outside a small log, even one of the same space
 
@@ -50,7 +50,7 @@ def preflight_check(
         latency: The model that predicts milliseconds, with an upper bound.
         info: The device that will measure; None when nothing is measured.
         say: Called with the latencies of the space, and with a warning when the predictor's log
-            is of another space, device or power mode, or has no sound row.
+            is of another space, device, power mode or release, or has no sound row.
 
     Raises:
         InfeasibleBudgetError: No architecture fits. The message names the nearest feasible budget
@@ -59,6 +59,7 @@ def preflight_check(
     _require_limits(space, settings, latency)
     if info is not None:
         warn_of_another_device(latency, info, say=say)
+    warn_of_another_release(latency, say=say)
     warn_of_another_space(latency, space, say=say)
     warn_of_unsound_rows(latency, say=say)
     feasibility = surveyed(space, settings, latency)
@@ -81,6 +82,18 @@ def warn_of_another_device(latency: LatencyModel, info: DeviceInfo, *, say: Say)
             f"warning: The predictor was fitted in power mode {mode}; the device is in "
             f"{info.power_mode}, where its bounds promise nothing. Set the mode of the log, or "
             "measure a log in this one and fit again."
+        )
+
+
+def warn_of_another_release(latency: LatencyModel, *, say: Say) -> None:
+    """Warn when the log's rows have another meaning than those of this release."""
+    conditions = latency.predictor.conditions
+    is_ours = "device_fingerprint" in conditions
+    if is_ours and conditions.get("schema_version") != str(SCHEMA_VERSION):
+        say(
+            "warning: The predictor was fitted to a log of another release, which timed other "
+            "graphs or in another way, so its bounds promise nothing. Measure a new log and fit "
+            "again; with this predictor as '--base' a short one is enough."
         )
 
 

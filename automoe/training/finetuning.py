@@ -51,9 +51,12 @@ def finetune(
         CheckpointError: The folder holds another run.
         ExportError: The exported graphs do not compute what the model computes.
         SettingsError: A tracker is not installed, or fp16 is asked for without a GPU.
+        ValueError: ``searched`` is no such result or is of another architecture.
     """
     require_trackers(settings.track)
     require_precision(settings)
+    facts = ModelFacts.trained_on(corpus, result=searched)
+    facts.require_about(architecture)
     folder.mkdir(parents=True, exist_ok=True)
     if supernet is None:
         vocabulary = vocabulary_for(
@@ -72,7 +75,6 @@ def finetune(
         remember_training(folder, result)
         finished = model.cpu().eval()
         TrainedModel(finished, vocabulary).save(folder)
-        facts = ModelFacts.trained_on(corpus, result=searched)
         bundle = export_model(finished, folder / ONNX, vocabulary=vocabulary, facts=facts)
         check_parity(finished, bundle)
     return result

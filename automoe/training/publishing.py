@@ -10,7 +10,15 @@ from typing import Any
 
 from automoe import __version__
 from automoe.export import ONNX, check_parity, export_model
-from automoe.export.card import CARD, NOTHING_KNOWN, ModelFacts, in_words, latency, of_model, table
+from automoe.export.card import (
+    CARD,
+    NOTHING_KNOWN,
+    ModelFacts,
+    in_words,
+    of_model,
+    of_search,
+    table,
+)
 from automoe.training.model_folder import TrainedModel
 from devices.files import replacing, write_json
 
@@ -100,14 +108,15 @@ def model_card(trained: TrainedModel, facts: ModelFacts, *, name: str) -> str:
         ValueError: The search's result or the evaluation is not one or is of another architecture.
     """
     config = trained.model.config
-    facts.require_same(config.architecture)
+    facts.require_about(config.architecture)
+    rows = {**of_model(config), **of_search(facts.result)}
     try:
-        rows = {**of_model(config), **latency(facts.result), **_quality(facts.evaluation)}
+        rows |= _quality(facts.evaluation)
         head = _head(facts, name)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"The search's result or the evaluation is not what 'automoe search' and 'automoe "
-            f"evaluate --json' write ({error!r:.80})."
+            f"The evaluation is not what 'automoe evaluate --json' writes ({error!r:.80}). "
+            "Evaluate the model again."
         ) from None
     source, target = facts.source_and_target
     return _CARD.format(

@@ -178,6 +178,11 @@ class SearchSection(Section):
         for remedy in self.remedies:
             if remedy.of not in known:
                 raise ValueError(f"remedies must be of a method. Got {remedy.of!r}")
+        names = [x.name for x in (*self.methods, *self.remedies)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"methods and remedies must have names of their own. Got {twice} again"
+            )
         return self
 
     def method(self, name: str) -> Method:

@@ -86,6 +86,10 @@ def planned_hours(
     n_repeated = sum(method.repeated for method in search.methods)
     n_searches = len(search.methods) * len(search.budgets) + n_repeated * (len(search.seeds) - 1)
     n_searches += len(search.parity.methods) if search.parity else 0
+    n_evaluations = n_searches * evaluations(search.evolution) + sum(
+        len(search.seeds) * evaluations(search.evolution.model_copy(update=remedy.changes))
+        for remedy in search.remedies
+    )
     valid_tokens = text["tokens_of_valid"]
     evaluation_s = valid_tokens * timed["loss_token_s"]
     n_alone = len(KINDS) * config.ranking.of_each_kind
@@ -100,7 +104,7 @@ def planned_hours(
     seconds = {
         "supernet": config.train.updates * timed["supernet_update_s"],
         "ranking": ranking_s,
-        "search": n_searches * evaluations(search.evolution) * evaluation_s,
+        "search": n_evaluations * evaluation_s,
         "baselines": _final_s(config, timed, of_baselines=True),
         "final": _final_s(config, timed, of_baselines=False),
         "repeats": len(config.ranking.repeats) * ranking_s,

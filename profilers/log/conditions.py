@@ -31,8 +31,8 @@ class Condition:
 
 
 CONDITIONS: Final = (
-    # The layout of the file says nothing about the machine.
-    Condition("schema_version", is_kept=False),
+    # Another version has other columns, times other graphs or times them in another way.
+    Condition("schema_version"),
     # The fingerprint does not contain the plugin's name, by which a fit tells devices apart.
     Condition("device"),
     Condition("device_fingerprint"),

@@ -113,9 +113,14 @@ def require_same(expected: Mapping[str, str], got: Mapping[str, object], path: P
                 f"Use another log."
             )
         if name in got and str(got[name]).strip() != expected[name]:
+            why = (
+                "Releases with different numbers time other graphs, or in another way"
+                if name == "schema_version"
+                else "Measurements of different conditions do not mix"
+            )
             raise LogError(
                 f"{name!r} must be {expected[name]!r} as in {path}. Got {str(got[name])!r}. "
-                f"Measurements of different conditions do not mix: use another log."
+                f"{why}: use another log."
             )
 
 

@@ -23,7 +23,9 @@ from profilers.measuring.intervals import (
 )
 from profilers.measuring.protocol import Point, Protocol
 
-SCHEMA_VERSION = 2
+# Raised by hand when the columns, the graphs of architectures or the timing of a run change, so
+# that rows which do not mean the same never mix.
+SCHEMA_VERSION = 3
 Cell = str | int | float
 WORST_QUALITY = "C"
 _NARROW, _FAIR = 0.02, 0.05  # relative half-widths of the qualities A and B
@@ -76,7 +78,7 @@ class Measurement:
         measured_at: The time at which the point was finished, UTC in ISO 8601.
         samples: Every block with every attempt and every sample, as JSON values.
         columns: The caller's columns.
-        schema_version: The version of this layout.
+        schema_version: The version of the columns, the timed graphs and the timing.
     """
 
     point_id: str

@@ -13,7 +13,12 @@ from automoe.text.special_tokens import BOS, EOS, PAD
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-from ctranslate2_form import added_width, inexpressible, write_ctranslate2  # its folder is known
+from ctranslate2_form import (  # its folder is known
+    added_width,
+    inexpressible,
+    opened_ctranslate2,
+    write_ctranslate2,
+)
 
 VOCAB_SIZE, LENGTH = 50, 8
 
@@ -56,18 +61,14 @@ def greedy(model: Transformer, source: list[int]) -> list[int]:
 def test_ctranslate2_gives_the_greedy_outputs_of_torch(
     tmp_path: Path, pre_norm: bool, shared: bool
 ) -> None:
-    ctranslate2 = pytest.importorskip("ctranslate2")
+    pytest.importorskip("ctranslate2")
     model = model_of(pre_norm=pre_norm, shared_embeddings=shared)
     write_ctranslate2(model, tmp_path / "model", None)
-    translator = ctranslate2.Translator(str(tmp_path / "model"), device="cpu", intra_threads=1)
     generator = torch.Generator().manual_seed(3)
     drawn = torch.randint(EOS + 2, VOCAB_SIZE, (8, 6), generator=generator)
     sources = [[*row, EOS] for row in drawn.tolist()]
     length = {"min_decoding_length": LENGTH, "max_decoding_length": LENGTH}
-    results = translator.translate_batch(
-        [[str(token) for token in source] for source in sources], beam_size=1, **length
-    )
-    given = [[int(token) for token in result.hypotheses[0]] for result in results]
+    given = opened_ctranslate2(tmp_path / "model")(sources, beam_size=1, **length)
     with torch.inference_mode():
         assert given == [greedy(model, source) for source in sources]
     assert len({tuple(tokens) for tokens in given}) > 1

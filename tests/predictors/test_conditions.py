@@ -25,7 +25,8 @@ def test_conditions_are_kept_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["device_fingerprint", "power_mode", "runtime", "threads", "workload"]
+    "column",
+    ["schema_version", "device_fingerprint", "power_mode", "runtime", "threads", "workload"],
 )
 def test_mixed_conditions_are_refused(column: str) -> None:
     frame = pd.DataFrame({column: ["one", "two"]})

@@ -152,8 +152,16 @@ def test_a_base_of_the_same_device_is_refused(roofline_log: Maker) -> None:
     base = fit_log(log)
     with pytest.raises(TableError, match="'base' must be of another device or workload. Got one"):
         fit_log(log, base=base)
-    for other in ({"device_fingerprint": "def"}, {"runtime": "another"}):
+    with pytest.raises(TableError, match="'base' must be of another device or workload. Got one"):
+        fit_log(log.assign(schema_version=2), base=base)  # 0.1.0 did not keep it
+    for other in (
+        {"device_fingerprint": "def"},
+        {"runtime": "another"},
+        {"schema_version": 3},
+    ):
         assert fit_log(log.assign(**other), base=base).base is base
+    base = fit_log(log.assign(schema_version=2))
+    assert fit_log(log.assign(schema_version=3), base=base).base is base
 
 
 def test_a_feature_that_is_not_a_number_names_its_line(tmp_path: Path, roofline_log: Maker) -> None:

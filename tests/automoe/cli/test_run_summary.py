@@ -63,10 +63,10 @@ def test_it_says_what_was_searched_and_what_came_out(
 def test_it_shows_what_the_search_for_the_best_translation_adds(
     result: dict[str, Any], tmp_path: Path
 ) -> None:
-    assert "beam search" not in printed(result, tmp_path)
+    assert "whole translation" not in printed(result, tmp_path)
     result["translation_ms"] = {"whole": 1.03456, "graphs": 0.84}
     result["baseline"]["translation_ms"] = {"whole": 1.7, "graphs": 1.5}
-    row = r"with beam search +1\.035 ms \(graphs 0\.84\) +1\.7 ms \(graphs 1\.5\)\n"
+    row = r"whole translation +1\.035 ms \(graphs 0\.84\) +1\.7 ms \(graphs 1\.5\)\n"
     assert re.search(row, printed(result, tmp_path))
 
 

@@ -109,13 +109,17 @@ def test_sizes_that_the_weights_cannot_have_are_refused(folder: Path, path: str)
 @pytest.mark.parametrize("name", ["../weights.bin", "/etc/hostname", "a/b", ""])
 def test_a_file_outside_the_folder_is_refused(folder: Path, name: str) -> None:
     rewrite(folder, lambda content: content["files"].update({name: {"bytes": 1, "sha256": "0"}}))
-    with pytest.raises(BundleError, match="is not the name of a file there"):
+    with pytest.raises(
+        BundleError, match="is not the name of a file there. Export the model again"
+    ):
         Translator.open(folder)
 
 
 def test_graphs_that_are_not_described_are_refused(folder: Path) -> None:
     rewrite(folder, lambda content: content["files"].pop("decoder.onnx"))
-    with pytest.raises(BundleError, match=r"'decoder.onnx' is not among the files"):
+    with pytest.raises(
+        BundleError, match="'decoder.onnx' is not among the files .* Export the model"
+    ):
         Translator.open(folder)
 
 
@@ -153,6 +157,11 @@ def test_the_description_of_another_release_is_refused(folder: Path, version: ob
         described(precision=""),
         described().replace("9", "1e999"),
         "\x00\xff",
+        described(files={"a\x1b[2Jb": {"bytes": 1}}),
+        described(files={"a\nb": {"bytes": 1, "sha256": "0"}}),
+        described(architecture_id="a\x9b2Jb"),
+        described(precision="fp\u202e23"),
+        described(searched={"device": {"model": "\ud800"}}),
     ],
 )
 def test_what_is_no_description_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
@@ -160,6 +169,7 @@ def test_what_is_no_description_is_refused_in_one_line(tmp_path: Path, text: str
     with pytest.raises(BundleError, match="not a bundle description") as raised:
         Description.read(tmp_path).check_files(tmp_path)
     assert len(str(raised.value).splitlines()) == 1
+    assert str(raised.value).isprintable()
     assert str(raised.value).endswith("Export the model again.")
     assert len(str(raised.value)) < 400
 

@@ -208,6 +208,22 @@ def test_parts_that_exported_graphs_do_not_have_are_refused(
     assert f"field {field} is not one of" in refusal(folder)
 
 
+def test_a_second_graph_is_refused(folder: Path) -> None:
+    # protobuf would join the two, so that a part of each is never looked at alone
+    empty = ModelProto(graph=onnx.GraphProto(name="g")).SerializeToString()
+    rewrite(folder, "encoder.onnx", (folder / "encoder.onnx").read_bytes() + empty)
+    assert "there are several graphs" in refusal(folder)
+
+
+def test_a_size_that_is_written_in_another_way_is_refused(folder: Path) -> None:
+    # Field 1 of a tensor as four bytes. protobuf passes over it, so the runtime would not see it.
+    tensor = helper.make_tensor("t", TensorProto.FLOAT, [1], [1.0]).SerializeToString()
+    tensor += b"\x0d\x00\x00\x00\x00"
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    rewrite(folder, "encoder.onnx", b"\x3a" + bytes([len(graph)]) + graph)
+    assert "field dims is written in another way" in refusal(folder)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import automoe.deployed.translator
 from automoe.deployed.description import BundleError
 from automoe.export import export_model
 from automoe.supernet import Transformer
@@ -224,3 +225,15 @@ def test_refuses_options_out_of_range(folder: Path) -> None:
         Translator.open(folder, threads=0)
     with pytest.raises(ValueError, match="^'beam' must be at least 1. Got 0.$"):
         Translator.open(folder, beam=0)
+
+
+def test_what_the_runtime_refuses_is_told_as_a_terminal_may_show_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *, threads: int) -> None:
+        raise RuntimeError("\x1b[2J\x9b2J is not a registered\n operator\u202e.")
+
+    monkeypatch.setattr(automoe.deployed.translator, "open_session", refuse)
+    told = r"encoder.onnx' cannot be loaded: \[2J 2J is not a registered operator . Export the mod"
+    with pytest.raises(TranslationError, match=told):
+        Translator.open(folder)

@@ -72,7 +72,28 @@ def test_the_latency_of_other_graphs_is_not_claimed(
 ) -> None:
     other = replace(bundle, precision=precision, n_best=n_best)
     card = bundle_card(other, ModelFacts(result=result_of(bundle.config)))
-    assert "| this bundle | was not timed: the latency is in fp32 without a shortlist |" in card
+    told = "the latency is that of graphs for ONNX Runtime in fp32 without a shortlist"
+    assert f"| this bundle | was not timed: {told} |" in card
+
+
+@pytest.mark.parametrize(
+    ("runtime", "form", "is_told"),
+    [
+        ("onnxruntime 1.32.0", "tensorrt", True),
+        ("tensorrt 10.1", "tensorrt", False),
+        ("tensorrt-rtx 1.2", "tensorrt", False),
+        ("tensorrt 10.1", "onnx", True),
+    ],
+)
+def test_the_latency_of_another_runtime_is_not_claimed(
+    bundle: Bundle, runtime: str, form: str, is_told: bool
+) -> None:
+    result = result_of(bundle.config, predicted_on={"runtime": runtime, "threads": "1"})
+    card = bundle_card(replace(bundle, form=form), ModelFacts(result=result))
+    other = "ONNX Runtime" if form == "tensorrt" else "TensorRT"
+    row = f"| this bundle | was not timed: the latency is that of graphs for {other} in fp32"
+    assert (row in card) == is_told
+    assert ("this bundle" in card) == is_told
 
 
 def test_a_dense_model_is_said_to_be_dense(sparse: Architecture) -> None:
@@ -90,6 +111,7 @@ def test_a_dense_model_is_said_to_be_dense(sparse: Architecture) -> None:
         ({"architecture_id": "0123456789ab"}, "is of architecture 0123456789ab, and the model is"),
         ({"latency_ms": {}}, "is not what 'automoe search' writes"),
         ({"workload": "a picture"}, "is not what 'automoe search' writes"),
+        ({"predicted_on": "here"}, "is not what 'automoe search' writes .* or search again"),
     ],
 )
 def test_a_result_that_does_not_fit_is_refused_before_anything_is_written(
@@ -113,4 +135,5 @@ def test_the_same_model_gives_the_same_bytes(config: TransformerConfig, tmp_path
     described = json.loads(contents[0]["bundle.json"])
     assert (described["languages"], described["text"]) == (["en", "de"], "office")
     assert described["searched"]["threads"] == "1"
+    assert described["searched"]["runtime"] == "SIMULATED roofline 1"
     assert set(described["files"]) == contents[0].keys() - {"bundle.json"}

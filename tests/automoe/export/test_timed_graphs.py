@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -245,3 +246,35 @@ def test_there_is_no_shortlist_for_tensorrt_or_in_blocks(tmp_path: Path) -> None
         WorkloadWriter(tmp_path, few, tensorrt=True)
     with pytest.raises(ValueError, match="Got onnxruntime and int4-weights; leave it out"):
         WorkloadWriter(tmp_path, replace(few, precision="int4-weights"))
+
+
+# For each form: what its graphs compute and which runs of them are timed.
+DIGESTS = {
+    "onnx fp32": "49ef8fbb5960818e",
+    "onnx int8": "4b83ba5a42507f36",
+    "onnx int4-weights": "4760010ff1fb45eb",
+    "tensorrt fp32": "b6e5525493e1ef41",
+}
+
+
+@pytest.mark.parametrize("form", DIGESTS)
+def test_what_is_timed_does_not_change_under_one_version(
+    tmp_path: Path, sparse: Architecture, form: str
+) -> None:
+    runtime, precision = form.split()
+    asked = replace(
+        sentence(), precision=precision, shortlist=7 if form in ("onnx fp32", "onnx int8") else 0
+    )
+    path = WorkloadWriter(tmp_path, asked, tensorrt=runtime == "tensorrt").write(sparse)
+    digest = hashlib.sha256(path.read_bytes())
+    for file in sorted(tmp_path.glob("*.onnx")):
+        graph = onnx.load(file, load_external_data=False).graph
+        for part in (*graph.input, *graph.node, *graph.output):
+            digest.update(part.SerializeToString(deterministic=True))
+        for weight in graph.initializer:
+            digest.update(repr((weight.name, weight.data_type, *weight.dims)).encode())
+    assert digest.hexdigest()[:16] == DIGESTS[form], (
+        "The timed graphs have changed. Unless only names did, logs of before must not go on: "
+        "raise SCHEMA_VERSION in profilers/measuring/measurement.py by one. Then write this "
+        "digest into DIGESTS."
+    )

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,11 +18,13 @@ import yaml
 from filelock import FileLock
 from support.small_text import small_space
 
+from automoe.architecture.architecture import Architecture
 from automoe.architecture.translation_workload import TranslationWorkload
 from automoe.cli.exits import ExitCode
 from automoe.cli.main import main
 from automoe.latency.features import feature_table
 from automoe.pipeline import stages
+from devices import get_device
 from predictors import fit_log
 
 TRAINING = {
@@ -108,7 +111,10 @@ def test_every_stage_leaves_its_files_and_the_result_keeps_the_contract(
         assert 0 < entry["active_params"] <= entry["params"]
         assert entry["flops"] > 0
     assert result["latency_ms"]["ci_high"] <= result["budget_ms"]
-    assert all(sum(shares) == pytest.approx(1) for shares in result["expert_load"].values())
+    winner = Architecture.from_dict(result["architecture"])
+    n_sparse = sum(layer.is_sparse for layer in (*winner.encoder.layers, *winner.decoder.layers))
+    loads = [sum(shares) for shares in result["expert_load"].values()]
+    assert loads == pytest.approx([1] * n_sparse)
     assert "<svg" in (folder / "report.html").read_text()
     _runs_again_without_doing_anything_again(config, folder, result)
     _a_search_alone_gives_the_same_fields(folder, result)
@@ -119,6 +125,7 @@ def _runs_again_without_doing_anything_again(
     config: Path, folder: Path, result: dict[str, object]
 ) -> None:
     before = {p: p.read_bytes() for p in folder.glob("*.csv")}
+    assert folder / "latency.csv" in before
     assert main(["run", str(config)]) == 0
     assert {p: p.read_bytes() for p in folder.glob("*.csv")} == before
     assert json.loads((folder / "result.json").read_text()) == result
@@ -158,6 +165,17 @@ def _a_search_alone_gives_the_same_fields(folder: Path, of_run: dict[str, object
     assert of_run.keys() - models == of_search.keys()
     for name in ("feasibility", "predicted_on", "objective", "workload", "space", "n_evaluated"):
         assert of_run[name] == of_search[name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "host", "expected"),
+    [("cpu", None, True), ("cpu", "pi@board", False), ("gpu", None, False)],
+)
+def test_a_translation_is_timed_only_on_the_device_that_is_measured(
+    kind: str, host: str | None, expected: bool
+) -> None:
+    info = replace(get_device("simulated").info(), kind=kind)
+    assert stages.translates_on(info, host) is expected
 
 
 def test_another_configuration_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,13 @@ from automoe.latency.features import feature_table
 from automoe.latency.model import LatencyModel
 from automoe.search.preflight import (
     warn_of_another_device,
+    warn_of_another_release,
     warn_of_another_space,
     warn_of_unsound_rows,
 )
 from devices import get_device
 from predictors import fit_log
+from profilers import SCHEMA_VERSION
 
 SPACE = small_space()
 WORKLOAD = TranslationWorkload.of(SPACE)
@@ -58,6 +60,25 @@ def test_a_log_of_another_device_or_power_mode_is_told(
     assert len(said) == len(told)
     for line, part in zip(said, told, strict=True):
         assert part.format(**info.to_dict()) in line
+
+
+@pytest.mark.parametrize(
+    ("held", "is_told"),
+    [
+        ({}, False),
+        ({"device_fingerprint": "abc"}, True),  # of a release that did not keep the version
+        ({"device_fingerprint": "abc", "schema_version": 1}, True),
+        ({"device_fingerprint": "abc", "schema_version": SCHEMA_VERSION}, False),
+    ],
+)
+def test_a_log_of_another_release_is_told(held: dict[str, object], is_told: bool) -> None:
+    rng = Random(0)
+    frame = feature_table([SPACE.sample(rng) for _ in range(40)], WORKLOAD).assign(**held)
+    frame["latency_ms"] = [rng.gauss(1, 0.01) for _ in range(40)]
+    said: list[str] = []
+    warn_of_another_release(LatencyModel(fit_log(frame), WORKLOAD), say=said.append)
+    assert len(said) == is_told
+    assert all("of another release" in line for line in said)
 
 
 @pytest.mark.parametrize(

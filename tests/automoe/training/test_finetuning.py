@@ -104,6 +104,26 @@ def test_an_architecture_of_another_space_is_refused(
         finetune(sparse, corpus, settings, folder=tmp_path / "model", supernet=trained)
 
 
+@pytest.mark.parametrize(
+    ("searched", "message"),
+    [
+        ({"architecture_id": "0123456789ab"}, "The search is of architecture 0123456789ab"),
+        ({"latency_ms": {}}, "The search's result is not what 'automoe search' writes"),
+    ],
+)
+def test_a_result_that_does_not_fit_is_refused_before_the_training(
+    space: SearchSpace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tmp_path: Path,
+    searched: dict[str, object],
+    message: str,
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        finetune(space.smallest(), corpus, settings, folder=tmp_path / "m", searched=searched)
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_stand_alone_model_is_no_supernet(
     space: SearchSpace, corpus: Corpus, settings: TrainingSettings, tmp_path: Path
 ) -> None:

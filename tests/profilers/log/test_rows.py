@@ -116,6 +116,15 @@ def test_a_condition_that_differs_is_told_with_both_values() -> None:
         require_same({"threads": "1"}, {"threads": 2}, PATH)
 
 
+def test_a_log_of_another_release_is_told_apart_from_another_condition() -> None:
+    message = (
+        "'schema_version' must be '2' as in lat.csv. Got '3'. "
+        "Releases with different numbers time other graphs, or in another way: use another log."
+    )
+    with pytest.raises(LogError, match=message):
+        require_same({"schema_version": "2"}, {"schema_version": 3}, PATH)
+
+
 def test_a_condition_the_log_does_not_hold_cannot_be_compared() -> None:
     with pytest.raises(LogError, match="lat.csv has no column 'workload', which must be the same"):
         require_same({"threads": "1"}, {"workload": "w"}, PATH)

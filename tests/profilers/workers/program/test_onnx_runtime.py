@@ -5,12 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 from support.graphs import DIGIT, DOUBLE, digit_calls, write_graph
 from support.workers import ask, load
 
-from profilers import TensorSpec, Workload
+from devices import get_device
+from profilers import Call, TensorSpec, WorkerProcess, Workload
 from profilers.workers.program.onnx_runtime import OnnxRuntimeWorker, open_session
 from profilers.workers.program.tensors import make_array
 
@@ -92,6 +95,25 @@ def test_outputs_bound_to_memory_are_those_of_plain_runs(
         assert outputs == ask(plain, "outputs", id="w")
         assert outputs["outputs"]["decode"]["longer"]["sum"] == 4357.0
     assert ask(bound, "hello")["runtime"] == "onnxruntime-cpu"
+
+
+def test_a_model_with_an_empty_optional_output_is_timed(tmp_path: Path) -> None:
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, [1])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    left_out = helper.make_value_info("left_out", helper.make_optional_type_proto(tensor))
+    nodes = [
+        helper.make_node("Add", ["x", "x"], ["y"]),
+        helper.make_node("Optional", [], ["left_out"], type=tensor),
+    ]
+    graph = helper.make_graph(nodes, "g", [x], [y, left_out])
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "g.onnx")
+    call = Call("g", "g", inputs={"x": TensorSpec("float32", (1,), values=(2.0,))})
+    Workload({"g": "g.onnx"}, (call,)).save(tmp_path / "w.json")
+    limits = {"min_seconds": 0, "max_seconds": 1, "min_runs": 2, "tolerance": 9}
+    with WorkerProcess(get_device("cpu")) as worker:  # a crash ends that process alone
+        worker.request("load", id="w", workload=str(tmp_path / "w.json"), threads=1)
+        assert worker.request("warmup", id="w", **limits)["runs"] == 2
 
 
 class ImitatedSession:

@@ -77,7 +77,8 @@ def export(
     if options.form == _HUGGINGFACE:
         _publish(wanted, architecture, options)
         return
-    require_precision(options.form, options.precision)
+    is_shortlisted = options.shortlist is not None
+    require_precision(options.form, options.precision, is_shortlisted=is_shortlisted)
     refuse([DIRECTION_NEEDS_DATA], typed(options))
     if options.data is not None and (not _is_inexact(options) or options.checkpoint is None):
         raise ValueError(

@@ -159,6 +159,7 @@ def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -
     [
         (["--data", "text"], "'--data' is the text for '--shortlist' or a '--precision' other"),
         (["--shortlist", "9"], "'--shortlist' is about '--checkpoint': give both"),
+        (["--shortlist", "9", "--format", "tensorrt"], "A shortlist needs the form onnx and"),
         ([*INT8, "--data", "text"], "with int8 and checkpoint None; leave it out"),
         ([*INT8, "--source", "en"], "'--source' is about '--data': give both"),
     ],

@@ -1,6 +1,6 @@
 """Claim: a shortlist of 2048 target pieces makes a greedy step twice as fast.
 
-    python benchmarks/bench_shortlist.py [--runs 5] [--candidates 500 2000 8000] [--layers 6]
+    python benchmarks/bench_shortlist.py [--runs 7] [--candidates 500 2048 8000] [--layers 6]
 
 The dense model of `bench_translation.py` translates random sentences of 30 tokens into 30 tokens,
 on one thread: one alone and greedily, one alone with beam 4, and 16 together with beam 4; with
@@ -165,8 +165,8 @@ def figures(turns: Sequence[Turn], whole: Sequence[Turn]) -> dict[str, object]:
 def main() -> None:
     """Print one JSON line for each case, precision and number of candidates."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--candidates", type=int, nargs="+", default=[500, 2000, 8000])
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--candidates", type=int, nargs="+", default=[500, 2048, 8000])
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--vocab", type=int, default=32768)
     given = parser.parse_args()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -94,6 +95,7 @@ def export(
         model, vocabulary = _trained(wanted, options.checkpoint)
     corpus = _judging_text(options)
     int8, pairs = _calibrated(model, vocabulary, corpus, options)
+    shortlist = _shortlist(vocabulary, corpus, options)
     facts = _facts(architecture, options.checkpoint)
     bundle = export_model(
         model,
@@ -103,7 +105,7 @@ def export(
         form=options.form,
         precision=options.precision,
         int8=int8,
-        shortlist=_shortlist(vocabulary, corpus, options),
+        shortlist=shortlist,
         facts=facts,
     )
     parity = check_parity(model, bundle, pairs=pairs)
@@ -116,6 +118,7 @@ def export(
         "format": options.form,
         "precision": options.precision,
         **{name: getattr(parity, name) for name in _PARITY},
+        **_n_candidates(shortlist, vocabulary, corpus),
         **(quality or {}),
     }
     print_json(content) if options.as_json else print_fields(content)
@@ -208,6 +211,19 @@ def _shortlist(
         best_translations(train.pairs, n_best=n_best, vocab_size=size),
         most_frequent(train.pairs, n=n_best, vocab_size=size),
     )
+
+
+def _n_candidates(
+    shortlist: "Shortlist | None", vocabulary: "Vocabulary | None", corpus: "Corpus | None"
+) -> "dict[str, int]":
+    """Return how many candidates a sentence has on average, which `profile --shortlist` takes."""
+    if shortlist is None or vocabulary is None or corpus is None:
+        return {}
+    from automoe.text.special_tokens import EOS
+
+    sentences = vocabulary.encode_all(corpus.split("valid").first(_N_TRANSLATED).source)
+    numbers = [len(shortlist.candidates([[*pieces, EOS]])) for pieces in sentences]
+    return {"n_candidates": round(mean(numbers))}
 
 
 def _is_calibrated(options: ExportOptions) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -77,7 +78,8 @@ def export(
     if options.form == _HUGGINGFACE:
         _publish(wanted, architecture, options)
         return
-    require_precision(options.form, options.precision)
+    is_shortlisted = options.shortlist is not None
+    require_precision(options.form, options.precision, is_shortlisted=is_shortlisted)
     refuse([DIRECTION_NEEDS_DATA], typed(options))
     if options.data is not None and (not _is_inexact(options) or options.checkpoint is None):
         raise ValueError(
@@ -95,6 +97,7 @@ def export(
     facts = _facts(architecture, options.checkpoint)
     facts.require_about(wanted)
     int8, pairs = _calibrated(model, vocabulary, corpus, options)
+    shortlist = _shortlist(vocabulary, corpus, options)
     bundle = export_model(
         model,
         options.out,
@@ -103,7 +106,7 @@ def export(
         form=options.form,
         precision=options.precision,
         int8=int8,
-        shortlist=_shortlist(vocabulary, corpus, options),
+        shortlist=shortlist,
         facts=facts,
     )
     parity = check_parity(model, bundle, pairs=pairs)
@@ -116,6 +119,7 @@ def export(
         "format": options.form,
         "precision": options.precision,
         **{name: getattr(parity, name) for name in _PARITY},
+        **_n_candidates(shortlist, vocabulary, corpus),
         **(quality or {}),
     }
     print_json(content) if options.as_json else print_fields(content)
@@ -200,6 +204,19 @@ def _shortlist(
         best_translations(train.pairs, n_best=n_best, vocab_size=size),
         most_frequent(train.pairs, n=n_best, vocab_size=size),
     )
+
+
+def _n_candidates(
+    shortlist: "Shortlist | None", vocabulary: "Vocabulary | None", corpus: "Corpus | None"
+) -> "dict[str, int]":
+    """Return how many candidates a sentence has on average, which `profile --shortlist` takes."""
+    if shortlist is None or vocabulary is None or corpus is None:
+        return {}
+    from automoe.text.special_tokens import EOS
+
+    sentences = vocabulary.encode_all(corpus.split("valid").first(_N_TRANSLATED).source)
+    numbers = [len(shortlist.candidates([[*pieces, EOS]])) for pieces in sentences]
+    return {"n_candidates": round(mean(numbers))}
 
 
 def _is_calibrated(options: ExportOptions) -> bool:

@@ -9,6 +9,7 @@ Legend: V vocabulary, N best target pieces, C candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class Shortlist:
     """The candidates of sentences.
 
     Args:
-        best_VN: The best target pieces of each source piece; a negative number is none.
+        best_VN: The best target pieces of each source piece; -1 is none.
         frequent: Target pieces that are candidates of every sentence.
     """
 
@@ -43,7 +44,7 @@ class Shortlist:
         if path.stat().st_size != expected:
             raise BundleError(f"'{path}' must have {expected} bytes. Export the model again.")
         rows = np.fromfile(path, _TYPE).reshape(vocab_size + 1, n_best)
-        if rows.max(initial=-1) >= vocab_size:
+        if rows.min(initial=0) < -1 or rows.max(initial=-1) >= vocab_size:
             raise BundleError(f"'{path}' names pieces that do not exist. Export the model again.")
         return cls(rows[:-1], rows[-1])
 
@@ -59,7 +60,10 @@ class Shortlist:
 
     def candidates(self, sentences: Sequence[Sequence[int]]) -> Any:
         """Return the candidates of sentences that are translated together, ``[C]``, sorted."""
-        pieces = np.unique(np.concatenate([np.asarray(x, np.int64) for x in sentences]))
-        chosen = np.concatenate([self._best_VN[pieces].ravel(), self._frequent, [EOS]])
-        chosen = np.unique(chosen).astype(np.int64)
-        return chosen[(chosen >= 0) & (chosen != PAD) & (chosen != BOS)]
+        is_candidate_V = np.zeros(len(self._best_VN) + 1, np.bool_)  # -1 is the last one
+        pieces = list(chain.from_iterable(sentences))
+        is_candidate_V[self._best_VN[pieces]] = True
+        is_candidate_V[self._frequent] = True
+        is_candidate_V[EOS] = True
+        is_candidate_V[[PAD, BOS, -1]] = False
+        return np.flatnonzero(is_candidate_V)

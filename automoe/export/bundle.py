@@ -168,16 +168,11 @@ def export_model(
         ValueError: The search's result in the facts is not one or is of another architecture.
     """
     require_top_1(model)
-    require_precision(form, precision)
+    require_precision(form, precision, is_shortlisted=shortlist is not None)
     if ((form, precision) == ("tensorrt", "int8")) != (int8 is not None):
         raise ExportError(
             f"'int8' must be what calibrate() gives, with form tensorrt and precision int8 only. "
             f"Got {int8} with {form} and '{precision}'."
-        )
-    if shortlist is not None and (form != "onnx" or precision not in SHORTLISTED):
-        raise ExportError(
-            f"A shortlist needs the form onnx and the precision {' or '.join(SHORTLISTED)}. "
-            f"Got {form} and {precision}; leave it out."
         )
     n_best = 0 if shortlist is None else shortlist.n_best
     bundle = Bundle(
@@ -261,12 +256,12 @@ def require_top_1(model: Transformer) -> None:
         raise ExportError(f"'top_k' must be 1 to export. Got {model.config.top_k}.")
 
 
-def require_precision(form: str, precision: str) -> None:
-    """Check that a form of graphs exists and has the precision.
+def require_precision(form: str, precision: str, *, is_shortlisted: bool = False) -> None:
+    """Check that a form of graphs exists and has the precision, and a shortlist if one is wanted.
 
     Raises:
-        ExportError: The form does not exist or does not have the precision. The message names
-            those that exist.
+        ExportError: The form does not exist, does not have the precision, or has no shortlist in
+            it. The message names those that exist.
     """
     if form not in PRECISIONS:
         raise ExportError(
@@ -277,6 +272,11 @@ def require_precision(form: str, precision: str) -> None:
         raise ExportError(
             f"'--precision' with '--format {form}' must be one of {', '.join(PRECISIONS[form])}. "
             f"Got '{precision}'{reason}."
+        )
+    if is_shortlisted and (form != "onnx" or precision not in SHORTLISTED):
+        raise ExportError(
+            f"A shortlist needs the form onnx and the precision {' or '.join(SHORTLISTED)}. "
+            f"Got {form} and {precision}; leave it out."
         )
 
 

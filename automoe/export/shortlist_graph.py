@@ -3,7 +3,7 @@
 It runs once for the sentences that are translated together, and the decoder multiplies with what it
 returns in every step.
 
-Legend: C candidates, R hypotheses, D decoder width.
+Legend: V vocabulary, C candidates, R hypotheses, D decoder width.
 """
 
 from onnx import TensorProto
@@ -31,8 +31,10 @@ def shortlist_graph(config: TransformerConfig, weights: WeightSource) -> GraphBu
         graph.output(rows_CD, WEIGHTS, graph.float_type, ["candidates", shape[1]])
         return graph
     integer_DV, step_V = graph.integer_weight(TABLE, shape)
-    columns_DC = graph.op("Gather", integer_DV, candidate_C, axis=1)
-    graph.output(columns_DC, WEIGHTS, TensorProto.INT8, [shape[1], "candidates"])
+    # Taking rows is many times as fast as taking columns. The table is turned when it is loaded.
+    integer_VD = graph.transpose(integer_DV, 1, 0)
+    row_CD = graph.op("Gather", integer_VD, candidate_C, axis=0)
+    graph.output(graph.transpose(row_CD, 1, 0), WEIGHTS, TensorProto.INT8, [shape[1], "candidates"])
     step_C = graph.op("Gather", step_V, candidate_C, axis=0)
     graph.output(step_C, STEPS, TensorProto.FLOAT, ["candidates"])
     return graph

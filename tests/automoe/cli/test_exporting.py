@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from shutil import copytree
 
+import numpy as np
 import pytest
 from support.small_text import small_space, write_corpus
 
@@ -143,7 +144,14 @@ def test_a_shortlist_is_learned_from_the_training_text(
     assert main(["export", str(path), "-o", str(out), *flags]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["n_sentences"] > 0
-    assert (out / "shortlist.bin").stat().st_size == (40 + 1) * 4 * 4
+    rows = np.fromfile(out / "shortlist.bin", np.int32).reshape(40 + 1, 4)
+    chosen = [
+        {piece for row in (*sentence, 2, -1) for piece in rows[row].tolist()} | {2}
+        for sentence in Vocabulary.load(out / "vocabulary.model").encode_all(
+            open_corpus(folder / "text").split("valid").source
+        )
+    ]
+    assert told["n_candidates"] == round(sum(len(x - {-1, 0, 1}) for x in chosen) / len(chosen))
     assert Translator.open(out).translate("a b").target_tokens > 0
 
 
@@ -159,6 +167,7 @@ def test_int8_of_random_weights_needs_no_text(capsys: Capture, tmp_path: Path) -
     [
         (["--data", "text"], "'--data' is the text for '--shortlist' or a '--precision' other"),
         (["--shortlist", "9"], "'--shortlist' is about '--checkpoint': give both"),
+        (["--shortlist", "9", "--format", "tensorrt"], "A shortlist needs the form onnx and"),
         ([*INT8, "--data", "text"], "with int8 and checkpoint None; leave it out"),
         ([*INT8, "--source", "en"], "'--source' is about '--data': give both"),
     ],

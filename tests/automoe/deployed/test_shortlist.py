@@ -35,20 +35,28 @@ def test_a_file_is_read_back(tmp_path: Path) -> None:
     assert read.candidates([[4, 9, 2]]).tolist() == shortlist().candidates([[4, 9, 2]]).tolist()
     with pytest.raises(BundleError, match="must have 432 bytes. Export the model again"):
         Shortlist.read(tmp_path / "s.bin", n_best=4, vocab_size=VOCAB_SIZE)
-    Shortlist(np.full((VOCAB_SIZE, 3), VOCAB_SIZE), np.zeros(3)).write(tmp_path / "s.bin")
-    with pytest.raises(BundleError, match="names pieces that do not exist"):
-        Shortlist.read(tmp_path / "s.bin", n_best=3, vocab_size=VOCAB_SIZE)
+    for piece in (VOCAB_SIZE, -2):
+        Shortlist(np.full((VOCAB_SIZE, 3), piece), np.zeros(3)).write(tmp_path / "s.bin")
+        with pytest.raises(BundleError, match="names pieces that do not exist"):
+            Shortlist.read(tmp_path / "s.bin", n_best=3, vocab_size=VOCAB_SIZE)
 
 
-@pytest.mark.parametrize("beam", [1, 4])
+@pytest.mark.parametrize(("beam", "precision"), [(1, "fp32"), (4, "fp32"), (4, "int8")])
 def test_an_exact_translation_is_that_without_a_shortlist(
-    tmp_path: Path, model: Transformer, vocabulary: Vocabulary, beam: int
+    tmp_path: Path, model: Transformer, vocabulary: Vocabulary, beam: int, precision: str
 ) -> None:
-    whole = export_model(model, tmp_path / "whole", vocabulary=vocabulary, max_positions=40)
-    short = export_model(
-        model, tmp_path / "short", vocabulary=vocabulary, max_positions=40, shortlist=shortlist()
+    whole, short = (
+        export_model(
+            model,
+            tmp_path / str(few is None),
+            vocabulary=vocabulary,
+            max_positions=40,
+            precision=precision,
+            shortlist=few,
+        )
+        for few in (None, shortlist())
     )
-    assert check_parity(model, short).max_difference < 1e-4
+    assert check_parity(model, short).max_difference < (1e-4 if precision == "fp32" else 0.1)
     exact = Translator.open(short.folder, beam=beam, exact=True)
     for sentence in SENTENCES:
         expected = Translator.open(whole.folder, beam=beam).translate(sentence)

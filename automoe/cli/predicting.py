@@ -260,14 +260,14 @@ def _whole(value: float) -> float:
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
-    """Return the cells of a table as text, with the numbers in the form that is predicted from."""
+    """Return the cells of a table as they are in its file."""
     import pandas as pd  # takes a moment to import
 
     from profilers import read_any_log
 
     log = read_any_log(table)
-    rows = [tuple(row.cells.values()) for row in log.rows]
-    return pd.DataFrame(rows, columns=list(log.columns), dtype=object)
+    rows = [row.as_written for row in log.rows]
+    return pd.DataFrame(rows, columns=list(log.header), dtype=object)
 
 
 def _in_nanoseconds(bounds: "pd.DataFrame") -> "pd.DataFrame":

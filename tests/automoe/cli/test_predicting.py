@@ -146,7 +146,20 @@ def test_a_table_in_json_is_predicted_and_what_was_done_to_it_is_said(
     printed = capsys.readouterr()
     header = "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms,outside"
     assert printed.out.splitlines()[0] == header
+    assert printed.out.splitlines()[1].startswith("3.5 GFLOP,")
     assert printed.err.splitlines()[0] == "units are read: '3.5 GFLOP' as 3.5 in 'gflops'"
+
+
+@pytest.mark.parametrize("cell", ["3.5 GFLOP", "3,5", "1e1", "+3.50"])
+def test_the_columns_of_the_user_come_back_as_they_were_written(
+    predictor: Path, tmp_path: Path, cell: str
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    rows.write_text(f"gflops;widths;pool\n{cell};16_32;8 GiB\n")
+    assert main(["predict", str(predictor), str(rows), "-o", str(out)]) == 0
+    (row,) = csv.DictReader(io.StringIO(out.read_text()))
+    assert (row["gflops"], row["widths"], row["pool"]) == (cell, "16_32", "8 GiB")
+    assert float(row["predicted_ms"]) > 0
 
 
 def test_a_predictor_of_other_things_refuses_architectures(

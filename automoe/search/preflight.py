@@ -212,7 +212,7 @@ def preflight_line(
             f" The budget of {rounded_up(settings.budget_ms)} ms excludes no architecture that was "
             f"looked at: the winner is the best one {among}, at most "
             f"{rounded_up(shown['largest']['upper_ms'])} ms. "
-            f"{rounded_up(shown['median']['upper_ms'])} ms would exclude about half of it."
+            f"{rounded_up(shown['median']['upper_ms'])} ms would exclude about half of the space."
         )
     return line
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from automoe.settings.share import Confidence, Share
+from automoe.settings.share import Confidence, Multiple, Share
 
 # A search with more time on the device is the same search.
 VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
@@ -145,11 +145,11 @@ class Budget(BaseModel):
     Attributes:
         budget_ms: Latency in milliseconds that the winner must not exceed.
         budget_share: The same as a share of the latency that is predicted for the largest dense
-            architecture, such as 0.8.
+            architecture, such as 0.8 or 80%.
     """
 
     budget_ms: _Positive | None = None
-    budget_share: _Positive | None = None
+    budget_share: Multiple | None = None
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

@@ -143,6 +143,13 @@ def test_a_budget_is_a_share_of_what_the_largest_dense_one_takes(
     assert result(tmp_path)["budget_ms"] == pytest.approx(float(told[1]), rel=1e-3)
 
 
+def test_a_budget_looks_the_same_wherever_it_is_printed(search: list[str], capsys: Capture) -> None:
+    assert main([*search, "--budget-share", "0.12345"]) == 6
+    told = re.findall(r"[Tt]he budget (?:is|of) ([\d.]+) ms", capsys.readouterr().err)
+    assert len(told) == 2
+    assert len(set(told)) == 1
+
+
 @pytest.mark.parametrize("given", [["--seed", "3"], ["--budget-ms", "9", "--budget-share", "0.5"]])
 def test_a_budget_is_given_once(search: list[str], given: list[str], capsys: Capture) -> None:
     assert main([*search, *given]) == 2

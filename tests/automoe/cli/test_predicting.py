@@ -308,3 +308,13 @@ def test_a_fit_says_what_it_left_out_and_converted(capsys: Capture, tmp_path: Pa
 
 def test_a_log_that_comes_through_a_pipe_is_read_once() -> None:
     assert _outlook(Path(os.devnull)) == ""  # as little a file as a pipe is
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [(19, False), (20, True)])
+def test_no_time_is_told_of_a_log_that_is_too_short(
+    tmp_path: Path, rows: int, is_told: bool
+) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("batch,latency_ms\n" + "1,2\n" * rows)
+    assert bool(_outlook(path)) is is_told
+    assert _outlook(path, base=path)

@@ -17,7 +17,16 @@ from profilers import LatencyLog, audit_log, merge, read_any_log, read_log, summ
 from profilers.log.rows import format_line
 
 # A letter in front, so that no reader takes the text for a number, a list or nothing.
-CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+# A file with several control characters is refused as one that is no text.
+CONTROL = "".join(map(chr, {*range(32)} - {*b"\t\n\v\f\r\x1b"}))
+# Digits and minus of other scripts become those of ASCII, and characters without width nothing.
+BECOME_OTHERS = "\u2212\ufeff\u200b\u200e\u200f\u202a\u202c\u2060"
+LETTERS = st.characters(
+    exclude_categories=["Cs", "Nd"],
+    exclude_characters=CONTROL + BECOME_OTHERS,
+    include_characters="0123456789",
+)
+CELLS = st.text(LETTERS, max_size=8)
 NAMES = st.lists(CELLS.map("x".__add__), min_size=1, max_size=6)
 # A form feed, line and paragraph separators, which str.splitlines takes for the end of a line.
 SEPARATORS = "\f\v\x1c\x1d\x1e\x85\u2028\u2029"

@@ -20,7 +20,7 @@ _FIELDS = {
     "SECONDS": ("grace_s",),
     "MB": ("max_memory_mb",),
     "MINUTES": ("minutes", "device_minutes"),
-    "SHARE": ("confidence", "mutation_probability", "margin"),
+    "SHARE": ("budget_share", "confidence", "mutation_probability", "margin"),
     "DIRECTION:SHARE...": ("fail_on",),
     "RATE": ("learning_rate",),
     "EXPONENT": ("length_penalty",),

@@ -45,7 +45,7 @@ _ARCHITECTURES = {".json", ".jsonl", ".yml", ".yaml"}
 _COLUMNS = Parameter(group=GROUPS["Columns of the log"])
 _OUTSIDE = "outside"
 _NO_PREDICTOR = "'{path}' does not exist. 'automoe fit' makes a predictor."
-_FEWEST_LINES = 9  # a header and the eight rows that `--base` needs
+_FEWEST_LINES = {False: 21, True: 9}  # a header and the rows of a fit, without a base and with one
 _QUICK_LINES = 2500  # docs/accuracy.yaml has the times of 300 and of 2000 rows
 _START = 64 * 1024  # bytes of a file in which the first architecture begins
 
@@ -113,7 +113,7 @@ def fit(
     from automoe.latency.effects import architecture_effects
     from predictors import Predictor, fit_log  # scikit-learn takes seconds to import
 
-    with progress_bar("Fit", is_brief=True, about=_outlook(log)) as on_progress:
+    with progress_bar("Fit", is_brief=True, about=_outlook(log, options.base)) as on_progress:
         predictor = fit_log(
             log,
             targets=options.target,
@@ -165,13 +165,13 @@ def _next_step(predictor: "Predictor", out: Path, *, of_architectures: bool) -> 
     return f"{command} ROWS.csv, a table with the columns {names_in_short(list(names))}."
 
 
-def _outlook(log: Path) -> str:
+def _outlook(log: Path, base: Path | None = None) -> str:
     """Return how large a log is, and roughly how long its fit takes; empty when that is unknown."""
     if not log.is_file():  # what comes through a pipe can be read only once
         return ""
     with log.open("rb") as file:
         n_lines = sum(1 for _ in file)
-    if n_lines < _FEWEST_LINES:  # it will be refused
+    if n_lines < _FEWEST_LINES[base is not None]:  # it will be refused
         return ""
     duration = "5 to 20 s" if n_lines <= _QUICK_LINES else "20 s to some minutes"
     return (
@@ -260,14 +260,14 @@ def _whole(value: float) -> float:
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
-    """Return the cells of a table as text, with the numbers in the form that is predicted from."""
+    """Return the cells of a table as they are in its file."""
     import pandas as pd  # takes a moment to import
 
     from profilers import read_any_log
 
     log = read_any_log(table)
-    rows = [tuple(row.cells.values()) for row in log.rows]
-    return pd.DataFrame(rows, columns=list(log.columns), dtype=object)
+    rows = [row.as_written for row in log.rows]
+    return pd.DataFrame(rows, columns=list(log.header), dtype=object)
 
 
 def _in_nanoseconds(bounds: "pd.DataFrame") -> "pd.DataFrame":

@@ -33,7 +33,7 @@ def summary_of(summary: "RunSummary", config: "RunConfig", path: Path) -> list[s
         *([verdict.remark] if verdict.remark else []),
         "",
         _field("searched", _searched(result)),
-        _field("budget", budget_in_words(result, config.search.budget_share)),
+        _field("budget", budget_in_words(result["budget_ms"], config.search.budget_share)),
         "",
         *_compared(result),
         *(["", f"The winner has {verdict.headline}."] if verdict.headline else []),
@@ -46,14 +46,14 @@ def summary_of(summary: "RunSummary", config: "RunConfig", path: Path) -> list[s
     ]
 
 
-def budget_in_words(result: Mapping[str, Any], share: float | None) -> str:
+def budget_in_words(budget_ms: float, share: float | None) -> str:
     """Return the budget, and what it was computed from when it is a share."""
-    budget_ms = result["budget_ms"]
     if share is None:
-        return f"{rounded(budget_ms)} ms, as the configuration says"
+        return f"{rounded_up(budget_ms)} ms, as the configuration says"
+    of = f"{share:.4g} times the {rounded(budget_ms / share)} ms"
     return (
-        f"{rounded(budget_ms)} ms, which is {share:.4g} times the {rounded(budget_ms / share)} ms "
-        "that were predicted for the largest dense architecture"
+        f"{rounded_up(budget_ms)} ms, which is {of} that were predicted for the largest dense "
+        "architecture"
     )
 
 

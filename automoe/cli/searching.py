@@ -15,9 +15,10 @@ from automoe.cli.option_names import with_options
 from automoe.cli.options import FILE, FOLDER, GROUPS, JsonOptions, Out, grouped, typed
 from automoe.cli.outputs import NO_SUPERNET, require_file, require_folder, require_output
 from automoe.cli.refusals import Refusal, refuse
+from automoe.cli.run_summary import budget_in_words
 from automoe.cli.text_options import DIRECTION_NEEDS_DATA, TextOptions, model_text
 from automoe.model_files import DESCRIPTION
-from automoe.settings.search import Count, SearchSettings
+from automoe.settings.search import BudgetSettings, Count, SearchSettings
 from devices import get_device
 from devices.opening import resolve_device
 from devices.rounding import rounded, rounded_up
@@ -59,7 +60,7 @@ class SearchOptions(TextOptions, JsonOptions):
     cluster: str | None = None
 
 
-name_values(SearchSettings)
+name_values(BudgetSettings)
 _REFUSALS = (
     Refusal(
         options=("--host", "--lock-clocks", "--verify-top", "--verify-most", "--device-minutes"),
@@ -72,10 +73,14 @@ _REFUSALS = (
 def search(
     *,
     options: SearchOptions,
-    settings: Annotated[SearchSettings, Parameter(name="*", group=GROUPS["Search settings"])],
+    asked: Annotated[
+        BudgetSettings | None, Parameter(name="*", group=GROUPS["Search settings"])
+    ] = None,
 ) -> ExitCode:
     """Find the best architecture within a latency budget; exit 6 when none can fit."""
-    refuse(_REFUSALS, typed(options, settings))
+    if asked is None:
+        raise ValueError("Give either '--budget-ms' or '--budget-share'.")
+    refuse(_REFUSALS, typed(options, asked))
     require_file(options.predictor, "'{path}' does not exist. 'automoe fit' makes it.")
     require_folder(options.supernet, NO_SUPERNET, holding=DESCRIPTION)
     require_folder(options.data)
@@ -96,6 +101,7 @@ def search(
         require_same_vocabulary,
         run_search,
         runtime_of,
+        settings_of,
         write_result,
     )
     from automoe.training.model_folder import TrainedModel
@@ -107,6 +113,9 @@ def search(
     target = _target(options, runtime_of(latency))
     _, space = TrainedModel.load_supernet(options.supernet)
     require_same_vocabulary(latency.workload, space)
+    settings = settings_of(asked, space, latency)
+    if asked.budget_share is not None:
+        say(f"The budget is {budget_in_words(settings.budget_ms, asked.budget_share)}.")
     request = _request(options, settings, latency, space)
     info = None if target is None else target.info
     preflight = preflight_check(space, settings, latency, info=info, say=say)

@@ -101,8 +101,8 @@ TOUR: Mapping[str, Mapping[str, Command]] = {
             (
                 "automoe search --supernet supernet --predictor latency.predictor --budget-ms 12 "
                 "--device cpu -o best.json",
-                "automoe search --supernet supernet --predictor latency.predictor --budget-ms 12 "
-                "--pareto -o front.json",
+                "automoe search --supernet supernet --predictor latency.predictor "
+                "--budget-share 0.8 --pareto -o front.json",
             ),
         ),
         "ranking": Command(

@@ -220,7 +220,7 @@ def _latency(result: Mapping[str, Any]) -> dict[str, str]:
     device, flags = result["device"], ", ".join(latency_ms["flags"])
     measured = f"{rounded(float(latency_ms['measured']))} ms (95 % interval {low} to {high})"
     return {
-        "latency": f"{measured}, {verdict} {budget:g} ms, {where}"
+        "latency": f"{measured}, {verdict} {rounded_up(budget)} ms, {where}"
         + (f"; flags: {flags}" if flags else ""),
         "measured on": f"{device['model']}, {counted(int(device['cores']), 'core')}"
         + (

@@ -49,7 +49,7 @@ def none_fits(
     """
     kept = " within the other limits" if is_limited else ""
     return InfeasibleBudgetError(
-        f"No architecture of '{space_name}'{kept} fits the budget of {budget_ms:g} ms. "
+        f"No architecture of '{space_name}'{kept} fits the budget of {rounded_up(budget_ms)} ms. "
         f"The nearest feasible budget is {rounded_up(lowest_ms, 3)} ms (architecture "
         f"{fastest_id}); random architectures take at most {rounded_up(median_ms, 3)} ms "
         f"(median) to {rounded_up(highest_ms, 3)} ms."
@@ -84,7 +84,7 @@ def none_keeps_all(
     """
     return InfeasibleBudgetError(
         f"The search found no architecture of '{space_name}' that keeps the budget of "
-        f"{budget_ms:g} ms and all limits together. The fastest seen that keeps the "
+        f"{rounded_up(budget_ms)} ms and all limits together. The fastest seen that keeps the "
         f"other limits, {fastest_id}, takes at most {rounded_up(lowest_ms)} ms: raise one of them."
     )
 

@@ -18,9 +18,8 @@ from automoe.settings.groups import (
 from automoe.settings.search import (
     MOST,
     VERIFICATION_FIELDS,
+    BudgetSettings,
     Count,
-    LimitedSettings,
-    SearchSettings,
     Seed,
 )
 from automoe.settings.training import SINCE_0_1_0
@@ -98,12 +97,10 @@ class ProfileSection(_Section, PrecisionSettings):
     architectures: Annotated[int, Field(ge=20, le=MOST)] = 60
 
 
-class SearchSection(LimitedSettings):
+class SearchSection(BudgetSettings):
     """The settings of the search.
 
     Attributes:
-        budget_ms: The budget in milliseconds.
-        budget_share: The budget as a share of the latency of the largest dense architecture.
         jobs: The number of processes that evaluate; by default the usable cores. It may change
             between two calls of one run, and so may the cluster: the result does not depend on
             them.
@@ -111,8 +108,6 @@ class SearchSection(LimitedSettings):
             `automoe.search.workers.pool`.
     """
 
-    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    budget_share: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     jobs: Count | None = None
     cluster: str | None = None
 
@@ -121,20 +116,6 @@ class SearchSection(LimitedSettings):
         if self.cluster not in (None, "ray"):
             parsed_cluster(self.cluster)
         return self
-
-    @model_validator(mode="after")
-    def _one_budget(self) -> Self:
-        if (self.budget_ms is None) == (self.budget_share is None):
-            raise ValueError("give either budget_ms or budget_share")
-        return self
-
-    def settings(self, largest_dense_ms: float) -> SearchSettings:
-        """Return the settings for a known latency of the largest dense architecture."""
-        relative_ms = (self.budget_share or 1.0) * largest_dense_ms
-        budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # six digits, and never zero
-        exclude = {"budget_ms", "budget_share", *_WHERE}
-        fields = self.model_dump(exclude=exclude, exclude_unset=True)
-        return SearchSettings(**fields, budget_ms=budget_ms)
 
 
 class EvaluateSection(_Section, DecodingSettings):

@@ -197,13 +197,12 @@ def _follow(
 
 
 def _report(files: Mapping[str, Path], on_progress: OnProgress) -> None:
-    """Report the updates of all processes together, with the loss of each."""
-    done = total = 0
-    texts = []
+    """Report the updates of the process that is furthest behind, with the loss of each."""
+    counts, texts = [], []
     for name, file in files.items():
         with suppress(OSError, ValueError):  # it does not exist yet, or is being written
-            n_done, n_total, text = file.read_text(encoding="utf-8").split(" ", 2)
-            done, total = done + int(n_done), total + int(n_total)
+            done, total, text = file.read_text(encoding="utf-8").split(" ", 2)
+            counts.append((int(done), int(total)))
             texts.append(f"{name}: {text}")
     if len(texts) == len(files):
-        on_progress(done, total, ", ".join(texts))
+        on_progress(*min(counts), ", ".join(texts))

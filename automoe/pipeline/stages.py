@@ -49,6 +49,7 @@ from automoe.search import (
     objective_fitness,
     preflight_check,
     run_search,
+    settings_of,
 )
 from automoe.search.workers.pool import require_cluster
 from automoe.text import ParallelText, drawn_pairs
@@ -209,10 +210,9 @@ class _Run:
         self.say(f"The weights of the supernet are {result.final}.")
 
     def _request(self, latency: LatencyModel) -> SearchRequest:
-        """Return the request of the search. The predictor gives a budget that is a share."""
+        """Return the request of the search."""
         search = self.config.search
-        bounds = latency.predict([self.baseline], confidence=search.confidence)
-        settings = search.settings(float(bounds["predicted_ms"].iloc[0]))
+        settings = settings_of(search, self.space, latency)
         return SearchRequest(
             space=self.space,
             settings=settings,

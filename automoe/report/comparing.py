@@ -12,6 +12,7 @@ from automoe.report.figures import fronts_figure
 from automoe.report.page import comparison
 from automoe.report.templates import NONE, filled, marked, number, percent
 from automoe.report.verdict import verdict_of
+from devices.rounding import rounded_up
 
 # What must be the same for two latencies to be comparable, by its name for the reader.
 _CONDITIONS = {
@@ -38,7 +39,7 @@ def compared_runs(first: ReportContents, second: ReportContents) -> tuple[list[R
     ]
     rows = [
         _words("certified", *("yes" if result["certified"] else "no" for result in results)),
-        _words("budget", *(number(result["budget_ms"], "ms") for result in results)),
+        _words("budget", *(number(x["budget_ms"], "ms", rounded=rounded_up) for x in results)),
         *(
             _words(*row[:3]) if different and row[0].startswith("latency") else row
             for row in comparison(*results)

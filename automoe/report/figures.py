@@ -47,7 +47,7 @@ def search_figure(candidates: Sequence[Candidate], result: Mapping[str, Any]) ->
     def draw(axes: Axes) -> None:
         generation = [c.generation for c in candidates]
         points = axes.scatter(*_points(candidates), c=generation, s=14, cmap=GENERATIONS)
-        points.set_urls([_tip(candidate) for candidate in candidates])
+        points.set_urls([_tip(c) + (", returned" if c in winner else "") for c in candidates])
         if max(generation) > min(generation):
             bar = axes.figure.colorbar(points, ax=axes, location="top", aspect=40)
             bar.set_label("generation")

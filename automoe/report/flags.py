@@ -41,8 +41,8 @@ def meaning(flag: str) -> str:
 
 
 def explained(flags: Iterable[str]) -> str:
-    """Return flags with their meanings, in one line."""
-    return "; ".join(f"{flag}: {meaning(flag)}" for flag in flags)
+    """Return flags with their meanings, in one line, without the advice to those who profile."""
+    return "; ".join(f"{flag}: {meaning(flag).partition(';')[0]}" for flag in flags)
 
 
 def _cells(log: pd.DataFrame) -> Sequence[list[str]]:

@@ -185,7 +185,7 @@ def _provenance(contents: ReportContents) -> list[tuple[str, Any]]:
     result, device = contents.result, contents.result.get("device") or {}
     space = result["space"]
     rows: dict[str, Any] = {
-        "budget": number(result["budget_ms"], "ms"),
+        "budget": number(result["budget_ms"], "ms", rounded=rounded_up),
         "device": f"{device.get('model', NONE)} ({device.get('fingerprint', NONE)})",
         "power mode": device.get("power_mode", NONE),
         "sentence": result["workload"],

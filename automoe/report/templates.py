@@ -53,7 +53,8 @@ def model_rows(models: Iterable[ModelScore]) -> list[tuple[str, ...]]:
 
 def tips(svg: str) -> list[Markup]:
     """Return the texts that a figure shows on hovering, for those who do not hover."""
-    return [Markup(text) for text in re.findall("<title>(.*?)</title>", svg)]
+    texts = dict.fromkeys(re.findall("<title>(.*?)</title>", svg))  # some are at two marks
+    return [Markup(text) for text in texts]
 
 
 def moment(written: str) -> Markup:

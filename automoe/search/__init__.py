@@ -32,6 +32,7 @@ from automoe.search.preflight import (
     preflight_line,
     require_feasible,
     require_same_vocabulary,
+    settings_of,
     surveyed,
 )
 from automoe.search.result import (
@@ -90,6 +91,7 @@ __all__ = [
     "search",
     "search_fingerprint",
     "search_under_budget",
+    "settings_of",
     "supernet_fitness",
     "surveyed",
     "verified_search",

@@ -345,6 +345,8 @@ def _result(
         device=None if target is None else target.info.to_dict(),
         objective=request.objective,
     )
+    if preflight.feasibility.is_slack(request.settings.budget_ms):
+        result["reason"] += "; the budget excludes no architecture that was looked at"
     if target is not None:
         result["n_measured"] = len(verification.measured)
         result["search_rounds"] = searched.rounds

@@ -12,7 +12,7 @@ from automoe.latency.infeasible_budget import none_within_limits
 from automoe.latency.latency_range import Feasibility, latency_range
 from automoe.latency.model import LatencyModel
 from automoe.search.limits import is_limited, is_within_limits, unmet_limits
-from automoe.settings.search import SearchSettings
+from automoe.settings.search import BudgetSettings, SearchSettings
 from devices import DeviceInfo
 from devices.remote.session import Say
 from devices.rounding import rounded, rounded_down, rounded_up
@@ -32,6 +32,18 @@ class Preflight:
 
     feasibility: Feasibility
     shown: dict[str, Any]
+
+
+def settings_of(asked: BudgetSettings, space: SearchSpace, latency: LatencyModel) -> SearchSettings:
+    """Return the settings of a search. The predictor gives a budget that is a share.
+
+    Args:
+        asked: The settings, with a budget in milliseconds or as a share.
+        space: The search space.
+        latency: The model that predicts the largest dense architecture.
+    """
+    bounds = latency.predict([space.largest(experts=1)], confidence=asked.confidence)
+    return asked.settings(float(bounds["predicted_ms"].iloc[0]))
 
 
 def preflight_check(
@@ -212,7 +224,8 @@ def preflight_line(
         line += (
             f" The budget of {rounded_up(settings.budget_ms)} ms excludes no architecture that was "
             f"looked at: the winner is the best one {among}, at most "
-            f"{rounded_up(shown['largest']['upper_ms'])} ms."
+            f"{rounded_up(shown['largest']['upper_ms'])} ms. "
+            f"{rounded_up(shown['median']['upper_ms'])} ms would exclude about half of the space."
         )
     return line
 

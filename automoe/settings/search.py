@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from automoe.settings.share import Confidence, Share
+from automoe.settings.share import Confidence, Multiple, Share
 
 # A search with more time on the device is the same search.
 VERIFICATION_FIELDS = frozenset({"verify_most", "device_minutes"})
@@ -14,7 +14,8 @@ MOST = 2**31 - 1  # sizes and counts beyond it overflow in the libraries that ge
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Amount = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Limit = _Positive | None
 
 _LEAST_GENERATIONS = 7
 
@@ -101,7 +102,7 @@ class LimitedSettings(EvolutionSettings):
     halvings: Annotated[int, Field(ge=0, le=6)] = 0
     verify_top: Count = 5
     verify_most: Count = 20
-    device_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    device_minutes: _Positive = 30.0
 
     @model_validator(mode="after")
     def _check_halvings(self) -> "LimitedSettings":
@@ -135,4 +136,34 @@ class SearchSettings(LimitedSettings):
         budget_ms: Latency in milliseconds that the winner must not exceed.
     """
 
-    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    budget_ms: _Positive
+
+
+class Budget(BaseModel):
+    """A budget in milliseconds or as a share.
+
+    Attributes:
+        budget_ms: Latency in milliseconds that the winner must not exceed.
+        budget_share: The same as a share of the latency that is predicted for the largest dense
+            architecture, such as 0.8 or 80%.
+    """
+
+    budget_ms: _Positive | None = None
+    budget_share: Multiple | None = None
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.budget_ms is None) == (self.budget_share is None):
+            raise ValueError("give either 'budget_ms' or 'budget_share'")
+        return self
+
+
+class BudgetSettings(LimitedSettings, Budget):  # on a help page the fields of the last base lead
+    """The settings of a search whose budget may be a share."""
+
+    def settings(self, largest_dense_ms: float) -> SearchSettings:
+        """Return the settings for a known latency of the largest dense architecture."""
+        relative_ms = (self.budget_share or 1.0) * largest_dense_ms
+        budget_ms = self.budget_ms or float(f"{relative_ms:.6g}")  # six digits, and never zero
+        fields = self.model_dump(include=set(LimitedSettings.model_fields), exclude_unset=True)
+        return SearchSettings(**fields, budget_ms=budget_ms)

@@ -27,17 +27,24 @@ def share_of(text: str) -> float:
         return nan
 
 
-def _read(value: object) -> object:
+def _number(value: object) -> object:
     """Return the number of a share as it is typed; any other value as it is."""
     if not isinstance(value, str):
         return value
     share = share_of(value)
     if isnan(share):
         raise ValueError("must be a share such as 0.95 or 95%")
-    if 1 < share <= 100:
+    return share
+
+
+def _part(value: object) -> object:
+    """Return the same, and refuse a percentage that was typed without its sign."""
+    share = _number(value)
+    if isinstance(value, str) and isinstance(share, float) and 1 < share <= 100:
         raise ValueError(f"must be a share: write {share / 100:g} or {share:g}%")
     return share
 
 
-Share = Annotated[float, BeforeValidator(_read), Field(ge=0, le=1)]
-Confidence = Annotated[float, BeforeValidator(_read), Field(gt=0, lt=1)]
+Multiple = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(_part), Field(ge=0, le=1)]
+Confidence = Annotated[float, BeforeValidator(_part), Field(gt=0, lt=1)]

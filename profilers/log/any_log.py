@@ -24,10 +24,12 @@ class Row:
     Attributes:
         line: The number of its first line in the file; the header is line 1.
         cells: The text of each cell, by column.
+        as_written: The cells of the file, in the order of `AnyLog.header`, with their units.
     """
 
     line: int
     cells: Mapping[str, str]
+    as_written: tuple[str, ...]
 
     def number(self, column: str) -> float:
         """Return a cell as a number, see `number`; NaN when the column is absent."""
@@ -40,7 +42,9 @@ class AnyLog(Shown):
 
     Attributes:
         path: The file.
-        columns: The names in the header. A repeated name is in it twice.
+        header: The names of the columns of the file. A repeated name is in it twice.
+        columns: The same, where names do not hold sizes or cells do not hold commands, of which
+            columns are made.
         rows: The rows that have as many cells as the header, in the order of the file.
         malformed: The records with more or fewer cells, and those that cannot be parsed. In a log
             of `automoe profile` a row of several lines is malformed too.
@@ -52,6 +56,7 @@ class AnyLog(Shown):
     """
 
     path: Path
+    header: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     malformed: tuple[Record, ...]
@@ -129,8 +134,9 @@ def log_in(decoded: Decoded, path: Path) -> AnyLog:
     header, *records = every or [Record(1, 1, (), "the header has no name")]
     require_names(path, header)
     require_no_header_below(path, header, records)
-    columns, records = named(header.cells, records)
-    table = with_plain_numbers(columns, records, content=content, delimiter=delimiter, path=path)
+    names, records = named(header.cells, records)
+    as_written = {record.line: record.cells for record in records}
+    table = with_plain_numbers(names, records, content=content, delimiter=delimiter, path=path)
     columns, records = table.columns, table.records
     is_ours = set(columns) >= OURS
     torn = None
@@ -142,11 +148,13 @@ def log_in(decoded: Decoded, path: Path) -> AnyLog:
     for record in records:
         is_one_line = record.line == record.last_line or not is_ours
         if len(record.cells) == len(columns) and is_one_line:
-            rows.append(Row(record.line, dict(zip(columns, record.cells, strict=True))))
+            cells = dict(zip(columns, record.cells, strict=True))
+            rows.append(Row(record.line, cells, as_written[record.line]))
         else:
             malformed.append(record)
     return AnyLog(
         path,
+        names,
         columns,
         tuple(rows),
         tuple(malformed),

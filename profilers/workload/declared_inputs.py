@@ -214,17 +214,14 @@ def _matched(declared: DeclaredInput, shape: Shape) -> Iterable[tuple[str, int]]
     """Return the symbols of an input with the sizes that a whole shape gives to them."""
     if declared.dims is None:
         return ()
-    if len(declared.dims) != len(shape):
+    pairs = list(zip(declared.dims, shape, strict=False))
+    is_other = any(isinstance(dim, int) and dim not in (0, size) for dim, size in pairs)
+    if is_other or len(declared.dims) != len(shape):
+        wanted = " x ".join(str(dim) or "?" for dim in declared.dims)
         raise WorkloadError(
-            f"Input {declared.name!r} has {len(declared.dims)} dimensions. Got {len(shape)}: "
-            f"{shape}."
+            f"Input {declared.name!r} must have the shape {wanted}. "
+            f"Got {' x '.join(map(str, shape))}."
         )
-    for dim, size in zip(declared.dims, shape, strict=True):
-        if isinstance(dim, int) and dim not in (0, size):
-            raise WorkloadError(
-                f"Dimension {dim} of input {declared.name!r} must be {dim}. Got {size}."
-            )
-    pairs = zip(declared.dims, shape, strict=True)
     return [(dim, size) for dim, size in pairs if isinstance(dim, str) and dim]
 
 

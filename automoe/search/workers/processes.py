@@ -21,6 +21,10 @@ _ENVIRONMENT = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {
 }
 
 
+def _left_to_end(future: "Future[Any]") -> None:
+    """Do not cancel a call: its process is killed soon, and loky stumbles over a cancelled one."""
+
+
 @contextmanager
 def processes(jobs: int) -> Generator[Cluster]:
     """Start processes, and stop them when the `with` block ends: each holds a model in memory.
@@ -44,7 +48,7 @@ def processes(jobs: int) -> Generator[Cluster]:
         return future
 
     try:
-        yield Cluster(submit, jobs, (BrokenProcessPool,), is_elsewhere=False)
+        yield Cluster(submit, jobs, (BrokenProcessPool,), _left_to_end, is_elsewhere=False)
     finally:
         if executor is not None:
             executor.shutdown(wait=True, kill_workers=True)

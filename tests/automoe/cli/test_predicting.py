@@ -146,7 +146,20 @@ def test_a_table_in_json_is_predicted_and_what_was_done_to_it_is_said(
     printed = capsys.readouterr()
     header = "gflops,widths,encoder,predicted_ms,lower_ms,upper_ms,outside"
     assert printed.out.splitlines()[0] == header
+    assert printed.out.splitlines()[1].startswith("3.5 GFLOP,")
     assert printed.err.splitlines()[0] == "units are read: '3.5 GFLOP' as 3.5 in 'gflops'"
+
+
+@pytest.mark.parametrize("cell", ["3.5 GFLOP", "3,5", "1e1", "+3.50"])
+def test_the_columns_of_the_user_come_back_as_they_were_written(
+    predictor: Path, tmp_path: Path, cell: str
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    rows.write_text(f"gflops;widths;pool\n{cell};16_32;8 GiB\n")
+    assert main(["predict", str(predictor), str(rows), "-o", str(out)]) == 0
+    (row,) = csv.DictReader(io.StringIO(out.read_text()))
+    assert (row["gflops"], row["widths"], row["pool"]) == (cell, "16_32", "8 GiB")
+    assert float(row["predicted_ms"]) > 0
 
 
 def test_a_predictor_of_other_things_refuses_architectures(
@@ -295,3 +308,13 @@ def test_a_fit_says_what_it_left_out_and_converted(capsys: Capture, tmp_path: Pa
 
 def test_a_log_that_comes_through_a_pipe_is_read_once() -> None:
     assert _outlook(Path(os.devnull)) == ""  # as little a file as a pipe is
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [(19, False), (20, True)])
+def test_no_time_is_told_of_a_log_that_is_too_short(
+    tmp_path: Path, rows: int, is_told: bool
+) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("batch,latency_ms\n" + "1,2\n" * rows)
+    assert bool(_outlook(path)) is is_told
+    assert _outlook(path, base=path)

@@ -49,7 +49,7 @@ def test_it_says_what_was_searched_and_what_came_out(
     assert text.startswith("Certified: measured 0.8122 ms")
     assert "the space 'small' of 39.7 million architectures: 18 were evaluated, 3 measured" in text
     # 1.71223 / 0.75 = 2.28297...
-    assert "1.712 ms, which is 0.75 times the 2.283 ms that were predicted for the" in text
+    assert "1.713 ms, which is 0.75 times the 2.283 ms that were predicted for the" in text
     # The lower end of an interval is rounded down, and the upper end up.
     latencies = r"latency +0\.8122 ms \(0\.8063 to 0\.817\) +1\.426 ms \(1\.421 to 1\.433\)\n"
     assert re.search(latencies, text)
@@ -91,7 +91,7 @@ def test_a_budget_in_milliseconds_is_that_of_the_configuration(
     result: dict[str, Any], tmp_path: Path
 ) -> None:
     text = printed(result, tmp_path, budget_ms=1.71223)
-    assert "budget        1.712 ms, as the configuration says\n" in text
+    assert "budget        1.713 ms, as the configuration says\n" in text
 
 
 def test_a_latency_that_was_not_measured_is_called_predicted(

@@ -119,12 +119,41 @@ def test_the_range_of_the_space_is_told_before_the_search(
     assert found["largest"]["predicted_ms"] == pytest.approx(1 + 12, rel=0.1)
 
 
-def test_a_budget_above_everything_is_told_so(search: list[str], capsys: Capture) -> None:
+def test_a_budget_above_everything_is_told_before_and_after_with_one_that_binds(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
     assert main([*search, "--budget-ms", "1000"]) == 0
-    assert (
-        "The budget of 1000 ms excludes no architecture that was looked at"
-        in capsys.readouterr().err
-    )
+    out, told = capsys.readouterr()
+    slack = "excludes no architecture that was looked at"
+    assert f"The budget of 1000 ms {slack}" in told
+    assert slack in out
+    assert str(result(tmp_path)["reason"]).endswith(slack)
+    binding = re.findall(r"([\d.]+) ms would exclude about half", told)
+    assert main([*search, "--budget-ms", *binding, "-o", str(tmp_path / "binding.json")]) == 0
+    assert slack not in "".join(capsys.readouterr())
+
+
+def test_a_budget_is_a_share_of_what_the_largest_dense_one_takes(
+    search: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    assert main([*search, "--budget-share", "2"]) == 0
+    told = re.search(r"The budget is ([\d.]+) ms, which is 2 times the", capsys.readouterr().err)
+    assert told is not None
+    assert float(told[1]) == pytest.approx(2 * milliseconds(SPACE.largest(experts=1)), rel=0.1)
+    assert result(tmp_path)["budget_ms"] == pytest.approx(float(told[1]), rel=1e-3)
+
+
+def test_a_budget_looks_the_same_wherever_it_is_printed(search: list[str], capsys: Capture) -> None:
+    assert main([*search, "--budget-share", "0.12345"]) == 6
+    told = re.findall(r"[Tt]he budget (?:is|of) ([\d.]+) ms", capsys.readouterr().err)
+    assert len(told) == 2
+    assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize("given", [["--seed", "3"], ["--budget-ms", "9", "--budget-share", "0.5"]])
+def test_a_budget_is_given_once(search: list[str], given: list[str], capsys: Capture) -> None:
+    assert main([*search, *given]) == 2
+    assert "ive either '--budget-ms' or '--budget-share'." in capsys.readouterr().err
 
 
 def test_a_budget_below_everything_is_refused_with_the_nearest(

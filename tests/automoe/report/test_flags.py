@@ -20,3 +20,12 @@ def test_a_log_of_others_has_no_flags() -> None:
 
 def test_a_flag_of_a_later_release_is_shown_as_well() -> None:
     assert explained(["tired"]) == "tired: see the glossary"
+
+
+def test_a_result_is_not_told_the_options_of_profile() -> None:
+    assert (
+        explained(["ci_unmet", "restarted"])
+        == "ci_unmet: the 95 % interval is wider than asked for; restarted: the worker died or its "
+        "machine restarted, and the block was repeated"
+    )
+    assert "--" not in explained(FLAG_MEANINGS)

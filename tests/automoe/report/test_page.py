@@ -124,6 +124,14 @@ def test_a_keyboard_reaches_the_values_of_each_figure(page: str) -> None:
     assert "<li>row 1: predicted 5 ms, measured 4 ms</li>" in page
 
 
+def test_a_value_at_two_marks_is_listed_once(page: str) -> None:
+    lists = re.findall(r"<ol>(.*?)</ol>", page, flags=re.S)
+    assert len(lists) > 3
+    for values in (re.findall("<li>(.*?)</li>", each) for each in lists):
+        assert len(values) == len(set(values)), values
+    assert page.count(", returned</li>") == 1
+
+
 def test_the_front_is_told_as_a_table(page: str, sparse: Architecture) -> None:
     rows = _Tables(page).rows
     assert rows["fast"] == ["5 ms", "4 ms", "4.000"]

@@ -1,7 +1,7 @@
 import pytest
 
 from automoe.architecture.space import SearchSpace
-from automoe.settings.search import EvolutionSettings, SearchSettings
+from automoe.settings.search import BudgetSettings, EvolutionSettings, SearchSettings
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,14 @@ def test_evaluations_are_those_of_the_first_generation_and_of_the_later_ones() -
     settings = EvolutionSettings(population=12, parents=4, mutants=5, crossovers=6)
     assert [settings.evaluations(n) for n in (-1, 0, 1, 2, 4)] == [0, 0, 12, 23, 45]
     assert EvolutionSettings().evaluations(30) == 3025
+
+
+def test_a_share_is_of_the_largest_dense_latency() -> None:
+    asked = BudgetSettings(budget_share=0.5, generations=2)
+    assert asked.settings(7.0).budget_ms == 3.5
+    assert asked.settings(0.0001).budget_ms == 0.00005
+    assert asked.settings(7.0).model_fields_set == {"budget_ms", "generations"}
+
+
+def test_a_budget_in_milliseconds_stays_as_it_is() -> None:
+    assert BudgetSettings(budget_ms=12).settings(7.0).budget_ms == 12

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from automoe.settings.search import SearchSettings
+from automoe.settings.search import BudgetSettings, SearchSettings
 from automoe.settings.share import parse_share
 
 
@@ -20,6 +20,17 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_a_setting_may_be_typed_as_a_percentage(typed: str | float, share: float) -> None:
     settings = SearchSettings(budget_ms=1, confidence=typed, mutation_probability=typed)
     assert settings.confidence == settings.mutation_probability == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("typed", "share"), [("80%", 0.8), ("1.2", 1.2), ("2", 2), (20, 20)])
+def test_a_budget_may_be_more_than_the_whole(typed: str | float, share: float) -> None:
+    assert BudgetSettings(budget_share=typed).budget_share == pytest.approx(share)
+
+
+@pytest.mark.parametrize("typed", ["0%", "inf", "nan", "fast", -1])
+def test_a_budget_that_is_no_share_is_refused(typed: str | float) -> None:
+    with pytest.raises(ValidationError, match="budget_share"):
+        BudgetSettings(budget_share=typed)
 
 
 @pytest.mark.parametrize(

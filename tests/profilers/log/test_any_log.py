@@ -24,6 +24,13 @@ def test_rows_know_the_line_they_start_in(tmp_path: Path) -> None:
     assert (found.malformed, found.torn, found.is_ours) == ((), None, False)
 
 
+def test_rows_know_what_their_cells_were(tmp_path: Path) -> None:
+    found = read_any_log(log(tmp_path, "pool,a,b\n8 GiB,1,2\n4 GiB,3,4\n"))
+    assert found.header == found.columns == ("pool", "a", "b")
+    assert [row.as_written for row in found.rows] == [("8 GiB", "1", "2"), ("4 GiB", "3", "4")]
+    assert found.rows[0].number("pool") == 8 * 2**30 / 1e6
+
+
 def test_lines_with_other_fields_and_open_quotes_are_malformed(tmp_path: Path) -> None:
     found = read_any_log(log(tmp_path, 'a,b\n1,2\n1\n1,2,3\n3,4\n5,"open\n6,7\n'))
     assert [row.line for row in found.rows] == [2, 5]

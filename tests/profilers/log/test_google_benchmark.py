@@ -30,6 +30,7 @@ def test_each_row_has_a_unit_and_sizes_in_its_name(tmp_path: Path) -> None:
         ("2.5", "2.4", "BM_Gemm", "128", "8"),
         ("7e-05", "6e-05", "BM_Copy/fast", "128", "0"),
     ]
+    assert (log.header[0], log.rows[0].as_written[0]) == ("name", "BM_Gemm/64/k:8/real_time")
     assert audit_log(path).targets == ("real_time",)
     assert any(
         "the unit of 'real_time', 'cpu_time' is that of 'time_unit'" in x for x in log.remarks

@@ -65,6 +65,16 @@ def test_symbolic_and_unnamed_dimensions_are_one_unless_given(path: Path) -> Non
     assert workload_for_onnx(path, dims={"batch": 0}).calls[0].inputs["x"].shape == (0, 1, 5)
 
 
+@pytest.mark.parametrize("shape", [(2, 30), (2, 30, 4), (2, 30, 5, 1), (2, 30, 5, 5)])
+def test_another_shape_than_the_declared_one_is_refused_with_both(
+    path: Path, shape: tuple[int, ...]
+) -> None:
+    with_input(path, helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", None, 5]))
+    given = " x ".join(map(str, shape))
+    with pytest.raises(WorkloadError, match=rf"must have the shape batch x \? x 5. Got {given}\."):
+        workload_for_onnx(path, shapes={"x": shape})
+
+
 @pytest.mark.parametrize(
     ("dims", "message"),
     [

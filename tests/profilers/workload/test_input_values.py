@@ -155,7 +155,7 @@ def test_what_was_chosen_is_one_line(tmp_path: Path) -> None:
     [
         ("lne", "7", "Unknown input 'lne'. Inputs of .*: x, len"),
         ("len", "7.5", "Input 'len' takes int64: integers from -9.* Got 7.5"),
-        ("len", "1,2", r"must be 1. Got 2|needs 1 value or 1. Got 2"),
+        ("len", "1,2", r"must have the shape 1. Got 2|needs 1 value or 1. Got 2"),
         ("len", "many", "Values must be numbers, true or false, such as 400 or 1,2,3. Got many"),
         ("len", "99999999999999999999", "takes int64: integers from"),
     ],

@@ -1,6 +1,7 @@
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_a_killed_process_loses_nothing(some: list[Architecture], tmp_path: Path
     fitness = Traced(tmp_path, kills=(some[5].id, some[11].id))
     with workers(3) as found:
         check_all_is_there(some, fitness, tmp_path / "cache", found)
+
+
+def test_an_early_end_is_no_error_of_the_processes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with workers(2) as found:
+        values = found.run_all(time.sleep, [0.3] * 40)
+        next(values)
+        values.close()
+    assert caplog.messages == []
 
 
 @pytest.mark.slow

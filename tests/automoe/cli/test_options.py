@@ -44,7 +44,10 @@ def test_help_and_version_are_data(capsys: Capture) -> None:
         (["space", "tiny", "other"], "unexpected extra argument(s) (other)"),
         (["space", "tiny", "--max-experts"], "Option '--max-experts' requires an argument."),
         (["sample", "--space", "tiny"], "Missing option '-o' / '--out'."),
-        (["search", "-o", "b", "--predictor", "p", "--supernet", "s"], "option '--budget-ms'."),
+        (
+            ["search", "-o", "b", "--predictor", "p", "--supernet", "s"],
+            "Give either '--budget-ms' or '--budget-share'.",
+        ),
         (["search", "--budget", "12"], "No such option: --budget. Did you mean --budget-ms?"),
         (["profile", "--devise", "cpu", "--log", "l"], "--devise. Did you mean --device?"),
         (["report", "--compare", "a"], "takes 2 values, FOLDER FOLDER. Got 'a' alone."),

@@ -184,6 +184,8 @@ def main() -> None:
             exact = shortlisted(short, any_list, vocab_size=given.vocab, is_exact=True)
             outputs = [each.outputs(sources, 4) for each in (without, exact)]
             n_equal = sum(ours == theirs for ours, theirs in zip(*outputs, strict=True))
+            if n_equal < len(sources):
+                raise SystemExit(f"{precision}: {n_equal} of {len(sources)} outputs are equal.")
             print(json.dumps({"precision": precision, "equal when exact": n_equal}), flush=True)
             for together, beam in CASES:
                 first = sources[:together]

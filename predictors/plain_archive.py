@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from devices.yaml_json import parse_json
 
@@ -36,16 +35,20 @@ def read_plain(data: bytes) -> Any:
 
 
 def require_unpacked(data: bytes) -> None:
-    """Check that an archive unpacks to no more than it has, as skops packs nothing.
+    """Check that an archive takes no more memory than it has bytes, as skops packs nothing.
 
     Raises:
-        ValueError: It unpacks to more.
+        ValueError: Its members or the headers of its arrays say more.
         zipfile.BadZipFile: The data is no archive.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        n_bytes = sum(member.file_size for member in archive.infolist())
-    if n_bytes > len(data):
-        raise ValueError(f"it has {len(data)} bytes, and its members say {n_bytes}")
+        members = archive.infolist()
+        n_bytes = sum(member.file_size for member in members)
+        if n_bytes > len(data):
+            raise ValueError(f"it has {len(data)} bytes, and its members say {n_bytes}")
+        for member in members:
+            if member.filename.endswith(".npy"):
+                _require_whole(archive.read(member))
 
 
 def _value(node: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
@@ -60,12 +63,12 @@ def _value(node: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     if loader == "TupleNode" and is_builtin and kind == "tuple":
         return tuple(_value(each, archive) for each in content)
     if loader == "NdArrayNode" and kind == "ndarray" and node.get("type") == "numpy":
-        return _array(archive.read(node["file"]))
+        return np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False)
     raise NotPlainError(f"The archive holds a {node['__module__']}.{kind}.")
 
 
-def _array(data: bytes) -> NDArray[Any]:
-    """Return an array in NumPy's format, which takes no more memory than the data."""
+def _require_whole(data: bytes) -> None:
+    """Check that an array in NumPy's format takes no more memory than the data."""
     file = io.BytesIO(data)
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -75,8 +78,6 @@ def _array(data: bytes) -> NDArray[Any]:
     n_bytes = math.prod(shape) * dtype.itemsize
     if n_bytes > len(data):
         raise ValueError(f"an array has {len(data)} bytes, and its header says {n_bytes}")
-    array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
-    return array
 
 
 def _has_text_keys(node: Mapping[str, Any]) -> bool:

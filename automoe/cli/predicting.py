@@ -260,14 +260,21 @@ def _whole(value: float) -> float:
 
 
 def _as_written(table: Path) -> "pd.DataFrame":
-    """Return the cells of a table as they are in its file."""
+    """Return the cells of a table as they are in its file, with commas between them.
+
+    A table with decimal commas or separators of thousands has its numbers as they were read: with
+    commas between the cells, `1.234` would mean something else.
+    """
     import pandas as pd  # takes a moment to import
 
     from profilers import read_any_log
 
     log = read_any_log(table)
-    rows = [row.as_written for row in log.rows]
-    return pd.DataFrame(rows, columns=list(log.header), dtype=object)
+    if log.reads_alone:
+        written = [row.as_written for row in log.rows]
+        return pd.DataFrame(written, columns=list(log.header), dtype=object)
+    read = [tuple(row.cells.values()) for row in log.rows]
+    return pd.DataFrame(read, columns=list(log.columns), dtype=object)
 
 
 def _in_nanoseconds(bounds: "pd.DataFrame") -> "pd.DataFrame":

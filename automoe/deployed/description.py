@@ -23,7 +23,9 @@ _LARGEST_NUMBER = 1e18  # no size, cost or latency is near it
 _SMALLEST_WEIGHT = 2  # bytes of a weight of embeddings, which are float16 or float32
 _CHUNK = 1 << 20
 # What a terminal obeys or cannot show: control characters, other directions of writing, surrogates.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
+)
 _WRONG_CONTENT = (
     ArithmeticError,
     AttributeError,

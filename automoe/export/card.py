@@ -202,7 +202,7 @@ def of_search(result: Mapping[str, Any] | None, bundle: "Bundle | None" = None) 
     try:
         timed = TranslationWorkload.parse(result["workload"])
         return _latency(result) | ({} if bundle is None else _other_graphs(result, timed, bundle))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"The search's result is not what 'automoe search' writes ({error!r:.80}). "
             "Give the architecture alone, or search again."

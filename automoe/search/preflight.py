@@ -224,9 +224,10 @@ def preflight_line(
         line += (
             f" The budget of {rounded_up(settings.budget_ms)} ms excludes no architecture that was "
             f"looked at: the winner is the best one {among}, at most "
-            f"{rounded_up(shown['largest']['upper_ms'])} ms. "
-            f"{rounded_up(shown['median']['upper_ms'])} ms would exclude about half of the space."
+            f"{rounded_up(shown['largest']['upper_ms'])} ms."
         )
+        if shown["median"]["upper_ms"] < shown["largest"]["upper_ms"]:
+            line += f" {rounded_up(shown['median']['upper_ms'])} ms would exclude about half of it."
     return line
 
 

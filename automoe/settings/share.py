@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+_MOST_TYPED = 10  # times; a larger number is a percentage without its sign
+
 
 def parse_share(text: str, option: str) -> float:
     """Return the share between 0 and 1 that a text means.
@@ -45,6 +47,14 @@ def _part(value: object) -> object:
     return share
 
 
-Multiple = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
+def _multiple(value: object) -> object:
+    """Return the same, and refuse a percentage that was typed without its sign."""
+    share = _number(value)
+    if isinstance(value, str) and isinstance(share, float) and share > _MOST_TYPED:
+        raise ValueError(f"must be a share: write {share / 100:g} or {share:g}%")
+    return share
+
+
+Multiple = Annotated[float, BeforeValidator(_multiple), Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(_part), Field(ge=0, le=1)]
 Confidence = Annotated[float, BeforeValidator(_part), Field(gt=0, lt=1)]

@@ -96,6 +96,16 @@ class RankingSection(Section):
     repeats: tuple[Seed, ...] = ()
     supernets: tuple[Candidate, ...] = ()
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [each.name for each in self.supernets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"ranking.supernets must have different names. Got {names}")
+        seeds = [self.train.seed, *self.repeats]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"ranking.repeats must be other seeds than {self.train.seed}, once")
+        return self
+
 
 class Method(Section):
     """One way of searching.

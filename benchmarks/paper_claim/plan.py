@@ -9,7 +9,7 @@ from typing import Any
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
 from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, asked_fields
-from paper_claim.supernets import of_all_kinds
+from paper_claim.supernets import changed, of_all_kinds
 from paper_claim.tasks import Task
 
 from automoe.architecture.architecture import Architecture
@@ -96,10 +96,12 @@ def planned_hours(
     # Updates were timed with the batches of the final trainings.
     batches = config.ranking.train.max_tokens / config.final.train.max_tokens
     ranking_s = n_alone * config.ranking.train.updates * batches * timed["subnet_update_s"]
+    others = [changed(config.train, each.changes) for each in config.ranking.supernets]
     updates_of_others = sum(
-        each.changes.get("updates", config.train.updates)
-        * (_SANDWICH if each.changes.get("sampling") == "sandwich" else 1)
-        for each in config.ranking.supernets
+        each.updates
+        * (each.max_tokens / config.train.max_tokens)
+        * (_SANDWICH if each.sampling == "sandwich" else 1)
+        for each in others
     )
     seconds = {
         "supernet": config.train.updates * timed["supernet_update_s"],

@@ -222,12 +222,12 @@ def _other_rankings(findings: Findings) -> Lines:
         for seed in ranking.repeats
         if (value := findings.spearman_of_repeat(seed))
     ]
-    supernets = [("the supernet of this page", {}, findings.single.get("supernet"))]
-    supernets += [
-        (each.name, each.changes, findings.supernets.get(each.name)) for each in ranking.supernets
-    ]
-    for name, changes, result in supernets:
-        value = findings.spearman_of_other(name) if changes else findings.spearman()
+    of_page = findings.single.get("supernet")
+    supernets = [("the supernet of this page", {}, of_page, findings.spearman())]
+    for other in ranking.supernets:
+        trained, value = findings.supernets.get(other.name), findings.spearman_of_other(other.name)
+        supernets.append((other.name, other.changes, trained, value))
+    for name, changes, result, value in supernets:
         loss = f"{result['history'][-1]['valid_loss']:.3f}" if result else NOT_YET
         seconds = f"{result['cpu_s']:.0f}" if result else NOT_YET
         rows.append([name, _changes(changes), loss, seconds, _in_hundredths(value)])

@@ -52,7 +52,7 @@ def other_supernet_tasks(experiment: Experiment) -> list[Task]:
     """Return the tasks that train supernets with other settings, and let them rank the subnets."""
     tasks = []
     for candidate in experiment.config.ranking.supernets:
-        settings = _changed(experiment, candidate.changes)
+        settings = changed(experiment.config.train, candidate.changes)
         asked = _asked_supernet(experiment, settings) | {
             "subnets": [subnet_name(*each) for each in ranked_subnets(experiment.config)]
         }
@@ -65,15 +65,20 @@ def other_supernet_tasks(experiment: Experiment) -> list[Task]:
 def _other_supernet(task: Task, clock: Clock) -> dict[str, Any]:
     experiment, ranking = task.experiment, task.experiment.config.ranking
     candidate = next(each for each in ranking.supernets if each.name == task.name)
-    settings = _changed(experiment, candidate.changes)
+    settings = changed(experiment.config.train, candidate.changes)
     trained = _trained_supernet(experiment, settings, task.folder, clock)
     fitness = SupernetFitness(task.folder, experiment.corpus)
     subnets = ranked_subnets(experiment.config)
     return {**trained, "losses": {subnet_name(kind, each): fitness(each) for kind, each in subnets}}
 
 
-def _changed(experiment: Experiment, changes: dict[str, Any]) -> TrainingSettings:
-    return TrainingSettings.of(**asked_fields(experiment.config.train) | changes)
+def changed(settings: TrainingSettings, changes: dict[str, Any]) -> TrainingSettings:
+    """Return settings with some changes.
+
+    Raises:
+        SettingsError: A change is no setting, or out of range.
+    """
+    return TrainingSettings.of(**asked_fields(settings) | changes)
 
 
 def _asked_supernet(experiment: Experiment, settings: TrainingSettings) -> dict[str, Any]:
@@ -145,7 +150,7 @@ def repeated_tasks(experiment: Experiment) -> list[Task]:
     """Return the tasks that train the same subnets alone with further seeds."""
     config, tasks = experiment.config, []
     for seed in config.ranking.repeats:
-        settings = _with_seed(config.ranking.train, seed)
+        settings = changed(config.ranking.train, {"seed": seed})
         for kind, architecture in ranked_subnets(config):
             asked = _asked_alone(experiment, kind, architecture, settings)
             name = f"{subnet_name(kind, architecture)}-{seed}"
@@ -155,12 +160,9 @@ def repeated_tasks(experiment: Experiment) -> list[Task]:
 
 
 def _repeated(task: Task, clock: Clock) -> dict[str, Any]:
-    settings = _with_seed(task.experiment.config.ranking.train, task.asked["settings"]["seed"])
+    seed = task.asked["settings"]["seed"]
+    settings = changed(task.experiment.config.ranking.train, {"seed": seed})
     return {"alone_loss": trained_alone(task, settings, clock).final.valid_loss}
-
-
-def _with_seed(settings: TrainingSettings, seed: int) -> TrainingSettings:
-    return TrainingSettings.of(**asked_fields(settings) | {"seed": seed})
 
 
 def _asked_alone(

@@ -3,8 +3,10 @@
 It keeps malformed rows. Its callers decide what to do about them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 from devices.shown import Shown
@@ -15,6 +17,8 @@ from profilers.log.records import Record, number, records_of
 from profilers.log.rows import LogError
 from profilers.log.table_forms import content_of, delimiter_of, without_named_delimiter
 from profilers.log.units import Unit, unit_of
+
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,14 @@ class AnyLog(Shown):
     def is_ours(self) -> bool:
         """Return whether it has the columns that every version of `automoe profile` writes."""
         return set(self.columns) >= OURS
+
+    @property
+    def reads_alone(self) -> bool:
+        """Return whether each cell means the same in a table with commas between its cells.
+
+        That is not so for decimal commas and separators of thousands.
+        """
+        return all(_reads_alone(row, self.header) for row in self.rows)
 
     def unit_of(self, column: str, given: str | None = None) -> Unit:
         """Return the unit of a column of latencies, see `profilers.log.units.unit_of`.
@@ -173,3 +185,12 @@ def require_existing(path: Path) -> None:
     """
     if not path.exists():
         raise LogError(f"{path} does not exist. `automoe profile --log {path}` makes it.")
+
+
+def _reads_alone(row: Row, header: tuple[str, ...]) -> bool:
+    for name, cell in zip(header, row.as_written, strict=True):
+        alone, value = number(cell), row.number(name)
+        has_unit = isnan(alone) and "," not in cell and _LETTER.search(cell) is not None
+        if not (isnan(value) or alone == value or has_unit):
+            return False
+    return True

@@ -1,6 +1,6 @@
 """This module reads the inputs that a graph declares, and gives each of them a shape."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,12 +217,16 @@ def _matched(declared: DeclaredInput, shape: Shape) -> Iterable[tuple[str, int]]
     pairs = list(zip(declared.dims, shape, strict=False))
     is_other = any(isinstance(dim, int) and dim not in (0, size) for dim, size in pairs)
     if is_other or len(declared.dims) != len(shape):
-        wanted = " x ".join(str(dim) or "?" for dim in declared.dims)
         raise WorkloadError(
-            f"Input {declared.name!r} must have the shape {wanted}. "
-            f"Got {' x '.join(map(str, shape))}."
+            f"Input {declared.name!r} must have the shape {_shown(declared.dims)}. "
+            f"Got {_shown(shape)}; correct '--input-shape {declared.name}=...'."
         )
     return [(dim, size) for dim, size in pairs if isinstance(dim, str) and dim]
+
+
+def _shown(dims: Sequence[int | str]) -> str:
+    """Return a shape in words; an open size without a name is `?`."""
+    return " x ".join(str(dim or "?") for dim in dims) or "of no dimensions"
 
 
 def _filled(declared: DeclaredInput, sizes: Mapping[str, Mapping[int, None]]) -> Shape:

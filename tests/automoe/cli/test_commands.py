@@ -191,7 +191,7 @@ def test_any_onnx_file_is_profiled(capsys: Capture, tmp_path: Path) -> None:
     flags = ("profile", "--device", "cpu", "--model", model, "--log", log, "--fast")
     code, _, err = run(capsys, *flags, "--input-shape", "x=1x29")
     assert code == 2
-    assert "Input 'x' must have the shape n x 30. Got 1 x 29." in err
+    assert "Input 'x' must have the shape n x 30. Got 1 x 29; correct '--input-shape x=...'." in err
     assert run(capsys, *flags, "--input-shape", "x=1x30")[0] == 0
     (row,) = csv.DictReader(log.read_text().splitlines())
     assert row["workload"] == "x=1x30"

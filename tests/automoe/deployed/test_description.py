@@ -161,6 +161,7 @@ def test_the_description_of_another_release_is_refused(folder: Path, version: ob
         described(files={"a\nb": {"bytes": 1, "sha256": "0"}}),
         described(architecture_id="a\x9b2Jb"),
         described(precision="fp\u202e23"),
+        described(precision="fp\u206723"),
         described(searched={"device": {"model": "\ud800"}}),
     ],
 )

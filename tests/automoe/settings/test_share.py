@@ -27,6 +27,11 @@ def test_a_budget_may_be_more_than_the_whole(typed: str | float, share: float) -
     assert BudgetSettings(budget_share=typed).budget_share == pytest.approx(share)
 
 
+def test_a_budget_in_percent_needs_its_sign() -> None:
+    with pytest.raises(ValidationError, match=r"must be a share: write 0\.8 or 80%"):
+        BudgetSettings(budget_share="80")
+
+
 @pytest.mark.parametrize("typed", ["0%", "inf", "nan", "fast", -1])
 def test_a_budget_that_is_no_share_is_refused(typed: str | float) -> None:
     with pytest.raises(ValidationError, match="budget_share"):

@@ -71,7 +71,7 @@ def test_another_shape_than_the_declared_one_is_refused_with_both(
 ) -> None:
     with_input(path, helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", None, 5]))
     given = " x ".join(map(str, shape))
-    with pytest.raises(WorkloadError, match=rf"must have the shape batch x \? x 5. Got {given}\."):
+    with pytest.raises(WorkloadError, match=rf"must have the shape batch x \? x 5. Got {given};"):
         workload_for_onnx(path, shapes={"x": shape})
 
 

@@ -29,7 +29,7 @@ def test_an_array_gives_values_and_shape(tmp_path: Path) -> None:
     ("array", "message"),
     [
         (np.array([[1.0, 0.0]]), r"'mask' must be int64. Got float64 in .*Save it with .astype"),
-        (np.array([1, 0]), r"Input 'mask' must have the shape b x s. Got 2\."),
+        (np.array([1, 0]), r"Input 'mask' must have the shape b x s. Got 2;"),
         (np.array(["a"]), "mask.npy must hold numbers. Got the type <U1"),
         (np.array([{"a": 1}], dtype=object), "is not an array of numpy.save: Object arrays"),
     ],

@@ -29,26 +29,26 @@ def read_plain(data: bytes) -> Any:
         NotPlainError: The archive holds an object of another type.
         Exception: The data is no archive, or is damaged in any way.
     """
-    require_unpacked(data)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with opened_archive(data) as archive:
         return _value(parse_json(archive.read("schema.json"), allow_nan=True), archive)
 
 
-def require_unpacked(data: bytes) -> None:
-    """Check that an archive takes no more memory than it has bytes, as skops packs nothing.
+def opened_archive(data: bytes) -> zipfile.ZipFile:
+    """Open an archive that takes no more memory than it has bytes, as skops packs nothing.
 
     Raises:
         ValueError: Its members or the headers of its arrays say more.
         zipfile.BadZipFile: The data is no archive.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        n_bytes = sum(member.file_size for member in members)
-        if n_bytes > len(data):
-            raise ValueError(f"it has {len(data)} bytes, and its members say {n_bytes}")
-        for member in members:
-            if member.filename.endswith(".npy"):
-                _require_whole(archive.read(member))
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    members = archive.infolist()
+    n_bytes = sum(member.file_size for member in members)
+    if n_bytes > len(data):
+        raise ValueError(f"it has {len(data)} bytes, and its members say {n_bytes}")
+    for member in members:
+        if member.filename.endswith(".npy"):
+            _require_whole(archive.read(member))
+    return archive
 
 
 def _value(node: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:

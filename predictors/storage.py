@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from devices.files import replacing
 from predictors.features import FeatureSchema
 from predictors.models import model_state, restore_model
-from predictors.plain_archive import NotPlainError, read_plain, require_unpacked
+from predictors.plain_archive import NotPlainError, opened_archive, read_plain
 from predictors.report import FitReport
 
 SCHEMA_VERSION: Final = 2
@@ -59,9 +59,7 @@ def made_with(path: str | Path) -> dict[str, str]:
     The table is empty when the file does not hold them.
     """
     try:
-        data = Path(path).read_bytes()
-        require_unpacked(data)
-        with zipfile.ZipFile(io.BytesIO(data)) as members:
+        with opened_archive(Path(path).read_bytes()) as members:
             return TypeAdapter(dict[str, str]).validate_json(members.read(_VERSIONS))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return {}

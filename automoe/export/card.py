@@ -181,7 +181,9 @@ def _experts(layers: tuple[EncoderLayer, ...] | tuple[DecoderLayer, ...]) -> str
 
 
 def _of_bundle(bundle: "Bundle") -> dict[str, str]:
-    runtime = _RUNTIMES[bundle.form] + (", see `tensorrt.json`" * (bundle.form == "tensorrt"))
+    runtime = _RUNTIMES[bundle.form]
+    if bundle.form == "tensorrt":
+        runtime += ", see `tensorrt.json`"
     n = bundle.n_best
     shortlist = f"{n} target pieces for each source piece, and {n} frequent ones" if n else "none"
     return {

@@ -1,6 +1,6 @@
 """Read shares in options: ``3%`` or ``0.03``."""
 
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -39,22 +39,23 @@ def _number(value: object) -> object:
     return share
 
 
-def _part(value: object) -> object:
-    """Return the same, and refuse a percentage that was typed without its sign."""
-    share = _number(value)
-    if isinstance(value, str) and isinstance(share, float) and 1 < share <= 100:
-        raise ValueError(f"must be a share: write {share / 100:g} or {share:g}%")
-    return share
+def _typed_up_to(most: float, *, percent: float = 100) -> BeforeValidator:
+    """Return `_number` as a validator that also refuses a percentage that lacks its sign.
+
+    It takes a number above ``most`` and up to ``percent`` for one.
+    """
+
+    def read(value: object) -> object:
+        share = _number(value)
+        if isinstance(value, str) and isinstance(share, float) and most < share <= percent:
+            raise ValueError(f"must be a share: write {share / 100:g} or {share:g}%")
+        return share
+
+    return BeforeValidator(read)
 
 
-def _multiple(value: object) -> object:
-    """Return the same, and refuse a percentage that was typed without its sign."""
-    share = _number(value)
-    if isinstance(value, str) and isinstance(share, float) and share > _MOST_TYPED:
-        raise ValueError(f"must be a share: write {share / 100:g} or {share:g}%")
-    return share
-
-
-Multiple = Annotated[float, BeforeValidator(_multiple), Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, BeforeValidator(_part), Field(ge=0, le=1)]
-Confidence = Annotated[float, BeforeValidator(_part), Field(gt=0, lt=1)]
+Multiple = Annotated[
+    float, _typed_up_to(_MOST_TYPED, percent=inf), Field(gt=0, allow_inf_nan=False)
+]
+Share = Annotated[float, _typed_up_to(1), Field(ge=0, le=1)]
+Confidence = Annotated[float, _typed_up_to(1), Field(gt=0, lt=1)]

@@ -1,5 +1,6 @@
 """This module reads the configuration of the experiment and knows its folders."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,6 +28,15 @@ def asked_fields(section: BaseModel) -> dict[str, Any]:
     A later release may have more of them. Results of before stay valid under their defaults.
     """
     return section.model_dump(mode="json", exclude_unset=True)
+
+
+def changed(settings: TrainingSettings, changes: Mapping[str, Any]) -> TrainingSettings:
+    """Return settings with some changes.
+
+    Raises:
+        SettingsError: A change is no setting, or out of range.
+    """
+    return TrainingSettings.of(**asked_fields(settings) | changes)
 
 
 class Section(BaseModel):
@@ -232,7 +242,7 @@ class FinalSection(Section):
         Raises:
             SettingsError: A change is no setting, or out of range.
         """
-        return TrainingSettings.of(**asked_fields(self.train) | final.changes | {"seed": seed})
+        return changed(self.train, final.changes | {"seed": seed})
 
 
 class TuningSection(Section):
@@ -247,7 +257,7 @@ class TuningSection(Section):
         Raises:
             SettingsError: A change is no setting, or out of range.
         """
-        return TrainingSettings.of(**asked_fields(self.train) | candidate.changes)
+        return changed(self.train, candidate.changes)
 
 
 class EvaluateSection(Section, DecodingSettings):

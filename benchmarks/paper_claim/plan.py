@@ -8,8 +8,8 @@ from typing import Any
 
 from paper_claim.baselines import baseline
 from paper_claim.clock import Clock
-from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, asked_fields
-from paper_claim.supernets import changed, of_all_kinds
+from paper_claim.config import BASELINES, KINDS, ClaimConfig, Experiment, asked_fields, changed
+from paper_claim.supernets import of_all_kinds
 from paper_claim.tasks import Task
 
 from automoe.architecture.architecture import Architecture

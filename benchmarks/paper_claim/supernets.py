@@ -1,10 +1,11 @@
 """This module makes the tasks of supernets, and of the subnets that judge their losses."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from paper_claim.clock import Clock
-from paper_claim.config import KINDS, ClaimConfig, Experiment, Kind, asked_fields
+from paper_claim.config import KINDS, ClaimConfig, Experiment, Kind, asked_fields, changed
 from paper_claim.tasks import Task
 from paper_claim.trainings import (
     asked_settings,
@@ -72,15 +73,6 @@ def _other_supernet(task: Task, clock: Clock) -> dict[str, Any]:
     return {**trained, "losses": {subnet_name(kind, each): fitness(each) for kind, each in subnets}}
 
 
-def changed(settings: TrainingSettings, changes: dict[str, Any]) -> TrainingSettings:
-    """Return settings with some changes.
-
-    Raises:
-        SettingsError: A change is no setting, or out of range.
-    """
-    return TrainingSettings.of(**asked_fields(settings) | changes)
-
-
 def _asked_supernet(experiment: Experiment, settings: TrainingSettings) -> dict[str, Any]:
     return {
         "space": asked_fields(experiment.config.space),
@@ -124,15 +116,8 @@ def ranked_subnets(config: ClaimConfig) -> list[tuple[Kind, Architecture]]:
 
 def alone_tasks(experiment: Experiment) -> list[Task]:
     """Return the tasks that train subnets of each kind alone, to judge the supernet's losses."""
-    config = experiment.config
-    settings, tasks = config.ranking.train, []
-    for kind, architecture in ranked_subnets(config):
-        asked = _asked_alone(experiment, kind, architecture, settings)
-        asked["supernet"] = supernet_digest(experiment)
-        name = subnet_name(kind, architecture)
-        every = settings.save_every
-        tasks.append(Task(experiment, "ranking", name, asked, _alone, every=every))
-    return tasks
+    judged = {"supernet": supernet_digest(experiment)}
+    return _subnet_tasks(experiment, "ranking", experiment.config.ranking.train, _alone, judged)
 
 
 def _alone(task: Task, clock: Clock) -> dict[str, Any]:
@@ -148,14 +133,10 @@ def _alone(task: Task, clock: Clock) -> dict[str, Any]:
 
 def repeated_tasks(experiment: Experiment) -> list[Task]:
     """Return the tasks that train the same subnets alone with further seeds."""
-    config, tasks = experiment.config, []
-    for seed in config.ranking.repeats:
-        settings = changed(config.ranking.train, {"seed": seed})
-        for kind, architecture in ranked_subnets(config):
-            asked = _asked_alone(experiment, kind, architecture, settings)
-            name = f"{subnet_name(kind, architecture)}-{seed}"
-            every = settings.save_every
-            tasks.append(Task(experiment, "repeats", name, asked, _repeated, every=every))
+    ranking, tasks = experiment.config.ranking, []
+    for seed in ranking.repeats:
+        settings = changed(ranking.train, {"seed": seed})
+        tasks += _subnet_tasks(experiment, "repeats", settings, _repeated, {}, after=f"-{seed}")
     return tasks
 
 
@@ -165,15 +146,28 @@ def _repeated(task: Task, clock: Clock) -> dict[str, Any]:
     return {"alone_loss": trained_alone(task, settings, clock).final.valid_loss}
 
 
-def _asked_alone(
-    experiment: Experiment, kind: Kind, architecture: Architecture, settings: TrainingSettings
-) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "architecture": architecture.to_dict(),
-        "settings": asked_settings(settings),
-        "text": text_digest(experiment),
-    }
+def _subnet_tasks(
+    experiment: Experiment,
+    folder: str,
+    settings: TrainingSettings,
+    compute: Callable[[Task, Clock], dict[str, Any]],
+    further: Mapping[str, Any],
+    *,
+    after: str = "",
+) -> list[Task]:
+    """Return a task for each ranked subnet, with ``after`` behind its name."""
+    tasks = []
+    for kind, architecture in ranked_subnets(experiment.config):
+        asked = {
+            "kind": kind,
+            "architecture": architecture.to_dict(),
+            "settings": asked_settings(settings),
+            "text": text_digest(experiment),
+            **further,
+        }
+        name = f"{subnet_name(kind, architecture)}{after}"
+        tasks.append(Task(experiment, folder, name, asked, compute, every=settings.save_every))
+    return tasks
 
 
 def subnet_name(kind: Kind, architecture: Architecture) -> str:

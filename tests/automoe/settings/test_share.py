@@ -27,9 +27,10 @@ def test_a_budget_may_be_more_than_the_whole(typed: str | float, share: float) -
     assert BudgetSettings(budget_share=typed).budget_share == pytest.approx(share)
 
 
-def test_a_budget_in_percent_needs_its_sign() -> None:
-    with pytest.raises(ValidationError, match=r"must be a share: write 0\.8 or 80%"):
-        BudgetSettings(budget_share="80")
+@pytest.mark.parametrize(("typed", "share"), [("80", r"0\.8 or 80%"), ("150", r"1\.5 or 150%")])
+def test_a_budget_in_percent_needs_its_sign(typed: str, share: str) -> None:
+    with pytest.raises(ValidationError, match=f"must be a share: write {share}"):
+        BudgetSettings(budget_share=typed)
 
 
 @pytest.mark.parametrize("typed", ["0%", "inf", "nan", "fast", -1])

@@ -96,24 +96,22 @@ class RankingSection(Section):
     Attributes:
         of_each_kind: The number of subnets of each kind of experts.
         train: The settings of these trainings.
-        repeats: Further seeds with which the subnets are trained alone. They tell how well such
-            losses rank subnets themselves.
+        repeats: Other settings with which the subnets are trained alone again, such as more
+            updates or another seed. They judge the supernet's losses as well.
         supernets: Supernets with other settings, which rank the same subnets.
     """
 
     of_each_kind: Count = 7
     train: TrainingSettings
-    repeats: tuple[Seed, ...] = ()
+    repeats: tuple[Candidate, ...] = ()
     supernets: tuple[Candidate, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        names = [each.name for each in self.supernets]
-        if len(set(names)) < len(names):
-            raise ValueError(f"ranking.supernets must have different names. Got {names}")
-        seeds = [self.train.seed, *self.repeats]
-        if len(set(seeds)) < len(seeds):
-            raise ValueError(f"ranking.repeats must be other seeds than {self.train.seed}, once")
+        for section in ("repeats", "supernets"):
+            names = [each.name for each in getattr(self, section)]
+            if len(set(names)) < len(names):
+                raise ValueError(f"ranking.{section} must have different names. Got {names}")
         return self
 
 

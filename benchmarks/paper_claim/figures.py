@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from paper_claim.config import KINDS
 from paper_claim.findings import Findings, FrontPoint
 from paper_claim.placement import STACKS, drawn_experts, winners_experts
 from paper_claim.trainings import budget_name, search_name
@@ -57,15 +58,15 @@ def _front(findings: Findings) -> Callable[[Axes], None] | None:
 
 
 def _ranking(findings: Findings) -> Callable[[Axes], None] | None:
-    kinds = sorted({r["asked"]["kind"] for r in findings.ranking.values()})
-    if not kinds:
+    if not findings.judges:
         return None
+    shared, alone = findings.supernet_losses(), findings.alone_losses(findings.judges[0])
 
     def draw(axes: Axes) -> None:
-        for kind, colour in zip(kinds, _COLOURS, strict=False):
-            ranked = findings.ranked(kind)
-            alone, shared = ([r[name] for r in ranked] for name in ("alone_loss", "supernet_loss"))
-            axes.scatter(alone, shared, label=kind, color=colour, s=18)
+        for kind, colour in zip(sorted(KINDS), _COLOURS, strict=False):
+            ranked = sorted(name for name in shared.keys() & alone if name.startswith(kind))
+            x, y = ([losses[name] for name in ranked] for losses in (alone, shared))
+            axes.scatter(x, y, label=kind, color=colour, s=18)
         axes.set(xlabel="loss after training alone", ylabel="loss with the supernet's weights")
         axes.legend(frameon=False)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from paper_claim.baselines import baseline
 from paper_claim.bootstrap import Estimate, Statistics, difference, mean_bleu
-from paper_claim.config import BASELINES, Experiment, Final
+from paper_claim.config import BASELINES, KINDS, Experiment, Final, changed
 from paper_claim.tasks import read_result, results_of
 from paper_claim.trainings import budget_name, search_name
 
@@ -241,29 +241,40 @@ class Findings:
             bleu=mean_bleu([_statistics(test["test"])]) if test else None,
         )
 
-    def spearman(self, kind: str | None = None) -> Estimate | None:
-        """Return how well the supernet ranks subnets, of one kind or of all."""
-        return _correlation([(r["supernet_loss"], r["alone_loss"]) for r in self.ranked(kind)])
+    def supernet_losses(self, other: str | None = None) -> dict[str, float]:
+        """Return the loss of each ranked subnet with the weights of a supernet.
 
-    def spearman_of_other(self, supernet: str) -> Estimate | None:
-        """Return how well a supernet with other settings ranks the same subnets."""
-        losses = self.supernets[supernet]["losses"] if supernet in self.supernets else {}
-        both = losses.keys() & self.ranking.keys()
-        return _correlation([(losses[n], self.ranking[n]["alone_loss"]) for n in sorted(both)])
+        Args:
+            other: The name of a supernet with other settings; None for the one of the searches.
+        """
+        if other is None:
+            return {name: result["supernet_loss"] for name, result in self.ranking.items()}
+        return dict(self.supernets[other]["losses"]) if other in self.supernets else {}
 
-    def spearman_of_repeat(self, seed: int) -> Estimate | None:
-        """Return how well trainings alone with another seed rank the same subnets."""
-        names = [name for name in self.ranking if f"{name}-{seed}" in self.repeats]
-        return _correlation(
-            [
-                (self.repeats[f"{n}-{seed}"]["alone_loss"], self.ranking[n]["alone_loss"])
-                for n in names
-            ]
-        )
+    def alone_losses(self, repeat: str | None = None) -> dict[str, float]:
+        """Return the loss of each ranked subnet after a training alone.
 
-    def ranked(self, kind: str | None = None) -> list[Mapping[str, Any]]:
-        """Return the raw results of the subnets that were trained alone."""
-        return [r for r in self.ranking.values() if kind in (None, r["asked"]["kind"])]
+        Args:
+            repeat: The name of repeated trainings with other settings; None for the first ones.
+        """
+        if repeat is None:
+            return {name: result["alone_loss"] for name, result in self.ranking.items()}
+        return {
+            name: self.repeats[done]["alone_loss"]
+            for name in self.ranking
+            if (done := f"{name}-{repeat}") in self.repeats
+        }
+
+    @property
+    def judges(self) -> list[str | None]:
+        """The trainings alone that all subnets have had, as names of repeats, longest first."""
+        ranking = self.config.ranking
+        updates = {None: ranking.train.updates} | {
+            each.name: changed(ranking.train, each.changes).updates for each in ranking.repeats
+        }
+        n_ranked = len(KINDS) * ranking.of_each_kind
+        complete = [name for name in updates if len(self.alone_losses(name)) == n_ranked]
+        return sorted(complete, key=lambda name: -updates[name])
 
     def compared(self, first: str, second: str) -> Estimate | None:
         """Return the BLEU of one model less that of another; None before both are complete.
@@ -283,10 +294,17 @@ class Findings:
         return plain[0] if plain and not self.models[name].is_plain else None
 
 
-def _correlation(losses: Sequence[tuple[float, float]]) -> Estimate | None:
-    if len(losses) < _FEWEST_RANKED:
+def rank_correlation(
+    losses: Mapping[str, float], judges: Mapping[str, float], kind: str = ""
+) -> Estimate | None:
+    """Return Spearman's correlation of two losses over the subnets of a kind that have both.
+
+    None stands for fewer than three of them.
+    """
+    names = sorted(n for n in losses.keys() & judges.keys() if n.startswith(kind))
+    if len(names) < _FEWEST_RANKED:
         return None
-    correlation = spearman(*np.array(losses).T)
+    correlation = spearman(*np.array([(losses[n], judges[n]) for n in names]).T)
     return Estimate(correlation.value, correlation.low, correlation.high)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from paper_claim.findings import NOT_YET, Findings, Model
+from paper_claim.findings import NOT_YET, Findings, Model, rank_correlation
 from paper_claim.trainings import budget_name, search_name
 
 from devices.rounding import rounded_down
@@ -138,13 +138,22 @@ def _as_good_as_random(findings: Findings) -> Iterable[Goal]:
 
 
 def _ranking(findings: Findings) -> Goal:
-    text = f"the supernet ranks subnets with a Spearman correlation of at least {_SPEARMAN:g}"
-    ranking = findings.config.ranking
-    value, n = findings.spearman(), len(findings.ranking)
-    if value is None or n < 3 * ranking.of_each_kind:
+    text = (
+        "the supernet ranks subnets as the longest trainings alone do, with a Spearman correlation "
+        f"of at least {_SPEARMAN:g}"
+    )
+    shared = findings.supernet_losses()
+    values = {
+        judge or "first": value
+        for judge in findings.judges
+        if (value := rank_correlation(shared, findings.alone_losses(judge)))
+    }
+    if not values:
         return Goal(text, NOT_YET, "")
-    figures = f"{value.shown(2)} over {n} subnets"
-    return Goal(text, _answer(value.value >= _SPEARMAN), figures)
+    shown = [f"{value.shown(2)} for the trainings `{judge}`" for judge, value in values.items()]
+    of_longest = next(iter(values.values()))
+    figures = f"{', '.join(shown)}, over {len(shared)} subnets"
+    return Goal(text, _answer(of_longest.value >= _SPEARMAN), figures)
 
 
 def _sparse(findings: Findings) -> list[Model]:

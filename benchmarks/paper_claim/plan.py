@@ -16,7 +16,7 @@ from automoe.architecture.architecture import Architecture
 from automoe.pipeline.throughput import seconds_per_token, seconds_per_update
 from automoe.settings.search import EvolutionSettings
 from automoe.supernet import TransformerConfig
-from automoe.training import full_shape
+from automoe.training import TrainingSettings, full_shape
 
 _DRAWS = 3  # of each kind
 _SANDWICH = 4  # subnets of an update under the sandwich rule
@@ -93,9 +93,11 @@ def planned_hours(
     valid_tokens = text["tokens_of_valid"]
     evaluation_s = valid_tokens * timed["loss_token_s"]
     n_alone = len(KINDS) * config.ranking.of_each_kind
-    # Updates were timed with the batches of the final trainings.
-    batches = config.ranking.train.max_tokens / config.final.train.max_tokens
-    ranking_s = n_alone * config.ranking.train.updates * batches * timed["subnet_update_s"]
+    token_s = timed["subnet_update_s"] / config.final.train.max_tokens  # whose batches were timed
+
+    def alone_s(settings: TrainingSettings) -> float:
+        return n_alone * settings.updates * settings.max_tokens * token_s
+
     others = [changed(config.train, each.changes) for each in config.ranking.supernets]
     updates_of_others = sum(
         each.updates
@@ -105,11 +107,13 @@ def planned_hours(
     )
     seconds = {
         "supernet": config.train.updates * timed["supernet_update_s"],
-        "ranking": ranking_s,
+        "ranking": alone_s(config.ranking.train),
         "search": n_evaluations * evaluation_s,
         "baselines": _final_s(config, timed, of_baselines=True),
         "final": _final_s(config, timed, of_baselines=False),
-        "repeats": len(config.ranking.repeats) * ranking_s,
+        "repeats": sum(
+            alone_s(changed(config.ranking.train, each.changes)) for each in config.ranking.repeats
+        ),
         "supernets": updates_of_others * timed["supernet_update_s"],
     }
     return {name: each_s / _HOUR for name, each_s in seconds.items()}

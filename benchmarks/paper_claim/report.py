@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from paper_claim.bootstrap import Estimate
 from paper_claim.cells import chrf, code, estimate, milliseconds, table
 from paper_claim.config import KINDS, Experiment
 from paper_claim.figures import draw_all
-from paper_claim.findings import NOT_YET, Findings, FrontPoint, Model, experts_of
+from paper_claim.findings import (
+    NOT_YET,
+    Findings,
+    FrontPoint,
+    Model,
+    experts_of,
+    rank_correlation,
+)
 from paper_claim.goals import goals
 from paper_claim.making import making
 from paper_claim.placement import STACKS, drawn_experts, widths, winners_experts
@@ -197,48 +205,76 @@ def _millisecond(front: Iterable[FrontPoint]) -> Lines:
 def _ranking(findings: Findings) -> Lines:
     if not findings.ranking:
         return [NOT_YET]
+    shared = findings.supernet_losses()
     rows = []
-    for kind in (None, *KINDS):
-        ranked, value = findings.ranked(kind), findings.spearman(kind)
-        if not ranked:
-            continue
-        offset = mean(r["supernet_loss"] - r["alone_loss"] for r in ranked)
-        shown = value.shown(2) if value else "too few"
-        rows.append([kind or "all", str(len(ranked)), shown, f"{offset:+.3f}"])
+    for name, judge, alone in _judges(findings):
+        for kind in ("", *KINDS):
+            both = sorted(each for each in shared.keys() & alone if each.startswith(kind))
+            if both:
+                offset = mean(shared[each] - alone[each] for each in both)
+                value = _in_hundredths(rank_correlation(shared, alone, kind))
+                rows.append([name, judge, kind or "all", str(len(both)), value, f"{offset:+.3f}"])
+    header = ["trained alone", "changes", "kind", "subnets", "Spearman", "mean offset (nats)"]
     return [
         "Subnets were trained alone, and their losses compared with those of the supernet's "
         "weights. A kind whose offset is larger than another's is at a disadvantage in a search.",
         "",
-        *table(["kind", "subnets", "Spearman", "mean offset (nats)"], rows),
+        *table(header, rows),
         *_other_rankings(findings),
     ]
 
 
+def _judges(findings: Findings) -> list[tuple[str, str, dict[str, float]]]:
+    """Return the name, the changes and the losses of each group of trainings alone."""
+    ranking = findings.config.ranking
+    first = ("first", f"none ({ranking.train.updates} updates)", findings.alone_losses())
+    others = (
+        (each.name, _changes(each.changes), findings.alone_losses(each.name))
+        for each in ranking.repeats
+    )
+    return [first, *others]
+
+
 def _other_rankings(findings: Findings) -> Lines:
     """Return how well supernets with other settings, and repeated trainings, rank the subnets."""
-    ranking = findings.config.ranking
+    judges = _judges(findings)
+
+    def correlations(losses: dict[str, float]) -> list[str]:
+        return [
+            "" if losses is alone else _in_hundredths(rank_correlation(losses, alone))
+            for _, _, alone in judges
+        ]
+
     rows = [
-        ["a training alone", f"seed {seed}", "", "", _in_hundredths(value)]
-        for seed in ranking.repeats
-        if (value := findings.spearman_of_repeat(seed))
+        _supernet_row(
+            "the supernet of this page",
+            {},
+            findings.single.get("supernet"),
+            correlations(findings.supernet_losses()),
+        )
     ]
-    of_page = findings.single.get("supernet")
-    supernets = [("the supernet of this page", {}, of_page, findings.spearman())]
-    for other in ranking.supernets:
-        trained, value = findings.supernets.get(other.name), findings.spearman_of_other(other.name)
-        supernets.append((other.name, other.changes, trained, value))
-    for name, changes, result, value in supernets:
-        loss = f"{result['history'][-1]['valid_loss']:.3f}" if result else NOT_YET
-        seconds = f"{result['cpu_s']:.0f}" if result else NOT_YET
-        rows.append([name, _changes(changes), loss, seconds, _in_hundredths(value)])
+    for other in findings.config.ranking.supernets:
+        losses = correlations(findings.supernet_losses(other.name))
+        trained = findings.supernets.get(other.name)
+        rows.append(_supernet_row(other.name, other.changes, trained, losses))
+    for name, changes, alone in judges:
+        rows.append([f"trained alone, {name}", changes, "", "", *correlations(alone)])
     return [
         "",
-        "The same subnets ranked by supernets with other settings, against the same trainings "
-        "alone. A repeated training alone tells how well these agree with themselves. The loss is "
-        "that of the largest subnet.",
+        "The same subnets ranked by supernets with other settings, and by the trainings alone "
+        "themselves. The loss is that of the largest subnet, and each of the last columns holds "
+        "Spearman's correlation with one group of trainings alone.",
         "",
-        *table(["ranked by", "changes", "loss", "core s", "Spearman"], rows),
+        *table(["ranked by", "changes", "loss", "core s", *(name for name, _, _ in judges)], rows),
     ]
+
+
+def _supernet_row(
+    name: str, changes: dict[str, Any], result: Mapping[str, Any] | None, values: list[str]
+) -> list[str]:
+    loss = f"{result['history'][-1]['valid_loss']:.3f}" if result else NOT_YET
+    seconds = f"{result['cpu_s']:.0f}" if result else NOT_YET
+    return [name, _changes(changes), loss, seconds, *values]
 
 
 def _in_hundredths(value: Estimate | None) -> str:

@@ -1,6 +1,7 @@
 """This module makes the tasks of supernets, and of the subnets that judge their losses."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,17 +133,17 @@ def _alone(task: Task, clock: Clock) -> dict[str, Any]:
 
 
 def repeated_tasks(experiment: Experiment) -> list[Task]:
-    """Return the tasks that train the same subnets alone with further seeds."""
+    """Return the tasks that train the same subnets alone with other settings."""
     ranking, tasks = experiment.config.ranking, []
-    for seed in ranking.repeats:
-        settings = changed(ranking.train, {"seed": seed})
-        tasks += _subnet_tasks(experiment, "repeats", settings, _repeated, {}, after=f"-{seed}")
+    for repeat in ranking.repeats:
+        settings = changed(ranking.train, repeat.changes)
+        compute = partial(_repeated, settings)
+        after = f"-{repeat.name}"
+        tasks += _subnet_tasks(experiment, "repeats", settings, compute, {}, after=after)
     return tasks
 
 
-def _repeated(task: Task, clock: Clock) -> dict[str, Any]:
-    seed = task.asked["settings"]["seed"]
-    settings = changed(task.experiment.config.ranking.train, {"seed": seed})
+def _repeated(settings: TrainingSettings, task: Task, clock: Clock) -> dict[str, Any]:
     return {"alone_loss": trained_alone(task, settings, clock).final.valid_loss}
 
 

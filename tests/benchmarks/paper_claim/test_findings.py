@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from paper_claim.config import ClaimConfig, Experiment
+from paper_claim.config import KINDS, ClaimConfig, Experiment
 from paper_claim.figures import best_by_evaluation
-from paper_claim.findings import Findings, experts_of, learned_extra
+from paper_claim.findings import Findings, experts_of, learned_extra, rank_correlation
 
 from automoe.architecture.architecture import (
     Architecture,
@@ -70,19 +70,26 @@ def test_one_supernet_holds_every_kind(name: str) -> None:
 def test_another_supernet_ranks_the_same_subnets(tmp_path: Path) -> None:
     config = ClaimConfig.load(ROOT / "benchmarks/paper_claim/tiny.yaml")
     experiment = Experiment(config, None, tmp_path / "work", tmp_path / "raw")
-    alone = {f"dense-{i}": float(i) for i in range(8)}
+    alone = {f"{kind}-{i}": float(3 * j + i) for j, kind in enumerate(KINDS) for i in range(2)}
     for name, loss in alone.items():
-        ranked = {"asked": {"kind": "dense"}, "supernet_loss": -loss, "alone_loss": loss}
+        ranked = {"supernet_loss": -loss, "alone_loss": loss}
         write_json(experiment.results / f"ranking/{name}.json", ranked)
-        write_json(experiment.results / f"repeats/{name}-1.json", {"alone_loss": loss + 1})
-    # The squared differences of the ranks sum to 2, so the correlation is 1 - 6 * 2 / (8 * 63).
-    swapped = alone | {"dense-3": 4.0, "dense-4": 3.0}
+        write_json(experiment.results / f"repeats/{name}-longer.json", {"alone_loss": loss - 1})
+    # The squared differences of the ranks sum to 2, so the correlation is 1 - 6 * 2 / (6 * 35).
+    swapped = alone | {"dense-0": 1.0, "dense-1": 0.0}
     write_json(experiment.results / "supernets/sandwich.json", {"losses": swapped})
     findings = Findings(experiment)
-    values = [
-        findings.spearman(),
-        findings.spearman_of_other("sandwich"),
-        findings.spearman_of_repeat(1),
-    ]
-    assert [each.value for each in values if each] == pytest.approx([-1, 1 - 12 / 504, 1])
-    assert findings.spearman_of_other("unknown") is findings.spearman_of_repeat(2) is None
+    assert findings.judges == ["longer", None]  # 24 updates and 12
+    judge = findings.alone_losses("longer")
+    ranked_by = (findings.supernet_losses(), findings.supernet_losses("sandwich"))
+    values = [rank_correlation(losses, judge) for losses in ranked_by]
+    assert [each.value for each in values if each] == pytest.approx([-1, 1 - 12 / 210])
+    assert rank_correlation(findings.supernet_losses("unknown"), judge) is None
+    assert rank_correlation(judge, judge, "dense") is None  # of two subnets
+
+
+def test_only_complete_trainings_alone_judge(tmp_path: Path) -> None:
+    config = ClaimConfig.load(ROOT / "benchmarks/paper_claim/tiny.yaml")
+    experiment = Experiment(config, None, tmp_path / "work", tmp_path / "raw")
+    write_json(experiment.results / "ranking/dense-0.json", {"alone_loss": 2.0})
+    assert Findings(experiment).judges == []

@@ -15,7 +15,7 @@ from automoe.run_files import (
     SUPERNET,
     WINNER,
 )
-from automoe.search.state import begun_generations
+from automoe.search.state import begun_with
 from automoe.training import updates_done
 from automoe.training.supernet_run import FINAL_WEIGHTS
 from profilers import read_log
@@ -28,7 +28,7 @@ def pieces_done(config: RunConfig, space: SearchSpace) -> dict[str, tuple[int, i
         LogError, CheckpointError: A file of the run is damaged.
     """
     folder = config.folder
-    begun = begun_generations(folder / SEARCH_STATE)
+    begun = begun_with(folder / SEARCH_STATE)
     search = config.search.suited(space.count, begun=begun)
     n_generations = min(_lines(folder / SEARCH_STATE) - 1, search.generations)
     n_evaluated, n_evaluations = (

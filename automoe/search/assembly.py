@@ -28,7 +28,7 @@ from automoe.search.fitness.objective import OF_TEXT
 from automoe.search.fitness.validation import Fitness
 from automoe.search.preflight import Preflight
 from automoe.search.result import front_of, result_of
-from automoe.search.state import FOLDER, RoundKind, SearchState, begun_generations
+from automoe.search.state import CHOSEN, FOLDER, RoundKind, SearchState, begun_with
 from automoe.search.workers.pool import Workers, workers
 from automoe.settings.search import SearchSettings
 from devices import Device, DeviceInfo
@@ -228,15 +228,14 @@ def runtime_of(latency: LatencyModel) -> str:
 
 
 def _begun(request: SearchRequest) -> tuple[SearchState, SearchSettings]:
-    """Return the state of a search, and its settings with the number of generations."""
-    path = request.files.state
-    settings = request.settings.suited(request.space.count, begun=begun_generations(path))
-    is_given = "generations" in request.settings.model_fields_set
+    """Return the state of a search, and its settings with those that it chooses by itself."""
+    path, given = request.files.state, request.settings.model_fields_set
+    settings = request.settings.suited(request.space.count, begun=begun_with(path))
     digest = search_fingerprint(
         settings, request.fitness, predictor=request.predictor, supernet=request.supernet
     )
-    chosen = None if is_given else settings.generations
-    return SearchState(path, digest, generations=chosen), settings
+    chosen = {name: getattr(settings, name) for name in CHOSEN if name not in given}
+    return SearchState(path, digest, chosen=chosen), settings
 
 
 def _workers(request: SearchRequest) -> AbstractContextManager[Workers]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
+from automoe.latency.features import feature_table
 from automoe.latency.infeasible_budget import none_keeps_all
 from automoe.latency.latency_range import Feasibility
 from automoe.latency.model import LatencyModel
@@ -20,6 +21,7 @@ from automoe.search.evolution import AreFeasible, Evolution, by_fitness
 from automoe.search.fitness.evaluator import Evaluator
 from automoe.search.limits import is_within_limits
 from automoe.search.preflight import require_feasible, surveyed
+from automoe.search.prescreening import ridge_predictions
 from automoe.search.state import Generation, SearchState
 from automoe.settings.search import SearchSettings
 from devices.rounding import rounded, rounded_up
@@ -137,6 +139,7 @@ def search(
         are_feasible=are_feasible,
         start=(*feasible_known, feasibility.fastest, space.smallest()),
         rank=TradeOffs(upper_ms) if settings.pareto else by_fitness,
+        predict=ridge_predictions(partial(feature_table, workload=latency.workload)),
     )
     with state.held():
         generations = _evolved(

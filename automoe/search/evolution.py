@@ -11,6 +11,7 @@ from random import Random
 
 from automoe.architecture.architecture import Architecture
 from automoe.architecture.space import SearchSpace
+from automoe.search.prescreening import PredictFitness
 from automoe.settings.search import EvolutionSettings
 
 AreFeasible = Callable[[Sequence[Architecture]], Sequence[bool]]
@@ -20,6 +21,7 @@ _MAX_DRAWS = 60  # most batches of draws, after which a generation stays smaller
 _MAX_CHILD_DRAWS = 20  # the same for children: similar parents have few new ones
 _DRAWS_PER_MISSING = 2  # large batches, because a predictor's call takes longer than its rows
 _FALLBACK_PROBABILITY = 0.1
+_FEWEST_KNOWN = 10  # architectures with a fitness, below which none is predicted
 
 
 def by_fitness(fitness: Mapping[Architecture, float]) -> list[Architecture]:
@@ -38,6 +40,8 @@ class Evolution:
         start: Architectures of the first generation, as far as they are feasible. Their mutants
             fill it when random draws are rarely feasible.
         rank: A function that orders all architectures with a fitness, the best parents first.
+        predict: A function that predicts the fitness of children, which are prescreened by it.
+            None evaluates children as they are drawn.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class Evolution:
         are_feasible: AreFeasible,
         start: Sequence[Architecture] = (),
         rank: Rank = by_fitness,
+        predict: PredictFitness | None = None,
     ) -> None:
         self._space = space
         self._settings = settings
         self._are_feasible = are_feasible
         self._start = tuple(start)
         self._rank = rank
+        self._predict = predict
         self._fitness: dict[Architecture, float] = {}
         self._dropped: set[Architecture] = set()
         self.generation = 0
@@ -74,8 +80,8 @@ class Evolution:
         parents = self.ranked()[: self._settings.parents]
         if not parents:
             return []
-        mutants = self._distinct(lambda: self._mutant(parents, rng), self._settings.mutants, ())
-        children = self._distinct(
+        mutants = self._bred(lambda: self._mutant(parents, rng), self._settings.mutants, ())
+        children = self._bred(
             lambda: self._space.crossover(rng.choice(parents), rng.choice(parents), rng),
             self._settings.crossovers,
             mutants,
@@ -84,7 +90,7 @@ class Evolution:
         born = [*mutants, *children]
         # Similar parents have few new children; mutants fill the generation.
         n_missing = self._settings.crossovers - len(children)
-        return [*born, *self._distinct(lambda: self._mutant(parents, rng), n_missing, born)]
+        return [*born, *self._bred(lambda: self._mutant(parents, rng), n_missing, born)]
 
     def tell(self, fitness: Mapping[Architecture, float | None]) -> None:
         """Take the fitness of what `ask` returned, and end the generation.
@@ -118,6 +124,23 @@ class Evolution:
         return self._space.mutate(
             rng.choice(parents), rng, probability=self._settings.mutation_probability
         )
+
+    def _bred(
+        self,
+        draw: Callable[[], Architecture],
+        n: int,
+        taken: Iterable[Architecture],
+        *,
+        max_draws: int = _MAX_DRAWS,
+    ) -> list[Architecture]:
+        """Return up to ``n`` new children, of several times as many those that promise most."""
+        is_screened = self._predict is not None and len(self._fitness) >= _FEWEST_KNOWN
+        n_drawn = n * self._settings.prescreen if is_screened else n
+        drawn = self._distinct(draw, n_drawn, taken, max_draws=max_draws)
+        if self._predict is None or len(drawn) <= n:
+            return drawn
+        predicted = map(float, self._predict(self._fitness, drawn))
+        return list(self._rank(dict(zip(drawn, predicted, strict=True))))[:n]
 
     def _distinct(
         self,

@@ -20,7 +20,10 @@ def search_fingerprint(
         predictor: The file of the predictor.
         supernet: The folder of the supernet.
     """
-    asked = settings.model_dump_json(exclude=set(VERIFICATION_FIELDS))
+    excluded = set(VERIFICATION_FIELDS)
+    if settings.prescreen == 1:  # as in releases without this field
+        excluded.add("prescreen")
+    asked = settings.model_dump_json(exclude=excluded)
     digest = hashlib.sha256(f"{asked} {[_identity(each) for each in fitness]}".encode())
     for path in (predictor, supernet / WEIGHTS):
         with path.open("rb") as file:

@@ -7,18 +7,19 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from automoe.architecture.architecture import Architecture
-from automoe.settings.search import EvolutionSettings
 from devices.files import append_line, held
 from devices.yaml_json import parse_json
 
 FOLDER = ".files"  # the end of the name of a folder with the files of one result
 SCHEMA_VERSION = 2
+# What a search chooses unless it is given, and the paper's values.
+CHOSEN = {"generations": 30, "prescreen": 1}
 
 Generation = Mapping[Architecture, float | None]
 
@@ -43,14 +44,13 @@ class SearchState:
         path: The file, JSON lines. The first one tells who wrote it, the others are generations.
         fingerprint: A digest of settings, objective, text, supernet and predictor.
         kind: The kind of the round of these generations, written in the first line.
-        generations: The number of generations that the search chose by itself, written in the
-            first line; None when the user gave it.
+        chosen: The settings that the search chose by itself, written in the first line.
     """
 
     path: Path
     fingerprint: str
     kind: RoundKind = RoundKind.FIRST
-    generations: int | None = None
+    chosen: Mapping[str, int] = field(default_factory=dict)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -78,8 +78,7 @@ class SearchState:
     def begin(self, kind: RoundKind) -> None:
         """Write the first line of a new file, with the kind of its round."""
         header = {"schema_version": SCHEMA_VERSION, "fingerprint": self.fingerprint, "round": kind}
-        chosen = {} if self.generations is None else {"generations": self.generations}
-        append_line(self.path, header | chosen)
+        append_line(self.path, header | dict(self.chosen))
 
     def begun(self) -> RoundKind | None:
         """Return the kind of the round that wrote the file; None when there is no file.
@@ -168,15 +167,15 @@ class SearchState:
         )
 
 
-def begun_generations(path: Path) -> int | None:
-    """Return how many generations the search of a state chose; None when it has not begun.
+def begun_with(path: Path) -> dict[str, int] | None:
+    """Return the settings that the search of a state chose; None when it has not begun.
 
-    Earlier releases chose the default of `EvolutionSettings` for every space and did not write it.
+    Earlier releases chose the paper's for every space and did not write them.
     """
     try:
         with path.open("rb") as file:
             header = parse_json(file.readline())
-        return int(header.get("generations", EvolutionSettings().generations))
+        return {name: int(header.get(name, value)) for name, value in CHOSEN.items()}
     except (OSError, AttributeError, TypeError, ValueError):  # loading refuses a damaged file
         return None
 

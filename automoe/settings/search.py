@@ -1,5 +1,6 @@
-"""The settings of a search; the defaults are the paper's."""
+"""The settings of a search; the defaults are the paper's, except that children are prescreened."""
 
+from collections.abc import Mapping
 from math import log10
 from typing import Annotated, Self
 
@@ -32,6 +33,8 @@ class EvolutionSettings(BaseModel):
         mutation_probability: Probability that a mutant draws a choice anew.
         generations: Number of generations, with the first, random one; default: 30, or fewer in a
             small space.
+        prescreen: Number of children drawn for each that is evaluated. Above 1, a regression on the
+            evaluated architectures chooses among them; 1 is the paper's algorithm.
         random: Draw every generation at random, to compare with evolution.
         seed: Seed of every random draw.
     """
@@ -44,6 +47,7 @@ class EvolutionSettings(BaseModel):
     crossovers: Amount = 50
     mutation_probability: Share = 0.3
     generations: Count = 30
+    prescreen: Annotated[int, Field(ge=1, le=1000)] = 10
     random: bool = False
     seed: Seed = 0
 
@@ -55,20 +59,24 @@ class EvolutionSettings(BaseModel):
             )
         return self
 
-    def suited(self, n_architectures: int, *, begun: int | None = None) -> Self:
-        """Return these settings with the generations that suit a space, unless they were given.
+    def suited(self, n_architectures: int, *, begun: Mapping[str, int] | None = None) -> Self:
+        """Return these settings with what the search chooses by itself, unless it was given.
 
         A space of ten times ten times as many architectures has one generation more, up to those of
         the paper (docs/adr/0025-as-many-evaluations-as-the-space-needs.md).
 
         Args:
             n_architectures: The number of architectures of the space.
-            begun: The number of generations that the search began with; None when it did not begin.
+            begun: What the search chose when it began; None when it did not begin.
         """
-        if "generations" in self.model_fields_set:
-            return self
         suiting = _LEAST_GENERATIONS + round(log10(n_architectures) / 2)
-        return self.model_copy(update={"generations": begun or min(self.generations, suiting)})
+        chosen = begun or {
+            "generations": min(self.generations, suiting),
+            "prescreen": self.prescreen,
+        }
+        return self.model_copy(
+            update={n: value for n, value in chosen.items() if n not in self.model_fields_set}
+        )
 
     def evaluations(self, n_generations: int) -> int:
         """Return the most architectures that the first ``n_generations`` evaluate."""

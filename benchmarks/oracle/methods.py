@@ -35,7 +35,7 @@ _POPULATION = 100
 _PYMOO_GENERATIONS = 30
 
 
-def automoe(problem: Problem, seed: int, **settings: bool) -> None:
+def automoe(problem: Problem, seed: int, **settings: int) -> None:
     """Run this toolkit's search with the paper's sizes, until the evaluations are used up."""
     paper = SearchSettings(budget_ms=problem.budget_ms)
     later = -(-(problem.limit - paper.population) // (paper.mutants + paper.crossovers))
@@ -132,6 +132,7 @@ def optuna_search(
 
 METHODS: dict[str, Method] = {
     "automoe": automoe,
+    "automoe_unscreened": partial(automoe, prescreen=1),  # the paper's algorithm
     "automoe_random": partial(automoe, random=True),
     "pymoo": pymoo,
     "optuna_nsga2": partial(

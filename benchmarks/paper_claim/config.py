@@ -213,8 +213,8 @@ class Final(Section):
 
     Attributes:
         name: The name in the report.
-        of: ``manual``, ``switch``, a method (its winner at the main budget), or a method and
-            ``parity`` with a colon between them.
+        of: ``manual``, ``switch``, a method or a remedy of a search (its winner at the main
+            budget), or a method and ``parity`` with a colon between them.
         seeds: The seeds; None for those of all finals.
         start: Whether the first weights are new or the supernet's.
         changes: Settings of this training alone, such as another balance weight.
@@ -297,6 +297,7 @@ class ClaimConfig(Section):
         known = {*BASELINES, *(method.name for method in self.search.methods)}
         parity = self.search.parity.methods if self.search.parity else ()
         known |= {f"{name}:parity" for name in parity}
+        known |= {remedy.name for remedy in self.search.remedies}
         for final in self.final.models:
             if final.of not in known:
                 raise ValueError(f"final.models.of must be one of {sorted(known)}. Got {final.of}")

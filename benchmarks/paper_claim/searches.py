@@ -142,6 +142,8 @@ def _search_task(
     experiment: Experiment, name: str, method: Method, changes: dict[str, Any], seed: int
 ) -> Task:
     evolution = asked_fields(experiment.config.search.evolution)
+    if method.random:  # no draw of it is a child
+        evolution.pop("prescreen", None)
     asked = {
         "method": asked_fields(method),
         "settings": {**evolution, **changes, "random": method.random, "seed": seed},

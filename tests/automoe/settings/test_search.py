@@ -30,11 +30,16 @@ def test_the_largest_count_there_is_has_the_generations_of_the_paper() -> None:
 @pytest.mark.parametrize("given", [1, 30, 100])
 def test_generations_that_were_given_stay_as_they_are(given: int) -> None:
     settings = EvolutionSettings(generations=given)
-    assert settings.suited(26_208) == settings.suited(26_208, begun=12) == settings
+    begun = {"generations": 12, "prescreen": 1}
+    assert settings.suited(26_208).generations == given
+    assert settings.suited(26_208, begun=begun).generations == given
 
 
-def test_a_search_that_has_begun_keeps_the_generations_it_began_with() -> None:
-    assert EvolutionSettings().suited(26_208, begun=30).generations == 30
+def test_a_search_that_has_begun_keeps_what_it_began_with() -> None:
+    begun = {"generations": 30, "prescreen": 1}
+    settings = EvolutionSettings().suited(26_208, begun=begun)
+    assert (settings.generations, settings.prescreen) == (30, 1)
+    assert EvolutionSettings(prescreen=4).suited(26_208, begun=begun).prescreen == 4
 
 
 def test_evaluations_are_those_of_the_first_generation_and_of_the_later_ones() -> None:

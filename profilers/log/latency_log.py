@@ -1,12 +1,11 @@
 """This module appends to the latency log, a CSV that survives kills, full disks and two writers."""
 
 import contextlib
-import io
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -31,6 +30,7 @@ from profilers.measuring.measurement import Measurement
 
 CHECKED: Final = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS, "energy_mj")
 _LOCK_SECONDS = 60.0
+_TAIL = 2**16  # bytes
 
 
 class LatencyLog:
@@ -334,31 +334,40 @@ def _append(path: Path, content: bytes) -> None:
 
 def _repair(path: Path, *, is_csv: bool) -> str | None:
     """Move a torn last line into another file, and return a message; None when it is whole."""
-    content = path.read_bytes() if path.exists() else b""
-    lines = io.BytesIO(content).readlines()  # unlike splitlines, at line feeds only
-    if not lines:
+    if not path.exists():
         return None
-    if is_csv and not _is_torn_header(lines):
-        require_columns(_cells(lines[0]), path)  # any other file is left as it is
-    if not _is_torn(lines, is_csv=is_csv):
+    with path.open("rb") as file:
+        first, (start, last) = file.readline(), _last_line(file)
+    if not first:
+        return None
+    if is_csv and not (start == 0 and _may_be_header(first)):
+        require_columns(_cells(first), path)  # any other file is left as it is
+    if last.endswith(b"\n") and not (is_csv and len(_cells(last)) != len(_cells(first))):
         return None
     aside = path.with_name(f"{path.name}.torn")
-    _append(aside, lines[-1].rstrip(b"\n") + b"\n")
+    _append(aside, last.rstrip(b"\n") + b"\n")
     with path.open("r+b") as file:
-        file.truncate(len(content) - len(lines[-1]))
+        file.truncate(start)
         os.fsync(file.fileno())
     return f"{path}: the last line was torn by a crash; it was moved to {aside}."
 
 
-def _is_torn_header(lines: Sequence[bytes]) -> bool:
+def _last_line(file: BinaryIO) -> tuple[int, bytes]:
+    """Return the place of the first byte of the last line, and the line. A log may be long."""
+    end = start = file.seek(0, os.SEEK_END)
+    tail = b""
+    while start and b"\n" not in tail[:-1]:
+        size = min(start, max(_TAIL, len(tail)))
+        start = file.seek(start - size)
+        tail = file.read(size) + tail
+    line = tail[tail.rfind(b"\n", 0, -1) + 1 :]
+    return end - len(line), line
+
+
+def _may_be_header(line: bytes) -> bool:
+    """Return whether a line is the header of a log, or the beginning of it."""
     start = ",".join(IDENTITY_COLUMNS).encode()
-    return len(lines) == 1 and (start.startswith(lines[0]) or lines[0].startswith(start))
-
-
-def _is_torn(lines: Sequence[bytes], *, is_csv: bool) -> bool:
-    if not lines[-1].endswith(b"\n"):
-        return True
-    return is_csv and len(_cells(lines[-1])) != len(_cells(lines[0]))
+    return start.startswith(line) or line.startswith(start)
 
 
 def _cells(line: bytes) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ _START: Final = ",".join(IDENTITY_COLUMNS).encode()
 _ODD_BYTES: Final = (b"\0", b"\r", b"\x1b", b"\x1a")
 
 
-class OddLog(Exception):  # noqa: N818 - it tells the caller to read in another way
+class _OddLog(Exception):  # noqa: N818 - it tells the caller to read in another way
     """The file is not in the form in which `automoe profile` writes it."""
 
 
@@ -223,7 +223,7 @@ class _Column:
         """Add the cells of a chunk.
 
         Raises:
-            OddLog: They are numbers with commas, which `written_numbers` reads.
+            _OddLog: They are numbers with commas, which `written_numbers` reads.
         """
         if self._kind is not _Numbers:
             cells = [cell.strip() for cell in cells]
@@ -261,7 +261,7 @@ class _Column:
     def _require_no_commas(self, cells: Sequence[str]) -> None:
         if self._may_have_commas and any("," in cell for cell in cells):
             if all(map(NUMBERS["."].fullmatch, filter(None, cells))):
-                raise OddLog
+                raise _OddLog
             self._may_have_commas = False
 
     def held(self) -> _Held | None:
@@ -288,17 +288,17 @@ def read_long(path: Path, held: Collection[str] | None = None) -> LongLog | None
     with path.open("rb") as file:
         try:
             return _read(path, file, held)
-        except (OddLog, UnicodeDecodeError, csv.Error):
+        except (_OddLog, UnicodeDecodeError, csv.Error):
             return None
 
 
 def _read(path: Path, file: BinaryIO, held: Collection[str] | None) -> LongLog:
     header = file.readline()
     if not header.startswith(_START) or any(odd in header for odd in _ODD_BYTES):
-        raise OddLog
+        raise _OddLog
     names = tuple(_cells_of(header.decode()))
     if not set(names) >= OURS or "" in names or len(set(names)) < len(names):
-        raise OddLog
+        raise _OddLog
     columns = {name: _Column() for name in names if held is None or name in held}
     lines, offsets = list[NDArray[np.int64]](), list[NDArray[np.int64]]()
     malformed: list[Record] = []
@@ -323,7 +323,7 @@ def _read(path: Path, file: BinaryIO, held: Collection[str] | None) -> LongLog:
             offsets.append(np.array(ends, dtype=np.int64)[sound])
         line, offset = line + len(chunk), ends[-1]
     if not lines:
-        raise OddLog
+        raise _OddLog
     kept = {name: own for name, column in columns.items() if (own := column.held()) is not None}
     rows = FileRows(
         path, names, lines=np.concatenate(lines), offsets=np.concatenate(offsets), columns=kept
@@ -335,17 +335,17 @@ def _records_of(chunk: Sequence[bytes]) -> list[list[str]]:
     """Return the cells of each line.
 
     Raises:
-        OddLog: A cell has several lines, or the text has characters that `decoding` removes.
+        _OddLog: A cell has several lines, or the text has characters that `decoding` removes.
     """
     data = b"".join(chunk)
     text = data.decode()
     if any(odd in data for odd in _ODD_BYTES) or with_plain_characters(text) != text:
-        raise OddLog
+        raise _OddLog
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     lines = io.StringIO(text, newline="")
     records = list(csv.reader(lines, strict=True, skipinitialspace=True))
     if len(records) != len(chunk):
-        raise OddLog
+        raise _OddLog
     return records
 
 

@@ -1,5 +1,6 @@
 """A long log is read by column, and holds what the same log holds when it is read by row."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,15 @@ import numpy as np
 import pytest
 from support.logs import at, write_log
 
-from profilers import LogError, audit_log, compare, read_log, summarise_any
+from profilers import (
+    LatencyLog,
+    LogError,
+    audit_log,
+    compare,
+    read_log,
+    samples_path,
+    summarise_any,
+)
 from profilers.log import long_log
 from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.long_log import FileRows, read_long
@@ -137,3 +146,17 @@ def test_a_file_that_changed_is_refused(path: Path, monkeypatch: pytest.MonkeyPa
     path.write_text("another\n")
     with pytest.raises(LogError, match=r"has changed while it was read\. Try again\."):
         list(found.rows)
+
+
+def test_a_long_log_whose_identities_a_spreadsheet_changed_is_put_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = path.read_text()
+    lines = [f'{{"point_id": "00{i}", "measured_at": "{at(i)}"}}\n' for i in range(N_ROWS)]
+    samples_path(path).write_text("".join(lines))
+    path.write_text(re.sub(r"(?m)^(\d+),p(\d+),", r"\1,\2,", content))
+    monkeypatch.setattr(long_log, "LONG", 0)
+    (message,) = LatencyLog(path).repaired
+    assert "point_id in 40 rows" in message
+    assert LatencyLog(path).done() == {f"00{i}" for i in range(N_ROWS)}
+    assert LatencyLog(path).repaired == ()

@@ -225,7 +225,7 @@ class _Column:
         Raises:
             _OddLog: They are numbers with commas, which `written_numbers` reads.
         """
-        if self._kind is not _Numbers:
+        if self._kind in (_Levels, _Words):
             cells = [cell.strip() for cell in cells]
             self._require_no_commas(cells)
         if self._kind is _Levels:
@@ -235,7 +235,7 @@ class _Column:
                 self._parts.append(np.array(codes, dtype=np.int16))
                 return
             self._change(np.array(codes, dtype=np.int64))
-        else:
+        elif self._kind is not None:
             self._parts += self._part(cells)
 
     def _change(self, codes: NDArray[np.int64]) -> None:
@@ -254,6 +254,7 @@ class _Column:
         elif self._kind is _Words and max(map(len, cells)) <= _MOST_CHARACTERS:
             part = np.array([cell.encode() for cell in cells])
         if part is None:
+            self._require_no_commas(cells)
             self._kind, self._parts = None, []
             return []
         return [part]
@@ -309,13 +310,13 @@ def _read(path: Path, file: BinaryIO, held: Collection[str] | None) -> LongLog:
             chunk.pop()
             torn = line + len(chunk)
         records = _records_of(chunk)
-        sound = []
-        for i, cells in enumerate(records):
-            if len(cells) == len(names) and (cells[0] or any(map(str.strip, cells))):
-                sound.append(i)
-            elif any(stripped := tuple(map(str.strip, cells))):
-                malformed.append(Record(line + i, line + i, stripped))
-        if sound:
+        is_row = [len(cells) == len(names) and _is_filled(cells) for cells in records]
+        malformed += [
+            Record(line + i, line + i, tuple(map(str.strip, cells)))
+            for i, cells in enumerate(records)
+            if not is_row[i] and _is_filled(cells)
+        ]
+        if sound := [i for i, is_one in enumerate(is_row) if is_one]:
             table = dict(zip(names, zip(*(records[i] for i in sound), strict=True), strict=True))
             for name, column in columns.items():
                 column.add(table[name])
@@ -347,6 +348,10 @@ def _records_of(chunk: Sequence[bytes]) -> list[list[str]]:
     if len(records) != len(chunk):
         raise _OddLog
     return records
+
+
+def _is_filled(cells: Sequence[str]) -> bool:
+    return any(not cell.isspace() for cell in cells if cell)
 
 
 def _cells_of(line: str) -> list[str]:

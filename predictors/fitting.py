@@ -18,7 +18,7 @@ from predictors.learning_curve import learning_curve
 from predictors.log_quality import judge, quality_counts
 from predictors.models import LatencyModel, competitors
 from predictors.predictor import Predictor, matrix_columns
-from predictors.preparation import Prepared, prepare
+from predictors.preparation import MOST_ROWS, Prepared, prepare
 from predictors.report import Coverage, FitReport
 from predictors.selection import Selection, select
 from predictors.table import read_table
@@ -47,7 +47,7 @@ def fit_log(
 
     Args:
         log: A CSV file, or a frame like those of `read_table`. Only a file is searched for drift,
-            mixed units and duplicates.
+            mixed units and duplicates. Of a longer file, 50 000 rows are drawn with `seed`.
         targets: Columns that are summed to the latency. Each is converted to milliseconds from the
             unit in its name. None takes `latency_ms`, or the latency of a known program's table.
         features: Columns to predict from; None infers them (see `FeatureSchema.infer`).
@@ -63,7 +63,7 @@ def fit_log(
         TableError: The log is damaged, mixes conditions or units, lacks a column, or has fewer
             than 20 rows that did not fail (8 with a base).
     """
-    frame = log if isinstance(log, pd.DataFrame) else read_table(log)
+    frame = log if isinstance(log, pd.DataFrame) else read_table(log, most=MOST_ROWS, seed=seed)
     ready = prepare(frame, targets=targets, features=features, groups=groups, base=base, unit=unit)
     warnings: tuple[str, ...] = ()
     if not isinstance(log, pd.DataFrame):

@@ -11,6 +11,7 @@ from devices.rounding import counted
 from predictors.cells import LIST_SUFFIXES, list_statistics
 from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.lists import is_one_number, parse_list
+from profilers.log.log_rows import sampled
 from profilers.log.records import LARGEST, Record
 from profilers.log.rows import LogError
 from profilers.log.written_numbers import MISSING
@@ -22,7 +23,7 @@ class TableError(ValueError):
     """A log or a table cannot be used as it is. The message names the place and the remedy."""
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, *, most: int | None = None, seed: int = 0) -> pd.DataFrame:
     """Read a CSV file with a header as a frame whose columns are numbers or text.
 
     A column of numbers becomes numeric, with NaN for an empty cell and for `nan`, `#N/A` or `null`.
@@ -32,6 +33,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     Args:
         path: The file, see `profilers.log.any_log.read_any_log`.
+        most: The number of rows that are drawn at random from a longer table; None for all.
+        seed: The seed by which they are drawn.
 
     Returns:
         One row per record. The index, named `line`, holds the line numbers in the file (the
@@ -47,17 +50,21 @@ def read_table(path: str | Path) -> pd.DataFrame:
     _check_header(log)
     for record in log.malformed:
         raise TableError(_not_a_row(log, record))
-    if not log.rows:
+    if not len(log.rows):
         raise TableError(f"{path} has a header and no rows. Add rows below it.")
+    rows, remarks = log.rows, log.remarks
+    if most is not None and len(rows) > most:
+        rows = sampled(rows, most, seed)
+        remarks += (f"{most} of {len(log.rows)} rows are used, drawn at random with seed {seed}",)
     cells = pd.DataFrame(
-        [tuple(row.cells.values()) for row in log.rows],
+        [tuple(row.cells.values()) for row in rows],
         columns=list(log.columns),
-        index=pd.Index([row.line for row in log.rows], name=LINE),
+        index=pd.Index(rows.lines(), name=LINE),
         dtype=object,
     )
     frame = pd.concat([_typed(cells[name]) for name in log.columns], axis=1)
     frame.attrs["source"] = str(path)
-    frame.attrs["remarks"] = log.remarks
+    frame.attrs["remarks"] = remarks
     frame.attrs["in_ms"] = tuple(sorted(log.in_ms))
     return frame
 
@@ -140,7 +147,7 @@ def _read(path: Path) -> AnyLog:
     if not path.exists():
         raise TableError(f"{path} does not exist. Check the path.")
     try:
-        return read_any_log(path)
+        return read_any_log(path, held=())
     except LogError as error:
         raise TableError(str(error)) from None
     except OSError as error:

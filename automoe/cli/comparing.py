@@ -45,8 +45,10 @@ def compare(
         require_file(log)
     from profilers import compare as compare_logs  # scipy takes a moment to import
     from profilers import read_any_log
+    from profilers.log.comparison import NEEDED
 
-    comparison = compare_logs(read_any_log(a), read_any_log(b), margin=share, force=options.force)
+    logs = [read_any_log(log, held=NEEDED) for log in (a, b)]
+    comparison = compare_logs(*logs, margin=share, force=options.force)
     if options.as_json:
         print_json({"a": str(a), "b": str(b), **asdict(comparison)})
     else:

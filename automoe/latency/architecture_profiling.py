@@ -134,7 +134,8 @@ class ProfilingSession:
         with log.measuring(), ExitStack() as at_the_end:
             at_the_end.callback(shutil.rmtree, self.graphs, ignore_errors=True)
             distinct, done = list(dict.fromkeys(architectures)), log.done()
-            left = [architecture for architecture in distinct if architecture.id not in done]
+            places = [place for place, each in enumerate(distinct) if each.id not in done]
+            left = [distinct[place] for place in places]
             n_skipped = len(distinct) - len(left)
             if not left:
                 self.on_progress(n_skipped, n_skipped, "all measured before")
@@ -142,7 +143,7 @@ class ProfilingSession:
             typical = typical_architecture(self.space, distinct)
             sentinel = translation_sentinel(typical, writer, log, reference=self.reference)
             points = [self._point(architecture, writer) for architecture in left]
-            outcomes = self._outcomes(points, sentinel, n_skipped)
+            outcomes = self._outcomes(points, places, sentinel, n_skipped)
             return append_all(outcomes, log, n_skipped, self.on_failed)
 
     def _point(self, architecture: Architecture, writer: WorkloadWriter) -> Point:
@@ -158,9 +159,11 @@ class ProfilingSession:
             },
         )
 
-    def _outcomes(self, points: Sequence[Point], sentinel: Sentinel, n_skipped: int) -> Outcomes:
+    def _outcomes(
+        self, points: Sequence[Point], places: Sequence[int], sentinel: Sentinel, n_skipped: int
+    ) -> Outcomes:
         """Measure the points and remove the files of each after the caller has used its outcome."""
-        measure = partial(measure_points, device=self.device)
+        measure = partial(measure_points, device=self.device, places=places)
         if self.more_devices:
             devices = [self.device, *self.more_devices]
             measure = partial(measure_on_several, devices=devices, on_lost=self.on_lost)

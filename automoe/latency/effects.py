@@ -9,7 +9,8 @@ from statistics import mean
 from automoe.architecture.architecture import Architecture, ArchitectureError
 from automoe.architecture.translation_workload import WorkloadTextError
 from automoe.latency.model import LatencyModel
-from predictors import Predictor, TableError, read_table
+from predictors import Predictor, TableError
+from profilers import read_any_log
 
 _MOST = 50
 _COLUMN = "architecture"
@@ -25,12 +26,13 @@ def architecture_effects(predictor: Predictor, log: Path) -> dict[str, float]:
     of dense models says nothing about a second expert. The result is empty when the log has none,
     or when the predictor needs columns that architectures do not have.
     """
-    frame = read_table(log)
-    if _COLUMN not in frame:
+    table = read_any_log(log, held=())
+    if _COLUMN not in table.columns:
         return {}
+    texts = table.rows.take(range(min(_MOST, len(table.rows)))).texts(_COLUMN)
     try:
         model = LatencyModel.of(predictor)
-        architectures = [Architecture.from_json(str(text)) for text in frame[_COLUMN][:_MOST]]
+        architectures = list(map(Architecture.from_json, texts))
         before = _predicted(model, architectures)
     except (WorkloadTextError, ArchitectureError, TableError):
         return {}

@@ -92,7 +92,8 @@ def profile_model(
     opened = opened_log(log, device, protocol, text)
     done = opened.done()
     points = session.sweep.points()
-    left = [point for point in points if session.name(point) not in done]
+    places = [place for place, each in enumerate(points) if session.name(each) not in done]
+    left = [points[place] for place in places]
     n_skipped = len(points) - len(left)
     if not left:
         return ProfileSummary(0, n_skipped, 0, (), {}, opened.repaired)
@@ -111,6 +112,7 @@ def profile_model(
             protocol=protocol,
             sentinel=session.sentinel(folder, opened),
             on_progress=ToldProgress(on_progress, n_skipped),
+            places=places,
         )
         return append_all(outcomes, opened, n_skipped)
 

@@ -22,7 +22,6 @@ from automoe.settings.search import (
     Count,
     Seed,
 )
-from automoe.settings.training import SINCE_0_1_0
 from automoe.text import Corpus, open_corpus
 from automoe.training import TrainingSettings
 from devices.files import write_json
@@ -30,15 +29,6 @@ from devices.yaml_json import FileContentError, parse_json, read_yaml
 
 _WHERE = {"jobs", "cluster"}  # the result of a search does not depend on these fields
 _UNCLAIMED = {"track"}  # nor that of a training on this one
-# The fields that release 0.1.0 did not write, with the values that it used.
-_NEW_IN_TRAININGS = TrainingSettings().model_dump(
-    mode="json", include=set(SINCE_0_1_0 - _UNCLAIMED)
-)
-_SINCE_0_1_0 = {
-    "workload": {"src_len": None, "tgt_len": None, "batch": 1, "precision": "fp32"},
-    "train": _NEW_IN_TRAININGS,
-    "finetune": _NEW_IN_TRAININGS,
-}
 
 
 class ConfigError(ValueError):
@@ -204,22 +194,19 @@ class RunConfig(_Section):
             written: dict[str, Any] = dict(parse_json(path.read_bytes()))
         except (TypeError, ValueError):
             raise ConfigError(f"'{path}' is damaged. Delete '{self.folder}' to start.") from None
-        for section, fields in _SINCE_0_1_0.items():
-            if isinstance(written.get(section), dict):
-                written[section] = {**fields, **written[section]}
-        different = _differences(written, own)
+        before, now = _fields(written), _fields(own)
+        usual = _fields(_usual(self))  # an earlier release did not have the fields that it left out
+        before |= {name: usual[name] for name in now.keys() & usual.keys() - before.keys()}
+        different = sorted(x for x in before.keys() | now.keys() if before.get(x) != now.get(x))
+        of_search = [name for name in different if name.startswith("search.")]
         if not (self.folder / SEARCH_STATE).exists():
-            different = [key for key in different if key != "search"]
+            different = [name for name in different if name not in of_search]
         if different:
-            key = different[0]
-            before, now, where = written.get(key), own.get(key), key
-            if isinstance(before, dict) and isinstance(now, dict):
-                field = _differences(before, now)[0]
-                before, where = before.get(field), f"{key}.{field}"
             raise ConfigError(
-                f"'{self.folder}' holds a run with another '{where}': {before}. "
+                f"'{self.folder}' holds a run with another '{different[0]}': "
+                f"{before.get(different[0])}. "
                 "Give this one another 'name' and 'output', or delete the folder"
-                + (f"; or {self._search_alone}" if different == ["search"] else "")
+                + (f"; or {self._search_alone}" if different == of_search else "")
                 + "."
             )
 
@@ -244,6 +231,25 @@ class RunConfig(_Section):
         )
 
 
-def _differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return the keys whose values differ, sorted."""
-    return sorted(x for x in first.keys() | second.keys() if first.get(x) != second.get(x))
+def _fields(content: dict[str, Any], within: str = "") -> dict[str, Any]:
+    """Return the fields of all sections by their names, such as `search.budget_ms`."""
+    fields: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            fields |= _fields(value, f"{within}{name}.")
+        else:
+            fields[within + name] = value
+    return fields
+
+
+def _usual(section: BaseModel) -> dict[str, Any]:
+    """Return the defaults of a section and of the sections in it, as a file has them."""
+    given = dict(section)
+    defaults = {
+        name: field.get_default(call_default_factory=True, validated_data=given)
+        for name, field in type(section).model_fields.items()
+        if not field.is_required()
+    }
+    usual = section.model_copy(update=defaults).model_dump(mode="json", include=set(defaults))
+    within = {name: _usual(own) for name, own in given.items() if isinstance(own, BaseModel)}
+    return usual | within

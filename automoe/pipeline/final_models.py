@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from loky import ProcessPoolExecutor
 
-from automoe.architecture.architecture import Architecture
+from automoe.architecture.architecture import Architecture, ArchitectureError
 from automoe.parent_process import end_with
 from automoe.pipeline.finished import updates_of
 from automoe.progress import OnProgress
@@ -32,7 +32,7 @@ from automoe.training.processes import processes
 from devices.files import write_json
 from devices.host import LocalHost
 from devices.linux.cores import usable_cores
-from devices.yaml_json import parse_json
+from devices.yaml_json import FileContentError, parse_json
 
 _LOOK_S = 0.5  # between two looks at the progress of the processes
 _STOP = "stop"  # the file that asks the processes to save their checkpoints and to end
@@ -86,16 +86,24 @@ class FinalModel:
 def claimed_folder(architecture: Architecture, folder: Path) -> Path:
     """Return the folder for this architecture. A model of another architecture is moved aside."""
     note = folder / ARCHITECTURE
-    if (
-        note.exists()
-        and (other := Architecture.from_dict(parse_json(note.read_bytes()))) != architecture
-    ):
+    other = _noted(note) if note.exists() else architecture
+    if other != architecture:
         folder.rename(folder.with_name(f"{folder.name}-{other.id}"))
     before = folder.with_name(f"{folder.name}-{architecture.id}")
     if before.exists() and not folder.exists():
         before.rename(folder)
     write_json(note, architecture.to_dict())
     return folder
+
+
+def _noted(note: Path) -> Architecture:
+    try:
+        return Architecture.from_dict(parse_json(note.read_bytes()))
+    except (ArchitectureError, FileContentError) as error:
+        raise ArchitectureError(
+            f"'{note}' does not tell the architecture that is trained there. {error} "
+            f"To train again, delete '{note.parent}'."
+        ) from None
 
 
 def can_train_together(models: Sequence[FinalModel], *, jobs: int | None) -> bool:

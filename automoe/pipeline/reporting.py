@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,11 @@ from devices.yaml_json import parse_json
 from predictors import read_table
 
 _CANDIDATES = "candidates.json"
-
-
+# The fields of a result that a report cannot do without.
+_SHOWN = (
+    *("architecture_id", "architecture", "certified", "reason", "budget_ms", "workload", "space"),
+    *("seed", "automoe_version"),
+)
 _VERIFICATIONS = (VERIFICATION, VERIFICATION.replace(".csv", "-again.csv"))
 
 
@@ -49,14 +52,16 @@ def report_contents(folder: Path) -> ReportContents:
     Raises:
         As `draw_report`.
     """
-    config = _read(folder, CONFIG)
+    config = _with(_read(folder, CONFIG), ["name"], folder / CONFIG)
     return ReportContents(
         title=f"AutoMoE: {config['name']}",
-        result=_read(folder, RESULT),
-        candidates=[ReportedCandidate(**each) for each in _read(folder, _CANDIDATES)],
+        result=_with(_read(folder, RESULT), _SHOWN, folder / RESULT),
+        candidates=[
+            ReportedCandidate(**each) for each in _records(ReportedCandidate, folder / _CANDIDATES)
+        ],
         log=read_table(folder / LATENCY_LOG),
         predictor=LatencyModel.open(folder / PREDICTOR).predictor,
-        training=[Record(**each) for each in _read(folder / SUPERNET, HISTORY)],
+        training=[Record(**each) for each in _records(Record, folder / SUPERNET / HISTORY)],
         verification=[
             read_table(path) for path in (folder / name for name in _VERIFICATIONS) if path.exists()
         ],
@@ -73,6 +78,25 @@ def keep_candidates(folder: Path, candidates: Sequence[Candidate]) -> None:
         for each in candidates
     ]
     write_json(folder / _CANDIDATES, shown)
+
+
+def _records(kind: type[Any], path: Path) -> list[dict[str, Any]]:
+    """Return the fields of each entry of a file, without those that only another release knows."""
+    known = fields(kind)
+    needed = [x.name for x in known if x.default is MISSING and x.default_factory is MISSING]
+    return [
+        {field.name: entry[field.name] for field in known if field.name in entry}
+        for entry in _read(path.parent, path.name)
+        if _with(entry, needed, path)
+    ]
+
+
+def _with(content: Any, needed: Sequence[str], path: Path) -> dict[str, Any]:
+    """Return the content of a file, after a check that it has the fields that are needed."""
+    lacking = [name for name in needed if not isinstance(content, dict) or name not in content]
+    if lacking:
+        raise ConfigError(f"'{path}' lacks '{lacking[0]}'. Run 'automoe run' again.")
+    return dict(content)
 
 
 def _read(folder: Path, name: str) -> Any:

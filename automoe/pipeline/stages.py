@@ -5,7 +5,7 @@ profile -> fit -> supernet -> search -> verify -> finetune -> evaluate -> report
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ from automoe.training.model_folder import TrainedModel
 from automoe.training.processes import require_precision
 from automoe.training.router_use import expert_load
 from automoe.training.tracking import require_trackers
-from automoe.translation import Translator, evaluate
+from automoe.translation import Evaluation, Translator, evaluate
 from automoe.translation.efficiency import sentence_ms
 from automoe.translation.precision_cost import precision_cost
 from devices import DeviceInfo
@@ -281,7 +281,7 @@ class _Run:
         path = self.folder / name / "evaluation.json"
         settings = self.config.evaluate
         with self.stage(f"Evaluate {name}") as on_progress:
-            if path.exists() and _read(path).get("architecture_id") == architecture.id:
+            if is_evaluated(path, architecture):
                 on_progress(1, 1)
             else:
                 translator = Translator.open(
@@ -359,6 +359,13 @@ class _Run:
 def translates_on(info: DeviceInfo, host: str | None) -> bool:
     """Return whether this process translates on the device that is measured: its own processor."""
     return host is None and info.kind == "cpu"
+
+
+def is_evaluated(path: Path, architecture: Architecture) -> bool:
+    """Return whether a file holds all that an evaluation of an architecture tells today."""
+    content = _read(path) if path.exists() else {}
+    told = {field.name for field in fields(Evaluation)}
+    return content.get("architecture_id") == architecture.id and told <= content.keys()
 
 
 def _read(path: Path) -> dict[str, Any]:

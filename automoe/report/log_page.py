@@ -77,9 +77,8 @@ def _figures(
         latencies_ms = log["latency_ms"].astype(float).tolist()
     elif isinstance(summary, TableSummary):
         units = {name: table.unit_of(name) for name in summary.latency}
-        latencies_ms = [
-            sum(unit.in_ms * row.number(name) for name, unit in units.items()) for row in table.rows
-        ]
+        parts = [(unit.in_ms * table.rows.numbers(name)).tolist() for name, unit in units.items()]
+        latencies_ms = list(map(sum, zip(*parts, strict=True)))
     else:
         latencies_ms = []
     positive = [latency for latency in latencies_ms if latency > 0]

@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.log.any_log import AnyLog, Row
+from profilers.log.any_log import AnyLog
 from profilers.log.column_names import (
     REPEATED,
     is_duration,
@@ -18,6 +18,7 @@ from profilers.log.column_names import (
 from profilers.log.conditions import NAMES_OF_OTHERS, ONE_PER_FIT, ONE_PER_LOG
 from profilers.log.known_tables import known_table
 from profilers.log.lists import parse_list
+from profilers.log.log_rows import Rows
 from profilers.log.records import LARGEST, number
 from profilers.log.rows import METER_COLUMNS, REQUIRED_COLUMNS, LogError
 from profilers.log.unit_words import UNIT_WORDS
@@ -149,7 +150,7 @@ def _whole(log: AnyLog, candidates: list[str]) -> list[str]:
     """Return the one of three or more durations that the others add up to; else all of them."""
     if len(candidates) < 3 or not log.rows:
         return candidates
-    values = np.array([[row.number(name) for name in candidates] for row in log.rows])
+    values = np.column_stack([log.rows.numbers(name) for name in candidates])
     others = values.sum(axis=1, keepdims=True) - values
     least, most = _PARTS
     is_sum = (least * values <= others) & (others <= most * values)
@@ -197,7 +198,7 @@ def find_features(
     return tuple(name for name in candidates if _encoded(log.rows, name) is not None)
 
 
-def encode(rows: Sequence[Row], features: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def encode(rows: Rows, features: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Return the numbers by column.
 
     A column of words becomes an array of shape (rows, words) with 0 and 1. A column of lists
@@ -209,28 +210,26 @@ def encode(rows: Sequence[Row], features: Sequence[str]) -> dict[str, NDArray[np
     return columns
 
 
-def has_names(rows: Sequence[Row], targets: Sequence[str]) -> bool:
+def has_names(rows: Rows, targets: Sequence[str]) -> bool:
     """Return whether a column of words names most rows, as a table of whole models does."""
-    columns = [name for name in rows[0].cells if name not in targets]
-    texts = [{row.cells[name] for row in rows} for name in columns]
+    texts = [set(rows.texts(name)) for name in rows[0].cells if name not in targets]
     return any(len(x) > len(rows) / 2 and not any(map(isfinite, map(number, x))) for x in texts)
 
 
-def _encoded(rows: Sequence[Row], name: str) -> dict[str, NDArray[np.float64]] | None:
+def _encoded(rows: Rows, name: str) -> dict[str, NDArray[np.float64]] | None:
     """Return the numbers of one column by name, see `encode`.
 
     Return None when the column cannot be a feature: it is constant, or a text with too many
     different values.
     """
-    texts = [row.cells[name] for row in rows]
-    levels = sorted(set(texts))
-    if len(levels) < 2:
+    if rows.has_one_text(name):
         return None
-    by_level = {level: number(level) for level in levels}
-    values = np.array([by_level[text] for text in texts])
+    values = rows.numbers(name)
     known = np.isfinite(values)
     if known.mean() > 0.5:
         return {name: np.where(known, values, np.median(values[known]))}
+    texts = rows.texts(name)
+    levels = sorted(set(texts))
     lists = {level: _entries(level) for level in levels}
     if all(lists.values()):
         sums = np.array([sum(lists[text]) for text in texts])

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,9 +15,18 @@ from profilers.audit import row_checks, trend_checks
 from profilers.audit.columns import encode, find_conditions, find_features, find_targets, has_names
 from profilers.audit.problem import Problem
 from profilers.audit.residuals import unexplained
-from profilers.log.any_log import AnyLog, Row, read_any_log, require_existing
+from profilers.log.any_log import AnyLog, read_any_log, require_existing
 from profilers.log.headers import require_two_columns
-from profilers.log.latency_log import complete_lines, read_log, require_new, samples_path, write_new
+from profilers.log.latency_log import (
+    CHECKED,
+    complete_lines,
+    read_log,
+    require_new,
+    require_sound,
+    samples_path,
+    write_new,
+)
+from profilers.log.log_rows import Rows, sampled
 from profilers.log.rows import (
     LATER_COLUMNS,
     LogError,
@@ -24,6 +34,11 @@ from profilers.log.rows import (
     require_columns,
     require_same,
 )
+
+_MOST_JUDGED: Final = 100_000  # latencies; the time grows with their number
+_SEED: Final = 0
+_DEVICE: Final = ("device", "device_model", "device_fingerprint")
+SUMMARISED: Final = (*CHECKED, *_DEVICE, "point_id", "measured_at", "runtime", "flags", "quality")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -98,22 +113,38 @@ def summarise(path: Path) -> LogSummary:
     Raises:
         LogError: The log cannot be read.
     """
-    rows = _read_existing(path)
-    if not rows:  # an empty log, or a file that is none
-        require_columns(read_any_log(path).columns, path)
-    latencies = [float(row["latency_ms"]) for row in rows]
+    require_existing(path)
+    return summary_of(read_any_log(path, held=SUMMARISED))
+
+
+def summary_of(log: AnyLog) -> LogSummary:
+    """Return a summary of a log that was read.
+
+    Raises:
+        LogError: It is not a latency log, or a line of it is malformed.
+    """
+    require_columns(log.columns, log.path)
+    require_sound(log)
+    rows = log.rows
+    latencies = rows.numbers("latency_ms").tolist()
     half_widths = [
-        (float(row["ci_high_ms"]) - float(row["ci_low_ms"])) / (2 * float(row["latency_ms"]))
-        for row in rows
+        (high - low) / (2 * latency)
+        for low, latency, high in zip(
+            rows.numbers("ci_low_ms").tolist(),
+            latencies,
+            rows.numbers("ci_high_ms").tolist(),
+            strict=True,
+        )
+        if latency > 0
     ]
-    times = [row["measured_at"] for row in rows]
+    times = rows.texts("measured_at")
     return LogSummary(
         rows=len(rows),
-        points=len({row["point_id"] for row in rows}),
-        devices=tuple(sorted({_device(row) for row in rows})),
-        runtimes=tuple(sorted({row["runtime"] for row in rows})),
-        flags=dict(Counter(flag for row in rows for flag in row["flags"].split(";") if flag)),
-        qualities=dict(sorted(Counter(row["quality"] for row in rows).items())),
+        points=len(set(rows.texts("point_id"))),
+        devices=tuple(sorted(set(map(" ".join, zip(*map(rows.texts, _DEVICE), strict=True))))),
+        runtimes=tuple(sorted(set(rows.texts("runtime")))),
+        flags=dict(row_checks.flag_counts(rows.texts("flags"))),
+        qualities=dict(sorted(Counter(rows.texts("quality")).items())),
         latency_min_ms=min(latencies, default=None),
         latency_median_ms=median(latencies) if latencies else None,
         latency_max_ms=max(latencies, default=None),
@@ -157,18 +188,24 @@ def audit_log(
         *row_checks.doubtful(log.rows),
     ]
     rows = _in_order(log, names)
-    note = ""
+    notes: list[str] = []
     if log.is_ours:
         problems += row_checks.inconsistent(rows)
         of_sentinel, note = trend_checks.wandering_sentinel(rows)
         problems += of_sentinel
+        notes += filter(None, [note])
+    if len(rows) > _MOST_JUDGED:
+        notes.append(
+            f"{_MOST_JUDGED} of {len(rows)} latencies are judged by the others, drawn at random "
+            f"with seed {_SEED}; the other checks are of every row"
+        )
+        rows = sampled(rows, _MOST_JUDGED, _SEED)
     units = {name: log.unit_of(name, unit) for name in names}
     in_ms = {name: units[name].in_ms for name in names}
     with threadpool_limits(1):  # the systems are small: more threads only wait for each other
         problems += _unexplained(rows, in_ms, features)
     said = [text for name in names if (text := units[name].conversion(name))]
-    notes = (*log.remarks, *said, *filter(None, [note]))
-    return Audit(len(log.rows), names, features, tuple(problems), notes)
+    return Audit(len(log.rows), names, features, tuple(problems), (*log.remarks, *said, *notes))
 
 
 def check(path: Path, *, targets: Sequence[str] = ()) -> tuple[Problem, ...]:
@@ -215,18 +252,21 @@ def _read_existing(path: Path) -> list[dict[str, str]]:
     return read_log(path)
 
 
-def _in_order(log: AnyLog, targets: Sequence[str]) -> list[Row]:
+def _in_order(log: AnyLog, targets: Sequence[str]) -> Rows:
     """Return the rows with a possible latency, in the order in which they were measured.
 
     A log of others does not tell that order. Its rows remain in the order of the file.
     """
-    sound = [row for row in log.rows if all(row.number(name) > 0 for name in targets)]
-    return sorted(sound, key=lambda row: row.cells["measured_at"]) if log.is_ours else sound
+    is_sound = np.ones(len(log.rows), dtype=np.bool_)
+    for name in targets:
+        is_sound &= log.rows.numbers(name) > 0
+    places = np.flatnonzero(is_sound).tolist()
+    if log.is_ours:
+        places.sort(key=log.rows.texts("measured_at").__getitem__)
+    return log.rows.take(places)
 
 
-def _unexplained(
-    rows: Sequence[Row], in_ms: Mapping[str, float], features: Sequence[str]
-) -> list[Problem]:
+def _unexplained(rows: Rows, in_ms: Mapping[str, float], features: Sequence[str]) -> list[Problem]:
     """Check the part of the latencies that the features do not explain.
 
     Args:
@@ -234,10 +274,10 @@ def _unexplained(
         in_ms: The milliseconds in one unit of each target.
         features: The columns from which the latency is predicted.
     """
-    parts = [np.array([row.number(x) * in_ms[x] for row in rows]) for x in in_ms]
-    latency = np.sum(parts, axis=0) if rows else np.array([])
+    parts = [rows.numbers(name) * own for name, own in in_ms.items()]
+    latency = np.sum(parts, axis=0)
     problems = row_checks.constant(latency.tolist())
-    if problems or not rows:
+    if problems or not len(rows):
         return problems
     table = encode(rows, features)
     columns = list(table.values())
@@ -252,7 +292,3 @@ def _unexplained(
     problems += trend_checks.mixed_units(rows, factors)
     problems += trend_checks.swapped_rows(rows, tuple(in_ms), swapped)
     return problems + trend_checks.drift_in_order(rows, whole, table)
-
-
-def _device(row: dict[str, str]) -> str:
-    return f"{row['device']} {row['device_model']} {row['device_fingerprint']}"

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence, Sized
-from itertools import pairwise
-from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
 
 from devices.rounding import counted
 from devices.spec import SIMULATED
 from profilers.audit.problem import Problem
-from profilers.log.any_log import AnyLog, Row
-from profilers.log.records import number
+from profilers.log.any_log import AnyLog
+from profilers.log.log_rows import Rows, Vector
 from profilers.log.rows import NUMBER_COLUMNS, OPTIONAL_NUMBER_COLUMNS, REQUIRED_COLUMNS
 
 _MAX_FLAGGED_SHARE = 0.2
@@ -53,7 +54,7 @@ def malformed(log: AnyLog) -> list[Problem]:
 
 def simulated(log: AnyLog) -> list[Problem]:
     """Return a problem when rows of a log of `automoe profile` were computed, not measured."""
-    lines = [row.line for row in log.rows if row.cells.get("device") == SIMULATED]
+    lines = _lines_where(log.rows, [x == SIMULATED for x in log.rows.texts("device")])
     computed = counted(len(lines), "row is SIMULATED and says", "rows are SIMULATED and say")
     message = f"{computed} nothing about any real device"
     remedy = "use their results only to try AutoMoE out"
@@ -68,28 +69,31 @@ def impossible(log: AnyLog, targets: Sequence[str]) -> list[Problem]:
     """
     optional = set(OPTIONAL_NUMBER_COLUMNS)
     known = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS) if log.is_ours else ()
-    examples: dict[int, str] = {}
-    for row in log.rows:
-        for name in dict.fromkeys((*targets, *known)):
-            text = row.cells.get(name)
-            if text is None or (name in optional and text == ""):
-                continue
-            if not _is_possible(text, may_be_zero=name not in targets):
-                examples.setdefault(row.line, f"{name} is {text!r:.40}")
-    if not examples:
+    bad: dict[str, NDArray[np.bool_]] = {}
+    for name in dict.fromkeys((*targets, *known)):
+        if name in log.columns:
+            values = log.rows.numbers(name)
+            bad[name] = ~(values > 0 if name in targets else values >= 0)  # true for NaN
+            if name in optional and bad[name].any():
+                bad[name] &= ~log.rows.is_blank(name)
+    is_bad = np.logical_or.reduce(list(bad.values())) if bad else np.array([])
+    lines = _lines_where(log.rows, is_bad)
+    if not lines:
         return []
-    line, example = next(iter(examples.items()))
-    held = counted(len(examples), "row holds", "rows hold")
-    message = f"{held} an impossible value, e.g. in line {line} {example}"
+    place = int(np.argmax(is_bad))
+    name = next(name for name, own in bad.items() if own[place])
+    example = f"{name} is {log.rows[place].cells[name]!r:.40}"
+    held = counted(len(lines), "row holds", "rows hold")
+    message = f"{held} an impossible value, e.g. in line {lines[0]} {example}"
     remedy = _MEASURE_AGAIN if log.is_ours else "correct or delete the lines"
-    return Problem.at(examples, "impossible", "problem", message=message, remedy=remedy)
+    return Problem.at(lines, "impossible", "problem", message=message, remedy=remedy)
 
 
-def inconsistent(rows: Sequence[Row]) -> list[Problem]:
+def inconsistent(rows: Rows) -> list[Problem]:
     """Return problems of rows that contradict themselves, e.g. a latency outside its interval."""
     problems = []
     for names in _ASCENDING:
-        lines = [row.line for row in rows if not _ascends([row.number(name) for name in names])]
+        lines = _lines_where(rows, ~_ascends([rows.numbers(name) for name in names]))
         violate = counted(len(lines), "row violates", "rows violate")
         message = f"{violate} {' <= '.join(names)}"
         remedy = _MEASURE_AGAIN
@@ -97,14 +101,15 @@ def inconsistent(rows: Sequence[Row]) -> list[Problem]:
     return problems
 
 
-def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
+def mixed(rows: Rows, columns: Iterable[str]) -> list[Problem]:
     """Return a problem for each condition with several values.
 
     Its lines are those without the most common value.
     """
     problems = []
     for name in columns:
-        counts = Counter(row.cells[name] for row in rows)
+        texts = rows.texts(name)
+        counts = Counter(texts)
         if len(counts) < 2:
             continue
         usual = counts.most_common(1)[0][0]
@@ -114,7 +119,7 @@ def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
             f"{name!r} takes {len(values)} values: {', '.join(values[:_SHOWN_VALUES])}{more}; "
             f"not the usual {usual!r}"
         )
-        lines = [row.line for row in rows if row.cells[name] != usual]
+        lines = _lines_where(rows, [text != usual for text in texts])
         remedy = "split the log by that column and fit each part"
         problems += Problem.at(lines, "mixed", "problem", message=message, remedy=remedy)
     return problems
@@ -122,13 +127,13 @@ def mixed(rows: Sequence[Row], columns: Iterable[str]) -> list[Problem]:
 
 def duplicates(log: AnyLog) -> list[Problem]:
     """Return a problem when points are repeated. In logs of others, whole rows are compared."""
+    names = ("point_id",) if log.is_ours else tuple(dict.fromkeys(log.columns))
     seen: set[object] = set()
-    lines = []
-    for row in log.rows:
-        key = row.cells["point_id"] if log.is_ours else tuple(row.cells.values())
-        if key in seen:
-            lines.append(row.line)
+    is_repeated = []
+    for key in zip(*map(log.rows.texts, names), strict=True):
+        is_repeated.append(key in seen)
         seen.add(key)
+    lines = _lines_where(log.rows, is_repeated)
     what = "of points that have a row already" if log.is_ours else "identical to an earlier one"
     message = f"{counted(len(lines), 'row is', 'rows are')} {what}"
     remedy = "keep one row per point"
@@ -143,17 +148,19 @@ def constant(latencies: Sequence[float]) -> list[Problem]:
     return [Problem("constant", "problem", message, "measure points that differ")]
 
 
-def doubtful(rows: Sequence[Row]) -> list[Problem]:
+def doubtful(rows: Rows) -> list[Problem]:
     """Return problems of flagged rows, when there are many, and of rows of quality C."""
     problems: list[Problem] = []
-    flagged = {row.line: flags(row) for row in rows if flags(row)}
+    texts = rows.texts("flags")
+    is_flagged = {text: bool(_flags(text)) for text in set(texts)}
+    flagged = _lines_where(rows, [is_flagged[text] for text in texts])
     if flagged and len(flagged) / len(rows) > _MAX_FLAGGED_SHARE:
-        counts = Counter(flag for names in flagged.values() for flag in names)
+        counts = flag_counts(texts)
         detail = ", ".join(f"{flag} {count}" for flag, count in counts.most_common())
         message = f"{_share(flagged, rows)} flagged ({detail})"
         remedy = "run `automoe doctor`, stop other programs and measure again"
         problems += Problem.at(flagged, "flagged", "warning", message=message, remedy=remedy)
-    poor = [row.line for row in rows if row.cells.get("quality") == "C"]
+    poor = _lines_where(rows, [text == "C" for text in rows.texts("quality")])
     message = f"{_share(poor, rows)} of quality C"
     remedy = "measure their points again on a quiet machine, or leave them out of the fit"
     return problems + Problem.at(poor, "flagged", "warning", message=message, remedy=remedy)
@@ -192,16 +199,30 @@ def units(log: AnyLog, targets: Sequence[str], given: str | None = None) -> list
     return problems
 
 
-def flags(row: Row) -> list[str]:
-    """Return the flags of a row."""
-    return [flag for flag in row.cells.get("flags", "").split(";") if flag]
+def flag_counts(cells: Sequence[str]) -> Counter[str]:
+    """Return the number of rows with each flag, from the cells of their flags."""
+    counts = Counter[str]()
+    for cell, n_rows in Counter(cells).items():
+        for flag in _flags(cell):
+            counts[flag] += n_rows
+    return counts
 
 
-def _is_possible(text: str, *, may_be_zero: bool) -> bool:
-    value = number(text)
-    return value >= 0 if may_be_zero else value > 0  # both are false for NaN
+def _flags(cell: str) -> list[str]:
+    return [flag for flag in cell.split(";") if flag]
 
 
-def _ascends(values: Sequence[float]) -> bool:
-    known = [value for value in values if not isnan(value)]
-    return all(low <= high * (1 + _ROUNDING) for low, high in pairwise(known))
+def _lines_where(rows: Rows, is_one: Sequence[bool] | NDArray[np.bool_]) -> list[int]:
+    """Return the lines of some rows."""
+    places = np.flatnonzero(is_one)
+    return [int(line) for line in rows.lines()[places]] if len(places) else []
+
+
+def _ascends(columns: Sequence[Vector]) -> NDArray[np.bool_]:
+    """Return in which rows no number is below the one before it; NaN is left out."""
+    ascends = np.ones(len(columns[0]), dtype=np.bool_)
+    low = columns[0]
+    for high in columns[1:]:
+        ascends &= ~(low > high * (1 + _ROUNDING))
+        low = np.where(np.isnan(high), low, high)
+    return ascends

@@ -8,7 +8,7 @@ from statistics import median
 from devices.rounding import counted
 from devices.shown import Shown
 from profilers.audit.columns import find_features, find_targets
-from profilers.audit.log_audit import LogSummary, summarise
+from profilers.audit.log_audit import SUMMARISED, LogSummary, summary_of
 from profilers.log.any_log import AnyLog, read_any_log
 from profilers.log.headers import require_two_columns
 from profilers.log.known_tables import known_table
@@ -55,9 +55,9 @@ def summarise_any(path: Path | str) -> LogSummary | TableSummary:
     Raises:
         LogError: The file cannot be read, or has one column, as a text that is no table.
     """
-    log = read_any_log(path)
+    log = read_any_log(path, held=SUMMARISED)
     require_two_columns(log.columns, log.path)
-    return summarise(log.path) if log.is_ours else _table(log)
+    return summary_of(log) if log.is_ours else _table(log)
 
 
 def _table(log: AnyLog) -> TableSummary:
@@ -66,10 +66,11 @@ def _table(log: AnyLog) -> TableSummary:
     except LogError:  # no column looks like a latency
         targets = ()
     units = [log.unit_of(name) for name in targets]
-    sums = [
-        sum(unit.in_ms * row.number(name) for name, unit in zip(targets, units, strict=True))
-        for row in log.rows
+    parts = [
+        (unit.in_ms * log.rows.numbers(name)).tolist()
+        for name, unit in zip(targets, units, strict=True)
     ]
+    sums = map(sum, zip(*parts, strict=True))
     latencies = [float(f"{latency:.9g}") for latency in sums if latency > 0]
     features = find_features(log, targets)
     table = known_table(log.columns)
@@ -95,7 +96,7 @@ def _plain(value: float) -> str:
 
 def _content(log: AnyLog, name: str) -> str:
     """Return what a column holds: the range of its numbers, or its first words."""
-    levels = list(dict.fromkeys(row.cells[name] for row in log.rows))
+    levels = list(dict.fromkeys(log.rows.texts(name)))
     numbers = [value for level in levels if not isnan(value := number(level))]
     if 2 * len(numbers) > len(levels):
         low, high = _plain(min(numbers)), _plain(max(numbers))

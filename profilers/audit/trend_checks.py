@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from profilers.audit.problem import Problem, describe_lines
 from profilers.audit.residuals import Unexplained
 from profilers.audit.row_order import MIN_ROWS, OrderEffect, Span, is_sorted, order_effect
-from profilers.log.any_log import Row
+from profilers.log.log_rows import Rows
 from profilers.measuring.intervals import lag1_correlation
 
 _MAX_SENTINEL_SPREAD = 0.05
@@ -32,7 +32,7 @@ _FACTORS = {
 }
 
 
-def wandering_sentinel(rows: Sequence[Row]) -> tuple[list[Problem], str]:
+def wandering_sentinel(rows: Rows) -> tuple[list[Problem], str]:
     """Return what it means that the sentinel drifts: neighbouring readings resemble each other.
 
     It is a problem when the latencies keep the drift. When most of it is taken out of them, it is
@@ -44,8 +44,8 @@ def wandering_sentinel(rows: Sequence[Row]) -> tuple[list[Problem], str]:
     Returns:
         The problem, if there is one, and the note, which is empty when there is none.
     """
-    rows = [row for row in rows if row.number("sentinel_ms") > 0]
-    sentinel_ms = [row.number("sentinel_ms") for row in rows]
+    read = np.flatnonzero(rows.numbers("sentinel_ms") > 0)
+    sentinel_ms = rows.numbers("sentinel_ms")[read].tolist()
     if len(sentinel_ms) < _MIN_ROWS_FOR_SENTINEL:
         return [], ""
     spread = max(sentinel_ms) / min(sentinel_ms) - 1
@@ -56,28 +56,29 @@ def wandering_sentinel(rows: Sequence[Row]) -> tuple[list[Problem], str]:
         f"the sentinel drifted by {spread:.0%} over the session (lag-1 correlation "
         f"{correlation:.2f})"
     )
-    share = _share_taken_out(rows)
+    share = _share_taken_out(rows, read)
     if share >= _LEAST_TAKEN_OUT:
         return [], f"{message}; {min(share, 1):.0%} of that is taken out of the latencies"
     usual = median(sentinel_ms)
     limit = _MAX_SENTINEL_SPREAD / 2
-    off = [row.line for row in rows if abs(row.number("sentinel_ms") / usual - 1) > limit]
+    is_off = np.abs(np.array(sentinel_ms) / usual - 1) > limit
+    off = rows.lines()[read[is_off]].tolist()
     message += f"; more than {limit:.1%} off its median"
     remedy = "find what changed (`automoe doctor`), then measure again into another log"
     return Problem.at(off, "drift", "problem", message=message, remedy=remedy), ""
 
 
-def _share_taken_out(rows: Sequence[Row]) -> float:
+def _share_taken_out(rows: Rows, read: NDArray[np.intp]) -> float:
     """Return the share of the sentinel's movement by which the latencies are corrected."""
     columns = ("sentinel_ms", "raw_latency_ms", "latency_ms")
-    values = np.array([[row.number(name) for name in columns] for row in rows])
+    values = np.column_stack([rows.numbers(name)[read] for name in columns])
     sentinel, raw, latency = np.log(values[(values > 0).all(axis=1)]).T
     moved = sentinel - sentinel.mean() if len(sentinel) else sentinel
     power = float(moved @ moved)
     return float(moved @ (raw - latency)) / power if power > 0 else 0.0
 
 
-def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Problem]:
+def mixed_units(rows: Rows, factors: NDArray[np.float64]) -> list[Problem]:
     """Return problems of rows that are far off, such as by a factor of 1000.
 
     Args:
@@ -86,7 +87,7 @@ def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Probl
     """
     problems = []
     for factor, far_off in _FACTORS.items():
-        lines = [row.line for row, own in zip(rows, factors, strict=True) if own == factor]
+        lines = rows.lines()[factors == factor].tolist() if len(rows) else []
         message = f"{len(lines)} latencies are {far_off} what the other rows make likely"
         remedy = "bring them to milliseconds, or delete the lines"
         problems += Problem.at(lines, "unit", "problem", message=message, remedy=remedy)
@@ -94,7 +95,7 @@ def mixed_units(rows: Sequence[Row], factors: NDArray[np.float64]) -> list[Probl
 
 
 def swapped_rows(
-    rows: Sequence[Row], targets: Sequence[str], pairs: Sequence[tuple[int, int]]
+    rows: Rows, targets: Sequence[str], pairs: Sequence[tuple[int, int]]
 ) -> list[Problem]:
     """Return a problem for each pair of rows whose latencies seem to be exchanged.
 
@@ -118,7 +119,7 @@ def swapped_rows(
 
 
 def drift_in_order(
-    rows: Sequence[Row], left: Unexplained, features: Mapping[str, NDArray[np.float64]]
+    rows: Rows, left: Unexplained, features: Mapping[str, NDArray[np.float64]]
 ) -> list[Problem]:
     """Return a problem when the residuals depend on the order of measuring.
 
@@ -157,7 +158,7 @@ def _sorted_rows(effect: OrderEffect, sorted_by: Mapping[str, float]) -> Problem
     return Problem("order", "warning", message, remedy)
 
 
-def _drift(rows: Sequence[Row], effect: OrderEffect) -> Problem:
+def _drift(rows: Rows, effect: OrderEffect) -> Problem:
     shown = [span for span in effect.spans if abs(span.offset) > _LEAST_OFFSET]
     bad = [span for span in shown if abs(span.offset) > MAX_OFFSET]
     named = bad or shown
@@ -165,7 +166,7 @@ def _drift(rows: Sequence[Row], effect: OrderEffect) -> Problem:
     message = f"what the features leave unexplained depends on the measuring order ({evidence})"
     if named:
         message += f"; against {_place(rows, effect.reference)}: {_offsets(rows, named)}"
-    lines = tuple(sorted({row.line for span in named for row in rows[span.start : span.stop]}))
+    lines = tuple(sorted({line for span in named for line in _lines(rows, span)}))
     if bad:
         remedy = "measure these lines again, or delete them and fit the rest"
         return Problem("drift", "problem", message, remedy, lines)
@@ -173,12 +174,16 @@ def _drift(rows: Sequence[Row], effect: OrderEffect) -> Problem:
     return Problem("drift", "warning", message, remedy, lines)
 
 
-def _offsets(rows: Sequence[Row], spans: Sequence[Span]) -> str:
+def _offsets(rows: Rows, spans: Sequence[Span]) -> str:
     worst = sorted(spans, key=lambda span: -abs(span.offset) * sqrt(span.stop - span.start))
     texts = [f"{_place(rows, span)} by {span.offset:+.1%}" for span in worst[:_SHOWN_SPANS]]
     more = len(spans) - len(texts)
     return "; ".join(texts) + (f"; {more} more spans" if more else "")
 
 
-def _place(rows: Sequence[Row], span: Span) -> str:
-    return describe_lines(sorted(row.line for row in rows[span.start : span.stop]), shown=2)
+def _place(rows: Rows, span: Span) -> str:
+    return describe_lines(sorted(_lines(rows, span)), shown=2)
+
+
+def _lines(rows: Rows, span: Span) -> list[int]:
+    return [int(line) for line in rows.lines()[span.start : span.stop]]

@@ -4,14 +4,18 @@ It keeps malformed rows. Its callers decide what to do about them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 
+import numpy as np
+
 from devices.shown import Shown
 from profilers.log.decoding import Decoded
 from profilers.log.headers import OURS, named, require_names, require_no_header_below
+from profilers.log.log_rows import HeldRows, Row, Rows
+from profilers.log.long_log import read_long
 from profilers.log.plain_tables import with_plain_numbers
 from profilers.log.records import Record, number, records_of
 from profilers.log.rows import LogError
@@ -19,25 +23,6 @@ from profilers.log.table_forms import content_of, delimiter_of, without_named_de
 from profilers.log.units import Unit, unit_of
 
 _LETTER = re.compile(r"[^\W\d_]")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a CSV.
-
-    Attributes:
-        line: The number of its first line in the file; the header is line 1.
-        cells: The text of each cell, by column.
-        as_written: The cells of the file, in the order of `AnyLog.header`, with their units.
-    """
-
-    line: int
-    cells: Mapping[str, str]
-    as_written: tuple[str, ...]
-
-    def number(self, column: str) -> float:
-        """Return a cell as a number, see `number`; NaN when the column is absent."""
-        return number(self.cells.get(column, ""))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,7 +47,7 @@ class AnyLog(Shown):
     path: Path
     header: tuple[str, ...]
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: Rows
     malformed: tuple[Record, ...]
     torn: int | None
     is_ended: bool
@@ -103,16 +88,13 @@ class AnyLog(Shown):
 
     def may_be_latency(self, column: str) -> bool:
         """Return whether a column holds several different numbers above 0."""
-        first = None
-        for row in self.rows:
-            value = row.number(column)
-            if value > 0 and first not in (None, value):
-                return True
-            first = value if value > 0 else first
-        return False
+        values = self.rows.numbers(column)
+        return len(np.unique(values[values > 0])) > 1
 
 
-def read_any_log(path: Path | str, *, n_lines: int | None = None) -> AnyLog:
+def read_any_log(
+    path: Path | str, *, n_lines: int | None = None, held: Collection[str] | None = None
+) -> AnyLog:
     """Read a CSV, with its malformed records.
 
     Cells may be separated by commas, semicolons or tabs. Decimal commas and separators of thousands
@@ -123,6 +105,8 @@ def read_any_log(path: Path | str, *, n_lines: int | None = None) -> AnyLog:
     Args:
         path: The file.
         n_lines: The number of lines that are read; None for all.
+        held: The columns of a long log that are held in memory; None for all. The others are read
+            again when somebody asks for them, which takes longer.
 
     Raises:
         LogError: The file is missing, empty, or not a CSV with a header.
@@ -130,7 +114,13 @@ def read_any_log(path: Path | str, *, n_lines: int | None = None) -> AnyLog:
     """
     path = Path(path)
     require_existing(path)
-    return log_in(content_of(path, n_lines), path)
+    long = read_long(path, held) if n_lines is None else None
+    if long is None:
+        return log_in(content_of(path, n_lines), path)
+    is_ended = long.torn is None
+    return AnyLog(
+        path, long.columns, long.columns, long.rows, long.malformed, long.torn, is_ended=is_ended
+    )
 
 
 def log_in(decoded: Decoded, path: Path) -> AnyLog:
@@ -168,7 +158,7 @@ def log_in(decoded: Decoded, path: Path) -> AnyLog:
         path,
         names,
         columns,
-        tuple(rows),
+        HeldRows(rows),
         tuple(malformed),
         torn,
         is_ended,

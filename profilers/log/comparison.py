@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import fmean, median, stdev
-from typing import Literal
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
 
 from devices.rounding import counted, rounded_down, rounded_up
 from devices.shown import Shown
-from profilers.log.any_log import AnyLog, Row
+from profilers.log.any_log import AnyLog
 from profilers.log.conditions import COMPARED, REFUSED_IN_COMPARISON
+from profilers.log.log_rows import Row, Rows
 from profilers.log.rows import LogError
 
 Verdict = Literal["SAME", "FASTER", "SLOWER", "AMBIGUOUS"]
@@ -18,6 +21,23 @@ DEFAULT_MARGIN = 0.02
 _NORMAL = 1.959964  # the half-width of a 95 % interval, in standard errors
 _NO_SENTINEL = "no common sentinel shows whether the machine's level changed between the logs"
 _POSITIVE = ("latency_ms", "ci_low_ms", "ci_high_ms")
+_LEVEL = "sentinel_reference_ms"
+_OF_SENTINEL = ("sentinel", "device_fingerprint")
+# The columns of a log that a comparison needs.
+NEEDED: Final = (*COMPARED, *_POSITIVE, _LEVEL, *_OF_SENTINEL, "point_id", "measured_at")
+
+
+class _Latency(NamedTuple):
+    """A latency and the ends of its interval, in milliseconds."""
+
+    ms: float
+    low_ms: float
+    high_ms: float
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error of log(latency), as if its interval were a normal one."""
+        return log(self.high_ms / self.low_ms) / (2 * _NORMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +129,20 @@ def compare(
         raise ValueError(f"'margin' must be at least 0. Got {margin:g}. Use e.g. 0.02.")
     left, right = _last_rows(a), _last_rows(b)
     pairs = _pairs(left, right, f"{a.path} and {b.path}")
-    rows_a, rows_b = [row for row, _ in pairs.values()], [row for _, row in pairs.values()]
-    differing = _differing(rows_a, rows_b)
+    rows_a = a.rows.take([place for place, _ in pairs.values()])
+    rows_b = b.rows.take([place for _, place in pairs.values()])
+    differing = {
+        name: texts
+        for name in COMPARED
+        if (
+            texts := _difference(
+                *(_values(x, rows, name) for x, rows in ((a, rows_a), (b, rows_b)))
+            )
+        )
+    }
     if not force:
         _require_comparable(differing)
-    points = [_point(name, *pair, logs=(a, b)) for name, pair in pairs.items()]
+    points = list(map(_point, pairs, _latencies(a, rows_a), _latencies(b, rows_b)))
     # When conditions differ, the sentinel changes by the effect that is compared.
     sentinel_ratio = None if differing else _sentinel_ratio(rows_a, rows_b)
     ratio, low, high = _ratio(points, sentinel_ratio)
@@ -133,20 +162,23 @@ def compare(
     )
 
 
-def _last_rows(log_: AnyLog) -> dict[str, Row]:
+def _last_rows(log_: AnyLog) -> dict[str, int]:
+    """Return the place of the last row of each point."""
     if not log_.is_ours:
         raise LogError(
             f"{log_.path} must be a log of `automoe profile`, with the interval of each row. "
             f"Got the columns {', '.join(log_.columns[:4])}, ..."
         )
-    ordered = sorted(log_.rows, key=lambda row: row.cells["measured_at"])
-    return {row.cells["point_id"]: row for row in ordered}
+    ids = log_.rows.texts("point_id")
+    order = sorted(range(len(ids)), key=log_.rows.texts("measured_at").__getitem__)
+    return {ids[place]: place for place in order}
 
 
 def _pairs(
-    left: Mapping[str, Row], right: Mapping[str, Row], logs: str
-) -> dict[str, tuple[Row, Row]]:
-    common = {name: (row, right[name]) for name, row in left.items() if name in right}
+    left: Mapping[str, int], right: Mapping[str, int], logs: str
+) -> dict[str, tuple[int, int]]:
+    """Return the places of the rows of each common point in both logs."""
+    common = {name: (place, right[name]) for name, place in left.items() if name in right}
     if common:
         return common
     if len(left) == len(right) == 1:
@@ -158,18 +190,16 @@ def _pairs(
     )
 
 
-def _differing(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> dict[str, str]:
-    """Return the conditions that differ between the logs, with the values of both."""
-    differences = {}
-    for name in COMPARED:
-        values_a, values_b = (
-            sorted({row.cells[name] for row in rows if name in row.cells})
-            for rows in (rows_a, rows_b)
-        )
-        if values_a != values_b:
-            texts = (" or ".join(values) or "nothing" for values in (values_a, values_b))
-            differences[name] = " against ".join(texts)
-    return differences
+def _values(log_: AnyLog, rows: Rows, name: str) -> list[str]:
+    """Return the values of a condition in some rows of a log, sorted."""
+    return sorted(set(rows.texts(name))) if name in log_.columns else []
+
+
+def _difference(values_a: Sequence[str], values_b: Sequence[str]) -> str:
+    """Return the values of both logs; empty when they are the same."""
+    if values_a == values_b:
+        return ""
+    return " against ".join(" or ".join(own) or "nothing" for own in (values_a, values_b))
 
 
 def _require_comparable(differing: Mapping[str, str]) -> None:
@@ -181,7 +211,7 @@ def _require_comparable(differing: Mapping[str, str]) -> None:
             )
 
 
-def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) -> list[str]:
+def _left_out(left: Mapping[str, int], right: Mapping[str, int], n_common: int) -> list[str]:
     """Return remarks about the points that are in one log only."""
     counts = {"first": len(left) - n_common, "second": len(right) - n_common}
     return [
@@ -191,23 +221,31 @@ def _left_out(left: Mapping[str, Row], right: Mapping[str, Row], n_common: int) 
     ]
 
 
-def _point(point_id: str, a: Row, b: Row, *, logs: tuple[AnyLog, AnyLog]) -> PointRatio:
-    for row, source in zip((a, b), logs, strict=True):
-        for name in _POSITIVE:
-            if not row.number(name) > 0:  # NaN as well
-                raise LogError(
-                    f"{source.path}, line {row.line}: {name!r} must be a positive number. "
-                    f"Got {row.cells[name]!r}. See `automoe log check {source.path}`."
-                )
-    a_ms, b_ms = a.number("latency_ms"), b.number("latency_ms")
-    half = _NORMAL * sqrt(_standard_error(a) ** 2 + _standard_error(b) ** 2)
-    ratio = b_ms / a_ms
-    return PointRatio(point_id, a_ms, b_ms, ratio, ratio * exp(-half), ratio * exp(half))
+def _latencies(log_: AnyLog, rows: Rows) -> list[_Latency]:
+    """Return the latencies of some rows of a log.
+
+    Raises:
+        LogError: One or an end of its interval is not above 0.
+    """
+    columns = [rows.numbers(name) for name in _POSITIVE]
+    is_positive = np.logical_and.reduce([own > 0 for own in columns])
+    if not is_positive.all():
+        raise _not_positive(log_, rows[int(np.argmin(is_positive))])
+    return list(map(_Latency._make, zip(*(own.tolist() for own in columns), strict=True)))
 
 
-def _standard_error(row: Row) -> float:
-    """Return the standard error of log(latency), as if its interval were a normal one."""
-    return log(row.number("ci_high_ms") / row.number("ci_low_ms")) / (2 * _NORMAL)
+def _not_positive(log_: AnyLog, row: Row) -> LogError:
+    name = next(name for name in _POSITIVE if not row.number(name) > 0)  # NaN as well
+    return LogError(
+        f"{log_.path}, line {row.line}: {name!r} must be a positive number. "
+        f"Got {row.cells[name]!r}. See `automoe log check {log_.path}`."
+    )
+
+
+def _point(point_id: str, a: _Latency, b: _Latency) -> PointRatio:
+    half = _NORMAL * sqrt(a.standard_error**2 + b.standard_error**2)
+    ratio = b.ms / a.ms
+    return PointRatio(point_id, a.ms, b.ms, ratio, ratio * exp(-half), ratio * exp(half))
 
 
 def _ratio(
@@ -249,16 +287,15 @@ def _mean(points: Sequence[PointRatio]) -> tuple[float, float]:
     return fmean(logs), max(measured, scattered)
 
 
-def _sentinel_ratio(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> float | None:
-    rows = (*rows_a, *rows_b)
-    for name in ("sentinel", "device_fingerprint"):
-        values = {row.cells.get(name, "") for row in rows}
+def _sentinel_ratio(rows_a: Rows, rows_b: Rows) -> float | None:
+    for name in _OF_SENTINEL:
+        values = {*rows_a.texts(name), *rows_b.texts(name)}
         if len(values) > 1 or "" in values:
             return None
-    level = "sentinel_reference_ms"
-    if not all(row.number(level) > 0 for row in rows):
+    levels = [rows.numbers(_LEVEL) for rows in (rows_a, rows_b)]
+    if not all((own > 0).all() for own in levels):
         return None
-    level_a, level_b = (median(row.number(level) for row in x) for x in (rows_a, rows_b))
+    level_a, level_b = (float(median(own.tolist())) for own in levels)
     return level_b / level_a
 
 

@@ -66,7 +66,7 @@ def text_of(path: Path, n_lines: int | None = None) -> Decoded:
         OSError: The file cannot be read.
     """
     content, remarks = _decoded(_bytes_of(path, n_lines), path)
-    content = content if content.isascii() else _with_plain_numbers(content)
+    content = with_plain_characters(content)
     if "\0" in content:
         line = content.count("\n", 0, content.index("\0")) + 1
         raise LogError(
@@ -79,8 +79,10 @@ def text_of(path: Path, n_lines: int | None = None) -> Decoded:
     return Decoded(content, remarks)
 
 
-def _with_plain_numbers(content: str) -> str:
+def with_plain_characters(content: str) -> str:
     """Return a text without characters that have no width, and with digits and minus of ASCII."""
+    if content.isascii():
+        return content
     plain = _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), _NO_WIDTH.sub("", content))
     return _MINUS_SIGN.sub("-", plain)
 

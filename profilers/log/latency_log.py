@@ -1,12 +1,13 @@
 """This module appends to the latency log, a CSV that survives kills, full disks and two writers."""
 
 import contextlib
-import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO, Final
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from devices.runtimes import TENSORRT, TENSORRT_RTX
@@ -16,6 +17,8 @@ from profilers.log.resaved import put_back
 from profilers.log.rows import (
     IDENTITY_COLUMNS,
     LATER_COLUMNS,
+    NUMBER_COLUMNS,
+    OPTIONAL_NUMBER_COLUMNS,
     LogError,
     format_line,
     malformed_row,
@@ -25,7 +28,9 @@ from profilers.log.rows import (
 )
 from profilers.measuring.measurement import Measurement
 
+CHECKED: Final = (*NUMBER_COLUMNS, *OPTIONAL_NUMBER_COLUMNS, "energy_mj")
 _LOCK_SECONDS = 60.0
+_TAIL = 2**16  # bytes
 
 
 class LatencyLog:
@@ -61,7 +66,11 @@ class LatencyLog:
         Raises:
             LogError: A line is malformed.
         """
-        return {row["point_id"] for row in read_log(self.path)}
+        log = _read_own(self.path, held=(*CHECKED, "point_id"))
+        if log is None:
+            return set()
+        require_sound(log)
+        return set(log.rows.texts("point_id"))
 
     def measuring(self) -> contextlib.AbstractContextManager[None]:
         """Keep other sessions out while this one measures into the log.
@@ -158,6 +167,32 @@ def samples_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.samples.jsonl")
 
 
+def require_sound(log: AnyLog) -> None:
+    """Check that every record of a log is a row and every result a number.
+
+    Raises:
+        LogError: A record is not a row, or a result is not a number.
+    """
+    for record in log.malformed:
+        raise malformed_row(
+            len(log.columns),
+            len(record.cells),
+            path=log.path,
+            line=record.line,
+            error=record.error,
+        )
+    is_doubtful = np.zeros(len(log.rows), dtype=np.bool_)
+    for name in CHECKED:
+        if name in log.columns:
+            is_number = log.rows.numbers(name) >= 0
+            if name not in NUMBER_COLUMNS and not is_number.all():
+                is_number |= log.rows.is_blank(name)
+            is_doubtful |= ~is_number
+    for place in np.flatnonzero(is_doubtful):
+        row = log.rows[int(place)]
+        require_results(row.cells, path=log.path, line=row.line)
+
+
 def read_log(path: Path) -> list[dict[str, str]]:
     """Return the rows, as text by column. A torn last line is left out.
 
@@ -235,8 +270,12 @@ def complete_lines(path: Path) -> list[bytes]:
         return [line for line in file if line.endswith(b"\n")]
 
 
-def _read_own(path: Path, *, n_lines: int | None = None) -> AnyLog | None:
+def _read_own(
+    path: Path, *, n_lines: int | None = None, held: Collection[str] | None = None
+) -> AnyLog | None:
     """Read a log of `automoe profile`. Return None when no line of it is complete.
+
+    The arguments are those of `read_any_log`.
 
     Raises:
         LogError: The file is not a latency log.
@@ -247,27 +286,14 @@ def _read_own(path: Path, *, n_lines: int | None = None) -> AnyLog | None:
         with path.open("rb") as file:
             if not file.readline().endswith(b"\n"):
                 return None
-    log = read_any_log(path, n_lines=n_lines)
+    log = read_any_log(path, n_lines=n_lines, held=held)
     require_columns(log.columns, path)
     return log
 
 
 def _sound_rows(log: AnyLog) -> list[dict[str, str]]:
-    """Return the rows of a log in which every row is sound.
-
-    Raises:
-        LogError: A record is not a row, or a result is not a number.
-    """
-    for record in log.malformed:
-        raise malformed_row(
-            len(log.columns),
-            len(record.cells),
-            path=log.path,
-            line=record.line,
-            error=record.error,
-        )
-    for row in log.rows:
-        require_results(row.cells, path=log.path, line=row.line)
+    """Return the rows of a log, see `require_sound`."""
+    require_sound(log)
     return [dict(row.cells) for row in log.rows]
 
 
@@ -308,31 +334,40 @@ def _append(path: Path, content: bytes) -> None:
 
 def _repair(path: Path, *, is_csv: bool) -> str | None:
     """Move a torn last line into another file, and return a message; None when it is whole."""
-    content = path.read_bytes() if path.exists() else b""
-    lines = io.BytesIO(content).readlines()  # unlike splitlines, at line feeds only
-    if not lines:
+    if not path.exists():
         return None
-    if is_csv and not _is_torn_header(lines):
-        require_columns(_cells(lines[0]), path)  # any other file is left as it is
-    if not _is_torn(lines, is_csv=is_csv):
+    with path.open("rb") as file:
+        first, (start, last) = file.readline(), _last_line(file)
+    if not first:
+        return None
+    if is_csv and not (start == 0 and _may_be_header(first)):
+        require_columns(_cells(first), path)  # any other file is left as it is
+    if last.endswith(b"\n") and not (is_csv and len(_cells(last)) != len(_cells(first))):
         return None
     aside = path.with_name(f"{path.name}.torn")
-    _append(aside, lines[-1].rstrip(b"\n") + b"\n")
+    _append(aside, last.rstrip(b"\n") + b"\n")
     with path.open("r+b") as file:
-        file.truncate(len(content) - len(lines[-1]))
+        file.truncate(start)
         os.fsync(file.fileno())
     return f"{path}: the last line was torn by a crash; it was moved to {aside}."
 
 
-def _is_torn_header(lines: Sequence[bytes]) -> bool:
+def _last_line(file: BinaryIO) -> tuple[int, bytes]:
+    """Return the place of the first byte of the last line, and the line. A log may be long."""
+    end = start = file.seek(0, os.SEEK_END)
+    tail = b""
+    while start and b"\n" not in tail[:-1]:
+        size = min(start, max(_TAIL, len(tail)))
+        start = file.seek(start - size)
+        tail = file.read(size) + tail
+    line = tail[tail.rfind(b"\n", 0, -1) + 1 :]
+    return end - len(line), line
+
+
+def _may_be_header(line: bytes) -> bool:
+    """Return whether a line is the header of a log, or the beginning of it."""
     start = ",".join(IDENTITY_COLUMNS).encode()
-    return len(lines) == 1 and (start.startswith(lines[0]) or lines[0].startswith(start))
-
-
-def _is_torn(lines: Sequence[bytes], *, is_csv: bool) -> bool:
-    if not lines[-1].endswith(b"\n"):
-        return True
-    return is_csv and len(_cells(lines[-1])) != len(_cells(lines[0]))
+    return start.startswith(line) or line.startswith(start)
 
 
 def _cells(line: bytes) -> tuple[str, ...]:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from devices.files import replacing
 from profilers.log.any_log import AnyLog, log_in
+from profilers.log.log_rows import Rows
+from profilers.log.long_log import read_long
 from profilers.log.records import number
 from profilers.log.rows import NUMBER_COLUMNS, format_line
 from profilers.log.table_forms import content_of, delimiter_of
 
 _SAMPLES = re.compile(rb'\{"point_id": "([^"\\]*)", "measured_at": "([^"\\]*)"')
 _NAMES = {";": "semicolons between the cells", "\t": "tabs between the cells"}
+_NEEDED = ("point_id", "measured_at")
 _FEW_DECIMALS = 3
 _SHOWN = 3
 
@@ -34,6 +37,9 @@ def put_back(path: Path, samples: Path) -> str | None:
     Raises:
         LogError: The file is not a CSV.
     """
+    long = read_long(path, _NEEDED)
+    if long is not None and not _identities(long.rows, samples):
+        return None
     data = path.read_bytes() if path.is_file() else b""
     if not data.strip():
         return None
@@ -45,7 +51,7 @@ def put_back(path: Path, samples: Path) -> str | None:
     log = log_in(replace(decoded, text=content), path)
     if not log.is_ours or log.malformed or log.torn is not None:
         return None
-    originals = _identities(log, samples)
+    originals = _identities(log.rows, samples)
     if not changed and not originals:
         return None
     changed += _rounded(log)
@@ -87,7 +93,7 @@ def _rounded(log: AnyLog) -> list[str]:
     return [f"the numbers, which are rounded to {decimals} decimals and stay so"]
 
 
-def _identities(log: AnyLog, samples: Path) -> dict[int, tuple[str, str]]:
+def _identities(rows: Rows, samples: Path) -> dict[int, tuple[str, str]]:
     """Return the changed and the original identity of a point, by line."""
     if not samples.is_file():
         return {}
@@ -96,12 +102,11 @@ def _identities(log: AnyLog, samples: Path) -> dict[int, tuple[str, str]]:
     by_time = {at.decode(): point.decode() for point, at in heads}
     known = set(by_time.values())
     originals = {}
-    for row in log.rows:
-        own = row.cells["point_id"]
+    for line, own, at in zip(rows.lines(), *map(rows.texts, _NEEDED), strict=True):
         if own in known or isnan(value := number(own)):
             continue
         same = [x for x in known if isclose(number(x), value, rel_tol=1e-4)]
-        original = by_time.get(row.cells["measured_at"], same[0] if len(same) == 1 else None)
+        original = by_time.get(at, same[0] if len(same) == 1 else None)
         if original in same:
-            originals[row.line] = (own, str(original))
+            originals[int(line)] = (own, str(original))
     return originals

@@ -29,7 +29,8 @@ class Round:
         notify: A function that is called as `notify(point, event, median_ms)`.
         usual_ms: The shortest time of a run of each workload file in the rounds in which it
             settled. This round adds its own.
-        counts_tokens: Whether to count the tokens that each expert served.
+        number: The number of the round, from 1. In the first one, the tokens that each expert
+            served are counted.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Round:
         paths: Mapping[str, Path],
         notify: Notify,
         usual_ms: dict[Path, float],
-        counts_tokens: bool = False,
+        number: int = 1,
     ) -> None:
         self._open_worker = open_worker
         self._referee = referee
@@ -50,7 +51,7 @@ class Round:
         self._paths = paths
         self._notify = notify
         self._usual_ms = usual_ms
-        self._counts_tokens = counts_tokens
+        self._number = number
         self._crashes: dict[str, int] = {}
         self._sentinel_has_crashed = False
 
@@ -109,7 +110,7 @@ class Round:
     def _point_block(self, worker: OpenWorker, point: Point) -> PointBlock:
         load_ms, warm_up = self._load(worker, _POINT, self._paths[point.point_id])
         attempts = self._attempts(worker, point, warm_up.run_ms)
-        tokens = self._tokens_per_expert(worker) if self._counts_tokens else None
+        tokens = self._tokens_per_expert(worker) if self._number == 1 else None
         worker.request("unload", id=_POINT)
         return PointBlock(
             attempts=tuple(attempts),
@@ -128,7 +129,12 @@ class Round:
 
     def _load(self, worker: OpenWorker, workload_id: str, path: Path) -> tuple[float, WarmUp]:
         reply = worker.request(
-            "load", id=workload_id, workload=str(path), threads=self._protocol.threads
+            "load",
+            id=workload_id,
+            workload=str(path),
+            threads=self._protocol.threads,
+            seed=self._protocol.seed,
+            round=self._number,
         )
         seconds = self._protocol.warmup_seconds
         warmed = worker.request(

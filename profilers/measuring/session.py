@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-
-import numpy as np
+from random import Random
 
 from devices import Device, DeviceUnavailableError, LocalDevice
 from devices.remote.device import RemoteDevice
@@ -40,6 +40,7 @@ def measure_points(
     sentinel: Sentinel = NO_SENTINEL,
     on_progress: ProgressCallback | None = None,
     open_worker: OpensWorker | None = None,
+    places: Sequence[int] | None = None,
 ) -> Generator[Outcome]:
     """Measure every point. Each outcome is yielded as soon as it is final.
 
@@ -54,6 +55,8 @@ def measure_points(
         on_progress: A function that is called after every block.
         open_worker: A function that starts a fresh worker. By default the worker is started on
             `device`.
+        places: The place of each point among those of the whole log, when the others are measured
+            already. The points are in the chunks in which they are without an interruption.
 
     Raises:
         ValueError: Two points share an id, or there are more threads than cores.
@@ -62,7 +65,8 @@ def measure_points(
     """
     require_unique_ids(points)
     session = Session(device, protocol, open_worker=open_worker, on_progress=on_progress)
-    return session.run(chunks_of(points, protocol.chunk_size), sentinel, total=len(points))
+    chunks = chunks_of(points, protocol.chunk_size, places)
+    return session.run(chunks, sentinel, total=len(points))
 
 
 def measure_one(
@@ -92,9 +96,13 @@ def require_unique_ids(points: Sequence[Point]) -> None:
         raise ValueError(f"'points' must have unique ids. Got {twice[:3]} more than once.")
 
 
-def chunks_of(points: Sequence[Point], size: int) -> Iterator[Sequence[Point]]:
-    """Return the points in order, in chunks of `size`."""
-    return (points[start : start + size] for start in range(0, len(points), size))
+def chunks_of(
+    points: Sequence[Point], size: int, places: Sequence[int] | None = None
+) -> Iterator[Sequence[Point]]:
+    """Return the points in order, in chunks of `size` of the whole, see `measure_points`."""
+    numbered = zip(range(len(points)) if places is None else places, points, strict=True)
+    for _, chunk in groupby(numbered, key=lambda pair: pair[0] // size):
+        yield [point for _, point in chunk]
 
 
 def _worker_on(device: Device, timeout_s: float) -> WorkerProcess | RemoteWorker:
@@ -135,7 +143,6 @@ class Session:
         self._open_worker = open_worker or partial(_worker_on, device, protocol.timeout_s)
         self._on_progress = on_progress or (lambda progress: None)
         self._referee = Referee(protocol)
-        self._rng = np.random.default_rng(protocol.seed)
         self._paths: dict[str, Path] = {}
         self._usual_ms: dict[Path, float] = {}
         self._half_widths: dict[str, float] = {}
@@ -215,7 +222,7 @@ class Session:
         blocks: dict[str, list[PointBlock]] = {point.point_id: [] for point in points}
         remaining = list(points)
         for number in range(1, self._protocol.max_rounds + 1):
-            order = [remaining[index] for index in self._rng.permutation(len(remaining))]
+            order = sorted(remaining, key=partial(self._place, number))
             for point, result in self._round(number, sentinel).run(order):
                 if isinstance(result, str):
                     remaining.remove(point)
@@ -232,6 +239,10 @@ class Session:
             if not remaining:
                 break
 
+    def _place(self, number: int, point: Point) -> float:
+        """Return the place of a point in the order of a round, which other points do not change."""
+        return Random(f"{self._protocol.seed} {number} {point.point_id}").random()
+
     def _round(self, number: int, sentinel: Sentinel) -> Round:
         assert sentinel.workload is not None  # `run` chose one
         return Round(
@@ -241,7 +252,7 @@ class Session:
             paths=self._paths,
             notify=partial(self._notify, number),
             usual_ms=self._usual_ms,
-            counts_tokens=number == 1,
+            number=number,
         )
 
     def _is_finished(self, point: Point, blocks: Sequence[PointBlock]) -> bool:

@@ -1,7 +1,9 @@
 """The worker of a simulated device serves the same protocol, with times from static costs.
 
 Nothing runs. The worker has a clock of its own, which advances by the time that each sample would
-have taken. Every number follows from the settings, the worker's number and the requests.
+have taken. What is read of a workload in a round follows from the settings, its costs, the seed of
+the session and the number of the round, whatever the worker measured before. So a session that was
+interrupted gives the same numbers. Only a drift follows from the worker's number.
 """
 
 import sys
@@ -29,6 +31,7 @@ class SimulatedWorkload:
 
     Attributes:
         n_runs: The number of samples that were taken.
+        noise: What its noise follows from.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class SimulatedWorkload:
                 "a sample takes no time: the graph costs nothing, and the simulated device has no "
                 "overhead. Set overhead_us in AUTOMOE_SIMULATED"
             )
+        self.noise = f"{self._runs_ms} {threads}"
         self._energy_mj = sum(map(_energy_mj, (x for of_call in runs.values() for x in of_call)))
 
     def sample(self) -> dict[str, Any]:
@@ -84,7 +88,8 @@ class SimulatedWorker(Worker):
         self._simulation = simulation
         self._number = number
         self._now_ms = 0.0
-        self._random = Random(f"{simulation.seed} {number}")
+        self._session: tuple[object, object] = (0, number)
+        self._begin("")
 
     def run_ms(self, costs: GraphCosts, threads: int) -> float:
         """Return the milliseconds of one run when nothing disturbs it."""
@@ -99,6 +104,24 @@ class SimulatedWorker(Worker):
         """Return the factor by which a sample is slower than an undisturbed one."""
         drifted = (1 + self._simulation.drift) ** (self._number - 1)
         return drifted * max(0.1, 1 + self._simulation.noise * self._random.gauss(0, 1))
+
+    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Open a workload, see `Worker`. Its warm-up follows."""
+        self._session = (request.get("seed", 0), request.get("round", self._number))
+        self._begin("")
+        reply = super().load(request)
+        self._begin(f"warm-up {self.workload_of(request).noise}")
+        return reply
+
+    def block(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take a block, see `Worker`."""
+        self._begin(f"block {self.workload_of(request).noise}")
+        return super().block(request)
+
+    def _begin(self, what: str) -> None:
+        """Begin something whose numbers do not depend on what was before."""
+        self._random = Random(f"{self._simulation.seed} {self._session} {what}")
+        self._now_ms = self.energy_mj = 0.0
 
     def advance(self, milliseconds: float, energy_mj: float) -> None:
         """Advance the clock and the meter."""

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors import Predictor, TableError, fit_log
+from predictors import Predictor, TableError, fit_log, fitting
 
 Maker = Callable[..., pd.DataFrame]
 NOISE = 0.03  # of the made-up logs
@@ -171,3 +171,14 @@ def test_a_feature_that_is_not_a_number_names_its_line(tmp_path: Path, roofline_
     log.to_csv(path, index=False, na_rep="nan")
     with pytest.raises(TableError, match="line 7, column 'feature_experts': a feature must be"):
         fit_log(path)
+
+
+def test_a_long_log_is_fitted_by_some_of_its_rows(
+    tmp_path: Path, roofline_log: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "MOST_ROWS", 40)
+    log = tmp_path / "log.csv"
+    roofline_log(60, seed=0).to_csv(log, index=False)
+    report = fit_log(log, seed=5).report
+    assert report.n_rows == 40
+    assert report.conversions == ("40 of 60 rows are used, drawn at random with seed 5",)

@@ -100,3 +100,14 @@ def test_a_refused_cell_is_shown_as_it_was_written(cell: str, got: str, tmp_path
     match = re.escape(f"line 3, column 'took': {must_be} {got}")
     with pytest.raises(TableError, match=match):
         positive_column(read_table(log), "took", what="a latency")
+
+
+def test_rows_are_drawn_from_a_longer_table(tmp_path: Path) -> None:
+    path = write(tmp_path, "d,latency_ms\n" + "".join(f"{i},{i / 7}\n" for i in range(1, 101)))
+    drawn = read_table(path, most=20, seed=3)
+    assert len(drawn) == len(set(drawn["d"])) == 20
+    assert list(drawn.index) == [d + 1 for d in drawn["d"]] == sorted(drawn.index)
+    assert drawn.attrs["remarks"] == ("20 of 100 rows are used, drawn at random with seed 3",)
+    assert drawn.equals(read_table(path, most=20, seed=3))
+    assert not drawn.equals(read_table(path, most=20, seed=4))
+    assert read_table(path, most=100).attrs["remarks"] == ()

@@ -105,6 +105,7 @@ class Bench:
         """Measure an architecture in a second session, corrected to the level of the first one.
 
         The session measures until the interval is narrow, even when the budget is decided before.
+        It has another seed: the noise of a simulated device follows from it.
 
         Raises:
             As `measure`.
@@ -115,7 +116,7 @@ class Bench:
             raise LogError(
                 f"'{again}' and '{self.log}' belong to different searches. {self._remedy}"
             )
-        protocol = replace(self.protocol, decide_ms=None)
+        protocol = replace(self.protocol, decide_ms=None, seed=self.protocol.seed + 1)
         return self._measure([architecture], again, protocol, on_progress)[architecture]
 
     @property

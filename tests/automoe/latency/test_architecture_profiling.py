@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,10 @@ from automoe.latency.architecture_profiling import (
 )
 from automoe.latency.features import features
 from devices import Device, get_device
+from devices.simulated_roofline import Simulation
 from profilers import (
     FailedPoint,
+    LatencyLog,
     LogError,
     Measurement,
     Point,
@@ -28,6 +31,8 @@ from profilers import (
     costs_of_workload,
     read_log,
 )
+from profilers.measuring import session as session_of_points
+from profilers.workers.simulated import SimulatedWorker
 
 SPACE = small_space()
 WORKLOAD = TranslationWorkload.of(SPACE)
@@ -293,3 +298,55 @@ def test_devices_that_differ_cannot_share_a_log(chosen: list[Architecture], tmp_
     other.info = lambda: replace(DEVICE.info(), machine="aarch64")  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="'devices' must be alike to share one log"):
         profile(chosen, tmp_path, more_devices=[other])
+
+
+class InProcess:
+    """A simulated worker without a process of its own."""
+
+    def __init__(self, device: Device, timeout_s: float) -> None:
+        number, settings = device.worker_command(Path())[-2:]
+        self.worker = SimulatedWorker(Simulation.parse(settings), int(number))
+        self.hello = self.worker.hello({})
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def request(self, op: str, **fields: Any) -> dict[str, Any]:
+        reply: dict[str, Any] = self.worker.answer(json.dumps({"op": op, **fields}).encode())
+        assert "error" not in reply, reply
+        return reply
+
+
+@pytest.mark.parametrize("n_before", [1, 3])
+def test_a_simulated_session_goes_on_as_if_nothing_had_happened(
+    n_before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_of_points, "_worker_on", InProcess)
+    monkeypatch.setenv("AUTOMOE_SIMULATED", "noise=0.03,seed=2")
+    drawn = list(dict.fromkeys(SPACE.sample(Random(i)) for i in range(30)))[:5]
+    protocol = replace(Protocol.fast(), chunk_size=2, max_rounds=5, target_half_width=0.01)
+
+    def measured(folder: Path) -> list[dict[str, str]]:
+        profile(drawn, folder, protocol=protocol, device=get_device("simulated"))
+        rows = read_log(folder / "lat.csv")
+        return [{x: y for x, y in row.items() if x != "measured_at"} for row in rows]
+
+    whole = measured(tmp_path / "whole")
+    assert len({row["n_blocks"] for row in whole}) > 1  # points end in different rounds
+    append, written = LatencyLog.append, list[Measurement]()
+
+    def killed(log: LatencyLog, row: Measurement) -> None:
+        if len(written) == n_before:
+            raise KeyboardInterrupt
+        written.append(row)
+        append(log, row)
+
+    with monkeypatch.context() as during:
+        during.setattr(LatencyLog, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            measured(tmp_path / "cut")
+    assert len(written) == n_before
+    assert measured(tmp_path / "cut") == whole

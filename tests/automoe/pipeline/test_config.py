@@ -237,3 +237,33 @@ def test_trackers_may_change_between_two_calls(tmp_path: Path) -> None:
     output = str(tmp_path / "run")
     load(tmp_path, output=output, train={"track": ["tensorboard"]}).claim()
     load(tmp_path, output=output).claim()
+
+
+def test_each_field_that_the_folder_lacks_or_has_beside_is_understood(tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    config = load(tmp_path, output=output)
+    config.claim()
+    claim = tmp_path / "run" / "config.json"
+    whole = json.loads(claim.read_text())
+    needed = {"name", "space", "space.name", "search", "search.budget_ms"}
+    sections = [(x, y) for x, y in whole.items() if isinstance(y, dict)]
+    names = [*whole, *(f"{section}.{name}" for section, own in sections for name in own)]
+    for name in [*names, "later", "train.later"]:
+        content = json.loads(json.dumps(whole))
+        section, _, field = name.rpartition(".")
+        own = content[section] if section else content
+        if "later" in name:
+            own[field] = 3
+        else:
+            del own[field]
+        claim.write_text(json.dumps(content))
+        if "later" in name or name in needed - {"search", "search.budget_ms"}:
+            with pytest.raises(ConfigError, match=rf"holds a run with another '{section or field}"):
+                config.require_own_folder()
+        else:  # of the search, everything may change until it begins
+            config.require_own_folder()
+    (tmp_path / "run" / "search.jsonl").touch()
+    del whole["search"]["budget_ms"]
+    claim.write_text(json.dumps(whole))
+    with pytest.raises(ConfigError, match=r"holds a run with another 'search.budget_ms': None"):
+        config.require_own_folder()

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from support.small_text import small_space, write_corpus
 
+from automoe.architecture.architecture import ArchitectureError
 from automoe.pipeline import final_models
 from automoe.pipeline.final_models import (
     FinalModel,
@@ -228,3 +229,13 @@ def test_the_model_of_another_winner_is_set_aside(tmp_path: Path) -> None:
     assert claimed_folder(other, folder) == folder
     assert (folder / "trained").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["winner", f"winner-{one.id}"]
+
+
+def test_a_folder_that_does_not_tell_its_architecture_is_named(tmp_path: Path) -> None:
+    architecture = small_space().smallest()
+    note = claimed_folder(architecture, tmp_path / "winner") / "architecture.json"
+    for written in ('{"decoder": {}}', "{"):
+        note.write_text(written)
+        message = "winner/architecture.json' does not tell .* To train again, delete '.*/winner'"
+        with pytest.raises(ArchitectureError, match=message):
+            claimed_folder(architecture, tmp_path / "winner")

@@ -178,6 +178,17 @@ def test_a_translation_is_timed_only_on_the_device_that_is_measured(
     assert stages.translates_on(info, host) is expected
 
 
+def test_an_evaluation_that_tells_less_than_today_is_made_again(tmp_path: Path) -> None:
+    architecture, path = small_space().smallest(), tmp_path / "evaluation.json"
+    assert not stages.is_evaluated(path, architecture)
+    earlier = Path(__file__).parents[2] / "earlier_files" / "run" / "winner" / "evaluation.json"
+    content = {**json.loads(earlier.read_text()), "architecture_id": architecture.id}
+    for lost in (None, *content):
+        path.write_text(json.dumps({x: y for x, y in content.items() if x != lost}))
+        assert stages.is_evaluated(path, architecture) is (lost is None)
+    assert not stages.is_evaluated(path, small_space().largest())
+
+
 def test_another_configuration_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = config.parent / "run"
     folder.mkdir()

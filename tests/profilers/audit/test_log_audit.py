@@ -18,6 +18,7 @@ from profilers import (
     samples_path,
     summarise,
 )
+from profilers.audit import log_audit
 
 
 @pytest.fixture
@@ -188,3 +189,15 @@ def test_every_problem_of_an_audit_is_shown(path: Path) -> None:
     assert len(audit.problems) > 1
     assert all(problem.message in told for problem in audit.problems)
     assert "<td" in audit._repr_html_()
+
+
+def test_of_many_latencies_some_are_judged_and_the_audit_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_audit, "_MOST_JUDGED", 30)
+    sizes = [10 * (1 + i % 8) for i in range(40)]
+    rows = [{"latency_ms": x, "columns": {"feature_x": x}} for x in sizes]
+    write_log(path, *rows[:-1], {**rows[-1], "latency_ms": 0.0})
+    audit = audit_log(path)
+    assert audit.conversions[-1].startswith("30 of 39 latencies are judged by the others")
+    assert [x.rows for x in audit.problems if x.check == "impossible"] == [(41,)]

@@ -16,6 +16,7 @@ from support.measurements import made_up
 from support.scripted import INFO
 
 from profilers import LatencyLog, LogError, read_log, samples_path
+from profilers.log import latency_log
 from profilers.log.rows import format_line
 
 TESTS = Path(__file__).parents[2]
@@ -106,6 +107,19 @@ def test_a_torn_last_line_is_moved_aside_when_the_log_is_opened(path: Path, cut:
     assert torn.read_bytes() == content.splitlines(keepends=True)[2][:-cut] + b"\n"
     log.append(made_up("b"))
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("size", [1, 7, 600])
+def test_the_last_line_is_found_from_the_end(
+    path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency_log, "_TAIL", size)
+    written(path, "a", "b")
+    content = path.read_bytes()
+    assert LatencyLog(path).repaired == ()
+    path.write_bytes(content[:-20])
+    assert len(LatencyLog(path).repaired) == 1
+    assert path.read_bytes() == b"".join(content.splitlines(keepends=True)[:2])
 
 
 def test_lines_torn_one_after_the_other_are_all_kept(path: Path) -> None:

@@ -202,7 +202,7 @@ def test_drift_is_corrected_and_flagged() -> None:
 
 def test_throttled_blocks_are_repeated_and_do_not_count() -> None:
     machine = SimulatedMachine(
-        np.random.default_rng(0), noise=0.002, throttled=lambda s: s % 2 < 0.2
+        np.random.default_rng(0), noise=0.002, throttled=lambda s: s % 3 < 0.2
     )
     measured = session(machine)
     attempts = [a for found in measured for block in found.samples for a in block["attempts"]]

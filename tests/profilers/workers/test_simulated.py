@@ -127,3 +127,19 @@ def test_a_run_in_which_nothing_is_left_to_compute_is_still_a_call(tmp_path: Pat
     workload = path.with_name("folded.workload.json")
     Workload({"g": path.name}, (Call("run", "g"),)).save(workload)
     assert outcome(workload, SLOW).latency_ms == pytest.approx(1.0)
+
+
+def test_a_block_does_not_depend_on_what_the_worker_measured_before(tmp_path: Path) -> None:
+    first, other = (workload(tmp_path, f"layer{i}", LAYER, i) for i in (2, 4))
+
+    def block(*paths: Path, number: int = 1, **session: int) -> dict[str, Any]:
+        worker = SimulatedWorker(Simulation.parse(f"{SLOW},noise=0.05"), number)
+        for path in paths:
+            load = {"id": "w", "workload": str(path), "threads": 1, "seed": 0, "round": 1}
+            worker.load(load | session)
+            reply = worker.block({"id": "w", "samples": 5})
+        return reply
+
+    assert block(first) == block(other, first) == block(first, number=7)
+    assert block(first) != block(first, round=2) != block(first, seed=1)
+    assert block(first)["samples"] != block(other)["samples"]

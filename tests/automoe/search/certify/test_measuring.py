@@ -56,8 +56,7 @@ def test_what_the_log_holds_is_not_measured_again(bench: Bench, drawn: list[Arch
 def test_the_second_time_is_a_session_of_its_own_at_the_same_level(
     bench: Bench, drawn: list[Architecture]
 ) -> None:
-    # A simulated process has the same noise in every session. The second point comes after the
-    # first one in the first session only.
+    # A simulated point has the same noise in every session of the same seed.
     first = bench.measure(drawn, no_progress)
     again = bench.measure_again(drawn[1], no_progress)
     assert again is not None

@@ -1,12 +1,12 @@
 """This module checks the answers of a remote machine, as if they were files of a stranger."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from devices.plain_text import plain_values
 from devices.spec import DeviceUnavailableError
+from devices.yaml_json import FileContentError, parse_json
 
 _NUL_SEPARATED = "read_text"  # the kernel ends each name of a list with NUL
 _SHOWN = 40
@@ -82,8 +82,8 @@ def read_message(line: bytes, place: str) -> dict[str, Any]:
         BadAnswerError: The line is not a message.
     """
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
+        message = parse_json(line)
+    except FileContentError:
         message = None
     if not isinstance(message, dict):
         raise BadAnswerError(
@@ -113,7 +113,15 @@ def checked_answer(answer: dict[str, Any], op: str, place: str) -> dict[str, Any
     if op == "read_text" and isinstance(answer["answer"], str):
         names = answer["answer"].split("\0")
         return {**answer, "answer": "\0".join(map(plain_values, names))}
-    return answer if op == "ask_worker" and "line" in answer else plain_values(answer)
+    if op == "ask_worker" and "line" in answer:
+        return answer
+    try:
+        return dict(plain_values(answer))
+    except RecursionError:
+        raise BadAnswerError(
+            f"{place} answered {op!r} with values that are nested too deeply. Look at what runs "
+            f"there."
+        ) from None
 
 
 def _shown(value: object) -> str:

@@ -64,3 +64,11 @@ def test_texts_are_cleaned_but_lists_of_the_kernel_stay_lists() -> None:
 def test_the_line_of_a_worker_is_left_to_its_reader() -> None:
     line = json.dumps({"text": "\x1b"})
     assert checked_answer({"line": line}, "ask_worker", "b") == {"line": line}
+
+
+def test_values_without_an_end_are_an_error() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(BadAnswerError, match="answered 'start' with values that are nested too"):
+        checked_answer({"more": deep}, "start", "board")

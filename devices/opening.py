@@ -62,7 +62,7 @@ def opened_device(
             remote = stack.enter_context(open_remote_device(name, address, say=say))
         plugin = remote.plugin if remote else get_device(name)
         choose_runtime(plugin, runtime)
-        if (reason := plugin.unavailable_reason()) is not None:
+        if (reason := (remote or plugin).unavailable_reason()) is not None:
             raise DeviceUnavailableError(f"Device {plugin.name!r} is unavailable: {reason}.")
         if is_measured and remote:
             _when_free(remote.host.lock, say, waits=waits)

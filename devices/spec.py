@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from devices.plain_text import plain_line
+
 Severity = Literal["ok", "warning", "problem"]
 HardwareRuns = Literal["yes", "never", "simulated"]
 SIMULATED = "simulated"
@@ -60,6 +62,14 @@ class DeviceInfo:
     power_mode: str
     traits: Facts = ()
     details: Facts = ()
+
+    def __post_init__(self) -> None:
+        """Make every text one line that a terminal and a table can show."""
+        for name in ("name", "kind", "model", "machine", "system", "power_mode"):
+            object.__setattr__(self, name, plain_line(getattr(self, name)))
+        for name in ("traits", "details"):
+            facts = tuple((key, plain_line(text)) for key, text in getattr(self, name))
+            object.__setattr__(self, name, facts)
 
     @property
     def fingerprint(self) -> str:

@@ -1,14 +1,17 @@
 """A remote device is a plugin that describes another machine over a connection."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from devices.registry import get_device
 from devices.remote.address import RemoteAddress
 from devices.remote.host import RemoteHost, say_nothing
 from devices.remote.session import PATIENCE_SECONDS, Say
 from devices.runtimes import runtime_of
-from devices.spec import Device
+from devices.spec import Device, DeviceInfo, DeviceUnavailableError, Finding
+
+_T = TypeVar("_T")
 
 
 class RemoteDevice:
@@ -24,11 +27,37 @@ class RemoteDevice:
         self.host = host
         self.name = plugin.name
         self.run_on_hardware = plugin.run_on_hardware
-        self.unavailable_reason = plugin.unavailable_reason
-        self.info = plugin.info
         self.worker_environment = plugin.worker_environment
-        self.sensors = plugin.sensors
-        self.doctor = plugin.doctor
+
+    def unavailable_reason(self) -> str | None:
+        """See `Device`."""
+        return self._told(self.plugin.unavailable_reason)
+
+    def info(self) -> DeviceInfo:
+        """See `Device`."""
+        return self._told(self.plugin.info)
+
+    def sensors(self) -> dict[str, float]:
+        """See `Device`."""
+        return self._told(self.plugin.sensors)
+
+    def doctor(self) -> tuple[Finding, ...]:
+        """See `Device`."""
+        return self._told(self.plugin.doctor)
+
+    def _told(self, question: Callable[[], _T]) -> _T:
+        """Return what the plugin makes of what the machine says of itself.
+
+        Raises:
+            DeviceUnavailableError: The plugin can make nothing of it.
+        """
+        try:
+            return question()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise DeviceUnavailableError(
+                f"What {self.host.label} says of itself cannot be read by the device {self.name!r} "
+                f"({type(error).__name__}: {error}). Look at what runs there."
+            ) from error
 
     @property
     def runtime(self) -> str:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from devices.remote.answers import BadAnswerError
 from devices.remote.session import RemoteSession
 from devices.sensors.machine import sha256
 
 PIECE_BYTES = 1 << 20
+_TRIES = 3  # the end of another session may remove a file that has just arrived
 _PUT_SECONDS = 600.0  # the answer to the last piece waits until the whole file is checked
 
 
@@ -50,16 +52,20 @@ class RemoteFiles:
             RefusedError: A name leads out of the folder, or the machine cannot store a file.
             ConnectionLostError: The connection did not come back in time.
             SessionLostError: The machine restarted meanwhile.
+            BadAnswerError: The machine does not keep what it received.
         """
         earlier = dict(self._known)
         digests = {name: self._digest(content) for name, content in files.items()}
-        answer = self._session.ask("link", files=digests)
-        if answer["missing"]:
-            contents = {digests[name]: content for name, content in files.items()}
-            for digest in answer["missing"]:
-                self._send(contents[digest], digest, earlier)
+        contents = {digests[name]: content for name, content in files.items()}
+        for _ in range(_TRIES):
             answer = self._session.ask("link", files=digests)
-        return str(answer["folder"])
+            if not answer["missing"]:
+                return str(answer["folder"])
+            for digest in answer["missing"]:
+                if digest not in contents:
+                    raise self._bad(f"asks for the file {digest}, which is none of this session's")
+                self._send(contents[digest], digest, earlier)
+        raise self._bad(f"has lost the file {answer['missing'][0]} each time it was sent")
 
     def _digest(self, content: Path | bytes) -> str:
         if isinstance(content, bytes):
@@ -92,5 +98,13 @@ class RemoteFiles:
                 raise OSError(errno.EIO, "changed while it was sent", getattr(file, "name", ""))
             place = {"digest": digest, "offset": offset, "size": size}
             answer = self._session.ask("put", payload=piece, timeout_s=_PUT_SECONDS, **place)
-            offset, is_whole = offset + len(piece), bool(answer["is_whole"])
+            offset, is_whole = offset + len(piece), answer["is_whole"]
             self.sent_bytes += len(piece)
+            if is_whole != (offset == size):
+                raise self._bad(
+                    f"has {'all' if is_whole else 'a part'} of {offset} bytes of {size}"
+                )
+
+    def _bad(self, what: str) -> BadAnswerError:
+        place = self._session.address.destination
+        return BadAnswerError(f"{place} {what}. Look at what runs there.")

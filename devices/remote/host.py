@@ -58,8 +58,9 @@ class RemoteHost:
 
         Raises:
             DeviceBusyError: Another session measures there.
+            DeviceUnavailableError: The machine is lost.
         """
-        holder = self.session.ask("lock")["holder"]
+        holder = self.session.ask_again("lock")["holder"]
         if holder is not None:
             raise DeviceBusyError(self.label, holder)
 

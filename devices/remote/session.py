@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.remote.address import RemoteAddress
+from devices.remote.answers import BadAnswerError, checked_answer
 from devices.remote.ssh import ConnectionFailedError, LinkLostError, LinkSilentError, SshLink
 from devices.spec import DeviceUnavailableError
 
@@ -18,6 +19,7 @@ ANSWER_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _FAREWELL_SECONDS = 3.0
+_MOST_LOSSES = 10  # of the connection during one request
 
 Say = Callable[[str], None]
 
@@ -26,7 +28,7 @@ class ConnectionLostError(DeviceUnavailableError):
     """A connection was lost and did not come back in time. What was finished is kept."""
 
 
-class SessionLostError(RuntimeError):
+class SessionLostError(DeviceUnavailableError):
     """The machine restarted or ended the session. What ran there is gone. A new session is open."""
 
 
@@ -103,30 +105,43 @@ class RemoteSession:
             fields: The other fields of the request.
 
         Raises:
-            ConnectionLostError: The connection did not come back in time.
+            ConnectionLostError: The connection did not come back in time, or is lost each time.
             SessionLostError: The machine does not know this session any more.
             RefusedError: The machine cannot do it; the message says why.
             NoAnswerError: There is no answer in time. The request is still being carried out.
+            BadAnswerError: The machine answers something else than AutoMoE's program does.
         """
         self._seq += 1
         request = {"seq": self._seq, "op": op, "bytes": len(payload), **fields}
-        while True:
+        answer = self._answer(request, payload, timeout_s)
+        place = self.address.destination
+        if "lost" in answer:
+            raise SessionLostError(f"{place} has restarted, and what ran there is gone.")
+        answer = checked_answer(answer, op, place)
+        if "refused" in answer:
+            raise RefusedError(f"{place} refused {op!r}: {answer['refused']}")
+        return answer
+
+    def _answer(
+        self, request: Mapping[str, object], payload: bytes, timeout_s: float
+    ) -> dict[str, Any]:
+        """Return the answer to a request as it arrives, over as many connections as it takes."""
+        place, op, why = self.address.destination, request["op"], ""
+        for _ in range(_MOST_LOSSES):
             try:
-                answer = self._exchange(request, payload, timeout_s)
-                break
+                return self._exchange(request, payload, timeout_s)
             except LinkLostError as error:
+                why = str(error)
                 self._close_link()
-                self._reconnect(str(error))
+                self._reconnect(why)
             except LinkSilentError:
                 raise NoAnswerError(
-                    f"{self.address.destination} does not answer {op!r} within {timeout_s:g} s. "
+                    f"{place} does not answer {op!r} within {timeout_s:g} s. "
                     f"Look at what keeps it busy."
                 ) from None
-        if "lost" in answer:
-            raise SessionLostError(f"{self.address.destination} has restarted")
-        if "refused" in answer:
-            raise RefusedError(f"{self.address.destination} refused {op!r}: {answer['refused']}")
-        return answer
+        raise ConnectionLostError(
+            f"The connection to {place} was lost {_MOST_LOSSES} times during {op!r} ({why})."
+        )
 
     def ask_again(self, op: str, **fields: object) -> dict[str, Any]:
         """Return the answer to a question, which is asked again when the machine has restarted.
@@ -135,6 +150,7 @@ class RemoteSession:
             ConnectionLostError: The connection did not come back in time.
             RefusedError: The machine cannot do it; the message says why.
             NoAnswerError: There is no answer in time.
+            SessionLostError: The machine restarts each time.
         """
         try:
             return self.ask(op, **fields)  # type: ignore[arg-type]
@@ -142,11 +158,13 @@ class RemoteSession:
             return self.ask(op, **fields)  # type: ignore[arg-type]
 
     def ask_if_connected(self, op: str) -> dict[str, Any] | None:
-        """Return the answer to a request; None when the machine cannot be reached now."""
+        """Return the answer to a request; None when the machine gives none now."""
         self._seq += 1
+        request = {"seq": self._seq, "op": op, "bytes": 0}
         try:
-            return self._exchange({"seq": self._seq, "op": op}, b"", _FAREWELL_SECONDS)
-        except (LinkLostError, LinkSilentError):
+            answer = self._exchange(request, b"", _FAREWELL_SECONDS)
+            return answer if "lost" in answer else checked_answer(answer, op, "")
+        except (LinkLostError, LinkSilentError, BadAnswerError):
             return None
 
     def _exchange(
@@ -160,10 +178,12 @@ class RemoteSession:
             answer = self._link.receive(max(0.0, deadline - time.monotonic()))
             if answer.get("seq") == request["seq"]:
                 return answer
+            if time.monotonic() > deadline:
+                raise LinkSilentError
 
     def _connect(self) -> None:
         self._link = SshLink(self.address, self._settings)
-        self.python = self._link.words["python"] or self.python
+        self.python = str(self._link.words["python"] or self.python)
 
     def _reconnect(self, why: str) -> None:
         start, pause_s = time.monotonic(), _FIRST_PAUSE_SECONDS

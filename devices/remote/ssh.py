@@ -8,18 +8,22 @@ over stdin.
 import contextlib
 import json
 import re
+import secrets
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from devices.plain_text import plain_line, plain_values
 from devices.remote.address import RemoteAddress
 from devices.remote.agent.child import MOST_WORDS, Child
-from devices.remote.agent.wire import Gone
+from devices.remote.agent.wire import LONGEST_LINE_BYTES, Gone, TooLong
 from devices.remote.agent_program import keeper_program, relay_source
+from devices.remote.answers import BadAnswerError, read_message
 from devices.spec import DeviceUnavailableError
 
-GREETING = b"automoe-agent "
+GREETING = "automoe-agent"
 GREETING_SECONDS = 60.0
 _MAX_BEFORE_GREETING = 1 << 16
 _NO_PYTHON = 98
@@ -81,8 +85,9 @@ class SshLink:
 
     def __init__(self, address: RemoteAddress, settings: Mapping[str, object]) -> None:
         self._address = address
-        argv = ["ssh", *options_for(address), "--", address.destination, REMOTE_COMMAND]
-        self._child = Child(argv)
+        self._configuration = _configuration(address)
+        options = options_for(self._configuration)
+        self._child = Child(["ssh", *options, "--", address.destination, REMOTE_COMMAND])
         try:
             self.words = self._send_program(settings)
         except BaseException:
@@ -103,12 +108,16 @@ class SshLink:
         Raises:
             LinkLostError: The connection has ended.
             LinkSilentError: No message arrived in time.
+            BadAnswerError: What arrived is not a message.
         """
-        line = self._read_line(timeout_s)
+        place = self._address.destination
         try:
-            return dict(json.loads(line))
-        except ValueError:
-            raise LinkLostError(f"it sent {line[:40]!r}, which is not a message") from None
+            return read_message(self._read_line(timeout_s, LONGEST_LINE_BYTES), place)
+        except TooLong:
+            raise BadAnswerError(
+                f"{place} sent a message of more than {LONGEST_LINE_BYTES >> 20} MiB, which "
+                f"AutoMoE's program does not. Look at what runs there."
+            ) from None
 
     def close(self) -> None:
         """End the ssh client."""
@@ -116,28 +125,32 @@ class SshLink:
 
     def _send_program(self, settings: Mapping[str, object]) -> dict[str, Any]:
         """Send the program along, and return its greeting."""
-        relay, keeper = relay_source(), keeper_program()
-        line = json.dumps({**settings, "program_bytes": len(keeper)}).encode()
+        relay, keeper, nonce = relay_source(), keeper_program(), secrets.token_hex(8)
+        line = json.dumps({**settings, "nonce": nonce, "program_bytes": len(keeper)}).encode()
         try:
             # In one piece, because the loader reads ahead. The greeting says that all has arrived.
             self._write(b"%d\n%b%b\n%b" % (len(relay), relay, line, keeper))
-            words = self._read_greeting()
+            words = self._read_greeting(f"{GREETING} {nonce} ".encode())
         except (LinkLostError, LinkSilentError) as error:
             raise self._failure(str(error)) from None
+        except BadAnswerError as error:
+            raise ConnectionFailedError(str(error), is_final=True) from None
         if "refused" in words:
             raise ConnectionFailedError(
                 f"{self._address.destination} cannot be used: {words['refused']}.", is_final=True
             )
         return words
 
-    def _read_greeting(self) -> dict[str, Any]:
+    def _read_greeting(self, start: bytes) -> dict[str, Any]:
         """Return the greeting. A login shell may print something before it, which is skipped."""
-        deadline, n_read = time.monotonic() + GREETING_SECONDS, 0
-        while n_read < _MAX_BEFORE_GREETING:
-            line = self._read_line(deadline - time.monotonic())
-            if line.startswith(GREETING):
-                return dict(json.loads(line.removeprefix(GREETING)))
-            n_read += len(line)
+        deadline, n_left = time.monotonic() + GREETING_SECONDS, _MAX_BEFORE_GREETING
+        with contextlib.suppress(TooLong):
+            while n_left > 0:
+                line = self._read_line(deadline - time.monotonic(), n_left)
+                if line.startswith(start):
+                    words = read_message(line.removeprefix(start), self._address.destination)
+                    return {"python": None, **plain_values(words)}
+                n_left -= len(line) + 1
         raise LinkLostError("its login shell never stops printing; let it print only to terminals")
 
     def _write(self, data: bytes) -> None:
@@ -146,9 +159,9 @@ class SshLink:
         except OSError:
             raise LinkLostError(self._last_line()) from None
 
-    def _read_line(self, timeout_s: float) -> bytes:
+    def _read_line(self, timeout_s: float, most_bytes: int) -> bytes:
         try:
-            return self._child.read_line(timeout_s)
+            return self._child.read_line(timeout_s, most_bytes)
         except TimeoutError:
             raise LinkSilentError("nothing came in time") from None
         except Gone:
@@ -159,22 +172,19 @@ class SshLink:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.process.wait(2.0)  # it writes the reason when it ends
         lines = self._child.last_words().splitlines()
-        return lines[-1].strip() if lines else "the connection ended"
+        return plain_line(lines[-1]) if lines else "the connection ended"
 
     def _failure(self, reason: str) -> ConnectionFailedError:
-        words = " ".join(self._child.last_words(MOST_WORDS).split()) or reason
-        return explain_failure(self._address, self._child.process.poll(), words)
+        words = plain_line(self._child.last_words(MOST_WORDS)) or reason
+        status = self._child.process.poll()
+        return explain_failure(self._address, status, words, self._configuration)
 
 
-def options_for(address: RemoteAddress) -> list[str]:
+def options_for(configured: Mapping[str, str]) -> list[str]:
     """Return the options for ssh that are added to the user's configuration.
 
     Time limits are added only when the configuration has none.
-
-    Raises:
-        ConnectionFailedError: The configuration has a mistake.
     """
-    configured = _configuration(address)
     options = list(_OPTIONS)
     if configured.get("connecttimeout", "none") == "none":
         options += ["-o", "ConnectTimeout=15"]
@@ -184,14 +194,15 @@ def options_for(address: RemoteAddress) -> list[str]:
 
 
 def explain_failure(
-    address: RemoteAddress, status: int | None, words: str
+    address: RemoteAddress, status: int | None, words: str, configured: Mapping[str, str]
 ) -> ConnectionFailedError:
     """Return the error for a connection that failed, from the exit status and the words of ssh."""
     destination, lower = address.destination, words.lower()
     hints = (
         (
             "remote host identification has changed",
-            f"another key than known_hosts has. If you know why: ssh-keygen -R {destination}",
+            "another key than known_hosts has. If you know why: "
+            + forget_host_key({"hostname": destination, **configured}, words),
         ),
         (
             "host key verification failed",
@@ -216,8 +227,29 @@ def explain_failure(
     )
 
 
+def forget_host_key(configured: Mapping[str, str], words: str) -> str:
+    """Return the command that removes a host key, under the name and from the file that ssh uses.
+
+    Args:
+        configured: The user's configuration for the machine.
+        words: What ssh says about the key.
+    """
+    name, port = configured["hostname"], configured.get("port", "22")
+    if (alias := configured.get("hostkeyalias", "none")) != "none":
+        name = alias
+    elif port != "22":
+        name = f"[{name}]:{port}"
+    named = re.search(r"Offending \S+ key in (.+?):\d+", words)
+    file = ["-f", named[1]] if named else []
+    return shlex.join(["ssh-keygen", *file, "-R", name])
+
+
 def _configuration(address: RemoteAddress) -> dict[str, str]:
-    """Return what ssh makes of the user's configuration, by lower-case keyword."""
+    """Return what ssh makes of the user's configuration, by lower-case keyword.
+
+    Raises:
+        ConnectionFailedError: The configuration has a mistake.
+    """
     try:
         finished = subprocess.run(
             ["ssh", "-G", "--", address.destination],
@@ -235,7 +267,7 @@ def _configuration(address: RemoteAddress) -> dict[str, str]:
             is_final=True,
         ) from error
     if finished.returncode != 0:
-        said = " ".join(finished.stderr.split()) or "nothing"
+        said = plain_line(finished.stderr) or "nothing"
         raise ConnectionFailedError(
             f"{address.destination} cannot be reached: ssh refuses your configuration. "
             f"It says: {said}",

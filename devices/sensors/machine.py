@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import math
 import os
 from typing import NamedTuple, Optional, Protocol, Sequence, Tuple
 
@@ -134,8 +135,9 @@ def clean_text(content: bytes) -> str:
 
 
 def number(text: Optional[str]) -> Optional[float]:
-    """Return a text as a number; None when the text is not a number."""
+    """Return a text as a number; None when the text is not a finite number."""
     try:
-        return float(text or "")
+        value = float(text or "")
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

@@ -220,6 +220,11 @@ class PointBlock:
         return least_disturbed(self.attempts)
 
     @property
+    def calls(self) -> tuple[str, ...]:
+        """The names of the calls that were timed."""
+        return tuple(sorted(self.kept.samples[0].call_ms))
+
+    @property
     def seconds(self) -> float:
         """The time that the point took in this round."""
         measuring_ms = sum(block.total_ms for block in self.attempts)

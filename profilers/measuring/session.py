@@ -228,6 +228,11 @@ class Session:
                     remaining.remove(point)
                     yield self._failed(point, result, number)
                     continue
+                if any(earlier.calls != result.calls for earlier in blocks[point.point_id][:1]):
+                    remaining.remove(point)
+                    reason = f"Its worker timed other calls than before: {', '.join(result.calls)}."
+                    yield self._failed(point, reason, number)
+                    continue
                 blocks[point.point_id].append(result)
                 for pair in result.kept.sentinel_pairs_ms:
                     self._track.add(*pair)

@@ -4,16 +4,18 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from devices import LocalDevice
+from devices.plain_text import plain_text, plain_values
 from devices.remote.agent.child import Child
-from devices.remote.agent.wire import Gone
+from devices.remote.agent.wire import LONGEST_ANSWER_BYTES, Gone, TooLong
 from devices.runtimes import runtime_of
 from profilers.workers import sent_program
+from profilers.workers.answers import check_answer
 
 _QUIT_SECONDS = 2.0
 
@@ -53,23 +55,31 @@ class OpenWorker(Protocol):
         ...
 
 
-def read_reply(line: bytes | str, op: str, place: str) -> dict[str, Any]:
-    """Return the answer in a line of a worker.
+def read_reply(line: bytes | str, request: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the answer in a line of a worker, with texts that a terminal can show.
 
     Args:
         line: The line.
-        op: The operation that the worker was asked for.
+        request: The request that the worker was sent.
         place: The place where the worker runs, as messages name it.
 
     Raises:
         WorkerError: The worker reports an error.
-        ValueError: The line is not an answer.
+        ValueError: The line is not an answer to the request. The message names the field.
     """
-    reply = json.loads(line)
-    if not isinstance(reply, dict):
-        raise ValueError(f"it answered {reply!r:.40}, which is not an object")
+    op = request["op"]
+    content = json.loads(line)
+    if not isinstance(content, dict):
+        raise ValueError(f"it answered {content!r:.40}, which is not an object")
+    if content.pop("seq", request["seq"]) != request["seq"]:
+        raise ValueError("it gave the answer to another request")
+    try:
+        reply: dict[str, Any] = plain_values(content)
+    except RecursionError:
+        raise ValueError("its answer is nested too deeply") from None
     if "error" in reply:
         raise WorkerError(f"The worker on {place} failed in {op!r}: {reply['error']}")
+    check_answer(reply, op, request)
     return reply
 
 
@@ -77,7 +87,7 @@ def worker_died(place: str, how: str, status: object, tail: str | None) -> Worke
     """Return the error of a worker that is dead, with its exit status and the end of its stderr."""
     return WorkerDied(
         f"The worker on {place} died {how}, exit status {status}. "
-        f"Its last words: {tail or '(none)'}"
+        f"Its last words: {plain_text(tail or '') or '(none)'}"
     )
 
 
@@ -110,6 +120,7 @@ class WorkerProcess:
         self._device = device
         self._timeout_s = timeout_s
         self._child: Child | None = None
+        self._seq = 0
         self.hello: dict[str, Any] = {}
 
     def __enter__(self) -> "WorkerProcess":
@@ -133,6 +144,7 @@ class WorkerProcess:
         """Ask the worker to quit. Kill it when it does not, or when the block raised."""
         if kind is None:
             with contextlib.suppress(WorkerDied, WorkerError, subprocess.TimeoutExpired):
+                self._timeout_s = _QUIT_SECONDS
                 self.request("quit")
                 self._running().process.wait(_QUIT_SECONDS)
         self._close()
@@ -145,13 +157,19 @@ class WorkerProcess:
             WorkerDied: The worker crashed, or did not answer within the time allowed.
         """
         child = self._running()
+        self._seq += 1
+        request = {"op": op, "seq": self._seq, **fields}
         try:
-            child.write(json.dumps({"op": op, **fields}).encode() + b"\n")
-            return read_reply(child.read_line(self._timeout_s), op, self._place)
+            child.write(json.dumps(request).encode() + b"\n", self._timeout_s)
+            return read_reply(child.read_line(self._timeout_s), request, self._place)
         except Gone:
             raise self._died(f"during {op!r}") from None
         except TimeoutError:
             raise self._died(f"by not answering {op!r} within {self._timeout_s:g} s") from None
+        except TooLong:
+            raise self._died(
+                f"during {op!r} (its answer has more than {LONGEST_ANSWER_BYTES >> 20} MiB)"
+            ) from None
         except (OSError, ValueError) as error:
             raise self._died(f"during {op!r} ({error})") from error
 

@@ -42,6 +42,7 @@ class RemoteWorker:
         self._session = device.host.session
         self._files = device.host.files
         self._timeout_s = timeout_s
+        self._seq = 0
         self.hello: dict[str, Any] = {}
 
     def __enter__(self) -> "RemoteWorker":
@@ -81,7 +82,9 @@ class RemoteWorker:
         try:
             if op == "load":
                 fields["workload"] = self._place(Path(str(fields["workload"])))
-            line = json.dumps({"op": op, **fields})
+            self._seq += 1
+            request = {"op": op, "seq": self._seq, **fields}
+            line = json.dumps(request)
             answer = self._session.ask("ask_worker", line=line, timeout_s=self._timeout_s)
         except SessionLostError as error:
             if not self.hello:
@@ -92,7 +95,7 @@ class RemoteWorker:
         if "died" in answer:
             raise self._died(f"during {op!r}", answer["died"])
         try:
-            return read_reply(answer["line"], op, self._place_name())
+            return read_reply(answer["line"], request, self._place_name())
         except ValueError as error:
             raise self._died(f"during {op!r} ({error})") from error
 

@@ -14,7 +14,7 @@ _SSH = """#!/bin/sh
 if [ -e "{folder}/broken" ]; then cat "{folder}/broken" >&2; exit 255; fi
 for last; do :; done
 echo $$ >> "{folder}/connections"
-{noise}exec sh -c "$last"
+{before}exec sh -c "$last"
 """
 
 
@@ -23,10 +23,10 @@ class SshInPlace:
 
     Args:
         folder: Its program, and the cache of the "machine".
-        noise: What the login shell there prints before anything else.
+        before: A command that the login shell there runs before anything else.
     """
 
-    def __init__(self, folder: Path, noise: str = "") -> None:
+    def __init__(self, folder: Path, before: str = "") -> None:
         self.folder = folder
         self.cache = folder / "cache" / "automoe"
         self.environment = {
@@ -36,8 +36,7 @@ class SshInPlace:
         }
         (folder / "bin").mkdir(parents=True)
         program = folder / "bin" / "ssh"
-        command = f"printf '%s\\n' '{noise}'; " if noise else ""
-        program.write_text(_SSH.format(folder=folder, noise=command))
+        program.write_text(_SSH.format(folder=folder, before=f"{before}\n" if before else ""))
         program.chmod(0o755)
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 import time
-from typing import List
+from typing import Container, List, Optional, Tuple
 
 from devices.remote.agent.wire import Refused
 from devices.sensors.machine import sha256
@@ -53,12 +54,16 @@ class Blobs:
     def put(self, digest: str, offset: int, data: bytes, size: int) -> bool:
         """Write a piece of a file. Return True when the file is complete and has the digest."""
         part = self.path(digest) + ".part"
-        with open(part, "r+b" if os.path.exists(part) else "w+b") as file:
-            file.truncate(offset)
-            file.seek(offset)
-            file.write(data)
-            if offset + len(data) < size:
-                return False
+        try:
+            with open(part, "r+b" if os.path.exists(part) else "w+b") as file:
+                file.truncate(offset)
+                file.seek(offset)
+                file.write(data)
+        except OSError:  # a full disk, which the part would keep full
+            remove(part)
+            raise
+        if offset + len(data) < size:
+            return False
         received = sha256(part)
         if received != digest:
             os.unlink(part)
@@ -78,21 +83,34 @@ class Blobs:
 
     def tidy(self) -> None:
         """Remove files that were not used for long, and the oldest ones when there are too many."""
-        files = sorted(
-            (
-                (os.stat(path), path)
-                for path in glob.glob(os.path.join(glob.escape(self.folder), "*"))
-            ),
-            key=lambda x: x[0].st_mtime,
-        )
+        files = sorted(self.statuses(), key=lambda x: x[0].st_mtime)
         total = sum(status.st_size for status, _ in files)
         for status, path in files:
             if status.st_mtime < time.time() - KEPT_DAYS * 86400 or total > KEPT_BYTES:
-                os.unlink(path)
+                remove(path)
                 total -= status.st_size
 
-    def forget(self, digests: List[str]) -> None:
-        """Remove the files among `digests` that are small enough to send again."""
-        for path in map(self.path, digests):
-            if os.path.exists(path) and os.path.getsize(path) < QUICKLY_SENT_BYTES:
-                os.unlink(path)
+    def forget(self, digests: Optional[Container[str]] = None) -> None:
+        """Remove the files, and parts of files, that are quickly sent again.
+
+        Args:
+            digests: Of these only; None for all, when no session may use them.
+        """
+        for status, path in self.statuses():
+            digest = os.path.basename(path).partition(".")[0]
+            if status.st_size < QUICKLY_SENT_BYTES and (digests is None or digest in digests):
+                remove(path)
+
+    def statuses(self) -> List[Tuple[os.stat_result, str]]:
+        """Return the status and the path of each file and each part of a file."""
+        found = []
+        for path in glob.glob(os.path.join(glob.escape(self.folder), "*")):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((os.stat(path), path))
+        return found
+
+
+def remove(path: str) -> None:
+    """Remove a file, unless another session was quicker."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -11,7 +12,13 @@ import tempfile
 import time
 from typing import Dict, List, Optional, Sequence
 
-from devices.remote.agent.wire import CHUNK, Gone
+from devices.remote.agent.wire import (
+    CHUNK,
+    LONGEST_ANSWER_BYTES,
+    TRANSFER_SECONDS,
+    Gone,
+    Lines,
+)
 
 MOST_WORDS = 1 << 16
 
@@ -37,7 +44,7 @@ class Child:
         descriptors: Sequence[int] = (),
     ) -> None:
         self.words = b""
-        self.unread = b""
+        self.lines = Lines()
         self.errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  `end` closes it
         try:
             self.process = subprocess.Popen(
@@ -53,56 +60,56 @@ class Child:
         except BaseException:
             self.errors.close()
             raise
+        os.set_blocking(self.process.stdin.fileno(), False)  # type: ignore[union-attr]
 
     def fileno(self) -> int:
         """Return the descriptor of its stdout, which `select` waits for."""
         return self.process.stdout.fileno()  # type: ignore[union-attr]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, stalled_s: float = TRANSFER_SECONDS) -> None:
         """Write all bytes to its stdin.
 
         Raises:
-            OSError: The child reads no more.
+            OSError: The child reads no more, or nothing for `stalled_s` seconds.
         """
-        view = memoryview(data)
-        while view:
-            view = view[self.process.stdin.write(view) or 0 :]  # type: ignore[union-attr]
+        pipe, view = self.process.stdin, memoryview(data)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_WRITE)  # type: ignore[arg-type]
+            while view:
+                if not selector.select(stalled_s):
+                    raise OSError(errno.ETIMEDOUT, "it takes no more data")
+                view = view[pipe.write(view) or 0 :]  # type: ignore[union-attr]
 
-    def receive(self) -> Optional[bytes]:
+    def receive(self, most_bytes: int = LONGEST_ANSWER_BYTES) -> Optional[bytes]:
         """Read once from its stdout. Return the next line, or None when it is not complete.
 
         Raises:
             Gone: The stdout of the child has ended.
+            TooLong: The line has more bytes than are allowed.
         """
         data = os.read(self.fileno(), CHUNK)
         if not data:
             raise Gone
-        self.unread += data
-        return self.take_line()
+        self.lines.add(data)
+        return self.lines.take(most_bytes)
 
-    def read_line(self, timeout_s: float) -> bytes:
+    def read_line(self, timeout_s: float, most_bytes: int = LONGEST_ANSWER_BYTES) -> bytes:
         """Wait for the next line of its stdout and return it without its end.
 
         Raises:
-            TimeoutError: The line was not complete in time.
+            TimeoutError: The line was not complete in time, also while data arrives.
             Gone: The stdout of the child has ended.
+            TooLong: The line has more bytes than are allowed.
         """
         deadline = time.monotonic() + timeout_s
-        line = self.take_line()
+        line = self.lines.take(most_bytes)
         with selectors.DefaultSelector() as selector:
             selector.register(self, selectors.EVENT_READ)
             while line is None:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or not selector.select(left_s):
                     raise TimeoutError
-                line = self.receive()
-        return line
-
-    def take_line(self) -> Optional[bytes]:
-        """Return the next line that has been read, or None when there is none."""
-        line, end, rest = self.unread.partition(b"\n")
-        if not end:
-            return None
-        self.unread = rest
+                line = self.receive(most_bytes)
         return line
 
     def end(self, grace_s: float = 0.0) -> int:

@@ -19,10 +19,20 @@ from typing import Any, List, Optional, Set
 from devices.remote.agent.blobs import Blobs
 from devices.remote.agent.child import Child
 from devices.remote.agent.lock import take_lock
-from devices.remote.agent.wire import Gone, Message, Refused, Wire, listen
+from devices.remote.agent.sessions import clear_abandoned
+from devices.remote.agent.wire import (
+    LONGEST_ANSWER_BYTES,
+    Gone,
+    Message,
+    Refused,
+    TooLong,
+    Wire,
+    listen,
+)
 from devices.sensors.machine import ThisMachine
 
 OLDEST_PYTHON = (3, 8)
+UNUSED_SECONDS = 60.0  # a client that has asked nothing yet may have missed the greeting
 # The PATH of a user over SSH may lack these folders.
 MACHINE = ThisMachine(program_folders=("/usr/local/sbin", "/usr/sbin", "/sbin"))
 # The methods of `MACHINE` that a request may name: the remote half of `devices.host.Host`.
@@ -58,9 +68,14 @@ class Keeper:
         self.used: Set[str] = set()
         self.is_over = False
 
+    def tidy(self) -> None:
+        """Remove what earlier sessions have left, and files that were not used for long."""
+        if clear_abandoned(self.folder):
+            self.blobs.forget()
+        self.blobs.tidy()
+
     def run(self) -> None:
         """Serve until the client ends the session, or until no client came back in time."""
-        self.blobs.tidy()
         while not self.is_over:
             if self.wire and self.wire.has_line():  # it arrived together with an earlier one
                 self.serve(self.wire)
@@ -94,6 +109,8 @@ class Keeper:
         if self.wire and self.is_asking:
             return None
         limit = float(self.settings["idle_s" if self.wire else "patience_s"])
+        if not self.seq:
+            limit = min(limit, UNUSED_SECONDS)
         return max(0.0, self.heard + limit - time.monotonic())
 
     def close_connection(self) -> None:
@@ -128,8 +145,8 @@ class Keeper:
 
     def take_request(self, wire: Wire) -> None:
         """Read one request. Carry it out when it is new, and repeat its answer when it is not."""
-        request = json.loads(wire.line())
-        data = wire.raw(int(request.get("bytes", 0)))
+        request = request_in(wire.line())
+        data = wire.raw(request["bytes"])
         self.heard = time.monotonic()
         if request["seq"] == self.seq:
             if self.answer is not None:
@@ -154,7 +171,7 @@ class Keeper:
         except Refused as error:
             return {"refused": str(error)}
         except Exception as error:  # the client reports it, with what it has asked
-            return {"refused": "%s: %s" % (type(error).__name__, error)}
+            return {"refused": reason_of(error)}
 
     def reply(self, answer: Message) -> None:
         """Remember an answer, and send it when there is a connection."""
@@ -173,6 +190,11 @@ class Keeper:
         except Gone:
             self.is_asking = False
             self.reply({"died": self.end_worker()})
+            return
+        except TooLong:
+            self.is_asking = False
+            tail = "its answer has more than %d bytes" % LONGEST_ANSWER_BYTES
+            self.reply({"died": dict(self.end_worker(), tail=tail)})
             return
         if line is not None:
             self.is_asking = False
@@ -202,6 +224,7 @@ class Keeper:
 
     def put(self, request: Message, data: bytes) -> Message:
         """Take a piece of a file."""
+        self.used.add(request["digest"])
         return {
             "is_whole": self.blobs.put(request["digest"], request["offset"], data, request["size"])
         }
@@ -258,10 +281,31 @@ class Keeper:
     def close(self) -> None:
         """End the worker and remove the files that are small enough to send again."""
         self.end_worker()
-        self.blobs.forget(sorted(self.used))
+        self.blobs.forget(self.used)
         if self.wire:
             self.wire.close()
         self.listener.close()
+
+
+def request_in(line: bytes) -> Message:
+    """Return the request in a line.
+
+    Raises:
+        ValueError: The line is no request.
+    """
+    request = json.loads(line)
+    if not isinstance(request, dict) or not isinstance(request.get("op"), str):
+        raise ValueError("a request is an object with an operation")
+    if not isinstance(request.get("seq"), int) or not isinstance(request.get("bytes"), int):
+        raise ValueError("a request has the numbers 'seq' and 'bytes'")
+    return request
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something cannot be done, for the user of the client."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, Refused) else "%s: %s" % (type(error).__name__, error)
 
 
 def main() -> None:
@@ -275,14 +319,14 @@ def main() -> None:
         shutil.rmtree("work", ignore_errors=True)
         os.mkdir("work", 0o700)
         keeper = Keeper(folder, cache, settings)
-        words = {"python": sys.version.split()[0], "executable": sys.executable}
-        print(json.dumps(words), flush=True)
+        keeper.tidy()
+        print(json.dumps({"python": sys.version.split()[0]}), flush=True)
         try:
             keeper.run()
         finally:
             keeper.close()
-    except Refused as error:
-        print(json.dumps({"refused": str(error)}))
+    except (OSError, Refused) as error:
+        print(json.dumps({"refused": reason_of(error)}))
     finally:
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)

@@ -50,17 +50,23 @@ class Worker(abc.ABC):
         self.running = True
 
     def answer(self, line: bytes) -> Reply:
-        """Return the reply to one request line, or {"error": ...} when it cannot be served."""
+        """Return the reply to one request line, or {"error": ...} when it cannot be served.
+
+        It has the number `seq` of its request, when that has one.
+        """
+        reply: Reply
+        seq = None
         try:
             request = json.loads(line)
+            seq = request.get("seq")
             op = request.get("op")
             if op not in OPERATIONS:
                 raise ValueError("Unknown op %r. Known: %s." % (op, sorted(OPERATIONS)))
-            reply: Reply = getattr(self, op)(request)
-            return reply
+            reply = getattr(self, op)(request)
         except Exception as error:  # the client gets it and decides what it means
             message = "%s: %s" % (type(error).__name__, error)
-            return {"error": message, "traceback": traceback.format_exc()}
+            reply = {"error": message, "traceback": traceback.format_exc()}
+        return reply if seq is None else dict(reply, seq=seq)
 
     def hello(self, request: Request) -> Reply:
         """Return the versions of everything that changes a timing."""

@@ -1,12 +1,15 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.ssh_in_place import SshInPlace
 from support.waiting import wait_until
 
 from devices.remote.address import RemoteAddress
+from devices.remote.answers import BadAnswerError
 from devices.remote.host import RemoteHost
 from devices.remote.session import (
     ConnectionLostError,
@@ -14,7 +17,7 @@ from devices.remote.session import (
     RefusedError,
     SessionLostError,
 )
-from devices.remote.ssh import ConnectionFailedError
+from devices.remote.ssh import ConnectionFailedError, LinkLostError, SshLink
 
 # A worker that answers how many requests it got, slowly when it is asked to.
 COUNTER = b"""
@@ -163,13 +166,109 @@ def test_a_session_that_cannot_be_opened_says_why(ssh: SshInPlace) -> None:
     message = r"pi@board cannot be used: its Python .*/no/such/python cannot be run \(No such file"
     with pytest.raises(ConnectionFailedError, match=message), RemoteHost(address):
         pass
+    assert list((ssh.cache / "sessions").iterdir()) == []
 
 
-def test_what_a_login_shell_prints_is_skipped(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+def test_a_python_that_is_none_is_named_and_leaves_nothing(ssh: SshInPlace) -> None:
+    address = RemoteAddress("pi@board", "/bin/echo")
+    message = "pi@board cannot be used: its Python /bin/echo failed: it gave no answer"
+    with pytest.raises(ConnectionFailedError, match=message), RemoteHost(address):
+        pass
+    assert list((ssh.cache / "sessions").iterdir()) == []
+
+
+def test_the_next_session_removes_what_a_restart_has_left(ssh: SshInPlace) -> None:
+    with RemoteHost(RemoteAddress("board")) as host:
+        host.files.place({"small": b"x" * 1000})
+        ssh.reset()
+    assert len(list((ssh.cache / "sessions").iterdir())) == 1
+    (ssh.cache / "blobs" / f"{'0' * 64}.part").write_bytes(b"half")
+    with RemoteHost(RemoteAddress("board")):
+        assert len(list((ssh.cache / "sessions").iterdir())) == 1
+        assert list((ssh.cache / "blobs").iterdir()) == []
+    wait_until(lambda: ssh.keepers() == [])
+    assert list((ssh.cache / "sessions").iterdir()) == []
+
+
+def test_a_session_leaves_no_part_of_a_small_file(ssh: SshInPlace) -> None:
+    with RemoteHost(RemoteAddress("board")) as host:
+        place = {"digest": "0" * 64, "offset": 0, "size": 10}
+        assert not host.session.ask("put", payload=b"half", **place)["is_whole"]
+        assert len(list((ssh.cache / "blobs").iterdir())) == 1
+    wait_until(lambda: ssh.keepers() == [])
+    assert list((ssh.cache / "blobs").iterdir()) == []
+
+
+@pytest.fixture
+def noisy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], SshInPlace]:
+    """A function that makes a machine whose login shell runs a command before anything else."""
+
+    def place(command: str) -> SshInPlace:
+        made = SshInPlace(tmp_path / "noisy", before=command)
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        return made
+
+    return place
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        'Welcome! {"python": 1}',
+        'automoe-agent {"refused": "not the agent"}',
+        f'automoe-agent {"0" * 16} {{"refused": "not the agent"}}',
+    ],
+)
+def test_what_a_login_shell_prints_is_not_believed(
+    noisy: Callable[[str], SshInPlace], noise: str
 ) -> None:
-    place = SshInPlace(tmp_path / "noisy", noise='Welcome! {"python": 1}')  # type: ignore[operator]
-    for name, value in place.environment.items():
-        monkeypatch.setenv(name, value)
+    noisy(f"echo '{noise}'")
     with RemoteHost(RemoteAddress("board")) as host:
         assert host.kernel().system == "Linux"
+
+
+@pytest.mark.parametrize("command", ["yes", "tr '\\\\0' x </dev/zero"])
+def test_a_shell_that_never_stops_printing_is_given_up(
+    noisy: Callable[[str], SshInPlace], command: str
+) -> None:
+    noisy(command)
+    with (
+        pytest.raises(ConnectionFailedError, match="its login shell never stops printing"),
+        RemoteHost(RemoteAddress("board")),
+    ):
+        pass
+
+
+def test_the_greeting_is_waited_for_while_a_shell_prints(
+    noisy: Callable[[str], SshInPlace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.remote.ssh.GREETING_SECONDS", 1.0)
+    noisy("while :; do printf .; sleep 0.05; done")
+    before = time.monotonic()
+    with (
+        pytest.raises(ConnectionFailedError, match="nothing came in time"),
+        RemoteHost(RemoteAddress("board")),
+    ):
+        pass
+    assert time.monotonic() - before < 10
+
+
+def test_what_is_no_message_ends_the_session(host: RemoteHost) -> None:
+    host.kernel()
+    link = host.session._link
+    assert link is not None
+    link._child.lines.add(b"Broadcast message from root: reboot\n")
+    with pytest.raises(BadAnswerError, match="pi@board sent 'Broadcast message from root: .*not a"):
+        host.kernel()
+
+
+def test_a_connection_that_is_lost_each_time_is_given_up(
+    host: RemoteHost, ssh: SshInPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(link: SshLink, *message: object) -> None:
+        raise LinkLostError("cut")
+
+    monkeypatch.setattr(SshLink, "send", lose)
+    with pytest.raises(ConnectionLostError, match=r"lost 10 times during 'kernel' \(cut\)"):
+        host.kernel()

@@ -1,6 +1,7 @@
 """Connections through a real SSH server on the loopback address."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,13 @@ from support.loopback import LoopbackServer, children, missing_ssh
 
 from devices.remote.address import RemoteAddress
 from devices.remote.host import RemoteHost
-from devices.remote.ssh import REMOTE_COMMAND, ConnectionFailedError, explain_failure, options_for
+from devices.remote.ssh import (
+    REMOTE_COMMAND,
+    ConnectionFailedError,
+    _configuration,
+    explain_failure,
+    options_for,
+)
 
 ADDRESS = RemoteAddress("board", sys.executable)
 needs_sshd = pytest.mark.skipif(missing_ssh() is not None, reason=missing_ssh() or "")
@@ -129,10 +136,17 @@ def test_an_unknown_host_key_is_never_accepted(serve: Serve) -> None:
 
 @needs_sshd
 def test_a_changed_host_key_is_refused(serve: Serve) -> None:
-    serve().trust("other")
+    server = serve()
+    server.trust("other")
     error = refusal()
     assert error.is_final
-    assert "board cannot be reached: another key than known_hosts has" in str(error)
+    message = str(error)
+    assert "board cannot be reached: another key than known_hosts has. If you know why:" in message
+    known = server.folder / "known_hosts"
+    command = f"ssh-keygen -f {known} -R '[127.0.0.1]:{server.port}'"
+    assert command in message
+    subprocess.run(shlex.split(command), check=True, capture_output=True)
+    assert known.read_text() == ""
 
 
 @needs_sshd
@@ -182,16 +196,31 @@ def test_a_mistake_in_the_configuration_is_named(serve: Serve) -> None:
 @needs_sshd
 def test_time_limits_of_the_configuration_are_kept(serve: Serve) -> None:
     server = serve()
-    assert "ConnectTimeout=15" in options_for(ADDRESS)
-    assert "ServerAliveInterval=5" in options_for(ADDRESS)
+    assert "ConnectTimeout=15" in options_for(_configuration(ADDRESS))
+    assert "ServerAliveInterval=5" in options_for(_configuration(ADDRESS))
     server.client_options = ("ConnectTimeout 60", "ServerAliveInterval 30")
     server.write_client_configuration()
-    assert not [x for x in options_for(ADDRESS) if "Timeout" in x or "Alive" in x]
+    assert not [x for x in options_for(_configuration(ADDRESS)) if "Timeout" in x or "Alive" in x]
 
 
 def test_no_ssh_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "'ssh' cannot be run (No such file or directory). Install the" in str(refusal())
+
+
+@pytest.mark.parametrize(
+    ("configured", "name"),
+    [
+        ({}, "pi@x"),
+        ({"hostname": "10.0.0.7", "port": "22"}, "10.0.0.7"),
+        ({"hostname": "fe80::1", "port": "2222"}, "'[fe80::1]:2222'"),
+        ({"hostname": "h", "port": "2222", "hostkeyalias": "board"}, "board"),
+    ],
+)
+def test_a_host_key_is_removed_under_the_name_of_ssh(configured: dict[str, str], name: str) -> None:
+    words = "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! Host key verification failed."
+    error = explain_failure(RemoteAddress("pi@x"), 255, words, configured)
+    assert f"If you know why: ssh-keygen -R {name}. ssh says:" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +233,6 @@ def test_no_ssh_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_each_failure_has_its_remedy(words: str, hint: str) -> None:
-    error = explain_failure(RemoteAddress("pi@x"), 255, words)
+    error = explain_failure(RemoteAddress("pi@x"), 255, words, {})
     assert f"pi@x cannot be reached: {hint}" in str(error)
     assert words in str(error)

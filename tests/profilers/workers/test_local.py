@@ -12,7 +12,8 @@ from profilers import ProfilingError, WorkerDied, WorkerError, WorkerProcess
 GREETING = """
 import json, os, subprocess, sys, time
 sys.stdin.readline()
-print(json.dumps({"pid": os.getpid()}), flush=True)
+hello = {"runtime": "scripted", "runtime_version": "1", "pid": os.getpid()}
+print(json.dumps(hello), flush=True)
 for line in sys.stdin:
     op = json.loads(line)["op"]
 """
@@ -56,7 +57,8 @@ def test_a_worker_is_killed_without_asking_when_something_went_wrong(
 def test_requests_carry_their_fields_and_answers_come_back() -> None:
     device = answering("print(json.dumps({'got': json.loads(line)}), flush=True)")
     with WorkerProcess(device) as worker:
-        assert worker.request("x", a=1, b=["ü"]) == {"got": {"op": "x", "a": 1, "b": ["ü"]}}
+        got = worker.request("x", a=1, b=["ü"])["got"]
+    assert got == {"op": "x", "seq": 2, "a": 1, "b": ["ü"]}
 
 
 def test_an_answer_longer_than_a_pipe_holds_is_read_whole() -> None:

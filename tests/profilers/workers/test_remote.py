@@ -130,7 +130,8 @@ def test_the_worker_of_tensorrt_goes_there_whole(
 def test_an_answer_that_does_not_come_ends_the_worker(
     board: RemoteDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = "import time\ninput()\nprint('{\"pid\": 1}', flush=True)\ntime.sleep(60)"
+    hello = json.dumps({"runtime": "slow", "runtime_version": "1", "pid": 1})
+    slow = f"import time\ninput()\nprint({hello!r}, flush=True)\ntime.sleep(60)"
     replace_program(monkeypatch, slow)
     with RemoteWorker(board, timeout_s=1.0) as worker:
         message = "'cpu' at pi@board died by not answering 'x' within 1 s, exit status -9"

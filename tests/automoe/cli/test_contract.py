@@ -49,7 +49,7 @@ CONTRACT = {
     "search": """
         --supernet* --predictor* --budget-ms --budget-share --out/-o* --confidence=0.95 --device
         --host --data --source --target --generations=30 --population=125 --parents=25 --mutants=50
-        --crossovers=50 --mutation-probability=0.3 --random --max-flops --max-params
+        --crossovers=50 --mutation-probability=0.3 --prescreen=10 --random --max-flops --max-params
         --max-active-params --max-memory-mb --pareto --halvings=0 --objective=loss
         --verify-top=5 --verify-most=20 --device-minutes=30.0 --lock-clocks --routing --jobs
         --cluster --seed=0 --json

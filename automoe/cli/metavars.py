@@ -9,16 +9,8 @@ _FIELDS = {
     "COUNT": (
         *("n", "rounds", "threads", "batch", "beam", "jobs", "max_experts", "updates"),
         *("warmup_updates", "patience", "average", "population", "parents", "mutants"),
-        *(
-            "crossovers",
-            "generations",
-            "prescreen",
-            "halvings",
-            "verify_top",
-            "verify_most",
-            "max_params",
-        ),
-        *("max_active_params", "max_flops", "sentences"),
+        *("crossovers", "generations", "prescreen", "halvings", "verify_top", "verify_most"),
+        *("max_params", "max_active_params", "max_flops", "sentences"),
     ),
     "TOKENS": ("src_len", "tgt_len", "max_tokens", "max_positions", "batch_tokens"),
     "SENTENCES": ("queue",),

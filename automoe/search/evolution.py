@@ -133,13 +133,13 @@ class Evolution:
         *,
         max_draws: int = _MAX_DRAWS,
     ) -> list[Architecture]:
-        """Return up to ``n`` new children, of several times as many those that promise most."""
-        is_screened = self._predict is not None and len(self._fitness) >= _FEWEST_KNOWN
-        n_drawn = n * self._settings.prescreen if is_screened else n
+        """Return up to ``n`` new children: of several times as many, those that promise most."""
+        predict = self._predict if len(self._fitness) >= _FEWEST_KNOWN else None
+        n_drawn = n * self._settings.prescreen if predict else n
         drawn = self._distinct(draw, n_drawn, taken, max_draws=max_draws)
-        if self._predict is None or len(drawn) <= n:
+        if predict is None or len(drawn) <= n:
             return drawn
-        predicted = map(float, self._predict(self._fitness, drawn))
+        predicted = map(float, predict(self._fitness, drawn))
         return list(self._rank(dict(zip(drawn, predicted, strict=True))))[:n]
 
     def _distinct(

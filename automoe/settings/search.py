@@ -70,10 +70,7 @@ class EvolutionSettings(BaseModel):
             begun: What the search chose when it began; None when it did not begin.
         """
         suiting = _LEAST_GENERATIONS + round(log10(n_architectures) / 2)
-        chosen = begun or {
-            "generations": min(self.generations, suiting),
-            "prescreen": self.prescreen,
-        }
+        chosen = begun or {"generations": min(self.generations, suiting)}
         return self.model_copy(
             update={n: value for n, value in chosen.items() if n not in self.model_fields_set}
         )

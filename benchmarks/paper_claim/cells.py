@@ -28,11 +28,16 @@ def milliseconds(latency: Latency | None) -> str:
     return Estimate(latency.ms, latency.low_ms, latency.high_ms).shown(2)
 
 
-def estimate(value: Estimate | None, *, signed: bool = False) -> str:
-    """Return a value with its interval, in tenths."""
+def estimate(value: Estimate | None, *, places: int = 1, signed: bool = False) -> str:
+    """Return a value with its interval."""
     if value is None:
         return NOT_YET
-    return value.shown(1, signed=signed)
+    return value.shown(places, signed=signed)
+
+
+def changes_of(changes: Mapping[str, object]) -> str:
+    """Return the settings that are changed."""
+    return ", ".join(f"{name} {value}" for name, value in changes.items()) or "none"
 
 
 def chrf(tests: Sequence[Mapping[str, Any]]) -> str:

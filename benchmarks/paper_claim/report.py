@@ -1,25 +1,17 @@
 """This module writes the report from the raw results, as far as they go."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from paper_claim.bootstrap import Estimate
-from paper_claim.cells import chrf, code, estimate, milliseconds, table
-from paper_claim.config import KINDS, Experiment
+from paper_claim.cells import changes_of, chrf, code, estimate, milliseconds, table
+from paper_claim.config import Experiment
 from paper_claim.figures import draw_all
-from paper_claim.findings import (
-    NOT_YET,
-    Findings,
-    FrontPoint,
-    Model,
-    experts_of,
-    rank_correlation,
-)
+from paper_claim.findings import NOT_YET, Findings, FrontPoint, Model, experts_of
 from paper_claim.goals import goals
 from paper_claim.making import making
 from paper_claim.placement import STACKS, drawn_experts, widths, winners_experts
+from paper_claim.ranking import ranking
 
 from devices.files import replacing
 from devices.rounding import rounded_up
@@ -48,7 +40,7 @@ def write_report(experiment: Experiment, path: Path) -> None:
         ("Models", _models, "training"),
         ("Differences", _differences, ""),
         ("Fronts from one supernet", _front, "front"),
-        ("The supernet's ranking", _ranking, "ranking"),
+        ("The supernet's ranking", ranking, "ranking"),
         ("Searches", _searches, "search"),
         ("Where experts go", _placement, "experts"),
         ("What routing learned", _routing, ""),
@@ -202,85 +194,6 @@ def _millisecond(front: Iterable[FrontPoint]) -> Lines:
     return table(["method", "BLEU for one more millisecond"], rows)
 
 
-def _ranking(findings: Findings) -> Lines:
-    if not findings.ranking:
-        return [NOT_YET]
-    shared = findings.supernet_losses()
-    rows = []
-    for name, judge, alone in _judges(findings):
-        for kind in ("", *KINDS):
-            both = sorted(each for each in shared.keys() & alone if each.startswith(kind))
-            if both:
-                offset = mean(shared[each] - alone[each] for each in both)
-                value = _in_hundredths(rank_correlation(shared, alone, kind))
-                rows.append([name, judge, kind or "all", str(len(both)), value, f"{offset:+.3f}"])
-    header = ["trained alone", "changes", "kind", "subnets", "Spearman", "mean offset (nats)"]
-    return [
-        "Subnets were trained alone, and their losses compared with those of the supernet's "
-        "weights. A kind whose offset is larger than another's is at a disadvantage in a search.",
-        "",
-        *table(header, rows),
-        *_other_rankings(findings),
-    ]
-
-
-def _judges(findings: Findings) -> list[tuple[str, str, dict[str, float]]]:
-    """Return the name, the changes and the losses of each group of trainings alone."""
-    ranking = findings.config.ranking
-    first = ("first", f"none ({ranking.train.updates} updates)", findings.alone_losses())
-    others = (
-        (each.name, _changes(each.changes), findings.alone_losses(each.name))
-        for each in ranking.repeats
-    )
-    return [first, *others]
-
-
-def _other_rankings(findings: Findings) -> Lines:
-    """Return how well supernets with other settings, and repeated trainings, rank the subnets."""
-    judges = _judges(findings)
-
-    def correlations(losses: dict[str, float]) -> list[str]:
-        return [
-            "" if losses is alone else _in_hundredths(rank_correlation(losses, alone))
-            for _, _, alone in judges
-        ]
-
-    rows = [
-        _supernet_row(
-            "the supernet of this page",
-            {},
-            findings.single.get("supernet"),
-            correlations(findings.supernet_losses()),
-        )
-    ]
-    for other in findings.config.ranking.supernets:
-        losses = correlations(findings.supernet_losses(other.name))
-        trained = findings.supernets.get(other.name)
-        rows.append(_supernet_row(other.name, other.changes, trained, losses))
-    for name, changes, alone in judges:
-        rows.append([f"trained alone, {name}", changes, "", "", *correlations(alone)])
-    return [
-        "",
-        "The same subnets ranked by supernets with other settings, and by the trainings alone "
-        "themselves. The loss is that of the largest subnet, and each of the last columns holds "
-        "Spearman's correlation with one group of trainings alone.",
-        "",
-        *table(["ranked by", "changes", "loss", "core s", *(name for name, _, _ in judges)], rows),
-    ]
-
-
-def _supernet_row(
-    name: str, changes: dict[str, Any], result: Mapping[str, Any] | None, values: list[str]
-) -> list[str]:
-    loss = f"{result['history'][-1]['valid_loss']:.3f}" if result else NOT_YET
-    seconds = f"{result['cpu_s']:.0f}" if result else NOT_YET
-    return [name, _changes(changes), loss, seconds, *values]
-
-
-def _in_hundredths(value: Estimate | None) -> str:
-    return value.shown(2) if value else NOT_YET
-
-
 def _searches(findings: Findings) -> Lines:
     if not findings.searches:
         return [NOT_YET]
@@ -307,7 +220,7 @@ def _repeated_searches(findings: Findings) -> Lines:
     search = findings.config.search
     repeated = [method.name for method in search.methods if method.repeated]
     rows = [
-        [name, _changes(changes), *(findings.loss_of_search(name, seed) for seed in search.seeds)]
+        [name, changes_of(changes), *(findings.loss_of_search(name, seed) for seed in search.seeds)]
         for name, changes in (
             *((name, {}) for name in repeated),
             *((remedy.name, remedy.changes) for remedy in search.remedies),
@@ -383,7 +296,7 @@ def _tuning(findings: Findings) -> Lines:
         figures = [NOT_YET] * 2
         if result is not None:
             figures = [f"{result['weights']['valid_loss']:.3f}", f"{result['cpu_s']:.0f}"]
-        rows.append([candidate.name, _changes(candidate.changes), *figures])
+        rows.append([candidate.name, changes_of(candidate.changes), *figures])
     base = tuning.train
     return [
         f"Short trainings of the manual architecture, of {base.updates} updates of "
@@ -393,10 +306,6 @@ def _tuning(findings: Findings) -> Lines:
         "",
         *table(["candidate", "changes", "validation loss", "core s"], rows),
     ]
-
-
-def _changes(changes: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in changes.items()) or "none"
 
 
 def _remarks(experiment: Experiment) -> Lines:
